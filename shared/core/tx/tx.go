@@ -1,0 +1,178 @@
+// Package tx is the life of a transaction on a settlement layer: what is signed, what has become of it, and what to do
+// next. The decision is the pure function Decide; effects go through the port Chain and are driven by service/sending.
+//
+// The rule it serves: a transaction is signed once, recorded, and only then broadcast; every hash that was ever
+// broadcast stays in the journal and is asked about before anything else is signed.
+package tx
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/big"
+	"time"
+)
+
+// Payload is what a transaction carries, before nonce and fees.
+type Payload struct {
+	// To is the called contract's address in hex.
+	To string
+	// Entrypoint is the called function's name on Starknet; empty on Ethereum, where Data starts with the selector.
+	Entrypoint string
+	// Data is ABI calldata on Ethereum and 32-byte big-endian felts in a row on Starknet.
+	Data []byte
+	// Blobs are EIP-4844 blobs of 131,072 bytes each; Ethereum only.
+	Blobs [][]byte
+}
+
+// Fees are a transaction's limits: amounts of gas and the most that is paid for each unit, in the chain's smallest
+// unit (wei, fri). On Starknet Gas is L2 gas and BlobGas is L1 data gas.
+type Fees struct {
+	Gas       uint64
+	GasPrice  *big.Int
+	Tip       *big.Int // part of GasPrice that goes to the block's builder
+	BlobGas   uint64
+	BlobPrice *big.Int
+}
+
+// Total is the most that the transaction can cost: Gas*GasPrice + BlobGas*BlobPrice.
+func (f Fees) Total() *big.Int {
+	sum := new(big.Int).Mul(new(big.Int).SetUint64(f.Gas), orZero(f.GasPrice))
+	return sum.Add(sum, new(big.Int).Mul(new(big.Int).SetUint64(f.BlobGas), orZero(f.BlobPrice)))
+}
+
+func orZero(n *big.Int) *big.Int {
+	if n == nil {
+		return new(big.Int)
+	}
+	return n
+}
+
+// Signed is a signed transaction as it can be broadcast. Raw leaves out the blobs, which the payload brings again.
+type Signed struct {
+	Hash string
+	Raw  []byte
+}
+
+// Record is one signed transaction in a journal.
+type Record struct {
+	Hash     string
+	Nonce    uint64
+	Fees     Fees
+	RawKey   string // artifact key of Signed.Raw
+	SignedAt time.Time
+	Replaces string // hash of the transaction that it replaces, "" for the first with its nonce
+}
+
+// Journal is everything that was ever signed for one job, oldest first. It is part of the job's document.
+type Journal struct {
+	Records []Record
+	// LostNonces are nonces of Records that another transaction consumed beyond the confirmation depth.
+	LostNonces []uint64
+	// Underpriced is set when the chain refused the newest record's fees, so that the next decision raises them.
+	Underpriced bool
+}
+
+// Newest returns the last signed record.
+func (j Journal) Newest() (Record, bool) {
+	if len(j.Records) == 0 {
+		return Record{}, false
+	}
+	return j.Records[len(j.Records)-1], true
+}
+
+// Account is the state of the wallet that signs.
+type Account struct {
+	Address string
+	// Pending is the next free nonce counting the node's pool; Latest is that after the newest block; Confirmed is that
+	// after the newest block that is at the asked depth. Confirmed <= Latest; a node may lag, so Pending may be below.
+	Pending, Latest, Confirmed uint64
+	Balance                    *big.Int
+}
+
+// Head is the state of the chain and of its fee market.
+type Head struct {
+	Number    uint64
+	Finalized uint64 // newest block that can't be reorganised away; 0 while none is
+	// BaseFee and BlobBaseFee are those of the next block; Tip is what the node suggests.
+	BaseFee, BlobBaseFee, Tip *big.Int
+}
+
+// Phase says where a transaction stands as one node sees it.
+type Phase string
+
+// Phases of a transaction.
+const (
+	Unknown  Phase = "unknown"  // the node has never seen it, or has dropped it
+	Pending  Phase = "pending"  // in the node's pool
+	Included Phase = "included" // in a block of the canonical chain
+)
+
+// Status is a transaction as one node sees it.
+type Status struct {
+	Phase Phase
+	// The rest is set only for Included.
+	Success     bool
+	Revert      *RevertError // why it failed, as far as the node tells; nil on success
+	Block       uint64
+	BlockHash   string
+	GasUsed     uint64
+	GasPrice    *big.Int // paid for each unit
+	BlobGasUsed uint64
+	BlobPrice   *big.Int
+}
+
+// Cost is what an included transaction cost.
+func (s Status) Cost() *big.Int {
+	return Fees{Gas: s.GasUsed, GasPrice: s.GasPrice, BlobGas: s.BlobGasUsed, BlobPrice: s.BlobPrice}.Total()
+}
+
+var (
+	// ErrNonceTooLow says that a transaction with this nonce is already in a block: look before signing another.
+	ErrNonceTooLow = errors.New("nonce is already used")
+	// ErrUnderpriced says that the node wants higher fees for this nonce, because it knows another transaction with it
+	// or because its floor is higher.
+	ErrUnderpriced = errors.New("transaction is underpriced")
+	// ErrInsufficientFunds says that the wallet can't pay for the transaction's limits: refill it.
+	ErrInsufficientFunds = errors.New("wallet has not enough funds")
+	// ErrRefused says that the node will never take this transaction as it is (too large, wrong chain, wrong sidecar
+	// version): configuration or code is wrong.
+	ErrRefused = errors.New("transaction is refused by the node")
+)
+
+// RevertError is a call or transaction that the contract refused.
+type RevertError struct {
+	// Code is the contract's own word for it, such as "INVALID_PREV_BLOCK_NUMBER"; "" where it gave none.
+	Code string
+	// Detail tells an operator what the code means and what to look at.
+	Detail string
+}
+
+// Error gives code and detail.
+func (e *RevertError) Error() string {
+	if e.Code == "" {
+		return "contract reverted: " + e.Detail
+	}
+	return fmt.Sprintf("contract reverted with %s: %s", e.Code, e.Detail)
+}
+
+// Chain is what the lifecycle needs of a settlement layer and of the wallet on it. Implementations are safe for
+// concurrent use and retry nothing that changes the chain. Errors that are none of this package's are taken for
+// passing troubles of the outside world.
+type Chain interface {
+	// Account returns the wallet's nonces and balance; depth is how many blocks below the newest count as confirmed.
+	Account(ctx context.Context, depth uint64) (Account, error)
+	// Head returns the chain's newest block and fee market.
+	Head(ctx context.Context) (Head, error)
+	// Simulate runs the payload against the newest state without sending it and returns the execution gas it would use.
+	// A refusal by the contract is a *RevertError.
+	Simulate(ctx context.Context, p Payload) (gas uint64, err error)
+	// Sign builds and signs; nothing leaves the process but a request to a key service where one is configured.
+	Sign(ctx context.Context, p Payload, nonce uint64, fees Fees) (Signed, error)
+	// Broadcast hands a signed transaction to the network. A node that already has it counts as success. It returns
+	// ErrNonceTooLow, ErrUnderpriced, ErrInsufficientFunds or ErrRefused where they apply; after any other error the
+	// network may or may not have the transaction.
+	Broadcast(ctx context.Context, s Signed, p Payload) error
+	// Lookup tells what has become of a hash. A hash that the node does not know is Phase Unknown and no error.
+	Lookup(ctx context.Context, hash string) (Status, error)
+}
