@@ -1,0 +1,47 @@
+package artifact
+
+import "fmt"
+
+// TagExpire is the tag that the bucket's lifecycle rule acts on. StorageCleanup puts it on a batch's objects once the
+// batch is settled for good.
+const TagExpire = "orchestrator-expire"
+
+// TagExpireValue is the value of TagExpire that makes an object expire.
+const TagExpireValue = "true"
+
+// Names of artifacts within a batch's prefix.
+const (
+	PIE           = "pie.zip"             // Cairo PIE
+	ProgramOutput = "program_output.json" // JSON list of hex felts: the run's whole output
+	OSOutput      = "os_output.json"      // JSON list of hex felts: the OS output within it
+	DASegment     = "da_segment.json"     // JSON list of hex felts
+	Proof         = "proof.json"          // as the prover gives it
+	BridgeProof   = "bridge_proof.json"   // proof of the layout bridge (L3)
+	RunResult     = "result.json"         // what the runner says of its run (package snos)
+)
+
+// SNOSKey is the key of an artifact of a SNOS batch.
+func SNOSKey(index uint64, name string) string { return SNOSPrefix(index) + name }
+
+// SNOSPrefix is what the keys of a SNOS batch's artifacts start with.
+func SNOSPrefix(index uint64) string { return fmt.Sprintf("snos/%010d/", index) }
+
+// AggregatorKey is the key of an artifact of an aggregator batch.
+func AggregatorKey(index uint64, name string) string { return AggregatorPrefix(index) + name }
+
+// AggregatorPrefix is what the keys of an aggregator batch's artifacts start with.
+func AggregatorPrefix(index uint64) string { return fmt.Sprintf("aggregator/%010d/", index) }
+
+// BlobKey is the key of blob i of an aggregator batch: 131,072 raw bytes.
+func BlobKey(index uint64, i int) string {
+	return AggregatorKey(index, fmt.Sprintf("blob_%02d.bin", i))
+}
+
+// AccumulatorKey is the key of an open aggregator batch's state-diff accumulator as of a version of its document. The
+// version is part of the key, so that a crash between storage and database leaves the document's own one intact.
+func AccumulatorKey(index, version uint64) string {
+	return AggregatorKey(index, fmt.Sprintf("open/%010d.bin", version))
+}
+
+// TransactionKey is the key of a signed transaction's raw bytes.
+func TransactionKey(jobID, hash string) string { return "tx/" + jobID + "/" + hash + ".bin" }
