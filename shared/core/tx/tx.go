@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"slices"
 	"time"
 )
 
@@ -71,6 +72,13 @@ type Journal struct {
 	LostNonces []uint64
 	// Underpriced is set when the chain refused the newest record's fees, so that the next decision raises them.
 	Underpriced bool
+}
+
+// Clone returns a copy that shares nothing that can be changed.
+func (j Journal) Clone() Journal {
+	j.Records = slices.Clone(j.Records)
+	j.LostNonces = slices.Clone(j.LostNonces)
+	return j
 }
 
 // Newest returns the last signed record.

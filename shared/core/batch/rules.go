@@ -1,0 +1,225 @@
+package batch
+
+import (
+	"time"
+
+	"github.com/madara-orchestrator/orchestrator/shared/core/block"
+)
+
+// WordsPerBlob is how many DA words a blob holds (EIP-4844: FIELD_ELEMENTS_PER_BLOB).
+const WordsPerBlob = 4096
+
+// Limits are the closing rules. A zero limit does not close.
+type Limits struct {
+	// SNOS batches.
+	SnosBlocks  uint64
+	SnosAge     time.Duration
+	SnosWeights block.Weights
+	// Aggregator batches.
+	Blocks       uint64
+	Age          time.Duration
+	SnosBatches  int
+	Weights      block.Weights
+	Blobs        int // blobs a state update may carry
+	BlobBuffer   int // words kept free for what the prover adds (keys of an encrypted segment)
+	InputSize    int // felts of the aggregator's input
+	MaxBlock     uint64
+	HasMaxBlock  bool
+	EmptyGas     uint64 // proving gas of a block for which the node says 0
+	MinStarknet  string // versions outside Min..Max halt batching with an alert; "" is no bound
+	MaxStarknet  string
+	BlocksPerRun int // blocks that one run of a batching worker reads at the most
+}
+
+// DefaultLimits are the reference's defaults (orchestrator/src/cli/batching.rs), with the age as it is deployed.
+func DefaultLimits() Limits {
+	return Limits{
+		SnosBlocks: 10, SnosAge: 10 * time.Minute,
+		Blocks: 100, Age: time.Hour, SnosBatches: 50,
+		Blobs: 6, BlobBuffer: 15, InputSize: 750_000,
+		EmptyGas: 1_500_000, BlocksPerRun: 200,
+	}
+}
+
+// Capacity is how many DA words a batch may have.
+func (l Limits) Capacity() int { return l.Blobs*WordsPerBlob - l.BlobBuffer }
+
+// Candidate is a block that is to join a batch, with the batch's sizes as they would be with it.
+type Candidate struct {
+	Header    block.Header
+	Weights   block.Weights
+	DAWords   int
+	InputSize int
+}
+
+// Words of the aggregator's input for each of its parts, an upper bound that counts every child's full output
+// (madara-alliance/madara, triggers/batching/aggregator.rs).
+const (
+	inputTasks     = 1
+	inputPerChild  = 2 + 14 // wrapper, fixed words of a SNOS output
+	inputContract  = 6
+	inputStorage   = 3
+	inputClass     = 3
+	inputFirstWord = inputTasks
+)
+
+// BlockInputSize is the upper bound of the felts that a block adds to the aggregator's input, as if it were a child of
+// its own.
+func BlockInputSize(d block.StateDiff, messageWords uint64) int {
+	touched := map[[32]byte]struct{}{}
+	slots := 0
+	for _, c := range d.Storage {
+		touched[c.Address] = struct{}{}
+		slots += len(c.Entries)
+	}
+	for _, c := range d.Deployed {
+		touched[c.Address] = struct{}{}
+	}
+	for _, c := range d.Replaced {
+		touched[c.Address] = struct{}{}
+	}
+	for _, c := range d.Nonces {
+		touched[c.Address] = struct{}{}
+	}
+	classes := len(d.Declared) + len(d.MigratedCompiledHash)
+	return inputPerChild + int(messageWords) + len(touched)*inputContract + slots*inputStorage + classes*inputClass
+}
+
+// FirstInputSize is the size of an aggregator's input with no child.
+const FirstInputSize = inputFirstWord
+
+// CloseSnos says whether a SNOS batch must close before the candidate joins it.
+func (l Limits) CloseSnos(s Span, c Candidate) (Reason, bool) {
+	if s.StarknetVersion != c.Header.StarknetVersion {
+		return VersionChange, true
+	}
+	if l.SnosBlocks != 0 && s.Blocks() >= l.SnosBlocks {
+		return BlockCount, true
+	}
+	if sum, ok := s.Weights.Add(c.Weights); !ok || sum.Exceeds(l.SnosWeights) != "" {
+		return WeightLimit, true
+	}
+	return "", false
+}
+
+// CloseAggregator says whether an aggregator batch must close before the candidate joins it.
+func (l Limits) CloseAggregator(a Aggregator, c Candidate) (Reason, bool) {
+	if a.StarknetVersion != c.Header.StarknetVersion {
+		return VersionChange, true
+	}
+	if l.Blocks != 0 && a.Blocks() >= l.Blocks {
+		return BlockCount, true
+	}
+	if sum, ok := a.Weights.Add(c.Weights); !ok || sum.Exceeds(l.Weights) != "" {
+		return WeightLimit, true
+	}
+	if l.Blobs != 0 && c.DAWords > l.Capacity() {
+		return BlobCapacity, true
+	}
+	if l.InputSize != 0 && c.InputSize > l.InputSize {
+		return InputSize, true
+	}
+	if l.SnosBatches != 0 && len(a.Snos) >= l.SnosBatches {
+		last := a.Snos[len(a.Snos)-1]
+		if _, closes := l.CloseSnos(last, c); closes || last.Reason != "" {
+			return SnosCount, true
+		}
+	}
+	return "", false
+}
+
+// FullSnos says whether a SNOS batch is full as it stands, so that it need not wait for a next block, or too old at now.
+func (l Limits) FullSnos(s Span, now time.Time) (Reason, bool) {
+	switch {
+	case l.SnosBlocks != 0 && s.Blocks() >= l.SnosBlocks:
+		return BlockCount, true
+	case l.HasMaxBlock && s.EndBlock >= l.MaxBlock:
+		return EndOfRecording, true
+	case l.SnosAge != 0 && now.Sub(s.OpenedAt) >= l.SnosAge:
+		return Age, true
+	}
+	return "", false
+}
+
+// FullAggregator says whether an aggregator batch is full as it stands, or too old at now. An idle chain's batch closes
+// by age without a further block.
+func (l Limits) FullAggregator(a Aggregator, now time.Time) (Reason, bool) {
+	switch {
+	case l.Blocks != 0 && a.Blocks() >= l.Blocks:
+		return BlockCount, true
+	case l.HasMaxBlock && a.EndBlock >= l.MaxBlock:
+		return EndOfRecording, true
+	case l.Age != 0 && now.Sub(a.OpenedAt) >= l.Age:
+		return Age, true
+	}
+	return "", false
+}
+
+// OpenSpan starts a span with the candidate.
+func OpenSpan(c Candidate, now time.Time) Span {
+	return Span{
+		StartBlock: c.Header.Number, EndBlock: c.Header.Number, Weights: c.Weights,
+		StarknetVersion: c.Header.StarknetVersion, OpenedAt: now,
+	}
+}
+
+// Extend adds the candidate, which must be the next block, to an open span.
+func (s Span) Extend(c Candidate) Span {
+	s.EndBlock = c.Header.Number
+	s.Weights, _ = s.Weights.Add(c.Weights) // the rules refused an overflow
+	return s
+}
+
+// Close ends an open span.
+func (s Span) Close(r Reason, now time.Time) Span {
+	s.Reason, s.ClosedAt = r, now
+	return s
+}
+
+// Add puts the candidate into the batch, which the rules allow, and into its open SNOS batch or a new one.
+func (a Aggregator) Add(l Limits, c Candidate, now time.Time) Aggregator {
+	a.Snos = append([]Span(nil), a.Snos...)
+	if n := len(a.Snos); n == 0 {
+		a.Span = OpenSpan(c, now)
+		a.Snos = []Span{OpenSpan(c, now)}
+	} else {
+		a.Span = a.Span.Extend(c)
+		last := &a.Snos[n-1]
+		reason, full := l.CloseSnos(*last, c)
+		switch {
+		case last.Reason != "":
+			a.Snos = append(a.Snos, OpenSpan(c, now))
+		case full:
+			*last = last.Close(reason, now)
+			a.Snos = append(a.Snos, OpenSpan(c, now))
+		default:
+			*last = last.Extend(c)
+		}
+	}
+	a.DAWords, a.InputSize = c.DAWords, c.InputSize
+	return a.CloseFullSnos(l, now)
+}
+
+// CloseFullSnos closes the open SNOS batch if it is full or too old, as long as the batch may have a further one.
+func (a Aggregator) CloseFullSnos(l Limits, now time.Time) Aggregator {
+	n := len(a.Snos)
+	if n == 0 || a.Snos[n-1].Reason != "" {
+		return a
+	}
+	if reason, full := l.FullSnos(a.Snos[n-1], now); full {
+		a.Snos = append([]Span(nil), a.Snos...)
+		a.Snos[n-1] = a.Snos[n-1].Close(reason, now)
+	}
+	return a
+}
+
+// CloseAll closes the batch and its open SNOS batch.
+func (a Aggregator) CloseAll(r Reason, now time.Time) Aggregator {
+	a.Span = a.Span.Close(r, now)
+	a.Status = Closed
+	a.Snos = append([]Span(nil), a.Snos...)
+	if last := &a.Snos[len(a.Snos)-1]; last.Reason == "" {
+		*last = last.Close(ParentClosed, now)
+	}
+	return a
+}

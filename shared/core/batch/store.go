@@ -1,0 +1,61 @@
+package batch
+
+import (
+	"context"
+	"errors"
+)
+
+var (
+	// ErrNotFound says that there is no such batch.
+	ErrNotFound = errors.New("batch not found")
+	// ErrExists says that a batch with this index exists.
+	ErrExists = errors.New("batch exists already")
+	// ErrConflict says that the stored version is not the one the caller read.
+	ErrConflict = errors.New("batch was changed by another writer")
+	// ErrFenced says that a holder of a newer lease has written: this one's lease is over.
+	ErrFenced = errors.New("batch was written under a newer lease")
+)
+
+// MaxPage is the most that one listing returns.
+const MaxPage = 1000
+
+// SnosStore keeps SNOS batches. Every call is bounded and served by an index. Safe for concurrent use.
+type SnosStore interface {
+	// CreateSnos stores a new batch. ErrExists where the index is taken.
+	CreateSnos(ctx context.Context, b Snos) error
+	// Snos returns a batch by index, or ErrNotFound.
+	Snos(ctx context.Context, index uint64) (Snos, error)
+	// LastSnos returns the batch with the highest index, or ErrNotFound.
+	LastSnos(ctx context.Context) (Snos, error)
+	// SnosOfBlock returns the batch that holds a block, or ErrNotFound.
+	SnosOfBlock(ctx context.Context, number uint64) (Snos, error)
+	// ListSnos returns up to limit batches with the status, by ascending index from from on.
+	ListSnos(ctx context.Context, s SnosStatus, from uint64, limit int) ([]Snos, error)
+	// SnosRange returns the batches with indices first..last that exist, ascending; at most MaxPage.
+	SnosRange(ctx context.Context, first, last uint64) ([]Snos, error)
+	// UpdateSnos replaces a batch if its stored version is b.Version and its stored fence is not above b.Fence; it returns
+	// the batch with Version+1. Otherwise ErrConflict, ErrFenced or ErrNotFound.
+	UpdateSnos(ctx context.Context, b Snos) (Snos, error)
+}
+
+// AggregatorStore keeps aggregator batches, under the same rules as SnosStore.
+type AggregatorStore interface {
+	// CreateAggregator stores a new batch. ErrExists where the index is taken.
+	CreateAggregator(ctx context.Context, b Aggregator) error
+	// Aggregator returns a batch by index, or ErrNotFound.
+	Aggregator(ctx context.Context, index uint64) (Aggregator, error)
+	// LastAggregator returns the batch with the highest index, or ErrNotFound.
+	LastAggregator(ctx context.Context) (Aggregator, error)
+	// AggregatorOfBlock returns the batch that holds a block, or ErrNotFound.
+	AggregatorOfBlock(ctx context.Context, number uint64) (Aggregator, error)
+	// ListAggregators returns up to limit batches with the status, by ascending index from from on.
+	ListAggregators(ctx context.Context, s AggregatorStatus, from uint64, limit int) ([]Aggregator, error)
+	// UpdateAggregator is UpdateSnos for aggregator batches.
+	UpdateAggregator(ctx context.Context, b Aggregator) (Aggregator, error)
+}
+
+// Store is both.
+type Store interface {
+	SnosStore
+	AggregatorStore
+}

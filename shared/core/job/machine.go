@@ -1,0 +1,230 @@
+package job
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Edge is a transition that the state machine can make.
+type Edge struct {
+	From, To Status
+	Cause    string
+}
+
+// Edges are all transitions. No other change of status is ever written; Move enforces it, and the diagram in the docs is
+// held against this table.
+var Edges = []Edge{
+	{Created, LockedForProcessing, "claim"},
+	{VerificationFailed, LockedForProcessing, "claim"},
+	{PendingRetry, LockedForProcessing, "claim"},
+	{LockedForProcessing, LockedForProcessing, "heal"}, // the invocation that held it never came back
+	{LockedForProcessing, PendingVerification, "submitted"},
+	{LockedForProcessing, Created, "trouble outside"},
+	{LockedForProcessing, VerificationFailed, "trouble outside"},
+	{LockedForProcessing, PendingRetry, "trouble outside"},
+	{LockedForProcessing, Failed, "hopeless or crashed too often"},
+	{PendingVerification, PendingVerification, "poll"},
+	{PendingVerification, Completed, "verified"},
+	{PendingVerification, VerificationFailed, "rejected"},
+	{PendingVerification, PendingRetry, "lost outside"},
+	{PendingVerification, VerificationTimeout, "pending too long"},
+	{PendingVerification, Failed, "hopeless, rejected for the last time or crashed too often"},
+	{Completed, Completed, "watch"},
+	{Completed, PendingVerification, "undone by a reorganisation"},
+	{Failed, PendingRetry, "operator"},
+	{VerificationTimeout, PendingRetry, "operator"},
+}
+
+// CanMove says whether the state machine has an edge from one status to the other.
+func CanMove(from, to Status) bool {
+	return slices.ContainsFunc(Edges, func(e Edge) bool { return e.From == from && e.To == to })
+}
+
+// ClaimResult says what a wake-up found.
+type ClaimResult string
+
+// What a wake-up finds.
+const (
+	Claimed ClaimResult = "claimed" // store the returned job, then work
+	Stale   ClaimResult = "stale"   // the message is about something that has happened: drop it
+	Early   ClaimResult = "early"   // the action is not due yet: send the message again for DueAt
+	Busy    ClaimResult = "busy"    // another invocation works on it: drop it, DueAt is that lease's end
+	Spent   ClaimResult = "spent"   // too many crashes: store the returned job, which is Failed
+)
+
+// Claim decides what to do with a wake-up and, for Claimed and Spent, returns the document to store.
+func (j Job) Claim(m Message, owner string, now time.Time, p Policy) (Job, ClaimResult) {
+	switch {
+	case m.Generation != j.Generation, m.Action != j.NextAction, j.NextAction == None:
+		return j, Stale
+	case j.Lease.Held(now):
+		return j, Busy
+	case now.Add(Skew).Before(j.DueAt):
+		return j, Early
+	}
+	next := j.Clone()
+	if j.Lease.Owner != "" { // it ran out: whoever held it crashed, or was too slow
+		next.Attempts.Crashes++
+		next.record(now, fmt.Sprintf("invocation %s took the job for %s and never came back", j.Lease.Owner, j.NextAction))
+		if next.Attempts.Crashes >= p.MaxCrashes {
+			return next.end(Failed, now), Spent
+		}
+	}
+	if j.NextAction == Process && j.Status != LockedForProcessing {
+		next.Previous, next.Status = j.Status, LockedForProcessing
+	}
+	if next.StartedAt.IsZero() {
+		next.StartedAt = now
+	}
+	next.Attempts.Total++
+	next.Lease = Lease{Owner: owner, ExpiresAt: now.Add(p.LeaseTTL)}
+	next.DueAt = next.Lease.ExpiresAt
+	next.UpdatedAt = now
+	return next, Claimed
+}
+
+// Submitted is processing that went well: verification follows.
+func (j Job) Submitted(now time.Time, p Policy) Job {
+	next := j.Clone()
+	next.Attempts.Process++
+	next.Attempts.Verify = 0
+	next.SubmittedAt = now
+	return next.settle(now).plan(PendingVerification, Verify, now.Add(p.Poll.Delay(0)))
+}
+
+// Troubled is an action that met trouble of the outside world: the status is as before, and it is tried again.
+func (j Job) Troubled(now time.Time, err error, p Policy) Job {
+	next := j.Clone()
+	next.record(now, err.Error())
+	wait := max(p.Retry.Delay(j.Attempts.Transient), RetryDelay(err))
+	transient := j.Attempts.Transient + 1
+	to := j.Status
+	if j.Status == LockedForProcessing {
+		to = j.Previous
+	}
+	next = next.settle(now).plan(to, j.NextAction, now.Add(wait))
+	next.Attempts.Transient = transient
+	return next
+}
+
+// Hopeless is processing that can never succeed.
+func (j Job) Hopeless(now time.Time, err error) Job {
+	next := j.Clone()
+	next.record(now, err.Error())
+	return next.settle(now).end(Failed, now)
+}
+
+// Judged applies a verdict of verification.
+func (j Job) Judged(v Verdict, now time.Time, p Policy) Job {
+	next := j.Clone().settle(now)
+	if v.Reason != "" && v.Kind != StillPending && v.Kind != IsUnderWatch {
+		next.record(now, v.Reason)
+	}
+	switch v.Kind {
+	case IsVerified:
+		next = next.end(Completed, now)
+		if v.Watch {
+			next = next.plan(Completed, Verify, now.Add(p.Watch.Delay(0)))
+		}
+		return next
+	case IsFinal:
+		return next.end(Completed, j.EndedAt)
+	case IsUnderWatch:
+		next.Attempts.Verify++
+		return next.plan(Completed, Verify, now.Add(p.Watch.Delay(next.Attempts.Verify)))
+	case IsUndone:
+		next.Attempts.Verify = 0
+		next.EndedAt = time.Time{}
+		return next.plan(PendingVerification, Verify, now.Add(p.Poll.Delay(0)))
+	case IsRejected:
+		if next.Attempts.Process >= p.MaxProcess {
+			return next.end(Failed, now)
+		}
+		return next.plan(VerificationFailed, Process, now.Add(p.Retry.Delay(next.Attempts.Process-1)))
+	case IsLost:
+		next.Attempts.Process = max(0, next.Attempts.Process-1)
+		next.Attempts.Transient = j.Attempts.Transient + 1
+		return next.plan(PendingRetry, Process, now.Add(p.Retry.Delay(j.Attempts.Transient)))
+	case IsHopeless:
+		return next.end(Failed, now)
+	default: // StillPending
+		next.Attempts.Verify++
+		if p.MaxVerify > 0 && next.Attempts.Verify >= p.MaxVerify {
+			next.record(now, fmt.Sprintf("still pending after %d polls: %s", next.Attempts.Verify, v.Reason))
+			return next.end(VerificationTimeout, now)
+		}
+		return next.plan(PendingVerification, Verify, now.Add(max(p.Poll.Delay(next.Attempts.Verify), v.After)))
+	}
+}
+
+// Retried is an operator's retry of a job that waits for one. ok is false for any other status.
+func (j Job) Retried(now time.Time) (next Job, ok bool) {
+	if !j.Status.NeedsOperator() {
+		return j, false
+	}
+	next = j.Clone()
+	next.Attempts = Attempts{Total: j.Attempts.Total}
+	next.EndedAt = time.Time{}
+	next.UpdatedAt = now
+	return next.plan(PendingRetry, Process, now), true
+}
+
+// Hastened makes the next action due now, with a new generation, as an operator or a prover's webhook asks. ok is false
+// when there is no next action, when it isn't the asked one, or when an invocation works on it.
+func (j Job) Hastened(a Action, now time.Time) (next Job, ok bool) {
+	if j.NextAction == None || j.NextAction != a || j.Lease.Held(now) {
+		return j, false
+	}
+	next = j.Clone()
+	next.UpdatedAt = now
+	return next.plan(j.Status, j.NextAction, now), true
+}
+
+// Buried is a job whose wake-up reached the dead-letter queue. Only a message of the current generation about a job that
+// keeps crashing its function fails it; any other dead letter comes from an outage, and the document knows what is next.
+func (j Job) Buried(m Message, now time.Time, p Policy) (next Job, failed bool) {
+	if m.Generation != j.Generation || j.NextAction == None || j.Lease.Held(now) || j.Attempts.Crashes+1 < p.MaxCrashes {
+		return j, false
+	}
+	next = j.Clone()
+	next.record(now, fmt.Sprintf("%s crashed %d invocations and reached the dead-letter queue", j.NextAction, j.Attempts.Crashes+1))
+	return next.settle(now).end(Failed, now), true
+}
+
+// settle ends an invocation: the lease is free, and it did come back.
+func (j Job) settle(now time.Time) Job {
+	j.Lease = Lease{}
+	j.Attempts.Crashes = 0
+	j.Attempts.Transient = 0
+	j.UpdatedAt = now
+	return j
+}
+
+func (j Job) plan(s Status, a Action, due time.Time) Job {
+	j.Status, j.NextAction, j.DueAt = s, a, due
+	j.Generation++
+	return j
+}
+
+func (j Job) end(s Status, at time.Time) Job {
+	j.Lease = Lease{}
+	j.EndedAt = at
+	return j.plan(s, None, time.Time{})
+}
+
+// record appends a failure; the same one again only moves its time.
+func (j *Job) record(now time.Time, reason string) {
+	const most = 2000
+	if len(reason) > most {
+		reason = reason[:most] + " ..."
+	}
+	if n := len(j.Failures); n > 0 && j.Failures[n-1].Reason == reason {
+		j.Failures[n-1].At = now
+		return
+	}
+	j.Failures = append(j.Failures, Failure{At: now, Reason: reason})
+	if over := len(j.Failures) - MaxFailures; over > 0 {
+		j.Failures = slices.Delete(j.Failures, 0, over)
+	}
+}

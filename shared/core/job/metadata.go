@@ -1,0 +1,189 @@
+package job
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
+	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
+)
+
+// Metadata is what a job type keeps in its document beyond the common fields: one concrete type a job type. Artifacts
+// are named by key, never carried.
+type Metadata interface {
+	// JobType is the type that this metadata belongs to.
+	JobType() Type
+	clone() Metadata
+}
+
+// SnosRunMeta belongs to SnosRun.
+type SnosRunMeta struct {
+	StartBlock, EndBlock uint64
+	FullOutput           bool   // the output carries the state diff, for an aggregator
+	OutputPrefix         string // of the artifacts
+	// Set by processing.
+	TaskID    string // of the runner's task, recorded before it is submitted
+	Handle    string // the runner's
+	UseBackup bool   // read the chain from the backup node: the last run could not
+	// Set by verification.
+	ProgramHash felt.Felt
+	Steps       uint64
+	Fact        string
+}
+
+// ProofCreationMeta belongs to ProofCreation.
+type ProofCreationMeta struct {
+	StartBlock, EndBlock uint64
+	PIEKey               string
+	Steps                uint64
+	Fact                 string
+	Bucket               string // "" for provers without
+	BucketIndex          uint64
+	ProofKey             string // where the proof is stored; "" when it isn't wanted
+	// Set by processing.
+	DedupID string // recorded before the request is sent
+	Task    string // the prover's
+}
+
+// ProofRegistrationMeta belongs to ProofRegistration.
+type ProofRegistrationMeta struct {
+	StartBlock, EndBlock uint64
+	ProofKey             string // the proof to register
+	BridgeProofKey       string // where the registered (layout bridge) proof is stored
+	DedupID              string
+	Task                 string
+}
+
+// DataSubmissionMeta belongs to DataSubmission.
+type DataSubmissionMeta struct {
+	StartBlock, EndBlock uint64
+	SegmentKey           string
+	Journal              tx.Journal
+	// Set when the transaction is confirmed.
+	DataHash        felt.Felt
+	DataSize        uint64
+	VersionedHashes []string
+	Included        *Inclusion
+}
+
+// AggregatorMeta belongs to Aggregator.
+type AggregatorMeta struct {
+	StartBlock, EndBlock uint64
+	FirstSnos, LastSnos  uint64
+	Bucket               string // "" where we aggregate ourselves
+	OutputPrefix         string
+	// Set by processing and verification, in this order where we aggregate ourselves.
+	RunTaskID string
+	RunHandle string
+	RunDone   bool
+	Fact      string
+	DedupID   string
+	Task      string // the prover's
+	Proven    bool
+}
+
+// StateTransitionMeta belongs to StateTransition.
+type StateTransitionMeta struct {
+	StartBlock, EndBlock uint64
+	ProgramOutputKey     string
+	DASegmentKey         string // L2
+	BridgeOutputKey      string // L3
+	DataHash             felt.Felt
+	DataSize             uint64
+	// Set by processing and verification.
+	Journal    tx.Journal
+	Blobs      int
+	DryRun     bool       // the update was checked and not sent
+	Included   *Inclusion // confirmed
+	Finalized  bool
+	Reopened   int  // how often a reorganisation undid the confirmation
+	CleanedUp  bool // artifacts are tagged for expiry
+	SettledBy  string
+	LastChecks map[string]string // what the last check before sending saw, for people
+}
+
+// Inclusion is a transaction in a block, and its cost.
+type Inclusion struct {
+	Hash      string
+	Block     uint64
+	BlockHash string
+	GasUsed   uint64
+	BlobGas   uint64
+	Fee       string // total paid in the chain's smallest unit, decimal
+}
+
+// JobType implements Metadata.
+func (*SnosRunMeta) JobType() Type { return SnosRun }
+
+// JobType implements Metadata.
+func (*ProofCreationMeta) JobType() Type { return ProofCreation }
+
+// JobType implements Metadata.
+func (*ProofRegistrationMeta) JobType() Type { return ProofRegistration }
+
+// JobType implements Metadata.
+func (*DataSubmissionMeta) JobType() Type { return DataSubmission }
+
+// JobType implements Metadata.
+func (*AggregatorMeta) JobType() Type { return Aggregator }
+
+// JobType implements Metadata.
+func (*StateTransitionMeta) JobType() Type { return StateTransition }
+
+func shallow[T any](m *T) *T { c := *m; return &c }
+
+func (m *SnosRunMeta) clone() Metadata           { return shallow(m) }
+func (m *ProofCreationMeta) clone() Metadata     { return shallow(m) }
+func (m *ProofRegistrationMeta) clone() Metadata { return shallow(m) }
+func (m *AggregatorMeta) clone() Metadata        { return shallow(m) }
+
+func (m *DataSubmissionMeta) clone() Metadata {
+	c := shallow(m)
+	c.Journal = m.Journal.Clone()
+	c.VersionedHashes = slices.Clone(m.VersionedHashes)
+	if m.Included != nil {
+		c.Included = shallow(m.Included)
+	}
+	return c
+}
+
+func (m *StateTransitionMeta) clone() Metadata {
+	c := shallow(m)
+	c.Journal = m.Journal.Clone()
+	c.LastChecks = maps.Clone(m.LastChecks)
+	if m.Included != nil {
+		c.Included = shallow(m.Included)
+	}
+	return c
+}
+
+// EncodeMetadata returns the JSON form in which stores keep metadata: an object with the Go field names.
+func EncodeMetadata(m Metadata) ([]byte, error) { return json.Marshal(m) }
+
+// DecodeMetadata reads what EncodeMetadata wrote. Fields that it does not know are an error: a build that would drop
+// what a newer one wrote must not touch the document (see SchemaMax).
+func DecodeMetadata(t Type, b []byte) (Metadata, error) {
+	var m Metadata
+	switch t {
+	case SnosRun:
+		m = new(SnosRunMeta)
+	case ProofCreation:
+		m = new(ProofCreationMeta)
+	case ProofRegistration:
+		m = new(ProofRegistrationMeta)
+	case DataSubmission:
+		m = new(DataSubmissionMeta)
+	case Aggregator:
+		m = new(AggregatorMeta)
+	case StateTransition:
+		m = new(StateTransitionMeta)
+	default:
+		return nil, fmt.Errorf("unknown job type %.80q", t)
+	}
+	if err := decodeStrict(b, m); err != nil {
+		return nil, fmt.Errorf("metadata of a %s job: %w", t, err)
+	}
+	return m, nil
+}

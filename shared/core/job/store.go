@@ -1,0 +1,62 @@
+package job
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+var (
+	// ErrNotFound says that there is no such job.
+	ErrNotFound = errors.New("job not found")
+	// ErrExists says that a job with this id, or with this type and internal id, exists.
+	ErrExists = errors.New("job exists already")
+	// ErrConflict says that the stored version is not the one the caller read: read again and decide again.
+	ErrConflict = errors.New("job was changed by another writer")
+	// ErrSchema says that a document's schema is outside SchemaMin..SchemaMax: another version's, left alone.
+	ErrSchema = errors.New("job document has another schema")
+)
+
+// MaxPage is the most that one List or Due returns.
+const MaxPage = 1000
+
+// Order is the order of a listing.
+type Order int
+
+// Orders of a listing, by internal id.
+const (
+	Ascending Order = iota
+	Descending
+)
+
+// Filter selects jobs. Type is required: listings are served by the index on type, status, internal id.
+type Filter struct {
+	Type     Type
+	Statuses []Status // empty: any
+	// From and To bound InternalID, both inclusive; To 0 means no bound.
+	From, To uint64
+	Order    Order
+	Limit    int // 1..MaxPage
+}
+
+// Store keeps jobs. Every call is bounded and served by an index, whatever the history. Reads that follow a write of
+// the same process see it. Safe for concurrent use. Errors that are none of this package's are passing troubles.
+type Store interface {
+	// Create stores a new job. ErrExists where the id or (type, internal id) is taken.
+	Create(ctx context.Context, j Job) error
+	// Get returns a job by id, or ErrNotFound.
+	Get(ctx context.Context, id string) (Job, error)
+	// Find returns the job of a type for a batch, or ErrNotFound.
+	Find(ctx context.Context, t Type, internalID uint64) (Job, error)
+	// Update replaces the document if its stored version is j.Version, and returns it with Version+1. Otherwise
+	// ErrConflict, or ErrNotFound, and nothing is changed. After another error the write may have happened.
+	Update(ctx context.Context, j Job) (Job, error)
+	// Due returns up to limit jobs whose next action was due at or before t, the longest overdue first.
+	Due(ctx context.Context, t time.Time, limit int) ([]Job, error)
+	// List returns the selected jobs.
+	List(ctx context.Context, f Filter) ([]Job, error)
+	// Count returns how many jobs of a type have each of the statuses, counting at most most for each.
+	Count(ctx context.Context, t Type, statuses []Status, most int) (map[Status]int, error)
+	// Ping returns an error when the store can't be used.
+	Ping(ctx context.Context) error
+}

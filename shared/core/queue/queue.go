@@ -1,0 +1,67 @@
+// Package queue is the port to message queues. Delivery is at least once, in any order: the job's document is the
+// truth, a message only a hint.
+package queue
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// MaxDelay is the longest delay of a message (SQS: 15 minutes). Longer waits are the document's due time, reached by
+// chained messages or by reconcile.
+const MaxDelay = 15 * time.Minute
+
+// MaxBody is the largest body in bytes (SQS took 256 KiB before 2025; ours are a few hundred bytes).
+const MaxBody = 256 << 10
+
+var (
+	// ErrUnknownQueue says that no queue has the name: the resources are not deployed, or the name is wrong.
+	ErrUnknownQueue = errors.New("unknown queue")
+	// ErrTooLarge says that a body is larger than MaxBody.
+	ErrTooLarge = errors.New("message is too large")
+)
+
+// Outgoing is a message to send.
+type Outgoing struct {
+	Body  string
+	Delay time.Duration // at most MaxDelay; longer is cut to it; ignored by queues without delay
+}
+
+// Delivery is one receipt of a message.
+type Delivery struct {
+	ID       string // the message's
+	Handle   string // this receipt's; only the newest receipt's handle is sure to work
+	Body     string
+	Receives int // how often the message was delivered, this time included
+	SentAt   time.Time
+}
+
+// Depth is how many messages a queue holds, approximately.
+type Depth struct{ Ready, InFlight, Delayed int }
+
+// Sender sends messages.
+type Sender interface {
+	// Send sends messages to a queue, in as few requests as the service allows. On an error any of them may have been
+	// sent.
+	Send(ctx context.Context, queue string, ms ...Outgoing) error
+}
+
+// Queue is a set of named queues. In the cloud Lambda receives; Receive, Delete and ChangeVisibility serve the local
+// run and tests. Safe for concurrent use.
+type Queue interface {
+	Sender
+	// Receive returns up to most (1 to 10) messages, waiting up to wait for the first. They stay invisible for the queue's
+	// visibility timeout. After the queue's limit of receives a message goes to its dead-letter queue.
+	Receive(ctx context.Context, queue string, most int, wait time.Duration) ([]Delivery, error)
+	// Delete acknowledges a delivery; one that was deleted already is no error.
+	Delete(ctx context.Context, queue, handle string) error
+	// ChangeVisibility makes a delivered message visible again after d, counted from now.
+	ChangeVisibility(ctx context.Context, queue, handle string, d time.Duration) error
+	// Depth counts a queue's messages.
+	Depth(ctx context.Context, queue string) (Depth, error)
+	// Purge removes all messages of a queue.
+	Purge(ctx context.Context, queue string) error
+	// Ping returns an error when the queues can't be used.
+	Ping(ctx context.Context) error
+}
