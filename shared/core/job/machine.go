@@ -1,6 +1,7 @@
 package job
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -108,6 +109,17 @@ func (j Job) Troubled(now time.Time, err error, p Policy) Job {
 	return next
 }
 
+// Crashed is an action that ended in a panic: tried again, but not for ever.
+func (j Job) Crashed(now time.Time, reason string, p Policy) Job {
+	crashes := j.Attempts.Crashes + 1
+	next := j.Troubled(now, errors.New(reason), p)
+	next.Attempts.Crashes = crashes
+	if crashes >= p.MaxCrashes {
+		return next.end(Failed, now)
+	}
+	return next
+}
+
 // Hopeless is processing that can never succeed.
 func (j Job) Hopeless(now time.Time, err error) Job {
 	next := j.Clone()
@@ -165,6 +177,7 @@ func (j Job) Retried(now time.Time) (next Job, ok bool) {
 	}
 	next = j.Clone()
 	next.Attempts = Attempts{Total: j.Attempts.Total}
+	next.Alerted = false
 	next.EndedAt = time.Time{}
 	next.UpdatedAt = now
 	return next.plan(PendingRetry, Process, now), true

@@ -39,6 +39,26 @@ func ParseWorker(name string) (Worker, error) {
 	return "", fmt.Errorf("unknown worker %.80q, want one of %v", name, Workers)
 }
 
+// Layer is where a chain settles, which decides its stages.
+type Layer string
+
+// The layers.
+const (
+	L2 Layer = "l2" // on Ethereum, with aggregation and blobs
+	L3 Layer = "l3" // on Starknet, with calldata
+)
+
+// Serves says whether a chain of the layer has the worker's stage.
+func (l Layer) Serves(w Worker) bool {
+	switch w {
+	case AggregatorBatching, Aggregator:
+		return l == L2
+	case ProofRegistration, DataSubmission:
+		return l == L3
+	}
+	return true
+}
+
 // Wakeup is the body of a message or schedule that runs a worker once: {"worker":"Proving"}.
 type Wakeup struct {
 	Worker Worker `json:"worker"`

@@ -1,0 +1,203 @@
+package tx
+
+import (
+	"fmt"
+	"math/big"
+	"slices"
+	"time"
+)
+
+// Policy is how transactions are priced, replaced and waited for.
+type Policy struct {
+	// Confirmations is how many blocks, its own included, a transaction needs to count as confirmed.
+	Confirmations uint64
+	// Gas is the execution gas limit; 0 takes what simulation used and half as much again.
+	Gas uint64
+	// FeeCap is the most that one transaction may cost in the chain's smallest unit. Above it we wait and alert.
+	FeeCap *big.Int
+	// MarkupPercent is how far the first price lies above the market's (110: a tenth above).
+	MarkupPercent int64
+	// BumpPercent is how much every price grows at a replacement (200: doubled, as pools want of blob transactions).
+	BumpPercent int64
+	// MinTip is the lowest tip for a unit of gas.
+	MinTip *big.Int
+	// ReplaceAfter is how long a transaction may be pending before it is replaced.
+	ReplaceAfter time.Duration
+}
+
+// DefaultPolicy holds the reference's figures for Ethereum (pipeline.md, protocol.md): 3 confirmations, 1,500,000 gas,
+// 0.01 ETH, 1.1 times the market, a tip of 0.2 gwei, replacement by doubling.
+func DefaultPolicy() Policy {
+	return Policy{
+		Confirmations: 3,
+		Gas:           1_500_000,
+		FeeCap:        new(big.Int).Mul(big.NewInt(10), big.NewInt(1e15)),
+		MarkupPercent: 110,
+		BumpPercent:   200,
+		MinTip:        big.NewInt(200_000_000),
+		ReplaceAfter:  3 * time.Minute,
+	}
+}
+
+// BlobGas is the blob gas of one blob (EIP-4844: GAS_PER_BLOB).
+const BlobGas = 1 << 17
+
+// View is what a decision knows: the chain as one node shows it.
+type View struct {
+	Now      time.Time
+	Head     Head
+	Account  Account
+	Statuses map[string]Status // of every hash in the journal
+	Blobs    int               // of the payload
+	Gas      uint64            // limit for a new transaction
+}
+
+// Step is what to do next.
+type Step string
+
+// The steps.
+const (
+	// Sign a transaction with Nonce and Fees, record it, then broadcast it.
+	Sign Step = "sign"
+	// Rebroadcast Record, which the node does not know.
+	Rebroadcast Step = "rebroadcast"
+	// Wait; Reason says for what.
+	Wait Step = "wait"
+	// Capped: wait, because Fees would cost more than the cap.
+	Capped Step = "capped"
+	// Confirmed: Record is in a block with enough confirmations.
+	Confirmed Step = "confirmed"
+	// Final: Record is in a finalized block.
+	Final Step = "final"
+	// Reverted: Record is in a block with enough confirmations, and failed.
+	Reverted Step = "reverted"
+	// NonceLost: another transaction with Record's nonce is confirmed; note it in LostNonces and look at the contract.
+	NonceLost Step = "nonce lost"
+)
+
+// Decision is the next step and what it needs.
+type Decision struct {
+	Step     Step
+	Nonce    uint64
+	Fees     Fees
+	Replaces string
+	Record   Record
+	Status   Status
+	Reason   string
+}
+
+// Decide says what to do next for one payload. It is pure: the same journal and view give the same decision. It never
+// asks to sign for a nonce that a recorded transaction has, but as a replacement of that one with every price raised.
+func Decide(j Journal, v View, p Policy) Decision {
+	if d, ok := decideIncluded(j, v, p); ok {
+		return d
+	}
+	newest, ok := j.Newest()
+	if !ok || slices.Contains(j.LostNonces, newest.Nonce) {
+		return signFirst(v, p)
+	}
+	if v.Account.Confirmed > newest.Nonce {
+		return Decision{Step: NonceLost, Record: newest, Nonce: newest.Nonce,
+			Reason: fmt.Sprintf("nonce %d was used by a transaction that is none of ours", newest.Nonce)}
+	}
+	if v.Account.Latest > newest.Nonce {
+		return Decision{Step: Wait, Record: newest,
+			Reason: fmt.Sprintf("nonce %d is used in a block that may still be reorganised, or the node lags", newest.Nonce)}
+	}
+	old := v.Now.Sub(newest.SignedAt) >= p.ReplaceAfter
+	if j.Underpriced || (old && v.Statuses[newest.Hash].Phase == Pending) {
+		if d := replace(newest, v, p); d.Step == Sign || j.Underpriced || v.Statuses[newest.Hash].Phase == Pending {
+			return d
+		}
+	}
+	if v.Statuses[newest.Hash].Phase == Unknown || v.Statuses[newest.Hash].Phase == "" {
+		return Decision{Step: Rebroadcast, Record: newest, Reason: "the node does not know the transaction"}
+	}
+	return Decision{Step: Wait, Record: newest, Reason: "transaction is in the pool"}
+}
+
+// decideIncluded looks for a transaction of ours in a block: any hash of the journal may be the one.
+func decideIncluded(j Journal, v View, p Policy) (Decision, bool) {
+	for _, r := range slices.Backward(j.Records) {
+		s := v.Statuses[r.Hash]
+		if s.Phase != Included {
+			continue
+		}
+		d := Decision{Record: r, Status: s, Nonce: r.Nonce}
+		depth := uint64(0)
+		if v.Head.Number >= s.Block {
+			depth = v.Head.Number - s.Block + 1
+		}
+		switch {
+		case depth < p.Confirmations:
+			d.Step = Wait
+			d.Reason = fmt.Sprintf("transaction has %d of %d confirmations", depth, p.Confirmations)
+		case !s.Success && slices.Contains(j.LostNonces, r.Nonce):
+			continue // seen and answered: a later record followed
+		case !s.Success:
+			d.Step = Reverted
+		case v.Head.Finalized >= s.Block && s.Block > 0:
+			d.Step = Final
+		default:
+			d.Step = Confirmed
+		}
+		return d, true
+	}
+	return Decision{}, false
+}
+
+func signFirst(v View, p Policy) Decision {
+	d := Decision{Step: Sign, Nonce: max(v.Account.Pending, v.Account.Latest), Fees: p.market(v)}
+	return d.capped(p)
+}
+
+// replace raises every price of r by the policy's factor, or to the market's if that is more.
+func replace(r Record, v View, p Policy) Decision {
+	m := p.market(v)
+	f := Fees{
+		Gas: max(r.Fees.Gas, m.Gas), BlobGas: r.Fees.BlobGas,
+		GasPrice:  larger(percent(r.Fees.GasPrice, p.BumpPercent), m.GasPrice),
+		Tip:       larger(percent(r.Fees.Tip, p.BumpPercent), m.Tip),
+		BlobPrice: larger(percent(r.Fees.BlobPrice, p.BumpPercent), m.BlobPrice),
+	}
+	d := Decision{Step: Sign, Nonce: r.Nonce, Fees: f, Replaces: r.Hash, Record: r}
+	return d.capped(p)
+}
+
+func (d Decision) capped(p Policy) Decision {
+	if total := d.Fees.Total(); p.FeeCap != nil && total.Cmp(p.FeeCap) > 0 {
+		d.Step = Capped
+		d.Reason = fmt.Sprintf("the transaction could cost %s, the cap is %s", total, p.FeeCap)
+	}
+	return d
+}
+
+// market prices a transaction at today's fees. The execution price covers two base fees, so that it stays good for six
+// full blocks (a base fee grows by an eighth a block at most, EIP-1559).
+func (p Policy) market(v View) Fees {
+	tip := larger(orZero(v.Head.Tip), orZero(p.MinTip))
+	price := new(big.Int).Lsh(orZero(v.Head.BaseFee), 1)
+	f := Fees{
+		Gas:      v.Gas,
+		Tip:      tip,
+		GasPrice: percent(price.Add(price, tip), p.MarkupPercent),
+	}
+	if v.Blobs > 0 {
+		f.BlobGas = uint64(v.Blobs) * BlobGas
+		f.BlobPrice = larger(percent(new(big.Int).Lsh(orZero(v.Head.BlobBaseFee), 1), p.MarkupPercent), big.NewInt(1))
+	}
+	return f
+}
+
+func percent(n *big.Int, pct int64) *big.Int {
+	x := new(big.Int).Mul(orZero(n), big.NewInt(pct))
+	x.Add(x, big.NewInt(99))
+	return x.Quo(x, big.NewInt(100))
+}
+
+func larger(a, b *big.Int) *big.Int {
+	if orZero(a).Cmp(orZero(b)) >= 0 {
+		return orZero(a)
+	}
+	return orZero(b)
+}
