@@ -1,0 +1,123 @@
+// Package proving has a SNOS batch's PIE proven: the ProofCreation job.
+package proving
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
+	"github.com/madara-orchestrator/orchestrator/shared/core/job"
+	"github.com/madara-orchestrator/orchestrator/shared/core/proof"
+	"github.com/madara-orchestrator/orchestrator/shared/service/snos"
+	"github.com/madara-orchestrator/orchestrator/shared/service/worker"
+)
+
+// Handler submits a PIE to the prover and waits for the proof.
+type Handler struct {
+	Prover    proof.Prover
+	Artifacts artifact.Store
+}
+
+var _ worker.Handler = (*Handler)(nil)
+
+// Process records the request's dedup id, then submits it.
+func (h *Handler) Process(ctx context.Context, r *worker.Run) error {
+	m, err := worker.Meta[*job.ProofCreationMeta](r)
+	if err != nil {
+		return err
+	}
+	if m.DedupID == "" {
+		m.DedupID = snos.TaskID(r.Job)
+		if err := r.Checkpoint(ctx); err != nil {
+			return err
+		}
+	}
+	req := proof.Request{
+		Kind: proof.Child, DedupID: m.DedupID, Batch: r.Job.InternalID, Steps: m.Steps,
+		Bucket: m.Bucket, Index: m.BucketIndex, Fact: m.Fact,
+	}
+	m.Task, err = Submit(ctx, h.Prover, h.Artifacts, m.PIEKey, req)
+	if err != nil {
+		return err
+	}
+	r.Job.ExternalID = m.Task
+	return nil
+}
+
+// Submit sends a request whose input is an artifact ("": none). A request that the prover will never take is Fatal.
+func Submit(ctx context.Context, p proof.Prover, s artifact.Store, key string, req proof.Request) (string, error) {
+	if key != "" {
+		info, err := s.Stat(ctx, key)
+		if errors.Is(err, artifact.ErrNotFound) {
+			return "", job.Fatal(fmt.Errorf("input %s of the proof: %w", key, err))
+		}
+		if err != nil {
+			return "", fmt.Errorf("look for %s: %w", key, err)
+		}
+		req.InputSize = info.Size
+		req.Input = func(ctx context.Context) (io.ReadCloser, error) { return s.Get(ctx, key) }
+	}
+	task, err := p.Submit(ctx, req)
+	if errors.Is(err, proof.ErrRejected) {
+		return "", job.Fatal(err)
+	}
+	if err != nil {
+		return "", fmt.Errorf("submit %s of batch %d to %s: %w", req.Kind, req.Batch, p.Capabilities().Name, err)
+	}
+	return task, nil
+}
+
+// Verify asks the prover and stores the finished proof where that is wanted.
+func (h *Handler) Verify(ctx context.Context, r *worker.Run) (job.Verdict, error) {
+	m, err := worker.Meta[*job.ProofCreationMeta](r)
+	if err != nil {
+		return job.Verdict{}, err
+	}
+	v, done, again, err := Ask(ctx, h.Prover, m.Task)
+	if again {
+		m.DedupID = ""
+	}
+	if err != nil || !done {
+		return v, err
+	}
+	if m.ProofKey != "" && h.Prover.Capabilities().Proofs {
+		return Keep(ctx, h.Prover, h.Artifacts, m.Task, proof.ProofFile, m.ProofKey)
+	}
+	return job.Verified(), nil
+}
+
+// Ask asks how a task stands. While it isn't done v is the verdict; again says that the next request needs a new dedup
+// id.
+func Ask(ctx context.Context, p proof.Prover, task string) (v job.Verdict, done, again bool, err error) {
+	progress, err := p.Status(ctx, task)
+	if err != nil {
+		return v, false, false, fmt.Errorf("ask %s for task %s: %w", p.Capabilities().Name, task, err)
+	}
+	switch progress.State {
+	case proof.Done:
+		return v, true, false, nil
+	case proof.Rejected:
+		return job.Rejected("%s rejected task %s: %s", p.Capabilities().Name, task, progress.Detail), false, true, nil
+	case proof.Lost:
+		return job.Lost("%s does not know task %s", p.Capabilities().Name, task), false, false, nil
+	}
+	return job.Pending("proof is in progress"), false, false, nil
+}
+
+// Keep stores an artifact of a finished task. Its verdict is Verified, or Pending while the artifact isn't there yet.
+func Keep(ctx context.Context, p proof.Prover, s artifact.Store, task string, a proof.Artifact, key string) (job.Verdict, error) {
+	r, err := p.Fetch(ctx, task, a)
+	if errors.Is(err, proof.ErrNotReady) {
+		return job.Pending("%s of task %s is not there yet", a, task), nil
+	}
+	if err != nil {
+		return job.Verdict{}, fmt.Errorf("fetch %s of task %s: %w", a, task, err)
+	}
+	defer r.Close()
+	if err := s.Put(ctx, key, r); err != nil {
+		return job.Verdict{}, fmt.Errorf("store %s of task %s as %s: %w", a, task, key, err)
+	}
+	return job.Verified(), nil
+}

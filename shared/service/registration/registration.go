@@ -1,0 +1,62 @@
+// Package registration has a proof verified on the settlement layer of an L3: the ProofRegistration job.
+package registration
+
+import (
+	"context"
+
+	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
+	"github.com/madara-orchestrator/orchestrator/shared/core/job"
+	"github.com/madara-orchestrator/orchestrator/shared/core/proof"
+	"github.com/madara-orchestrator/orchestrator/shared/service/proving"
+	"github.com/madara-orchestrator/orchestrator/shared/service/snos"
+	"github.com/madara-orchestrator/orchestrator/shared/service/worker"
+)
+
+// Handler submits a proof for registration and waits until it is registered.
+type Handler struct {
+	Prover    proof.Prover
+	Artifacts artifact.Store
+}
+
+var _ worker.Handler = (*Handler)(nil)
+
+// Process records the request's dedup id, then submits it.
+func (h *Handler) Process(ctx context.Context, r *worker.Run) error {
+	m, err := worker.Meta[*job.ProofRegistrationMeta](r)
+	if err != nil {
+		return err
+	}
+	if m.DedupID == "" {
+		m.DedupID = snos.TaskID(r.Job)
+		if err := r.Checkpoint(ctx); err != nil {
+			return err
+		}
+	}
+	m.Task, err = proving.Submit(ctx, h.Prover, h.Artifacts, m.ProofKey, proof.Request{
+		Kind: proof.Registration, DedupID: m.DedupID, Batch: r.Job.InternalID,
+	})
+	if err != nil {
+		return err
+	}
+	r.Job.ExternalID = m.Task
+	return nil
+}
+
+// Verify asks the prover and stores the registered proof, whose public input the state update carries.
+func (h *Handler) Verify(ctx context.Context, r *worker.Run) (job.Verdict, error) {
+	m, err := worker.Meta[*job.ProofRegistrationMeta](r)
+	if err != nil {
+		return job.Verdict{}, err
+	}
+	v, done, again, err := proving.Ask(ctx, h.Prover, m.Task)
+	if again {
+		m.DedupID = ""
+	}
+	if err != nil || !done {
+		return v, err
+	}
+	if m.BridgeProofKey == "" || !h.Prover.Capabilities().Proofs {
+		return job.Verified(), nil
+	}
+	return proving.Keep(ctx, h.Prover, h.Artifacts, m.Task, proof.ProofFile, m.BridgeProofKey)
+}

@@ -1,0 +1,222 @@
+// Package sending drives the lifecycle of one payload's transaction: it gathers what a decision needs, asks tx.Decide,
+// and does what it says. Signed transactions are stored and recorded before they are broadcast.
+package sending
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
+	"github.com/madara-orchestrator/orchestrator/shared/core/job"
+	"github.com/madara-orchestrator/orchestrator/shared/core/lock"
+	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
+)
+
+// maxRaw bounds a stored signed transaction without its blobs, in bytes (pools refuse 128 KiB and more).
+const maxRaw = 256 << 10
+
+// Sender sends for one wallet.
+type Sender struct {
+	Chain  tx.Chain
+	Raw    artifact.Store // signed transactions
+	Policy tx.Policy
+	Now    func() time.Time
+	// Wallet serializes the wallet's transactions over all jobs: a job that has signed holds the lease until its
+	// transaction is in a block, so that two jobs never take the same nonce.
+	Wallet     lock.Locker
+	WalletName string // of the lease, one a wallet
+	// DryRun does everything but sign and send.
+	DryRun bool
+}
+
+// walletTTL is how long a job keeps the wallet without looking after its transaction. It looks at least once in any
+// poll delay, so only a job that ended with its transaction pending lets it run out.
+const walletTTL = time.Hour
+
+// ErrWalletBusy says that another job's transaction is on its way.
+var ErrWalletBusy = errors.New("another job's transaction is on its way with this wallet")
+
+// Request is one payload and what was signed for it so far.
+type Request struct {
+	JobID   string
+	Journal *tx.Journal // part of the job's metadata; changed in place
+	Blobs   int         // of the payload
+	// Payload builds the payload; called only when something is to be signed or sent. A fault in it is returned as is.
+	Payload func(context.Context) (tx.Payload, error)
+	// Record stores the job's document with the journal. It must return nil before anything is broadcast.
+	Record func(context.Context) error
+}
+
+// Progress is what a call of Advance saw and did.
+type Progress struct {
+	Step   tx.Step // what was decided last; after a broadcast it is Wait
+	Record tx.Record
+	Status tx.Status
+	Reason string
+}
+
+// ErrDryRun says that only sending is left to do.
+var ErrDryRun = errors.New("dry run: the transaction is checked and would be sent now")
+
+// Advance looks at the chain and takes the next step. It waits for nothing: call it again later while the step is Wait,
+// Capped or Rebroadcast. A refusal by the contract in simulation is a *tx.RevertError.
+func (s *Sender) Advance(ctx context.Context, r Request) (Progress, error) {
+	v, err := s.view(ctx, r)
+	if err != nil {
+		return Progress{}, err
+	}
+	d := tx.Decide(*r.Journal, v, s.Policy)
+	p := Progress{Step: d.Step, Record: d.Record, Status: d.Status, Reason: d.Reason}
+	switch d.Step {
+	case tx.NonceLost: // the caller looks at the contract before anything else is signed
+		r.Journal.LostNonces = append(r.Journal.LostNonces, d.Nonce)
+		return p, r.Record(ctx)
+	case tx.Sign:
+		return s.sign(ctx, r, v)
+	case tx.Rebroadcast:
+		return s.rebroadcast(ctx, r, p)
+	}
+	if d.Status.Phase == tx.Included {
+		s.release(ctx, r.JobID)
+	}
+	return p, nil
+}
+
+// view asks for every hash ever signed, so that an older one in a block is not missed.
+func (s *Sender) view(ctx context.Context, r Request) (tx.View, error) {
+	v := tx.View{Now: s.Now(), Statuses: map[string]tx.Status{}, Blobs: r.Blobs, Gas: s.Policy.Gas}
+	var err error
+	if v.Head, err = s.Chain.Head(ctx); err != nil {
+		return v, fmt.Errorf("read the settlement layer's head: %w", err)
+	}
+	if v.Account, err = s.Chain.Account(ctx, s.Policy.Confirmations); err != nil {
+		return v, fmt.Errorf("read the wallet: %w", err)
+	}
+	// Hashes last: one that is mined in between is seen as included, and never as a nonce lost to a stranger.
+	for _, rec := range r.Journal.Records {
+		if v.Statuses[rec.Hash], err = s.Chain.Lookup(ctx, rec.Hash); err != nil {
+			return v, fmt.Errorf("look up transaction %s: %w", rec.Hash, err)
+		}
+	}
+	return v, nil
+}
+
+func (s *Sender) sign(ctx context.Context, r Request, v tx.View) (Progress, error) {
+	payload, err := r.Payload(ctx)
+	if err != nil {
+		return Progress{}, err
+	}
+	gas, err := s.Chain.Simulate(ctx, payload)
+	if err != nil {
+		return Progress{}, fmt.Errorf("simulate the call: %w", err)
+	}
+	v.Blobs = len(payload.Blobs)
+	if v.Gas < gas {
+		v.Gas = gas + gas/2
+	}
+	d := tx.Decide(*r.Journal, v, s.Policy) // again, with the gas that it takes
+	if d.Step != tx.Sign {
+		return Progress{Step: d.Step, Record: d.Record, Reason: d.Reason}, nil
+	}
+	if s.DryRun {
+		return Progress{Step: tx.Wait, Reason: ErrDryRun.Error()}, ErrDryRun
+	}
+	if cost := d.Fees.Total(); v.Account.Balance != nil && v.Account.Balance.Cmp(cost) < 0 {
+		return Progress{}, fmt.Errorf("wallet %s holds %s, the transaction may cost %s: %w",
+			v.Account.Address, v.Account.Balance, cost, tx.ErrInsufficientFunds)
+	}
+	if held, err := s.hold(ctx, r.JobID); err != nil || !held {
+		return Progress{Step: tx.Wait, Reason: ErrWalletBusy.Error()}, err
+	}
+	// The nonce that was read before the wallet was ours may be taken by now.
+	if v.Account, err = s.Chain.Account(ctx, s.Policy.Confirmations); err != nil {
+		return Progress{}, fmt.Errorf("read the wallet: %w", err)
+	}
+	if d = tx.Decide(*r.Journal, v, s.Policy); d.Step != tx.Sign {
+		return Progress{Step: d.Step, Record: d.Record, Reason: d.Reason}, nil
+	}
+	signed, err := s.Chain.Sign(ctx, payload, d.Nonce, d.Fees)
+	if err != nil {
+		return Progress{}, fmt.Errorf("sign with nonce %d: %w", d.Nonce, err)
+	}
+	rec := tx.Record{
+		Hash: signed.Hash, Nonce: d.Nonce, Fees: d.Fees, SignedAt: s.Now(), Replaces: d.Replaces,
+		RawKey: artifact.TransactionKey(r.JobID, signed.Hash),
+	}
+	if err := s.Raw.PutNew(ctx, rec.RawKey, bytes.NewReader(signed.Raw)); err != nil {
+		return Progress{}, fmt.Errorf("store signed transaction %s: %w", signed.Hash, err)
+	}
+	if !slices.ContainsFunc(r.Journal.Records, func(o tx.Record) bool { return o.Hash == rec.Hash }) {
+		r.Journal.Records = append(r.Journal.Records, rec)
+	}
+	r.Journal.Underpriced = false
+	if err := r.Record(ctx); err != nil {
+		return Progress{}, err
+	}
+	return s.broadcast(ctx, r, signed, payload, Progress{Step: tx.Wait, Record: rec, Reason: "transaction is sent"})
+}
+
+// hold takes the wallet for a job; false means that another job has it.
+func (s *Sender) hold(ctx context.Context, jobID string) (bool, error) {
+	_, err := s.Wallet.Acquire(ctx, s.WalletName, jobID, walletTTL)
+	if errors.Is(err, lock.ErrHeld) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("take the wallet's lease: %w", err)
+	}
+	return true, nil
+}
+
+// release frees the wallet if the job has it. A failure only costs the next job time.
+func (s *Sender) release(ctx context.Context, jobID string) {
+	if l, err := s.Wallet.Acquire(ctx, s.WalletName, jobID, time.Second); err == nil {
+		_ = s.Wallet.Release(ctx, l)
+	}
+}
+
+func (s *Sender) rebroadcast(ctx context.Context, r Request, p Progress) (Progress, error) {
+	if s.DryRun {
+		return p, ErrDryRun
+	}
+	raw, err := artifact.ReadAll(ctx, s.Raw, p.Record.RawKey, maxRaw)
+	if err != nil {
+		return p, fmt.Errorf("read signed transaction %s: %w", p.Record.Hash, err)
+	}
+	payload, err := r.Payload(ctx)
+	if err != nil {
+		return p, err
+	}
+	p.Step, p.Reason = tx.Wait, "transaction is sent again"
+	return s.broadcast(ctx, r, tx.Signed{Hash: p.Record.Hash, Raw: raw}, payload, p)
+}
+
+func (s *Sender) broadcast(ctx context.Context, r Request, signed tx.Signed, payload tx.Payload, p Progress) (Progress, error) {
+	err := s.Chain.Broadcast(ctx, signed, payload)
+	switch {
+	case err == nil:
+		return p, nil
+	case errors.Is(err, tx.ErrNonceTooLow):
+		p.Reason = "the nonce is used already: looking up which transaction used it"
+		return p, nil
+	case errors.Is(err, tx.ErrUnderpriced):
+		r.Journal.Underpriced = true
+		p.Reason = "the node wants higher fees"
+		return p, r.Record(ctx)
+	case errors.Is(err, tx.ErrRefused):
+		return p, job.Fatal(fmt.Errorf("broadcast %s: %w", signed.Hash, err))
+	}
+	return p, fmt.Errorf("broadcast %s: %w", signed.Hash, err)
+}
+
+// Close marks the newest record's nonce as answered, so that the next Advance signs anew: the transaction reverted, and
+// the caller has decided to try again.
+func Close(j *tx.Journal) {
+	if r, ok := j.Newest(); ok && !slices.Contains(j.LostNonces, r.Nonce) {
+		j.LostNonces = append(j.LostNonces, r.Nonce)
+	}
+}
