@@ -37,11 +37,15 @@ func BlobKey(index uint64, i int) string {
 	return AggregatorKey(index, fmt.Sprintf("blob_%02d.bin", i))
 }
 
-// AccumulatorKey is the key of an open aggregator batch's state-diff accumulator as of a version of its document. The
-// version is part of the key, so that a crash between storage and database leaves the document's own one intact.
-func AccumulatorKey(index, version uint64) string {
-	return AggregatorKey(index, fmt.Sprintf("open/%010d.bin", version))
+// AccumulatorKey is the key of an open aggregator batch's state-diff accumulator after block end, as the holder of the
+// lease with the fence wrote it. No key is ever written with other content, so a crash between storage and database
+// leaves the one that the document names intact.
+func AccumulatorKey(index, fence, end uint64) string {
+	return AggregatorKey(index, fmt.Sprintf("open/%010d-%d.bin", end, fence))
 }
 
 // TransactionKey is the key of a signed transaction's raw bytes.
-func TransactionKey(jobID, hash string) string { return "tx/" + jobID + "/" + hash + ".bin" }
+func TransactionKey(jobID, hash string) string { return TransactionPrefix(jobID) + hash + ".bin" }
+
+// TransactionPrefix is what the keys of a job's signed transactions start with.
+func TransactionPrefix(jobID string) string { return "tx/" + jobID + "/" }

@@ -24,6 +24,7 @@ const (
 	SnosPublishing    SnosStatus = "DataJobCreated"         // L3
 	SnosReadyToSettle SnosStatus = "ReadyForStateUpdate"    // L3
 	SnosCompleted     SnosStatus = "Completed"              // L2: proven; L3: settled
+	SnosArchived      SnosStatus = "Archived"               // settled for good, its artifacts expire
 )
 
 // AggregatorStatus is how far an aggregator batch is.
@@ -38,6 +39,7 @@ const (
 	ReadyForStateUpdate           AggregatorStatus = "ReadyForStateUpdate"
 	Completed                     AggregatorStatus = "Completed"
 	VerificationFailed            AggregatorStatus = "VerificationFailed"
+	Archived                      AggregatorStatus = "Archived" // settled for good, its artifacts expire
 )
 
 // Reason is why a batch was closed.

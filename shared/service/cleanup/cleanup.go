@@ -1,0 +1,113 @@
+// Package cleanup lets the artifacts of batches that are settled for good expire: the StorageCleanup worker tags them,
+// and the bucket's lifecycle rule removes what is tagged. Artifacts of anything unsettled are never touched.
+package cleanup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
+	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
+	"github.com/madara-orchestrator/orchestrator/shared/core/job"
+	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
+)
+
+// Cleaner tags artifacts. All fields are required.
+type Cleaner struct {
+	Layer     schedule.Layer
+	Jobs      job.Store
+	Batches   batch.Store
+	Artifacts artifact.Store
+	Now       func() time.Time
+}
+
+// page is how many batches one run cleans up, and how many keys it lists at a time.
+const (
+	page    = 20
+	keyPage = 500
+)
+
+var expire = map[string]string{artifact.TagExpire: artifact.TagExpireValue}
+
+// Run tags the artifacts of batches whose state update is final.
+func (c *Cleaner) Run(ctx context.Context) error {
+	if c.Layer == schedule.L2 {
+		return c.aggregators(ctx)
+	}
+	bs, err := c.Batches.ListSnos(ctx, batch.SnosCompleted, 0, page)
+	if err != nil {
+		return fmt.Errorf("list completed SNOS batches: %w", err)
+	}
+	for _, b := range bs {
+		done, err := c.clean(ctx, b.Index, artifact.SNOSPrefix(b.Index))
+		if err != nil || !done {
+			return err
+		}
+		b.Status, b.UpdatedAt = batch.SnosArchived, c.Now()
+		if _, err := c.Batches.UpdateSnos(ctx, b); err != nil && !errors.Is(err, batch.ErrConflict) {
+			return fmt.Errorf("archive SNOS batch %d: %w", b.Index, err)
+		}
+	}
+	return nil
+}
+
+func (c *Cleaner) aggregators(ctx context.Context) error {
+	bs, err := c.Batches.ListAggregators(ctx, batch.Completed, 0, page)
+	if err != nil {
+		return fmt.Errorf("list completed aggregator batches: %w", err)
+	}
+	for _, b := range bs {
+		prefixes := []string{artifact.AggregatorPrefix(b.Index)}
+		for i := b.FirstSnos; i <= b.LastSnos(); i++ {
+			prefixes = append(prefixes, artifact.SNOSPrefix(i))
+		}
+		done, err := c.clean(ctx, b.Index, prefixes...)
+		if err != nil || !done {
+			return err
+		}
+		b.Status, b.UpdatedAt = batch.Archived, c.Now()
+		if _, err := c.Batches.UpdateAggregator(ctx, b); err != nil && !errors.Is(err, batch.ErrConflict) {
+			return fmt.Errorf("archive aggregator batch %d: %w", b.Index, err)
+		}
+	}
+	return nil
+}
+
+// clean tags a batch's objects; done is false while its state update can still be undone.
+func (c *Cleaner) clean(ctx context.Context, index uint64, prefixes ...string) (done bool, err error) {
+	j, err := c.Jobs.Find(ctx, job.StateTransition, index)
+	if err != nil {
+		return false, fmt.Errorf("read StateTransition job of batch %d: %w", index, err)
+	}
+	m, ok := j.Metadata.(*job.StateTransitionMeta)
+	if !ok || j.Status != job.Completed || !m.Finalized {
+		return false, nil
+	}
+	for _, p := range append(prefixes, artifact.TransactionPrefix(j.ID)) {
+		if err := c.tag(ctx, p); err != nil {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+func (c *Cleaner) tag(ctx context.Context, prefix string) error {
+	after := ""
+	for {
+		infos, err := c.Artifacts.List(ctx, prefix, after, keyPage)
+		if err != nil {
+			return fmt.Errorf("list %s: %w", prefix, err)
+		}
+		for _, i := range infos {
+			if err := c.Artifacts.Tag(ctx, i.Key, expire); err != nil && !errors.Is(err, artifact.ErrNotFound) {
+				return fmt.Errorf("tag %s: %w", i.Key, err)
+			}
+			after = i.Key
+		}
+		if len(infos) < keyPage {
+			return nil
+		}
+	}
+}

@@ -1,0 +1,85 @@
+// Package reconcile closes every gap between a database write and a message: the Reconcile worker sends the wake-up of
+// any job that is overdue again, and the alert of any job that waits for an operator without having told so.
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/madara-orchestrator/orchestrator/shared/core/job"
+	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
+	"github.com/madara-orchestrator/orchestrator/shared/service/worker"
+)
+
+// Reconciler sends lost wake-ups again. All fields but Log are required.
+type Reconciler struct {
+	Jobs    job.Store
+	Worker  *worker.Worker
+	Control schedule.Control
+	// Grace is how long a job may be overdue before it is woken: the time that its own message needs.
+	Grace time.Duration
+	Now   func() time.Time
+	Log   *slog.Logger
+}
+
+// page is how many overdue jobs one run wakes; the longest overdue first, the rest at the next run.
+const page = 500
+
+// Run wakes what is overdue.
+func (r *Reconciler) Run(ctx context.Context) error {
+	due, err := r.Jobs.Due(ctx, r.Now().Add(-r.Grace), page)
+	if err != nil {
+		return fmt.Errorf("list overdue jobs: %w", err)
+	}
+	paused, err := r.paused(ctx)
+	if err != nil {
+		return err
+	}
+	var faults []error
+	woken := 0
+	for _, j := range due {
+		if paused[string(j.Type)] {
+			continue
+		}
+		if err := r.Worker.Dispatch(ctx, j); err != nil {
+			faults = append(faults, err)
+			continue
+		}
+		woken++
+	}
+	if woken > 0 && r.Log != nil {
+		r.Log.InfoContext(ctx, "overdue jobs woken", "jobs", woken)
+	}
+	return errors.Join(append(faults, r.tell(ctx))...)
+}
+
+func (r *Reconciler) paused(ctx context.Context) (map[string]bool, error) {
+	ps, err := r.Control.Pauses(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read paused stages: %w", err)
+	}
+	out := make(map[string]bool, len(ps))
+	for _, p := range ps {
+		out[p.Stage] = true
+	}
+	return out, nil
+}
+
+// tell sends alerts that were lost.
+func (r *Reconciler) tell(ctx context.Context) error {
+	for _, t := range job.Types {
+		js, err := r.Jobs.List(ctx, job.Filter{Type: t, Statuses: []job.Status{job.Failed, job.VerificationTimeout}, Limit: page})
+		if err != nil {
+			return fmt.Errorf("list failed %s jobs: %w", t, err)
+		}
+		for _, j := range js {
+			if !j.Alerted {
+				r.Worker.Tell(ctx, j)
+			}
+		}
+	}
+	return nil
+}

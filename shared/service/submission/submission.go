@@ -1,0 +1,94 @@
+// Package submission publishes a batch's DA segment: the DataSubmission job of an L3.
+package submission
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
+	"github.com/madara-orchestrator/orchestrator/shared/core/da"
+	"github.com/madara-orchestrator/orchestrator/shared/core/job"
+	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
+	"github.com/madara-orchestrator/orchestrator/shared/service/sending"
+	"github.com/madara-orchestrator/orchestrator/shared/service/worker"
+)
+
+// maxWords bounds a DA segment.
+const maxWords = 16 * 4096
+
+// Handler publishes a segment.
+type Handler struct {
+	Layer     da.Layer
+	Sender    *sending.Sender
+	Artifacts artifact.Store
+}
+
+var _ worker.Handler = (*Handler)(nil)
+
+// Process signs, records and sends the publication.
+func (h *Handler) Process(ctx context.Context, r *worker.Run) error {
+	m, err := worker.Meta[*job.DataSubmissionMeta](r)
+	if err != nil {
+		return err
+	}
+	p, err := h.advance(ctx, r, m)
+	if p.Record.Hash != "" {
+		r.Job.ExternalID = p.Record.Hash
+	}
+	var revert *tx.RevertError
+	if errors.As(err, &revert) {
+		return job.Fatal(err)
+	}
+	return err
+}
+
+func (h *Handler) advance(ctx context.Context, r *worker.Run, m *job.DataSubmissionMeta) (sending.Progress, error) {
+	return h.Sender.Advance(ctx, sending.Request{
+		JobID: r.Job.ID, Journal: &m.Journal, Record: r.Checkpoint,
+		Payload: func(ctx context.Context) (tx.Payload, error) {
+			words, err := artifact.ReadFelts(ctx, h.Artifacts, m.SegmentKey, maxWords)
+			if errors.Is(err, artifact.ErrCorrupt) || errors.Is(err, artifact.ErrNotFound) {
+				return tx.Payload{}, job.Fatal(err)
+			}
+			if err != nil {
+				return tx.Payload{}, err
+			}
+			p, c, err := h.Layer.Encode(ctx, da.Data{
+				Batch: r.Job.InternalID, StartBlock: m.StartBlock, EndBlock: m.EndBlock, Words: words,
+			})
+			if errors.Is(err, da.ErrTooLarge) {
+				return p, job.Fatal(fmt.Errorf("publish %s: %w", m.SegmentKey, err))
+			}
+			m.DataHash, m.DataSize, m.VersionedHashes = c.Hash, c.Size, c.VersionedHashes
+			return p, err
+		},
+	})
+}
+
+// Verify follows the transaction until it is confirmed.
+func (h *Handler) Verify(ctx context.Context, r *worker.Run) (job.Verdict, error) {
+	m, err := worker.Meta[*job.DataSubmissionMeta](r)
+	if err != nil {
+		return job.Verdict{}, err
+	}
+	p, err := h.advance(ctx, r, m)
+	if err != nil {
+		return job.Verdict{}, err
+	}
+	if p.Record.Hash != "" {
+		r.Job.ExternalID = p.Record.Hash
+	}
+	switch p.Step {
+	case tx.Confirmed, tx.Final:
+		m.Included = &job.Inclusion{
+			Hash: p.Record.Hash, Block: p.Status.Block, BlockHash: p.Status.BlockHash,
+			GasUsed: p.Status.GasUsed, BlobGas: p.Status.BlobGasUsed, Fee: p.Status.Cost().String(),
+		}
+		return job.Verified(), nil
+	case tx.Reverted:
+		sending.Close(&m.Journal)
+		return job.Rejected("publication %s reverted", p.Record.Hash), nil
+	}
+	return job.Pending("%s", p.Reason), nil
+}

@@ -1,0 +1,140 @@
+package triggering
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
+	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
+	"github.com/madara-orchestrator/orchestrator/shared/core/job"
+	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
+)
+
+// snos creates SnosRun jobs for closed SNOS batches, in order, within the window above the oldest one that still runs.
+func (t *Triggers) snos(ctx context.Context) error {
+	running, err := t.Batches.ListSnos(ctx, batch.SnosRunning, 0, 1)
+	if err != nil {
+		return fmt.Errorf("find the oldest running SNOS batch: %w", err)
+	}
+	closed, err := t.Batches.ListSnos(ctx, batch.SnosClosed, 0, page)
+	if err != nil {
+		return fmt.Errorf("list closed SNOS batches: %w", err)
+	}
+	if len(closed) == 0 {
+		return nil
+	}
+	oldest := closed[0].Index
+	if len(running) > 0 {
+		oldest = min(oldest, running[0].Index)
+	}
+	for _, b := range closed {
+		if b.Index >= oldest+t.Settings.Window {
+			return nil
+		}
+		m := &job.SnosRunMeta{
+			StartBlock: b.StartBlock, EndBlock: b.EndBlock, FullOutput: t.Settings.Layer == schedule.L2,
+			OutputPrefix: artifact.SNOSPrefix(b.Index),
+		}
+		if err := t.create(ctx, b.Index, m, b.TraceID); err != nil {
+			return err
+		}
+		if err := t.move(ctx, b, batch.SnosRunning); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// proving creates ProofCreation jobs for SNOS batches that have run.
+func (t *Triggers) proving(ctx context.Context) error {
+	return t.advance(ctx, batch.SnosRunning, job.SnosRun, batch.SnosProving, func(b batch.Snos, run job.Job) (job.Metadata, error) {
+		ran, ok := run.Metadata.(*job.SnosRunMeta)
+		if !ok {
+			return nil, fmt.Errorf("SnosRun job %s has metadata %T", run.ID, run.Metadata)
+		}
+		m := &job.ProofCreationMeta{
+			StartBlock: b.StartBlock, EndBlock: b.EndBlock, PIEKey: artifact.SNOSKey(b.Index, artifact.PIE),
+			Steps: ran.Steps, Fact: ran.Fact,
+		}
+		if t.Settings.WantProofs || t.Settings.Layer == schedule.L3 {
+			m.ProofKey = artifact.SNOSKey(b.Index, artifact.Proof)
+		}
+		if b.Aggregator != 0 && t.Prover.Capabilities().Buckets {
+			parent, err := t.Batches.Aggregator(ctx, b.Aggregator)
+			if err != nil {
+				return nil, fmt.Errorf("read aggregator batch %d: %w", b.Aggregator, err)
+			}
+			m.Bucket, m.BucketIndex = parent.Bucket, b.Index-parent.FirstSnos
+		}
+		return m, nil
+	})
+}
+
+// registration creates ProofRegistration jobs for SNOS batches that are proven (L3).
+func (t *Triggers) registration(ctx context.Context) error {
+	return t.advance(ctx, batch.SnosProving, job.ProofCreation, batch.SnosRegistering, func(b batch.Snos, _ job.Job) (job.Metadata, error) {
+		return &job.ProofRegistrationMeta{
+			StartBlock: b.StartBlock, EndBlock: b.EndBlock,
+			ProofKey: artifact.SNOSKey(b.Index, artifact.Proof), BridgeProofKey: artifact.SNOSKey(b.Index, artifact.BridgeProof),
+		}, nil
+	})
+}
+
+// dataSubmission creates DataSubmission jobs for SNOS batches whose proof is registered (L3).
+func (t *Triggers) dataSubmission(ctx context.Context) error {
+	return t.advance(ctx, batch.SnosRegistering, job.ProofRegistration, batch.SnosPublishing, func(b batch.Snos, _ job.Job) (job.Metadata, error) {
+		return &job.DataSubmissionMeta{
+			StartBlock: b.StartBlock, EndBlock: b.EndBlock, SegmentKey: artifact.SNOSKey(b.Index, artifact.DASegment),
+		}, nil
+	})
+}
+
+// aggregator marks proven SNOS batches, and creates Aggregator jobs for closed batches whose children are all proven.
+func (t *Triggers) aggregator(ctx context.Context) error {
+	if err := t.advance(ctx, batch.SnosProving, job.ProofCreation, batch.SnosCompleted, nil); err != nil {
+		return err
+	}
+	var faults []error
+	for _, s := range []batch.AggregatorStatus{batch.PendingAggregatorRun, batch.Closed} {
+		bs, err := t.Batches.ListAggregators(ctx, s, 0, page)
+		if err != nil {
+			return fmt.Errorf("list aggregator batches with status %s: %w", s, err)
+		}
+		for _, b := range bs {
+			if err := t.aggregate(ctx, b); err != nil && !errors.Is(err, batch.ErrConflict) {
+				faults = append(faults, err)
+			}
+		}
+	}
+	return errors.Join(faults...)
+}
+
+func (t *Triggers) aggregate(ctx context.Context, b batch.Aggregator) error {
+	if b.Status == batch.Closed {
+		children, err := t.Batches.SnosRange(ctx, b.FirstSnos, b.LastSnos())
+		if err != nil {
+			return fmt.Errorf("read SNOS batches %d to %d: %w", b.FirstSnos, b.LastSnos(), err)
+		}
+		if len(children) != len(b.Snos) {
+			return nil
+		}
+		for _, c := range children {
+			if c.Status != batch.SnosCompleted {
+				return nil
+			}
+		}
+		if b, err = t.moveAggregator(ctx, b, batch.PendingAggregatorRun); err != nil {
+			return err
+		}
+	}
+	m := &job.AggregatorMeta{
+		StartBlock: b.StartBlock, EndBlock: b.EndBlock, FirstSnos: b.FirstSnos, LastSnos: b.LastSnos(),
+		Bucket: b.Bucket, OutputPrefix: artifact.AggregatorPrefix(b.Index),
+	}
+	if err := t.create(ctx, b.Index, m, b.TraceID); err != nil {
+		return err
+	}
+	_, err := t.moveAggregator(ctx, b, batch.PendingAggregatorVerification)
+	return err
+}

@@ -1,0 +1,212 @@
+// Package triggering runs the trigger workers: each looks at one stage, creates the jobs that have become possible and
+// moves the batches on. A worker can run at any time, twice at once, or crash anywhere: jobs are unique by type and
+// batch, batches move by compare-and-set, and what was not finished is found by the next run.
+package triggering
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
+	"github.com/madara-orchestrator/orchestrator/shared/core/event"
+	"github.com/madara-orchestrator/orchestrator/shared/core/job"
+	"github.com/madara-orchestrator/orchestrator/shared/core/proof"
+	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
+	"github.com/madara-orchestrator/orchestrator/shared/service/worker"
+)
+
+// Batching is what the batching workers need.
+type Batching interface {
+	RunAggregator(ctx context.Context) error
+	RunSnosOfAggregators(ctx context.Context) error
+	RunSnos(ctx context.Context) error
+}
+
+// Runner is a worker that has a package of its own.
+type Runner interface {
+	Run(ctx context.Context) error
+}
+
+// Settings are what operators choose.
+type Settings struct {
+	Layer schedule.Layer
+	// Window is the buffer window: how many batches above the oldest incomplete one a stage may have jobs for.
+	Window uint64
+	// FirstBatch is the batch whose state update is the first.
+	FirstBatch uint64
+	// WantProofs stores the finished proofs.
+	WantProofs bool
+	Chain      string
+}
+
+// Triggers runs the workers. All fields but Log are required.
+type Triggers struct {
+	Settings  Settings
+	Jobs      job.Store
+	Batches   batch.Store
+	Worker    *worker.Worker // to send the first wake-up of a job
+	Prover    proof.Prover   // for its capabilities
+	Batching  Batching
+	Cleanup   Runner
+	Reconcile Runner
+	Control   schedule.Control
+	Events    event.Bus
+	Now       func() time.Time
+	Log       *slog.Logger
+}
+
+// page is how many batches of a status one run looks at.
+const page = 100
+
+// Run runs one worker once. A worker that the layer doesn't have, or that is paused, does nothing.
+func (t *Triggers) Run(ctx context.Context, w schedule.Worker) error {
+	if _, err := schedule.ParseWorker(string(w)); err != nil {
+		return err
+	}
+	if !t.Settings.Layer.Serves(w) {
+		return nil
+	}
+	pauses, err := t.Control.Pauses(ctx)
+	if err != nil {
+		return fmt.Errorf("read paused stages: %w", err)
+	}
+	for _, p := range pauses {
+		if p.Stage == string(w) {
+			t.log().InfoContext(ctx, "worker is paused", "worker", string(w), "by", p.By, "reason", p.Reason)
+			return nil
+		}
+	}
+	if err := t.run(ctx, w); err != nil {
+		return fmt.Errorf("worker %s: %w", w, err)
+	}
+	return nil
+}
+
+func (t *Triggers) run(ctx context.Context, w schedule.Worker) error {
+	l2 := t.Settings.Layer == schedule.L2
+	switch w {
+	case schedule.AggregatorBatching:
+		return t.Batching.RunAggregator(ctx)
+	case schedule.SnosBatching:
+		if l2 {
+			return t.Batching.RunSnosOfAggregators(ctx)
+		}
+		return t.Batching.RunSnos(ctx)
+	case schedule.Snos:
+		return t.snos(ctx)
+	case schedule.Proving:
+		return t.proving(ctx)
+	case schedule.ProofRegistration:
+		return t.registration(ctx)
+	case schedule.DataSubmission:
+		return t.dataSubmission(ctx)
+	case schedule.Aggregator:
+		return t.aggregator(ctx)
+	case schedule.UpdateState:
+		return t.updateState(ctx)
+	case schedule.StorageCleanup:
+		return t.Cleanup.Run(ctx)
+	default:
+		return t.Reconcile.Run(ctx)
+	}
+}
+
+// create stores a job unless it exists and sends its first wake-up. If the process dies in between, reconcile finds the
+// job by its due time.
+func (t *Triggers) create(ctx context.Context, internalID uint64, m job.Metadata, trace string) error {
+	j := job.New(job.NewID(), internalID, m, trace, t.Now())
+	err := t.Jobs.Create(ctx, j)
+	if errors.Is(err, job.ErrExists) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("create %s job of batch %d: %w", j.Type, internalID, err)
+	}
+	t.log().InfoContext(ctx, "job created", "job_id", j.ID, "job_type", j.Type, "batch", internalID, "trace_id", trace)
+	if err := t.Worker.Dispatch(ctx, j); err != nil {
+		t.log().WarnContext(ctx, "wake-up not sent, reconcile will", "job_id", j.ID, "error", err)
+	}
+	return nil
+}
+
+// move sets a SNOS batch's status. Another run that was faster is no error.
+func (t *Triggers) move(ctx context.Context, b batch.Snos, to batch.SnosStatus) error {
+	b.Status, b.UpdatedAt = to, t.Now()
+	if _, err := t.Batches.UpdateSnos(ctx, b); err != nil && !errors.Is(err, batch.ErrConflict) {
+		return fmt.Errorf("move SNOS batch %d to %s: %w", b.Index, to, err)
+	}
+	return nil
+}
+
+func (t *Triggers) moveAggregator(ctx context.Context, b batch.Aggregator, to batch.AggregatorStatus) (batch.Aggregator, error) {
+	b.Status, b.UpdatedAt = to, t.Now()
+	stored, err := t.Batches.UpdateAggregator(ctx, b)
+	if err != nil {
+		return b, fmt.Errorf("move aggregator batch %d to %s: %w", b.Index, to, err)
+	}
+	return stored, nil
+}
+
+// finished returns the SNOS batches with a status whose job of a type is completed, with that job, in order.
+func (t *Triggers) finished(ctx context.Context, s batch.SnosStatus, jt job.Type) ([]batch.Snos, map[uint64]job.Job, error) {
+	bs, err := t.Batches.ListSnos(ctx, s, 0, page)
+	if err != nil {
+		return nil, nil, fmt.Errorf("list SNOS batches with status %s: %w", s, err)
+	}
+	if len(bs) == 0 {
+		return nil, nil, nil
+	}
+	done, err := t.Jobs.List(ctx, job.Filter{
+		Type: jt, Statuses: []job.Status{job.Completed}, From: bs[0].Index, To: bs[len(bs)-1].Index, Limit: job.MaxPage,
+	})
+	if err != nil {
+		return nil, nil, fmt.Errorf("list completed %s jobs: %w", jt, err)
+	}
+	byIndex := make(map[uint64]job.Job, len(done))
+	for _, j := range done {
+		byIndex[j.InternalID] = j
+	}
+	out := bs[:0]
+	for _, b := range bs {
+		if _, ok := byIndex[b.Index]; ok {
+			out = append(out, b)
+		}
+	}
+	return out, byIndex, nil
+}
+
+// advance creates the next job of every SNOS batch whose job before is completed, and moves the batch.
+func (t *Triggers) advance(ctx context.Context, from batch.SnosStatus, before job.Type, to batch.SnosStatus,
+	next func(batch.Snos, job.Job) (job.Metadata, error)) error {
+	bs, jobs, err := t.finished(ctx, from, before)
+	if err != nil {
+		return err
+	}
+	var faults []error
+	for _, b := range bs {
+		if next != nil {
+			m, err := next(b, jobs[b.Index])
+			if err == nil {
+				err = t.create(ctx, b.Index, m, b.TraceID)
+			}
+			if err != nil {
+				faults = append(faults, err) // the batches above go on
+				continue
+			}
+		}
+		if err := t.move(ctx, b, to); err != nil {
+			faults = append(faults, err)
+		}
+	}
+	return errors.Join(faults...)
+}
+
+func (t *Triggers) log() *slog.Logger {
+	if t.Log == nil {
+		return slog.Default()
+	}
+	return t.Log
+}

@@ -1,0 +1,219 @@
+package triggering
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/big"
+
+	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
+	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
+	"github.com/madara-orchestrator/orchestrator/shared/core/event"
+	"github.com/madara-orchestrator/orchestrator/shared/core/job"
+	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
+)
+
+// updateState creates StateTransition jobs strictly in order, one at a time: the next one when the last is completed.
+func (t *Triggers) updateState(ctx context.Context) error {
+	if err := t.ready(ctx); err != nil {
+		return err
+	}
+	next := t.Settings.FirstBatch
+	last, err := t.Jobs.List(ctx, job.Filter{Type: job.StateTransition, Order: job.Descending, Limit: 1})
+	if err != nil {
+		return fmt.Errorf("find the last StateTransition job: %w", err)
+	}
+	if len(last) > 0 {
+		if last[0].Status != job.Completed {
+			return nil
+		}
+		if err := t.complete(ctx, last[0]); err != nil && !errors.Is(err, batch.ErrConflict) {
+			return err
+		}
+		next = last[0].InternalID + 1
+	}
+	if t.Settings.Layer == schedule.L2 {
+		return t.transitionL2(ctx, next)
+	}
+	return t.transitionL3(ctx, next)
+}
+
+// ready marks the batches whose last job before the state update is completed.
+func (t *Triggers) ready(ctx context.Context) error {
+	if t.Settings.Layer == schedule.L3 {
+		return t.advance(ctx, batch.SnosPublishing, job.DataSubmission, batch.SnosReadyToSettle, nil)
+	}
+	bs, err := t.Batches.ListAggregators(ctx, batch.PendingAggregatorVerification, 0, page)
+	if err != nil || len(bs) == 0 {
+		return err
+	}
+	done, err := t.Jobs.List(ctx, job.Filter{
+		Type: job.Aggregator, Statuses: []job.Status{job.Completed},
+		From: bs[0].Index, To: bs[len(bs)-1].Index, Limit: job.MaxPage,
+	})
+	if err != nil {
+		return fmt.Errorf("list completed Aggregator jobs: %w", err)
+	}
+	completed := map[uint64]bool{}
+	for _, j := range done {
+		completed[j.InternalID] = true
+	}
+	for _, b := range bs {
+		if !completed[b.Index] {
+			continue
+		}
+		if _, err := t.moveAggregator(ctx, b, batch.ReadyForStateUpdate); err != nil && !errors.Is(err, batch.ErrConflict) {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *Triggers) transitionL2(ctx context.Context, index uint64) error {
+	b, err := t.Batches.Aggregator(ctx, index)
+	if errors.Is(err, batch.ErrNotFound) || (err == nil && b.Status != batch.ReadyForStateUpdate) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read aggregator batch %d: %w", index, err)
+	}
+	if index > t.Settings.FirstBatch {
+		before, err := t.Batches.Aggregator(ctx, index-1)
+		if err != nil {
+			return fmt.Errorf("read aggregator batch %d: %w", index-1, err)
+		}
+		if before.EndBlock+1 != b.StartBlock {
+			return gapError(index, before.EndBlock, b.StartBlock)
+		}
+	}
+	return t.create(ctx, index, &job.StateTransitionMeta{
+		StartBlock: b.StartBlock, EndBlock: b.EndBlock,
+		ProgramOutputKey: artifact.AggregatorKey(index, artifact.ProgramOutput),
+		DASegmentKey:     artifact.AggregatorKey(index, artifact.DASegment),
+	}, b.TraceID)
+}
+
+func gapError(index, end, start uint64) error {
+	return fmt.Errorf("batch %d starts at block %d, the batch before it ends at %d: the batches' documents are torn, settle nothing", index, start, end)
+}
+
+func (t *Triggers) transitionL3(ctx context.Context, index uint64) error {
+	b, err := t.Batches.Snos(ctx, index)
+	if errors.Is(err, batch.ErrNotFound) || (err == nil && b.Status != batch.SnosReadyToSettle) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read SNOS batch %d: %w", index, err)
+	}
+	if index > t.Settings.FirstBatch {
+		before, err := t.Batches.Snos(ctx, index-1)
+		if err != nil {
+			return fmt.Errorf("read SNOS batch %d: %w", index-1, err)
+		}
+		if before.EndBlock+1 != b.StartBlock {
+			return gapError(index, before.EndBlock, b.StartBlock)
+		}
+	}
+	published, err := t.Jobs.Find(ctx, job.DataSubmission, index)
+	if err != nil {
+		return fmt.Errorf("read DataSubmission job of batch %d: %w", index, err)
+	}
+	data, ok := published.Metadata.(*job.DataSubmissionMeta)
+	if !ok {
+		return fmt.Errorf("DataSubmission job %s has metadata %T", published.ID, published.Metadata)
+	}
+	return t.create(ctx, index, &job.StateTransitionMeta{
+		StartBlock: b.StartBlock, EndBlock: b.EndBlock, DataHash: data.DataHash, DataSize: data.DataSize,
+		ProgramOutputKey: artifact.SNOSKey(index, artifact.ProgramOutput),
+		BridgeOutputKey:  artifact.SNOSKey(index, artifact.OSOutput),
+	}, b.TraceID)
+}
+
+// complete writes the ledger of the batch that a completed state transition settled, and marks the batch.
+func (t *Triggers) complete(ctx context.Context, settled job.Job) error {
+	m, ok := settled.Metadata.(*job.StateTransitionMeta)
+	if !ok {
+		return fmt.Errorf("StateTransition job %s has metadata %T", settled.ID, settled.Metadata)
+	}
+	index := settled.InternalID
+	if t.Settings.Layer == schedule.L2 {
+		b, err := t.Batches.Aggregator(ctx, index)
+		if err != nil {
+			return fmt.Errorf("read aggregator batch %d: %w", index, err)
+		}
+		if b.Status == batch.Completed || b.Status == batch.Archived {
+			return nil
+		}
+		if b.Ledger, err = t.ledger(ctx, settled, m, b.FirstSnos, b.LastSnos()); err != nil {
+			return err
+		}
+		if _, err := t.moveAggregator(ctx, b, batch.Completed); err != nil {
+			return err
+		}
+		t.settledEvent(ctx, settled, b.TraceID)
+		return nil
+	}
+	b, err := t.Batches.Snos(ctx, index)
+	if err != nil {
+		return fmt.Errorf("read SNOS batch %d: %w", index, err)
+	}
+	if b.Status == batch.SnosCompleted || b.Status == batch.SnosArchived {
+		return nil
+	}
+	if b.Ledger, err = t.ledger(ctx, settled, m, index, index); err != nil {
+		return err
+	}
+	if err := t.move(ctx, b, batch.SnosCompleted); err != nil {
+		return err
+	}
+	t.settledEvent(ctx, settled, b.TraceID)
+	return nil
+}
+
+// ledger gathers what a batch cost and when it passed each stage from its jobs.
+func (t *Triggers) ledger(ctx context.Context, settled job.Job, m *job.StateTransitionMeta, first, last uint64) (batch.Ledger, error) {
+	l := batch.Ledger{Blobs: m.Blobs, Tx: m.SettledBy, Requests: map[string]int{}}
+	if m.Included != nil {
+		l.GasUsed, l.BlobGasUsed = m.Included.GasUsed, m.Included.BlobGas
+		l.FeeWei, _ = new(big.Int).SetString(m.Included.Fee, 10)
+	}
+	pass := func(j job.Job) {
+		l.Pass(string(j.Type), j.CreatedAt, j.EndedAt)
+		l.Requests[string(j.Type)] += j.Attempts.Total
+	}
+	for _, jt := range []job.Type{job.SnosRun, job.ProofCreation, job.ProofRegistration, job.DataSubmission} {
+		if (jt == job.ProofRegistration || jt == job.DataSubmission) && t.Settings.Layer == schedule.L2 {
+			continue
+		}
+		jobs, err := t.Jobs.List(ctx, job.Filter{Type: jt, From: first, To: last, Limit: job.MaxPage})
+		if err != nil {
+			return l, fmt.Errorf("list %s jobs %d to %d: %w", jt, first, last, err)
+		}
+		for _, j := range jobs {
+			pass(j)
+			if jt == job.ProofCreation {
+				l.ProverTask = j.ExternalID
+			}
+		}
+	}
+	if t.Settings.Layer == schedule.L2 {
+		j, err := t.Jobs.Find(ctx, job.Aggregator, settled.InternalID)
+		if err != nil {
+			return l, fmt.Errorf("read Aggregator job of batch %d: %w", settled.InternalID, err)
+		}
+		pass(j)
+		l.ProverTask = j.ExternalID
+	}
+	pass(settled)
+	return l, nil
+}
+
+func (t *Triggers) settledEvent(ctx context.Context, j job.Job, trace string) {
+	e := event.Event{
+		Type: event.BatchSettled, At: t.Now(), Chain: t.Settings.Chain, JobID: j.ID, Batch: j.InternalID, TraceID: trace,
+		Detail: map[string]string{"tx": j.ExternalID},
+	}
+	if err := t.Events.Publish(ctx, e); err != nil {
+		t.log().WarnContext(ctx, "event not published", "batch", j.InternalID, "error", err)
+	}
+}
