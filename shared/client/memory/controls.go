@@ -1,0 +1,64 @@
+package memory
+
+import (
+	"cmp"
+	"context"
+	"maps"
+	"slices"
+	"sync"
+
+	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
+)
+
+// Controls is a schedule.Control.
+type Controls struct {
+	env *Env
+
+	mu     sync.Mutex
+	paused map[string]schedule.Pause
+	before map[string]schedule.Pause // before the last change
+}
+
+var _ schedule.Control = (*Controls)(nil)
+
+// NewControls returns a control with no stage paused.
+func NewControls(e *Env) *Controls { return &Controls{env: e, paused: map[string]schedule.Pause{}} }
+
+// Pauses implements schedule.Control, by stage.
+func (s *Controls) Pauses(ctx context.Context) ([]schedule.Pause, error) {
+	return call(ctx, s.env, "controls", "Pauses", "", func(f Fault) ([]schedule.Pause, error) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		all := s.paused
+		if f.Is(Stale) {
+			all = s.before
+		}
+		return slices.SortedFunc(maps.Values(all), func(a, b schedule.Pause) int { return cmp.Compare(a.Stage, b.Stage) }), nil
+	})
+}
+
+// Pause implements schedule.Control.
+func (s *Controls) Pause(ctx context.Context, p schedule.Pause) error {
+	return act(ctx, s.env, "controls", "Pause", p.Stage, func(Fault) error {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if _, ok := s.paused[p.Stage]; !ok {
+			s.before = maps.Clone(s.paused)
+			s.paused[p.Stage] = p
+		}
+		return nil
+	})
+}
+
+// Resume implements schedule.Control.
+func (s *Controls) Resume(ctx context.Context, stage string) error {
+	return act(ctx, s.env, "controls", "Resume", stage, func(Fault) error {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if _, ok := s.paused[stage]; ok {
+			s.before = maps.Clone(s.paused)
+			delete(s.paused, stage)
+		}
+		return nil
+	})
+}

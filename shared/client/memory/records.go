@@ -1,0 +1,101 @@
+package memory
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"sync"
+
+	"github.com/madara-orchestrator/orchestrator/shared/core/alert"
+	"github.com/madara-orchestrator/orchestrator/shared/core/event"
+)
+
+// MaxRecords is how many alerts and events are kept, the newest ones.
+const MaxRecords = 10_000
+
+// record is a bounded list of what was sent.
+type record[T any] struct {
+	mu   sync.Mutex
+	list []T
+}
+
+func (r *record[T]) add(f Fault, items ...T) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch f.Kind {
+	case Lose:
+		return
+	case Reorder:
+		items = slices.Clone(items)
+		slices.Reverse(items)
+		r.list = slices.Insert(r.list, max(0, len(r.list)-1), items...)
+		return
+	case Twice:
+		r.list = append(r.list, items...)
+	}
+	r.list = append(r.list, items...)
+	if over := len(r.list) - MaxRecords; over >= MaxRecords/10 {
+		r.list = slices.Delete(r.list, 0, over)
+	}
+}
+
+func (r *record[T]) all() []T {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.list)
+}
+
+// Alerts is an alert.Notifier that keeps what it is told.
+type Alerts struct {
+	env  *Env
+	sent record[alert.Alert]
+}
+
+var _ alert.Notifier = (*Alerts)(nil)
+
+// NewAlerts returns a notifier that was told nothing yet.
+func NewAlerts(e *Env) *Alerts { return &Alerts{env: e} }
+
+// Notify implements alert.Notifier.
+func (s *Alerts) Notify(ctx context.Context, a alert.Alert) error {
+	return act(ctx, s.env, "alerts", "Notify", a.Key, func(f Fault) error {
+		s.sent.add(f, a)
+		return nil
+	})
+}
+
+// Sent returns the alerts in the order in which they arrived.
+func (s *Alerts) Sent() []alert.Alert { return s.sent.all() }
+
+// Events is an event.Bus that keeps what is published.
+type Events struct {
+	env       *Env
+	published record[event.Event]
+}
+
+var _ event.Bus = (*Events)(nil)
+
+// NewEvents returns a bus on which nothing was published yet.
+func NewEvents(e *Env) *Events { return &Events{env: e} }
+
+// Publish implements event.Bus.
+func (s *Events) Publish(ctx context.Context, events ...event.Event) error {
+	if len(events) == 0 {
+		return nil
+	}
+	return act(ctx, s.env, "events", "Publish", string(events[0].Type), func(f Fault) error {
+		s.published.add(f, cloneEvents(events)...)
+		return nil
+	})
+}
+
+// Published returns the events in the order in which they arrived.
+func (s *Events) Published() []event.Event { return cloneEvents(s.published.all()) }
+
+func cloneEvents(events []event.Event) []event.Event {
+	out := slices.Clone(events)
+	for i := range out {
+		out[i].Detail = maps.Clone(out[i].Detail)
+	}
+	return out
+}
