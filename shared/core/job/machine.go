@@ -68,7 +68,7 @@ func (j Job) Claim(m Message, owner string, now time.Time, p Policy) (Job, Claim
 	if j.Lease.Owner != "" { // it ran out: whoever held it crashed, or was too slow
 		next.Attempts.Crashes++
 		next.record(now, fmt.Sprintf("invocation %s took the job for %s and never came back", j.Lease.Owner, j.NextAction))
-		if next.Attempts.Crashes >= p.MaxCrashes {
+		if next.spent(p) {
 			return next.end(Failed, now), Spent
 		}
 	}
@@ -114,11 +114,14 @@ func (j Job) Crashed(now time.Time, reason string, p Policy) Job {
 	crashes := j.Attempts.Crashes + 1
 	next := j.Troubled(now, errors.New(reason), p)
 	next.Attempts.Crashes = crashes
-	if crashes >= p.MaxCrashes {
+	if next.spent(p) {
 		return next.end(Failed, now)
 	}
 	return next
 }
+
+// spent says whether a job has crashed too often. One that is completed and only watched never is: it has done its work.
+func (j Job) spent(p Policy) bool { return j.Status != Completed && j.Attempts.Crashes >= p.MaxCrashes }
 
 // Hopeless is processing that can never succeed.
 func (j Job) Hopeless(now time.Time, err error) Job {
@@ -197,7 +200,8 @@ func (j Job) Hastened(a Action, now time.Time) (next Job, ok bool) {
 // Buried is a job whose wake-up reached the dead-letter queue. Only a message of the current generation about a job that
 // keeps crashing its function fails it; any other dead letter comes from an outage, and the document knows what is next.
 func (j Job) Buried(m Message, now time.Time, p Policy) (next Job, failed bool) {
-	if m.Generation != j.Generation || j.NextAction == None || j.Lease.Held(now) || j.Attempts.Crashes+1 < p.MaxCrashes {
+	if m.Generation != j.Generation || j.NextAction == None || j.Lease.Held(now) ||
+		j.Status == Completed || j.Attempts.Crashes+1 < p.MaxCrashes {
 		return j, false
 	}
 	next = j.Clone()
