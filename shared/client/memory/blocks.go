@@ -1,0 +1,269 @@
+package memory
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/madara-orchestrator/orchestrator/shared/core/block"
+	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
+)
+
+// MaxBlockRange is the most blocks that one call of Blocks answers.
+const MaxBlockRange = 1000
+
+// BlockData is all that a source tells of one block.
+type BlockData struct {
+	Header   block.Header
+	Update   block.StateUpdate
+	Weights  block.Weights
+	Messages block.Messages
+}
+
+// Blocks is a block.Source over given data.
+type Blocks struct {
+	env     *Env
+	chainID string
+
+	mu      sync.Mutex
+	blocks  []BlockData // numbers in a row
+	nonces  map[felt.Felt][]written
+	storage map[block.Slot][]written
+}
+
+var _ block.Source = (*Blocks)(nil)
+
+// written is a value and the block that wrote it.
+type written struct {
+	block uint64
+	value felt.Felt
+}
+
+var errBlockGap = errors.New("blocks do not follow each other")
+
+// NewBlocks returns a chain without blocks.
+func NewBlocks(e *Env, chainID string) *Blocks {
+	return &Blocks{env: e, chainID: chainID, nonces: map[felt.Felt][]written{}, storage: map[block.Slot][]written{}}
+}
+
+// Add grows the chain. Each block must follow the one before in number, parent hash and root. The caller leaves the data
+// alone afterwards.
+func (b *Blocks) Add(data ...BlockData) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, d := range data {
+		n := d.Header.Number
+		if d.Update.Number != n || d.Update.BlockHash != d.Header.Hash || d.Update.NewRoot != d.Header.NewRoot {
+			return fmt.Errorf("add block %d with another block's state update: %w", n, errBlockGap)
+		}
+		if k := len(b.blocks); k > 0 {
+			last := b.blocks[k-1].Header
+			if n != last.Number+1 || d.Header.ParentHash != last.Hash || d.Update.OldRoot != last.NewRoot {
+				return fmt.Errorf("add block %d after %d: %w", n, last.Number, errBlockGap)
+			}
+		}
+		b.blocks = append(b.blocks, d)
+		for _, c := range d.Update.Diff.Storage {
+			for _, e := range c.Entries {
+				s := block.Slot{Contract: c.Address, Key: e.Key}
+				b.storage[s] = append(b.storage[s], written{n, e.Value})
+			}
+		}
+		for _, c := range d.Update.Diff.Nonces {
+			b.nonces[c.Address] = append(b.nonces[c.Address], written{n, c.Nonce})
+		}
+	}
+	return nil
+}
+
+// Grow adds n generated blocks, one every interval, of which the first is block 0 at the time at.
+func (b *Blocks) Grow(n int, at time.Time, interval time.Duration) error {
+	for range n {
+		b.mu.Lock()
+		next := NextBlock(nil, at)
+		if k := len(b.blocks); k > 0 {
+			last := b.blocks[k-1]
+			next = NextBlock(&last, last.Header.Timestamp.Add(interval))
+		}
+		b.mu.Unlock()
+		if err := b.Add(next); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// NextBlock makes up a block that follows prev, or block 0 where there is none. The same prev gives the same block. Each
+// writes two slots of one contract and its nonce.
+func NextBlock(prev *BlockData, at time.Time) BlockData {
+	h := block.Header{Timestamp: at, StarknetVersion: "0.13.5", Transactions: 1}
+	old := felt.Zero
+	if prev != nil {
+		h.Number, h.ParentHash, h.StarknetVersion = prev.Header.Number+1, prev.Header.Hash, prev.Header.StarknetVersion
+		old = prev.Header.NewRoot
+	}
+	h.Hash, h.NewRoot = made("block", h.Number, h.ParentHash), made("root", h.Number, h.ParentHash)
+	contract := felt.FromUint64(0x100 + h.Number%7)
+	return BlockData{
+		Header: h,
+		Update: block.StateUpdate{
+			Number: h.Number, BlockHash: h.Hash, OldRoot: old, NewRoot: h.NewRoot,
+			Diff: block.StateDiff{
+				Storage: []block.ContractStorage{{Address: contract, Entries: []block.StorageEntry{
+					{Key: felt.FromUint64(1), Value: felt.FromUint64(h.Number + 1)},
+					{Key: felt.FromUint64(0x200 + h.Number), Value: made("value", h.Number, h.ParentHash)},
+				}}},
+				Nonces: []block.NonceUpdate{{Address: contract, Nonce: felt.FromUint64(h.Number/7 + 1)}},
+			},
+		},
+		Weights: block.Weights{ProvingGas: 1_500_000, SierraGas: 1_000_000, L1Gas: 1000, StateDiffSize: 8, NEvents: 1, NTxs: 1},
+	}
+}
+
+// made derives a felt from what it is for.
+func made(what string, n uint64, parent felt.Felt) felt.Felt {
+	h := sha256.New()
+	h.Write([]byte(what))
+	h.Write(binary.BigEndian.AppendUint64(nil, n))
+	h.Write(parent[:])
+	return digestFelt(h.Sum(nil))
+}
+
+// digestFelt makes a felt of a 32-byte digest by leaving out its high bits.
+func digestFelt(digest []byte) felt.Felt {
+	f := felt.Felt(digest)
+	f[0] &= 0x07
+	return f
+}
+
+// ChainID implements block.Source.
+func (b *Blocks) ChainID(ctx context.Context) (string, error) {
+	return call(ctx, b.env, "blocks", "ChainID", "", func(Fault) (string, error) { return b.chainID, nil })
+}
+
+// Head implements block.Source.
+func (b *Blocks) Head(ctx context.Context) (uint64, error) {
+	return call(ctx, b.env, "blocks", "Head", "", func(f Fault) (uint64, error) {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		k := len(b.blocks)
+		if f.Is(Stale) {
+			k--
+		}
+		if k <= 0 {
+			return 0, fmt.Errorf("read the head of a chain without blocks: %w", block.ErrNotFound)
+		}
+		return b.blocks[k-1].Header.Number, nil
+	})
+}
+
+// Headers implements block.Source.
+func (b *Blocks) Headers(ctx context.Context, from, to uint64) ([]block.Header, error) {
+	return span(ctx, b, "Headers", from, to, func(d BlockData) block.Header { return d.Header })
+}
+
+// StateUpdates implements block.Source.
+func (b *Blocks) StateUpdates(ctx context.Context, from, to uint64) ([]block.StateUpdate, error) {
+	return span(ctx, b, "StateUpdates", from, to, func(d BlockData) block.StateUpdate { return cloneUpdate(d.Update) })
+}
+
+// Weights implements block.Source.
+func (b *Blocks) Weights(ctx context.Context, from, to uint64) ([]block.Weights, error) {
+	return span(ctx, b, "Weights", from, to, func(d BlockData) block.Weights { return d.Weights })
+}
+
+// Messages implements block.Source.
+func (b *Blocks) Messages(ctx context.Context, from, to uint64) ([]block.Messages, error) {
+	return span(ctx, b, "Messages", from, to, func(d BlockData) block.Messages { return cloneMessages(d.Messages) })
+}
+
+// span reads one part of each block of a range.
+func span[T any](ctx context.Context, b *Blocks, method string, from, to uint64, part func(BlockData) T) ([]T, error) {
+	return call(ctx, b.env, "blocks", method, fmt.Sprintf("%d..%d", from, to), func(Fault) ([]T, error) {
+		if err := block.CheckRange(from, to, MaxBlockRange); err != nil {
+			return nil, err
+		}
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		if err := b.has(from, to); err != nil {
+			return nil, err
+		}
+		first := b.blocks[0].Header.Number
+		out := make([]T, 0, to-from+1)
+		for _, d := range b.blocks[from-first : to-first+1] {
+			out = append(out, part(d))
+		}
+		return out, nil
+	})
+}
+
+// has returns an error unless all of the blocks are there. The caller holds the lock.
+func (b *Blocks) has(from, to uint64) error {
+	k := len(b.blocks)
+	if k == 0 || from < b.blocks[0].Header.Number || to > b.blocks[k-1].Header.Number {
+		return fmt.Errorf("read blocks %d..%d: %w", from, to, block.ErrNotFound)
+	}
+	return nil
+}
+
+// Nonces implements block.Source.
+func (b *Blocks) Nonces(ctx context.Context, at uint64, contracts []felt.Felt) ([]felt.Felt, error) {
+	return values(ctx, b, "Nonces", at, contracts, b.nonces)
+}
+
+// Storage implements block.Source.
+func (b *Blocks) Storage(ctx context.Context, at uint64, slots []block.Slot) ([]felt.Felt, error) {
+	return values(ctx, b, "Storage", at, slots, b.storage)
+}
+
+// values reads what was last written to each key at a block or before.
+func values[K comparable](ctx context.Context, b *Blocks, method string, at uint64, keys []K, in map[K][]written) ([]felt.Felt, error) {
+	return call(ctx, b.env, "blocks", method, fmt.Sprint(at), func(Fault) ([]felt.Felt, error) {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		if err := b.has(at, at); err != nil {
+			return nil, err
+		}
+		out := make([]felt.Felt, len(keys))
+		for i, k := range keys {
+			history := in[k]
+			n, found := slices.BinarySearchFunc(history, at, func(w written, at uint64) int { return cmp.Compare(w.block, at) })
+			if found {
+				n++
+			}
+			if n > 0 {
+				out[i] = history[n-1].value
+			}
+		}
+		return out, nil
+	})
+}
+
+func cloneUpdate(u block.StateUpdate) block.StateUpdate {
+	d := &u.Diff
+	d.Storage = slices.Clone(d.Storage)
+	for i := range d.Storage {
+		d.Storage[i].Entries = slices.Clone(d.Storage[i].Entries)
+	}
+	d.Deployed, d.Replaced, d.Nonces = slices.Clone(d.Deployed), slices.Clone(d.Replaced), slices.Clone(d.Nonces)
+	d.Declared, d.DeprecatedDeclared = slices.Clone(d.Declared), slices.Clone(d.DeprecatedDeclared)
+	d.MigratedCompiledHash = slices.Clone(d.MigratedCompiledHash)
+	return u
+}
+
+func cloneMessages(m block.Messages) block.Messages {
+	m.ToL1, m.ToL2 = slices.Clone(m.ToL1), slices.Clone(m.ToL2)
+	for i := range m.ToL1 {
+		m.ToL1[i].Payload = slices.Clone(m.ToL1[i].Payload)
+	}
+	for i := range m.ToL2 {
+		m.ToL2[i].Payload = slices.Clone(m.ToL2[i].Payload)
+	}
+	return m
+}

@@ -1,0 +1,276 @@
+package memory
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"sync"
+
+	"github.com/madara-orchestrator/orchestrator/shared/core/proof"
+)
+
+// ProverConfig is how a prover behaves. The zero value finishes every proof at the first question.
+type ProverConfig struct {
+	// Capabilities are told as they are; an empty name is "memory".
+	Capabilities proof.Capabilities
+	// Polls is how often a task is in progress before it is done.
+	Polls int
+	// Plan, when set, decides for each task when it starts; Polls then counts for nothing.
+	Plan func(ProofTask) ProofPlan
+	// File, when set, makes an artifact of a finished task; otherwise an artifact is a line that names it. An error that
+	// is proof.ErrNotReady is told as it is.
+	File func(ProofTask, proof.Artifact) ([]byte, error)
+}
+
+// ProofPlan is what becomes of one task.
+type ProofPlan struct {
+	Polls  int    // how often it is in progress before it ends
+	Reject string // why it is rejected in the end; "" is done
+	Lose   bool   // the service forgets it instead of ending it
+}
+
+// ProofTask is a task as the service knows it.
+type ProofTask struct {
+	ID        string
+	Request   proof.Request // without Input; Children of a bucket's aggregation are its children
+	InputHash string        // sha256 of the input, hex; "" where there is none
+	State     proof.State
+	Detail    string
+	Polls     int // questions answered
+}
+
+// Prover is a proof.Prover and the proof.FactChecker that knows the facts of its finished tasks.
+type Prover struct {
+	env *Env
+	cfg ProverConfig
+
+	mu      sync.Mutex
+	tasks   []*proofTask          // in the order in which they were started
+	byID    map[string]*proofTask // not the forgotten ones
+	byDedup map[string]*proofTask // likewise
+	buckets []*proofBucket
+	facts   facts
+}
+
+var (
+	_ proof.Prover      = (*Prover)(nil)
+	_ proof.FactChecker = (*Prover)(nil)
+)
+
+type proofTask struct {
+	ProofTask
+	plan ProofPlan
+}
+
+type proofBucket struct {
+	id, externalID string
+	closed         bool
+	task           string // the aggregation's
+}
+
+// errForgotten says that the service has lost what the caller names.
+var errForgotten = errors.New("prover does not know the task")
+
+// NewProver returns a prover without tasks.
+func NewProver(e *Env, c ProverConfig) *Prover {
+	if c.Capabilities.Name == "" {
+		c.Capabilities.Name = "memory"
+	}
+	return &Prover{env: e, cfg: c, byID: map[string]*proofTask{}, byDedup: map[string]*proofTask{}, facts: newFacts()}
+}
+
+// Capabilities implements proof.Prover.
+func (p *Prover) Capabilities() proof.Capabilities { return p.cfg.Capabilities }
+
+// Submit implements proof.Prover. It reads the input to its end before anything is started.
+func (p *Prover) Submit(ctx context.Context, r proof.Request) (string, error) {
+	return call(ctx, p.env, "prover", "Submit", r.DedupID, func(f Fault) (string, error) {
+		if id, ok := p.existing(r.DedupID); ok {
+			return id, nil
+		}
+		hash, err := p.upload(ctx, r)
+		if err != nil {
+			return "", err
+		}
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if t := p.byDedup[r.DedupID]; t != nil {
+			return t.ID, nil
+		}
+		if err := p.admit(r); err != nil {
+			return "", err
+		}
+		t := p.start(r, hash)
+		if f.Is(Lose) {
+			p.forget(t)
+		}
+		return t.ID, nil
+	})
+}
+
+func (p *Prover) existing(dedup string) (string, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if t := p.byDedup[dedup]; t != nil {
+		return t.ID, true
+	}
+	return "", false
+}
+
+// upload reads the input and returns its hash.
+func (p *Prover) upload(ctx context.Context, r proof.Request) (string, error) {
+	if r.DedupID == "" {
+		return "", fmt.Errorf("%s of batch %d without a dedup id: %w", r.Kind, r.Batch, proof.ErrRejected)
+	}
+	if r.Input == nil {
+		return "", fmt.Errorf("%s of batch %d without an input: %w", r.Kind, r.Batch, proof.ErrRejected)
+	}
+	in, err := r.Input(ctx)
+	if err != nil {
+		return "", fmt.Errorf("open input of %s: %w", r.DedupID, err)
+	}
+	defer in.Close()
+	h := sha256.New()
+	n, err := io.Copy(h, in)
+	if err != nil {
+		return "", fmt.Errorf("read input of %s: %w", r.DedupID, err)
+	}
+	if n != r.InputSize {
+		return "", fmt.Errorf("read input of %s: %d bytes, announced %d: %w", r.DedupID, n, r.InputSize, io.ErrUnexpectedEOF)
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// admit refuses what the service never takes. The caller holds the lock.
+func (p *Prover) admit(r proof.Request) error {
+	for _, child := range r.Children {
+		if p.byID[child] == nil {
+			return fmt.Errorf("aggregate %s: child %s is unknown: %w", r.DedupID, child, proof.ErrRejected)
+		}
+	}
+	if r.Bucket == "" {
+		return nil
+	}
+	b := p.bucket(r.Bucket)
+	switch {
+	case b == nil:
+		return fmt.Errorf("put %s in bucket %s, which is unknown: %w", r.DedupID, r.Bucket, proof.ErrRejected)
+	case b.closed:
+		return fmt.Errorf("put %s in bucket %s, which is closed: %w", r.DedupID, r.Bucket, proof.ErrRejected)
+	}
+	for _, id := range p.children(r.Bucket) {
+		if t := p.byID[id]; t.Request.Index == r.Index && t.State != proof.Rejected {
+			return fmt.Errorf("put %s at %d of bucket %s, where %s is: %w", r.DedupID, r.Index, r.Bucket, id, proof.ErrRejected)
+		}
+	}
+	return nil
+}
+
+// start starts a task. The caller holds the lock.
+func (p *Prover) start(r proof.Request, hash string) *proofTask {
+	r.Input, r.Children = nil, slices.Clone(r.Children)
+	t := &proofTask{ProofTask: ProofTask{
+		ID: fmt.Sprintf("task-%06d", len(p.tasks)+1), Request: r, InputHash: hash, State: proof.InProgress,
+	}}
+	t.plan = ProofPlan{Polls: p.cfg.Polls}
+	if p.cfg.Plan != nil {
+		t.plan = p.cfg.Plan(t.copy())
+	}
+	p.tasks = append(p.tasks, t)
+	p.byID[t.ID], p.byDedup[r.DedupID] = t, t
+	return t
+}
+
+// forget makes the service not know a task. The caller holds the lock.
+func (p *Prover) forget(t *proofTask) {
+	t.State = proof.Lost
+	delete(p.byID, t.ID)
+	if p.byDedup[t.Request.DedupID] == t {
+		delete(p.byDedup, t.Request.DedupID)
+	}
+}
+
+// Status implements proof.Prover.
+func (p *Prover) Status(ctx context.Context, task string) (proof.Progress, error) {
+	return call(ctx, p.env, "prover", "Status", task, func(Fault) (proof.Progress, error) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		t := p.byID[task]
+		if t == nil {
+			return proof.Progress{State: proof.Lost}, nil
+		}
+		if t.State == proof.InProgress {
+			p.advance(t)
+		}
+		return proof.Progress{State: t.State, Detail: t.Detail}, nil
+	})
+}
+
+// advance moves a task on by one question. The caller holds the lock.
+func (p *Prover) advance(t *proofTask) {
+	t.Polls++
+	for _, id := range t.Request.Children {
+		child := p.byID[id]
+		if child == nil || child.State == proof.Rejected {
+			t.State, t.Detail = proof.Rejected, fmt.Sprintf("child %s is rejected or lost", id)
+			return
+		}
+		if child.State != proof.Done {
+			return
+		}
+	}
+	switch {
+	case t.Polls <= t.plan.Polls:
+	case t.plan.Lose:
+		p.forget(t)
+	case t.plan.Reject != "":
+		t.State, t.Detail = proof.Rejected, t.plan.Reject
+	default:
+		p.finish(t)
+	}
+}
+
+// finish ends a task well. The caller holds the lock.
+func (p *Prover) finish(t *proofTask) {
+	t.State = proof.Done
+	if t.Request.Fact != "" {
+		p.facts.add(t.Request.Fact)
+	}
+}
+
+// Fetch implements proof.Prover.
+func (p *Prover) Fetch(ctx context.Context, task string, a proof.Artifact) (io.ReadCloser, error) {
+	return call(ctx, p.env, "prover", "Fetch", task+"/"+string(a), func(Fault) (io.ReadCloser, error) {
+		t, ok := p.Task(task)
+		if !ok {
+			return nil, fmt.Errorf("fetch %s of %s: %w", a, task, errForgotten)
+		}
+		if t.State != proof.Done || !p.makes(t, a) {
+			return nil, fmt.Errorf("fetch %s of %s, which is %s: %w", a, task, t.State, proof.ErrNotReady)
+		}
+		if p.cfg.File == nil {
+			return io.NopCloser(bytes.NewReader(fmt.Appendf(nil, "%s of %s\n", a, task))), nil
+		}
+		data, err := p.cfg.File(t, a)
+		if err != nil {
+			return nil, fmt.Errorf("make %s of %s: %w", a, task, err)
+		}
+		return io.NopCloser(bytes.NewReader(data)), nil
+	})
+}
+
+// makes says whether there is such an artifact of a task.
+func (p *Prover) makes(t ProofTask, a proof.Artifact) bool {
+	if a == proof.ProofFile {
+		return p.cfg.Capabilities.Proofs
+	}
+	return t.Request.Kind == proof.Aggregation && t.Request.Bucket != ""
+}
+
+// Ping implements proof.Prover.
+func (p *Prover) Ping(ctx context.Context) error { return ping(ctx, p.env, "prover") }

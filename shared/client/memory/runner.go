@@ -1,0 +1,228 @@
+package memory
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/madara-orchestrator/orchestrator/shared/core/snos"
+)
+
+// RunnerConfig is how a runner behaves. The zero value succeeds at the first question and writes nothing.
+type RunnerConfig struct {
+	// Polls is how often a run is queued or running before it ends.
+	Polls int
+	// Capacity is how many runs there may be at a time; 0 is any number. More are ErrBusy.
+	Capacity int
+	// Plan, when set, decides for each run when it starts; Polls then counts for nothing.
+	Plan func(t snos.Task, number int) RunPlan
+	// Execute does the run's work, which is to write its artifacts, when the run ends well. A *RunError fails the run with
+	// its kind, another error as Interrupted. It is called once a run, by the question that finds it ended.
+	Execute func(ctx context.Context, t snos.Task) error
+}
+
+// RunPlan is what becomes of one run.
+type RunPlan struct {
+	Polls   int              // how often it is queued or running before it ends
+	Failure snos.FailureKind // "" is success
+	Detail  string
+	Lose    bool // the runner forgets it instead of ending it
+}
+
+// RunError is a failed run.
+type RunError struct {
+	Kind   snos.FailureKind
+	Detail string
+}
+
+// Error gives kind and detail.
+func (e *RunError) Error() string { return fmt.Sprintf("run failed (%s): %s", e.Kind, e.Detail) }
+
+// RunState is a run as the runner knows it.
+type RunState struct {
+	Handle   string
+	Task     snos.Task
+	Progress snos.Progress
+	Canceled bool
+}
+
+// Runner is a snos.Runner that follows a script.
+type Runner struct {
+	env *Env
+	cfg RunnerConfig
+
+	mu       sync.Mutex
+	runs     []*run
+	byHandle map[string]*run // not the forgotten ones
+	byID     map[string]*run // likewise
+}
+
+var _ snos.Runner = (*Runner)(nil)
+
+type run struct {
+	RunState
+	plan      RunPlan
+	polls     int
+	executing bool
+}
+
+// NewRunner returns a runner without runs.
+func NewRunner(e *Env, c RunnerConfig) *Runner {
+	return &Runner{env: e, cfg: c, byHandle: map[string]*run{}, byID: map[string]*run{}}
+}
+
+// Submit implements snos.Runner.
+func (s *Runner) Submit(ctx context.Context, t snos.Task) (string, error) {
+	return call(ctx, s.env, "runner", "Submit", t.ID, func(f Fault) (string, error) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if r := s.byID[t.ID]; r != nil {
+			return r.Handle, nil
+		}
+		if s.cfg.Capacity > 0 && s.active() >= s.cfg.Capacity {
+			return "", fmt.Errorf("submit %s: %w", t.ID, snos.ErrBusy)
+		}
+		t.Inputs = slices.Clone(t.Inputs)
+		number := len(s.runs) + 1
+		r := &run{
+			RunState: RunState{Handle: fmt.Sprintf("run-%06d", number), Task: t, Progress: snos.Progress{State: snos.Queued}},
+			plan:     RunPlan{Polls: s.cfg.Polls},
+		}
+		if s.cfg.Plan != nil {
+			r.plan = s.cfg.Plan(t, number)
+		}
+		s.runs = append(s.runs, r)
+		s.byHandle[r.Handle], s.byID[t.ID] = r, r
+		if f.Is(Lose) {
+			s.forget(r)
+		}
+		return r.Handle, nil
+	})
+}
+
+// active is how many runs have not ended. The caller holds the lock.
+func (s *Runner) active() int {
+	n := 0
+	for _, r := range s.byHandle {
+		if !r.ended() {
+			n++
+		}
+	}
+	return n
+}
+
+func (r *run) ended() bool {
+	return r.Progress.State == snos.Succeeded || r.Progress.State == snos.Failed
+}
+
+func (r *run) fail(kind snos.FailureKind, detail string) {
+	r.Progress = snos.Progress{State: snos.Failed, Failure: kind, Detail: detail}
+}
+
+// forget makes the runner not know a run. The caller holds the lock.
+func (s *Runner) forget(r *run) {
+	r.Progress = snos.Progress{State: snos.Lost}
+	delete(s.byHandle, r.Handle)
+	delete(s.byID, r.Task.ID)
+}
+
+// Status implements snos.Runner.
+func (s *Runner) Status(ctx context.Context, handle string) (snos.Progress, error) {
+	return call(ctx, s.env, "runner", "Status", handle, func(Fault) (snos.Progress, error) {
+		p, task := s.advance(handle)
+		if task == nil {
+			return p, nil
+		}
+		err := s.cfg.Execute(ctx, *task)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		r := s.byHandle[handle]
+		if r == nil {
+			return snos.Progress{State: snos.Lost}, nil
+		}
+		r.executing = false
+		var failed *RunError
+		switch {
+		case r.ended(): // canceled meanwhile
+		case err == nil:
+			r.Progress = snos.Progress{State: snos.Succeeded}
+		case errors.As(err, &failed):
+			r.fail(failed.Kind, failed.Detail)
+		default:
+			r.fail(snos.Interrupted, err.Error())
+		}
+		return r.Progress, nil
+	})
+}
+
+// advance moves a run on by one question. It returns the task where it is to be executed now.
+func (s *Runner) advance(handle string) (snos.Progress, *snos.Task) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := s.byHandle[handle]
+	if r == nil {
+		return snos.Progress{State: snos.Lost}, nil
+	}
+	if r.ended() || r.executing {
+		return r.Progress, nil
+	}
+	if r.polls++; r.polls <= r.plan.Polls {
+		if r.polls > 1 {
+			r.Progress.State = snos.Running
+		}
+		return r.Progress, nil
+	}
+	switch {
+	case r.plan.Lose:
+		s.forget(r)
+	case r.plan.Failure != "":
+		r.fail(r.plan.Failure, r.plan.Detail)
+	case s.cfg.Execute == nil:
+		r.Progress = snos.Progress{State: snos.Succeeded}
+	default:
+		r.executing, r.Progress.State = true, snos.Running
+		t := r.Task
+		t.Inputs = slices.Clone(t.Inputs)
+		return r.Progress, &t
+	}
+	return r.Progress, nil
+}
+
+// Cancel implements snos.Runner. A canceled run is one that failed as Interrupted.
+func (s *Runner) Cancel(ctx context.Context, handle string) error {
+	return act(ctx, s.env, "runner", "Cancel", handle, func(Fault) error {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if r := s.byHandle[handle]; r != nil && !r.ended() {
+			r.fail(snos.Interrupted, "canceled")
+			r.Canceled = true
+		}
+		return nil
+	})
+}
+
+// Ping implements snos.Runner.
+func (s *Runner) Ping(ctx context.Context) error { return ping(ctx, s.env, "runner") }
+
+// Forget makes the runner not know a run any more.
+func (s *Runner) Forget(handle string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r := s.byHandle[handle]; r != nil {
+		s.forget(r)
+	}
+}
+
+// Runs returns every run that was ever started, in that order; the forgotten ones are Lost.
+func (s *Runner) Runs() []RunState {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := make([]RunState, len(s.runs))
+	for i, r := range s.runs {
+		out[i] = r.RunState
+		out[i].Task.Inputs = slices.Clone(r.Task.Inputs)
+	}
+	return out
+}
