@@ -111,3 +111,8 @@ func pairs(what string, in []wirePair, pick func(wirePair) (a, b *felt.Felt), pu
 	}
 	return nil
 }
+
+// ParseStateUpdate reads a state update as starknet_getStateUpdate answers it, for block n. Faults are block.ErrMalformed.
+func ParseStateUpdate(n uint64, raw []byte) (block.StateUpdate, error) {
+	return decodeStateUpdate(n, raw)
+}
