@@ -45,6 +45,14 @@ type written struct {
 	value felt.Felt
 }
 
+// wrote adds a value to a history, in place of another that the same block wrote.
+func wrote(history []written, n uint64, value felt.Felt) []written {
+	if k := len(history); k > 0 && history[k-1].block == n {
+		history = history[:k-1]
+	}
+	return append(history, written{n, value})
+}
+
 var errBlockGap = errors.New("blocks do not follow each other")
 
 // NewBlocks returns a chain without blocks.
@@ -72,11 +80,11 @@ func (b *Blocks) Add(data ...BlockData) error {
 		for _, c := range d.Update.Diff.Storage {
 			for _, e := range c.Entries {
 				s := block.Slot{Contract: c.Address, Key: e.Key}
-				b.storage[s] = append(b.storage[s], written{n, e.Value})
+				b.storage[s] = wrote(b.storage[s], n, e.Value)
 			}
 		}
 		for _, c := range d.Update.Diff.Nonces {
-			b.nonces[c.Address] = append(b.nonces[c.Address], written{n, c.Nonce})
+			b.nonces[c.Address] = wrote(b.nonces[c.Address], n, c.Nonce)
 		}
 	}
 	return nil

@@ -1,0 +1,345 @@
+package memory
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"math/big"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/madara-orchestrator/orchestrator/shared/core/settlement"
+	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
+)
+
+// L1Config is how a settlement chain behaves. Zero fields take the defaults that each names.
+type L1Config struct {
+	Wallet   string   // address of the wallet that signs; "0xa11ce"
+	Balance  *big.Int // of the wallet, in wei; 100 ETH
+	Contract string   // address of the core contract; "0xc04e"
+	DA       string   // address that published data is sent to; "0xda"
+
+	BaseFee, BlobBaseFee *big.Int // of the first block, in wei; 1 gwei each
+	Tip                  *big.Int // that the node suggests; 0.2 gwei
+	MinTip               *big.Int // the pool's floor; 1 wei
+	MaxBlobs             int      // of a transaction and of a block; 6
+	MaxDAWords           int      // of one publication; 6 * 4096
+
+	// Core is what the contract is set up with. Operator is taken as true unless NotOperator is set.
+	Core        settlement.Config
+	NotOperator bool
+	// Initial is what the contract holds in the first block. Where it is not Settled, its Root is the one that the first
+	// update must start from.
+	Initial settlement.State
+	// Proven, when set, says whether the fact of an update is registered; the contract reverts where it isn't.
+	Proven func(settlement.Update) bool
+
+	// Finality is how far the finalized block lies behind the head; 0 leaves it to Finalize.
+	Finality uint64
+	// BlockTime, when set, mines by itself: a call finds the blocks that are due by the clock. Otherwise only Mine does.
+	BlockTime time.Duration
+}
+
+// L1 is a settlement chain with one wallet and the core contract: a tx.Chain and a settlement.Contract, and a da.Layer by
+// DA. Its pool, fee market and reorganisations follow Ethereum's rules, simplified where the comment says so.
+type L1 struct {
+	env *Env
+	cfg L1Config
+
+	mu        sync.Mutex
+	blocks    []l1Block // by number, from 0
+	finalized uint64
+	forks     int // reorganisations so far: part of a block's hash
+	pool      map[uint64]*l1Tx
+	known     map[string]*l1Tx  // every transaction ever taken in or mined
+	order     []string          // their hashes, in the order in which they came
+	mined     map[string]uint64 // hash to block, of the canonical chain
+	strangers []*l1Tx           // of others, for the next block
+	load      L1Load
+	next      L1Fees
+	minedAt   time.Time // of the newest block, with BlockTime
+}
+
+var (
+	_ tx.Chain            = (*L1)(nil)
+	_ settlement.Contract = (*L1)(nil)
+)
+
+// L1Fees are a block's fees in wei.
+type L1Fees struct{ Base, Blob *big.Int }
+
+// L1Load is how full blocks are with the transactions of others, in percent of the target: at 100 a fee stays, at 200 it
+// grows by an eighth a block, at 0 it falls by an eighth. The blob fee follows the same rule, which simplifies EIP-4844.
+type L1Load struct{ Gas, Blob int64 }
+
+type l1Block struct {
+	number  uint64
+	hash    string
+	fees    L1Fees
+	results []l1Result
+	// State after the block.
+	nonce   uint64
+	balance *big.Int
+	core    settlement.State
+}
+
+// l1Tx is a transaction.
+type l1Tx struct {
+	signedTx
+	hash     string
+	stranger bool // signed elsewhere
+	outside  bool // by another wallet, so that it takes no nonce of ours
+}
+
+// l1Result is a transaction in a block.
+type l1Result struct {
+	tx        *l1Tx
+	revert    *tx.RevertError
+	gas       uint64
+	gasPrice  *big.Int
+	blobPrice *big.Int
+}
+
+// gwei returns n gwei in wei.
+func gwei(n int64) *big.Int { return new(big.Int).Mul(big.NewInt(n), big.NewInt(1e9)) }
+
+// NewL1 returns a chain with one block, number 0.
+func NewL1(e *Env, c L1Config) *L1 {
+	or := func(n *big.Int, d *big.Int) *big.Int {
+		if n == nil {
+			return d
+		}
+		return new(big.Int).Set(n)
+	}
+	c.Wallet, c.Contract, c.DA = cmp.Or(c.Wallet, "0xa11ce"), cmp.Or(c.Contract, "0xc04e"), cmp.Or(c.DA, "0xda")
+	c.Balance = or(c.Balance, new(big.Int).Mul(gwei(100), big.NewInt(1e9)))
+	c.BaseFee, c.BlobBaseFee = or(c.BaseFee, gwei(1)), or(c.BlobBaseFee, gwei(1))
+	c.Tip, c.MinTip = or(c.Tip, big.NewInt(200_000_000)), or(c.MinTip, big.NewInt(1))
+	c.MaxBlobs, c.MaxDAWords = cmp.Or(c.MaxBlobs, 6), cmp.Or(c.MaxDAWords, 6*4096)
+	c.Core.Operator = !c.NotOperator
+	s := &L1{
+		env: e, cfg: c, pool: map[uint64]*l1Tx{}, known: map[string]*l1Tx{}, mined: map[string]uint64{},
+		load: L1Load{Gas: 100, Blob: 100}, next: L1Fees{c.BaseFee, c.BlobBaseFee}, minedAt: e.now(),
+	}
+	s.blocks = []l1Block{{hash: s.blockHash("", nil), fees: s.next, balance: c.Balance, core: c.Initial}}
+	return s
+}
+
+// tip is the newest block, or with stale the one before it. The caller holds the lock.
+func (s *L1) tip(stale bool) *l1Block {
+	n := len(s.blocks) - 1
+	if stale && n > 0 {
+		n--
+	}
+	return &s.blocks[n]
+}
+
+// Mine makes a block of what the pool holds and the fees allow, and returns its number.
+func (s *L1) Mine() uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.mine(true)
+	return s.tip(false).number
+}
+
+// MineEmpty makes n blocks that leave the pool alone, and returns the last one's number.
+func (s *L1) MineEmpty(n int) uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for range n {
+		s.mine(false)
+	}
+	return s.tip(false).number
+}
+
+// maxCatchUp is the most blocks that one call mines by the clock.
+const maxCatchUp = 1000
+
+// catchUp mines the blocks that are due by the clock. The caller holds the lock.
+func (s *L1) catchUp() {
+	if s.cfg.BlockTime <= 0 {
+		return
+	}
+	due := int64(s.env.now().Sub(s.minedAt) / s.cfg.BlockTime)
+	if due <= 0 {
+		return
+	}
+	s.minedAt = s.minedAt.Add(time.Duration(due) * s.cfg.BlockTime)
+	for range min(due, maxCatchUp) {
+		s.mine(true)
+	}
+}
+
+// mine makes a block. The caller holds the lock.
+func (s *L1) mine(withPool bool) {
+	last := s.tip(false)
+	b := l1Block{
+		number: last.number + 1, fees: s.next, nonce: last.nonce, balance: new(big.Int).Set(last.balance), core: last.core,
+	}
+	if withPool {
+		for _, t := range s.strangers {
+			t.takeNonce(b.nonce)
+			s.include(&b, t)
+		}
+		s.strangers = nil
+		blobs := 0
+		for t := s.pool[b.nonce]; t != nil && s.pays(t, &b) && blobs+t.Blobs <= s.cfg.MaxBlobs; t = s.pool[b.nonce] {
+			blobs += t.Blobs
+			s.include(&b, t)
+		}
+	}
+	b.hash = s.blockHash(last.hash, b.results)
+	s.append(b)
+}
+
+// append adds a block and cleans the pool up. The caller holds the lock.
+func (s *L1) append(b l1Block) {
+	s.blocks = append(s.blocks, b)
+	for _, r := range b.results {
+		s.mined[r.tx.hash] = b.number
+	}
+	for nonce := range s.pool {
+		if nonce < b.nonce {
+			delete(s.pool, nonce)
+		}
+	}
+	s.next = L1Fees{moved(b.fees.Base, s.load.Gas), moved(b.fees.Blob, s.load.Blob)}
+	if f := s.cfg.Finality; f > 0 && b.number > f {
+		s.finalized = max(s.finalized, b.number-f)
+	}
+}
+
+// moved is a fee after a block of the load.
+func moved(fee *big.Int, load int64) *big.Int {
+	change := new(big.Int).Mul(fee, big.NewInt(load-100))
+	change.Quo(change, big.NewInt(800))
+	if change.Sign() == 0 && load > 100 {
+		change.SetInt64(1)
+	}
+	change.Add(change, fee)
+	if change.Sign() <= 0 {
+		return big.NewInt(1)
+	}
+	return change
+}
+
+// pays says whether a transaction's limits allow a block's fees.
+func (s *L1) pays(t *l1Tx, b *l1Block) bool {
+	if t.Fees.GasPrice.Cmp(b.fees.Base) < 0 || t.Blobs > 0 && t.Fees.BlobPrice.Cmp(b.fees.Blob) < 0 {
+		return false
+	}
+	return t.Fees.Total().Cmp(b.balance) <= 0
+}
+
+// include runs a transaction in a block.
+func (s *L1) include(b *l1Block, t *l1Tx) {
+	gas, core, revert := s.execute(b.core, t.payload())
+	r := l1Result{tx: t, revert: revert, gas: gas, gasPrice: new(big.Int), blobPrice: new(big.Int)}
+	if !t.stranger {
+		r.gasPrice.Add(b.fees.Base, t.Fees.Tip)
+		if r.gasPrice.Cmp(t.Fees.GasPrice) > 0 {
+			r.gasPrice.Set(t.Fees.GasPrice)
+		}
+		if gas > t.Fees.Gas {
+			r.gas, core, r.revert = t.Fees.Gas, b.core, &tx.RevertError{Detail: "out of gas"}
+		}
+		if t.Blobs > 0 {
+			r.blobPrice.Set(b.fees.Blob)
+		}
+	}
+	if r.revert == nil {
+		b.core = core
+	}
+	if !t.outside {
+		b.nonce++
+	}
+	b.balance.Sub(b.balance, r.cost())
+	b.results = append(b.results, r)
+}
+
+func (r l1Result) cost() *big.Int {
+	return tx.Fees{Gas: r.gas, GasPrice: r.gasPrice, BlobGas: r.blobGas(), BlobPrice: r.blobPrice}.Total()
+}
+
+func (r l1Result) blobGas() uint64 { return uint64(r.tx.Blobs) * tx.BlobGas }
+
+// blockHash names a block by its parent, its transactions and the fork.
+func (s *L1) blockHash(parent string, results []l1Result) string {
+	h := sha256.New()
+	fmt.Fprintf(h, "%s %d", parent, s.forks)
+	for _, r := range results {
+		fmt.Fprintf(h, " %s", r.tx.hash)
+	}
+	return "0x" + hex.EncodeToString(h.Sum(nil))
+}
+
+// Reorg takes the newest depth blocks away. With keep their transactions return to the pool, unless another one took
+// their place; otherwise they vanish. It returns the hashes of the transactions that were undone. Finalized blocks stay.
+func (s *L1) Reorg(depth int, keep bool) ([]string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	head := s.tip(false).number
+	if depth < 0 || uint64(depth) > head-s.finalized {
+		return nil, fmt.Errorf("undo %d of %d blocks, %d is finalized", depth, head, s.finalized)
+	}
+	cut := len(s.blocks) - depth
+	var undone []string
+	for _, b := range s.blocks[cut:] {
+		for _, r := range b.results {
+			undone = append(undone, r.tx.hash)
+			delete(s.mined, r.tx.hash)
+			if keep && !r.tx.stranger && s.pool[r.tx.Nonce] == nil {
+				s.pool[r.tx.Nonce] = r.tx
+			}
+		}
+	}
+	if depth > 0 {
+		s.next = s.blocks[cut].fees
+		s.blocks = slices.Delete(s.blocks, cut, len(s.blocks))
+		s.forks++
+	}
+	return undone, nil
+}
+
+// Finalize makes blocks up to number final; it never goes back.
+func (s *L1) Finalize(number uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.finalized = max(s.finalized, min(number, s.tip(false).number))
+}
+
+// SetFees sets the fees of the next block; nil leaves one as it is.
+func (s *L1) SetFees(base, blob *big.Int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if base != nil {
+		s.next.Base = new(big.Int).Set(base)
+	}
+	if blob != nil {
+		s.next.Blob = new(big.Int).Set(blob)
+	}
+}
+
+// SetLoad sets how full the blocks from the next one on are.
+func (s *L1) SetLoad(l L1Load) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.load = l
+}
+
+// SetBalance sets the wallet's balance as of the newest block.
+func (s *L1) SetBalance(wei *big.Int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.tip(false).balance = new(big.Int).Set(wei)
+}
+
+// core is the contract's state in a block. The caller holds the lock.
+func (s *L1) core(finalized, stale bool) settlement.State {
+	if finalized {
+		return s.blocks[s.finalized].core
+	}
+	return s.tip(stale).core
+}

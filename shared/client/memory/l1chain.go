@@ -1,0 +1,276 @@
+package memory
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/big"
+
+	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
+)
+
+// signedTx is the content of tx.Signed.Raw, as JSON.
+type signedTx struct {
+	From       string
+	Nonce      uint64
+	Fees       tx.Fees
+	To         string
+	Entrypoint string
+	Data       []byte
+	Blobs      int
+	BlobHash   string // sha256 of the blobs in a row, hex; "" where there are none
+}
+
+func (t *signedTx) payload() tx.Payload {
+	return tx.Payload{To: t.To, Entrypoint: t.Entrypoint, Data: t.Data}
+}
+
+// takeNonce gives a stranger's transaction the nonce that it takes.
+func (t *l1Tx) takeNonce(n uint64) {
+	if !t.outside {
+		t.Nonce = n
+	}
+}
+
+func blobHash(blobs [][]byte) string {
+	if len(blobs) == 0 {
+		return ""
+	}
+	h := sha256.New()
+	for _, b := range blobs {
+		h.Write(b)
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+func hashOf(raw []byte) string {
+	sum := sha256.Sum256(raw)
+	return "0x" + hex.EncodeToString(sum[:])
+}
+
+// Account implements tx.Chain.
+func (s *L1) Account(ctx context.Context, depth uint64) (tx.Account, error) {
+	return call(ctx, s.env, "l1", "Account", "", func(f Fault) (tx.Account, error) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.catchUp()
+		b := s.tip(f.Is(Stale))
+		a := tx.Account{Address: s.cfg.Wallet, Latest: b.nonce, Pending: b.nonce, Balance: new(big.Int).Set(b.balance)}
+		for s.pool[a.Pending] != nil {
+			a.Pending++
+		}
+		if b.number >= depth {
+			a.Confirmed = s.blocks[b.number-depth].nonce
+		}
+		return a, nil
+	})
+}
+
+// Head implements tx.Chain.
+func (s *L1) Head(ctx context.Context) (tx.Head, error) {
+	return call(ctx, s.env, "l1", "Head", "", func(f Fault) (tx.Head, error) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.catchUp()
+		b, next := s.tip(f.Is(Stale)), s.next
+		if int(b.number)+1 < len(s.blocks) {
+			next = s.blocks[b.number+1].fees
+		}
+		return tx.Head{
+			Number: b.number, Finalized: min(s.finalized, b.number), BaseFee: new(big.Int).Set(next.Base),
+			BlobBaseFee: new(big.Int).Set(next.Blob), Tip: new(big.Int).Set(s.cfg.Tip),
+		}, nil
+	})
+}
+
+// Simulate implements tx.Chain.
+func (s *L1) Simulate(ctx context.Context, p tx.Payload) (uint64, error) {
+	return call(ctx, s.env, "l1", "Simulate", "", func(f Fault) (uint64, error) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.catchUp()
+		gas, _, revert := s.execute(s.tip(f.Is(Stale)).core, p)
+		if revert != nil {
+			return 0, fmt.Errorf("simulate call of %s: %w", p.To, revert)
+		}
+		return gas, nil
+	})
+}
+
+// Sign implements tx.Chain. The same payload, nonce and fees give the same bytes.
+func (s *L1) Sign(ctx context.Context, p tx.Payload, nonce uint64, fees tx.Fees) (tx.Signed, error) {
+	return call(ctx, s.env, "l1", "Sign", fmt.Sprint(nonce), func(Fault) (tx.Signed, error) {
+		raw, err := json.Marshal(signedTx{
+			From: s.cfg.Wallet, Nonce: nonce, Fees: whole(fees), To: p.To, Entrypoint: p.Entrypoint, Data: p.Data,
+			Blobs: len(p.Blobs), BlobHash: blobHash(p.Blobs),
+		})
+		if err != nil {
+			return tx.Signed{}, fmt.Errorf("encode transaction: %w", err)
+		}
+		return tx.Signed{Hash: hashOf(raw), Raw: raw}, nil
+	})
+}
+
+// whole replaces missing prices by 0.
+func whole(f tx.Fees) tx.Fees {
+	for _, n := range []**big.Int{&f.GasPrice, &f.Tip, &f.BlobPrice} {
+		if *n == nil {
+			*n = new(big.Int)
+		}
+	}
+	return f
+}
+
+// errNonceGap says that a blob transaction does not follow those in the pool, which Ethereum's blob pool refuses. To the
+// lifecycle it is a passing trouble.
+var errNonceGap = errors.New("nonce is too high: a transaction before this one is missing")
+
+// Broadcast implements tx.Chain. With the fault Lose the node takes the transaction and forgets it.
+func (s *L1) Broadcast(ctx context.Context, signed tx.Signed, p tx.Payload) error {
+	return act(ctx, s.env, "l1", "Broadcast", signed.Hash, func(f Fault) error {
+		t, err := s.decode(signed, p)
+		if err != nil {
+			return fmt.Errorf("broadcast %s: %w", signed.Hash, err)
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.catchUp()
+		if _, ok := s.mined[t.hash]; ok {
+			return nil
+		}
+		if old := s.pool[t.Nonce]; old != nil && old.hash == t.hash {
+			return nil
+		}
+		if err := s.admit(t); err != nil {
+			return fmt.Errorf("broadcast %s with nonce %d: %w", t.hash, t.Nonce, err)
+		}
+		s.remember(t)
+		if !f.Is(Lose) {
+			s.pool[t.Nonce] = t
+		}
+		return nil
+	})
+}
+
+// decode reads a signed transaction and checks that hash and payload belong to it.
+func (s *L1) decode(signed tx.Signed, p tx.Payload) (*l1Tx, error) {
+	t := &l1Tx{hash: hashOf(signed.Raw)}
+	if err := json.Unmarshal(signed.Raw, &t.signedTx); err != nil {
+		return nil, fmt.Errorf("%w: no transaction: %w", tx.ErrRefused, err)
+	}
+	t.Fees = whole(t.Fees)
+	switch {
+	case t.hash != signed.Hash:
+		return nil, fmt.Errorf("%w: the hash is %s", tx.ErrRefused, t.hash)
+	case t.From != s.cfg.Wallet:
+		return nil, fmt.Errorf("%w: signed by %s", tx.ErrRefused, t.From)
+	case t.To != p.To, t.Entrypoint != p.Entrypoint, !bytes.Equal(t.Data, p.Data), t.BlobHash != blobHash(p.Blobs), t.Blobs != len(p.Blobs):
+		return nil, fmt.Errorf("%w: another payload was signed", tx.ErrRefused)
+	case t.Blobs > s.cfg.MaxBlobs:
+		return nil, fmt.Errorf("%w: %d blobs, at most %d", tx.ErrRefused, t.Blobs, s.cfg.MaxBlobs)
+	case t.Blobs > 0 && t.Fees.BlobGas != uint64(t.Blobs)*tx.BlobGas:
+		return nil, fmt.Errorf("%w: %d blob gas for %d blobs", tx.ErrRefused, t.Fees.BlobGas, t.Blobs)
+	case t.Fees.Tip.Cmp(t.Fees.GasPrice) > 0:
+		return nil, fmt.Errorf("%w: the tip is above the price", tx.ErrRefused)
+	}
+	return t, nil
+}
+
+// admit applies the pool's rules. The caller holds the lock.
+func (s *L1) admit(t *l1Tx) error {
+	b := s.tip(false)
+	old := s.pool[t.Nonce]
+	switch {
+	case t.Nonce < b.nonce:
+		return tx.ErrNonceTooLow
+	case t.Fees.Tip.Cmp(s.cfg.MinTip) < 0:
+		return fmt.Errorf("tip %s, the floor is %s: %w", t.Fees.Tip, s.cfg.MinTip, tx.ErrUnderpriced)
+	case old != nil && !replaces(t, old):
+		return fmt.Errorf("it does not outbid %s: %w", old.hash, tx.ErrUnderpriced)
+	}
+	need := t.Fees.Total()
+	for nonce := b.nonce; nonce < t.Nonce; nonce++ {
+		before := s.pool[nonce]
+		if before == nil {
+			if t.Blobs > 0 {
+				return fmt.Errorf("nonce %d: %w", nonce, errNonceGap)
+			}
+			continue
+		}
+		need.Add(need, before.Fees.Total())
+	}
+	if need.Cmp(b.balance) > 0 {
+		return fmt.Errorf("it needs %s, the wallet has %s: %w", need, b.balance, tx.ErrInsufficientFunds)
+	}
+	return nil
+}
+
+// replaces says whether t outbids old: every price doubled where one of them has blobs, a tenth more otherwise (geth's
+// blob pool and legacy pool).
+func replaces(t, old *l1Tx) bool {
+	percent := int64(110)
+	if t.Blobs > 0 || old.Blobs > 0 {
+		percent = 200
+	}
+	enough := func(now, was *big.Int) bool {
+		need := new(big.Int).Mul(was, big.NewInt(percent))
+		return new(big.Int).Mul(now, big.NewInt(100)).Cmp(need) >= 0
+	}
+	return enough(t.Fees.GasPrice, old.Fees.GasPrice) && enough(t.Fees.Tip, old.Fees.Tip) &&
+		(old.Blobs == 0 || enough(t.Fees.BlobPrice, old.Fees.BlobPrice))
+}
+
+// remember notes a transaction for good. The caller holds the lock.
+func (s *L1) remember(t *l1Tx) {
+	if s.known[t.hash] == nil {
+		s.order = append(s.order, t.hash)
+	}
+	s.known[t.hash] = t
+}
+
+// Lookup implements tx.Chain.
+func (s *L1) Lookup(ctx context.Context, hash string) (tx.Status, error) {
+	return call(ctx, s.env, "l1", "Lookup", hash, func(f Fault) (tx.Status, error) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.catchUp()
+		return s.status(hash, f.Is(Stale)), nil
+	})
+}
+
+// status is a transaction as the node sees it. The caller holds the lock.
+func (s *L1) status(hash string, stale bool) tx.Status {
+	number, ok := s.mined[hash]
+	switch {
+	case ok && number > s.tip(stale).number:
+		return tx.Status{Phase: tx.Pending}
+	case !ok:
+		if t := s.known[hash]; t != nil && s.pool[t.Nonce] == t {
+			return tx.Status{Phase: tx.Pending}
+		}
+		return tx.Status{Phase: tx.Unknown}
+	}
+	b := s.blocks[number]
+	for _, r := range b.results {
+		if r.tx.hash == hash {
+			return tx.Status{
+				Phase: tx.Included, Success: r.revert == nil, Revert: cloneRevert(r.revert), Block: number, BlockHash: b.hash,
+				GasUsed: r.gas, GasPrice: new(big.Int).Set(r.gasPrice),
+				BlobGasUsed: r.blobGas(), BlobPrice: new(big.Int).Set(r.blobPrice),
+			}
+		}
+	}
+	return tx.Status{Phase: tx.Unknown} // not reached: mined follows the blocks
+}
+
+func cloneRevert(e *tx.RevertError) *tx.RevertError {
+	if e == nil {
+		return nil
+	}
+	c := *e
+	return &c
+}

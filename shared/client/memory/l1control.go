@@ -1,0 +1,99 @@
+package memory
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math/big"
+	"slices"
+
+	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
+)
+
+// L1Transaction is a transaction that the chain has seen.
+type L1Transaction struct {
+	Hash   string
+	Nonce  uint64
+	Fees   tx.Fees
+	Status tx.Status
+}
+
+// Transactions returns every transaction that the chain ever took in, in that order, as it stands now.
+func (s *L1) Transactions() []L1Transaction {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := make([]L1Transaction, 0, len(s.order))
+	for _, hash := range s.order {
+		t := s.known[hash]
+		out = append(out, L1Transaction{Hash: hash, Nonce: t.Nonce, Fees: cloneFees(t.Fees), Status: s.status(hash, false)})
+	}
+	return out
+}
+
+// Pool returns the hashes in the pool by nonce.
+func (s *L1) Pool() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := make([]string, 0, len(s.pool))
+	for _, nonce := range slices.Sorted(maps.Keys(s.pool)) {
+		out = append(out, s.pool[nonce].hash)
+	}
+	return out
+}
+
+// Drop removes a transaction from the pool, as a full pool or a node's restart does. It says whether it was there.
+func (s *L1) Drop(hash string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t := s.known[hash]
+	if t == nil || s.pool[t.Nonce] != t {
+		return false
+	}
+	delete(s.pool, t.Nonce)
+	return true
+}
+
+// MineOnly makes a block with one transaction that the chain has ever taken in, also one that was replaced or dropped:
+// another node's pool still had it.
+func (s *L1) MineOnly(hash string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t, last := s.known[hash], s.tip(false)
+	if t == nil || t.stranger || t.Nonce != last.nonce {
+		return fmt.Errorf("mine %s: it is unknown, or its nonce is not %d", hash, last.nonce)
+	}
+	b := l1Block{number: last.number + 1, fees: s.next, nonce: last.nonce, balance: new(big.Int).Set(last.balance), core: last.core}
+	s.include(&b, t)
+	b.hash = s.blockHash(last.hash, b.results)
+	s.append(b)
+	return nil
+}
+
+// Intrude puts a transaction that none of ours signed into the next block, ahead of the pool, and returns its hash. With
+// ourWallet it takes the wallet's next nonce, as a second signer with the same key does; otherwise it comes from another
+// account.
+func (s *L1) Intrude(p tx.Payload, ourWallet bool) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t := &l1Tx{stranger: true, outside: !ourWallet, signedTx: signedTx{
+		From: s.cfg.Wallet, Fees: whole(tx.Fees{}), To: p.To, Entrypoint: p.Entrypoint, Data: slices.Clone(p.Data),
+		Blobs: len(p.Blobs), BlobHash: blobHash(p.Blobs),
+	}}
+	if t.outside {
+		t.From = "0x5774a96e4"
+	}
+	raw, err := json.Marshal(t.signedTx)
+	if err != nil {
+		panic(err) // strings, bytes and integers always marshal
+	}
+	t.hash = hashOf(fmt.Appendf(raw, "%d", len(s.order)))
+	s.remember(t)
+	s.strangers = append(s.strangers, t)
+	return t.hash
+}
+
+func cloneFees(f tx.Fees) tx.Fees {
+	f.GasPrice, f.Tip = new(big.Int).Set(f.GasPrice), new(big.Int).Set(f.Tip)
+	f.BlobPrice = new(big.Int).Set(f.BlobPrice)
+	return f
+}

@@ -1,0 +1,53 @@
+package memory
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+
+	"github.com/madara-orchestrator/orchestrator/shared/core/da"
+	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
+	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
+)
+
+// DA is the da.Layer of an L1: data goes into the calldata of a transaction.
+type DA struct{ l1 *L1 }
+
+var _ da.Layer = (*DA)(nil)
+
+// DA returns the chain as a data availability layer.
+func (s *L1) DA() *DA { return &DA{l1: s} }
+
+// Name implements da.Layer.
+func (*DA) Name() string { return "memory" }
+
+// Encode implements da.Layer. The commitment's hash is sha256 of the words without its five highest bits.
+func (d *DA) Encode(_ context.Context, data da.Data) (tx.Payload, da.Commitment, error) {
+	if n := len(data.Words); n > d.l1.cfg.MaxDAWords {
+		return tx.Payload{}, da.Commitment{}, fmt.Errorf("publish %d words of batch %d, at most %d: %w", n, data.Batch, d.l1.cfg.MaxDAWords, da.ErrTooLarge)
+	}
+	b, err := json.Marshal(data)
+	if err != nil {
+		return tx.Payload{}, da.Commitment{}, fmt.Errorf("encode data of batch %d: %w", data.Batch, err)
+	}
+	sum := sha256.Sum256(felt.Concat(data.Words))
+	return tx.Payload{To: d.l1.cfg.DA, Data: b}, da.Commitment{Hash: digestFelt(sum[:]), Size: uint64(len(data.Words))}, nil
+}
+
+// Published returns what the canonical chain holds, in order.
+func (d *DA) Published() []da.Data {
+	s := d.l1
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []da.Data
+	for _, b := range s.blocks {
+		for _, r := range b.results {
+			var data da.Data
+			if r.revert == nil && r.tx.To == s.cfg.DA && json.Unmarshal(r.tx.Data, &data) == nil {
+				out = append(out, data)
+			}
+		}
+	}
+	return out
+}
