@@ -42,6 +42,9 @@ type Policy struct {
 	AlertAfter int
 }
 
+// uploadLease is for stages that move PIEs of hundreds of megabytes.
+const uploadLease = 5*time.Minute + 30*time.Second
+
 // Skew is how much clocks of functions may differ: an action is due this much before DueAt.
 const Skew = 2 * time.Second
 
@@ -51,7 +54,7 @@ func Policies() map[Type]Policy {
 	base := Policy{
 		MaxProcess: 1,
 		Retry:      Backoff{First: 2 * time.Second, Max: 10 * time.Minute, Factor: 2},
-		LeaseTTL:   2 * time.Minute,
+		LeaseTTL:   90 * time.Second,
 		MaxCrashes: 5,
 		AlertAfter: 8,
 	}
@@ -62,10 +65,12 @@ func Policies() map[Type]Policy {
 			p.Poll = Backoff{First: time.Second, Max: 15 * time.Second, Factor: 1.5}
 		}),
 		ProofCreation: with(func(p *Policy) {
+			p.LeaseTTL = uploadLease
 			p.MaxVerify = 920 // 7.5 h
 			p.Poll = Backoff{First: time.Second, Max: 30 * time.Second, Factor: 1.5}
 		}),
 		ProofRegistration: with(func(p *Policy) {
+			p.LeaseTTL = uploadLease
 			p.MaxProcess, p.MaxVerify = 2, 320 // 25 h
 			p.Poll = Backoff{First: 5 * time.Second, Max: 5 * time.Minute, Factor: 1.5}
 		}),
@@ -74,10 +79,12 @@ func Policies() map[Type]Policy {
 			p.Poll = Backoff{First: 2 * time.Second, Max: time.Minute, Factor: 1.5}
 		}),
 		Aggregator: with(func(p *Policy) {
+			p.LeaseTTL = uploadLease
 			p.MaxVerify = 920
 			p.Poll = Backoff{First: time.Second, Max: 30 * time.Second, Factor: 1.5}
 		}),
 		StateTransition: with(func(p *Policy) {
+			p.LeaseTTL = 150 * time.Second
 			p.MaxProcess, p.MaxVerify = 3, 720
 			p.Poll = Backoff{First: 2 * time.Second, Max: time.Minute, Factor: 1.5}
 			p.Watch = Backoff{First: time.Minute, Max: 5 * time.Minute, Factor: 1.5}

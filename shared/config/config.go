@@ -1,0 +1,282 @@
+// Package config reads what a process is configured with from environment variables, and says everything that is wrong at
+// once. Secrets are named here and read elsewhere (client/secrets): none is ever a value of a variable in the cloud.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"math/big"
+	"net/url"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/caarlos0/env/v11"
+
+	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
+	"github.com/madara-orchestrator/orchestrator/shared/core/block"
+	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
+	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
+	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
+)
+
+// Prefix is what the names of all variables start with.
+const Prefix = "ORCHESTRATOR_"
+
+// Config is the whole configuration. Every function reads all of it, so that a contradiction shows in each; secrets are
+// resolved only by the functions that use them.
+type Config struct {
+	Chain Chain `envPrefix:"CHAIN_"`
+	Mongo Mongo `envPrefix:"MONGO_"`
+	AWS   AWS   `envPrefix:"AWS_"`
+	Redis Redis `envPrefix:"REDIS_"`
+
+	Settlement Settlement `envPrefix:"SETTLEMENT_"`
+	Prover     Prover     `envPrefix:"PROVER_"`
+	Snos       Snos       `envPrefix:"SNOS_"`
+	Batch      Batch      `envPrefix:"BATCH_"`
+	API        API        `envPrefix:"API_"`
+	DryRun     bool       `env:"DRY_RUN"`
+	LogLevel   string     `env:"LOG_LEVEL" envDefault:"info"`
+}
+
+// Chain is the app chain.
+type Chain struct {
+	Name            string         `env:"NAME"`  // of the deployment: prefix of all cloud names
+	Layer           schedule.Layer `env:"LAYER"` // l2 or l3
+	ID              string         `env:"ID"`    // the chain's own id, such as SN_SEPOLIA
+	RPC             string         `env:"RPC"`
+	BackupRPC       string         `env:"BACKUP_RPC"`
+	FeederGateway   string         `env:"FEEDER_GATEWAY"`
+	FirstBlock      uint64         `env:"FIRST_BLOCK"`
+	MaxBlock        *uint64        `env:"MAX_BLOCK"`
+	MinVersion      string         `env:"MIN_STARKNET_VERSION" envDefault:"0.13.1"`
+	MaxVersion      string         `env:"MAX_STARKNET_VERSION" envDefault:"0.14.1"`
+	ConfigHash      string         `env:"CONFIG_HASH" envDefault:"0x0"`
+	FeeTokenAddress string         `env:"FEE_TOKEN_ADDRESS"`
+}
+
+// Mongo is the database.
+type Mongo struct {
+	URI       string `env:"URI"`        // where it carries no password
+	URISecret string `env:"URI_SECRET"` // name of the secret that is the URI
+	Database  string `env:"DATABASE"`
+	PoolSize  uint64 `env:"POOL_SIZE" envDefault:"2"`
+}
+
+// AWS names what the stack made. Queues are named by Physical(Chain.Name, ...).
+type AWS struct {
+	Endpoint string `env:"ENDPOINT"` // of an emulator; "" for AWS
+	Bucket   string `env:"BUCKET"`
+	TopicARN string `env:"TOPIC_ARN"`
+	Bus      string `env:"BUS"`
+}
+
+// Redis is the optional cache of chain reads.
+type Redis struct {
+	URL string `env:"URL"`
+}
+
+// Settlement is the layer that the chain settles on, and the wallet.
+type Settlement struct {
+	RPC           string        `env:"RPC"`
+	ChainID       string        `env:"CHAIN_ID"` // decimal on Ethereum, short string on Starknet
+	Contract      string        `env:"CONTRACT"`
+	Verifier      string        `env:"VERIFIER"`      // fact registry
+	KeySecret     string        `env:"KEY_SECRET"`    // name of the secret that is the private key
+	KeyFile       string        `env:"KEY_FILE"`      // instead: a file
+	KMSKey        string        `env:"KMS_KEY"`       // instead: id of a KMS key
+	Account       string        `env:"ACCOUNT"`       // Starknet account address
+	Sidecar       string        `env:"SIDECAR"`       // auto, v0, v1
+	FeeCapWei     string        `env:"FEE_CAP"`       // decimal, smallest unit
+	Confirmations uint64        `env:"CONFIRMATIONS"` // 0: the default
+	ReplaceAfter  time.Duration `env:"REPLACE_AFTER"` // 0: the default
+	FirstBatch    uint64        `env:"FIRST_BATCH" envDefault:"1"`
+}
+
+// Prover is who proves.
+type Prover struct {
+	Kind      string `env:"KIND" envDefault:"mock"` // mock, atlantic, sharp
+	KeySecret string `env:"KEY_SECRET"`             // mock: registrar's key; atlantic: API key
+	URL       string `env:"URL"`
+	Proofs    bool   `env:"PROOFS"` // store finished proofs
+}
+
+// Snos is who runs SNOS.
+type Snos struct {
+	Kind string `env:"KIND" envDefault:"dev"` // dev
+}
+
+// Batch are the closing rules. Zero values mean the defaults of batch.DefaultLimits.
+type Batch struct {
+	SnosBlocks    uint64        `env:"SNOS_BLOCKS"`
+	SnosAge       time.Duration `env:"SNOS_AGE"`
+	Blocks        uint64        `env:"BLOCKS"`
+	Age           time.Duration `env:"AGE"`
+	SnosBatches   int           `env:"SNOS_BATCHES"`
+	Blobs         int           `env:"BLOBS"`
+	BlobBuffer    int           `env:"BLOB_BUFFER" envDefault:"15"`
+	InputSize     int           `env:"INPUT_SIZE"`
+	ProvingGas    uint64        `env:"MAX_PROVING_GAS"`
+	SierraGas     uint64        `env:"MAX_SIERRA_GAS"`
+	L1Gas         uint64        `env:"MAX_L1_GAS"`
+	MessageLength uint64        `env:"MAX_MESSAGE_SEGMENT_LENGTH"`
+	EmptyGas      uint64        `env:"EMPTY_BLOCK_PROVING_GAS"`
+	Window        uint64        `env:"WINDOW" envDefault:"50"`
+	BlocksPerRun  int           `env:"BLOCKS_PER_RUN"`
+}
+
+// API is the HTTP function.
+type API struct {
+	Admin bool `env:"ADMIN"` // admin routes
+}
+
+// FromEnviron reads the configuration from lines KEY=value, as os.Environ gives them. The error lists every fault.
+func FromEnviron(environ []string) (Config, error) {
+	var c Config
+	err := env.ParseWithOptions(&c, env.Options{Prefix: Prefix, Environment: env.ToMap(environ)})
+	var all env.AggregateError
+	faults := []error{}
+	if errors.As(err, &all) {
+		faults = append(faults, all.Errors...)
+	} else if err != nil {
+		faults = append(faults, err)
+	}
+	faults = append(faults, c.faults()...)
+	faults = append(faults, unknown(environ)...)
+	if len(faults) > 0 {
+		return c, fmt.Errorf("configuration has %d faults:\n%w", len(faults), errors.Join(faults...))
+	}
+	return c, nil
+}
+
+var namePattern = regexp.MustCompile(`^[a-z][a-z0-9-]{0,30}$`)
+
+// Limits are the closing rules as configured.
+func (c Config) Limits() batch.Limits {
+	l := batch.DefaultLimits()
+	set(&l.SnosBlocks, c.Batch.SnosBlocks)
+	set(&l.SnosAge, c.Batch.SnosAge)
+	set(&l.Blocks, c.Batch.Blocks)
+	set(&l.Age, c.Batch.Age)
+	set(&l.SnosBatches, c.Batch.SnosBatches)
+	set(&l.Blobs, c.Batch.Blobs)
+	set(&l.InputSize, c.Batch.InputSize)
+	set(&l.EmptyGas, c.Batch.EmptyGas)
+	set(&l.BlocksPerRun, c.Batch.BlocksPerRun)
+	l.BlobBuffer = c.Batch.BlobBuffer
+	l.SnosWeights = block.Weights{ProvingGas: c.Batch.ProvingGas, SierraGas: c.Batch.SierraGas}
+	l.Weights = block.Weights{L1Gas: c.Batch.L1Gas, MessageSegmentLength: c.Batch.MessageLength}
+	if c.Chain.MaxBlock != nil {
+		l.HasMaxBlock, l.MaxBlock = true, *c.Chain.MaxBlock
+	}
+	return l
+}
+
+// TxPolicy is how transactions are priced, replaced and waited for, as configured.
+func (c Config) TxPolicy() tx.Policy {
+	p := tx.DefaultPolicy()
+	set(&p.Confirmations, c.Settlement.Confirmations)
+	set(&p.ReplaceAfter, c.Settlement.ReplaceAfter)
+	if n, ok := new(big.Int).SetString(c.Settlement.FeeCapWei, 10); ok {
+		p.FeeCap = n
+	}
+	return p
+}
+
+func set[T comparable](to *T, v T) {
+	var zero T
+	if v != zero {
+		*to = v
+	}
+}
+
+// faults checks values and how they fit together.
+func (c Config) faults() []error {
+	f := &faultList{}
+	f.check(namePattern.MatchString(c.Chain.Name), "CHAIN_NAME", "%q: want 1 to 31 of a-z, 0-9 and -, beginning with a letter", c.Chain.Name)
+	f.check(c.Chain.Layer == schedule.L2 || c.Chain.Layer == schedule.L3, "CHAIN_LAYER", "%q: want l2 or l3", c.Chain.Layer)
+	f.check(c.Chain.ID != "" && len(c.Chain.ID) <= 31, "CHAIN_ID", "%q: want the chain's id, such as SN_SEPOLIA", c.Chain.ID)
+	f.url("CHAIN_RPC", c.Chain.RPC, true)
+	f.url("CHAIN_BACKUP_RPC", c.Chain.BackupRPC, false)
+	f.url("CHAIN_FEEDER_GATEWAY", c.Chain.FeederGateway, false)
+	_, err := felt.FromHex(c.Chain.ConfigHash)
+	f.check(err == nil, "CHAIN_CONFIG_HASH", "%q: want a hex felt", c.Chain.ConfigHash)
+	f.check((c.Mongo.URI == "") != (c.Mongo.URISecret == ""), "MONGO_URI_SECRET", "give either it or MONGO_URI, not both or none")
+	f.check(!strings.Contains(c.Mongo.URI, "@"), "MONGO_URI", "it carries credentials: put the whole URI into a secret and name that in MONGO_URI_SECRET")
+	f.check(c.Mongo.PoolSize >= 1 && c.Mongo.PoolSize <= 100, "MONGO_POOL_SIZE", "%d: want 1 to 100", c.Mongo.PoolSize)
+	f.url("AWS_ENDPOINT", c.AWS.Endpoint, false)
+	f.check(c.AWS.Bucket != "", "AWS_BUCKET", "missing: the artifacts bucket's name")
+	f.check(c.AWS.TopicARN != "", "AWS_TOPIC_ARN", "missing: the alerts topic's ARN")
+	f.check(c.AWS.Bus != "", "AWS_BUS", "missing: the event bus's name")
+	f.url("SETTLEMENT_RPC", c.Settlement.RPC, true)
+	f.check(c.Settlement.ChainID != "", "SETTLEMENT_CHAIN_ID", "missing: the settlement layer's chain id")
+	f.check(c.Settlement.Contract != "", "SETTLEMENT_CONTRACT", "missing: the core contract's address")
+	keys := 0
+	for _, k := range []string{c.Settlement.KeySecret, c.Settlement.KeyFile, c.Settlement.KMSKey} {
+		if k != "" {
+			keys++
+		}
+	}
+	f.check(keys == 1, "SETTLEMENT_KEY_SECRET", "give one of it, SETTLEMENT_KEY_FILE and SETTLEMENT_KMS_KEY; %d are given", keys)
+	f.oneOf("SETTLEMENT_SIDECAR", c.Settlement.Sidecar, "", "auto", "v0", "v1")
+	if c.Settlement.FeeCapWei != "" {
+		n, ok := new(big.Int).SetString(c.Settlement.FeeCapWei, 10)
+		f.check(ok && n.Sign() > 0, "SETTLEMENT_FEE_CAP", "%q: want a positive decimal number of wei (fri)", c.Settlement.FeeCapWei)
+	}
+	f.check(c.Settlement.FirstBatch >= 1, "SETTLEMENT_FIRST_BATCH", "0: batches count from 1")
+	f.oneOf("PROVER_KIND", c.Prover.Kind, "mock")
+	f.oneOf("SNOS_KIND", c.Snos.Kind, "dev")
+	f.check(c.Batch.Blobs >= 0 && c.Batch.Blobs <= 9, "BATCH_BLOBS", "%d: want 1 to 9, or 0 for the default", c.Batch.Blobs)
+	f.check(c.Batch.BlobBuffer >= 0 && c.Batch.BlobBuffer < batch.WordsPerBlob, "BATCH_BLOB_BUFFER", "%d: want 0 to 4095 words", c.Batch.BlobBuffer)
+	f.check(c.Batch.Window >= 1, "BATCH_WINDOW", "0: no job would ever be created")
+	f.oneOf("LOG_LEVEL", c.LogLevel, "debug", "info", "warn", "error")
+	return f.errs
+}
+
+type faultList struct{ errs []error }
+
+func (f *faultList) check(ok bool, name, format string, args ...any) {
+	if !ok {
+		f.errs = append(f.errs, fmt.Errorf("%s%s: %s", Prefix, name, fmt.Sprintf(format, args...)))
+	}
+}
+
+func (f *faultList) url(name, value string, required bool) {
+	if value == "" {
+		f.check(!required, name, "missing: want a URL")
+		return
+	}
+	u, err := url.Parse(value)
+	f.check(err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "", name, "not an http or https URL")
+}
+
+func (f *faultList) oneOf(name, value string, allowed ...string) {
+	for _, a := range allowed {
+		if value == a {
+			return
+		}
+	}
+	f.check(false, name, "%q: want one of %q", value, allowed)
+}
+
+// unknown names variables with our prefix that mean nothing: most are misspelt.
+func unknown(environ []string) []error {
+	known := map[string]bool{}
+	if params, err := env.GetFieldParamsWithOptions(&Config{}, env.Options{Prefix: Prefix}); err == nil {
+		for _, p := range params {
+			known[p.Key] = true
+		}
+	}
+	var errs []error
+	for _, line := range environ {
+		name, _, _ := strings.Cut(line, "=")
+		if strings.HasPrefix(name, Prefix) && !known[name] && !known[strings.TrimSuffix(name, "_")] && !reserved[name] {
+			errs = append(errs, fmt.Errorf("%s: no such setting", name))
+		}
+	}
+	return errs
+}
+
+// reserved are variables of tests and tools that share the prefix.
+var reserved = map[string]bool{Prefix + "DATA": true, Prefix + "REQUIRE_TOOLS": true}

@@ -1,0 +1,85 @@
+package config_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/madara-orchestrator/orchestrator/shared/config"
+)
+
+func valid() map[string]string {
+	return map[string]string{
+		"CHAIN_NAME": "dev", "CHAIN_LAYER": "l2", "CHAIN_ID": "SN_DEV", "CHAIN_RPC": "http://127.0.0.1:9944",
+		"MONGO_URI": "mongodb://127.0.0.1:27017", "AWS_BUCKET": "b", "AWS_TOPIC_ARN": "arn", "AWS_BUS": "bus",
+		"SETTLEMENT_RPC": "http://127.0.0.1:8545", "SETTLEMENT_CHAIN_ID": "31337", "SETTLEMENT_CONTRACT": "0x1",
+		"SETTLEMENT_KEY_SECRET": "key",
+	}
+}
+
+func environ(m map[string]string) []string {
+	var lines []string
+	for k, v := range m {
+		lines = append(lines, config.Prefix+k+"="+v)
+	}
+	return lines
+}
+
+func TestValid(t *testing.T) {
+	t.Parallel()
+	c, err := config.FromEnviron(append(environ(valid()), "PATH=/bin"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l := c.Limits(); l.SnosBlocks != 10 || l.Blocks != 100 || l.Capacity() != 6*4096-15 {
+		t.Errorf("the defaults are not the reference's: %+v", l)
+	}
+}
+
+func TestFaults(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		set  map[string]string
+		want string
+	}{
+		"missing RPC":           {map[string]string{"CHAIN_RPC": ""}, "CHAIN_RPC: missing"},
+		"no URL":                {map[string]string{"CHAIN_RPC": "localhost"}, "CHAIN_RPC: not an http"},
+		"unknown layer":         {map[string]string{"CHAIN_LAYER": "l4"}, "CHAIN_LAYER"},
+		"both Mongo URIs":       {map[string]string{"MONGO_URI_SECRET": "x"}, "MONGO_URI_SECRET: give either"},
+		"credentials in a URI":  {map[string]string{"MONGO_URI": "mongodb://u:hunter2@h"}, "MONGO_URI: it carries credentials"},
+		"two keys":              {map[string]string{"SETTLEMENT_KMS_KEY": "x"}, "2 are given"},
+		"misspelt":              {map[string]string{"CHIAN_NAME": "x"}, "CHIAN_NAME: no such setting"},
+		"not a number":          {map[string]string{"BATCH_BLOCKS": "many"}, "Blocks"},
+		"negative fee cap":      {map[string]string{"SETTLEMENT_FEE_CAP": "-1"}, "SETTLEMENT_FEE_CAP"},
+		"unknown prover":        {map[string]string{"PROVER_KIND": "oracle"}, "PROVER_KIND"},
+		"config hash is no hex": {map[string]string{"CHAIN_CONFIG_HASH": "0xzz"}, "CHAIN_CONFIG_HASH"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := valid()
+			for k, v := range tt.set {
+				m[k] = v
+			}
+			_, err := config.FromEnviron(environ(m))
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Fatalf("got %v, want it to say %q", err, tt.want)
+			}
+			if strings.Contains(err.Error(), "hunter2") {
+				t.Error("the error shows a password")
+			}
+		})
+	}
+}
+
+func TestAllFaultsAtOnce(t *testing.T) {
+	t.Parallel()
+	_, err := config.FromEnviron([]string{config.Prefix + "BATCH_BLOCKS=x", config.Prefix + "NONSENSE=1"})
+	if err == nil {
+		t.Fatal("no fault")
+	}
+	for _, want := range []string{"CHAIN_NAME", "CHAIN_LAYER", "CHAIN_RPC", "MONGO_URI", "AWS_BUCKET", "SETTLEMENT_RPC", "NONSENSE", "Blocks"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%s is not named in: %v", want, err)
+		}
+	}
+}

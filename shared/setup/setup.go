@@ -1,0 +1,190 @@
+// Package setup puts services together from ports. It knows no client: the functions and the local run bring those, so
+// each program links only what it uses, and both run the same code.
+package setup
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/madara-orchestrator/orchestrator/shared/controller/worker"
+	"github.com/madara-orchestrator/orchestrator/shared/core/alert"
+	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
+	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
+	"github.com/madara-orchestrator/orchestrator/shared/core/block"
+	"github.com/madara-orchestrator/orchestrator/shared/core/da"
+	"github.com/madara-orchestrator/orchestrator/shared/core/event"
+	"github.com/madara-orchestrator/orchestrator/shared/core/job"
+	"github.com/madara-orchestrator/orchestrator/shared/core/lock"
+	"github.com/madara-orchestrator/orchestrator/shared/core/proof"
+	"github.com/madara-orchestrator/orchestrator/shared/core/queue"
+	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
+	"github.com/madara-orchestrator/orchestrator/shared/core/settlement"
+	"github.com/madara-orchestrator/orchestrator/shared/core/snos"
+	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
+	"github.com/madara-orchestrator/orchestrator/shared/resource"
+	"github.com/madara-orchestrator/orchestrator/shared/service/aggregation"
+	"github.com/madara-orchestrator/orchestrator/shared/service/batching"
+	"github.com/madara-orchestrator/orchestrator/shared/service/cleanup"
+	"github.com/madara-orchestrator/orchestrator/shared/service/proving"
+	"github.com/madara-orchestrator/orchestrator/shared/service/reconcile"
+	"github.com/madara-orchestrator/orchestrator/shared/service/registration"
+	"github.com/madara-orchestrator/orchestrator/shared/service/sending"
+	"github.com/madara-orchestrator/orchestrator/shared/service/settling"
+	snosservice "github.com/madara-orchestrator/orchestrator/shared/service/snos"
+	"github.com/madara-orchestrator/orchestrator/shared/service/submission"
+	"github.com/madara-orchestrator/orchestrator/shared/service/triggering"
+	workerservice "github.com/madara-orchestrator/orchestrator/shared/service/worker"
+)
+
+// Core is what every function needs. All fields are required but Log, Policies (nil: the defaults) and QueueName.
+type Core struct {
+	Chain     string // the deployment's name
+	Layer     schedule.Layer
+	Jobs      job.Store
+	Batches   batch.Store
+	Locks     lock.Locker
+	Control   schedule.Control
+	Queue     queue.Sender
+	Artifacts artifact.Store
+	Alerts    alert.Notifier
+	Events    event.Bus
+	Policies  map[job.Type]job.Policy
+	// QueueName turns a declared queue's name into the one that Queue knows; nil leaves it.
+	QueueName func(string) string
+	Now       func() time.Time
+	Log       *slog.Logger
+}
+
+func (c Core) queueName(n string) string {
+	if c.QueueName == nil {
+		return n
+	}
+	return c.QueueName(n)
+}
+
+func (c Core) policies() map[job.Type]job.Policy {
+	if c.Policies == nil {
+		return job.Policies()
+	}
+	return c.Policies
+}
+
+// Waker wakes trigger workers.
+func (c Core) Waker() *workerservice.Waker {
+	return &workerservice.Waker{Queue: c.Queue, QueueName: c.queueName(resource.TriggerQueue), Layer: c.Layer, Log: c.Log}
+}
+
+// Worker serves the job types of the handlers.
+func (c Core) Worker(handlers map[job.Type]workerservice.Handler) *workerservice.Worker {
+	return &workerservice.Worker{
+		Jobs: c.Jobs, Queue: c.Queue, Wake: c.Waker(), Alerts: c.Alerts, Events: c.Events, Control: c.Control,
+		Handlers: handlers, Policies: c.policies(), Now: c.Now, NewOwner: job.NewID, Chain: c.Chain, Log: c.Log,
+		Route: func(t job.Type, a job.Action, priority bool) string { return c.queueName(resource.Route(t, a, priority)) },
+	}
+}
+
+// JobFunction is the handler of a job type's function.
+func (c Core) JobFunction(t job.Type, h workerservice.Handler) *worker.Jobs {
+	return &worker.Jobs{Worker: c.Worker(map[job.Type]workerservice.Handler{t: h}), Log: c.Log}
+}
+
+// SnosRun is the SnosRun function's handler.
+func (c Core) SnosRun(r snos.Runner) *worker.Jobs {
+	return c.JobFunction(job.SnosRun, &snosservice.Handler{Runner: r, Artifacts: c.Artifacts})
+}
+
+// ProofCreation is the ProofCreation function's handler.
+func (c Core) ProofCreation(p proof.Prover) *worker.Jobs {
+	return c.JobFunction(job.ProofCreation, &proving.Handler{Prover: p, Artifacts: c.Artifacts})
+}
+
+// ProofRegistration is the ProofRegistration function's handler.
+func (c Core) ProofRegistration(p proof.Prover) *worker.Jobs {
+	return c.JobFunction(job.ProofRegistration, &registration.Handler{Prover: p, Artifacts: c.Artifacts})
+}
+
+// Aggregator is the Aggregator function's handler.
+func (c Core) Aggregator(p proof.Prover, r snos.Runner) *worker.Jobs {
+	return c.JobFunction(job.Aggregator, &aggregation.Handler{Prover: p, Runner: r, Jobs: c.Jobs, Artifacts: c.Artifacts})
+}
+
+// Wallet is what sends transactions.
+type Wallet struct {
+	Chain  tx.Chain
+	Name   string // of the wallet: chain and address
+	Policy tx.Policy
+	DryRun bool
+}
+
+func (c Core) sender(w Wallet) *sending.Sender {
+	return &sending.Sender{
+		Chain: w.Chain, Raw: c.Artifacts, Policy: w.Policy, Now: c.Now, DryRun: w.DryRun,
+		Wallet: c.Locks, WalletName: "wallet/" + w.Name,
+	}
+}
+
+// DataSubmission is the DataSubmission function's handler.
+func (c Core) DataSubmission(l da.Layer, w Wallet) *worker.Jobs {
+	return c.JobFunction(job.DataSubmission, &submission.Handler{Layer: l, Sender: c.sender(w), Artifacts: c.Artifacts})
+}
+
+// StateTransition is the StateTransition function's handler.
+func (c Core) StateTransition(k settlement.Contract, w Wallet, codec settling.Codec) *worker.Jobs {
+	return c.JobFunction(job.StateTransition, &settling.Handler{
+		Contract: k, Sender: c.sender(w), Artifacts: c.Artifacts, Codec: codec,
+	})
+}
+
+// DeadLetters is the jobfailure function's handler.
+func (c Core) DeadLetters() *worker.DeadLetters {
+	return &worker.DeadLetters{Burier: c.Worker(nil), Log: c.Log}
+}
+
+// Trigger is what the trigger function needs beyond the core.
+type Trigger struct {
+	Source          block.Source
+	Prover          proof.Prover
+	NewSizer        func(saved []byte) (batching.Sizer, error)
+	SupportsVersion func(version string) bool
+	Limits          batch.Limits
+	FirstBlock      uint64
+	FirstBatch      uint64
+	Window          uint64
+	WantProofs      bool
+	// Invoke runs a job type's function with an SQS event of one message; it serves the priority queues.
+	Invoke func(ctx context.Context, t job.Type, body string) error
+	// ReconcileGrace is how long a job may be overdue before it is woken; 0: 30 seconds.
+	ReconcileGrace time.Duration
+}
+
+type invoker func(ctx context.Context, t job.Type, body string) error
+
+func (f invoker) Invoke(ctx context.Context, t job.Type, body string) error { return f(ctx, t, body) }
+
+// Triggers is the trigger function's service.
+func (c Core) Triggers(t Trigger) *triggering.Triggers {
+	w := c.Worker(nil)
+	grace := t.ReconcileGrace
+	if grace == 0 {
+		grace = 30 * time.Second
+	}
+	return &triggering.Triggers{
+		Settings: triggering.Settings{
+			Layer: c.Layer, Window: t.Window, FirstBatch: t.FirstBatch, WantProofs: t.WantProofs, Chain: c.Chain,
+		},
+		Jobs: c.Jobs, Batches: c.Batches, Worker: w, Prover: t.Prover, Control: c.Control, Events: c.Events, Now: c.Now, Log: c.Log,
+		Batching: &batching.Batcher{
+			Source: t.Source, Batches: c.Batches, Locks: c.Locks, Artifacts: c.Artifacts, Prover: t.Prover, NewSizer: t.NewSizer,
+			Alerts: c.Alerts, Events: c.Events, Wake: c.Waker(), Limits: t.Limits, SupportsVersion: t.SupportsVersion,
+			FirstBlock: t.FirstBlock, Chain: c.Chain, Now: c.Now, NewOwner: job.NewID, Log: c.Log,
+		},
+		Cleanup:   &cleanup.Cleaner{Layer: c.Layer, Jobs: c.Jobs, Batches: c.Batches, Artifacts: c.Artifacts, Now: c.Now},
+		Reconcile: &reconcile.Reconciler{Jobs: c.Jobs, Worker: w, Control: c.Control, Grace: grace, Now: c.Now, Log: c.Log},
+	}
+}
+
+// TriggerFunction is the trigger function's handler.
+func (c Core) TriggerFunction(t Trigger) *worker.Triggers {
+	return &worker.Triggers{Runner: c.Triggers(t), Invoker: invoker(t.Invoke), Log: c.Log}
+}
