@@ -80,7 +80,9 @@ func (c Core) Worker(handlers map[job.Type]workerservice.Handler) *workerservice
 	return &workerservice.Worker{
 		Jobs: c.Jobs, Queue: c.Queue, Wake: c.Waker(), Alerts: c.Alerts, Events: c.Events, Control: c.Control,
 		Handlers: handlers, Policies: c.policies(), Now: c.Now, NewOwner: job.NewID, Chain: c.Chain, Log: c.Log,
-		Route: func(t job.Type, a job.Action, priority bool) string { return c.queueName(resource.Route(t, a, priority)) },
+		Route: func(t job.Type, a job.Action, priority bool) string {
+			return c.queueName(resource.Route(t, a, priority))
+		},
 	}
 }
 

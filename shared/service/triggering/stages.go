@@ -57,7 +57,7 @@ func (t *Triggers) proving(ctx context.Context) error {
 			StartBlock: b.StartBlock, EndBlock: b.EndBlock, PIEKey: artifact.SNOSKey(b.Index, artifact.PIE),
 			Steps: ran.Steps, Fact: ran.Fact,
 		}
-		if t.Settings.WantProofs || t.Settings.Layer == schedule.L3 {
+		if t.Prover.Capabilities().Proofs && (t.Settings.WantProofs || t.Settings.Layer == schedule.L3) {
 			m.ProofKey = artifact.SNOSKey(b.Index, artifact.Proof)
 		}
 		if b.Aggregator != 0 && t.Prover.Capabilities().Buckets {
@@ -74,10 +74,12 @@ func (t *Triggers) proving(ctx context.Context) error {
 // registration creates ProofRegistration jobs for SNOS batches that are proven (L3).
 func (t *Triggers) registration(ctx context.Context) error {
 	return t.advance(ctx, batch.SnosProving, job.ProofCreation, batch.SnosRegistering, func(b batch.Snos, _ job.Job) (job.Metadata, error) {
-		return &job.ProofRegistrationMeta{
-			StartBlock: b.StartBlock, EndBlock: b.EndBlock,
-			ProofKey: artifact.SNOSKey(b.Index, artifact.Proof), BridgeProofKey: artifact.SNOSKey(b.Index, artifact.BridgeProof),
-		}, nil
+		m := &job.ProofRegistrationMeta{StartBlock: b.StartBlock, EndBlock: b.EndBlock}
+		if t.Prover.Capabilities().Proofs { // a prover that hands out no proofs registers by the task it knows
+			m.ProofKey = artifact.SNOSKey(b.Index, artifact.Proof)
+			m.BridgeProofKey = artifact.SNOSKey(b.Index, artifact.BridgeProof)
+		}
+		return m, nil
 	})
 }
 

@@ -1,0 +1,87 @@
+package resource_test
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/madara-orchestrator/orchestrator/shared/core/job"
+	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
+	"github.com/madara-orchestrator/orchestrator/shared/resource"
+)
+
+func TestEveryJobTypeHasAFunctionAndTwoQueues(t *testing.T) {
+	t.Parallel()
+	queues := map[string]resource.Queue{}
+	for _, q := range resource.Queues() {
+		if _, twice := queues[q.Name]; twice {
+			t.Errorf("queue %s is declared twice", q.Name)
+		}
+		queues[q.Name] = q
+	}
+	functions := map[string]resource.Function{}
+	for _, f := range resource.Functions() {
+		functions[f.Name] = f
+	}
+	used := map[string]bool{}
+	for _, jt := range job.Types {
+		fn, ok := functions[resource.FunctionOf(jt)]
+		if !ok {
+			t.Errorf("%s has no function", jt)
+		}
+		for _, a := range []job.Action{job.Process, job.Verify} {
+			q, ok := queues[resource.Route(jt, a, false)]
+			if !ok || q.Function != fn.Name {
+				t.Errorf("%s %s goes to queue %q of function %q, want one of %q", jt, a, q.Name, q.Function, fn.Name)
+			}
+			if used[q.Name] {
+				t.Errorf("queue %s serves two stages", q.Name)
+			}
+			used[q.Name] = true
+			if _, ok := queues[resource.Route(jt, a, true)]; !ok {
+				t.Errorf("%s %s has no priority queue", jt, a)
+			}
+		}
+	}
+}
+
+func TestQueueRelations(t *testing.T) {
+	t.Parallel()
+	for _, q := range resource.Queues() {
+		for _, f := range resource.Functions() {
+			if f.Name == q.Function && q.Visibility < 6*f.Timeout {
+				t.Errorf("queue %s is visible again after %v, its function may take %v", q.Name, q.Visibility, f.Timeout)
+			}
+		}
+		if q.Name != resource.DeadLetterQueue && (q.DeadLetter == "" || q.MaxReceives == 0) {
+			t.Errorf("queue %s has no dead-letter path", q.Name)
+		}
+		if q.MaxConcurrency < 2 {
+			t.Errorf("queue %s: SQS takes no maximum concurrency below 2", q.Name)
+		}
+	}
+}
+
+func TestLeasesOutliveFunctions(t *testing.T) {
+	t.Parallel()
+	for _, jt := range job.Types {
+		for _, f := range resource.Functions() {
+			if lease := job.Policies()[jt].LeaseTTL; f.Name == resource.FunctionOf(jt) && lease <= f.Timeout {
+				t.Errorf("a lease of %s lasts %v, its function may take %v", jt, lease, f.Timeout)
+			}
+		}
+	}
+}
+
+func TestEveryWorkerHasASchedule(t *testing.T) {
+	t.Parallel()
+	for _, l := range []schedule.Layer{schedule.L2, schedule.L3} {
+		for _, w := range schedule.Workers {
+			has := slices.ContainsFunc(resource.Schedules(), func(s resource.Schedule) bool {
+				return s.Worker == w && slices.Contains(s.Layers, l)
+			})
+			if has != l.Serves(w) {
+				t.Errorf("%s on %s: scheduled %v, served %v", w, l, has, l.Serves(w))
+			}
+		}
+	}
+}

@@ -1,0 +1,62 @@
+package simulation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
+	"github.com/madara-orchestrator/orchestrator/shared/core/job"
+	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
+)
+
+// Done says whether the contract is at the last block, and the last batch is settled for good and archived.
+func (w *World) Done(ctx context.Context, last uint64) (bool, error) {
+	s, err := w.L1.State(ctx, true)
+	if err != nil || !s.Settled || s.Block < last {
+		return false, err
+	}
+	if w.cfg.Layer == schedule.L2 {
+		b, err := w.Batches.LastAggregator(ctx)
+		return err == nil && b.Status == batch.Archived, ignore(err, batch.ErrNotFound)
+	}
+	b, err := w.Batches.LastSnos(ctx)
+	return err == nil && b.Status == batch.SnosArchived, ignore(err, batch.ErrNotFound)
+}
+
+func ignore(err, target error) error {
+	if errors.Is(err, target) {
+		return nil
+	}
+	return err
+}
+
+// Describe tells what stands where, for a failed test.
+func (w *World) Describe(ctx context.Context) string {
+	var b strings.Builder
+	s, err := w.L1.State(ctx, false)
+	fmt.Fprintf(&b, "contract %+v %v\n", s, err)
+	for _, t := range job.Types {
+		js, err := w.Jobs.List(ctx, job.Filter{Type: t, Limit: job.MaxPage})
+		if err != nil {
+			fmt.Fprintf(&b, "%s: %v\n", t, err)
+		}
+		for _, j := range js {
+			if j.Status != job.Completed || j.NextAction != job.None {
+				fmt.Fprintf(&b, "%s %d: %s, next %q due %v (now %v), %+v, %q\n", t, j.InternalID, j.Status, j.NextAction, j.DueAt, w.now, j.Attempts, j.Reason())
+			}
+		}
+	}
+	a, err := w.Batches.LastAggregator(ctx)
+	fmt.Fprintf(&b, "last aggregator batch %d %s %v\n", a.Index, a.Status, err)
+	sn, err := w.Batches.LastSnos(ctx)
+	fmt.Fprintf(&b, "last SNOS batch %d %s %v\n", sn.Index, sn.Status, err)
+	for n, f := range w.Faults {
+		if n > 10 {
+			break
+		}
+		fmt.Fprintf(&b, "fault: %v\n", f)
+	}
+	return b.String()
+}

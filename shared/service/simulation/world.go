@@ -1,0 +1,280 @@
+// Package simulation runs the whole pipeline in one goroutine: every port in memory, a virtual clock, and a scheduler that
+// picks what happens next from a seed. The same seed gives the same run.
+package simulation
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+
+	"github.com/madara-orchestrator/orchestrator/shared/client/memory"
+	controller "github.com/madara-orchestrator/orchestrator/shared/controller/worker"
+	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
+	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
+	"github.com/madara-orchestrator/orchestrator/shared/core/block"
+	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
+	"github.com/madara-orchestrator/orchestrator/shared/core/job"
+	"github.com/madara-orchestrator/orchestrator/shared/core/proof"
+	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
+	"github.com/madara-orchestrator/orchestrator/shared/core/snos"
+	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
+	"github.com/madara-orchestrator/orchestrator/shared/resource"
+	"github.com/madara-orchestrator/orchestrator/shared/service/batching"
+	"github.com/madara-orchestrator/orchestrator/shared/service/settling"
+	"github.com/madara-orchestrator/orchestrator/shared/setup"
+)
+
+// Config says what to simulate.
+type Config struct {
+	Seed   uint64
+	Layer  schedule.Layer
+	Blocks int // of the app chain, all there from the start
+	Limits batch.Limits
+	Hook   memory.Hook // faults; nil for none
+	Log    *slog.Logger
+}
+
+// World is one simulated deployment with everything around it.
+type World struct {
+	cfg       Config
+	now       time.Time
+	rng       *rand.Rand
+	env       *memory.Env
+	Jobs      *memory.Jobs
+	Batches   *memory.Batches
+	Queues    *memory.Queues
+	Artifacts *memory.Artifacts
+	Alerts    *memory.Alerts
+	Events    *memory.Events
+	Control   *memory.Controls
+	Blocks    *memory.Blocks
+	Data      []memory.BlockData
+	L1        *memory.L1
+	Prover    *memory.Prover
+	Runner    *memory.Runner
+
+	queues    []resource.Queue
+	functions map[string]func(context.Context, events.SQSEvent) (events.SQSEventResponse, error)
+	triggers  *controller.Triggers
+	ticks     []*tick
+	Steps     int
+	Faults    []error // what functions returned
+}
+
+type tick struct {
+	worker schedule.Worker
+	every  time.Duration
+	next   time.Time
+}
+
+// start is when every simulation begins.
+var start = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// New returns a world in which nothing has happened yet.
+func New(c Config) (*World, error) {
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	w := &World{cfg: c, now: start, rng: rand.New(rand.NewPCG(c.Seed, 0))}
+	w.env = &memory.Env{Now: w.Now, Hook: c.Hook}
+	if err := w.clients(); err != nil {
+		return nil, err
+	}
+	w.deploy()
+	for _, s := range resource.Schedules() {
+		if slices.Contains(s.Layers, c.Layer) {
+			w.ticks = append(w.ticks, &tick{worker: s.Worker, every: s.Every, next: w.now})
+		}
+	}
+	return w, nil
+}
+
+// Now is the virtual time.
+func (w *World) Now() time.Time { return w.now }
+
+func (w *World) clients() error {
+	w.Jobs, w.Batches = memory.NewJobs(w.env), memory.NewBatches(w.env)
+	w.Artifacts, w.Alerts, w.Events = memory.NewArtifacts(w.env), memory.NewAlerts(w.env), memory.NewEvents(w.env)
+	w.Control = memory.NewControls(w.env)
+	w.Blocks = memory.NewBlocks(w.env, "SN_SIM")
+	var prev *memory.BlockData
+	for i := range w.cfg.Blocks {
+		b := memory.NextBlock(prev, start.Add(time.Duration(i-w.cfg.Blocks)*time.Second))
+		w.Data = append(w.Data, b)
+		prev = &b
+	}
+	if err := w.Blocks.Add(w.Data...); err != nil {
+		return fmt.Errorf("add blocks: %w", err)
+	}
+	var ds []memory.Declaration
+	for _, q := range resource.Queues() {
+		w.queues = append(w.queues, q)
+		ds = append(ds, memory.Declaration{Name: q.Name, Visibility: q.Visibility, MaxReceives: q.MaxReceives, DeadLetter: q.DeadLetter})
+	}
+	var err error
+	if w.Queues, err = memory.NewQueues(w.env, ds...); err != nil {
+		return err
+	}
+	w.L1 = memory.NewL1(w.env, memory.L1Config{BlockTime: 12 * time.Second, Finality: 8})
+	w.Prover = memory.NewProver(w.env, memory.ProverConfig{Polls: 2, Capabilities: proof.Capabilities{Proofs: true}})
+	w.Runner = memory.NewRunner(w.env, memory.RunnerConfig{Polls: 1, Execute: w.execute})
+	return nil
+}
+
+// execute writes the artifacts of a run as a real runner would, past the faults.
+func (w *World) execute(ctx context.Context, t snos.Task) error {
+	store := w.Artifacts.Direct()
+	blobs := 0
+	if t.Kind == snos.Aggregate {
+		blobs = 1
+	}
+	output := memory.ProgramOutput(w.Data[t.StartBlock], w.Data[t.EndBlock], blobs)
+	for name, words := range map[string][]felt.Felt{
+		artifact.ProgramOutput: output, artifact.OSOutput: output, artifact.DASegment: {felt.FromUint64(t.StartBlock)},
+	} {
+		if err := artifact.WriteFelts(ctx, store, t.OutputPrefix+name, words); err != nil {
+			return err
+		}
+	}
+	if err := store.Put(ctx, t.OutputPrefix+artifact.PIE, bytes.NewReader([]byte("PK"))); err != nil {
+		return err
+	}
+	res, err := json.Marshal(snos.Result{Kind: t.Kind, StartBlock: t.StartBlock, EndBlock: t.EndBlock, Steps: 1})
+	if err != nil {
+		return err
+	}
+	return store.Put(ctx, t.OutputPrefix+artifact.RunResult, bytes.NewReader(res))
+}
+
+// words is a sizer for blocks whose state diffs are all alike: six words a block.
+type words struct{ n int }
+
+func (s *words) Add(block.StateUpdate) error    { s.n += 6; return nil }
+func (s *words) Words() int                     { return s.n }
+func (s *words) MarshalBinary() ([]byte, error) { return []byte(strconv.Itoa(s.n)), nil }
+
+func newSizer(saved []byte) (batching.Sizer, error) {
+	if saved == nil {
+		return &words{}, nil
+	}
+	n, err := strconv.Atoi(string(saved))
+	return &words{n: n}, err
+}
+
+// deploy puts the functions together, as a process that has just started.
+func (w *World) deploy() {
+	core := setup.Core{
+		Chain: "sim", Layer: w.cfg.Layer, Jobs: w.Jobs, Batches: w.Batches, Locks: memory.NewLocks(w.env), Control: w.Control,
+		Queue: w.Queues, Artifacts: w.Artifacts, Alerts: w.Alerts, Events: w.Events, Now: w.Now, Log: w.cfg.Log,
+	}
+	policy := tx.DefaultPolicy()
+	policy.Gas = 0
+	wallet := setup.Wallet{Chain: w.L1, Name: "sim", Policy: policy}
+	codec := settling.Codec{
+		UpdateWords: func(o []felt.Felt) ([]felt.Felt, error) { return o, nil },
+		Blobs:       func([]felt.Felt) ([][]byte, error) { return [][]byte{{1}}, nil },
+	}
+	w.functions = map[string]func(context.Context, events.SQSEvent) (events.SQSEventResponse, error){
+		resource.FnSnosRun:           core.SnosRun(w.Runner).Handle,
+		resource.FnProofCreation:     core.ProofCreation(w.Prover).Handle,
+		resource.FnProofRegistration: core.ProofRegistration(w.Prover).Handle,
+		resource.FnAggregator:        core.Aggregator(w.Prover, w.Runner).Handle,
+		resource.FnDataSubmission:    core.DataSubmission(w.L1.DA(), wallet).Handle,
+		resource.FnStateTransition:   core.StateTransition(w.L1, wallet, codec).Handle,
+		resource.FnJobFailure:        core.DeadLetters().Handle,
+	}
+	w.triggers = core.TriggerFunction(setup.Trigger{
+		Source: w.Blocks, Prover: w.Prover, NewSizer: newSizer, Limits: w.cfg.Limits, FirstBatch: 1, Window: 20,
+		Invoke: func(ctx context.Context, t job.Type, body string) error {
+			_, err := w.functions[resource.FunctionOf(t)](ctx, one("priority", body, 1))
+			return err
+		},
+	})
+}
+
+func one(id, body string, receives int) events.SQSEvent {
+	return events.SQSEvent{Records: []events.SQSMessage{{
+		MessageId: id, Body: body, Attributes: map[string]string{"ApproximateReceiveCount": strconv.Itoa(receives)},
+	}}}
+}
+
+// Step lets one thing happen: a schedule fires or a message is delivered, at random among what is due next.
+func (w *World) Step(ctx context.Context) error {
+	w.Steps++
+	due := w.ticks[0]
+	for _, t := range w.ticks[1:] {
+		if t.next.Before(due.next) {
+			due = t
+		}
+	}
+	var ready []resource.Queue
+	at := due.next
+	for _, q := range w.queues {
+		when, ok := w.Queues.NextReady(q.Name)
+		if !ok || when.After(at) && when.After(w.now) {
+			continue
+		}
+		if when.Before(at) && when.After(w.now) {
+			at, ready = when, ready[:0]
+		}
+		ready = append(ready, q)
+	}
+	if len(ready) > 0 && (at.Before(due.next) || w.rng.IntN(4) > 0) {
+		w.advance(at)
+		return w.deliver(ctx, ready[w.rng.IntN(len(ready))])
+	}
+	w.advance(due.next)
+	due.next = due.next.Add(due.every)
+	body, err := json.Marshal(schedule.Wakeup{Worker: due.worker})
+	if err != nil {
+		return err
+	}
+	if _, err := w.triggers.Handle(ctx, body); err != nil {
+		w.Faults = append(w.Faults, err)
+	}
+	return nil
+}
+
+func (w *World) advance(to time.Time) {
+	if to.After(w.now) {
+		w.now = to
+	}
+}
+
+// deliver gives one message of a queue to its function.
+func (w *World) deliver(ctx context.Context, q resource.Queue) error {
+	ds, err := w.Queues.Receive(ctx, q.Name, 1, 0)
+	if err != nil || len(ds) == 0 {
+		return err
+	}
+	d := ds[0]
+	e := one(d.ID, d.Body, d.Receives)
+	var resp events.SQSEventResponse
+	if q.Function == resource.FnTrigger {
+		raw, merr := json.Marshal(e)
+		if merr != nil {
+			return merr
+		}
+		out, herr := w.triggers.Handle(ctx, raw)
+		err = herr
+		if r, ok := out.(events.SQSEventResponse); ok {
+			resp = r
+		}
+	} else {
+		resp, err = w.functions[q.Function](ctx, e)
+	}
+	if err != nil || len(resp.BatchItemFailures) > 0 {
+		w.Faults = append(w.Faults, errors.Join(err, fmt.Errorf("message %s on %s is wanted again", d.Body, q.Name)))
+		return nil
+	}
+	return w.Queues.Delete(ctx, q.Name, d.Handle)
+}
