@@ -3,6 +3,7 @@ package devstarknet
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math/big"
 	"strings"
 
@@ -78,8 +79,9 @@ func (r *Recording) useOutput(raw []byte) {
 }
 
 // useSquashed derives slots from before the recording: a slot that was written but is not in the squashed diff ended with
-// the value that it had at the start.
-func (r *Recording) useSquashed(raw []byte) error {
+// the value that it had at the start. stateful, which may be empty, is the same diff with aliases; it tells those that were
+// there before.
+func (r *Recording) useSquashed(raw, stateful []byte) error {
 	u, err := starknet.ParseStateUpdate(r.Updates[len(r.Updates)-1].Number, raw)
 	if err != nil {
 		return err
@@ -101,5 +103,28 @@ func (r *Recording) useSquashed(raw []byte) error {
 		}
 	}
 	r.Before = end
+	if len(stateful) == 0 {
+		return nil
+	}
+	aliased, err := starknet.ParseStateUpdate(u.Number, stateful)
+	if err != nil {
+		return err
+	}
+	fresh := map[felt.Felt]felt.Felt{}
+	for _, x := range r.Updates {
+		for _, c := range x.Diff.Storage {
+			for _, e := range c.Entries {
+				if c.Address == aliasContract && !e.Key.IsZero() {
+					fresh[e.Key] = e.Value
+				}
+			}
+		}
+	}
+	all, ok := solveAliases(u.Diff, aliased.Diff, maps.Clone(fresh))
+	for key, alias := range all {
+		if _, isNew := fresh[key]; ok && !isNew {
+			r.Before[block.Slot{Contract: aliasContract, Key: key}] = alias
+		}
+	}
 	return nil
 }

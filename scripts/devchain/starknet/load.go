@@ -133,6 +133,7 @@ func relevant(name string) bool {
 const (
 	outputName   = "program_output.txt"
 	squashedName = "squashed_state_update.json"
+	statefulName = "stateful_compressed_state_update.json"
 )
 
 func untar(r io.Reader) (map[string][]byte, error) {
@@ -197,7 +198,7 @@ func assemble(files map[string][]byte) ([]Recording, error) {
 				r.useOutput(out)
 			}
 			if sq, ok := files[dir+squashedName]; ok {
-				if err := r.useSquashed(sq); err != nil {
+				if err := r.useSquashed(sq, files[dir+statefulName]); err != nil {
 					return nil, fmt.Errorf("%s: %w", dir+squashedName, err)
 				}
 			}

@@ -53,6 +53,24 @@ func TestRecordedSepoliaBatch(t *testing.T) {
 	}
 }
 
+// TestAliasesBeforeTheRecording: the aliases that the batch didn't allocate follow from its aliased diff.
+func TestAliasesBeforeTheRecording(t *testing.T) {
+	t.Parallel()
+	runs, err := devstarknet.Load(recordedData(t, "batch_8373665/8373665.tar.gz"))
+	if err != nil || len(runs) != 1 {
+		t.Fatalf("%d runs, %v", len(runs), err)
+	}
+	aliases := 0
+	for slot := range runs[0].Before {
+		if slot.Contract == felt.FromUint64(2) {
+			aliases++
+		}
+	}
+	if aliases < 2000 || len(runs[0].Before)-aliases != 130 {
+		t.Errorf("%d aliases and %d other slots are derived, want over 2000 and 130", aliases, len(runs[0].Before)-aliases)
+	}
+}
+
 func TestRecordedMainnetBlocks(t *testing.T) {
 	t.Parallel()
 	dir := recordedData(t, "state_update")
