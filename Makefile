@@ -11,7 +11,7 @@ help: ## List the targets
 
 .PHONY: lint
 lint: ## gofmt, go vet and the import-direction rules
-	@unformatted=$$(gofmt -l functions shared infra scripts); \
+	@unformatted=$$(git ls-files "*.go" | xargs gofmt -l); \
 	  if [ -n "$$unformatted" ]; then echo "not gofmt-ed:"; echo "$$unformatted"; exit 1; fi
 	$(GO) vet ./...
 

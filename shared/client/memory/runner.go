@@ -19,7 +19,8 @@ type RunnerConfig struct {
 	// Plan, when set, decides for each run when it starts; Polls then counts for nothing.
 	Plan func(t snos.Task, number int) RunPlan
 	// Execute does the run's work, which is to write its artifacts, when the run ends well. A *RunError fails the run with
-	// its kind, another error as Interrupted. It is called once a run, by the question that finds it ended.
+	// its kind, another error as Interrupted. It is called once a run, by the question that finds it ended, and again by
+	// the next one where that question's context ended meanwhile.
 	Execute func(ctx context.Context, t snos.Task) error
 }
 
@@ -146,6 +147,8 @@ func (s *Runner) Status(ctx context.Context, handle string) (snos.Progress, erro
 		var failed *RunError
 		switch {
 		case r.ended(): // canceled meanwhile
+		case err != nil && ctx.Err() != nil:
+			return snos.Progress{}, fmt.Errorf("execute %s: %w", task.ID, err)
 		case err == nil:
 			r.Progress = snos.Progress{State: snos.Succeeded}
 		case errors.As(err, &failed):

@@ -1,0 +1,74 @@
+package output
+
+import (
+	"fmt"
+
+	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
+)
+
+// UpdateWords cuts the whole output of a run down to the words of the state update, which the core contract takes.
+//
+// A SNOS run's output is those words. An aggregator's begins with its inputs: their number m, then m times the size
+// (itself included) and data; the update's words follow, and trailing zeros may come after. The two are told apart by
+// their whole structure: words that parse as an update to their end are one.
+func UpdateWords(whole []felt.Felt) ([]felt.Felt, error) {
+	if w, err := update(whole); err == nil {
+		return w, nil
+	}
+	start, err := SkipInputs(whole)
+	if err != nil {
+		return nil, fmt.Errorf("neither a state update nor an aggregator's output: %w", err)
+	}
+	w, err := update(whole[start:])
+	if err != nil {
+		return nil, fmt.Errorf("after the aggregator's inputs: %w", err)
+	}
+	return w, nil
+}
+
+// update returns the words without what may follow them.
+func update(words []felt.Felt) ([]felt.Felt, error) {
+	o, rest, err := Parse(words)
+	if err != nil {
+		return nil, err
+	}
+	if o.Kzg == nil {
+		return words, nil
+	}
+	for i, w := range rest {
+		if !w.IsZero() {
+			return nil, fmt.Errorf("%w: word %d after the messages is %s, want 0", ErrMalformed, len(words)-len(rest)+i, w)
+		}
+	}
+	return words[:len(words)-len(rest)], nil
+}
+
+// SkipInputs returns where an aggregator's inputs end.
+func SkipInputs(whole []felt.Felt) (int, error) {
+	r := &reader{words: whole}
+	m := r.count("number of inputs", len(whole))
+	for range m {
+		size := r.count("size of an input", len(whole)-r.at)
+		if r.err == nil && (size == 0 || r.at+size-1 > len(whole)) {
+			r.fail("an input of %d words does not fit", size)
+		}
+		if r.err != nil {
+			return 0, r.err
+		}
+		r.at += size - 1
+	}
+	if r.err == nil && m == 0 {
+		r.fail("no inputs")
+	}
+	return r.at, r.err
+}
+
+// WithInputs puts an aggregator's inputs before a state update's words: what UpdateWords takes off again.
+func WithInputs(inputs [][]felt.Felt, update []felt.Felt) []felt.Felt {
+	w := []felt.Felt{felt.FromUint64(uint64(len(inputs)))}
+	for _, in := range inputs {
+		w = append(w, felt.FromUint64(uint64(len(in)+1)))
+		w = append(w, in...)
+	}
+	return append(w, update...)
+}
