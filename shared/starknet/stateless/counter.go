@@ -10,6 +10,19 @@ type Counter struct {
 	words  int
 }
 
+// PlaceholderBits is the bit length that a placeholder is counted with.
+const PlaceholderBits = 31
+
+// placeholderMark is set in the first byte of a placeholder; no felt has it.
+const placeholderMark = 0x80
+
+// Placeholder is a word for Add and Remove that stands for a number of PlaceholderBits bits which is not known yet. f tells
+// placeholders apart.
+func Placeholder(f felt.Felt) felt.Felt {
+	f[0] |= placeholderMark
+	return f
+}
+
 // NewCounter returns the counter of no words.
 func NewCounter() *Counter { return &Counter{count: map[felt.Felt]int{}} }
 

@@ -35,6 +35,9 @@ var ErrMalformed = errors.New("malformed compressed segment")
 // bucketOf returns the index of the narrowest bucket that holds v.
 func bucketOf(v felt.Felt) int {
 	n := bitLen(v)
+	if v[0]&placeholderMark != 0 {
+		n = PlaceholderBits
+	}
 	for i := buckets - 1; i > 0; i-- {
 		if n <= bucketBits[i] {
 			return i
