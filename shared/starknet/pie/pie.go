@@ -1,0 +1,65 @@
+// Package pie reads and writes Cairo PIEs: the zip of a run's program, memory and resources that a prover is given. It
+// finds program hash, output and facts. A PIE comes from outside, so every size is bounded while it is read.
+package pie
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
+	"github.com/madara-orchestrator/orchestrator/shared/starknet/hash"
+)
+
+// ErrMalformed says that a file is no Cairo PIE; the wrapping text says where.
+var ErrMalformed = errors.New("malformed Cairo PIE")
+
+// ErrTooLarge says that a PIE is beyond the reader's limits.
+var ErrTooLarge = errors.New("Cairo PIE is too large")
+
+// Program is a run's program without identifiers.
+type Program struct {
+	Data     []felt.Felt
+	Builtins []string // in the program's order, such as "output", "pedersen"
+	Main     uint64   // program counter of main
+}
+
+// Page is a continuous part of the output that is published as one.
+type Page struct{ Start, Size uint64 }
+
+// PIE is what is known of a run. Memory beside the output is left out.
+type PIE struct {
+	Program Program
+	// Output are the words of the output builtin's segment.
+	Output []felt.Felt
+	// Pages are the output's pages beside the main page, by page id from 1; empty where there is one page.
+	Pages []Page
+	// Tree is the fact topology's tree in pairs (pages to push, nodes to join); nil for one page.
+	Tree []int
+	// Steps is the number of Cairo steps.
+	Steps uint64
+	// MemoryCells is the number of cells in memory.bin.
+	MemoryCells int
+}
+
+// bootloaderVersion is the first element of what a program hash hashes.
+const bootloaderVersion = 0
+
+// Hash is the program hash that a fact holds: the Pedersen hash chain over the length and [bootloader version, main, number
+// of builtins, builtins, data] (cairo-lang, bootloaders/hash_program.py).
+func (p Program) Hash() (felt.Felt, error) {
+	chain := []felt.Felt{felt.FromUint64(bootloaderVersion), felt.FromUint64(p.Main), felt.FromUint64(uint64(len(p.Builtins)))}
+	for _, b := range p.Builtins {
+		name, err := felt.FromShortString(b)
+		if err != nil {
+			return felt.Zero, fmt.Errorf("builtin %.40q: %w", b, err)
+		}
+		chain = append(chain, name)
+	}
+	chain = append(chain, p.Data...)
+	chain = append([]felt.Felt{felt.FromUint64(uint64(len(chain)))}, chain...)
+	acc := chain[len(chain)-1]
+	for i := len(chain) - 2; i >= 0; i-- {
+		acc = hash.Pedersen(chain[i], acc)
+	}
+	return acc, nil
+}
