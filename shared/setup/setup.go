@@ -147,7 +147,7 @@ func (c Core) DeadLetters() *worker.DeadLetters {
 type Trigger struct {
 	Source          block.Source
 	Prover          proof.Prover
-	NewSizer        func(saved []byte) (batching.Sizer, error)
+	NewSizer        func(version string, saved []byte) (batching.Sizer, error)
 	SupportsVersion func(version string) bool
 	Limits          batch.Limits
 	FirstBlock      uint64

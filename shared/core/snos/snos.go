@@ -83,6 +83,8 @@ type Result struct {
 	ProgramHash felt.Felt `json:"program_hash"`
 	// Steps is the run's number of Cairo steps; 0 where unknown.
 	Steps uint64 `json:"steps"`
+	// Fact is the fact that a proof of the run establishes, "0x" and 64 hex digits; "" where the runner doesn't say.
+	Fact string `json:"fact,omitempty"`
 }
 
 // ErrBusy says that the runner takes no further task now.

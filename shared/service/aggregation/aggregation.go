@@ -128,7 +128,7 @@ func (h *Handler) run(ctx context.Context, r *worker.Run, m *job.AggregatorMeta)
 		return job.Rejected("the run's result is about %s of blocks %d to %d, want %d to %d",
 			res.Kind, res.StartBlock, res.EndBlock, m.StartBlock, m.EndBlock), false, nil
 	}
-	m.RunDone = true
+	m.RunDone, m.Fact = true, res.Fact
 	return job.Verdict{}, true, r.Checkpoint(ctx)
 }
 

@@ -88,7 +88,7 @@ func (p *pass) load(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read %s of open batch %d: %w", last.AccumulatorKey, last.Index, err)
 	}
-	if p.sizer, err = p.NewSizer(saved); err != nil {
+	if p.sizer, err = p.NewSizer(last.StarknetVersion, saved); err != nil {
 		return fmt.Errorf("decode %s of open batch %d: %w", last.AccumulatorKey, last.Index, err)
 	}
 	p.cur, p.saved = last, true
@@ -143,7 +143,7 @@ func (p *pass) extend(c batch.Candidate) {
 
 // openWith opens a batch with its first block.
 func (p *pass) openWith(ctx context.Context, r read, blockInput int) error {
-	sizer, err := p.NewSizer(nil)
+	sizer, err := p.NewSizer(r.header.StarknetVersion, nil)
 	if err != nil {
 		return fmt.Errorf("new sizer: %w", err)
 	}

@@ -37,8 +37,8 @@ type Batcher struct {
 	Locks     lock.Locker
 	Artifacts artifact.Store
 	Prover    proof.Prover // opens buckets where it has them
-	// NewSizer returns a sizer with the saved state, or an empty one for nil.
-	NewSizer func(saved []byte) (Sizer, error)
+	// NewSizer returns a sizer for blocks of a Starknet version, with the saved state or empty for nil.
+	NewSizer func(version string, saved []byte) (Sizer, error)
 	Alerts   alert.Notifier
 	Events   event.Bus
 	Wake     *worker.Waker

@@ -162,7 +162,7 @@ func (s *words) Add(block.StateUpdate) error    { s.n += 6; return nil }
 func (s *words) Words() int                     { return s.n }
 func (s *words) MarshalBinary() ([]byte, error) { return []byte(strconv.Itoa(s.n)), nil }
 
-func newSizer(saved []byte) (batching.Sizer, error) {
+func newSizer(_ string, saved []byte) (batching.Sizer, error) {
 	if saved == nil {
 		return &words{}, nil
 	}

@@ -81,7 +81,7 @@ func (h *Handler) Verify(ctx context.Context, r *worker.Run) (job.Verdict, error
 		return job.Rejected("the run's result is about %s of blocks %d to %d, want %d to %d",
 			res.Kind, res.StartBlock, res.EndBlock, m.StartBlock, m.EndBlock), nil
 	}
-	m.ProgramHash, m.Steps = res.ProgramHash, res.Steps
+	m.ProgramHash, m.Steps, m.Fact = res.ProgramHash, res.Steps, res.Fact
 	return job.Verified(), nil
 }
 
