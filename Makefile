@@ -18,3 +18,7 @@ lint: ## gofmt, go vet and the import-direction rules
 .PHONY: test
 test: ## Install what the tests need and run them
 	$(GO) test ./...
+
+.PHONY: contracts
+contracts: ## Compile the development contracts (npm solc); their bytecode is committed
+	cd shared/client/ethereum/contracts && npm ci --no-fund --no-audit && node compile.js
