@@ -44,6 +44,8 @@ type Update struct {
 	ProgramOutput []felt.Felt
 	// Blobs are the batch's data availability blobs, 131,072 bytes each, in order; Ethereum in KZG mode.
 	Blobs [][]byte
+	// Segment is the DA segment that Blobs encode; empty without one.
+	Segment []felt.Felt
 	// BridgeOutput is the layout bridge's output; Starknet only.
 	BridgeOutput []felt.Felt
 	// DataHash and DataSize name data that was published elsewhere; they go with updateState and, where the contract

@@ -117,11 +117,10 @@ func (h *Handler) update(ctx context.Context, batch uint64, m *job.StateTransiti
 		return u, job.Fatal(fmt.Errorf("program output %s: %w", m.ProgramOutputKey, err))
 	}
 	if m.DASegmentKey != "" {
-		segment, err := artifact.ReadFelts(ctx, h.Artifacts, m.DASegmentKey, maxWords)
-		if err != nil {
+		if u.Segment, err = artifact.ReadFelts(ctx, h.Artifacts, m.DASegmentKey, maxWords); err != nil {
 			return u, corrupt(err)
 		}
-		if u.Blobs, err = h.Codec.Blobs(segment); err != nil {
+		if u.Blobs, err = h.Codec.Blobs(u.Segment); err != nil {
 			return u, job.Fatal(fmt.Errorf("DA segment %s: %w", m.DASegmentKey, err))
 		}
 	}

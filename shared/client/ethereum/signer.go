@@ -1,0 +1,57 @@
+package ethereum
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"encoding/hex"
+	"errors"
+	"strings"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/crypto"
+)
+
+// Signer signs with one secp256k1 key. Safe for concurrent use.
+type Signer interface {
+	// Address is the key's account.
+	Address(ctx context.Context) (common.Address, error)
+	// SignDigest signs a 32-byte digest: r, s (the lower of the two) and the recovery id 0 or 1 in its last byte.
+	SignDigest(ctx context.Context, digest [32]byte) ([65]byte, error)
+}
+
+// KeySigner signs with a key in memory.
+type KeySigner struct{ key *ecdsa.PrivateKey }
+
+// NewKeySigner reads a private key of 64 hex digits, with or without 0x. The error never shows it.
+func NewKeySigner(secret string) (*KeySigner, error) {
+	raw, err := hex.DecodeString(strings.TrimPrefix(strings.TrimSpace(secret), "0x"))
+	if err != nil || len(raw) != 32 {
+		return nil, errors.New("private key: want 64 hex digits")
+	}
+	k, err := crypto.ToECDSA(raw)
+	if err != nil {
+		return nil, errors.New("private key: it is no secp256k1 key")
+	}
+	return &KeySigner{key: k}, nil
+}
+
+// Address implements Signer.
+func (s *KeySigner) Address(context.Context) (common.Address, error) {
+	return crypto.PubkeyToAddress(s.key.PublicKey), nil
+}
+
+// SignDigest implements Signer.
+func (s *KeySigner) SignDigest(_ context.Context, digest [32]byte) (sig [65]byte, err error) {
+	b, err := crypto.Sign(digest[:], s.key)
+	if err != nil {
+		return sig, errors.New("sign: the key can't sign this digest")
+	}
+	copy(sig[:], b)
+	return sig, nil
+}
+
+// String hides the key.
+func (s *KeySigner) String() string { return "key in memory" }
+
+// GoString hides the key.
+func (s *KeySigner) GoString() string { return s.String() }
