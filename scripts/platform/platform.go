@@ -222,3 +222,14 @@ func pause(ctx context.Context, d time.Duration) {
 	case <-t.C:
 	}
 }
+
+// InvokeMessage runs a function with an SQS event of one message, as the trigger function does for the priority queues. A
+// message that the function wants again is an error.
+func (p *Platform) InvokeMessage(ctx context.Context, function, body string) error {
+	d := queue.Delivery{ID: newID(), Handle: "priority", Body: body, Receives: 1, SentAt: time.Now()}
+	failed, err := p.invokeSQS(ctx, Mapping{Queue: "priority", Function: function}, []queue.Delivery{d})
+	if err == nil && len(failed) > 0 {
+		err = fmt.Errorf("function %s wants the message again", function)
+	}
+	return err
+}

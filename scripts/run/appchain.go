@@ -1,0 +1,136 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	devstarknet "github.com/madara-orchestrator/orchestrator/scripts/devchain/starknet"
+	"github.com/madara-orchestrator/orchestrator/shared/client/starknet"
+	"github.com/madara-orchestrator/orchestrator/shared/core/block"
+	"github.com/madara-orchestrator/orchestrator/shared/core/cache"
+	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
+)
+
+// appChain is the chain whose blocks are settled.
+type appChain struct {
+	source      *starknet.Source
+	url         string
+	first, last uint64     // blocks to settle
+	before      startingAt // what the contract must hold before the first block
+	messages    []block.MessageToL2
+	notes       func() []string
+	close       func()
+}
+
+// startingAt is the state before the first block.
+type startingAt struct {
+	settled    bool
+	block      uint64
+	root, hash felt.Felt
+}
+
+// startChain starts or connects the app chain.
+func startChain(ctx context.Context, o options, c cache.Cache, log *slog.Logger) (*appChain, error) {
+	a := &appChain{notes: func() []string { return nil }, close: func() {}}
+	var dev *devstarknet.Chain
+	var gateway string
+	var err error
+	switch {
+	case o.starknet != "":
+		a.url, gateway, a.last = o.starknet, "", uint64(o.blocks-1)
+	case o.recording != "":
+		if dev, err = record(o); err != nil {
+			return nil, err
+		}
+	default:
+		opts := devstarknet.Options{Seed: o.seed, Blocks: o.blocks}
+		if o.speed > 0 {
+			opts.Blocks, opts.MaxBlocks = 1, uint64(o.blocks)
+			opts.BlockInterval = time.Duration(float64(time.Second) / o.speed)
+		}
+		if dev, err = devstarknet.Start(opts); err != nil {
+			return nil, fmt.Errorf("start the app chain: %w", err)
+		}
+		a.last = uint64(o.blocks - 1)
+	}
+	if dev != nil {
+		a.url, gateway, a.first, a.messages = dev.URL(), dev.GatewayURL(), dev.First(), dev.MessagesToL2()
+		a.notes, a.close = dev.Notes, func() { _ = dev.Close() }
+		if o.recording != "" {
+			h, _ := dev.Head()
+			a.last = h.Number
+		}
+	}
+	a.source, err = starknet.New(starknet.Config{URL: a.url, GatewayURL: gateway}, starknet.Deps{Cache: c, Log: log})
+	if err != nil {
+		a.close()
+		return nil, err
+	}
+	if a.before, err = a.start(ctx); err != nil {
+		a.close()
+		return nil, err
+	}
+	return a, nil
+}
+
+// record serves recorded blocks: of several runs that don't follow each other the longest.
+func record(o options) (*devstarknet.Chain, error) {
+	runs, err := devstarknet.Load(o.recording)
+	if err != nil {
+		return nil, fmt.Errorf("load the recording: %w", err)
+	}
+	if len(runs) == 0 {
+		return nil, errors.New("the recording has no blocks")
+	}
+	best := runs[0]
+	for _, r := range runs[1:] {
+		if len(r.Updates) > len(best.Updates) {
+			best = r
+		}
+	}
+	c, err := best.Start(devstarknet.RecordingOptions{StarknetVersion: o.version})
+	if err != nil {
+		return nil, fmt.Errorf("serve the recording: %w", err)
+	}
+	return c, nil
+}
+
+// start reads what lies before the first block.
+func (a *appChain) start(ctx context.Context) (startingAt, error) {
+	us, err := a.source.StateUpdates(ctx, a.first, a.first)
+	if err != nil {
+		return startingAt{}, fmt.Errorf("read the first block: %w", err)
+	}
+	hs, err := a.source.Headers(ctx, a.first, a.first)
+	if err != nil {
+		return startingAt{}, fmt.Errorf("read the first block: %w", err)
+	}
+	s := startingAt{settled: a.first > 0, root: us[0].OldRoot, hash: hs[0].ParentHash}
+	if s.settled {
+		s.block = a.first - 1
+	}
+	return s, nil
+}
+
+// head is the last block that is to be settled.
+func (a *appChain) head(ctx context.Context) (block.Header, error) {
+	hs, err := a.source.Headers(ctx, a.last, a.last)
+	if err != nil {
+		return block.Header{}, fmt.Errorf("read the app chain's head: %w", err)
+	}
+	return hs[0], nil
+}
+
+// total is the number of blocks to settle.
+func (a *appChain) total() int { return int(a.last - a.first + 1) }
+
+// printNotes tells what a recording had to make up.
+func (a *appChain) printNotes(note func(string, ...any)) {
+	for _, n := range a.notes() {
+		note("note       %s", strings.TrimSpace(n))
+	}
+}

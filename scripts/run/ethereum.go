@@ -1,0 +1,158 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/ethclient"
+
+	devethereum "github.com/madara-orchestrator/orchestrator/scripts/devchain/ethereum"
+	"github.com/madara-orchestrator/orchestrator/shared/client/ethereum"
+	"github.com/madara-orchestrator/orchestrator/shared/client/mockprover"
+	"github.com/madara-orchestrator/orchestrator/shared/client/snosrunner/dev"
+	"github.com/madara-orchestrator/orchestrator/shared/core/da"
+	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
+	"github.com/madara-orchestrator/orchestrator/shared/core/proof"
+	"github.com/madara-orchestrator/orchestrator/shared/core/settlement"
+	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
+	"github.com/madara-orchestrator/orchestrator/shared/service/settling"
+	"github.com/madara-orchestrator/orchestrator/shared/setup"
+	"github.com/madara-orchestrator/orchestrator/shared/starknet/blob"
+	"github.com/madara-orchestrator/orchestrator/shared/starknet/output"
+)
+
+// blockTime is the time between blocks of the embedded settlement layer.
+const blockTime = 150 * time.Millisecond
+
+// settlementLayer is where the chain settles, with all that the functions need of it.
+type settlementLayer struct {
+	contract settlement.Contract
+	wallet   setup.Wallet
+	da       da.Layer
+	prover   proof.Prover
+	codec    settling.Codec
+	about    string
+	close    func()
+}
+
+// codec is the protocol arithmetic of Ethereum.
+var codec = settling.Codec{
+	UpdateWords: output.UpdateWords,
+	Blobs: func(segment []felt.Felt) ([][]byte, error) {
+		blobs, err := blob.FromWords(segment)
+		if err != nil {
+			return nil, err
+		}
+		out := make([][]byte, len(blobs))
+		for i := range blobs {
+			out[i] = blobs[i][:]
+		}
+		return out, nil
+	},
+}
+
+// startEthereum starts or connects an Ethereum node and deploys the contracts on it.
+func startEthereum(ctx context.Context, o options, a *appChain, log *slog.Logger) (*settlementLayer, error) {
+	url, key := o.ethereum, devethereum.Keys[0]
+	closeChain := func() {}
+	if o.ethereumKey != "" {
+		b, err := os.ReadFile(o.ethereumKey)
+		if err != nil {
+			return nil, fmt.Errorf("read -ethereum-key: %w", err)
+		}
+		key = strings.TrimPrefix(strings.TrimSpace(string(b)), "0x")
+	}
+	if url == "" {
+		go func() { // seconds, once; the first blob transaction comes later
+			if err := devethereum.WarmUp(); err != nil {
+				log.WarnContext(ctx, "the node's KZG set-up", "error", err)
+			}
+		}()
+		chain, err := devethereum.Start(devethereum.Options{BlockInterval: blockTime})
+		if err != nil {
+			return nil, err
+		}
+		url, closeChain = chain.URL(), func() { _ = chain.Close() }
+	}
+	l, err := connectEthereum(ctx, url, key, a)
+	if err != nil {
+		closeChain()
+		return nil, err
+	}
+	node := l.close
+	l.close = func() { node(); closeChain() }
+	return l, nil
+}
+
+// connectEthereum deploys the contracts and returns their clients. The app chain's messages to L2 are sent first, so that the
+// updates may consume them.
+func connectEthereum(ctx context.Context, url, key string, a *appChain) (*settlementLayer, error) {
+	client, err := ethclient.DialContext(ctx, url)
+	if err != nil {
+		return nil, fmt.Errorf("connect to Ethereum: %w", err)
+	}
+	defer client.Close()
+	id, err := client.ChainID(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("connect to Ethereum: %w", err)
+	}
+	sender := &devethereum.Sender{Client: client, Key: key}
+	d, err := sender.Deploy(ctx, devethereum.Setup{
+		ProgramHash: dev.OSProgramHash(), AggregatorProgramHash: dev.AggregatorProgramHash(), ConfigHash: dev.DefaultConfigHash,
+		Settled: a.before.settled, Block: a.before.block, Root: a.before.root, BlockHash: a.before.hash,
+		Registrar: devethereum.Address(devethereum.Keys[1]), Operators: []common.Address{devethereum.Address(devethereum.Keys[2])},
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := sender.SendMessages(ctx, d.Core, a.messages); err != nil {
+		return nil, fmt.Errorf("send the app chain's messages: %w", err)
+	}
+	node, err := ethereum.Dial(url, id.String())
+	if err != nil {
+		return nil, err
+	}
+	return clients(ctx, node, d)
+}
+
+// clients are the clients of deployed contracts: one account settles, another one registers facts.
+func clients(ctx context.Context, node *ethereum.Node, d devethereum.Deployment) (*settlementLayer, error) {
+	signer, err := ethereum.NewKeySigner(devethereum.Keys[2])
+	if err != nil {
+		return nil, err
+	}
+	wallet := ethereum.NewWallet(node, signer, ethereum.SidecarAuto)
+	core, err := ethereum.NewCore(node, d.Core.Hex(), wallet)
+	if err != nil {
+		return nil, err
+	}
+	facts, err := ethereum.NewFacts(node, d.Registry.Hex())
+	if err != nil {
+		return nil, err
+	}
+	registrarKey, err := ethereum.NewKeySigner(devethereum.Keys[1])
+	if err != nil {
+		return nil, err
+	}
+	address, err := wallet.Address(ctx)
+	if err != nil {
+		return nil, err
+	}
+	layer, err := ethereum.NewDA(address.Hex(), 0)
+	if err != nil {
+		return nil, err
+	}
+	registrar := ethereum.NewRegistrar(facts, ethereum.NewWallet(node, registrarKey, ethereum.SidecarAuto))
+	policy := tx.DefaultPolicy()
+	policy.ReplaceAfter = 20 * time.Second
+	return &settlementLayer{
+		contract: core, wallet: setup.Wallet{Chain: wallet, Name: "ethereum/" + address.Hex(), Policy: policy}, da: layer,
+		prover: mockprover.New(mockprover.Options{Registry: registrar, Proofs: true}), codec: codec,
+		about: fmt.Sprintf("core contract %s, fact registry %s", d.Core, d.Registry), close: node.Close,
+	}, nil
+}

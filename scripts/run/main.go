@@ -1,0 +1,35 @@
+// Run carries an app chain's blocks to a settled state on this machine, through the real handlers: `make run`.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// run is the program: 0 when the contract holds the chain's head, 1 when not, 2 for wrong usage.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	o, err := parse(args, stderr)
+	if errors.Is(err, flag.ErrHelp) {
+		return 0
+	}
+	if err != nil {
+		return 2
+	}
+	if err := settle(ctx, o, stdout, stderr); err != nil {
+		fmt.Fprintf(stderr, "\nfailed: %v\n", err)
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
+)
+
+// options are what the user may choose. Zero values mean the embedded default.
+type options struct {
+	blocks    int    // how many blocks of the development chain
+	recording string // instead: recorded state updates
+	seed      uint64
+	layer     schedule.Layer
+	speed     float64 // blocks a second; 0: all are there from the start
+	perBatch  uint64  // blocks of an aggregator batch
+	perSnos   uint64  // blocks of a SNOS batch
+	version   string  // Starknet version of recorded blocks
+	prover    string
+	snos      string
+	dryRun    bool
+	timeout   time.Duration
+	api       string // address to serve status page and API on
+	verbose   bool
+
+	mongo, redis, aws, ethereum, ethereumKey, starknet string // URLs of real parts
+}
+
+// parse reads the command line. It has printed what is wrong, or the help, when it returns an error.
+func parse(args []string, out io.Writer) (options, error) {
+	var o options
+	var blocks, layer string
+	fs := flag.NewFlagSet("run", flag.ContinueOnError)
+	fs.SetOutput(out)
+	fs.Usage = func() {
+		fmt.Fprint(out, "Carry an app chain's blocks through every stage to a settled state, on this machine.\n\n  make run [BLOCKS=N|PATH] [SEED=N] [LAYER=l2|l3] [SPEED=N] [PROVER=..] [SNOS=..] [DRY_RUN=1] [MONGO=URL] ...\n\nOptions of the program itself:\n")
+		fs.PrintDefaults()
+	}
+	fs.StringVar(&blocks, "blocks", "36", "number of blocks, or a path of recorded state updates (folder, JSON or tar.gz)")
+	fs.Uint64Var(&o.seed, "seed", 1, "seed of the development chain: the same seed gives the same blocks")
+	fs.StringVar(&layer, "layer", "l2", "l2 (settles on Ethereum) or l3 (settles on Starknet)")
+	fs.Float64Var(&o.speed, "speed", 0, "blocks a second that the chain makes; 0: all at once")
+	fs.Uint64Var(&o.perBatch, "batch", 0, "blocks of an aggregator batch; 0: a third of the blocks, at most 100")
+	fs.Uint64Var(&o.perSnos, "snos-batch", 0, "blocks of a SNOS batch; 0: a third of a batch, at most 10")
+	fs.StringVar(&o.version, "starknet-version", "0.13.5", "Starknet version of recorded blocks, which do not say it")
+	fs.StringVar(&o.prover, "prover", "mock", "mock, atlantic or sharp (the latter two against stand-ins)")
+	fs.StringVar(&o.snos, "snos", "dev", "dev (in this process), http or grpc (the same runner behind a server)")
+	fs.BoolVar(&o.dryRun, "dry-run", false, "do everything but send transactions")
+	fs.DurationVar(&o.timeout, "timeout", 5*time.Minute, "give up after")
+	fs.StringVar(&o.api, "api", "", "also serve the status page and API on this address, and go on until interrupted")
+	fs.BoolVar(&o.verbose, "v", false, "log what the functions log")
+	fs.StringVar(&o.mongo, "mongo", "", "URI of a real MongoDB")
+	fs.StringVar(&o.redis, "redis", "", "URL of a real Redis for chain reads")
+	fs.StringVar(&o.aws, "aws", "", "endpoint of an AWS emulator: queues, artifacts, alerts and events go there")
+	fs.StringVar(&o.ethereum, "ethereum", "", "URL of a real Ethereum node such as anvil; the contracts are deployed on it")
+	fs.StringVar(&o.ethereumKey, "ethereum-key", "", "file with the private key (hex) of a funded account there; default: anvil's first")
+	fs.StringVar(&o.starknet, "starknet", "", "URL of a real Starknet node to read blocks from, 0 up to -blocks")
+	if err := fs.Parse(args); err != nil {
+		return o, err
+	}
+	o.layer = schedule.Layer(layer)
+	err := errors.Join(o.setBlocks(blocks), o.validate(fs.Args()))
+	if err != nil {
+		fmt.Fprintln(out, err)
+	}
+	return o, err
+}
+
+func (o *options) setBlocks(v string) error {
+	if n, err := strconv.Atoi(v); err == nil {
+		if n < 1 || n > 100_000 {
+			return fmt.Errorf("-blocks %d: want 1 to 100000", n)
+		}
+		o.blocks = n
+		return nil
+	}
+	if _, err := os.Stat(v); err != nil {
+		return fmt.Errorf("-blocks %q: neither a number nor a path that can be read: %w", v, err)
+	}
+	o.recording = v
+	return nil
+}
+
+// validate names everything that is wrong.
+func (o *options) validate(rest []string) error {
+	var errs []error
+	if len(rest) > 0 {
+		errs = append(errs, fmt.Errorf("unexpected arguments %q", rest))
+	}
+	if o.layer != schedule.L2 && o.layer != schedule.L3 {
+		errs = append(errs, fmt.Errorf("-layer %q: want l2 or l3", o.layer))
+	}
+	if o.speed < 0 || o.speed > 1000 {
+		errs = append(errs, fmt.Errorf("-speed %v: want 0 to 1000 blocks a second", o.speed))
+	}
+	if o.recording != "" && o.starknet != "" {
+		errs = append(errs, errors.New("-starknet and a recording: give one of them"))
+	}
+	return errors.Join(errs...)
+}
+
+// sizes fills in the batch sizes for a number of blocks.
+func (o *options) sizes(total int) {
+	if o.perBatch == 0 {
+		o.perBatch = uint64(min(max((total+2)/3, 1), 100))
+	}
+	if o.perSnos == 0 {
+		o.perSnos = min(max((o.perBatch+2)/3, 1), 10)
+	}
+}

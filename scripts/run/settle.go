@@ -1,0 +1,191 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"time"
+
+	"golang.org/x/term"
+
+	"github.com/madara-orchestrator/orchestrator/scripts/platform"
+	"github.com/madara-orchestrator/orchestrator/shared/client/memory"
+	"github.com/madara-orchestrator/orchestrator/shared/client/snosrunner/dev"
+	"github.com/madara-orchestrator/orchestrator/shared/core/alert"
+	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
+	"github.com/madara-orchestrator/orchestrator/shared/core/job"
+	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
+	"github.com/madara-orchestrator/orchestrator/shared/resource"
+	"github.com/madara-orchestrator/orchestrator/shared/service/batching"
+	"github.com/madara-orchestrator/orchestrator/shared/setup"
+	"github.com/madara-orchestrator/orchestrator/shared/starknet/statediff"
+)
+
+// settle runs the whole system until the contract holds the chain's last block.
+func settle(ctx context.Context, o options, stdout, stderr io.Writer) (err error) {
+	began := time.Now()
+	ctx, cancel := context.WithTimeoutCause(ctx, o.timeout, fmt.Errorf("not settled within %s", o.timeout))
+	defer cancel()
+	log := slog.New(slog.DiscardHandler)
+	if o.verbose {
+		log = slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	}
+	chain, err := startChain(ctx, o, memory.NewCache(nil, 0), log)
+	if err != nil {
+		return err
+	}
+	defer chain.close()
+	o.sizes(chain.total())
+	layer, err := startSettlement(ctx, o, chain, log)
+	if err != nil {
+		return err
+	}
+	defer layer.close()
+	layer.wallet.DryRun = o.dryRun
+	core, qs, err := memoryCore(o, log)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(stdout, "app chain  blocks %d to %d at %s\nsettlement %s\n\n", chain.first, chain.last, starknetURL(chain), layer.about)
+	view := newDisplay(stdout, o, chain.total())
+	core.Events = newMeter(core.Events, o.layer, view.show)
+	alerts := &loud{Notifier: core.Alerts, note: view.note}
+	core.Alerts = alerts
+	p, err := deploy(ctx, o, core, qs, chain, layer, log)
+	if err != nil {
+		view.close()
+		return err
+	}
+	running, stop := context.WithCancel(ctx)
+	stopped := make(chan error, 1)
+	go func() { stopped <- p.Run(running) }()
+	err = until(ctx, 100*time.Millisecond, func(ctx context.Context) (bool, error) { return finished(ctx, o, core, chain, layer) })
+	stop()
+	view.close()
+	if perr := <-stopped; err == nil {
+		err = perr
+	}
+	if err != nil && context.Cause(ctx) != nil {
+		err = context.Cause(ctx)
+	}
+	return errors.Join(err, report(context.WithoutCancel(ctx), o, core, chain, layer, p, stdout, began, err == nil))
+}
+
+func starknetURL(a *appChain) string { return a.url }
+
+// startSettlement starts the layer's settlement chain.
+func startSettlement(ctx context.Context, o options, a *appChain, log *slog.Logger) (*settlementLayer, error) {
+	return startEthereum(ctx, o, a, log)
+}
+
+func newDisplay(out io.Writer, o options, total int) display {
+	if f, ok := out.(*os.File); ok && term.IsTerminal(int(f.Fd())) && !o.verbose {
+		return newBars(out, stages(o.layer), total)
+	}
+	return newLines(out, total)
+}
+
+// loud shows alerts as they come.
+type loud struct {
+	alert.Notifier
+	note func(string, ...any)
+}
+
+// Notify implements alert.Notifier.
+func (l *loud) Notify(ctx context.Context, a alert.Alert) error {
+	l.note("alert      %s: %s: %s", a.Severity, a.Title, a.Detail)
+	return l.Notifier.Notify(ctx, a)
+}
+
+// deploy puts the functions together and onto the platform.
+func deploy(ctx context.Context, o options, core setup.Core, qs queues, a *appChain, l *settlementLayer, log *slog.Logger) (*platform.Platform, error) {
+	runner, err := dev.New(dev.Options{Source: a.source, Artifacts: core.Artifacts, Calldata: o.layer == schedule.L3})
+	if err != nil {
+		return nil, err
+	}
+	limits := batch.DefaultLimits()
+	limits.Blocks, limits.SnosBlocks, limits.HasMaxBlock, limits.MaxBlock = o.perBatch, o.perSnos, true, a.last
+	fs := map[string]platform.Function{}
+	p := newPlatform(o, core, qs, fs, log)
+	fs[resource.FnSnosRun] = platform.InProcess(core.SnosRun(runner).Handle)
+	fs[resource.FnProofCreation] = platform.InProcess(core.ProofCreation(l.prover).Handle)
+	fs[resource.FnProofRegistration] = platform.InProcess(core.ProofRegistration(l.prover).Handle)
+	fs[resource.FnAggregator] = platform.InProcess(core.Aggregator(l.prover, runner).Handle)
+	fs[resource.FnDataSubmission] = platform.InProcess(core.DataSubmission(l.da, l.wallet).Handle)
+	fs[resource.FnStateTransition] = platform.InProcess(core.StateTransition(l.contract, l.wallet, l.codec).Handle)
+	fs[resource.FnJobFailure] = platform.InProcess(core.DeadLetters().Handle)
+	fs[resource.FnTrigger] = platform.InProcess(core.TriggerFunction(setup.Trigger{
+		Source: a.source, Prover: l.prover, NewSizer: newSizer, SupportsVersion: statediff.Supports, Limits: limits,
+		FirstBlock: a.first, FirstBatch: 1, Window: 50, Invoke: invoke(p), ReconcileGrace: time.Second,
+	}).Handle)
+	return p, nil
+}
+
+func newSizer(version string, saved []byte) (batching.Sizer, error) {
+	if saved == nil {
+		return statediff.NewAccumulator(version)
+	}
+	return statediff.LoadAccumulator(saved)
+}
+
+// finished says whether the contract holds the last block and its job is completed, or in a dry run whether only sending is
+// left. A failed job is an end too.
+func finished(ctx context.Context, o options, core setup.Core, a *appChain, l *settlementLayer) (bool, error) {
+	for _, t := range job.Types {
+		n, err := core.Jobs.Count(ctx, t, []job.Status{job.Failed, job.VerificationTimeout}, 1)
+		if err != nil {
+			return false, err
+		}
+		for s, count := range n {
+			if count > 0 {
+				return false, fmt.Errorf("a %s job is %s", t, s)
+			}
+		}
+	}
+	if o.dryRun {
+		js, err := core.Jobs.List(ctx, job.Filter{Type: job.StateTransition, Limit: 1})
+		if err != nil || len(js) == 0 {
+			return false, err
+		}
+		m, ok := js[0].Metadata.(*job.StateTransitionMeta)
+		return ok && m.DryRun, nil
+	}
+	s, err := l.contract.State(ctx, false)
+	if err != nil || !s.Settled || s.Block < a.last {
+		return false, err
+	}
+	rs, err := rows(ctx, core.Batches, o.layer)
+	if err != nil || len(rs) == 0 {
+		return false, err
+	}
+	last := rs[len(rs)-1]
+	return last.ledger.Tx != "" || last.status == string(batch.Completed), nil
+}
+
+// report prints what happened.
+func report(ctx context.Context, o options, core setup.Core, a *appChain, l *settlementLayer, p *platform.Platform, w io.Writer, began time.Time, ok bool) error {
+	fmt.Fprintln(w)
+	rs, err := rows(ctx, core.Batches, o.layer)
+	if err != nil {
+		return err
+	}
+	table(w, rs, o.layer)
+	invocations, failures := p.Counts()
+	fmt.Fprintf(w, "%d invocations, %d of their messages wanted again; %.1f s in all\n\n", invocations, failures, time.Since(began).Seconds())
+	a.printNotes(func(f string, args ...any) { fmt.Fprintf(w, f+"\n", args...) })
+	switch {
+	case !ok:
+		return nil
+	case o.dryRun:
+		fmt.Fprintln(w, "dry run    everything is ready to be sent; nothing was")
+		return nil
+	}
+	head, err := a.head(ctx)
+	if err != nil {
+		return err
+	}
+	return check(ctx, w, l.contract, head)
+}
