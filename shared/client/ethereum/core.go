@@ -55,6 +55,7 @@ func NewCore(n *Node, address string, wallet *Wallet) (*Core, error) {
 }
 
 // State implements settlement.Contract. Root and BlockHash are set before the first update too: what it must start from.
+// With finalized, a contract that is younger than the newest finalized block is not settled yet.
 func (c *Core) State(ctx context.Context, finalized bool) (settlement.State, error) {
 	var block hexutil.Uint64
 	if finalized {
@@ -63,102 +64,110 @@ func (c *Core) State(ctx context.Context, finalized bool) (settlement.State, err
 			return settlement.State{}, err
 		}
 		block = hexutil.Uint64(n)
-	} else if err := c.node.batch(ctx, request{"eth_blockNumber", nil, &block}); err != nil {
+	} else if err := c.node.call(ctx, "eth_blockNumber", &block); err != nil {
 		return settlement.State{}, err
 	}
-	out, err := c.call(ctx, block, "stateBlockNumber", "stateRoot", "stateBlockHash")
+	out := make([]*big.Int, 3)
+	err := c.read(ctx, block, view{name: "stateBlockNumber", into: &out[0], signed: true}, view{name: "stateRoot", into: &out[1]}, view{name: "stateBlockHash", into: &out[2]})
+	if finalized && errors.Is(err, settlement.ErrNotConfigured) {
+		return settlement.State{}, nil
+	}
 	if err != nil {
-		if finalized && errors.Is(err, settlement.ErrNotConfigured) { // deployed after the newest finalized block
-			return settlement.State{}, nil
-		}
 		return settlement.State{}, err
 	}
-	number, ok := out[0].(*big.Int)
-	if !ok || number.Sign() >= 0 && !number.IsUint64() {
-		return settlement.State{}, c.node.wrap("stateBlockNumber", fmt.Errorf("answer %v is no block number", out[0]))
+	if n := out[0]; n.Sign() >= 0 && !n.IsUint64() {
+		return settlement.State{}, fmt.Errorf("core contract %s: stateBlockNumber is %s", c.contract, n)
 	}
-	s := settlement.State{Settled: number.Sign() >= 0}
+	s := settlement.State{Settled: out[0].Sign() >= 0}
 	if s.Settled {
-		s.Block = number.Uint64()
+		s.Block = out[0].Uint64()
 	}
-	if s.Root, err = asFelt("stateRoot", out[1]); err != nil {
-		return s, err
+	if s.Root, err = felt.FromBig(out[1]); err != nil {
+		return settlement.State{}, fmt.Errorf("core contract %s: stateRoot: %w", c.contract, err)
 	}
-	s.BlockHash, err = asFelt("stateBlockHash", out[2])
-	return s, err
+	if s.BlockHash, err = felt.FromBig(out[2]); err != nil {
+		return settlement.State{}, fmt.Errorf("core contract %s: stateBlockHash: %w", c.contract, err)
+	}
+	return s, nil
 }
 
-// Config implements settlement.Contract.
+// Config implements settlement.Contract. Contracts before the aggregator have no aggregatorProgramHash.
 func (c *Core) Config(ctx context.Context) (settlement.Config, error) {
-	var head hexutil.Uint64
-	if err := c.node.batch(ctx, request{"eth_blockNumber", nil, &head}); err != nil {
-		return settlement.Config{}, err
-	}
-	out, err := c.call(ctx, head, "programHash", "aggregatorProgramHash", "configHash")
-	if err != nil {
-		return settlement.Config{}, err
-	}
 	var cfg settlement.Config
-	for i, to := range []*felt.Felt{&cfg.ProgramHash, &cfg.AggregatorProgramHash, &cfg.ConfigHash} {
-		if *to, err = asFelt("configuration", out[i]); err != nil {
+	var head hexutil.Uint64
+	if err := c.node.call(ctx, "eth_blockNumber", &head); err != nil {
+		return cfg, err
+	}
+	out, operator := make([]*big.Int, 3), new(big.Int)
+	views := []view{
+		{name: "programHash", into: &out[0]}, {name: "configHash", into: &out[1]}, {name: "aggregatorProgramHash", into: &out[2], optional: true},
+	}
+	if c.wallet != nil {
+		from, err := c.wallet.Address(ctx)
+		if err != nil {
 			return cfg, err
 		}
+		views = append(views, view{name: "isOperator", args: []any{from}, into: &operator})
 	}
-	if c.wallet == nil {
-		return cfg, nil
-	}
-	from, err := c.wallet.Address(ctx)
-	if err != nil {
+	if err := c.read(ctx, head, views...); err != nil {
 		return cfg, err
 	}
-	data, err := coreABI.Pack("isOperator", from)
-	if err != nil {
-		return cfg, fmt.Errorf("encode isOperator: %w", err)
+	for i, to := range []*felt.Felt{&cfg.ProgramHash, &cfg.ConfigHash, &cfg.AggregatorProgramHash} {
+		f, err := felt.FromBig(out[i])
+		if err != nil {
+			return settlement.Config{}, fmt.Errorf("core contract %s: %s: %w", c.contract, views[i].name, err)
+		}
+		*to = f
 	}
-	var raw hexutil.Bytes
-	if err := c.node.batch(ctx, request{"eth_call", []any{callArgs{To: c.contract, Data: data}, head}, &raw}); err != nil {
-		return cfg, err
-	}
-	cfg.Operator = new(big.Int).SetBytes(raw).Sign() != 0
+	cfg.Operator = operator.Sign() != 0
 	return cfg, nil
 }
 
-// call reads views without arguments at a block, in one request.
-func (c *Core) call(ctx context.Context, block hexutil.Uint64, names ...string) ([]any, error) {
-	raw := make([]hexutil.Bytes, len(names))
-	rs := make([]request, len(names))
-	for i, n := range names {
-		data, err := coreABI.Pack(n)
+// view is a call that reads one number or flag of the contract.
+type view struct {
+	name     string
+	args     []any
+	into     **big.Int
+	optional bool // 0 where the contract has no such function
+	signed   bool // int256
+}
+
+// wordBytes is the length of a number in a contract's answer.
+const wordBytes = 32
+
+// read makes calls at a block in one request.
+func (c *Core) read(ctx context.Context, block hexutil.Uint64, views ...view) error {
+	raw := make([]hexutil.Bytes, len(views))
+	rs := make([]request, len(views))
+	for i, v := range views {
+		data, err := pack(v.name, v.args...)
 		if err != nil {
-			return nil, fmt.Errorf("encode %s: %w", n, err)
+			return err
 		}
 		rs[i] = request{"eth_call", []any{callArgs{To: c.contract, Data: data}, block}, &raw[i]}
 	}
-	if err := c.node.batch(ctx, rs...); err != nil {
-		return nil, err
-	}
-	out := make([]any, len(names))
-	for i, n := range names {
-		if len(raw[i]) == 0 {
-			return nil, fmt.Errorf("%s answers nothing: %w: %s", n, settlement.ErrNotConfigured, c.contract)
-		}
-		vs, err := coreABI.Unpack(n, raw[i])
-		if err != nil || len(vs) != 1 {
-			return nil, c.node.wrap(n, fmt.Errorf("answer %.80s does not decode: %w", raw[i], err))
-		}
-		out[i] = vs[0]
-	}
-	return out, nil
-}
-
-func asFelt(what string, v any) (felt.Felt, error) {
-	n, ok := v.(*big.Int)
-	if !ok {
-		return felt.Zero, fmt.Errorf("%s: answer %v is no number", what, v)
-	}
-	f, err := felt.FromBig(n)
+	errs, err := c.node.batchEach(ctx, rs...)
 	if err != nil {
-		return f, fmt.Errorf("%s: %w", what, err)
+		return err
 	}
-	return f, nil
+	for i, v := range views {
+		if errs[i] != nil && v.optional && revertOf(errs[i]) != nil {
+			*v.into = new(big.Int)
+			continue
+		}
+		if errs[i] != nil {
+			return fmt.Errorf("core contract %s: %s: %w", c.contract, v.name, errs[i])
+		}
+		if len(raw[i]) == 0 {
+			return fmt.Errorf("%s answers nothing to %s: %w", c.contract, v.name, settlement.ErrNotConfigured)
+		}
+		if len(raw[i]) != wordBytes {
+			return fmt.Errorf("core contract %s: %s answers %d bytes, want %d", c.contract, v.name, len(raw[i]), wordBytes)
+		}
+		*v.into = new(big.Int).SetBytes(raw[i])
+		if v.signed && (*v.into).Bit(8*wordBytes-1) == 1 {
+			(*v.into).Sub(*v.into, new(big.Int).Lsh(big.NewInt(1), 8*wordBytes))
+		}
+	}
+	return nil
 }

@@ -2,6 +2,7 @@ package ethereum
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/da"
@@ -30,6 +31,9 @@ func NewDA(to string, maxBlobs int) (*DA, error) {
 	if maxBlobs == 0 {
 		maxBlobs = MaxBlobs
 	}
+	if maxBlobs < 0 || maxBlobs > blob.MaxBlobs {
+		return nil, fmt.Errorf("%d blobs in a transaction: want 1 to %d", maxBlobs, blob.MaxBlobs)
+	}
 	return &DA{to: a.Hex(), maxBlobs: maxBlobs}, nil
 }
 
@@ -38,7 +42,13 @@ func (*DA) Name() string { return "ethereum" }
 
 // Encode implements da.Layer. The commitment's Hash is Poseidon over the words.
 func (d *DA) Encode(_ context.Context, x da.Data) (tx.Payload, da.Commitment, error) {
+	if len(x.Words) == 0 {
+		return tx.Payload{}, da.Commitment{}, fmt.Errorf("DA segment of batch %d is empty: there is nothing to publish", x.Batch)
+	}
 	blobs, err := blob.FromWords(x.Words)
+	if errors.Is(err, blob.ErrTooMany) {
+		return tx.Payload{}, da.Commitment{}, fmt.Errorf("batch %d: %w: %w", x.Batch, da.ErrTooLarge, err)
+	}
 	if err != nil {
 		return tx.Payload{}, da.Commitment{}, fmt.Errorf("encode DA segment of batch %d: %w", x.Batch, err)
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/settlement"
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
 	"github.com/madara-orchestrator/orchestrator/shared/starknet/blob"
+	"github.com/madara-orchestrator/orchestrator/shared/starknet/hash"
 	"github.com/madara-orchestrator/orchestrator/shared/starknet/kzg"
 	"github.com/madara-orchestrator/orchestrator/shared/starknet/output"
 )
@@ -26,64 +27,151 @@ func invalid(code, format string, args ...any) error {
 	return &settlement.InvalidError{Code: code, Detail: fmt.Sprintf(format, args...)}
 }
 
-// Calldata checks an update as the contract would, in its order, and returns the call: updateStateKzgDA in KZG mode, else
-// updateState. A fault is a *settlement.InvalidError with the contract's own word.
+// Calldata checks an update as the contract would, what costs little first, and returns the call: updateStateKzgDA in KZG
+// mode, else updateState. A fault is a *settlement.InvalidError with the contract's own word. What only the chain knows,
+// whether the fact is proven and the consumed messages exist, is left to simulation.
 func Calldata(u settlement.Update, s settlement.State, cfg settlement.Config) ([]byte, error) {
 	if !cfg.Operator {
 		return nil, invalid("ONLY_OPERATOR", "the wallet is no operator of the core contract")
 	}
-	o, rest, err := output.Parse(u.ProgramOutput)
-	if err != nil {
-		return nil, invalid("STARKNET_OUTPUT_TOO_SHORT", "%v", err)
-	}
-	if err := follows(o, u, s); err != nil {
+	if err := header(u, s); err != nil {
 		return nil, err
 	}
-	if o.Kzg == nil && len(u.Blobs) > 0 {
-		return nil, invalid("UNEXPECTED_KZG_DA_FLAG", "the program output says no KZG, and there are %d blobs", len(u.Blobs))
-	}
-	if o.Kzg != nil && len(rest) > 0 {
-		return nil, invalid("STARKNET_OUTPUT_TOO_LONG", "%d words follow the messages", len(rest))
-	}
-	var proofs [][]byte
-	if o.Kzg != nil {
-		if proofs, err = checkBlobs(o.Kzg, u); err != nil {
-			return nil, err
-		}
+	o, rest, err := output.Parse(u.ProgramOutput)
+	if err != nil { // all before the messages is checked
+		return nil, invalid("INVALID_MESSAGE_SEGMENT_SIZE", "%v", err)
 	}
 	if err := fits(o, s, cfg); err != nil {
 		return nil, err
 	}
-	words := bigs(u.ProgramOutput)
-	var data []byte
-	if o.Kzg != nil {
-		data, err = coreABI.Pack("updateStateKzgDA", words, proofs)
-	} else {
-		data, err = coreABI.Pack("updateState", words, u.DataHash.Big(), new(big.Int).SetUint64(u.DataSize))
+	if o.Kzg == nil {
+		return updateState(u, rest)
 	}
+	if len(rest) > 0 {
+		return nil, invalid("STARKNET_OUTPUT_TOO_LONG", "%d words follow the messages", len(rest))
+	}
+	proofs, err := checkBlobs(o.Kzg, u)
 	if err != nil {
-		return nil, fmt.Errorf("encode the state update: %w", err)
+		return nil, err
+	}
+	return pack("updateStateKzgDA", bigs(u.ProgramOutput), proofs)
+}
+
+func pack(name string, args ...any) ([]byte, error) {
+	data, err := coreABI.Pack(name, args...)
+	if err != nil {
+		return nil, fmt.Errorf("encode %s: %w", name, err)
 	}
 	return data, nil
 }
 
-// follows checks block numbers against the batch and the contract.
-func follows(o output.Output, u settlement.Update, s settlement.State) error {
-	prev := felt.MinusOne()
+// updateState encodes an update without blobs. State diff words that follow the messages are not sent: they are the second
+// page of the proof's output, which the contract takes by hash and size (OnchainDataFactTreeEncoder.sol).
+func updateState(u settlement.Update, diff []felt.Felt) ([]byte, error) {
+	hashed, size := u.DataHash.Big(), u.DataSize
+	words := u.ProgramOutput[:len(u.ProgramOutput)-len(diff)]
+	if len(diff) > 0 {
+		if size != 0 {
+			return nil, invalid("STARKNET_OUTPUT_TOO_LONG", "%d words follow the messages, and other data of %d words is named", len(diff), size)
+		}
+		h := hash.Keccak256(felt.Concat(diff))
+		hashed, size = new(big.Int).SetBytes(h[:]), uint64(len(diff))
+	}
+	return pack("updateState", bigs(words), hashed, new(big.Int).SetUint64(size))
+}
+
+// Widths of the halves in the program output, in bytes.
+const (
+	commitmentHalf = 24
+	evaluationHalf = 16
+)
+
+// header checks the words before the messages: length, range, block numbers, flags, and the shape of the KZG part.
+func header(u settlement.Update, s settlement.State) error {
+	w := u.ProgramOutput
+	if len(w) < output.HeaderWords+2 { // two words at least follow: z and the blobs' number, or the messages' sizes
+		return invalid("STARKNET_OUTPUT_TOO_SHORT", "the program output has %d words, at least %d", len(w), output.HeaderWords+2)
+	}
+	for i := range w {
+		if _, err := felt.FromBytes(w[i][:]); err != nil {
+			return invalid("PROGRAM_OUTPUT_VALUE_OUT_OF_RANGE", "word %d: %v", i, err)
+		}
+	}
+	if err := follows(u, s); err != nil {
+		return err
+	}
+	one := felt.FromUint64(1)
+	kzgMode := w[output.UseKzgAt] == one
+	switch {
+	case !kzgMode && (!w[output.UseKzgAt].IsZero() || len(u.Blobs) > 0):
+		return invalid("UNEXPECTED_KZG_DA_FLAG", "the program output's flag is %s, and there are %d blobs", w[output.UseKzgAt], len(u.Blobs))
+	case !w[output.FullOutputAt].IsZero():
+		return invalid("FULL_OUTPUT_NOT_SUPPORTED", "the program output is a full one, which only the aggregator takes")
+	case !kzgMode:
+		return nil
+	}
+	first := output.HeaderWords + 2
+	n, ok := w[output.HeaderWords+1].Uint64()
+	switch {
+	case !ok || n != uint64(len(u.Blobs)):
+		return invalid("INVALID_NUMBER_OF_KZG_PROOFS", "the program output names %s blobs, there are %d", w[output.HeaderWords+1].Big(), len(u.Blobs))
+	case n > output.MaxBlobs:
+		return invalid("INVALID_NUMBER_OF_KZG_PROOFS", "%d blobs, at most %d can be", n, output.MaxBlobs)
+	case len(w) < first+4*int(n):
+		return invalid("STARKNET_OUTPUT_TOO_SHORT", "the program output ends within commitments and evaluations")
+	}
+	return halves(w[first:first+4*int(n)], int(n))
+}
+
+// halves checks the ranges of commitments and evaluations.
+func halves(w []felt.Felt, n int) error {
+	for i := range w {
+		if i < 2*n && !narrow(w[i], commitmentHalf) {
+			return invalid("INVALID_KZG_COMMITMENT", "a half of commitment %d is %s: more than 192 bits", i/2, w[i])
+		}
+		if i >= 2*n && !narrow(w[i], evaluationHalf) {
+			return invalid("INVALID_Y_VALUE", "a half of evaluation %d is %s: more than 128 bits", i/2-n, w[i])
+		}
+	}
+	return nil
+}
+
+// narrow says whether f has at most n bytes.
+func narrow(f felt.Felt, n int) bool {
+	for _, b := range f[:felt.Bytes-n] {
+		if b != 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// follows checks block numbers against the contract and the batch.
+func follows(u settlement.Update, s settlement.State) error {
+	before, after := u.ProgramOutput[output.PrevBlockAt], u.ProgramOutput[output.NewBlockAt]
+	prev, have := felt.MinusOne(), felt.MinusOne()
 	if u.StartBlock > 0 {
 		prev = felt.FromUint64(u.StartBlock - 1)
 	}
-	have := felt.MinusOne()
 	if s.Settled {
 		have = felt.FromUint64(s.Block)
 	}
 	switch {
-	case o.PrevBlock != have:
-		return invalid("INVALID_PREV_BLOCK_NUMBER", "the update starts after block %s, the contract is at %s", o.PrevBlock, have)
-	case o.PrevBlock != prev || o.NewBlock != felt.FromUint64(u.EndBlock):
-		return invalid("INVALID_BLOCK_NUMBER", "the program output is from after block %s to %s, the batch is %d to %d", o.PrevBlock, o.NewBlock, u.StartBlock, u.EndBlock)
+	case before != have:
+		return invalid("INVALID_PREV_BLOCK_NUMBER", "the update starts after block %s, the contract is at %s", number(before), number(have))
+	case before != prev || after != felt.FromUint64(u.EndBlock) || u.EndBlock < u.StartBlock:
+		return invalid("INVALID_BLOCK_NUMBER", "the program output is from after block %s to %s, the batch is %d to %d",
+			number(before), number(after), u.StartBlock, u.EndBlock)
 	}
 	return nil
+}
+
+// number writes a block number for people.
+func number(f felt.Felt) string {
+	if f == felt.MinusOne() {
+		return "-1"
+	}
+	return f.Big().String()
 }
 
 // fits checks configuration, program, roots and hashes.
@@ -91,8 +179,6 @@ func fits(o output.Output, s settlement.State, cfg settlement.Config) error {
 	switch {
 	case o.ConfigHash != cfg.ConfigHash:
 		return invalid("INVALID_CONFIG_HASH", "the program output has %s, the contract %s", o.ConfigHash, cfg.ConfigHash)
-	case o.FullOutput:
-		return invalid("FULL_OUTPUT_NOT_SUPPORTED", "the program output is a full one, which only the aggregator takes")
 	case !o.OSProgramHash.IsZero() && o.OSProgramHash != cfg.ProgramHash:
 		return invalid("AGGREGATOR_MODE_INVALID_OS_PROGRAM_HASH", "the aggregator ran over program %s, the contract takes %s", o.OSProgramHash, cfg.ProgramHash)
 	case o.PrevHash != s.BlockHash:
@@ -106,32 +192,28 @@ func fits(o output.Output, s settlement.State, cfg settlement.Config) error {
 // checkBlobs recomputes commitments, z and evaluations from the blobs, compares them with the program output, and returns
 // the proofs at z.
 func checkBlobs(k *output.Kzg, u settlement.Update) ([][]byte, error) {
-	n := len(k.Commitments)
-	if n != len(u.Blobs) {
-		return nil, invalid("INVALID_NUMBER_OF_KZG_PROOFS", "the program output names %d blobs, there are %d", n, len(u.Blobs))
-	}
 	blobs, err := asBlobs(u.Blobs)
 	if err != nil {
 		return nil, invalid("INVALID_BLOB_HASH", "%v", err)
 	}
-	if err := checkZ(k, u, blobs); err != nil {
+	if err := checkSegment(k, u, blobs); err != nil {
 		return nil, err
 	}
-	proofs := make([][]byte, n)
-	err = kzg.Parallel(n, func(i int) error {
-		c, err := kzg.Commit(&blobs[i])
+	proofs := make([][]byte, len(blobs))
+	err = kzg.Parallel(len(blobs), func(i int) error {
+		c, err := known.commit(&blobs[i])
 		if err != nil {
-			return fmt.Errorf("commit to blob %d: %w", i, err)
+			return invalid("INVALID_BLOB_HASH", "%v", err)
 		}
 		if c != k.Commitments[i] {
-			return invalid("INVALID_BLOB_HASH", "blob %d has commitment %x, the program output %x", i, c, k.Commitments[i])
+			return invalid("INVALID_BLOB_HASH", "it has commitment %x, the program output %x", c, k.Commitments[i])
 		}
 		p, y, err := kzg.ProofAt(&blobs[i], k.Z)
 		if err != nil {
-			return fmt.Errorf("prove blob %d: %w", i, err)
+			return fmt.Errorf("prove: %w", err)
 		}
 		if y != k.Evaluations[i] {
-			return invalid("POINT_EVALUATION_PRECOMPILE_CALL_FAILED", "blob %d has y %x at z, the program output %x", i, y, k.Evaluations[i])
+			return invalid("POINT_EVALUATION_PRECOMPILE_CALL_FAILED", "it has y %x at z, the program output %x", y, k.Evaluations[i])
 		}
 		proofs[i] = p[:]
 		return nil
@@ -139,17 +221,23 @@ func checkBlobs(k *output.Kzg, u settlement.Update) ([][]byte, error) {
 	return proofs, err
 }
 
-// checkZ holds z against the DA segment. Without the segment it can't be told from the blobs, which are padded.
-func checkZ(k *output.Kzg, u settlement.Update, blobs []blob.Blob) error {
+// checkSegment holds blobs and z against the DA segment. Without the segment z can't be told from the blobs, which are
+// padded; that the evaluations are right is checked in any case.
+func checkSegment(k *output.Kzg, u settlement.Update, blobs []blob.Blob) error {
 	if len(u.Segment) == 0 {
 		return nil
 	}
 	encoded, err := blob.FromWords(u.Segment)
-	if err != nil {
+	switch {
+	case err != nil:
 		return invalid("INVALID_BLOB_HASH", "DA segment: %v", err)
-	}
-	if len(encoded) != len(blobs) {
+	case len(encoded) != len(blobs):
 		return invalid("INVALID_NUMBER_OF_KZG_PROOFS", "the DA segment fills %d blobs, there are %d", len(encoded), len(blobs))
+	}
+	for i := range encoded {
+		if encoded[i] != blobs[i] {
+			return invalid("INVALID_BLOB_HASH", "blob %d does not encode its part of the DA segment", i)
+		}
 	}
 	if z := output.Z(u.Segment, k.Commitments); z != k.Z {
 		return invalid("POINT_EVALUATION_PRECOMPILE_CALL_FAILED", "z of DA segment and commitments is %s, the program output has %s", z, k.Z)

@@ -4,13 +4,12 @@ import (
 	"context"
 	"fmt"
 	"math/big"
-	"sync"
+	"slices"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/proof"
-	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
 )
 
 var registryABI = mustABI(`[
@@ -44,11 +43,24 @@ func parseFact(s string) (f [32]byte, err error) {
 	return f, nil
 }
 
-// Valid implements proof.FactChecker with one request for all facts.
+// factsAtOnce is how many facts one request asks about: nodes take batches of 100 at least.
+const factsAtOnce = 100
+
+// Valid implements proof.FactChecker with one request for a hundred facts.
 func (f *Facts) Valid(ctx context.Context, facts []string) ([]bool, error) {
-	if len(facts) == 0 {
-		return nil, nil
+	out := make([]bool, 0, len(facts))
+	for part := range slices.Chunk(facts, factsAtOnce) {
+		valid, err := f.at(ctx, "latest", part)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, valid...)
 	}
+	return out, nil
+}
+
+// at asks about facts in one request, on the state of a block.
+func (f *Facts) at(ctx context.Context, block string, facts []string) ([]bool, error) {
 	raw := make([]hexutil.Bytes, len(facts))
 	rs := make([]request, len(facts))
 	for i, s := range facts {
@@ -60,59 +72,17 @@ func (f *Facts) Valid(ctx context.Context, facts []string) ([]bool, error) {
 		if err != nil {
 			return nil, fmt.Errorf("encode isValid: %w", err)
 		}
-		rs[i] = request{"eth_call", []any{callArgs{To: f.contract, Data: data}, "latest"}, &raw[i]}
+		rs[i] = request{"eth_call", []any{callArgs{To: f.contract, Data: data}, block}, &raw[i]}
 	}
 	if err := f.node.batch(ctx, rs...); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("fact registry %s: %w", f.contract, err)
 	}
 	out := make([]bool, len(facts))
 	for i, b := range raw {
-		if len(b) != 32 {
+		if len(b) != wordBytes {
 			return nil, fmt.Errorf("fact registry %s answers %d bytes: is it a fact registry?", f.contract, len(b))
 		}
 		out[i] = new(big.Int).SetBytes(b).Sign() != 0
 	}
 	return out, nil
-}
-
-// Registrar registers facts on a development registry with a wallet of its own.
-type Registrar struct {
-	*Facts
-	wallet *Wallet
-	mu     sync.Mutex // one nonce at a time
-}
-
-// NewRegistrar returns the registrar. The wallet must be used for nothing else.
-func NewRegistrar(f *Facts, w *Wallet) *Registrar { return &Registrar{Facts: f, wallet: w} }
-
-// registerGas is enough for registerFact, which writes two slots at the most.
-const registerGas = 120_000
-
-// Register sends a transaction that registers a fact, and does not wait for it. A fact registered twice is no error.
-func (r *Registrar) Register(ctx context.Context, s string) error {
-	fact, err := parseFact(s)
-	if err != nil {
-		return err
-	}
-	data, err := registryABI.Pack("registerFact", fact)
-	if err != nil {
-		return fmt.Errorf("encode registerFact: %w", err)
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	head, err := r.wallet.Head(ctx)
-	if err != nil {
-		return err
-	}
-	account, err := r.wallet.Account(ctx, 0)
-	if err != nil {
-		return err
-	}
-	p := tx.Payload{To: r.contract.Hex(), Data: data}
-	price := new(big.Int).Add(new(big.Int).Mul(head.BaseFee, big.NewInt(4)), head.Tip)
-	signed, err := r.wallet.Sign(ctx, p, max(account.Pending, account.Latest), tx.Fees{Gas: registerGas, GasPrice: price, Tip: head.Tip})
-	if err != nil {
-		return err
-	}
-	return r.wallet.Broadcast(ctx, signed, p)
 }

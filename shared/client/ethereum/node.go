@@ -7,53 +7,68 @@ import (
 	"math/big"
 	"net/http"
 	"net/url"
-	"strings"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
-	"github.com/ethereum/go-ethereum/ethclient"
 	"github.com/ethereum/go-ethereum/rpc"
 )
 
 // ErrWrongChain says that the node serves another chain than the configured one.
 var ErrWrongChain = errors.New("node serves another Ethereum chain")
 
-// Node is a JSON-RPC connection to one Ethereum node. It makes no request before it is used, and then checks once that the
-// node serves the configured chain. Safe for concurrent use.
+// Node is a JSON-RPC connection to one Ethereum node. It makes no request before it is used; before its first request it
+// checks that the node serves the configured chain, and again until that succeeded once. Safe for concurrent use.
 type Node struct {
-	url   string
-	chain *big.Int
-	rpc   *rpc.Client
-	eth   *ethclient.Client
-
-	mu      sync.Mutex
-	checked bool
+	secrets secrets
+	chain   *big.Int
+	rpc     *rpc.Client
+	checked atomic.Bool
 }
 
-// requestTimeout bounds one request; go-ethereum's client has no limit of its own.
+// requestTimeout bounds one request where the caller's HTTP client has no limit of its own.
 const requestTimeout = 30 * time.Second
 
 // maxResponse bounds one response in bytes.
 const maxResponse = 32 << 20
 
-// Dial returns the node at an http or https URL that must serve chainID (decimal).
-func Dial(rawURL, chainID string) (*Node, error) {
+// Dial returns the node at an http or https URL that must serve chainID (decimal). The URL may carry credentials: they are
+// in no error.
+func Dial(rawURL, chainID string) (*Node, error) { return DialHTTP(rawURL, chainID, nil) }
+
+// DialHTTP is Dial with an HTTP client, which is copied; nil is one that gives up after 30 seconds.
+func DialHTTP(rawURL, chainID string, client *http.Client) (*Node, error) {
 	u, err := url.Parse(rawURL)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
 		return nil, errors.New("Ethereum node: want an http or https URL")
 	}
 	id, ok := new(big.Int).SetString(chainID, 10)
-	if !ok || id.Sign() <= 0 {
+	if !ok || id.Sign() <= 0 || id.BitLen() > 256 {
 		return nil, fmt.Errorf("Ethereum chain id %q: want a positive decimal number", chainID)
 	}
-	client := &http.Client{Timeout: requestTimeout, Transport: boundedTransport{http.DefaultTransport}}
-	c, err := rpc.DialOptions(context.Background(), rawURL, rpc.WithHTTPClient(client))
-	if err != nil {
-		return nil, hide(rawURL, err)
+	n := &Node{secrets: secretsOf(rawURL, u), chain: id}
+	// rpc.DialOptions keeps the URL and connects when it is used.
+	if n.rpc, err = rpc.DialOptions(context.Background(), rawURL, rpc.WithHTTPClient(bounded(client))); err != nil {
+		return nil, n.wrap("dial", err)
 	}
-	return &Node{url: rawURL, chain: id, rpc: c, eth: ethclient.NewClient(c)}, nil
+	return n, nil
+}
+
+// bounded copies a client and bounds its time and answers. A redirect is an answer: following it would turn the request
+// into a GET, or hand credentials to another host.
+func bounded(c *http.Client) *http.Client {
+	out := http.Client{Timeout: requestTimeout}
+	if c != nil {
+		out = *c
+	}
+	base := out.Transport
+	if base == nil {
+		base = http.DefaultTransport
+	}
+	out.Transport = boundedTransport{base}
+	out.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &out
 }
 
 // boundedTransport ends a response that is larger than maxResponse.
@@ -70,76 +85,26 @@ func (t boundedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 // Close ends the connection.
 func (n *Node) Close() { n.rpc.Close() }
 
-// ready checks the chain id once.
+// ready checks the chain id until it was right once.
 func (n *Node) ready(ctx context.Context) error {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.checked {
+	if n.checked.Load() {
 		return nil
 	}
-	id, err := n.eth.ChainID(ctx)
-	if err != nil {
-		return n.wrap("read the chain id", err)
-	}
-	if id.Cmp(n.chain) != 0 {
-		return fmt.Errorf("%w: it has chain id %s, configured is %s", ErrWrongChain, id, n.chain)
-	}
-	n.checked = true
-	return nil
+	return n.Ping(ctx)
 }
 
-// Ping returns an error when the node can't be used.
+// Ping returns an error when the node can't be used: no answer, or ErrWrongChain.
 func (n *Node) Ping(ctx context.Context) error {
-	n.mu.Lock()
-	n.checked = false
-	n.mu.Unlock()
-	return n.ready(ctx)
-}
-
-// wrap adds what was done and takes the URL out of the error: it may carry an API key.
-func (n *Node) wrap(what string, err error) error {
-	return fmt.Errorf("Ethereum node: %s: %w", what, hide(n.url, err))
-}
-
-// hidden is an error whose text shows no URL.
-type hidden struct {
-	text string
-	err  error
-}
-
-// Error gives the text.
-func (h *hidden) Error() string { return h.text }
-
-// Unwrap gives the cause, for errors.Is and errors.As.
-func (h *hidden) Unwrap() error { return h.err }
-
-// hide removes a URL, and its parts that may be secret, from an error's text.
-func hide(rawURL string, err error) error {
-	if err == nil {
-		return nil
+	var id hexutil.Big
+	if err := n.rpc.CallContext(ctx, &id, "eth_chainId"); err != nil {
+		return n.wrap("eth_chainId", err)
 	}
-	text := err.Error()
-	secrets := []string{rawURL}
-	if u, perr := url.Parse(rawURL); perr == nil {
-		if u.User != nil {
-			if p, ok := u.User.Password(); ok && p != "" {
-				secrets = append(secrets, p)
-			}
-			secrets = append(secrets, u.User.String())
-		}
-		secrets = append(secrets, u.RawQuery)
-		for _, part := range strings.Split(u.Path, "/") {
-			if len(part) >= 16 { // API keys are path segments at many providers
-				secrets = append(secrets, part)
-			}
-		}
+	if id.ToInt().Cmp(n.chain) != 0 {
+		n.checked.Store(false)
+		return fmt.Errorf("%w: it has chain id %s, configured is %s", ErrWrongChain, id.ToInt(), n.chain)
 	}
-	for _, s := range secrets {
-		if len(s) > 2 {
-			text = strings.ReplaceAll(text, s, "***")
-		}
-	}
-	return &hidden{text: text, err: err}
+	n.checked.Store(true)
+	return nil
 }
 
 // request is one call of a batch.
@@ -149,30 +114,57 @@ type request struct {
 	into   any
 }
 
-// batch makes requests in one round trip. The first error is returned, with the method it is of.
-func (n *Node) batch(ctx context.Context, rs ...request) error {
+// call makes one request.
+func (n *Node) call(ctx context.Context, method string, into any, args ...any) error {
 	if err := n.ready(ctx); err != nil {
 		return err
+	}
+	if err := n.rpc.CallContext(ctx, into, method, args...); err != nil {
+		return n.wrap(method, err)
+	}
+	return nil
+}
+
+// batch makes requests in one round trip. The first error is returned, with the method it is of.
+func (n *Node) batch(ctx context.Context, rs ...request) error {
+	errs, err := n.batchEach(ctx, rs...)
+	if err != nil {
+		return err
+	}
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// batchEach is batch with an error for each request; err is one of all of them.
+func (n *Node) batchEach(ctx context.Context, rs ...request) (errs []error, err error) {
+	if err := n.ready(ctx); err != nil {
+		return nil, err
 	}
 	elems := make([]rpc.BatchElem, len(rs))
 	for i, r := range rs {
 		elems[i] = rpc.BatchElem{Method: r.method, Args: r.args, Result: r.into}
 	}
 	if err := n.rpc.BatchCallContext(ctx, elems); err != nil {
-		return n.wrap(rs[0].method, err)
+		return nil, n.wrap(rs[0].method, err)
 	}
+	errs = make([]error, len(rs))
 	for i, e := range elems {
 		if e.Error != nil {
-			return n.wrap(rs[i].method, e.Error)
+			errs[i] = n.wrap(rs[i].method, e.Error)
 		}
 	}
-	return nil
+	return errs, nil
 }
 
 // callArgs are the arguments of eth_call and eth_estimateGas.
 type callArgs struct {
 	From       *common.Address `json:"from,omitempty"`
 	To         common.Address  `json:"to"`
+	Gas        *hexutil.Uint64 `json:"gas,omitempty"`
 	Data       hexutil.Bytes   `json:"input"`
 	BlobHashes []common.Hash   `json:"blobVersionedHashes,omitempty"`
 	BlobPrice  *hexutil.Big    `json:"maxFeePerBlobGas,omitempty"`
@@ -181,7 +173,7 @@ type callArgs struct {
 // parseAddress reads a 20-byte address in hex.
 func parseAddress(what, s string) (common.Address, error) {
 	if !common.IsHexAddress(s) {
-		return common.Address{}, fmt.Errorf("%s %q is no Ethereum address", what, s)
+		return common.Address{}, fmt.Errorf("%s %.80q is no Ethereum address", what, s)
 	}
 	return common.HexToAddress(s), nil
 }

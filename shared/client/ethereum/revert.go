@@ -3,6 +3,7 @@ package ethereum
 import (
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"regexp"
 	"strings"
 
@@ -44,48 +45,82 @@ var codePattern = regexp.MustCompile(`\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b`)
 // maxReason bounds how much of a reason is kept, in bytes.
 const maxReason = 500
 
-// revertOf returns the refusal that a node's error tells of, or nil when it tells of none.
+// halts are failures of a call that no node tells as a revert and that will not pass.
+var halts = []string{"invalid opcode", "invalid jump", "stack underflow", "stack limit reached", "out of gas", "gas required exceeds allowance"}
+
+// revertOf returns the refusal that a node's answer tells of, or nil when it tells of none.
 func revertOf(err error) *tx.RevertError {
-	if err == nil {
+	if err == nil || !answered(err) {
 		return nil
 	}
 	text := err.Error()
 	var de rpc.DataError
 	if errors.As(err, &de) {
+		text = de.Error()
 		if s, ok := de.ErrorData().(string); ok {
-			if raw, herr := hex.DecodeString(strings.TrimPrefix(s, "0x")); herr == nil && len(raw) > 0 {
-				return decodeRevert(raw)
+			if r := decodeRevert(fromHex(s)); r != nil {
+				return r
 			}
 		}
-		text = de.Error()
 	}
-	if i := strings.Index(text, "revert"); i >= 0 {
-		return newRevert(text[i:])
+	lower := strings.ToLower(text)
+	if i := strings.Index(lower, "revert"); i >= 0 {
+		return newRevert(text[min(i, len(text)):])
+	}
+	for _, h := range halts {
+		if strings.Contains(lower, h) {
+			return newRevert(text)
+		}
 	}
 	return nil
 }
 
-// decodeRevert reads the data that a call reverted with: Error(string), Panic(uint256) or a custom error.
-func decodeRevert(raw []byte) *tx.RevertError {
-	reason, err := abi.UnpackRevert(raw)
-	if err != nil {
-		return &tx.RevertError{Detail: "unknown reason " + clip("0x"+hex.EncodeToString(raw))}
+// maxRevert bounds how much of a revert's data is looked at, in bytes.
+const maxRevert = 64 << 10
+
+// fromHex reads hex with 0x, or the word "Reverted" before it as some nodes write; nil where there is none.
+func fromHex(s string) []byte {
+	digits, ok := strings.CutPrefix(strings.TrimPrefix(s, "Reverted "), "0x")
+	if !ok || len(digits) > 2*maxRevert {
+		return nil
 	}
-	return newRevert(reason)
+	raw, err := hex.DecodeString(digits)
+	if err != nil {
+		return nil
+	}
+	return raw
 }
 
+// decodeRevert reads the data that a call reverted with: Error(string), Panic(uint256), or a custom error, of which only the
+// selector and the arguments' bytes are known. nil for no data.
+func decodeRevert(raw []byte) *tx.RevertError {
+	if len(raw) == 0 {
+		return nil
+	}
+	if reason, err := abi.UnpackRevert(raw); err == nil {
+		if [4]byte(raw[:4]) == panicSelector {
+			return &tx.RevertError{Detail: "panic in the contract: " + clip(reason, maxReason)}
+		}
+		return newRevert(reason)
+	}
+	if len(raw) < 4 {
+		return &tx.RevertError{Detail: fmt.Sprintf("unknown reason 0x%x", raw)}
+	}
+	return &tx.RevertError{Detail: clip(fmt.Sprintf("custom error 0x%x with arguments 0x%x: look its selector up in the contract's ABI", raw[:4], raw[4:]), maxReason)}
+}
+
+// panicSelector begins the data of Panic(uint256) (Solidity documentation, "Panic via assert and Error via require").
+var panicSelector = [4]byte{0x4e, 0x48, 0x7b, 0x71}
+
+// newRevert finds the contract's word in a reason and says what it means.
 func newRevert(reason string) *tx.RevertError {
-	reason = clip(strings.ToValidUTF8(reason, "?"))
+	reason = clip(strings.ToValidUTF8(reason, "?"), maxReason)
 	code := codePattern.FindString(reason)
 	if detail, ok := meaning[code]; ok {
 		return &tx.RevertError{Code: code, Detail: detail}
 	}
-	return &tx.RevertError{Code: code, Detail: reason}
-}
-
-func clip(s string) string {
-	if len(s) > maxReason {
-		return strings.ToValidUTF8(s[:maxReason], "") + "..."
+	if reason == "" {
+		reason = "the contract gave an empty reason"
 	}
-	return s
+	return &tx.RevertError{Code: code, Detail: reason}
 }

@@ -1,6 +1,7 @@
 package ethereum
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -20,9 +21,11 @@ import (
 // Sidecar is the form in which blobs travel with their transaction. The hash does not depend on it.
 type Sidecar string
 
-// Forms of a sidecar. Ethereum takes V1 (cell proofs) since Osaka, V0 (a proof a blob) before.
+// Forms of a sidecar. Ethereum takes V1 (cell proofs, EIP-7594) since Osaka, V0 (a proof a blob, EIP-4844) before.
 const (
-	SidecarAuto Sidecar = "auto" // V1, and V0 where the node refuses that
+	// SidecarAuto learns the form from the node: V1 is tried first, the other one where the node refuses the form itself,
+	// and what it took is tried first from then on. Nothing is lost by trying: a refused transaction is not in the network.
+	SidecarAuto Sidecar = "auto"
 	SidecarV0   Sidecar = "v0"
 	SidecarV1   Sidecar = "v1"
 )
@@ -61,7 +64,7 @@ func (w *Wallet) Sign(ctx context.Context, p tx.Payload, nonce uint64, fees tx.F
 		return tx.Signed{}, err
 	}
 	if got, err := types.Sender(signer, t); err != nil || got != from {
-		return tx.Signed{}, fmt.Errorf("the signature is not of wallet %s (%v)", from, err)
+		return tx.Signed{}, fmt.Errorf("sign transaction with nonce %d: the signature is not the wallet's, %s (%v)", nonce, from, err)
 	}
 	raw, err := t.MarshalBinary()
 	if err != nil {
@@ -84,10 +87,17 @@ func (w *Wallet) unsigned(p tx.Payload, nonce uint64, f tx.Fees) (types.TxData, 
 	if err != nil {
 		return nil, err
 	}
-	u := func(n *big.Int) *uint256.Int { return uint256.MustFromBig(orZero(n)) }
+	var amounts [4]*uint256.Int
+	for i, n := range []*big.Int{w.node.chain, f.Tip, f.GasPrice, f.BlobPrice} {
+		v, overflow := uint256.FromBig(orZero(n))
+		if overflow || orZero(n).Sign() < 0 {
+			return nil, fmt.Errorf("sign with nonce %d: %s is no amount of 256 bits", nonce, n)
+		}
+		amounts[i] = v
+	}
 	return &types.BlobTx{
-		ChainID: u(w.node.chain), Nonce: nonce, GasTipCap: u(f.Tip), GasFeeCap: u(f.GasPrice), Gas: f.Gas, To: to, Value: new(uint256.Int),
-		Data: p.Data, BlobFeeCap: u(f.BlobPrice), BlobHashes: versionedHashes(cs),
+		ChainID: amounts[0], Nonce: nonce, GasTipCap: amounts[1], GasFeeCap: amounts[2], Gas: f.Gas, To: to, Value: new(uint256.Int),
+		Data: p.Data, BlobFeeCap: amounts[3], BlobHashes: versionedHashes(cs),
 	}, nil
 }
 
@@ -98,48 +108,82 @@ func orZero(n *big.Int) *big.Int {
 	return n
 }
 
-// Broadcast implements tx.Chain.
+// Broadcast implements tx.Chain. A transaction that is in a block already counts as taken.
 func (w *Wallet) Broadcast(ctx context.Context, s tx.Signed, p tx.Payload) error {
-	var t types.Transaction
-	if err := t.UnmarshalBinary(s.Raw); err != nil {
+	t, err := w.signed(s, p)
+	if err != nil {
 		return fmt.Errorf("signed transaction %s: %w: %w", s.Hash, tx.ErrRefused, err)
 	}
-	if t.Hash() != common.HexToHash(s.Hash) {
-		return fmt.Errorf("signed transaction %s: its bytes have hash %s: %w", s.Hash, t.Hash(), tx.ErrRefused)
+	if t.Type() == types.BlobTxType {
+		err = w.sendBlobs(ctx, t, p.Blobs)
+	} else {
+		err = w.send(ctx, t)
 	}
-	if t.ChainId().Cmp(w.node.chain) != 0 {
-		return fmt.Errorf("signed transaction %s is for chain %s, the node's is %s: %w", s.Hash, t.ChainId(), w.node.chain, tx.ErrRefused)
-	}
-	if t.Type() != types.BlobTxType {
-		return w.node.sendError(w.sendRaw(ctx, &t))
-	}
-	forms := []Sidecar{w.sidecar}
-	if w.sidecar == SidecarAuto {
-		forms = []Sidecar{SidecarV1, SidecarV0}
-	}
-	var err error
-	for _, form := range forms {
-		var full *types.Transaction
-		if full, err = withSidecar(&t, p.Blobs, form); err != nil {
-			return fmt.Errorf("signed transaction %s: %w: %w", s.Hash, tx.ErrRefused, err)
-		}
-		if err = w.node.sendError(w.sendRaw(ctx, full)); !errors.Is(err, tx.ErrRefused) {
-			return err
+	if errors.Is(err, tx.ErrNonceTooLow) {
+		if st, lerr := w.Lookup(ctx, s.Hash); lerr == nil && st.Phase != tx.Unknown {
+			return nil
 		}
 	}
 	return err
 }
 
-func (w *Wallet) sendRaw(ctx context.Context, t *types.Transaction) error {
-	if err := w.node.ready(ctx); err != nil {
-		return err
+// signed reads a signed transaction and checks that hash, chain and payload belong to it.
+func (w *Wallet) signed(s tx.Signed, p tx.Payload) (*types.Transaction, error) {
+	t := new(types.Transaction)
+	if err := t.UnmarshalBinary(s.Raw); err != nil {
+		return nil, fmt.Errorf("decode: %w", err)
 	}
+	to, err := parseAddress("called contract", p.To)
+	switch {
+	case err != nil:
+		return nil, err
+	case t.Hash() != common.HexToHash(s.Hash):
+		return nil, fmt.Errorf("its bytes have hash %s", t.Hash())
+	case t.ChainId().Cmp(w.node.chain) != 0:
+		return nil, fmt.Errorf("it is for chain %s, configured is %s", t.ChainId(), w.node.chain)
+	case t.To() == nil || *t.To() != to || !bytes.Equal(t.Data(), p.Data) || len(t.BlobHashes()) != len(p.Blobs):
+		return nil, errors.New("another payload was signed")
+	}
+	return t, nil
+}
+
+// sendBlobs sends a blob transaction in the form of the setting. With SidecarAuto it begins with the form that the node took
+// last, V1 at first, and tries the other one only when the node says that the form is what it refuses.
+func (w *Wallet) sendBlobs(ctx context.Context, t *types.Transaction, raw [][]byte) error {
+	forms := []Sidecar{w.sidecar}
+	if w.sidecar != SidecarV0 && w.sidecar != SidecarV1 {
+		forms = []Sidecar{SidecarV1, SidecarV0}
+		if w.took.Load() == SidecarV0 {
+			forms = []Sidecar{SidecarV0, SidecarV1}
+		}
+	}
+	var first error
+	for _, form := range forms {
+		full, err := withSidecar(t, raw, form)
+		if err != nil {
+			return fmt.Errorf("signed transaction %s: %w: %w", t.Hash(), tx.ErrRefused, err)
+		}
+		if err = w.send(ctx, full); err == nil {
+			w.took.Store(form)
+		}
+		if !errors.Is(err, errSidecar) {
+			return err
+		}
+		if first == nil {
+			first = err
+		}
+	}
+	return first
+}
+
+// send hands a transaction to the node.
+func (w *Wallet) send(ctx context.Context, t *types.Transaction) error {
 	raw, err := t.MarshalBinary()
 	if err != nil {
 		return fmt.Errorf("encode transaction: %w", err)
 	}
 	var hash common.Hash
-	return w.node.rpc.CallContext(ctx, &hash, "eth_sendRawTransaction", hexutil.Bytes(raw))
+	return sendError(w.node.call(ctx, "eth_sendRawTransaction", &hash, hexutil.Bytes(raw)))
 }
 
 // withSidecar puts the blobs to a signed blob transaction.
@@ -148,7 +192,7 @@ func withSidecar(t *types.Transaction, raw [][]byte, form Sidecar) (*types.Trans
 	if err != nil {
 		return nil, err
 	}
-	cs, err := kzg.CommitAll(blobs)
+	cs, err := commitAll(blobs)
 	if err != nil {
 		return nil, err
 	}

@@ -7,14 +7,13 @@ import (
 	"errors"
 	"strings"
 
-	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
 )
 
-// Signer signs with one secp256k1 key. Safe for concurrent use.
+// Signer signs with one secp256k1 key: KeySigner, or a key service (package kms). Safe for concurrent use.
 type Signer interface {
 	// Address is the key's account.
-	Address(ctx context.Context) (common.Address, error)
+	Address(ctx context.Context) ([20]byte, error)
 	// SignDigest signs a 32-byte digest: r, s (the lower of the two) and the recovery id 0 or 1 in its last byte.
 	SignDigest(ctx context.Context, digest [32]byte) ([65]byte, error)
 }
@@ -36,7 +35,7 @@ func NewKeySigner(secret string) (*KeySigner, error) {
 }
 
 // Address implements Signer.
-func (s *KeySigner) Address(context.Context) (common.Address, error) {
+func (s *KeySigner) Address(context.Context) ([20]byte, error) {
 	return crypto.PubkeyToAddress(s.key.PublicKey), nil
 }
 
