@@ -105,9 +105,14 @@ func (o *options) validate(rest []string) error {
 	return errors.Join(errs...)
 }
 
-// sizes fills in the batch sizes for a number of blocks.
+// sizes fills in the batch sizes for a number of blocks. A recording is one batch, as it was on its chain, unless blobs or the
+// number of SNOS batches close it earlier.
 func (o *options) sizes(total int) {
-	if o.perBatch == 0 {
+	switch {
+	case o.perBatch != 0:
+	case o.recording != "":
+		o.perBatch = uint64(total)
+	default:
 		o.perBatch = uint64(min(max((total+2)/3, 1), 100))
 	}
 	if o.perSnos == 0 {

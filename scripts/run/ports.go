@@ -2,7 +2,7 @@ package main
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"log/slog"
 	"slices"
 	"time"
@@ -95,7 +95,10 @@ func invoke(p *platform.Platform) func(ctx context.Context, t job.Type, body str
 	}
 }
 
-// pausedBy says how a run waits for the end.
+// errEnded is wrapped by what ends a run for good.
+var errEnded = errors.New("the run can't go on")
+
+// until asks again and again until it is done, ctx ends, or the answer is errEnded.
 func until(ctx context.Context, every time.Duration, done func(context.Context) (bool, error)) error {
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
@@ -104,12 +107,12 @@ func until(ctx context.Context, every time.Duration, done func(context.Context) 
 		if ok {
 			return nil
 		}
+		if errors.Is(err, errEnded) {
+			return err
+		}
 		select {
 		case <-ctx.Done():
-			if err != nil {
-				return fmt.Errorf("%w; last: %w", ctx.Err(), err)
-			}
-			return ctx.Err()
+			return errors.Join(context.Cause(ctx), err)
 		case <-ticker.C:
 		}
 	}

@@ -68,9 +68,6 @@ func settle(ctx context.Context, o options, stdout, stderr io.Writer) (err error
 	if perr := <-stopped; err == nil {
 		err = perr
 	}
-	if err != nil && context.Cause(ctx) != nil {
-		err = context.Cause(ctx)
-	}
 	return errors.Join(err, report(context.WithoutCancel(ctx), o, core, chain, layer, p, stdout, began, err == nil))
 }
 
@@ -141,7 +138,7 @@ func finished(ctx context.Context, o options, core setup.Core, a *appChain, l *s
 		}
 		for s, count := range n {
 			if count > 0 {
-				return false, fmt.Errorf("a %s job is %s", t, s)
+				return false, fmt.Errorf("a %s job is %s: %w", t, s, errEnded)
 			}
 		}
 	}

@@ -111,10 +111,24 @@ func (r Recording) Start(o RecordingOptions) (*Chain, error) {
 // recorded answers state reads from before a recording's writes.
 type recorded struct {
 	Recording
-	missedSlots, missedNonces, derived atomic.Uint64
+	given                                           map[felt.Felt]bool // keys that a recorded block gave an alias
+	missedSlots, missedNonces, derived, madeAliases atomic.Uint64
 }
 
-func newRecorded(r Recording) *recorded { return &recorded{Recording: r} }
+func newRecorded(r Recording) *recorded {
+	given := map[felt.Felt]bool{}
+	for _, u := range r.Updates {
+		for _, c := range u.Diff.Storage {
+			if c.Address != aliasContract {
+				continue
+			}
+			for _, e := range c.Entries {
+				given[e.Key] = true
+			}
+		}
+	}
+	return &recorded{Recording: r, given: given}
+}
 
 // nonce answers a nonce that no recorded block wrote up to n: what the node answered at the time, else 0, counted.
 func (r *recorded) nonce(address felt.Felt, n uint64) (any, *rpcFault) {
@@ -139,8 +153,22 @@ func (r *recorded) storage(slot block.Slot, _ uint64) (any, *rpcFault) {
 		r.derived.Add(1)
 		return v, nil
 	}
+	if slot.Contract == aliasContract && needsAlias(slot.Key) && !r.given[slot.Key] {
+		r.madeAliases.Add(1)
+		return madeAlias(slot.Key), nil
+	}
 	r.missedSlots.Add(1)
 	return felt.Zero, nil
+}
+
+// madeAlias is a 62-bit alias for a key that has one on the chain, which the recording does not tell. Without it nothing
+// that writes to the key could be encoded.
+func madeAlias(key felt.Felt) felt.Felt {
+	var a felt.Felt
+	h := poseidonMany(mustShort("MADE_ALIAS"), key)
+	copy(a[24:], h[24:])
+	a[24] = a[24]&0x3f | 0x20
+	return a
 }
 
 // Synthesized names what the served chain makes up because the recording lacks it; nil for a produced chain.
@@ -168,9 +196,12 @@ func (c *Chain) Notes() []string {
 	if n := c.rec.derived.Load(); n > 0 {
 		out = append(out, fmt.Sprintf("%d reads of earlier slots were answered by what follows from the recording", n))
 	}
+	if n := c.rec.madeAliases.Load(); n > 0 {
+		out = append(out, fmt.Sprintf("%d reads of aliases that the recording does not tell were answered with made-up ones", n))
+	}
 	if slots, nonces := c.rec.missedSlots.Load(), c.rec.missedNonces.Load(); slots+nonces > 0 {
-		out = append(out, fmt.Sprintf("%d slots and %d nonces from before the recording were answered as 0: aliases and squashed "+
-			"diffs that depend on them differ from the chain's own", slots, nonces))
+		out = append(out, fmt.Sprintf("%d slots and %d nonces from before the recording were answered as 0: squashed diffs that "+
+			"depend on them differ from the chain's own", slots, nonces))
 	}
 	return out
 }
