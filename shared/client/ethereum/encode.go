@@ -196,18 +196,20 @@ func checkBlobs(k *output.Kzg, u settlement.Update) ([][]byte, error) {
 	if err != nil {
 		return nil, invalid("INVALID_BLOB_HASH", "%v", err)
 	}
+	cs, err := commitAll(blobs)
+	if err != nil {
+		return nil, invalid("INVALID_BLOB_HASH", "%v", err)
+	}
+	for i := range cs {
+		if cs[i] != k.Commitments[i] {
+			return nil, invalid("INVALID_BLOB_HASH", "blob %d has commitment %x, the program output %x", i, cs[i], k.Commitments[i])
+		}
+	}
 	if err := checkSegment(k, u, blobs); err != nil {
 		return nil, err
 	}
 	proofs := make([][]byte, len(blobs))
 	err = kzg.Parallel(len(blobs), func(i int) error {
-		c, err := known.commit(&blobs[i])
-		if err != nil {
-			return invalid("INVALID_BLOB_HASH", "%v", err)
-		}
-		if c != k.Commitments[i] {
-			return invalid("INVALID_BLOB_HASH", "it has commitment %x, the program output %x", c, k.Commitments[i])
-		}
 		p, y, err := kzg.ProofAt(&blobs[i], k.Z)
 		if err != nil {
 			return fmt.Errorf("prove: %w", err)

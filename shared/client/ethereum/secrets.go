@@ -1,6 +1,7 @@
 package ethereum
 
 import (
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/url"
@@ -13,7 +14,7 @@ type secrets []string
 // keyLength is how long a path segment must be to count as a possible key: longer than the names in providers' paths.
 const keyLength = 12
 
-// secretsOf collects the whole URL, user, password, query values and long path segments, longest first.
+// secretsOf collects the whole URL, user, password, path, query, and the values and long segments of those.
 func secretsOf(raw string, u *url.URL) secrets {
 	found := secrets{raw}
 	add := func(s string) {
@@ -28,12 +29,13 @@ func secretsOf(raw string, u *url.URL) secrets {
 		}
 	}
 	if u.User != nil {
+		p, _ := u.User.Password()
+		add(base64.StdEncoding.EncodeToString([]byte(u.User.Username() + ":" + p))) // as basic authentication sends it
 		add(u.User.String())
 		add(u.User.Username())
-		if p, ok := u.User.Password(); ok {
-			add(p)
-		}
+		add(p)
 	}
+	add(u.EscapedPath())
 	add(u.RawQuery)
 	for _, values := range u.Query() {
 		for _, v := range values {
