@@ -15,9 +15,13 @@ lint: ## gofmt, go vet and the import-direction rules
 	  if [ -n "$$unformatted" ]; then echo "not gofmt-ed:"; echo "$$unformatted"; exit 1; fi
 	$(GO) vet ./...
 
+.PHONY: tools
+tools: ## Install what the tests need (mongod, moto, Redis, anvil) from the registries into .tools
+	@scripts/testenv/install
+
 .PHONY: test
-test: ## Install what the tests need and run them
-	$(GO) test ./...
+test: tools ## Install what the tests need and run them
+	ORCHESTRATOR_REQUIRE_TOOLS=1 $(GO) test ./...
 
 .PHONY: contracts
 contracts: ## Compile the development contracts (npm solc); their bytecode is committed
