@@ -78,15 +78,6 @@ func (w *Wallet) unsigned(p tx.Payload, nonce uint64, f tx.Fees) (types.TxData, 
 	if err != nil {
 		return nil, err
 	}
-	if len(p.Blobs) == 0 {
-		return &types.DynamicFeeTx{
-			ChainID: w.node.chain, Nonce: nonce, GasTipCap: orZero(f.Tip), GasFeeCap: orZero(f.GasPrice), Gas: f.Gas, To: &to, Value: new(big.Int), Data: p.Data,
-		}, nil
-	}
-	cs, err := commitments(p.Blobs)
-	if err != nil {
-		return nil, err
-	}
 	var amounts [4]*uint256.Int
 	for i, n := range []*big.Int{w.node.chain, f.Tip, f.GasPrice, f.BlobPrice} {
 		v, overflow := uint256.FromBig(orZero(n))
@@ -94,6 +85,16 @@ func (w *Wallet) unsigned(p tx.Payload, nonce uint64, f tx.Fees) (types.TxData, 
 			return nil, fmt.Errorf("sign with nonce %d: %s is no amount of 256 bits", nonce, n)
 		}
 		amounts[i] = v
+	}
+	if len(p.Blobs) == 0 {
+		return &types.DynamicFeeTx{
+			ChainID: w.node.chain, Nonce: nonce, GasTipCap: orZero(f.Tip), GasFeeCap: orZero(f.GasPrice), Gas: f.Gas, To: &to,
+			Value: new(big.Int), Data: p.Data,
+		}, nil
+	}
+	cs, err := commitments(p.Blobs)
+	if err != nil {
+		return nil, err
 	}
 	return &types.BlobTx{
 		ChainID: amounts[0], Nonce: nonce, GasTipCap: amounts[1], GasFeeCap: amounts[2], Gas: f.Gas, To: to, Value: new(uint256.Int),

@@ -25,6 +25,8 @@ type Registry interface {
 type Options struct {
 	// Registry gets the facts of aggregations and registrations; nil answers at once.
 	Registry Registry
+	// Children registers the facts of children too: for chains that settle without an aggregator.
+	Children bool
 	// Proofs says that finished proofs can be fetched (a text that says what they stand for).
 	Proofs bool
 }
@@ -48,7 +50,7 @@ var factPattern = regexp.MustCompile(`^0x[0-9a-f]{64}$`)
 
 // taskOf names a request's task: mock/KIND/DEDUP/FACT, with "-" for no fact.
 func taskOf(r proof.Request) string {
-	fact := r.Fact
+	fact := strings.ToLower(r.Fact)
 	if fact == "" {
 		fact = "-"
 	}
@@ -72,7 +74,7 @@ func parse(task string) (kind proof.Kind, fact string, ok bool) {
 
 // registers says whether a task's fact is to be on chain.
 func (p *Prover) registers(kind proof.Kind, fact string) bool {
-	return p.o.Registry != nil && kind != proof.Child && fact != "-"
+	return p.o.Registry != nil && (p.o.Children || kind != proof.Child) && fact != "-"
 }
 
 // Submit implements proof.Prover. It reads the input to its end, as a service would, and does not look at it.
@@ -124,7 +126,8 @@ func (p *Prover) register(ctx context.Context, fact string) error {
 	return nil
 }
 
-// Status implements proof.Prover. A fact that is not registered is sent again: its transaction may be lost.
+// Status implements proof.Prover. For a fact that is not registered yet the registration is started again, which the
+// registry takes for nothing while one is on its way: it may have been lost, or another process may have taken its nonce.
 func (p *Prover) Status(ctx context.Context, task string) (proof.Progress, error) {
 	kind, fact, ok := parse(task)
 	if !ok {
@@ -140,7 +143,10 @@ func (p *Prover) Status(ctx context.Context, task string) (proof.Progress, error
 	if valid[0] {
 		return proof.Progress{State: proof.Done}, nil
 	}
-	return proof.Progress{State: proof.InProgress}, p.register(ctx, fact)
+	if err := p.o.Registry.Register(ctx, fact); err != nil {
+		return proof.Progress{}, fmt.Errorf("register fact %s: %w", fact, err)
+	}
+	return proof.Progress{State: proof.InProgress}, nil
 }
 
 // Fetch implements proof.Prover.
