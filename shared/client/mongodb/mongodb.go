@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/event"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 	"go.mongodb.org/mongo-driver/v2/mongo/readconcern"
@@ -29,6 +30,8 @@ type Config struct {
 	PoolSize uint64
 	// Timeout bounds each operation whose context has no nearer deadline; 0 is 10 s.
 	Timeout time.Duration
+	// Monitor, when set, sees every command: for traces and tests.
+	Monitor *event.CommandMonitor
 }
 
 // DB is a connected database. One a process, used over its invocations.
@@ -55,7 +58,8 @@ func Connect(c Config) (*DB, error) {
 		SetServerSelectionTimeout(min(c.Timeout, 5*time.Second)).
 		SetReadPreference(readpref.Primary()).
 		SetReadConcern(readconcern.Majority()).
-		SetWriteConcern(writeconcern.Majority())
+		SetWriteConcern(writeconcern.Majority()).
+		SetMonitor(c.Monitor)
 	if o.Validate() != nil {
 		return nil, errors.New("connect to MongoDB: the URI is not valid (it is not shown, it may carry a password)")
 	}

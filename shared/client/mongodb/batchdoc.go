@@ -1,0 +1,204 @@
+package mongodb
+
+import (
+	"fmt"
+	"math/big"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
+	"github.com/madara-orchestrator/orchestrator/shared/core/block"
+)
+
+// spanDoc is a batch.Span. Start and end blocks are queried.
+type spanDoc struct {
+	StartBlock int64          `bson:"start_block"`
+	EndBlock   int64          `bson:"end_block"`
+	Weights    weightsDoc     `bson:"weights"`
+	Starknet   string         `bson:"starknet_version"`
+	OpenedAt   *bson.DateTime `bson:"opened_at,omitempty"`
+	ClosedAt   *bson.DateTime `bson:"closed_at,omitempty"`
+	Reason     batch.Reason   `bson:"closed_by,omitempty"`
+}
+
+type weightsDoc struct {
+	L1Gas                int64 `bson:"l1_gas"`
+	MessageSegmentLength int64 `bson:"message_segment_length"`
+	NEvents              int64 `bson:"n_events"`
+	StateDiffSize        int64 `bson:"state_diff_size"`
+	SierraGas            int64 `bson:"sierra_gas"`
+	NTxs                 int64 `bson:"n_txs"`
+	ProvingGas           int64 `bson:"proving_gas"`
+}
+
+// metaDoc is what both kinds of batches have.
+type metaDoc struct {
+	Index     int64          `bson:"_id"`
+	Status    string         `bson:"status"`
+	TraceID   string         `bson:"trace_id"`
+	Ledger    ledgerDoc      `bson:"ledger"`
+	Version   int64          `bson:"version"`
+	Fence     int64          `bson:"fence"`
+	CreatedAt *bson.DateTime `bson:"created_at,omitempty"`
+	UpdatedAt *bson.DateTime `bson:"updated_at,omitempty"`
+}
+
+type ledgerDoc struct {
+	Stages      map[string]stageDoc `bson:"stages,omitempty"`
+	GasUsed     int64               `bson:"gas_used"`
+	BlobGasUsed int64               `bson:"blob_gas_used"`
+	Blobs       int                 `bson:"blobs"`
+	FeeWei      string              `bson:"fee_wei,omitempty"` // decimal: beyond 64 bits
+	Tx          string              `bson:"tx,omitempty"`
+	ProverTask  string              `bson:"prover_task,omitempty"`
+	Requests    map[string]int      `bson:"requests,omitempty"`
+}
+
+type stageDoc struct {
+	Jobs      int            `bson:"jobs"`
+	StartedAt *bson.DateTime `bson:"started_at,omitempty"`
+	EndedAt   *bson.DateTime `bson:"ended_at,omitempty"`
+}
+
+type snosDoc struct {
+	Meta       metaDoc `bson:",inline"`
+	Span       spanDoc `bson:",inline"`
+	Aggregator int64   `bson:"aggregator"`
+}
+
+type aggregatorDoc struct {
+	Meta           metaDoc   `bson:",inline"`
+	Span           spanDoc   `bson:",inline"`
+	FirstSnos      int64     `bson:"first_snos"`
+	Snos           []spanDoc `bson:"snos"`
+	DAWords        int       `bson:"da_words"`
+	InputSize      int       `bson:"input_size"`
+	AccumulatorKey string    `bson:"accumulator_key,omitempty"`
+	Bucket         string    `bson:"bucket,omitempty"`
+	Schema         int       `bson:"schema"`
+}
+
+// ints converts unsigned numbers and keeps the first one that does not fit.
+type ints struct{ err error }
+
+func (n *ints) of(v uint64) int64 {
+	i, err := number(v)
+	if n.err == nil {
+		n.err = err
+	}
+	return i
+}
+
+// back converts stored numbers, which are never negative.
+func (n *ints) back(v int64) uint64 {
+	if v < 0 && n.err == nil {
+		n.err = fmt.Errorf("stored number %d is negative: the document is corrupt", v)
+	}
+	return uint64(max(v, 0))
+}
+
+func (n *ints) span(s batch.Span) spanDoc {
+	w := s.Weights
+	return spanDoc{
+		StartBlock: n.of(s.StartBlock), EndBlock: n.of(s.EndBlock), Starknet: s.StarknetVersion,
+		OpenedAt: moment(s.OpenedAt), ClosedAt: moment(s.ClosedAt), Reason: s.Reason,
+		Weights: weightsDoc{n.of(w.L1Gas), n.of(w.MessageSegmentLength), n.of(w.NEvents), n.of(w.StateDiffSize), n.of(w.SierraGas), n.of(w.NTxs), n.of(w.ProvingGas)},
+	}
+}
+
+func (n *ints) spanBack(d spanDoc) batch.Span {
+	w := d.Weights
+	return batch.Span{
+		StartBlock: n.back(d.StartBlock), EndBlock: n.back(d.EndBlock), StarknetVersion: d.Starknet,
+		OpenedAt: timeOf(d.OpenedAt), ClosedAt: timeOf(d.ClosedAt), Reason: d.Reason,
+		Weights: block.Weights{
+			L1Gas: n.back(w.L1Gas), MessageSegmentLength: n.back(w.MessageSegmentLength), NEvents: n.back(w.NEvents),
+			StateDiffSize: n.back(w.StateDiffSize), SierraGas: n.back(w.SierraGas), NTxs: n.back(w.NTxs), ProvingGas: n.back(w.ProvingGas),
+		},
+	}
+}
+
+func (n *ints) meta(index uint64, status, trace string, l batch.Ledger, version, fence uint64, created, updated time.Time) metaDoc {
+	d := metaDoc{
+		Index: n.of(index), Status: status, TraceID: trace, Version: n.of(version), Fence: n.of(fence),
+		CreatedAt: moment(created), UpdatedAt: moment(updated),
+		Ledger: ledgerDoc{GasUsed: n.of(l.GasUsed), BlobGasUsed: n.of(l.BlobGasUsed), Blobs: l.Blobs, Tx: l.Tx, ProverTask: l.ProverTask, Requests: l.Requests},
+	}
+	if l.FeeWei != nil {
+		d.Ledger.FeeWei = l.FeeWei.String()
+	}
+	if l.Stages != nil {
+		d.Ledger.Stages = map[string]stageDoc{}
+	}
+	for k, s := range l.Stages {
+		d.Ledger.Stages[k] = stageDoc{Jobs: s.Jobs, StartedAt: moment(s.StartedAt), EndedAt: moment(s.EndedAt)}
+	}
+	return d
+}
+
+func (n *ints) ledgerBack(d ledgerDoc) batch.Ledger {
+	l := batch.Ledger{
+		GasUsed: n.back(d.GasUsed), BlobGasUsed: n.back(d.BlobGasUsed), Blobs: d.Blobs, Tx: d.Tx, ProverTask: d.ProverTask, Requests: d.Requests,
+	}
+	if d.FeeWei != "" {
+		fee, ok := new(big.Int).SetString(d.FeeWei, 10)
+		if !ok && n.err == nil {
+			n.err = fmt.Errorf("stored fee %.40q is no number: the document is corrupt", d.FeeWei)
+		}
+		l.FeeWei = fee
+	}
+	if d.Stages != nil {
+		l.Stages = map[string]batch.Stage{}
+	}
+	for k, s := range d.Stages {
+		l.Stages[k] = batch.Stage{Jobs: s.Jobs, StartedAt: timeOf(s.StartedAt), EndedAt: timeOf(s.EndedAt)}
+	}
+	return l
+}
+
+func toSnosDoc(b batch.Snos) (snosDoc, error) {
+	n := &ints{}
+	d := snosDoc{
+		Meta: n.meta(b.Index, string(b.Status), b.TraceID, b.Ledger, b.Version, b.Fence, b.CreatedAt, b.UpdatedAt),
+		Span: n.span(b.Span), Aggregator: n.of(b.Aggregator),
+	}
+	return d, n.err
+}
+
+func (d snosDoc) batch() (batch.Snos, error) {
+	n := &ints{}
+	b := batch.Snos{
+		Span: n.spanBack(d.Span), Index: n.back(d.Meta.Index), Aggregator: n.back(d.Aggregator), Status: batch.SnosStatus(d.Meta.Status),
+		TraceID: d.Meta.TraceID, Ledger: n.ledgerBack(d.Meta.Ledger), Version: n.back(d.Meta.Version), Fence: n.back(d.Meta.Fence),
+		CreatedAt: timeOf(d.Meta.CreatedAt), UpdatedAt: timeOf(d.Meta.UpdatedAt),
+	}
+	return b, n.err
+}
+
+func toAggregatorDoc(b batch.Aggregator) (aggregatorDoc, error) {
+	n := &ints{}
+	d := aggregatorDoc{
+		Meta: n.meta(b.Index, string(b.Status), b.TraceID, b.Ledger, b.Version, b.Fence, b.CreatedAt, b.UpdatedAt),
+		Span: n.span(b.Span), FirstSnos: n.of(b.FirstSnos), Snos: []spanDoc{}, DAWords: b.DAWords, InputSize: b.InputSize,
+		AccumulatorKey: b.AccumulatorKey, Bucket: b.Bucket, Schema: b.Schema,
+	}
+	for _, s := range b.Snos {
+		d.Snos = append(d.Snos, n.span(s))
+	}
+	return d, n.err
+}
+
+func (d aggregatorDoc) batch() (batch.Aggregator, error) {
+	n := &ints{}
+	b := batch.Aggregator{
+		Span: n.spanBack(d.Span), Index: n.back(d.Meta.Index), FirstSnos: n.back(d.FirstSnos), DAWords: d.DAWords, InputSize: d.InputSize,
+		AccumulatorKey: d.AccumulatorKey, Bucket: d.Bucket, Status: batch.AggregatorStatus(d.Meta.Status), TraceID: d.Meta.TraceID,
+		Ledger: n.ledgerBack(d.Meta.Ledger), Version: n.back(d.Meta.Version), Fence: n.back(d.Meta.Fence), Schema: d.Schema,
+		CreatedAt: timeOf(d.Meta.CreatedAt), UpdatedAt: timeOf(d.Meta.UpdatedAt),
+	}
+	for _, s := range d.Snos {
+		b.Snos = append(b.Snos, n.spanBack(s))
+	}
+	return b, n.err
+}

@@ -1,0 +1,199 @@
+package mongodb
+
+import (
+	"context"
+	"fmt"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+
+	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
+	"github.com/madara-orchestrator/orchestrator/shared/resource"
+)
+
+// Batches is a batch.Store.
+type Batches struct {
+	snos        shelf[snosDoc, batch.Snos]
+	aggregators shelf[aggregatorDoc, batch.Aggregator]
+}
+
+var _ batch.Store = (*Batches)(nil)
+
+var batchErrors = sentinels{notFound: batch.ErrNotFound, exists: batch.ErrExists}
+
+// Batches returns the store of batches.
+func (d *DB) Batches() *Batches {
+	return &Batches{
+		snos: shelf[snosDoc, batch.Snos]{
+			c: d.db.Collection(resource.SnosCollection), kind: "SNOS", to: toSnosDoc, from: snosDoc.batch,
+			meta: func(d *snosDoc) *metaDoc { return &d.Meta },
+		},
+		aggregators: shelf[aggregatorDoc, batch.Aggregator]{
+			c: d.db.Collection(resource.AggregatorsCollection), kind: "aggregator", to: toAggregatorDoc, from: aggregatorDoc.batch,
+			meta: func(d *aggregatorDoc) *metaDoc { return &d.Meta },
+		},
+	}
+}
+
+// CreateSnos implements batch.SnosStore.
+func (s *Batches) CreateSnos(ctx context.Context, b batch.Snos) error { return s.snos.create(ctx, b) }
+
+// Snos implements batch.SnosStore.
+func (s *Batches) Snos(ctx context.Context, i uint64) (batch.Snos, error) { return s.snos.one(ctx, i) }
+
+// LastSnos implements batch.SnosStore.
+func (s *Batches) LastSnos(ctx context.Context) (batch.Snos, error) { return s.snos.last(ctx) }
+
+// SnosOfBlock implements batch.SnosStore.
+func (s *Batches) SnosOfBlock(ctx context.Context, number uint64) (batch.Snos, error) {
+	b, err := s.snos.ofBlock(ctx, number)
+	if err == nil && b.EndBlock < number {
+		return batch.Snos{}, notOfBlock("SNOS", number)
+	}
+	return b, err
+}
+
+// ListSnos implements batch.SnosStore.
+func (s *Batches) ListSnos(ctx context.Context, st batch.SnosStatus, from uint64, limit int) ([]batch.Snos, error) {
+	return s.snos.list(ctx, string(st), from, limit)
+}
+
+// SnosRange implements batch.SnosStore.
+func (s *Batches) SnosRange(ctx context.Context, first, last uint64) ([]batch.Snos, error) {
+	filter := bson.D{{Key: "_id", Value: bson.D{{Key: "$gte", Value: bound(first)}, {Key: "$lte", Value: bound(last)}}}}
+	return s.snos.find(ctx, filter, batch.MaxPage, "list a range of SNOS batches")
+}
+
+// UpdateSnos implements batch.SnosStore.
+func (s *Batches) UpdateSnos(ctx context.Context, b batch.Snos) (batch.Snos, error) {
+	return s.snos.update(ctx, b)
+}
+
+// CreateAggregator implements batch.AggregatorStore.
+func (s *Batches) CreateAggregator(ctx context.Context, b batch.Aggregator) error {
+	return s.aggregators.create(ctx, b)
+}
+
+// Aggregator implements batch.AggregatorStore.
+func (s *Batches) Aggregator(ctx context.Context, i uint64) (batch.Aggregator, error) {
+	return s.aggregators.one(ctx, i)
+}
+
+// LastAggregator implements batch.AggregatorStore.
+func (s *Batches) LastAggregator(ctx context.Context) (batch.Aggregator, error) {
+	return s.aggregators.last(ctx)
+}
+
+// AggregatorOfBlock implements batch.AggregatorStore.
+func (s *Batches) AggregatorOfBlock(ctx context.Context, number uint64) (batch.Aggregator, error) {
+	b, err := s.aggregators.ofBlock(ctx, number)
+	if err == nil && b.EndBlock < number {
+		return batch.Aggregator{}, notOfBlock("aggregator", number)
+	}
+	return b, err
+}
+
+// ListAggregators implements batch.AggregatorStore.
+func (s *Batches) ListAggregators(ctx context.Context, st batch.AggregatorStatus, from uint64, limit int) ([]batch.Aggregator, error) {
+	return s.aggregators.list(ctx, string(st), from, limit)
+}
+
+// UpdateAggregator implements batch.AggregatorStore.
+func (s *Batches) UpdateAggregator(ctx context.Context, b batch.Aggregator) (batch.Aggregator, error) {
+	return s.aggregators.update(ctx, b)
+}
+
+func notOfBlock(kind string, number uint64) error {
+	return fmt.Errorf("read the %s batch of block %d: %w", kind, number, batch.ErrNotFound)
+}
+
+// shelf keeps batches of one kind in a collection.
+type shelf[D, B any] struct {
+	c    *mongo.Collection
+	kind string
+	to   func(B) (D, error)
+	from func(D) (B, error)
+	meta func(*D) *metaDoc
+}
+
+func (s *shelf[D, B]) create(ctx context.Context, b B) error {
+	d, err := s.to(b)
+	if err != nil {
+		return fmt.Errorf("create %s batch: %w", s.kind, err)
+	}
+	_, err = s.c.InsertOne(ctx, d)
+	return batchErrors.translate(err, "create %s batch %d", s.kind, s.meta(&d).Index)
+}
+
+func (s *shelf[D, B]) one(ctx context.Context, index uint64) (B, error) {
+	return s.first(ctx, bson.D{{Key: "_id", Value: bound(index)}}, nil, fmt.Sprintf("read %s batch %d", s.kind, index))
+}
+
+func (s *shelf[D, B]) last(ctx context.Context) (B, error) {
+	return s.first(ctx, bson.D{}, bson.D{{Key: "_id", Value: -1}}, "read the last "+s.kind+" batch")
+}
+
+// ofBlock returns the last batch that starts at the block or before.
+func (s *shelf[D, B]) ofBlock(ctx context.Context, number uint64) (B, error) {
+	return s.first(ctx, bson.D{{Key: "start_block", Value: bson.D{{Key: "$lte", Value: bound(number)}}}},
+		bson.D{{Key: "start_block", Value: -1}}, fmt.Sprintf("read the %s batch of block %d", s.kind, number))
+}
+
+func (s *shelf[D, B]) first(ctx context.Context, filter, sort bson.D, what string) (B, error) {
+	o := options.FindOne()
+	if sort != nil {
+		o.SetSort(sort)
+	}
+	var d D
+	if err := s.c.FindOne(ctx, filter, o).Decode(&d); err != nil {
+		var none B
+		return none, batchErrors.translate(err, "%s", what)
+	}
+	return s.from(d)
+}
+
+func (s *shelf[D, B]) list(ctx context.Context, status string, from uint64, limit int) ([]B, error) {
+	filter := bson.D{{Key: "status", Value: status}, {Key: "_id", Value: bson.D{{Key: "$gte", Value: bound(from)}}}}
+	return s.find(ctx, filter, limit, "list "+s.kind+" batches with status "+status)
+}
+
+func (s *shelf[D, B]) find(ctx context.Context, filter bson.D, limit int, what string) ([]B, error) {
+	o := options.Find().SetSort(bson.D{{Key: "_id", Value: 1}}).SetLimit(int64(min(max(limit, 1), batch.MaxPage)))
+	cur, err := s.c.Find(ctx, filter, o)
+	if err != nil {
+		return nil, batchErrors.translate(err, "%s", what)
+	}
+	bs, err := all(ctx, cur, s.from)
+	return bs, batchErrors.translate(err, "%s", what)
+}
+
+// update replaces a batch in one compare-and-set on version and fence; what stood in its way is found out afterwards.
+func (s *shelf[D, B]) update(ctx context.Context, b B) (B, error) {
+	var none B
+	d, err := s.to(b)
+	if err != nil {
+		return none, fmt.Errorf("update %s batch: %w", s.kind, err)
+	}
+	m := s.meta(&d)
+	read := m.Version
+	m.Version++
+	filter := bson.D{{Key: "_id", Value: m.Index}, {Key: "version", Value: read}, {Key: "fence", Value: bson.D{{Key: "$lte", Value: m.Fence}}}}
+	res, err := s.c.ReplaceOne(ctx, filter, d)
+	if err != nil {
+		return none, batchErrors.translate(err, "update %s batch %d", s.kind, m.Index)
+	}
+	if res.MatchedCount == 1 {
+		return s.from(d)
+	}
+	var stored D
+	err = s.c.FindOne(ctx, bson.D{{Key: "_id", Value: m.Index}}).Decode(&stored)
+	switch was := s.meta(&stored); {
+	case err != nil:
+		return none, batchErrors.translate(err, "update %s batch %d", s.kind, m.Index)
+	case was.Fence > m.Fence:
+		return none, fmt.Errorf("update %s batch %d under fence %d, stored is %d: %w", s.kind, m.Index, m.Fence, was.Fence, batch.ErrFenced)
+	default:
+		return none, fmt.Errorf("update %s batch %d at version %d, stored is %d: %w", s.kind, m.Index, read, was.Version, batch.ErrConflict)
+	}
+}

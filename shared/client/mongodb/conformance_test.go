@@ -1,0 +1,56 @@
+package mongodb_test
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/madara-orchestrator/orchestrator/scripts/testenv"
+	"github.com/madara-orchestrator/orchestrator/shared/client/mongodb"
+	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
+	"github.com/madara-orchestrator/orchestrator/shared/core/batch/batchtest"
+	"github.com/madara-orchestrator/orchestrator/shared/core/job"
+	"github.com/madara-orchestrator/orchestrator/shared/core/job/jobtest"
+	"github.com/madara-orchestrator/orchestrator/shared/core/lock"
+	"github.com/madara-orchestrator/orchestrator/shared/core/lock/locktest"
+	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
+	"github.com/madara-orchestrator/orchestrator/shared/core/schedule/scheduletest"
+)
+
+var databases atomic.Int64
+
+// open returns an empty database with its indexes.
+func open(t *testing.T) *mongodb.DB {
+	t.Helper()
+	db, err := mongodb.Connect(mongodb.Config{
+		URI: testenv.Mongod(t), Database: fmt.Sprintf("test%d", databases.Add(1)), PoolSize: 8, Timeout: 30 * time.Second,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close(context.Background()) })
+	for range 2 { // again changes nothing
+		if err := db.EnsureIndexes(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return db
+}
+
+func TestConformance(t *testing.T) {
+	t.Parallel()
+	t.Run("Jobs", func(t *testing.T) {
+		jobtest.TestStore(t, func(t *testing.T) job.Store { return open(t).Jobs() })
+	})
+	t.Run("Batches", func(t *testing.T) {
+		batchtest.TestStore(t, func(t *testing.T) batch.Store { return open(t).Batches() })
+	})
+	t.Run("Locks", func(t *testing.T) {
+		locktest.TestLocker(t, func(t *testing.T, c *locktest.Clock) lock.Locker { return open(t).Locks(c.Now) })
+	})
+	t.Run("Control", func(t *testing.T) {
+		scheduletest.TestControl(t, func(t *testing.T) schedule.Control { return open(t).Controls() })
+	})
+}

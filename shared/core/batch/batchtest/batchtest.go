@@ -1,0 +1,233 @@
+// Package batchtest is the conformance suite of batch.Store.
+package batchtest
+
+import (
+	"context"
+	"errors"
+	"math/big"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
+	"github.com/madara-orchestrator/orchestrator/shared/core/block"
+)
+
+var start = time.Date(2026, 3, 4, 5, 6, 7, 8e6, time.UTC)
+
+// TestStore holds a store against the contract of batch.Store. newStore returns an empty one.
+func TestStore(t *testing.T, newStore func(t *testing.T) batch.Store) {
+	t.Helper()
+	for name, run := range map[string]func(*testing.T, context.Context, batch.Store){
+		"SnosKeepsEveryField": testSnosFields, "AggregatorKeepsEveryField": testAggregatorFields,
+		"Snos": testSnos, "Aggregators": testAggregators, "UpdateIsCompareAndSet": testUpdate, "FencedWriterLoses": testFence,
+		"OneOfManyWritersWins": testRace,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			run(t, ctx, newStore(t))
+		})
+	}
+}
+
+func span(from, to uint64) batch.Span {
+	return batch.Span{
+		StartBlock: from, EndBlock: to, StarknetVersion: "0.14.1", OpenedAt: start, ClosedAt: start.Add(time.Minute), Reason: batch.BlockCount,
+		Weights: block.Weights{L1Gas: 1, MessageSegmentLength: 2, NEvents: 3, StateDiffSize: 4, SierraGas: 5, NTxs: 6, ProvingGas: 7},
+	}
+}
+
+// ledger has a fee beyond 64 bits.
+func ledger() batch.Ledger {
+	l := batch.Ledger{GasUsed: 9, BlobGasUsed: 8, Blobs: 2, Tx: "0x1", ProverTask: "p", FeeWei: new(big.Int).Lsh(big.NewInt(7), 90), Requests: map[string]int{"rpc": 3}}
+	l.Pass("SnosRun", start, start.Add(time.Second))
+	return l
+}
+
+func snos(i uint64) batch.Snos {
+	return batch.Snos{Span: span(i*10, i*10+9), Index: i, Aggregator: 1, Status: batch.SnosClosed, TraceID: "t", Ledger: ledger(), CreatedAt: start, UpdatedAt: start}
+}
+
+func aggregator(i uint64) batch.Aggregator {
+	return batch.Aggregator{
+		Span: span(i*100, i*100+99), Index: i, FirstSnos: i * 10, Snos: []batch.Span{span(i*100, i*100+49), span(i*100+50, i*100+99)}, DAWords: 77,
+		InputSize: 66, AccumulatorKey: "k", Bucket: "b", Status: batch.Closed, TraceID: "t", Ledger: ledger(), Schema: 1, CreatedAt: start, UpdatedAt: start,
+	}
+}
+
+func same[T any](t *testing.T, got, want T) {
+	t.Helper()
+	equal := cmp.Comparer(func(a, b *big.Int) bool { return a == b || a != nil && b != nil && a.Cmp(b) == 0 })
+	if d := cmp.Diff(want, got, equal, cmpopts.EquateEmpty()); d != "" {
+		t.Errorf("batch differs (-want +got):\n%s", d)
+	}
+}
+
+func must[T any](v T, err error) func(*testing.T) T {
+	return func(t *testing.T) T {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+}
+
+func testSnosFields(t *testing.T, ctx context.Context, s batch.Store) {
+	b := snos(1)
+	if err := s.CreateSnos(ctx, b); err != nil {
+		t.Fatal(err)
+	}
+	same(t, must(s.Snos(ctx, 1))(t), b)
+	if err := s.CreateSnos(ctx, b); !errors.Is(err, batch.ErrExists) {
+		t.Errorf("created twice: %v", err)
+	}
+}
+
+func testAggregatorFields(t *testing.T, ctx context.Context, s batch.Store) {
+	b := aggregator(1)
+	if err := s.CreateAggregator(ctx, b); err != nil {
+		t.Fatal(err)
+	}
+	same(t, must(s.Aggregator(ctx, 1))(t), b)
+	if err := s.CreateAggregator(ctx, b); !errors.Is(err, batch.ErrExists) {
+		t.Errorf("created twice: %v", err)
+	}
+}
+
+func testSnos(t *testing.T, ctx context.Context, s batch.Store) {
+	if _, err := s.LastSnos(ctx); !errors.Is(err, batch.ErrNotFound) {
+		t.Errorf("last of none: %v", err)
+	}
+	for i := uint64(1); i <= 5; i++ {
+		b := snos(i)
+		if i%2 == 0 {
+			b.Status = batch.SnosProving
+		}
+		if err := s.CreateSnos(ctx, b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if b := must(s.LastSnos(ctx))(t); b.Index != 5 {
+		t.Errorf("last is %d", b.Index)
+	}
+	for number, want := range map[uint64]uint64{10: 1, 19: 1, 20: 2, 59: 5} {
+		if b := must(s.SnosOfBlock(ctx, number))(t); b.Index != want {
+			t.Errorf("block %d is in batch %d, want %d", number, b.Index, want)
+		}
+	}
+	for _, number := range []uint64{9, 60} {
+		if _, err := s.SnosOfBlock(ctx, number); !errors.Is(err, batch.ErrNotFound) {
+			t.Errorf("block %d: %v", number, err)
+		}
+	}
+	var got []uint64
+	for _, b := range must(s.ListSnos(ctx, batch.SnosClosed, 2, 10))(t) {
+		got = append(got, b.Index)
+	}
+	for _, b := range must(s.ListSnos(ctx, batch.SnosClosed, 0, 1))(t) {
+		got = append(got, b.Index)
+	}
+	for _, b := range must(s.SnosRange(ctx, 4, 9))(t) {
+		got = append(got, b.Index)
+	}
+	if d := cmp.Diff([]uint64{3, 5, 1, 4, 5}, got); d != "" {
+		t.Errorf("listings (-want +got):\n%s", d)
+	}
+	if _, err := s.Snos(ctx, 99); !errors.Is(err, batch.ErrNotFound) {
+		t.Errorf("batch 99: %v", err)
+	}
+}
+
+func testAggregators(t *testing.T, ctx context.Context, s batch.Store) {
+	if _, err := s.LastAggregator(ctx); !errors.Is(err, batch.ErrNotFound) {
+		t.Errorf("last of none: %v", err)
+	}
+	for i := uint64(1); i <= 3; i++ {
+		if err := s.CreateAggregator(ctx, aggregator(i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if b := must(s.LastAggregator(ctx))(t); b.Index != 3 {
+		t.Errorf("last is %d", b.Index)
+	}
+	if b := must(s.AggregatorOfBlock(ctx, 250))(t); b.Index != 2 {
+		t.Errorf("block 250 is in batch %d", b.Index)
+	}
+	if _, err := s.AggregatorOfBlock(ctx, 400); !errors.Is(err, batch.ErrNotFound) {
+		t.Errorf("block 400: %v", err)
+	}
+	if bs := must(s.ListAggregators(ctx, batch.Closed, 2, 10))(t); len(bs) != 2 || bs[0].Index != 2 {
+		t.Errorf("listing has %d batches", len(bs))
+	}
+}
+
+func testUpdate(t *testing.T, ctx context.Context, s batch.Store) {
+	b := aggregator(1)
+	if _, err := s.UpdateAggregator(ctx, b); !errors.Is(err, batch.ErrNotFound) {
+		t.Errorf("no batch: %v", err)
+	}
+	if err := s.CreateAggregator(ctx, b); err != nil {
+		t.Fatal(err)
+	}
+	b.Status = batch.PendingAggregatorRun
+	next := must(s.UpdateAggregator(ctx, b))(t)
+	if next.Version != b.Version+1 {
+		t.Errorf("version %d after %d", next.Version, b.Version)
+	}
+	b.Status = batch.Completed
+	if _, err := s.UpdateAggregator(ctx, b); !errors.Is(err, batch.ErrConflict) {
+		t.Errorf("an old version was taken: %v", err)
+	}
+	same(t, must(s.Aggregator(ctx, 1))(t), next)
+	if bs := must(s.ListAggregators(ctx, batch.Closed, 0, 10))(t); len(bs) != 0 {
+		t.Errorf("%d batches are listed with the old status", len(bs))
+	}
+}
+
+func testFence(t *testing.T, ctx context.Context, s batch.Store) {
+	b := snos(1)
+	b.Fence = 5
+	if err := s.CreateSnos(ctx, b); err != nil {
+		t.Fatal(err)
+	}
+	old := b
+	old.Fence = 4
+	if _, err := s.UpdateSnos(ctx, old); !errors.Is(err, batch.ErrFenced) {
+		t.Errorf("a writer with an older lease: %v", err)
+	}
+	b.Fence = 6
+	if _, err := s.UpdateSnos(ctx, b); err != nil {
+		t.Errorf("a writer with a newer lease: %v", err)
+	}
+}
+
+func testRace(t *testing.T, ctx context.Context, s batch.Store) {
+	b := snos(1)
+	if err := s.CreateSnos(ctx, b); err != nil {
+		t.Fatal(err)
+	}
+	var won atomic.Int64
+	var wg sync.WaitGroup
+	for range 12 {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			if _, err := s.UpdateSnos(ctx, b); err == nil {
+				won.Add(1)
+			} else if !errors.Is(err, batch.ErrConflict) {
+				t.Error(err)
+			}
+		}()
+	}
+	wg.Wait()
+	if won.Load() != 1 {
+		t.Errorf("%d writers won", won.Load())
+	}
+}
