@@ -63,7 +63,8 @@ func (s *Signer) publicKey(ctx context.Context) ([]byte, error) {
 	if err != nil {
 		return nil, s.translate("read the public key", err)
 	}
-	if out.KeySpec != types.KeySpecEccSecgP256k1 || out.KeyUsage != types.KeyUsageTypeSignVerify {
+	// Emulators leave the spec out; the key itself names its curve too.
+	if out.KeySpec != "" && out.KeySpec != types.KeySpecEccSecgP256k1 || out.KeyUsage != types.KeyUsageTypeSignVerify {
 		return nil, fmt.Errorf("key %s is %s for %s, want %s for %s: %w", s.key, out.KeySpec, out.KeyUsage,
 			types.KeySpecEccSecgP256k1, types.KeyUsageTypeSignVerify, ErrKey)
 	}
