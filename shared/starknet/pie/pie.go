@@ -23,11 +23,13 @@ type Program struct {
 	Main     uint64   // program counter of main
 }
 
-// Page is a continuous part of the output that is published as one.
+// Page is a continuous part of the output that is published as one. Start and Size are words.
 type Page struct{ Start, Size uint64 }
 
-// PIE is what is known of a run. Memory beside the output is left out.
+// PIE is what is known of a run. Memory beside the output is checked while it is read, and left out.
 type PIE struct {
+	// Version is the form of the file: "1.0" or "1.1".
+	Version string
 	Program Program
 	// Output are the words of the output builtin's segment.
 	Output []felt.Felt
@@ -37,15 +39,20 @@ type PIE struct {
 	Tree []int
 	// Steps is the number of Cairo steps.
 	Steps uint64
+	// MemoryHoles is the number of cells of the run's address space that were not used.
+	MemoryHoles uint64
+	// Instances is how often each builtin was used, by the builtin's name.
+	Instances map[string]uint64
 	// MemoryCells is the number of cells in memory.bin.
-	MemoryCells int
+	MemoryCells int64
 }
 
 // bootloaderVersion is the first element of what a program hash hashes.
 const bootloaderVersion = 0
 
 // Hash is the program hash that a fact holds: the Pedersen hash chain over the length and [bootloader version, main, number
-// of builtins, builtins, data] (cairo-lang, bootloaders/hash_program.py).
+// of builtins, builtins, data] (cairo-lang, bootloaders/hash_program.py). It takes time in proportion to the data: about 3 s
+// for 100,000 words.
 func (p Program) Hash() (felt.Felt, error) {
 	chain := []felt.Felt{felt.FromUint64(bootloaderVersion), felt.FromUint64(p.Main), felt.FromUint64(uint64(len(p.Builtins)))}
 	for _, b := range p.Builtins {
@@ -63,3 +70,17 @@ func (p Program) Hash() (felt.Felt, error) {
 	}
 	return acc, nil
 }
+
+// aggregatorPrefix marks the hash of a program that a bootloader ran as an aggregator.
+var aggregatorPrefix = func() felt.Felt {
+	f, err := felt.FromShortString("AGGREGATOR")
+	if err != nil {
+		panic(err) // fixed input
+	}
+	return f
+}()
+
+// AggregatorHash is the program hash under which the applicative bootloader registers an aggregator's fact, from the
+// program's own hash: Pedersen("AGGREGATOR", program) (cairo-lang, bootloaders/aggregator_utils.py). Core contracts of
+// Starknet that are proven by SHARP hold it as their aggregatorProgramHash.
+func AggregatorHash(program felt.Felt) felt.Felt { return hash.Pedersen(aggregatorPrefix, program) }

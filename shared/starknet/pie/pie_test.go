@@ -141,9 +141,9 @@ func TestMalformed(t *testing.T) {
 		"half a cell":          {"memory.bin", make([]byte, 41), "memory.bin"},
 		"plain address":        {"memory.bin", make([]byte, 40), "relocatable"},
 		"no memory":            {"memory.bin", []byte{}, "0 of 3 output words"},
-		"pages without a tree": {"additional_data.json", []byte(`{"output_builtin":{"pages":{"1":[1,1],"2":[2,1]}}}`), "fact topology"},
-		"pages with a gap":     {"additional_data.json", []byte(`{"output_builtin":{"pages":{"1":[0,1],"2":[2,1]}}}`), "does not follow"},
-		"pages by other names": {"additional_data.json", []byte(`{"output_builtin":{"pages":{"7":[0,1]}}}`), "none of number 1"},
+		"pages without a tree": {"additional_data.json", []byte(`{"output_builtin":{"pages":{"1":[1,1],"2":[2,1]},"attributes":{}}}`), "fact topology"},
+		"pages with a gap":     {"additional_data.json", []byte(`{"output_builtin":{"pages":{"1":[1,1],"2":[3,1]},"attributes":{"gps_fact_topology":[3,3]}}}`), "the next begins at 3"},
+		"pages by other names": {"additional_data.json", []byte(`{"output_builtin":{"pages":{"7":[0,1]},"attributes":{}}}`), "none of number 1"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
