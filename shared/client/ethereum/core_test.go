@@ -36,6 +36,12 @@ func fact(u settlement.Update, c settlement.Config) [32]byte {
 // send signs, sends and mines a payload at a comfortable price.
 func (b *bench) send(t *testing.T, w *ethereum.Wallet, p tx.Payload) tx.Status {
 	t.Helper()
+	return b.sendAnd(t, w, p, b.Mine)
+}
+
+// sendAnd is send on a chain that mine adds blocks to.
+func (b *bench) sendAnd(t *testing.T, w *ethereum.Wallet, p tx.Payload, mine func(n int)) tx.Status {
+	t.Helper()
 	ctx := t.Context()
 	h := must(w.Head(ctx))(t)
 	a := must(w.Account(ctx, 0))(t)
@@ -45,7 +51,7 @@ func (b *bench) send(t *testing.T, w *ethereum.Wallet, p tx.Payload) tx.Status {
 	if err := w.Broadcast(ctx, signed, p); err != nil {
 		t.Fatal(err)
 	}
-	b.Mine(1)
+	mine(1)
 	s := must(w.Lookup(ctx, signed.Hash))(t)
 	if s.Phase != tx.Included {
 		t.Fatalf("transaction is %s", s.Phase)

@@ -24,6 +24,8 @@ type Service struct {
 	Mine func(n int)
 	// Blobs says whether the chain takes blobs.
 	Blobs bool
+	// Lax says that the pool takes replacements of blob transactions without every price being doubled, as anvil's does.
+	Lax bool
 }
 
 // Harness makes services. Each rule gets one of its own; they run in parallel.
