@@ -151,7 +151,7 @@ func (c *Core) read(ctx context.Context, block hexutil.Uint64, views ...view) er
 		return err
 	}
 	for i, v := range views {
-		if errs[i] != nil && v.optional && revertOf(errs[i]) != nil {
+		if v.optional && (revertOf(errs[i]) != nil || errs[i] == nil && len(raw[i]) == 0) {
 			*v.into = new(big.Int)
 			continue
 		}

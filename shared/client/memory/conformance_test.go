@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/madara-orchestrator/orchestrator/shared/client/memory"
+	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
+	"github.com/madara-orchestrator/orchestrator/shared/core/artifact/artifacttest"
 	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
 	"github.com/madara-orchestrator/orchestrator/shared/core/batch/batchtest"
 	"github.com/madara-orchestrator/orchestrator/shared/core/cache"
@@ -13,6 +15,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/job/jobtest"
 	"github.com/madara-orchestrator/orchestrator/shared/core/lock"
 	"github.com/madara-orchestrator/orchestrator/shared/core/lock/locktest"
+	"github.com/madara-orchestrator/orchestrator/shared/core/queue/queuetest"
 	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
 	"github.com/madara-orchestrator/orchestrator/shared/core/schedule/scheduletest"
 )
@@ -38,4 +41,20 @@ func TestConformance(t *testing.T) {
 			Pass: func(_ cache.Cache, d time.Duration) { c.Advance(d) },
 		})
 	})
+}
+
+func TestQueueConformance(t *testing.T) {
+	t.Parallel()
+	queuetest.TestQueue(t, func(t *testing.T) queuetest.Queue {
+		q, err := memory.NewQueues(nil, memory.Declaration{Name: "q", Visibility: time.Hour, MaxReceives: 3, DeadLetter: "dead"}, memory.Declaration{Name: "dead", Visibility: time.Hour})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return queuetest.Queue{Q: q, Name: "q", DeadLetter: "dead", MaxReceives: 3}
+	})
+}
+
+func TestArtifactConformance(t *testing.T) {
+	t.Parallel()
+	artifacttest.TestStore(t, func(*testing.T) artifact.Store { return memory.NewArtifacts(nil) })
 }

@@ -1,0 +1,87 @@
+package s3_test
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/madara-orchestrator/orchestrator/scripts/emulator"
+	"github.com/madara-orchestrator/orchestrator/scripts/testenv"
+	"github.com/madara-orchestrator/orchestrator/shared/client/s3"
+	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
+	"github.com/madara-orchestrator/orchestrator/shared/core/artifact/artifacttest"
+	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
+)
+
+var stacks atomic.Int64
+
+func TestConformance(t *testing.T) {
+	t.Parallel()
+	cfg := emulator.Config(testenv.Moto(t))
+	artifacttest.TestStore(t, func(t *testing.T) artifact.Store {
+		s, err := emulator.Provision(t.Context(), cfg, emulator.Options{Chain: fmt.Sprintf("s3x%d", stacks.Add(1)), Layer: schedule.L2})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s3.New(cfg, s.Bucket, true)
+	})
+}
+
+// server takes uploads in parts and forgets them.
+func server(t *testing.T, got *atomic.Int64) *httptest.Server {
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		n, _ := io.Copy(io.Discard, r.Body)
+		got.Add(n)
+		w.Header().Set("ETag", `"x"`)
+		if r.Method == http.MethodPost && strings.Contains(r.URL.RawQuery, "uploads") {
+			fmt.Fprint(w, `<InitiateMultipartUploadResult><Bucket>b</Bucket><Key>k</Key><UploadId>u</UploadId></InitiateMultipartUploadResult>`)
+		} else if r.Method == http.MethodPost {
+			fmt.Fprint(w, `<CompleteMultipartUploadResult><ETag>"x"</ETag></CompleteMultipartUploadResult>`)
+		}
+	}))
+	t.Cleanup(srv.Close)
+	return srv
+}
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) { return len(p), nil }
+
+// A 200 MB artifact passes in a fraction of its size of memory. It runs alone: other tests' memory would count.
+func TestMemoryIsBounded(t *testing.T) {
+	const size = 200 << 20
+	const most = 64 << 20
+	var got atomic.Int64
+	store := s3.New(emulator.Config(server(t, &got).URL), "b", true)
+	var peak atomic.Uint64
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for {
+			var m runtime.MemStats
+			runtime.ReadMemStats(&m)
+			peak.Store(max(peak.Load(), m.HeapInuse))
+			select {
+			case <-stop:
+				return
+			case <-time.After(5 * time.Millisecond):
+			}
+		}
+	}()
+	err := store.Put(t.Context(), "k", io.LimitReader(zeros{}, size))
+	close(stop)
+	<-stopped
+	if err != nil || got.Load() < size {
+		t.Fatalf("%d bytes arrived, %v", got.Load(), err)
+	}
+	if peak.Load() > most {
+		t.Errorf("the heap grew to %d MB for an artifact of %d MB", peak.Load()>>20, size>>20)
+	}
+	t.Logf("peak heap %d MB", peak.Load()>>20)
+}

@@ -1,0 +1,78 @@
+// Package sns is Amazon SNS: an alert.Notifier.
+package sns
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sns"
+	"github.com/aws/aws-sdk-go-v2/service/sns/types"
+
+	"github.com/madara-orchestrator/orchestrator/shared/core/alert"
+)
+
+// Topic is an alert.Notifier.
+type Topic struct {
+	api   *sns.Client
+	arn   string
+	chain string
+}
+
+var _ alert.Notifier = (*Topic)(nil)
+
+// New returns the notifier of a topic; chain is the deployment's name, which each alert starts with. It makes no request.
+func New(cfg aws.Config, topicARN, chain string) *Topic {
+	return &Topic{api: sns.NewFromConfig(cfg), arn: topicARN, chain: chain}
+}
+
+// Message is an alert as subscribers get it, in JSON.
+type Message struct {
+	Chain    string         `json:"chain"`
+	Severity alert.Severity `json:"severity"`
+	Key      string         `json:"key"`
+	Title    string         `json:"title"`
+	Detail   string         `json:"detail"`
+	JobID    string         `json:"job_id,omitempty"`
+	JobType  string         `json:"job_type,omitempty"`
+	Batch    uint64         `json:"batch,omitempty"`
+	At       time.Time      `json:"at"`
+}
+
+// maxSubject is SNS's limit for subjects, in characters.
+const maxSubject = 100
+
+// subject makes SNS take the title: ASCII without control characters, of limited length.
+func (t *Topic) subject(a alert.Alert) string {
+	s := strings.Map(func(r rune) rune {
+		if r < ' ' || r > '~' {
+			return '?'
+		}
+		return r
+	}, fmt.Sprintf("[%s] %s: %s", t.chain, a.Severity, a.Title))
+	return s[:min(len(s), maxSubject)]
+}
+
+// Notify implements alert.Notifier. Severity and key are message attributes, for subscription filters.
+func (t *Topic) Notify(ctx context.Context, a alert.Alert) error {
+	body, err := json.MarshalIndent(Message{
+		Chain: t.chain, Severity: a.Severity, Key: a.Key, Title: a.Title, Detail: a.Detail, JobID: a.JobID, JobType: a.JobType, Batch: a.Batch, At: a.At,
+	}, "", "  ")
+	if err != nil {
+		return fmt.Errorf("encode alert %s: %w", a.Key, err)
+	}
+	attribute := func(v string) types.MessageAttributeValue {
+		return types.MessageAttributeValue{DataType: aws.String("String"), StringValue: aws.String(v)}
+	}
+	_, err = t.api.Publish(ctx, &sns.PublishInput{
+		TopicArn: &t.arn, Subject: aws.String(t.subject(a)), Message: aws.String(string(body)),
+		MessageAttributes: map[string]types.MessageAttributeValue{"severity": attribute(string(a.Severity)), "chain": attribute(t.chain)},
+	})
+	if err != nil {
+		return fmt.Errorf("send alert %s: %w", a.Key, err)
+	}
+	return nil
+}

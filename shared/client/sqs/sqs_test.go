@@ -1,0 +1,31 @@
+package sqs_test
+
+import (
+	"fmt"
+	"sync/atomic"
+	"testing"
+
+	"github.com/madara-orchestrator/orchestrator/scripts/emulator"
+	"github.com/madara-orchestrator/orchestrator/scripts/testenv"
+	"github.com/madara-orchestrator/orchestrator/shared/client/sqs"
+	"github.com/madara-orchestrator/orchestrator/shared/core/queue/queuetest"
+	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
+	"github.com/madara-orchestrator/orchestrator/shared/resource"
+)
+
+var stacks atomic.Int64
+
+func TestConformance(t *testing.T) {
+	t.Parallel()
+	cfg := emulator.Config(testenv.Moto(t))
+	queuetest.TestQueue(t, func(t *testing.T) queuetest.Queue {
+		chain := fmt.Sprintf("sqs%d", stacks.Add(1))
+		if _, err := emulator.Provision(t.Context(), cfg, emulator.Options{Chain: chain, Layer: schedule.L2}); err != nil {
+			t.Fatal(err)
+		}
+		q := resource.Queues()[0]
+		return queuetest.Queue{
+			Q: sqs.New(cfg), Name: resource.Physical(chain, q.Name), DeadLetter: resource.Physical(chain, q.DeadLetter), MaxReceives: q.MaxReceives,
+		}
+	})
+}
