@@ -250,15 +250,6 @@ func TestCalldata_FirstUpdate(t *testing.T) {
 	}
 }
 
-func BenchmarkCalldata(b *testing.B) {
-	u, s, c := made(b, 2)
-	for b.Loop() {
-		if _, err := ethereum.Calldata(u, s, c); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
-
 // FuzzCalldata feeds words that come from outside: whatever they are, they are taken or refused with the contract's word.
 func FuzzCalldata(f *testing.F) {
 	u, s, c := made(f, 0)
