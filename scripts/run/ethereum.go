@@ -16,14 +16,12 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/client/mockprover"
 	"github.com/madara-orchestrator/orchestrator/shared/client/snosrunner/dev"
 	"github.com/madara-orchestrator/orchestrator/shared/core/da"
-	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 	"github.com/madara-orchestrator/orchestrator/shared/core/proof"
 	"github.com/madara-orchestrator/orchestrator/shared/core/settlement"
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
 	"github.com/madara-orchestrator/orchestrator/shared/service/settling"
 	"github.com/madara-orchestrator/orchestrator/shared/setup"
-	"github.com/madara-orchestrator/orchestrator/shared/starknet/blob"
-	"github.com/madara-orchestrator/orchestrator/shared/starknet/output"
+	"github.com/madara-orchestrator/orchestrator/shared/setup/protocol"
 )
 
 // blockTime is the time between blocks of the embedded settlement layer.
@@ -38,22 +36,6 @@ type settlementLayer struct {
 	codec    settling.Codec
 	about    string
 	close    func()
-}
-
-// codec is the protocol arithmetic of Ethereum.
-var codec = settling.Codec{
-	UpdateWords: output.UpdateWords,
-	Blobs: func(segment []felt.Felt) ([][]byte, error) {
-		blobs, err := blob.FromWords(segment)
-		if err != nil {
-			return nil, err
-		}
-		out := make([][]byte, len(blobs))
-		for i := range blobs {
-			out[i] = blobs[i][:]
-		}
-		return out, nil
-	},
 }
 
 // startEthereum starts or connects an Ethereum node and deploys the contracts on it.
@@ -152,7 +134,7 @@ func clients(ctx context.Context, node *ethereum.Node, d devethereum.Deployment)
 	policy.ReplaceAfter = 20 * time.Second
 	return &settlementLayer{
 		contract: core, wallet: setup.Wallet{Chain: wallet, Name: "ethereum/" + address.Hex(), Policy: policy}, da: layer,
-		prover: mockprover.New(mockprover.Options{Registry: registrar, Proofs: true}), codec: codec,
+		prover: mockprover.New(mockprover.Options{Registry: registrar, Proofs: true}), codec: protocol.Codec(),
 		about: fmt.Sprintf("core contract %s, fact registry %s", d.Core, d.Registry), close: node.Close,
 	}, nil
 }

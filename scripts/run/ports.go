@@ -21,21 +21,6 @@ const chainName = "local"
 // pace is how much faster than in the cloud jobs are polled and schedules fire.
 const pace = 40
 
-// policies are the cloud's with shorter pauses: everything is on this machine.
-func policies() map[job.Type]job.Policy {
-	faster := func(b job.Backoff) job.Backoff {
-		b.First, b.Max = max(b.First/pace, 20*time.Millisecond), b.Max/pace
-		return b
-	}
-	ps := job.Policies()
-	for t, p := range ps {
-		p.Poll, p.Watch, p.Retry = faster(p.Poll), faster(p.Watch), faster(p.Retry)
-		p.MaxVerify *= pace
-		ps[t] = p
-	}
-	return ps
-}
-
 // queues is what a run has of queues: the functions send, the platform receives.
 type queues interface{ queue.Queue }
 
@@ -53,7 +38,7 @@ func memoryCore(o options, log *slog.Logger) (setup.Core, queues, error) {
 	return setup.Core{
 		Chain: chainName, Layer: o.layer, Jobs: memory.NewJobs(env), Batches: memory.NewBatches(env), Locks: memory.NewLocks(env),
 		Control: memory.NewControls(env), Queue: qs, Artifacts: memory.NewArtifacts(env), Alerts: memory.NewAlerts(env),
-		Events: memory.NewEvents(env), Policies: policies(), Now: time.Now, Log: log,
+		Events: memory.NewEvents(env), Policies: job.Paced(job.Policies(), pace), Now: time.Now, Log: log,
 	}, qs, nil
 }
 

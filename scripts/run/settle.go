@@ -19,8 +19,8 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
-	"github.com/madara-orchestrator/orchestrator/shared/service/batching"
 	"github.com/madara-orchestrator/orchestrator/shared/setup"
+	"github.com/madara-orchestrator/orchestrator/shared/setup/protocol"
 	"github.com/madara-orchestrator/orchestrator/shared/starknet/statediff"
 )
 
@@ -115,17 +115,10 @@ func deploy(ctx context.Context, o options, core setup.Core, qs queues, a *appCh
 	fs[resource.FnStateTransition] = platform.InProcess(core.StateTransition(l.contract, l.wallet, l.codec).Handle)
 	fs[resource.FnJobFailure] = platform.InProcess(core.DeadLetters().Handle)
 	fs[resource.FnTrigger] = platform.InProcess(core.TriggerFunction(setup.Trigger{
-		Source: a.source, Prover: l.prover, NewSizer: newSizer, SupportsVersion: statediff.Supports, Limits: limits,
+		Source: a.source, Prover: l.prover, NewSizer: protocol.NewSizer, SupportsVersion: statediff.Supports, Limits: limits,
 		FirstBlock: a.first, FirstBatch: 1, Window: 50, Invoke: invoke(p), ReconcileGrace: time.Second,
 	}).Handle)
 	return p, nil
-}
-
-func newSizer(version string, saved []byte) (batching.Sizer, error) {
-	if saved == nil {
-		return statediff.NewAccumulator(version)
-	}
-	return statediff.LoadAccumulator(saved)
 }
 
 // finished says whether the contract holds the last block and its job is completed, or in a dry run whether only sending is

@@ -16,6 +16,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
 	"github.com/madara-orchestrator/orchestrator/shared/core/block"
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
+	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
 )
@@ -37,7 +38,9 @@ type Config struct {
 	Batch      Batch      `envPrefix:"BATCH_"`
 	API        API        `envPrefix:"API_"`
 	DryRun     bool       `env:"DRY_RUN"`
-	LogLevel   string     `env:"LOG_LEVEL" envDefault:"info"`
+	// Pace divides the pauses between polls, for tests and development; 1 is the cloud's.
+	Pace     int    `env:"PACE" envDefault:"1"`
+	LogLevel string `env:"LOG_LEVEL" envDefault:"info"`
 }
 
 // Chain is the app chain.
@@ -102,9 +105,11 @@ type Prover struct {
 	Proofs    bool   `env:"PROOFS"` // store finished proofs
 }
 
-// Snos is who runs SNOS.
+// Snos is who runs SNOS, and the aggregator program where the prover doesn't.
 type Snos struct {
-	Kind string `env:"KIND" envDefault:"dev"` // dev
+	Kind        string `env:"KIND" envDefault:"http"` // http
+	URL         string `env:"URL"`
+	TokenSecret string `env:"TOKEN_SECRET"` // name of the secret that is the runner's bearer token; optional
 }
 
 // Batch are the closing rules. Zero values mean the defaults of batch.DefaultLimits.
@@ -184,6 +189,9 @@ func (c Config) TxPolicy() tx.Policy {
 	return p
 }
 
+// Policies are how jobs are tried and polled, at the configured pace.
+func (c Config) Policies() map[job.Type]job.Policy { return job.Paced(job.Policies(), c.Pace) }
+
 func set[T comparable](to *T, v T) {
 	var zero T
 	if v != zero {
@@ -226,10 +234,14 @@ func (c Config) faults() []error {
 	}
 	f.check(c.Settlement.FirstBatch >= 1, "SETTLEMENT_FIRST_BATCH", "0: batches count from 1")
 	f.oneOf("PROVER_KIND", c.Prover.Kind, "mock")
-	f.oneOf("SNOS_KIND", c.Snos.Kind, "dev")
+	f.oneOf("SNOS_KIND", c.Snos.Kind, "http")
+	f.url("SNOS_URL", c.Snos.URL, c.Snos.Kind == "http")
+	f.check(c.Prover.Kind != "mock" || (c.Prover.KeySecret == "") == (c.Settlement.Verifier == ""), "PROVER_KEY_SECRET",
+		"the mock prover registers facts on SETTLEMENT_VERIFIER with this key: give both, or none to register nothing")
 	f.check(c.Batch.Blobs >= 0 && c.Batch.Blobs <= 9, "BATCH_BLOBS", "%d: want 1 to 9, or 0 for the default", c.Batch.Blobs)
 	f.check(c.Batch.BlobBuffer >= 0 && c.Batch.BlobBuffer < batch.WordsPerBlob, "BATCH_BLOB_BUFFER", "%d: want 0 to 4095 words", c.Batch.BlobBuffer)
 	f.check(c.Batch.Window >= 1, "BATCH_WINDOW", "0: no job would ever be created")
+	f.check(c.Pace >= 1 && c.Pace <= 1000, "PACE", "%d: want 1 to 1000", c.Pace)
 	f.oneOf("LOG_LEVEL", c.LogLevel, "debug", "info", "warn", "error")
 	return f.errs
 }

@@ -12,7 +12,7 @@ func valid() map[string]string {
 		"CHAIN_NAME": "dev", "CHAIN_LAYER": "l2", "CHAIN_ID": "SN_DEV", "CHAIN_RPC": "http://127.0.0.1:9944",
 		"MONGO_URI": "mongodb://127.0.0.1:27017", "AWS_BUCKET": "b", "AWS_TOPIC_ARN": "arn", "AWS_BUS": "bus",
 		"SETTLEMENT_RPC": "http://127.0.0.1:8545", "SETTLEMENT_CHAIN_ID": "31337", "SETTLEMENT_CONTRACT": "0x1",
-		"SETTLEMENT_KEY_SECRET": "key",
+		"SETTLEMENT_KEY_SECRET": "key", "SNOS_URL": "http://127.0.0.1:9000",
 	}
 }
 
@@ -51,6 +51,8 @@ func TestFaults(t *testing.T) {
 		"not a number":          {map[string]string{"BATCH_BLOCKS": "many"}, "Blocks"},
 		"negative fee cap":      {map[string]string{"SETTLEMENT_FEE_CAP": "-1"}, "SETTLEMENT_FEE_CAP"},
 		"unknown prover":        {map[string]string{"PROVER_KIND": "oracle"}, "PROVER_KIND"},
+		"no runner":             {map[string]string{"SNOS_URL": ""}, "SNOS_URL: missing"},
+		"registrar's key only":  {map[string]string{"PROVER_KEY_SECRET": "x"}, "PROVER_KEY_SECRET"},
 		"config hash is no hex": {map[string]string{"CHAIN_CONFIG_HASH": "0xzz"}, "CHAIN_CONFIG_HASH"},
 	}
 	for name, tt := range tests {

@@ -170,3 +170,6 @@ func (s *Jobs) Count(ctx context.Context, t job.Type, statuses []job.Status, mos
 
 // Ping implements job.Store.
 func (s *Jobs) Ping(ctx context.Context) error { return s.db.Ping(ctx) }
+
+// EnsureIndexes creates the database's indexes; see DB.EnsureIndexes.
+func (s *Jobs) EnsureIndexes(ctx context.Context) error { return s.db.EnsureIndexes(ctx) }

@@ -91,3 +91,25 @@ func Policies() map[Type]Policy {
 		}),
 	}
 }
+
+// shortest is the shortest pause of paced policies.
+const shortest = 20 * time.Millisecond
+
+// Paced returns policies whose pauses are shorter by a factor, with as many more polls, so that their total times stay:
+// where everything is on one machine there is nothing to wait for.
+func Paced(ps map[Type]Policy, factor int) map[Type]Policy {
+	if factor <= 1 {
+		return ps
+	}
+	faster := func(b Backoff) Backoff {
+		b.First, b.Max = max(b.First/time.Duration(factor), shortest), max(b.Max/time.Duration(factor), shortest)
+		return b
+	}
+	out := make(map[Type]Policy, len(ps))
+	for t, p := range ps {
+		p.Poll, p.Watch, p.Retry = faster(p.Poll), faster(p.Watch), faster(p.Retry)
+		p.MaxVerify *= factor
+		out[t] = p
+	}
+	return out
+}

@@ -1,0 +1,42 @@
+package main
+
+import (
+	"context"
+
+	"github.com/madara-orchestrator/orchestrator/shared/client/lambda"
+	"github.com/madara-orchestrator/orchestrator/shared/core/job"
+	"github.com/madara-orchestrator/orchestrator/shared/resource"
+	"github.com/madara-orchestrator/orchestrator/shared/setup"
+	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud"
+	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud/appchain"
+	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud/provers"
+	"github.com/madara-orchestrator/orchestrator/shared/setup/protocol"
+	"github.com/madara-orchestrator/orchestrator/shared/starknet/statediff"
+)
+
+func wire(ctx context.Context, p *cloud.Process) (any, error) {
+	core, err := p.Core(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.EnsureIndexes(ctx); err != nil {
+		return nil, err
+	}
+	source, err := appchain.Source(p)
+	if err != nil {
+		return nil, err
+	}
+	prover, err := provers.Prover(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	functions := lambda.New(p.AWS)
+	c := p.Config
+	return core.TriggerFunction(setup.Trigger{
+		Source: source, Prover: prover, NewSizer: protocol.NewSizer, SupportsVersion: statediff.Supports, Limits: c.Limits(),
+		FirstBlock: c.Chain.FirstBlock, FirstBatch: c.Settlement.FirstBatch, Window: c.Batch.Window, WantProofs: c.Prover.Proofs,
+		Invoke: func(ctx context.Context, t job.Type, body string) error {
+			return functions.InvokeMessage(ctx, resource.Physical(c.Chain.Name, resource.FunctionOf(t)), body)
+		},
+	}).Handle, nil
+}

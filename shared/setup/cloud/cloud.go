@@ -1,0 +1,143 @@
+// Package cloud starts a function on AWS Lambda: configuration, logger, AWS clients, and the core of ports that every
+// function needs. What only some functions need (chain source, settlement layer, prover, SNOS runner) lies in packages of
+// its own below, so that each binary links what it uses.
+package cloud
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awsconfig "github.com/aws/aws-sdk-go-v2/config"
+
+	"github.com/madara-orchestrator/orchestrator/shared/client/eventbridge"
+	"github.com/madara-orchestrator/orchestrator/shared/client/mongodb"
+	"github.com/madara-orchestrator/orchestrator/shared/client/s3"
+	"github.com/madara-orchestrator/orchestrator/shared/client/secrets"
+	"github.com/madara-orchestrator/orchestrator/shared/client/sns"
+	"github.com/madara-orchestrator/orchestrator/shared/client/sqs"
+	"github.com/madara-orchestrator/orchestrator/shared/config"
+	"github.com/madara-orchestrator/orchestrator/shared/resource"
+	"github.com/madara-orchestrator/orchestrator/shared/setup"
+)
+
+// Process is one function's process: made once, used by all its invocations.
+type Process struct {
+	Config  config.Config
+	Log     *slog.Logger
+	AWS     aws.Config
+	Secrets *secrets.Client
+}
+
+// NewProcess reads the configuration of environ (lines KEY=value) and prepares the AWS clients. The error lists every fault.
+func NewProcess(ctx context.Context, environ []string) (*Process, error) {
+	c, err := config.FromEnviron(environ)
+	if err != nil {
+		return nil, err
+	}
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(c.LogLevel)); err != nil {
+		return nil, fmt.Errorf("log level %q: %w", c.LogLevel, err)
+	}
+	a, err := awsconfig.LoadDefaultConfig(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("AWS configuration: %w", err)
+	}
+	if c.AWS.Endpoint != "" {
+		a.BaseEndpoint = aws.String(c.AWS.Endpoint)
+	}
+	log := slog.New(slog.NewJSONHandler(os.Stdout, &slog.HandlerOptions{Level: level})).With("chain", c.Chain.Name)
+	return &Process{Config: c, Log: log, AWS: a, Secrets: secrets.New(a)}, nil
+}
+
+// Core connects the ports that every function needs. Nothing is asked of the database before it is used.
+func (p *Process) Core(ctx context.Context) (setup.Core, error) {
+	c := p.Config
+	uri := c.Mongo.URI
+	if c.Mongo.URISecret != "" {
+		var err error
+		if uri, err = p.Secrets.Get(ctx, c.Mongo.URISecret); err != nil {
+			return setup.Core{}, err
+		}
+	}
+	database := c.Mongo.Database
+	if database == "" {
+		database = "orchestrator_" + c.Chain.Name
+	}
+	db, err := mongodb.Connect(mongodb.Config{URI: uri, Database: database, PoolSize: c.Mongo.PoolSize})
+	if err != nil {
+		return setup.Core{}, err
+	}
+	return setup.Core{
+		Chain: c.Chain.Name, Layer: c.Chain.Layer, Jobs: db.Jobs(), Batches: db.Batches(), Locks: db.Locks(time.Now), Control: db.Controls(),
+		Queue: sqs.New(p.AWS), Artifacts: s3.New(p.AWS, c.AWS.Bucket, c.AWS.Endpoint != ""), Alerts: sns.New(p.AWS, c.AWS.TopicARN, c.Chain.Name),
+		Events: eventbridge.New(p.AWS, c.AWS.Bus), QueueName: func(n string) string { return resource.Physical(c.Chain.Name, n) },
+		Policies: c.Policies(), Now: time.Now, Log: p.Log,
+	}, nil
+}
+
+// EnsureIndexes creates the database's indexes; the trigger function does so once a process.
+func (p *Process) EnsureIndexes(ctx context.Context) error {
+	core, err := p.Core(ctx)
+	if err != nil {
+		return err
+	}
+	jobs, ok := core.Jobs.(*mongodb.Jobs)
+	if !ok {
+		return nil
+	}
+	return jobs.EnsureIndexes(ctx)
+}
+
+// Wire makes a function's handler: what lambda.NewHandler takes.
+type Wire func(ctx context.Context, p *Process) (any, error)
+
+// Main serves a function until AWS ends it. A function that can't be put together (a setting is wrong, a secret has no value
+// yet) still starts: every invocation tries again and fails with the reason, so messages stay in their queues and the
+// errors alarm, and what is mended takes effect without a deployment.
+func Main(wire Wire) { lambda.Start(NewHandler(os.Environ(), wire)) }
+
+// Handler puts a function together at its first invocation that can.
+type Handler struct {
+	environ []string
+	wire    Wire
+
+	mu    sync.Mutex
+	ready lambda.Handler
+}
+
+// NewHandler returns the handler of a function with an environment.
+func NewHandler(environ []string, wire Wire) *Handler { return &Handler{environ: environ, wire: wire} }
+
+// Invoke implements lambda.Handler.
+func (h *Handler) Invoke(ctx context.Context, event []byte) ([]byte, error) {
+	f, err := h.function(ctx)
+	if err != nil {
+		slog.ErrorContext(ctx, "the function can't be put together", "error", err)
+		return nil, err
+	}
+	return f.Invoke(ctx, event)
+}
+
+func (h *Handler) function(ctx context.Context) (lambda.Handler, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.ready != nil {
+		return h.ready, nil
+	}
+	p, err := NewProcess(ctx, h.environ)
+	if err != nil {
+		return nil, err
+	}
+	f, err := h.wire(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	h.ready = lambda.NewHandler(f)
+	return h.ready, nil
+}
