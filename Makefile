@@ -36,3 +36,21 @@ run: ## Settle a development chain on this machine: BLOCKS=N|PATH SEED= LAYER= S
 	  $(if $(MONGO),-mongo '$(MONGO)') $(if $(REDIS),-redis '$(REDIS)') $(if $(AWS),-aws '$(AWS)') \
 	  $(if $(ETHEREUM),-ethereum '$(ETHEREUM)') $(if $(ETHEREUM_KEY),-ethereum-key '$(ETHEREUM_KEY)') \
 	  $(if $(STARKNET),-starknet '$(STARKNET)') $(ARGS)
+
+ORACLE := .tools/oracle
+PIE_TESTDATA := shared/starknet/pie/testdata
+
+$(ORACLE)/oracle.txt: $(PIE_TESTDATA)/oracle.txt
+	@command -v python3 >/dev/null || { echo "test-oracle: python3 is missing" >&2; exit 1; }
+	@python3 -m venv $(ORACLE) || { echo "test-oracle: python3 can't make a venv; on Debian: apt install python3-venv" >&2; exit 1; }
+	@$(ORACLE)/bin/pip install --quiet --disable-pip-version-check --no-deps -r $< || \
+	  { echo "test-oracle: cairo-lang can't be installed from PyPI, see $<" >&2; exit 1; }
+	@cp $< $@
+
+.PHONY: test-oracle
+test-oracle: $(ORACLE)/oracle.txt ## Hold Cairo PIEs and facts against cairo-lang, which is installed from PyPI
+	ORCHESTRATOR_ORACLE=$(CURDIR)/$(ORACLE)/bin/python $(GO) test -count=1 -run Oracle ./shared/starknet/pie/...
+
+.PHONY: inspect
+inspect: ## Encode and decode blobs, PIEs, outputs and calldata: make inspect ARGS='pie FILE --aggregator' (ARGS=help lists all)
+	@mkdir -p build && $(GO) build -o build/inspect ./scripts/inspect && build/inspect $(ARGS)

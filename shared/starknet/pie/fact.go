@@ -52,18 +52,18 @@ func (p *PIE) AggregatorFact() (Fact, error) {
 //
 // Zeros after an update on one page are no words of it and left out, as the contract takes no words beyond the messages.
 func (p *PIE) AggregatorFactOf(program felt.Felt) (Fact, error) {
-	if p.Tree == nil {
-		words, err := output.UpdateWords(p.Output)
-		if err != nil {
-			return Fact{}, err
-		}
-		return PageFact(program, words), nil
-	}
 	inputs, err := output.SkipInputs(p.Output)
 	if err != nil {
 		return Fact{}, err
 	}
-	return p.fact(program, uint64(inputs))
+	if p.Tree != nil {
+		return p.fact(program, uint64(inputs))
+	}
+	words, err := output.UpdateWords(p.Output[inputs:])
+	if err != nil {
+		return Fact{}, err
+	}
+	return PageFact(program, words), nil
 }
 
 // PageFact is the fact of a program with one page of output: keccak(program hash, keccak(words)).
