@@ -1,0 +1,66 @@
+package e2e_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
+	"github.com/madara-orchestrator/orchestrator/shared/core/job"
+)
+
+// The compiled functions carry a chain's blocks to a settled state on mongod, the AWS emulator, Redis and anvil.
+func TestSettles(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "settles", 14, 0)
+	w.settle(t, 3*time.Minute)
+	w.check(t)
+}
+
+// check holds what is in contract and database against the chain: every batch settled once, in order, by a transaction that
+// is recorded; no secret in any log.
+func (w *world) check(t *testing.T) {
+	t.Helper()
+	ctx := context.Background()
+	head, _ := w.chain.Head()
+	s, err := w.contract.State(ctx, false)
+	if err != nil || s.Block != head.Number || s.Root != head.NewRoot || s.BlockHash != head.Hash {
+		t.Errorf("contract holds %+v, %v; the chain's head is %+v", s, err, head)
+	}
+	js, err := w.db.Jobs().List(ctx, job.Filter{Type: job.StateTransition, Limit: job.MaxPage})
+	if err != nil {
+		t.Fatal(err)
+	}
+	next := uint64(0)
+	hashes := map[string]bool{}
+	for _, j := range js {
+		m, ok := j.Metadata.(*job.StateTransitionMeta)
+		if !ok || m.StartBlock != next {
+			t.Fatalf("job %d has %+v, want it to start at block %d", j.InternalID, j.Metadata, next)
+		}
+		next = m.EndBlock + 1
+		if len(m.Journal.Records) == 0 {
+			t.Errorf("batch %d has no recorded transaction", j.InternalID)
+		}
+		for _, r := range m.Journal.Records {
+			if hashes[r.Hash] {
+				t.Errorf("transaction %s is of two batches", r.Hash)
+			}
+			hashes[r.Hash] = true
+		}
+	}
+	if next != w.last+1 {
+		t.Errorf("jobs cover blocks up to %d, the chain has %d", next, w.last+1)
+	}
+	if b, err := w.db.Batches().Aggregator(ctx, 1); err != nil || b.Status == batch.Closed || b.Status == batch.Open {
+		t.Errorf("batch 1 is %s, %v", b.Status, err)
+	}
+	if leaks := w.logs.lines(hidden...); len(leaks) > 0 {
+		t.Errorf("secrets are in the logs: %d lines", len(leaks))
+	}
+	if len(w.logs.lines("batch closed")) == 0 {
+		t.Error("the functions logged nothing: the search for secrets proves nothing")
+	}
+	invocations, failures := w.platform.Counts()
+	t.Logf("%d invocations, %d messages or schedules failed, %d transactions", invocations, failures, len(hashes))
+}
