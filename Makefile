@@ -4,16 +4,22 @@ SHELL := bash
 .DEFAULT_GOAL := help
 
 GO ?= go
+GOLANGCI := v2.6.2
 
 .PHONY: help
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z][a-z-]*:.*## / {printf "  \033[1m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: lint
-lint: ## gofmt, go vet and the import-direction rules
+lint: .tools/bin/golangci-lint-$(GOLANGCI) ## gofmt, go vet, staticcheck and the import-direction rules
 	@unformatted=$$(git ls-files "*.go" | xargs gofmt -l); \
 	  if [ -n "$$unformatted" ]; then echo "not gofmt-ed:"; echo "$$unformatted"; exit 1; fi
-	$(GO) vet ./...
+	$< run ./...
+
+.tools/bin/golangci-lint-$(GOLANGCI):
+	@echo "building golangci-lint $(GOLANGCI), once"
+	@GOBIN=$(CURDIR)/.tools/bin $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI) 2>/dev/null
+	@mv .tools/bin/golangci-lint $@
 
 .PHONY: tools
 tools: ## Install what the tests need (mongod, moto, Redis, anvil) from the registries into .tools

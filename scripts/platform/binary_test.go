@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"sync"
@@ -46,7 +47,7 @@ func function(ctx context.Context, e event) (map[string]any, error) {
 	case "hang":
 		<-make(chan struct{})
 	case "print":
-		os.Stdout.WriteString("hello from the function\n")
+		fmt.Println("hello from the function")
 	}
 	deadline, _ := ctx.Deadline()
 	return map[string]any{"text": e.Text, "pid": os.Getpid(), "left_ms": time.Until(deadline).Milliseconds()}, nil

@@ -16,7 +16,9 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/client/mockprover"
 	"github.com/madara-orchestrator/orchestrator/shared/client/snosrunner/dev"
 	"github.com/madara-orchestrator/orchestrator/shared/core/da"
+	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 	"github.com/madara-orchestrator/orchestrator/shared/core/proof"
+	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
 	"github.com/madara-orchestrator/orchestrator/shared/core/settlement"
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
 	"github.com/madara-orchestrator/orchestrator/shared/service/settling"
@@ -36,6 +38,16 @@ type settlementLayer struct {
 	codec    settling.Codec
 	about    string
 	close    func()
+}
+
+// ownData is the core contract for an L3 of this run: in calldata mode Ethereum names the state diff by the proof's own page,
+// not by what was published elsewhere.
+type ownData struct{ settlement.Contract }
+
+// Encode implements settlement.Contract.
+func (c ownData) Encode(ctx context.Context, u settlement.Update, s settlement.State, k settlement.Config) (tx.Payload, error) {
+	u.DataHash, u.DataSize = felt.Zero, 0
+	return c.Contract.Encode(ctx, u, s, k)
 }
 
 // startEthereum starts or connects an Ethereum node and deploys the contracts on it.
@@ -65,6 +77,9 @@ func startEthereum(ctx context.Context, o options, a *appChain, log *slog.Logger
 	if err != nil {
 		closeChain()
 		return nil, err
+	}
+	if o.layer == schedule.L3 {
+		l.contract = ownData{l.contract}
 	}
 	node := l.close
 	l.close = func() { node(); closeChain() }

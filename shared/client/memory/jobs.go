@@ -237,11 +237,9 @@ func (s *Jobs) stage(t job.Type, status job.Status, from, to uint64) []stageKey 
 	if to == 0 {
 		to = ^uint64(0)
 	}
-	lo, hi := s.stages.at(stageKey{t, status, from}), len(s.stages.keys)
+	lo, hi := s.stages.at(stageKey{t, status, from}), s.stages.at(stageKey{t, status + "\x00", 0})
 	if to < ^uint64(0) {
 		hi = s.stages.at(stageKey{t, status, to + 1})
-	} else {
-		hi = s.stages.at(stageKey{t, status + "\x00", 0})
 	}
 	return s.stages.keys[lo:max(lo, hi)]
 }

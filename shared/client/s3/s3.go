@@ -29,7 +29,7 @@ const (
 // Store is a bucket: an artifact.Store.
 type Store struct {
 	api    *s3.Client
-	up     *manager.Uploader
+	up     *manager.Uploader //nolint:staticcheck // its successor, transfermanager, is at version 0
 	bucket string
 }
 
@@ -38,7 +38,7 @@ var _ artifact.Store = (*Store)(nil)
 // New returns the store of a bucket. pathStyle is for emulators, which have no host name a bucket. It makes no request.
 func New(cfg aws.Config, bucket string, pathStyle bool) *Store {
 	api := s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = pathStyle })
-	up := manager.NewUploader(api, func(u *manager.Uploader) { u.PartSize, u.Concurrency = partSize, concurrency })
+	up := manager.NewUploader(api, func(u *manager.Uploader) { u.PartSize, u.Concurrency = partSize, concurrency }) //nolint:staticcheck // as above
 	return &Store{api: api, up: up, bucket: bucket}
 }
 
@@ -58,7 +58,7 @@ func translate(what, key string, err error) error {
 
 // Put implements artifact.Store. A failed multipart upload is aborted.
 func (s *Store) Put(ctx context.Context, key string, r io.Reader) error {
-	if _, err := s.up.Upload(ctx, &s3.PutObjectInput{Bucket: &s.bucket, Key: &key, Body: r}); err != nil {
+	if _, err := s.up.Upload(ctx, &s3.PutObjectInput{Bucket: &s.bucket, Key: &key, Body: r}); err != nil { //nolint:staticcheck // as above
 		return translate("put", key, err)
 	}
 	return nil

@@ -52,6 +52,7 @@ type ProofRegistrationMeta struct {
 	StartBlock, EndBlock uint64
 	ProofKey             string // the proof to register
 	BridgeProofKey       string // where the registered (layout bridge) proof is stored
+	Fact                 string // the fact that it establishes; "" where unknown
 	DedupID              string
 	Task                 string
 }

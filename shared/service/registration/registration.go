@@ -33,7 +33,7 @@ func (h *Handler) Process(ctx context.Context, r *worker.Run) error {
 		}
 	}
 	m.Task, err = proving.Submit(ctx, h.Prover, h.Artifacts, m.ProofKey, proof.Request{
-		Kind: proof.Registration, DedupID: m.DedupID, Batch: r.Job.InternalID,
+		Kind: proof.Registration, DedupID: m.DedupID, Batch: r.Job.InternalID, Fact: m.Fact,
 	})
 	if err != nil {
 		return err

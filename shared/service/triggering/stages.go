@@ -73,8 +73,12 @@ func (t *Triggers) proving(ctx context.Context) error {
 
 // registration creates ProofRegistration jobs for SNOS batches that are proven (L3).
 func (t *Triggers) registration(ctx context.Context) error {
-	return t.advance(ctx, batch.SnosProving, job.ProofCreation, batch.SnosRegistering, func(b batch.Snos, _ job.Job) (job.Metadata, error) {
-		m := &job.ProofRegistrationMeta{StartBlock: b.StartBlock, EndBlock: b.EndBlock}
+	return t.advance(ctx, batch.SnosProving, job.ProofCreation, batch.SnosRegistering, func(b batch.Snos, proven job.Job) (job.Metadata, error) {
+		made, ok := proven.Metadata.(*job.ProofCreationMeta)
+		if !ok {
+			return nil, fmt.Errorf("ProofCreation job %s has metadata %T", proven.ID, proven.Metadata)
+		}
+		m := &job.ProofRegistrationMeta{StartBlock: b.StartBlock, EndBlock: b.EndBlock, Fact: made.Fact}
 		if t.Prover.Capabilities().Proofs { // a prover that hands out no proofs registers by the task it knows
 			m.ProofKey = artifact.SNOSKey(b.Index, artifact.Proof)
 			m.BridgeProofKey = artifact.SNOSKey(b.Index, artifact.BridgeProof)

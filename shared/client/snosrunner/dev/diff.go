@@ -97,9 +97,7 @@ func commit(segment []felt.Felt) (*output.Kzg, error) {
 		return nil, err
 	}
 	k := &output.Kzg{Commitments: make([][48]byte, len(blobs)), Evaluations: make([][32]byte, len(blobs))}
-	for i, c := range commitments {
-		k.Commitments[i] = c
-	}
+	copy(k.Commitments, commitments)
 	k.Z = output.Z(segment, k.Commitments)
 	return k, kzg.Parallel(len(blobs), func(i int) error {
 		y, err := kzg.Evaluate(&blobs[i], k.Z)

@@ -105,19 +105,6 @@ func (r *reader) count(size int) int {
 	return int(n)
 }
 
-// take reads n words.
-func (r *reader) take(n int) []felt.Felt {
-	if r.err == nil && n > len(r.words) {
-		r.err = fmt.Errorf("%d words where %d are left: %w", n, len(r.words), ErrOutput)
-	}
-	if r.err != nil {
-		return nil
-	}
-	out := r.words[:n:n]
-	r.words = r.words[n:]
-	return out
-}
-
 // DecodeDiff reads what EncodeDiff wrote and nothing more.
 func DecodeDiff(words []felt.Felt) (Diff, error) {
 	r := &reader{words: words}

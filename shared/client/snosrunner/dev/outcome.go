@@ -18,13 +18,21 @@ type outcome struct {
 	output  []felt.Felt   // the whole program output
 	update  []felt.Felt   // the state update's words within it
 	segment []felt.Felt   // DA segment; nil with full output
+	page    int           // how many of update's last words are a page of their own: the state diff in calldata mode
 }
 
 // steps makes up a number of Cairo steps that grows with the output.
 func (o outcome) steps() uint64 { return 10_000 + 100*uint64(len(o.output)) }
 
-// fact is the fact of the state update's words under the program, which the core contract asks for.
-func (o outcome) fact() string { return pie.PageFact(o.program.hash(), o.update).String() }
+// fact is the fact that the core contract asks for: of the state update's words under the program, with the state diff, where
+// it follows them, as a page of its own.
+func (o outcome) fact() (pie.Fact, error) {
+	if o.page == 0 {
+		return pie.PageFact(o.program.hash(), o.update), nil
+	}
+	pages := []uint64{uint64(len(o.update) - o.page), uint64(o.page)}
+	return pie.NewFact(o.program.hash(), o.update, pages, []int{2, 2})
+}
 
 // store writes a run's artifacts.
 func (r *Runner) store(ctx context.Context, t snos.Task, o outcome) error {

@@ -174,7 +174,7 @@ func (r *Runner) finish(ctx context.Context, t snos.Task, out outcome, o output.
 	}
 	out.segment = segment
 	if r.opts.Calldata && t.Kind == snos.Run {
-		o.Data = segment
+		o.Data, out.page = segment, len(segment)
 	} else if o.Kzg, err = commit(segment); err != nil {
 		return outcome{}, reject("commit to %d words of state diff: %w", len(segment), err)
 	}

@@ -135,8 +135,12 @@ func (r *Runner) execute(ctx context.Context, t snos.Task) error {
 	if err := r.putJSON(ctx, t.OutputPrefix+recordName, rec); err != nil {
 		return err
 	}
+	fact, err := out.fact()
+	if err != nil {
+		return fmt.Errorf("fact of the run: %w", err)
+	}
 	return r.putJSON(ctx, t.OutputPrefix+artifact.RunResult, snos.Result{
-		Kind: t.Kind, StartBlock: t.StartBlock, EndBlock: t.EndBlock, ProgramHash: out.program.hash(), Steps: out.steps(), Fact: out.fact()})
+		Kind: t.Kind, StartBlock: t.StartBlock, EndBlock: t.EndBlock, ProgramHash: out.program.hash(), Steps: out.steps(), Fact: fact.String()})
 }
 
 func (r *Runner) run(ctx context.Context, t snos.Task) (outcome, error) {

@@ -1,0 +1,244 @@
+package functions_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/madara-orchestrator/orchestrator/shared/client/memory"
+	"github.com/madara-orchestrator/orchestrator/shared/core/job"
+	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
+	"github.com/madara-orchestrator/orchestrator/shared/core/snos"
+	"github.com/madara-orchestrator/orchestrator/shared/resource"
+	"github.com/madara-orchestrator/orchestrator/shared/setup"
+	"github.com/madara-orchestrator/orchestrator/shared/setup/protocol"
+)
+
+// maxMain is the most lines that a function's main.go may have: it only starts.
+const maxMain = 25
+
+// The description and the folders name the same functions, each of main.go and wire.go.
+func TestFunctionsAreFolders(t *testing.T) {
+	t.Parallel()
+	mains, err := filepath.Glob("*/main.go")
+	if err != nil || len(mains) == 0 {
+		t.Fatalf("no functions found: %v", err)
+	}
+	var got, want []string
+	for _, m := range mains {
+		b, err := os.ReadFile(m)
+		if err != nil || strings.Count(string(b), "\n") > maxMain {
+			t.Errorf("%s has more than %d lines (%v)", m, maxMain, err)
+		}
+		if _, err := os.Stat(filepath.Join(filepath.Dir(m), "wire.go")); err != nil {
+			t.Errorf("%s has no wire.go beside it", m)
+		}
+		got = append(got, filepath.Dir(m))
+	}
+	for _, f := range resource.Functions() {
+		want = append(want, f.Name)
+	}
+	slices.Sort(want)
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("functions described (-) and folders (+): %s", d)
+	}
+}
+
+// forbidden is what functions may not link: it would make them larger and slower to start, or shows a layer that leaks.
+var forbidden = map[string][]string{
+	"*":                   {"awscdk", "orchestrator/scripts/", "orchestrator/shared/client/memory", "orchestrator/shared/client/snosrunner/dev", "testing"},
+	resource.FnSnosRun:    {"go-ethereum", "orchestrator/shared/starknet", "gnark-crypto", "juno"},
+	resource.FnJobFailure: {"go-ethereum", "orchestrator/shared/starknet", "gnark-crypto", "juno"},
+}
+
+// Each function links only what it may.
+func TestLinks(t *testing.T) {
+	t.Parallel()
+	for _, f := range resource.Functions() {
+		t.Run(f.Name, func(t *testing.T) {
+			t.Parallel()
+			out, err := exec.Command("go", "list", "-deps", "./"+f.Name).Output()
+			if err != nil {
+				t.Fatal(err)
+			}
+			deps := strings.Fields(string(out))
+			if len(deps) < 50 {
+				t.Fatalf("only %d packages: the list is not the function's", len(deps))
+			}
+			for _, bad := range slices.Concat(forbidden["*"], forbidden[f.Name]) {
+				for _, d := range deps {
+					if d == bad || bad != "testing" && strings.Contains(d, bad) {
+						t.Errorf("it links %s", d)
+					}
+				}
+			}
+		})
+	}
+}
+
+// world are the functions that take queue messages and schedules, on ports in memory.
+type world struct {
+	jobs      *memory.Jobs
+	alerts    *memory.Alerts
+	functions map[string]lambda.Handler
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	w := &world{jobs: memory.NewJobs(nil), alerts: memory.NewAlerts(nil), functions: map[string]lambda.Handler{}}
+	var ds []memory.Declaration
+	for _, q := range resource.Queues() {
+		ds = append(ds, memory.Declaration{Name: q.Name})
+	}
+	queues, err := memory.NewQueues(nil, ds...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	core := setup.Core{
+		Chain: "dev", Layer: schedule.L2, Jobs: w.jobs, Batches: memory.NewBatches(nil), Locks: memory.NewLocks(nil), Control: memory.NewControls(nil),
+		Queue: queues, Artifacts: memory.NewArtifacts(nil), Alerts: w.alerts, Events: memory.NewEvents(nil), Now: time.Now, Log: slog.New(slog.DiscardHandler),
+	}
+	l1, prover := memory.NewL1(nil, memory.L1Config{}), memory.NewProver(nil, memory.ProverConfig{})
+	runner := memory.NewRunner(nil, memory.RunnerConfig{Execute: func(context.Context, snos.Task) error { return nil }})
+	wallet := setup.Wallet{Chain: l1, Name: "dev"}
+	w.functions = map[string]lambda.Handler{
+		resource.FnSnosRun:           lambda.NewHandler(core.SnosRun(runner).Handle),
+		resource.FnProofCreation:     lambda.NewHandler(core.ProofCreation(prover).Handle),
+		resource.FnProofRegistration: lambda.NewHandler(core.ProofRegistration(prover).Handle),
+		resource.FnDataSubmission:    lambda.NewHandler(core.DataSubmission(l1.DA(), wallet).Handle),
+		resource.FnAggregator:        lambda.NewHandler(core.Aggregator(prover, runner).Handle),
+		resource.FnStateTransition:   lambda.NewHandler(core.StateTransition(l1, wallet, protocol.Codec()).Handle),
+		resource.FnJobFailure:        lambda.NewHandler(core.DeadLetters().Handle),
+	}
+	w.functions[resource.FnTrigger] = lambda.NewHandler(core.TriggerFunction(setup.Trigger{
+		Source: memory.NewBlocks(nil, "SN_DEV"), Prover: prover, NewSizer: protocol.NewSizer, Window: 10, FirstBatch: 1,
+		Invoke: func(ctx context.Context, jt job.Type, body string) error {
+			e, err := json.Marshal(events.SQSEvent{Records: []events.SQSMessage{{MessageId: "p", Body: body}}})
+			if err != nil {
+				return err
+			}
+			_, err = w.functions[resource.FunctionOf(jt)].Invoke(ctx, e)
+			return err
+		},
+	}).Handle)
+	return w
+}
+
+// seed stores the job that a message is for, where its action is due.
+func (w *world) seed(t *testing.T, m job.Message) {
+	t.Helper()
+	meta := map[job.Type]job.Metadata{
+		job.SnosRun: &job.SnosRunMeta{EndBlock: 1}, job.ProofCreation: &job.ProofCreationMeta{}, job.ProofRegistration: &job.ProofRegistrationMeta{},
+		job.DataSubmission: &job.DataSubmissionMeta{}, job.Aggregator: &job.AggregatorMeta{FirstSnos: 1, LastSnos: 1}, job.StateTransition: &job.StateTransitionMeta{},
+	}[m.Type]
+	j := job.New(m.JobID, 1, meta, m.TraceID, time.Now().Add(-time.Minute))
+	if m.Action == job.Verify {
+		j.Status, j.NextAction = job.PendingVerification, job.Verify
+	}
+	j.Generation = m.Generation
+	if err := w.jobs.Create(t.Context(), j); err != nil && !errors.Is(err, job.ErrExists) {
+		t.Fatal(err)
+	}
+}
+
+// Every sample of a queue's event is worked on: its job was claimed, and only what is malformed is wanted again.
+func TestQueueSamples(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("../events/sqs/*.json")
+	if err != nil || len(files) < 12 {
+		t.Fatalf("%d samples, %v", len(files), err)
+	}
+	for _, file := range files {
+		name := strings.TrimSuffix(filepath.Base(file), ".json")
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			raw, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var e events.SQSEvent
+			if err := json.Unmarshal(raw, &e); err != nil {
+				t.Fatal(err)
+			}
+			w := newWorld(t)
+			var seeded []string
+			bad := 0
+			for _, r := range e.Records {
+				m, err := job.DecodeMessage(r.Body)
+				if err != nil {
+					bad++
+					continue
+				}
+				w.seed(t, m)
+				seeded = append(seeded, m.JobID)
+			}
+			function, _, _ := strings.Cut(name, "_")
+			out, err := w.functions[function].Invoke(t.Context(), raw)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var resp events.SQSEventResponse
+			if err := json.Unmarshal(out, &resp); err != nil {
+				t.Fatal(err)
+			}
+			w.judge(t, name, function, seeded, bad, len(resp.BatchItemFailures))
+		})
+	}
+}
+
+func (w *world) judge(t *testing.T, name, function string, seeded []string, bad, failed int) {
+	t.Helper()
+	for _, id := range seeded {
+		j, err := w.jobs.Get(t.Context(), id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if function != resource.FnJobFailure && j.Attempts.Total == 0 {
+			t.Errorf("job %s was not claimed: %+v", id, j)
+		}
+	}
+	want := 0
+	if name == "snosrun_malformed" {
+		want = bad
+	}
+	if failed != want {
+		t.Errorf("%d messages are wanted again, want %d", failed, want)
+	}
+	if function == resource.FnJobFailure && len(w.alerts.Sent()) == 0 {
+		t.Error("dead letters raised no alert")
+	}
+}
+
+// Every worker has a sample of its schedule's event, and the trigger function takes it.
+func TestScheduleSamples(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for _, worker := range schedule.Workers {
+		raw, err := os.ReadFile("../events/eventbridge/trigger_" + string(worker) + ".json")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.functions[resource.FnTrigger].Invoke(t.Context(), raw); err != nil {
+			t.Errorf("%s: %v", worker, err)
+		}
+	}
+	for name, raw := range map[string]string{
+		"unknown worker": `{"worker":"Nobody"}`, "neither": `{}`, "both": `{"worker":"Snos","Records":[]}`, "no object": `"Snos"`, "no JSON": `{`,
+	} {
+		if _, err := w.functions[resource.FnTrigger].Invoke(t.Context(), []byte(raw)); err == nil {
+			t.Errorf("%s was taken", name)
+		}
+	}
+}
