@@ -260,6 +260,9 @@ func (r *reader) segment(what string) int {
 
 // payload reads a length and that many words, which must end within the segment.
 func (r *reader) payload(end int) []felt.Felt {
+	if r.err == nil && r.at >= end {
+		r.fail("a message goes beyond its segment")
+	}
 	n := r.count("length of a payload", end-r.at-1)
 	if r.err != nil {
 		return nil

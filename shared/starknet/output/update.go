@@ -10,20 +10,25 @@ import (
 //
 // A SNOS run's output is those words. An aggregator's begins with its inputs: their number m, then m times the size
 // (itself included) and data; the update's words follow, and trailing zeros may come after. The two are told apart by
-// their whole structure: words that parse as an update to their end are one.
+// their whole structure: inputs that lead to an update are inputs. An update itself can't be taken for them, as its first
+// word is a root, which is no small number.
 func UpdateWords(whole []felt.Felt) ([]felt.Felt, error) {
-	if w, err := update(whole); err == nil {
+	start, noInputs := SkipInputs(whole)
+	var after error
+	if noInputs == nil {
+		var w []felt.Felt
+		if w, after = update(whole[start:]); after == nil {
+			return w, nil
+		}
+	}
+	w, err := update(whole)
+	switch {
+	case err == nil:
 		return w, nil
+	case noInputs == nil:
+		return nil, fmt.Errorf("after the aggregator's inputs: %w", after)
 	}
-	start, err := SkipInputs(whole)
-	if err != nil {
-		return nil, fmt.Errorf("neither a state update nor an aggregator's output: %w", err)
-	}
-	w, err := update(whole[start:])
-	if err != nil {
-		return nil, fmt.Errorf("after the aggregator's inputs: %w", err)
-	}
-	return w, nil
+	return nil, fmt.Errorf("neither a state update nor an aggregator's output: %w", noInputs)
 }
 
 // update returns the words without what may follow them.
