@@ -19,8 +19,8 @@ func blobEncode(c *call) error {
 	var aliased bool
 	c.fileFlag(&update, "state-update", "JSON of starknet_getStateUpdate, or a list of them from consecutive blocks, which are squashed")
 	c.flags.StringVar(&version, "starknet-version", "", "`V` of the blocks, such as 0.13.5")
-	c.fileFlag(&nonces, "nonces", "JSON list of {address (decimal or 0x), nonce (hex)}: before 0.13.3, of contracts without a nonce change")
-	c.fileFlag(&aliases, "aliases", "JSON object of key to alias: from 0.13.4, those given before the blocks (contract 0x2)")
+	c.fileFlag(&nonces, "nonces", "a JSON list of {address (decimal or 0x), nonce (hex)}: before 0.13.3, of contracts without a nonce change")
+	c.fileFlag(&aliases, "aliases", "a JSON object of key to alias: from 0.13.4, those given before the blocks (contract 0x2)")
 	c.flags.BoolVar(&aliased, "aliased", false, "the update's addresses and keys are aliases already")
 	if _, err := c.parse(0); err != nil {
 		return err

@@ -61,7 +61,7 @@ func (c *call) usage(w io.Writer) {
 
 // fileFlag is a flag that takes a file; required ones are checked by need.
 func (c *call) fileFlag(to *string, name, what string) {
-	c.flags.StringVar(to, name, "", "`FILE`: "+what)
+	c.flags.StringVar(to, name, "", "`FILE` with "+what)
 }
 
 // need fails where a flag was not given.

@@ -12,12 +12,12 @@ import (
 func calldataEncode(c *call) error {
 	var words, segment string
 	var blobs []string
-	c.fileFlag(&words, "output", "program output: a JSON list of hex words, or words one a line, in hex or decimal")
-	c.flags.Func("blob", "`FILE`: blobs in hex, one a line; may be given several times, in the blobs' order", func(s string) error {
+	c.fileFlag(&words, "output", "the program output: a JSON list of hex words, or words one a line, in hex or decimal")
+	c.flags.Func("blob", "`FILE` with blobs in hex, one a line; may be given several times, in the blobs' order", func(s string) error {
 		blobs = append(blobs, s)
 		return nil
 	})
-	c.fileFlag(&segment, "segment", "words of the DA segment: check that the blobs encode it and that z belongs to it")
+	c.fileFlag(&segment, "segment", "the DA segment's words: check that the blobs encode it and that z belongs to it")
 	if _, err := c.parse(0); err != nil {
 		return err
 	}
