@@ -56,9 +56,12 @@ func startChain(ctx context.Context, o options, c cache.Cache, log *slog.Logger)
 			return nil, fmt.Errorf("start the app chain: %w", err)
 		}
 		a.last = uint64(o.blocks - 1)
+		if a.messages, err = messages(o); err != nil {
+			return nil, err
+		}
 	}
 	if dev != nil {
-		a.url, gateway, a.first, a.messages = dev.URL(), dev.GatewayURL(), dev.First(), dev.MessagesToL2()
+		a.url, gateway, a.first = dev.URL(), dev.GatewayURL(), dev.First()
 		a.notes, a.close = dev.Notes, func() { _ = dev.Close() }
 		if o.recording != "" {
 			h, _ := dev.Head()
@@ -75,6 +78,16 @@ func startChain(ctx context.Context, o options, c cache.Cache, log *slog.Logger)
 		return nil, err
 	}
 	return a, nil
+}
+
+// messages are those that the chain will consume: a chain of the same seed that has all blocks at once tells.
+func messages(o options) ([]block.MessageToL2, error) {
+	all, err := devstarknet.Start(devstarknet.Options{Seed: o.seed, Blocks: o.blocks})
+	if err != nil {
+		return nil, fmt.Errorf("look ahead for messages: %w", err)
+	}
+	defer all.Close()
+	return all.MessagesToL2(), nil
 }
 
 // record serves recorded blocks: of several runs that don't follow each other the longest.

@@ -22,11 +22,9 @@ type options struct {
 	perBatch  uint64  // blocks of an aggregator batch
 	perSnos   uint64  // blocks of a SNOS batch
 	version   string  // Starknet version of recorded blocks
-	prover    string
 	snos      string
 	dryRun    bool
 	timeout   time.Duration
-	api       string // address to serve status page and API on
 	verbose   bool
 
 	mongo, redis, aws, ethereum, ethereumKey, starknet string // URLs of real parts
@@ -39,7 +37,7 @@ func parse(args []string, out io.Writer) (options, error) {
 	fs := flag.NewFlagSet("run", flag.ContinueOnError)
 	fs.SetOutput(out)
 	fs.Usage = func() {
-		fmt.Fprint(out, "Carry an app chain's blocks through every stage to a settled state, on this machine.\n\n  make run [BLOCKS=N|PATH] [SEED=N] [LAYER=l2|l3] [SPEED=N] [PROVER=..] [SNOS=..] [DRY_RUN=1] [MONGO=URL] ...\n\nOptions of the program itself:\n")
+		fmt.Fprint(out, "Carry an app chain's blocks through every stage to a settled state, on this machine.\n\n  make run [BLOCKS=N|PATH] [SEED=N] [LAYER=l2|l3] [SPEED=N] [SNOS=http] [DRY_RUN=1] [MONGO=URL] ...\n\nOptions of the program itself:\n")
 		fs.PrintDefaults()
 	}
 	fs.StringVar(&blocks, "blocks", "36", "number of blocks, or a path of recorded state updates (folder, JSON or tar.gz)")
@@ -49,11 +47,9 @@ func parse(args []string, out io.Writer) (options, error) {
 	fs.Uint64Var(&o.perBatch, "batch", 0, "blocks of an aggregator batch; 0: a third of the blocks, at most 100")
 	fs.Uint64Var(&o.perSnos, "snos-batch", 0, "blocks of a SNOS batch; 0: a third of a batch, at most 10")
 	fs.StringVar(&o.version, "starknet-version", "0.13.5", "Starknet version of recorded blocks, which do not say it")
-	fs.StringVar(&o.prover, "prover", "mock", "mock, atlantic or sharp (the latter two against stand-ins)")
-	fs.StringVar(&o.snos, "snos", "dev", "dev (in this process), http or grpc (the same runner behind a server)")
+	fs.StringVar(&o.snos, "snos", "dev", "dev (in this process) or http (the same runner behind a server)")
 	fs.BoolVar(&o.dryRun, "dry-run", false, "do everything but send transactions")
 	fs.DurationVar(&o.timeout, "timeout", 5*time.Minute, "give up after")
-	fs.StringVar(&o.api, "api", "", "also serve the status page and API on this address, and go on until interrupted")
 	fs.BoolVar(&o.verbose, "v", false, "log what the functions log")
 	fs.StringVar(&o.mongo, "mongo", "", "URI of a real MongoDB")
 	fs.StringVar(&o.redis, "redis", "", "URL of a real Redis for chain reads")
@@ -98,6 +94,9 @@ func (o *options) validate(rest []string) error {
 	}
 	if o.speed < 0 || o.speed > 1000 {
 		errs = append(errs, fmt.Errorf("-speed %v: want 0 to 1000 blocks a second", o.speed))
+	}
+	if o.snos != "dev" && o.snos != "http" {
+		errs = append(errs, fmt.Errorf("-snos %q: want dev or http", o.snos))
 	}
 	if o.recording != "" && o.starknet != "" {
 		errs = append(errs, errors.New("-starknet and a recording: give one of them"))

@@ -3,12 +3,23 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
+	"github.com/madara-orchestrator/orchestrator/scripts/emulator"
 	"github.com/madara-orchestrator/orchestrator/scripts/platform"
+	"github.com/madara-orchestrator/orchestrator/shared/client/eventbridge"
 	"github.com/madara-orchestrator/orchestrator/shared/client/memory"
+	"github.com/madara-orchestrator/orchestrator/shared/client/mongodb"
+	"github.com/madara-orchestrator/orchestrator/shared/client/redis"
+	"github.com/madara-orchestrator/orchestrator/shared/client/s3"
+	"github.com/madara-orchestrator/orchestrator/shared/client/sns"
+	"github.com/madara-orchestrator/orchestrator/shared/client/sqs"
+	"github.com/madara-orchestrator/orchestrator/shared/core/cache"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/queue"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
@@ -21,11 +32,29 @@ const chainName = "local"
 // pace is how much faster than in the cloud jobs are polled and schedules fire.
 const pace = 40
 
-// queues is what a run has of queues: the functions send, the platform receives.
-type queues interface{ queue.Queue }
+// ports are what the functions keep their data in: in memory, or the real parts that the user named.
+type ports struct {
+	core   setup.Core
+	queues queue.Queue
+	cache  cache.Cache
+	about  []string // the real parts
+	close  func()
+}
 
-// core returns the ports of queues and stores, in memory.
-func memoryCore(o options, log *slog.Logger) (setup.Core, queues, error) {
+// openPorts connects what the options name and keeps the rest in memory.
+func openPorts(ctx context.Context, o options, log *slog.Logger) (*ports, error) {
+	p, err := memoryPorts(o, log)
+	if err != nil {
+		return nil, err
+	}
+	if err := errors.Join(p.mongo(ctx, o), p.aws(ctx, o), p.redis(ctx, o)); err != nil {
+		p.close()
+		return nil, err
+	}
+	return p, nil
+}
+
+func memoryPorts(o options, log *slog.Logger) (*ports, error) {
 	var env *memory.Env
 	var ds []memory.Declaration
 	for _, q := range resource.Queues() {
@@ -33,17 +62,75 @@ func memoryCore(o options, log *slog.Logger) (setup.Core, queues, error) {
 	}
 	qs, err := memory.NewQueues(env, ds...)
 	if err != nil {
-		return setup.Core{}, nil, err
+		return nil, err
 	}
-	return setup.Core{
+	return &ports{queues: qs, cache: memory.NewCache(env, 0), close: func() {}, core: setup.Core{
 		Chain: chainName, Layer: o.layer, Jobs: memory.NewJobs(env), Batches: memory.NewBatches(env), Locks: memory.NewLocks(env),
 		Control: memory.NewControls(env), Queue: qs, Artifacts: memory.NewArtifacts(env), Alerts: memory.NewAlerts(env),
 		Events: memory.NewEvents(env), Policies: job.Paced(job.Policies(), pace), Now: time.Now, Log: log,
-	}, qs, nil
+	}}, nil
+}
+
+// runName is a name of this run, for databases and resources that others may have left behind.
+func runName() string { return chainName + "-" + strconv.FormatInt(time.Now().Unix(), 36) }
+
+// mongo keeps jobs, batches, leases and pauses in a new database of the server.
+func (p *ports) mongo(ctx context.Context, o options) error {
+	if o.mongo == "" {
+		return nil
+	}
+	db, err := mongodb.Connect(mongodb.Config{URI: o.mongo, Database: strings.ReplaceAll("orchestrator-"+runName(), "-", "_"), PoolSize: 20})
+	if err != nil {
+		return err
+	}
+	if err := db.EnsureIndexes(ctx); err != nil {
+		return fmt.Errorf("-mongo: %w", err)
+	}
+	p.core.Jobs, p.core.Batches, p.core.Locks, p.core.Control = db.Jobs(), db.Batches(), db.Locks(time.Now), db.Controls()
+	p.about = append(p.about, "MongoDB")
+	before := p.close
+	p.close = func() { before(); _ = db.Close(context.WithoutCancel(ctx)) }
+	return nil
+}
+
+// aws makes queues, bucket, topic and bus in the emulator and uses them.
+func (p *ports) aws(ctx context.Context, o options) error {
+	if o.aws == "" {
+		return nil
+	}
+	name := runName()
+	cfg := emulator.Config(o.aws)
+	s, err := emulator.Provision(ctx, cfg, emulator.Options{Chain: name, Layer: o.layer})
+	if err != nil {
+		return fmt.Errorf("-aws: %w", err)
+	}
+	client := sqs.New(cfg)
+	p.queues, p.core.Queue, p.core.Artifacts = client, client, s3.New(cfg, s.Bucket, true)
+	p.core.Alerts, p.core.Events = sns.New(cfg, s.TopicARN, name), eventbridge.New(cfg, s.Bus)
+	p.core.QueueName = func(n string) string { return resource.Physical(name, n) }
+	p.about = append(p.about, "SQS, S3, SNS, EventBridge at "+o.aws)
+	return nil
+}
+
+// redis caches chain reads in the server.
+func (p *ports) redis(ctx context.Context, o options) error {
+	if o.redis == "" {
+		return nil
+	}
+	c, err := redis.New(o.redis, runName())
+	if err != nil {
+		return err
+	}
+	if err := c.Ping(ctx); err != nil {
+		return fmt.Errorf("-redis: %w", err)
+	}
+	p.cache = c
+	p.about = append(p.about, "Redis")
+	return nil
 }
 
 // newPlatform maps queues and schedules to the functions as resource declares them.
-func newPlatform(o options, core setup.Core, qs queues, fs map[string]platform.Function, log *slog.Logger) *platform.Platform {
+func newPlatform(o options, core setup.Core, qs queue.Queue, fs map[string]platform.Function, log *slog.Logger) *platform.Platform {
 	p := &platform.Platform{
 		Queues: qs, Functions: fs, Timeouts: map[string]time.Duration{}, Trigger: resource.FnTrigger,
 		LongPoll: 5 * time.Second, Log: log,
@@ -97,7 +184,7 @@ func until(ctx context.Context, every time.Duration, done func(context.Context) 
 		}
 		select {
 		case <-ctx.Done():
-			return errors.Join(context.Cause(ctx), err)
+			return errors.Join(ctx.Err(), err)
 		case <-ticker.C:
 		}
 	}

@@ -6,18 +6,23 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
+	"net/http"
 	"os"
+	"strings"
 	"time"
 
 	"golang.org/x/term"
 
 	"github.com/madara-orchestrator/orchestrator/scripts/platform"
-	"github.com/madara-orchestrator/orchestrator/shared/client/memory"
 	"github.com/madara-orchestrator/orchestrator/shared/client/snosrunner/dev"
+	"github.com/madara-orchestrator/orchestrator/shared/client/snosrunner/httprunner"
 	"github.com/madara-orchestrator/orchestrator/shared/core/alert"
 	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
+	"github.com/madara-orchestrator/orchestrator/shared/core/queue"
 	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
+	"github.com/madara-orchestrator/orchestrator/shared/core/snos"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
 	"github.com/madara-orchestrator/orchestrator/shared/setup"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/protocol"
@@ -29,32 +34,43 @@ func settle(ctx context.Context, o options, stdout, stderr io.Writer) (err error
 	began := time.Now()
 	ctx, cancel := context.WithTimeoutCause(ctx, o.timeout, fmt.Errorf("not settled within %s", o.timeout))
 	defer cancel()
+	defer func() {
+		if err != nil && ctx.Err() != nil {
+			err = errors.Join(context.Cause(ctx), err)
+		}
+	}()
 	log := slog.New(slog.DiscardHandler)
 	if o.verbose {
 		log = slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	}
-	chain, err := startChain(ctx, o, memory.NewCache(nil, 0), log)
+	ps, err := openPorts(ctx, o, log)
+	if err != nil {
+		return err
+	}
+	defer ps.close()
+	core := ps.core
+	chain, err := startChain(ctx, o, ps.cache, log)
 	if err != nil {
 		return err
 	}
 	defer chain.close()
 	o.sizes(chain.total())
-	layer, err := startSettlement(ctx, o, chain, log)
+	layer, err := startEthereum(ctx, o, chain, log)
 	if err != nil {
 		return err
 	}
 	defer layer.close()
 	layer.wallet.DryRun = o.dryRun
-	core, qs, err := memoryCore(o, log)
-	if err != nil {
-		return err
+	fmt.Fprintf(stdout, "app chain  blocks %d to %d at %s\nsettlement %s\n", chain.first, chain.last, chain.url, layer.about)
+	if len(ps.about) > 0 {
+		fmt.Fprintf(stdout, "real parts %s\n", strings.Join(ps.about, "; "))
 	}
-	fmt.Fprintf(stdout, "app chain  blocks %d to %d at %s\nsettlement %s\n\n", chain.first, chain.last, starknetURL(chain), layer.about)
+	fmt.Fprintln(stdout)
 	view := newDisplay(stdout, o, chain.total())
 	core.Events = newMeter(core.Events, o.layer, view.show)
 	alerts := &loud{Notifier: core.Alerts, note: view.note}
 	core.Alerts = alerts
-	p, err := deploy(ctx, o, core, qs, chain, layer, log)
+	p, err := deploy(ctx, o, core, ps.queues, chain, layer, log)
 	if err != nil {
 		view.close()
 		return err
@@ -69,13 +85,6 @@ func settle(ctx context.Context, o options, stdout, stderr io.Writer) (err error
 		err = perr
 	}
 	return errors.Join(err, report(context.WithoutCancel(ctx), o, core, chain, layer, p, stdout, began, err == nil))
-}
-
-func starknetURL(a *appChain) string { return a.url }
-
-// startSettlement starts the layer's settlement chain.
-func startSettlement(ctx context.Context, o options, a *appChain, log *slog.Logger) (*settlementLayer, error) {
-	return startEthereum(ctx, o, a, log)
 }
 
 func newDisplay(out io.Writer, o options, total int) display {
@@ -98,8 +107,8 @@ func (l *loud) Notify(ctx context.Context, a alert.Alert) error {
 }
 
 // deploy puts the functions together and onto the platform.
-func deploy(ctx context.Context, o options, core setup.Core, qs queues, a *appChain, l *settlementLayer, log *slog.Logger) (*platform.Platform, error) {
-	runner, err := dev.New(dev.Options{Source: a.source, Artifacts: core.Artifacts, Calldata: o.layer == schedule.L3})
+func deploy(ctx context.Context, o options, core setup.Core, qs queue.Queue, a *appChain, l *settlementLayer, log *slog.Logger) (*platform.Platform, error) {
+	runner, err := newRunner(ctx, o, core, a)
 	if err != nil {
 		return nil, err
 	}
@@ -119,6 +128,22 @@ func deploy(ctx context.Context, o options, core setup.Core, qs queues, a *appCh
 		FirstBlock: a.first, FirstBatch: 1, Window: 50, Invoke: invoke(p), ReconcileGrace: time.Second,
 	}).Handle)
 	return p, nil
+}
+
+// newRunner is the development runner: in this process, or behind a server of its own.
+func newRunner(ctx context.Context, o options, core setup.Core, a *appChain) (snos.Runner, error) {
+	r, err := dev.New(dev.Options{Source: a.source, Artifacts: core.Artifacts, Calldata: o.layer == schedule.L3})
+	if err != nil || o.snos == "dev" {
+		return r, err
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, fmt.Errorf("serve the SNOS runner: %w", err)
+	}
+	srv := &http.Server{Handler: httprunner.NewHandler(r, ""), ReadHeaderTimeout: 10 * time.Second}
+	go func() { _ = srv.Serve(l) }()
+	context.AfterFunc(ctx, func() { _ = srv.Close() })
+	return httprunner.New("http://"+l.Addr().String(), "", 0)
 }
 
 // finished says whether the contract holds the last block and its job is completed, or in a dry run whether only sending is

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/madara-orchestrator/orchestrator/scripts/testenv"
+	"github.com/madara-orchestrator/orchestrator/shared/starknet/starknettest"
+)
+
+// try runs the program and wants it to settle.
+func try(t *testing.T, want string, args ...string) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	if code := run(t.Context(), args, &out, &errs); code != 0 || !strings.Contains(out.String(), want) {
+		t.Errorf("%v: exit %d\n%s%s", args, code, out.String(), errs.String())
+	}
+}
+
+const settledLine = "settled    block number, state root and block hash are equal"
+
+func TestSettles(t *testing.T) {
+	for name, args := range map[string][]string{
+		"l2":        {"-blocks", "12", "-seed", "3"},
+		"l3":        {"-blocks", "6", "-layer", "l3", "-snos-batch", "3"},
+		"live":      {"-blocks", "8", "-speed", "20", "-snos", "http"},
+		"recording": {"-blocks", "RECORDING"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for i := range args {
+				if args[i] == "RECORDING" {
+					args[i] = starknettest.Data(t, "batch_8373665")
+				}
+			}
+			try(t, settledLine, append(args, "-timeout", "3m")...)
+		})
+	}
+}
+
+// The same on real parts, in this process.
+func TestRealParts(t *testing.T) {
+	t.Parallel()
+	try(t, settledLine, "-blocks", "6", "-mongo", testenv.Mongod(t), "-redis", testenv.Redis(t), "-aws", testenv.Moto(t),
+		"-ethereum", testenv.Anvil(t, "--block-time", "1"), "-timeout", "3m")
+}
+
+func TestDryRunSendsNothing(t *testing.T) {
+	t.Parallel()
+	try(t, "dry run    everything is ready to be sent; nothing was", "-blocks", "6", "-dry-run", "-timeout", "2m")
+}
+
+func TestWrongUsage(t *testing.T) {
+	t.Parallel()
+	empty := filepath.Join(t.TempDir(), "empty")
+	if err := os.Mkdir(empty, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for name, tt := range map[string]struct {
+		args []string
+		code int
+		want string
+	}{
+		"several faults": {[]string{"-layer", "l9", "-speed", "-1", "-snos", "x"}, 2, "-layer"},
+		"no number":      {[]string{"-blocks", "/nonexistent"}, 2, "neither a number nor a path"},
+		"no recording":   {[]string{"-blocks", empty}, 1, "no state updates"},
+		"no mongod":      {[]string{"-mongo", "nonsense://user:hunter2@x"}, 1, "URI is not valid"},
+		"no node":        {[]string{"-ethereum", "http://127.0.0.1:1", "-timeout", "20s"}, 1, "connect to Ethereum"},
+		"not in time":    {[]string{"-blocks", "6", "-timeout", "100ms"}, 1, "not settled within"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var out, errs bytes.Buffer
+			code := run(t.Context(), tt.args, &out, &errs)
+			if all := out.String() + errs.String(); code != tt.code || !strings.Contains(all, tt.want) || strings.Contains(all, "hunter2") {
+				t.Errorf("exit %d, want %d and %q:\n%s", code, tt.code, tt.want, all)
+			}
+		})
+	}
+}
