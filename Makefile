@@ -60,3 +60,9 @@ test-oracle: $(ORACLE)/oracle.txt ## Hold Cairo PIEs and facts against cairo-lan
 .PHONY: inspect
 inspect: ## Encode and decode blobs, PIEs, outputs and calldata: make inspect ARGS='pie FILE --aggregator' (ARGS=help lists all)
 	@mkdir -p build && $(GO) build -o build/inspect ./scripts/inspect && build/inspect $(ARGS)
+
+.PHONY: invoke
+invoke: ## Run a function once behind the Lambda Runtime API: FN=snosrun EVENT=events/sqs/snosrun_process.json [ENV=FILE] [TIMEOUT=5s]
+	@$(if $(ENV),,scripts/testenv/install >&2)
+	@mkdir -p build && $(GO) build -o build/invoke-cli ./scripts/invoke
+	@build/invoke-cli -fn '$(FN)' -event '$(EVENT)' $(if $(ENV),-env '$(ENV)') $(if $(TIMEOUT),-timeout '$(TIMEOUT)')

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/madara-orchestrator/orchestrator/scripts/sandbox"
 	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 )
@@ -22,12 +23,12 @@ func TestSettles(t *testing.T) {
 func (w *world) check(t *testing.T) {
 	t.Helper()
 	ctx := context.Background()
-	head, _ := w.chain.Head()
-	s, err := w.contract.State(ctx, false)
+	head, _ := w.Chain.Head()
+	s, err := w.Contract.State(ctx, false)
 	if err != nil || s.Block != head.Number || s.Root != head.NewRoot || s.BlockHash != head.Hash {
 		t.Errorf("contract holds %+v, %v; the chain's head is %+v", s, err, head)
 	}
-	js, err := w.db.Jobs().List(ctx, job.Filter{Type: job.StateTransition, Limit: job.MaxPage})
+	js, err := w.DB.Jobs().List(ctx, job.Filter{Type: job.StateTransition, Limit: job.MaxPage})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,13 +50,13 @@ func (w *world) check(t *testing.T) {
 			hashes[r.Hash] = true
 		}
 	}
-	if next != w.last+1 {
-		t.Errorf("jobs cover blocks up to %d, the chain has %d", next, w.last+1)
+	if next != w.Last+1 {
+		t.Errorf("jobs cover blocks up to %d, the chain has %d", next, w.Last+1)
 	}
-	if b, err := w.db.Batches().Aggregator(ctx, 1); err != nil || b.Status == batch.Closed || b.Status == batch.Open {
+	if b, err := w.DB.Batches().Aggregator(ctx, 1); err != nil || b.Status == batch.Closed || b.Status == batch.Open {
 		t.Errorf("batch 1 is %s, %v", b.Status, err)
 	}
-	if leaks := w.logs.lines(hidden...); len(leaks) > 0 {
+	if leaks := w.logs.lines(sandbox.Secrets()...); len(leaks) > 0 {
 		t.Errorf("secrets are in the logs: %d lines", len(leaks))
 	}
 	if len(w.logs.lines("batch closed")) == 0 {

@@ -85,10 +85,29 @@ func Moto(t testing.TB) string { t.Helper(); return moto.get(t) }
 // Redis returns the URL of a Redis. Use a key prefix of your own in it.
 func Redis(t testing.TB) string { t.Helper(); return redis.get(t) }
 
+// Start starts a component by name (mongod, moto, redis, anvil) for a program; it ends with the program.
+func Start(name string) (url string, err error) {
+	for _, o := range []*tool{mongod, moto, redis, newAnvil()} {
+		if o.name != name {
+			continue
+		}
+		o.once.Do(func() { o.base, o.err = o.start() })
+		if o.err != nil {
+			return "", fmt.Errorf("start %s: %w: install it with `make tools`", name, o.err)
+		}
+		return o.base, nil
+	}
+	return "", fmt.Errorf("start %q: no such component", name)
+}
+
 // Anvil starts an Ethereum node for one test, with further arguments, and returns its URL.
 func Anvil(t testing.TB, args ...string) string {
 	t.Helper()
-	a := &tool{
+	return newAnvil(args...).get(t)
+}
+
+func newAnvil(args ...string) *tool {
+	return &tool{
 		name: "anvil",
 		command: func(root string, port int, _ string) *exec.Cmd {
 			return exec.Command(filepath.Join(root, "node/node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil"),
@@ -97,7 +116,6 @@ func Anvil(t testing.TB, args ...string) string {
 		url:   func(port int) string { return fmt.Sprintf("http://127.0.0.1:%d", port) },
 		ready: dial,
 	}
-	return a.get(t)
 }
 
 // get starts the component if it is not running.

@@ -1,0 +1,182 @@
+// Invoke builds a function and runs it once behind the Lambda Runtime API on loopback: `make invoke FN=.. EVENT=..`.
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/madara-orchestrator/orchestrator/scripts/platform"
+	"github.com/madara-orchestrator/orchestrator/shared/resource"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// options are the program's arguments.
+type options struct {
+	fn, event, env string
+	timeout        time.Duration
+}
+
+// run is the program: 0 for an answer, 1 for a function error or timeout, 2 for wrong usage.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	var o options
+	fs := flag.NewFlagSet("invoke", flag.ContinueOnError)
+	fs.SetOutput(stderr)
+	fs.StringVar(&o.fn, "fn", "", "the function: a folder below functions/")
+	fs.StringVar(&o.event, "event", "", "a file with the event's JSON; - reads standard input")
+	fs.StringVar(&o.env, "env", "", "a file of lines KEY=value that configures the function; without it a sandbox of real components is started")
+	fs.DurationVar(&o.timeout, "timeout", 0, "instead of the function's own timeout")
+	if err := fs.Parse(args); errors.Is(err, flag.ErrHelp) {
+		return 0
+	} else if err != nil {
+		return 2
+	}
+	if err := o.validate(fs.Args()); err != nil {
+		fmt.Fprintln(stderr, err)
+		return 2
+	}
+	if err := invoke(ctx, o, stdout, stderr); err != nil {
+		fmt.Fprintf(stderr, "failed: %v\n", err)
+		return 1
+	}
+	return 0
+}
+
+func (o *options) validate(rest []string) error {
+	var names []string
+	var timeout time.Duration
+	for _, f := range resource.Functions() {
+		names = append(names, f.Name)
+		if f.Name == o.fn {
+			timeout = f.Timeout
+		}
+	}
+	if o.timeout == 0 {
+		o.timeout = timeout
+	}
+	var errs []error
+	if !slices.Contains(names, o.fn) {
+		errs = append(errs, fmt.Errorf("FN %q: want one of %s", o.fn, strings.Join(names, ", ")))
+	}
+	if o.event == "" {
+		errs = append(errs, errors.New("EVENT is missing: a file such as events/sqs/snosrun_process.json"))
+	}
+	if len(rest) > 0 {
+		errs = append(errs, fmt.Errorf("unexpected arguments %q", rest))
+	}
+	return errors.Join(errs...)
+}
+
+// maxEvent is Lambda's limit of an event, in bytes.
+const maxEvent = 6 << 20
+
+// invoke builds, starts and calls the function.
+func invoke(ctx context.Context, o options, stdout, stderr io.Writer) error {
+	event, err := readEvent(o.event)
+	if err != nil {
+		return err
+	}
+	bin, err := build(ctx, o.fn)
+	if err != nil {
+		return err
+	}
+	env, done, err := environment(ctx, o, event, stderr)
+	defer done()
+	if err != nil {
+		return err
+	}
+	b := &platform.Binary{Path: bin, Name: o.fn, Env: env, Logs: &locked{w: stderr}, Timeout: o.timeout}
+	began := time.Now()
+	out, err := b.Invoke(ctx, event)
+	took := time.Since(began)
+	b.Close()
+	if err == nil {
+		var pretty bytes.Buffer
+		if json.Indent(&pretty, out, "", "  ") != nil {
+			pretty.Reset()
+			pretty.Write(out)
+		}
+		fmt.Fprintf(stdout, "%s\n", pretty.Bytes())
+	}
+	fmt.Fprintf(stderr, "duration %d ms (its start included), peak memory %d MB\n", took.Milliseconds(), b.PeakMemory()>>20)
+	return err
+}
+
+func readEvent(name string) ([]byte, error) {
+	in := io.Reader(os.Stdin)
+	if name != "-" {
+		f, err := os.Open(name)
+		if err != nil {
+			return nil, fmt.Errorf("read the event: %w", err)
+		}
+		defer f.Close()
+		in = f
+	}
+	b, err := io.ReadAll(io.LimitReader(in, maxEvent+1))
+	if err != nil {
+		return nil, fmt.Errorf("read the event: %w", err)
+	}
+	if len(b) > maxEvent || !json.Valid(b) {
+		return nil, fmt.Errorf("event %s: want JSON of at most %d bytes", name, maxEvent)
+	}
+	return b, nil
+}
+
+// build compiles the function for this machine with the flags of a deployment.
+func build(ctx context.Context, fn string) (string, error) {
+	out := filepath.Join("build", "invoke", fn, "bootstrap")
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-tags", "lambda.norpc", "-o", out, "./functions/"+fn)
+	if msg, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build functions/%s: %w: %s", fn, err, msg)
+	}
+	return filepath.Abs(out)
+}
+
+// readEnv reads lines KEY=value; empty lines and those that begin with # are left out.
+func readEnv(name string) ([]string, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, fmt.Errorf("read the environment: %w", err)
+	}
+	defer f.Close()
+	env := []string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME")}
+	s := bufio.NewScanner(f)
+	for n := 1; s.Scan(); n++ {
+		line := strings.TrimSpace(s.Text())
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		if !strings.Contains(line, "=") {
+			return nil, fmt.Errorf("%s:%d: want KEY=value", name, n)
+		}
+		env = append(env, line)
+	}
+	return env, s.Err()
+}
+
+// locked makes a writer safe for concurrent use.
+type locked struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+func (l *locked) Write(p []byte) (int, error) { l.mu.Lock(); defer l.mu.Unlock(); return l.w.Write(p) }

@@ -1,0 +1,160 @@
+// Package sandbox is everything that compiled functions need around them on one machine: a development app chain, contracts
+// on an Ethereum node, resources in an AWS emulator, a SNOS runner, and the environment that configures the functions for
+// these. The end-to-end tests and `make invoke` use it.
+package sandbox
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net"
+	"net/http"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/ethclient"
+
+	devethereum "github.com/madara-orchestrator/orchestrator/scripts/devchain/ethereum"
+	devstarknet "github.com/madara-orchestrator/orchestrator/scripts/devchain/starknet"
+	"github.com/madara-orchestrator/orchestrator/scripts/emulator"
+	"github.com/madara-orchestrator/orchestrator/shared/client/ethereum"
+	"github.com/madara-orchestrator/orchestrator/shared/client/mongodb"
+	"github.com/madara-orchestrator/orchestrator/shared/client/s3"
+	"github.com/madara-orchestrator/orchestrator/shared/client/snosrunner/dev"
+	"github.com/madara-orchestrator/orchestrator/shared/client/snosrunner/httprunner"
+	"github.com/madara-orchestrator/orchestrator/shared/client/sqs"
+	"github.com/madara-orchestrator/orchestrator/shared/client/starknet"
+	"github.com/madara-orchestrator/orchestrator/shared/config"
+	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
+)
+
+// Options name the real components. Redis may be left out.
+type Options struct {
+	Name                 string // of the deployment
+	Blocks               int    // of the app chain, all there from the start
+	Mongo, AWS, Ethereum string // URLs
+	Redis                string
+	Visibility           time.Duration     // of queues; 0 as in the cloud
+	Settings             map[string]string // beside or instead of the sandbox's own, without the prefix
+}
+
+// RunnerToken is the secret token of the SNOS runner.
+const RunnerToken = "runner-token-hunter2"
+
+// Secrets are the secret values that functions get to see.
+func Secrets() []string { return []string{devethereum.Keys[1], devethereum.Keys[2], RunnerToken} }
+
+// Sandbox is a deployment's surroundings.
+type Sandbox struct {
+	Chain    *devstarknet.Chain
+	Contract *ethereum.Core
+	DB       *mongodb.DB
+	Queues   *sqs.Client
+	Last     uint64   // the chain's last block
+	Env      []string // environment of the functions
+
+	closers []func()
+}
+
+// Close stops what was started; the named components stay.
+func (s *Sandbox) Close() {
+	for _, f := range slices.Backward(s.closers) {
+		f()
+	}
+}
+
+// Start makes a sandbox. Close it also after an error.
+func Start(ctx context.Context, o Options) (*Sandbox, error) {
+	s := &Sandbox{Last: uint64(o.Blocks - 1)}
+	var err error
+	if s.Chain, err = devstarknet.Start(devstarknet.Options{Seed: 7, Blocks: o.Blocks}); err != nil {
+		return s, err
+	}
+	s.closers = append(s.closers, func() { _ = s.Chain.Close() })
+	d, id, err := s.contracts(ctx, o.Ethereum)
+	if err != nil {
+		return s, err
+	}
+	cfg := emulator.Config(o.AWS)
+	stack, err := emulator.Provision(ctx, cfg, emulator.Options{Chain: o.Name, Layer: schedule.L2, Visibility: o.Visibility, Secrets: map[string]string{
+		o.Name + "/wallet": devethereum.Keys[2], o.Name + "/registrar": devethereum.Keys[1], o.Name + "/runner": RunnerToken,
+	}})
+	if err != nil {
+		return s, err
+	}
+	s.Queues = sqs.New(cfg)
+	if s.DB, err = mongodb.Connect(mongodb.Config{URI: o.Mongo, Database: "orchestrator_" + o.Name}); err != nil {
+		return s, err
+	}
+	s.closers = append(s.closers, func() { _ = s.DB.Close(context.WithoutCancel(ctx)) })
+	runner, err := s.runner(s3.New(cfg, stack.Bucket, true))
+	if err != nil {
+		return s, err
+	}
+	settings := map[string]string{
+		"CHAIN_NAME": o.Name, "CHAIN_LAYER": "l2", "CHAIN_ID": s.Chain.ChainID(), "CHAIN_RPC": s.Chain.URL(), "CHAIN_FEEDER_GATEWAY": s.Chain.GatewayURL(),
+		"CHAIN_MAX_BLOCK": fmt.Sprint(s.Last), "MONGO_URI": o.Mongo, "AWS_ENDPOINT": o.AWS, "AWS_BUCKET": stack.Bucket, "AWS_TOPIC_ARN": stack.TopicARN,
+		"AWS_BUS": stack.Bus, "SETTLEMENT_RPC": o.Ethereum, "SETTLEMENT_CHAIN_ID": id, "SETTLEMENT_CONTRACT": d.Core.Hex(), "SETTLEMENT_VERIFIER": d.Registry.Hex(),
+		"SETTLEMENT_KEY_SECRET": o.Name + "/wallet", "PROVER_KEY_SECRET": o.Name + "/registrar", "SNOS_URL": runner, "SNOS_TOKEN_SECRET": o.Name + "/runner",
+		"BATCH_BLOCKS": "5", "BATCH_SNOS_BLOCKS": "2", "PACE": "20", "REDIS_URL": o.Redis,
+	}
+	maps.Copy(settings, o.Settings)
+	s.Env = []string{"AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", "AWS_REGION=" + emulator.Region, "PATH=" + os.Getenv("PATH")}
+	for k, v := range settings {
+		s.Env = append(s.Env, config.Prefix+k+"="+v)
+	}
+	return s, nil
+}
+
+// contracts deploys the contracts and sends the chain's messages to the core contract.
+func (s *Sandbox) contracts(ctx context.Context, url string) (devethereum.Deployment, string, error) {
+	client, err := ethclient.DialContext(ctx, url)
+	if err != nil {
+		return devethereum.Deployment{}, "", fmt.Errorf("connect to Ethereum: %w", err)
+	}
+	defer client.Close()
+	id, err := client.ChainID(ctx)
+	if err != nil {
+		return devethereum.Deployment{}, "", fmt.Errorf("connect to Ethereum: %w", err)
+	}
+	sender := &devethereum.Sender{Client: client, Key: devethereum.Keys[0]}
+	d, err := sender.Deploy(ctx, devethereum.Setup{
+		ProgramHash: dev.OSProgramHash(), AggregatorProgramHash: dev.AggregatorProgramHash(), ConfigHash: dev.DefaultConfigHash,
+		Registrar: devethereum.Address(devethereum.Keys[1]), Operators: []common.Address{devethereum.Address(devethereum.Keys[2])},
+	})
+	if err != nil {
+		return d, "", err
+	}
+	if err := sender.SendMessages(ctx, d.Core, s.Chain.MessagesToL2()); err != nil {
+		return d, "", err
+	}
+	node, err := ethereum.Dial(url, id.String())
+	if err != nil {
+		return d, "", err
+	}
+	s.closers = append(s.closers, node.Close)
+	s.Contract, err = ethereum.NewCore(node, d.Core.Hex(), nil)
+	return d, id.String(), err
+}
+
+// runner serves the development SNOS runner over HTTP, on the same bucket.
+func (s *Sandbox) runner(store *s3.Store) (string, error) {
+	src, err := starknet.New(starknet.Config{URL: s.Chain.URL(), GatewayURL: s.Chain.GatewayURL()}, starknet.Deps{})
+	if err != nil {
+		return "", err
+	}
+	r, err := dev.New(dev.Options{Source: src, Artifacts: store})
+	if err != nil {
+		return "", err
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", fmt.Errorf("serve the SNOS runner: %w", err)
+	}
+	srv := &http.Server{Handler: httprunner.NewHandler(r, RunnerToken), ReadHeaderTimeout: 10 * time.Second}
+	go func() { _ = srv.Serve(l) }()
+	s.closers = append(s.closers, func() { _ = srv.Close() })
+	return "http://" + l.Addr().String(), nil
+}
