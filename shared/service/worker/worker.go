@@ -253,15 +253,7 @@ func (w *Worker) notify(ctx context.Context, a alert.Alert, j job.Job) bool {
 	return true
 }
 
-func (w *Worker) publish(ctx context.Context, j job.Job) {
-	e := event.Event{
-		Type: event.JobChanged, At: w.Now(), Chain: w.Chain, JobID: j.ID, JobType: string(j.Type),
-		Status: string(j.Status), Batch: j.InternalID, TraceID: j.TraceID,
-	}
-	if err := w.Events.Publish(ctx, e); err != nil {
-		w.log().WarnContext(ctx, "event not published", "job_id", j.ID, "error", err)
-	}
-}
+func (w *Worker) publish(ctx context.Context, j job.Job) { w.send(ctx, w.changed(j)) }
 
 func (w *Worker) log() *slog.Logger {
 	if w.Log == nil {

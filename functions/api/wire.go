@@ -1,0 +1,37 @@
+package main
+
+import (
+	"context"
+
+	"github.com/madara-orchestrator/orchestrator/shared/client/ethereum"
+	"github.com/madara-orchestrator/orchestrator/shared/service/admin"
+	"github.com/madara-orchestrator/orchestrator/shared/setup"
+	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud"
+	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud/appchain"
+	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud/settle"
+)
+
+func wire(ctx context.Context, p *cloud.Process) (any, error) {
+	core, err := p.Core(ctx)
+	if err != nil {
+		return nil, err
+	}
+	source, err := appchain.Source(p)
+	if err != nil {
+		return nil, err
+	}
+	node, err := settle.Node(p)
+	if err != nil {
+		return nil, err
+	}
+	contract, err := ethereum.NewCore(node, p.Config.Settlement.Contract, nil)
+	if err != nil {
+		return nil, err
+	}
+	checks := []admin.Check{
+		{Name: "settlement layer", Ping: node.Ping},
+		{Name: "wallet's key", Ping: func(ctx context.Context) error { _, _, err := settle.Wallet(ctx, p, node); return err }},
+		{Name: "app chain", Ping: func(ctx context.Context) error { _, err := source.Head(ctx); return err }},
+	}
+	return core.API(setup.API{Head: source, Contract: contract, Admin: p.Config.API.Admin, Checks: checks}).Handle, nil
+}

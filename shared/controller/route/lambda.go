@@ -1,0 +1,86 @@
+package route
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/aws/aws-lambda-go/events"
+)
+
+// Handle serves one request of API Gateway.
+func (h *Handler) Handle(ctx context.Context, e events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
+	w := &recorder{header: http.Header{}}
+	r, err := request(ctx, e)
+	if err != nil {
+		problem(w, http.StatusBadRequest, "the request does not decode")
+	} else {
+		h.ServeHTTP(w, r)
+	}
+	out := events.APIGatewayV2HTTPResponse{StatusCode: w.code(), Headers: map[string]string{}, Body: w.body.String()}
+	for k, vs := range w.header {
+		out.Headers[k] = strings.Join(vs, ", ")
+	}
+	return out, nil
+}
+
+// request makes a request of an event. The path stays as it was sent: the mux decodes it.
+func request(ctx context.Context, e events.APIGatewayV2HTTPRequest) (*http.Request, error) {
+	body := []byte(e.Body)
+	if e.IsBase64Encoded {
+		var err error
+		if body, err = base64.StdEncoding.DecodeString(e.Body); err != nil {
+			return nil, err
+		}
+	}
+	path := e.RawPath
+	if stage := e.RequestContext.Stage; stage != "" && stage != "$default" {
+		path = strings.TrimPrefix(path, "/"+stage)
+	}
+	if !strings.HasPrefix(path, "/") {
+		path = "/" + path
+	}
+	u, err := url.ParseRequestURI(path)
+	if err != nil {
+		return nil, err
+	}
+	u.RawQuery = e.RawQueryString
+	r, err := http.NewRequestWithContext(ctx, e.RequestContext.HTTP.Method, u.String(), bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	for k, v := range e.Headers {
+		r.Header.Set(k, v)
+	}
+	return r, nil
+}
+
+// recorder keeps an answer.
+type recorder struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+}
+
+func (w *recorder) Header() http.Header { return w.header }
+
+func (w *recorder) WriteHeader(status int) {
+	if w.status == 0 {
+		w.status = status
+	}
+}
+
+func (w *recorder) Write(b []byte) (int, error) {
+	w.WriteHeader(http.StatusOK)
+	return w.body.Write(b)
+}
+
+func (w *recorder) code() int {
+	if w.status == 0 {
+		return http.StatusOK
+	}
+	return w.status
+}

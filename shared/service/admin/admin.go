@@ -1,0 +1,95 @@
+// Package admin answers operators: how far the chain's settlement is and what blocks it, which jobs and batches there
+// are, and whether everything outside can be reached. It carries out their orders through service/worker, which alone
+// writes the status of jobs.
+package admin
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
+	"github.com/madara-orchestrator/orchestrator/shared/core/event"
+	"github.com/madara-orchestrator/orchestrator/shared/core/job"
+	"github.com/madara-orchestrator/orchestrator/shared/core/queue"
+	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
+	"github.com/madara-orchestrator/orchestrator/shared/core/settlement"
+	"github.com/madara-orchestrator/orchestrator/shared/service/worker"
+)
+
+var (
+	// ErrInvalid says that a question or an order makes no sense; the wrapping text says what is wanted instead.
+	ErrInvalid = errors.New("invalid request")
+	// ErrUnknown says that the chain has no such block, or that it is in no batch.
+	ErrUnknown = errors.New("not found")
+)
+
+// Head reads the app chain's newest block; block.Source has it.
+type Head interface {
+	Head(ctx context.Context) (uint64, error)
+}
+
+// Contract reads what is settled; settlement.Contract has it.
+type Contract interface {
+	State(ctx context.Context, finalized bool) (settlement.State, error)
+}
+
+// Service answers questions and carries out orders. All fields but Head, Contract, Checks and Log are required. Safe
+// for concurrent use.
+type Service struct {
+	Chain    string // the deployment's name
+	Layer    schedule.Layer
+	Jobs     job.Store
+	Batches  batch.Store
+	Control  schedule.Control
+	Worker   *worker.Worker
+	Queue    queue.Sender
+	Trigger  string // the trigger queue's name
+	Events   event.Bus
+	Now      func() time.Time
+	Head     Head     // nil: how far the chain is stays unknown
+	Contract Contract // nil: what is settled is told from the documents
+	Checks   []Check  // what Ready asks
+	Log      *slog.Logger
+}
+
+// Order is an operator's wish with what the audit needs.
+type Order struct {
+	By       string // who asks
+	Reason   string // why; required where many jobs or a whole stage are concerned
+	Priority bool   // past the stage's queue; jobs only
+}
+
+// maxReason is the longest reason of an order, in bytes.
+const maxReason = 500
+
+// check refuses a reason that is missing where it is required, too long, or has control characters.
+func (o Order) check(required bool) error {
+	switch {
+	case required && o.Reason == "":
+		return invalid("this concerns more than one job: give a reason, it is kept for the audit")
+	case len(o.Reason) > maxReason:
+		return invalid("reason has %d bytes, at most %d", len(o.Reason), maxReason)
+	}
+	for _, r := range o.Reason {
+		if r < ' ' || r == 0x7f || r == '\uFFFD' {
+			return invalid("reason has control characters or is not UTF-8")
+		}
+	}
+	return nil
+}
+
+func (o Order) worker() worker.Order {
+	return worker.Order{By: o.By, Reason: o.Reason, Priority: o.Priority}
+}
+
+func (s *Service) log() *slog.Logger {
+	if s.Log == nil {
+		return slog.Default()
+	}
+	return s.Log
+}
+
+// l2 says whether the chain settles by aggregator batches.
+func (s *Service) l2() bool { return s.Layer == schedule.L2 }

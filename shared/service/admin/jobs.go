@@ -1,0 +1,229 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/madara-orchestrator/orchestrator/shared/core/job"
+	"github.com/madara-orchestrator/orchestrator/shared/service/worker"
+)
+
+// Bounds of a listing's length.
+const (
+	DefaultPage = 50
+	MaxJobs     = 100
+)
+
+// JobQuery selects jobs for a listing.
+type JobQuery struct {
+	Type     job.Type     // "": all types, in the order of the pipeline
+	Statuses []job.Status // empty: any
+	Newest   bool         // highest batch first
+	Cursor   string       // JobPage.NextCursor of the page before
+	Limit    int          // 1..MaxJobs; 0: DefaultPage
+}
+
+// JobByID returns a job. Errors: ErrInvalid, job.ErrNotFound, job.ErrSchema.
+func (s *Service) JobByID(ctx context.Context, id string) (JobDetail, error) {
+	if !job.ValidID(id) {
+		return JobDetail{}, invalid("job id: want 32 hex digits in lower case")
+	}
+	j, err := s.Jobs.Get(ctx, id)
+	if err != nil {
+		return JobDetail{}, err
+	}
+	return s.detail(j)
+}
+
+// ListJobs returns one page of jobs, by type and then by batch.
+func (s *Service) ListJobs(ctx context.Context, q JobQuery) (JobPage, error) {
+	page := JobPage{Jobs: []Job{}}
+	limit, err := pageLimit(q.Limit, MaxJobs)
+	if err != nil {
+		return page, err
+	}
+	types, after, err := q.start()
+	if err != nil {
+		return page, err
+	}
+	for i, t := range types {
+		f := job.Filter{Type: t, Statuses: q.Statuses, Limit: limit + 1 - len(page.Jobs)}
+		if q.Newest {
+			f.Order = job.Descending
+		}
+		if i == 0 && after != nil && !bound(&f, *after) {
+			continue
+		}
+		js, err := s.Jobs.List(ctx, f)
+		if err != nil {
+			return page, fmt.Errorf("list %s jobs: %w", t, err)
+		}
+		for _, j := range js {
+			if len(page.Jobs) == limit {
+				last := page.Jobs[limit-1]
+				page.NextCursor = last.Type + "." + strconv.FormatUint(last.Batch, 10)
+				return page, nil
+			}
+			page.Jobs = append(page.Jobs, s.view(j))
+		}
+	}
+	return page, nil
+}
+
+// start returns the types to list and, where the query has a cursor, the last batch of the first type that was listed.
+func (q JobQuery) start() ([]job.Type, *uint64, error) {
+	types := job.Types
+	if q.Type != "" {
+		types = []job.Type{q.Type}
+	}
+	if q.Cursor == "" {
+		return types, nil, nil
+	}
+	name, number, ok := strings.Cut(q.Cursor, ".")
+	i := slices.Index(types, job.Type(name))
+	n, err := strconv.ParseUint(number, 10, 64)
+	if !ok || i < 0 || err != nil {
+		return nil, nil, invalid("cursor is not one that a listing of these jobs gave")
+	}
+	return types[i:], &n, nil
+}
+
+// bound makes a filter go on after a batch; false when nothing can follow.
+func bound(f *job.Filter, after uint64) bool {
+	if f.Order == job.Descending {
+		f.To = after - 1
+		return after > 1 // a To of 0 would be no bound, and batches count from 1
+	}
+	f.From = after + 1
+	return after < math.MaxUint64
+}
+
+// pageLimit is the length of a page.
+func pageLimit(asked, most int) (int, error) {
+	switch {
+	case asked == 0:
+		return min(DefaultPage, most), nil
+	case asked < 0 || asked > most:
+		return 0, invalid("limit %d: want 1 to %d", asked, most)
+	}
+	return asked, nil
+}
+
+// Process makes a job's processing due now. Errors: ErrInvalid, worker.ErrRefused, job.ErrNotFound, job.ErrConflict,
+// job.ErrSchema.
+func (s *Service) Process(ctx context.Context, id string, o Order) (Job, error) {
+	return s.order(id, o, func() (job.Job, error) { return s.Worker.Hasten(ctx, id, job.Process, o.worker()) })
+}
+
+// Verify makes a job's verification due now. Errors are those of Process.
+func (s *Service) Verify(ctx context.Context, id string, o Order) (Job, error) {
+	return s.order(id, o, func() (job.Job, error) { return s.Worker.Hasten(ctx, id, job.Verify, o.worker()) })
+}
+
+// Retry starts a job anew that waits for an operator. Errors are those of Process.
+func (s *Service) Retry(ctx context.Context, id string, o Order) (Job, error) {
+	return s.order(id, o, func() (job.Job, error) { return s.Worker.Retry(ctx, id, o.worker()) })
+}
+
+func (s *Service) order(id string, o Order, do func() (job.Job, error)) (Job, error) {
+	if !job.ValidID(id) {
+		return Job{}, invalid("job id: want 32 hex digits in lower case")
+	}
+	if err := o.check(false); err != nil {
+		return Job{}, err
+	}
+	j, err := do()
+	if err != nil {
+		return Job{}, err
+	}
+	return s.view(j), nil
+}
+
+// Bulk is what came of an order about many jobs.
+type Bulk struct {
+	Done    []string  `json:"done"`    // ids
+	Refused []Refusal `json:"refused"` // jobs that changed in between, or could not be written
+	More    bool      `json:"more"`    // there are more: give the order again
+}
+
+// Refusal is a job that an order could not be carried out on.
+type Refusal struct {
+	ID     string `json:"id"`
+	Reason string `json:"reason"`
+}
+
+// maxBulk is how many jobs one order concerns at the most.
+const maxBulk = 100
+
+// RetryAll retries the jobs that wait for an operator, at most 100, the lowest batches of each type first; t "" means
+// all types. The order needs a reason.
+func (s *Service) RetryAll(ctx context.Context, t job.Type, o Order) (Bulk, error) {
+	b := Bulk{Done: []string{}, Refused: []Refusal{}}
+	if err := o.check(true); err != nil {
+		return b, err
+	}
+	page, err := s.ListJobs(ctx, JobQuery{Type: t, Statuses: waiting, Limit: maxBulk})
+	if err != nil {
+		return b, err
+	}
+	for _, j := range page.Jobs {
+		if _, err := s.Worker.Retry(ctx, j.ID, o.worker()); err != nil {
+			b.Refused = append(b.Refused, Refusal{ID: j.ID, Reason: s.refusal(ctx, err)})
+			continue
+		}
+		b.Done = append(b.Done, j.ID)
+	}
+	b.More = page.NextCursor != ""
+	return b, nil
+}
+
+// waiting are the statuses in which a job waits for an operator.
+var waiting = []job.Status{job.Failed, job.VerificationTimeout}
+
+// refusal is why an order was refused, as far as callers may know.
+func (s *Service) refusal(ctx context.Context, err error) string {
+	if either(err, worker.ErrRefused, job.ErrNotFound, job.ErrConflict, job.ErrSchema) {
+		return reasonOf(err)
+	}
+	s.log().ErrorContext(ctx, "order not carried out", "error", err)
+	return "the database did not take it"
+}
+
+// Hook is a prover's word that it may be done with a job, whose id is the token. It is a hint and nothing in it is
+// trusted: at most it makes the job's own verification ask now instead of soon. It never tells whether there is such a
+// job. Each asking counts as a poll, so a job takes hints only so often.
+func (s *Service) Hook(ctx context.Context, token string) {
+	if !job.ValidID(token) {
+		return
+	}
+	j, err := s.Jobs.Get(ctx, token)
+	if err == nil && s.hinted(j) {
+		_, err = s.Worker.Hasten(ctx, j.ID, job.Verify, worker.Order{By: "prover's webhook"})
+	}
+	if err != nil && !either(err, worker.ErrRefused, job.ErrNotFound, job.ErrConflict, job.ErrSchema) && !errors.Is(err, context.Canceled) {
+		s.log().WarnContext(ctx, "webhook not heeded, polling goes on", "job_id", token, "error", err)
+	}
+}
+
+// hinted says whether a hint brings anything: the job is at the prover, is not about to be asked about anyway, and was
+// not asked about just before.
+func (s *Service) hinted(j job.Job) bool {
+	now := s.Now()
+	return slices.Contains(proverStages, j.Type) && j.Status == job.PendingVerification &&
+		j.DueAt.Sub(now) > hookGain && now.Sub(j.UpdatedAt) >= hookInterval
+}
+
+// proverStages are the job types whose work is at the prover.
+var proverStages = []job.Type{job.ProofCreation, job.ProofRegistration, job.Aggregator}
+
+// Bounds of hints: what they must gain, and how long a job must have been left alone.
+const (
+	hookGain     = time.Second
+	hookInterval = 5 * time.Second
+)

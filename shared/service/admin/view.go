@@ -1,0 +1,149 @@
+package admin
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/madara-orchestrator/orchestrator/shared/core/job"
+)
+
+// Kinds of batches.
+const (
+	KindAggregator = "aggregator"
+	KindSnos       = "snos"
+)
+
+// Job is a job as operators see it.
+type Job struct {
+	ID          string    `json:"id"`
+	Type        string    `json:"type"`
+	Batch       uint64    `json:"batch"`      // index of the batch that it works on
+	BatchKind   string    `json:"batch_kind"` // aggregator or snos
+	Status      string    `json:"status"`
+	NextAction  string    `json:"next_action,omitempty"`
+	DueAt       time.Time `json:"due_at,omitzero"` // when the next action is due
+	ExternalID  string    `json:"external_id,omitempty"`
+	Attempts    Attempts  `json:"attempts"`
+	Reason      string    `json:"reason,omitempty"` // the newest failure
+	Hint        string    `json:"hint,omitempty"`   // what happens next, or what to do
+	Lease       *Lease    `json:"lease,omitempty"`  // of the invocation that works on it now
+	TraceID     string    `json:"trace_id,omitempty"`
+	Generation  uint64    `json:"generation"`
+	Version     uint64    `json:"version"`
+	CreatedAt   time.Time `json:"created_at"`
+	UpdatedAt   time.Time `json:"updated_at"`
+	StartedAt   time.Time `json:"started_at,omitzero"`
+	SubmittedAt time.Time `json:"submitted_at,omitzero"`
+	EndedAt     time.Time `json:"ended_at,omitzero"`
+}
+
+// Attempts counts what was tried (job.Attempts).
+type Attempts struct {
+	Process   int `json:"process"`
+	Verify    int `json:"verify"`
+	Crashes   int `json:"crashes"`
+	Transient int `json:"transient"`
+	Total     int `json:"total"`
+}
+
+// Lease is who works on a job and until when.
+type Lease struct {
+	Owner     string    `json:"owner"`
+	ExpiresAt time.Time `json:"expires_at"`
+}
+
+// Failure is one recorded trouble.
+type Failure struct {
+	At     time.Time `json:"at"`
+	Reason string    `json:"reason"`
+}
+
+// JobDetail is a job with all that its document holds.
+type JobDetail struct {
+	Job
+	Failures []Failure       `json:"failures"` // oldest first
+	Metadata json.RawMessage `json:"metadata"` // as the job type has it (job.EncodeMetadata)
+}
+
+// JobPage is one page of a listing.
+type JobPage struct {
+	Jobs       []Job  `json:"jobs"`
+	NextCursor string `json:"next_cursor,omitempty"` // "" on the last page
+}
+
+// batchKind is the kind of batch that a job type works on.
+func (s *Service) batchKind(t job.Type) string {
+	if t == job.Aggregator || (t == job.StateTransition && s.l2()) {
+		return KindAggregator
+	}
+	return KindSnos
+}
+
+func (s *Service) view(j job.Job) Job {
+	v := Job{
+		ID: j.ID, Type: string(j.Type), Batch: j.InternalID, BatchKind: s.batchKind(j.Type), Status: string(j.Status),
+		NextAction: string(j.NextAction), DueAt: utc(j.DueAt), ExternalID: j.ExternalID, TraceID: j.TraceID,
+		Attempts:   Attempts(j.Attempts),
+		Reason:     Redact(j.Reason()),
+		Hint:       s.hint(j),
+		Generation: j.Generation, Version: j.Version,
+		CreatedAt: utc(j.CreatedAt), UpdatedAt: utc(j.UpdatedAt), StartedAt: utc(j.StartedAt),
+		SubmittedAt: utc(j.SubmittedAt), EndedAt: utc(j.EndedAt),
+	}
+	if j.Lease.Held(s.Now()) {
+		v.Lease = &Lease{Owner: j.Lease.Owner, ExpiresAt: utc(j.Lease.ExpiresAt)}
+	}
+	return v
+}
+
+func utc(t time.Time) time.Time {
+	if t.IsZero() {
+		return t
+	}
+	return t.UTC()
+}
+
+func (s *Service) detail(j job.Job) (JobDetail, error) {
+	d := JobDetail{Job: s.view(j), Failures: []Failure{}, Metadata: json.RawMessage("{}")}
+	for _, f := range j.Failures {
+		d.Failures = append(d.Failures, Failure{At: utc(f.At), Reason: Redact(f.Reason)})
+	}
+	if j.Metadata != nil {
+		b, err := job.EncodeMetadata(j.Metadata)
+		if err != nil {
+			return d, fmt.Errorf("encode metadata of job %s: %w", j.ID, err)
+		}
+		d.Metadata = b
+	}
+	return d, nil
+}
+
+// overdueAfter is how long after its due time an action is called overdue: the reconcile worker's turn has passed.
+const overdueAfter = 2 * time.Minute
+
+// hint tells in a sentence what happens next with a job, or what a person is to do.
+func (s *Service) hint(j job.Job) string {
+	now := s.Now()
+	switch {
+	case j.Status == job.Failed:
+		return "Mend the cause, then retry it: POST /jobs/" + j.ID + "/retry"
+	case j.Status == job.VerificationTimeout:
+		return "The outside world never finished it. Look there, then retry it: POST /jobs/" + j.ID + "/retry"
+	case j.NextAction == job.None:
+		return ""
+	case j.Lease.Held(now):
+		return "An invocation works on it."
+	case j.DueAt.Add(overdueAfter).Before(now):
+		return "Its next action is overdue: see whether its stage is paused and whether the schedules run."
+	case j.Status == job.Completed:
+		return "Done; it is watched until it is final."
+	case j.Attempts.Transient > 0:
+		return fmt.Sprintf("The outside world is in trouble (%d in a row); it is tried again by itself.", j.Attempts.Transient)
+	case j.Status == job.VerificationFailed:
+		return "It was rejected and is submitted again by itself."
+	case j.NextAction == job.Verify:
+		return "Submitted; the answer is awaited."
+	}
+	return "It is about to be processed."
+}

@@ -1,0 +1,33 @@
+package setup
+
+import (
+	"context"
+
+	"github.com/madara-orchestrator/orchestrator/shared/controller/route"
+	"github.com/madara-orchestrator/orchestrator/shared/resource"
+	"github.com/madara-orchestrator/orchestrator/shared/service/admin"
+)
+
+// API is what the API function needs beyond the core. Head and Contract may be nil.
+type API struct {
+	Head     admin.Head
+	Contract admin.Contract
+	Admin    bool          // serve the routes that change something
+	Checks   []admin.Check // beside those of the core
+}
+
+// API is the API function's handler; it is an http.Handler too.
+func (c Core) API(a API) *route.Handler {
+	checks := []admin.Check{
+		{Name: "database", Ping: c.Jobs.Ping}, {Name: "artifacts", Ping: c.Artifacts.Ping},
+		{Name: "schedules", Ping: func(ctx context.Context) error { _, err := c.Control.Pauses(ctx); return err }},
+	}
+	if p, ok := c.Queue.(interface{ Ping(context.Context) error }); ok {
+		checks = append(checks, admin.Check{Name: "queues", Ping: p.Ping})
+	}
+	return route.New(&admin.Service{
+		Chain: c.Chain, Layer: c.Layer, Jobs: c.Jobs, Batches: c.Batches, Control: c.Control, Worker: c.Worker(nil), Queue: c.Queue,
+		Trigger: c.queueName(resource.TriggerQueue), Events: c.Events, Now: c.Now, Head: a.Head, Contract: a.Contract,
+		Checks: append(checks, a.Checks...), Log: c.Log,
+	}, a.Admin, c.Log)
+}
