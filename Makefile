@@ -34,11 +34,11 @@ contracts: ## Compile the development contracts (npm solc); their bytecode is co
 	cd shared/client/ethereum/contracts && npm ci --no-fund --no-audit && node compile.js
 
 .PHONY: run
-run: ## Settle a development chain on this machine: BLOCKS=N|PATH SEED= LAYER= SPEED= SNOS= DRY_RUN=1 MONGO= ...
+run: ## Settle a development chain on this machine: BLOCKS=N|PATH SEED= LAYER= SPEED= SNOS= API= DRY_RUN=1 MONGO= ...
 	@mkdir -p build && $(GO) build -o build/run ./scripts/run
 	@build/run $(if $(BLOCKS),-blocks '$(BLOCKS)') $(if $(SEED),-seed '$(SEED)') $(if $(LAYER),-layer '$(LAYER)') \
 	  $(if $(SPEED),-speed '$(SPEED)') $(if $(SNOS),-snos '$(SNOS)') \
-	  $(if $(DRY_RUN),-dry-run) $(if $(TIMEOUT),-timeout '$(TIMEOUT)') $(if $(V),-v) \
+	  $(if $(DRY_RUN),-dry-run) $(if $(API),-api '$(API)') $(if $(TIMEOUT),-timeout '$(TIMEOUT)') $(if $(V),-v) \
 	  $(if $(MONGO),-mongo '$(MONGO)') $(if $(REDIS),-redis '$(REDIS)') $(if $(AWS),-aws '$(AWS)') \
 	  $(if $(ETHEREUM),-ethereum '$(ETHEREUM)') $(if $(ETHEREUM_KEY),-ethereum-key '$(ETHEREUM_KEY)') \
 	  $(if $(STARKNET),-starknet '$(STARKNET)') $(ARGS)
@@ -66,3 +66,17 @@ invoke: ## Run a function once behind the Lambda Runtime API: FN=snosrun EVENT=e
 	@$(if $(ENV),,scripts/testenv/install >&2)
 	@mkdir -p build && $(GO) build -o build/invoke-cli ./scripts/invoke
 	@build/invoke-cli -fn '$(FN)' -event '$(EVENT)' $(if $(ENV),-env '$(ENV)') $(if $(TIMEOUT),-timeout '$(TIMEOUT)')
+
+FUZZTIME ?= 10s
+
+.PHONY: fuzz
+fuzz: ## Run every fuzz target for FUZZTIME (10s)
+	@for pkg in $$($(GO) list ./...); do \
+	  for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
+	    echo "$$pkg $$target"; $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$pkg | tail -1; \
+	  done; \
+	done
+
+.PHONY: bench
+bench: ## Run the benchmarks of the protocol arithmetic
+	$(GO) test -run '^$$' -bench . -benchtime 20x ./shared/starknet/...

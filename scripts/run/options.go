@@ -23,6 +23,7 @@ type options struct {
 	perSnos   uint64  // blocks of a SNOS batch
 	version   string  // Starknet version of recorded blocks
 	snos      string
+	api       string // address to serve status page and API on
 	dryRun    bool
 	timeout   time.Duration
 	verbose   bool
@@ -50,6 +51,7 @@ func parse(args []string, out io.Writer) (options, error) {
 	fs.StringVar(&o.snos, "snos", "dev", "dev (in this process) or http (the same runner behind a server)")
 	fs.BoolVar(&o.dryRun, "dry-run", false, "do everything but send transactions")
 	fs.DurationVar(&o.timeout, "timeout", 5*time.Minute, "give up after")
+	fs.StringVar(&o.api, "api", "", "serve status page and API on this loopback address, such as 127.0.0.1:8080, and go on until interrupted")
 	fs.BoolVar(&o.verbose, "v", false, "log what the functions log")
 	fs.StringVar(&o.mongo, "mongo", "", "URI of a real MongoDB")
 	fs.StringVar(&o.redis, "redis", "", "URL of a real Redis for chain reads")

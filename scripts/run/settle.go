@@ -31,7 +31,7 @@ import (
 
 // settle runs the whole system until the contract holds the chain's last block.
 func settle(ctx context.Context, o options, stdout, stderr io.Writer) (err error) {
-	began := time.Now()
+	began, user := time.Now(), ctx
 	ctx, cancel := context.WithTimeoutCause(ctx, o.timeout, fmt.Errorf("not settled within %s", o.timeout))
 	defer cancel()
 	defer func() {
@@ -75,6 +75,10 @@ func settle(ctx context.Context, o options, stdout, stderr io.Writer) (err error
 		view.close()
 		return err
 	}
+	if err := serveAPI(ctx, o, core, chain, layer, view.note); err != nil {
+		view.close()
+		return err
+	}
 	running, stop := context.WithCancel(ctx)
 	stopped := make(chan error, 1)
 	go func() { stopped <- p.Run(running) }()
@@ -84,7 +88,32 @@ func settle(ctx context.Context, o options, stdout, stderr io.Writer) (err error
 	if perr := <-stopped; err == nil {
 		err = perr
 	}
+	defer func() {
+		if o.api != "" && err == nil {
+			fmt.Fprintln(stdout, "status page and API go on until you interrupt")
+			<-user.Done()
+		}
+	}()
 	return errors.Join(err, report(context.WithoutCancel(ctx), o, core, chain, layer, p, stdout, began, err == nil))
+}
+
+// serveAPI serves the API function's handler, with the routes that change something: it listens on loopback only.
+func serveAPI(ctx context.Context, o options, core setup.Core, a *appChain, l *settlementLayer, note func(string, ...any)) error {
+	if o.api == "" {
+		return nil
+	}
+	host, _, err := net.SplitHostPort(o.api)
+	if ip := net.ParseIP(host); err != nil || host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return fmt.Errorf("-api %q: want a loopback address such as 127.0.0.1:8080", o.api)
+	}
+	listener, err := net.Listen("tcp", o.api)
+	if err != nil {
+		return fmt.Errorf("-api: %w", err)
+	}
+	srv := &http.Server{Handler: core.API(setup.API{Head: a.source, Contract: l.contract, Admin: true}), ReadHeaderTimeout: 10 * time.Second}
+	go func() { _ = srv.Serve(listener) }()
+	note("status     http://%s/", listener.Addr())
+	return nil
 }
 
 func newDisplay(out io.Writer, o options, total int) display {

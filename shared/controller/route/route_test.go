@@ -30,7 +30,9 @@ func (h head) Head(context.Context) (uint64, error) { return uint64(h), nil }
 
 type contract settlement.State
 
-func (c contract) State(context.Context, bool) (settlement.State, error) { return settlement.State(c), nil }
+func (c contract) State(context.Context, bool) (settlement.State, error) {
+	return settlement.State(c), nil
+}
 
 var errSecret = errors.New("dial https://node.example/v3/hunter2hunter2: refused")
 
