@@ -1,0 +1,264 @@
+package httpcall
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+// Settings bound what requests may take. Zero fields take those of Defaults.
+type Settings struct {
+	// Attempts is how often Retry calls at most.
+	Attempts int
+	// RequestTimeout bounds one small request, the wait for a download's first byte, and a stall within a download.
+	RequestTimeout time.Duration
+	// UploadTimeout bounds one request with a body from Request.Open.
+	UploadTimeout time.Duration
+	// MinBackoff and MaxBackoff bound the random pauses between attempts.
+	MinBackoff, MaxBackoff time.Duration
+	// MaxWait is the longest pause that a service may ask for within a call. Of a longer one the caller is told instead.
+	MaxWait time.Duration
+	// MaxResponse is the most bytes that Do reads of an answer.
+	MaxResponse int64
+}
+
+// Defaults are the defaults of Settings.
+var Defaults = Settings{
+	Attempts: 6, RequestTimeout: 30 * time.Second, UploadTimeout: 10 * time.Minute,
+	MinBackoff: 500 * time.Millisecond, MaxBackoff: 20 * time.Second, MaxWait: time.Minute, MaxResponse: 8 << 20,
+}
+
+// Validate refuses negative settings.
+func (s Settings) Validate() error {
+	if s.Attempts < 0 || s.RequestTimeout < 0 || s.UploadTimeout < 0 || s.MinBackoff < 0 || s.MaxBackoff < 0 ||
+		s.MaxWait < 0 || s.MaxResponse < 0 {
+		return errors.New("a limit of the HTTP client is negative")
+	}
+	return nil
+}
+
+func (s Settings) withDefaults() Settings {
+	set(&s.Attempts, Defaults.Attempts)
+	set(&s.RequestTimeout, Defaults.RequestTimeout)
+	set(&s.UploadTimeout, Defaults.UploadTimeout)
+	set(&s.MinBackoff, Defaults.MinBackoff)
+	set(&s.MaxBackoff, Defaults.MaxBackoff)
+	set(&s.MaxWait, Defaults.MaxWait)
+	set(&s.MaxResponse, Defaults.MaxResponse)
+	return s
+}
+
+func set[T comparable](field *T, def T) {
+	var zero T
+	if *field == zero {
+		*field = def
+	}
+}
+
+// Deps are what a Caller needs besides its settings. Every field may be left unset.
+type Deps struct {
+	// HTTP makes the requests; its redirect policy is replaced by none, so that a key goes to its host only.
+	HTTP *http.Client
+	// Log tells of failures that another attempt made good.
+	Log *slog.Logger
+	// Now is the clock.
+	Now func() time.Time
+	// Sleep waits for d or until ctx ends, whose error it then returns.
+	Sleep func(ctx context.Context, d time.Duration) error
+	// Jitter returns a number in [0, 1) that scales a pause.
+	Jitter func() float64
+}
+
+func (d Deps) withDefaults() Deps {
+	client := http.Client{}
+	if d.HTTP != nil {
+		client = *d.HTTP
+	}
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	d.HTTP = &client
+	if d.Log == nil {
+		d.Log = slog.New(slog.DiscardHandler)
+	}
+	if d.Now == nil {
+		d.Now = time.Now
+	}
+	if d.Sleep == nil {
+		d.Sleep = sleep
+	}
+	if d.Jitter == nil {
+		d.Jitter = rand.Float64
+	}
+	return d
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
+	}
+}
+
+// Caller makes requests to one service. Safe for concurrent use.
+type Caller struct {
+	name    string
+	secrets []string
+	cfg     Settings
+	deps    Deps
+}
+
+// New returns a caller. name is what errors call the service; secrets are texts that no error shows.
+func New(name string, secrets []string, s Settings, d Deps) *Caller {
+	return &Caller{name: name, secrets: secrets, cfg: s.withDefaults(), deps: d.withDefaults()}
+}
+
+// Now is the caller's clock.
+func (c *Caller) Now() time.Time { return c.deps.Now() }
+
+// Log is where the caller logs to.
+func (c *Caller) Log() *slog.Logger { return c.deps.Log }
+
+// Request is one request.
+type Request struct {
+	Op     string // what it is for, such as "submit a query"
+	Method string
+	URL    string
+	Header http.Header
+	// Open opens the body anew, Length bytes of Type; nil for none.
+	Open   func(ctx context.Context) (io.ReadCloser, error)
+	Length int64
+	Type   string
+}
+
+// Do makes one attempt and returns the body of an answer with status 200 or 201. Other answers are a *StatusError.
+func (c *Caller) Do(ctx context.Context, r Request) ([]byte, error) {
+	timeout := c.cfg.RequestTimeout
+	if r.Open != nil {
+		timeout = c.cfg.UploadTimeout
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	resp, err := c.send(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	return c.read(r, resp)
+}
+
+// read reads an answer to its end.
+func (c *Caller) read(r Request, resp *http.Response) ([]byte, error) {
+	b, err := io.ReadAll(io.LimitReader(resp.Body, c.cfg.MaxResponse+1))
+	switch {
+	case int64(len(b)) > c.cfg.MaxResponse:
+		return nil, c.Malformed(r.Op, "its answer has more than %d bytes", c.cfg.MaxResponse)
+	case resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusCreated:
+		return nil, c.statusError(r.Op, resp, b) // also where the body broke off: the status says enough
+	case err != nil:
+		return nil, c.transportError(r.Op, err)
+	case isHTML(resp.Header, b):
+		return nil, c.Malformed(r.Op, "it answered HTML")
+	}
+	return b, nil
+}
+
+// send makes the request; it tells failures of the body apart from those of the way.
+func (c *Caller) send(ctx context.Context, r Request) (*http.Response, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, c.transportError(r.Op, err)
+	}
+	var body *source
+	req, err := http.NewRequestWithContext(ctx, r.Method, r.URL, nil)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %s: its address is malformed", c.name, r.Op)
+	}
+	if r.Open != nil {
+		in, err := r.Open(ctx)
+		if err != nil {
+			return nil, &InputError{op: c.name + ": " + r.Op, err: err}
+		}
+		body = &source{ReadCloser: in}
+		req.Body, req.ContentLength = body, r.Length
+		req.Header.Set("Content-Type", r.Type)
+	}
+	for k, v := range r.Header {
+		req.Header[k] = v
+	}
+	if req.Header.Get("Accept") == "" {
+		req.Header.Set("Accept", "application/json")
+	}
+	resp, err := c.deps.HTTP.Do(req)
+	if body != nil && body.failure() != nil {
+		if resp != nil {
+			resp.Body.Close()
+		}
+		return nil, &InputError{op: c.name + ": " + r.Op, err: body.failure()}
+	}
+	if err != nil {
+		return nil, c.transportError(r.Op, err)
+	}
+	return resp, nil
+}
+
+// Stream makes one attempt and returns the open body of an answer with status 200; the caller closes it. A body that
+// stalls, breaks off or has more than most bytes fails while it is read.
+func (c *Caller) Stream(ctx context.Context, r Request, most int64) (io.ReadCloser, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	watch := time.AfterFunc(c.cfg.RequestTimeout, cancel)
+	resp, err := c.send(ctx, r)
+	if err != nil {
+		stalled := !watch.Stop()
+		cancel()
+		if stalled && errors.Is(err, context.Canceled) {
+			err = c.transportError(r.Op, errStalled)
+		}
+		return nil, err
+	}
+	if resp.StatusCode != http.StatusOK {
+		defer cancel()
+		defer resp.Body.Close()
+		_, err := c.read(r, resp)
+		if err == nil { // 201 without having asked for it
+			err = c.Malformed(r.Op, "it answered HTTP %d", resp.StatusCode)
+		}
+		return nil, err
+	}
+	if resp.ContentLength > most {
+		cancel()
+		resp.Body.Close()
+		return nil, c.Malformed(r.Op, "it has %d bytes, at most %d are taken", resp.ContentLength, most)
+	}
+	return &download{Caller: c, op: r.Op, body: resp.Body, left: most, watch: watch, cancel: cancel}, nil
+}
+
+// Check refuses a URL that is none of schemes with a host, without showing it.
+func Check(what, raw string, schemes ...string) error {
+	if raw == "" {
+		return fmt.Errorf("%s is not set", what)
+	}
+	u, err := url.Parse(raw)
+	if err != nil || u.Host == "" { // err would print the URL with what may be a key
+		return fmt.Errorf("%s is no URL with a host", what)
+	}
+	if u.User != nil {
+		return fmt.Errorf("%s carries credentials: put them into a secret", what)
+	}
+	if u.RawQuery != "" || u.Fragment != "" {
+		return fmt.Errorf("%s has a query or a fragment: want scheme, host and path", what)
+	}
+	for _, s := range schemes {
+		if u.Scheme == s {
+			return nil
+		}
+	}
+	return fmt.Errorf("%s has scheme %q, want one of %q", what, u.Scheme, schemes)
+}
