@@ -18,7 +18,7 @@ type Settings struct {
 	Attempts int
 	// RequestTimeout bounds one small request, the wait for a download's first byte, and a stall within a download.
 	RequestTimeout time.Duration
-	// UploadTimeout bounds one request with a body from Request.Open.
+	// UploadTimeout bounds one request with a body of more than a megabyte.
 	UploadTimeout time.Duration
 	// MinBackoff and MaxBackoff bound the random pauses between attempts.
 	MinBackoff, MaxBackoff time.Duration
@@ -139,10 +139,13 @@ type Request struct {
 	Type   string
 }
 
+// largeBody is the number of bytes from which a body is an upload.
+const largeBody = 1 << 20
+
 // Do makes one attempt and returns the body of an answer with status 200 or 201. Other answers are a *StatusError.
 func (c *Caller) Do(ctx context.Context, r Request) ([]byte, error) {
 	timeout := c.cfg.RequestTimeout
-	if r.Open != nil {
+	if r.Length > largeBody {
 		timeout = c.cfg.UploadTimeout
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
