@@ -98,7 +98,7 @@ func (f *Files) Save(name string, r io.Reader) (size int64, hash string, err err
 		err = os.Rename(out.Name(), f.Path(name))
 	}
 	if err != nil {
-		os.Remove(out.Name())
+		_ = os.Remove(out.Name())
 		return 0, "", err
 	}
 	return size, hex.EncodeToString(h.Sum(nil)), nil

@@ -68,6 +68,10 @@ type World struct {
 	ticks     []*tick
 	Steps     int
 	Faults    []error // what functions returned
+	Injected  map[memory.Kind]int
+	Crashes   int
+	inside    bool // a function runs
+	watch     watch
 }
 
 type tick struct {
@@ -84,8 +88,11 @@ func New(c Config) (*World, error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	w := &World{cfg: c, now: start, rng: rand.New(rand.NewPCG(c.Seed, 0))}
-	w.env = &memory.Env{Now: w.Now, Hook: c.Hook}
+	w := &World{cfg: c, now: start, Injected: map[memory.Kind]int{}, rng: rand.New(rand.NewPCG(c.Seed, 0))}
+	w.env = &memory.Env{Now: w.Now}
+	if c.Hook != nil {
+		w.env.Hook = &gate{w: w, next: c.Hook}
+	}
 	if err := w.clients(); err != nil {
 		return nil, err
 	}
@@ -238,7 +245,8 @@ func (w *World) Step(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if _, err := w.triggers.Handle(ctx, body); err != nil {
+	_, err = w.invoke(ctx, func(ctx context.Context) (any, error) { return w.triggers.Handle(ctx, body) })
+	if err != nil {
 		w.Faults = append(w.Faults, err)
 	}
 	return nil
@@ -259,18 +267,18 @@ func (w *World) deliver(ctx context.Context, q resource.Queue) error {
 	d := ds[0]
 	e := one(d.ID, d.Body, d.Receives)
 	var resp events.SQSEventResponse
-	if q.Function == resource.FnTrigger {
-		raw, merr := json.Marshal(e)
-		if merr != nil {
-			return merr
+	out, err := w.invoke(ctx, func(ctx context.Context) (any, error) {
+		if q.Function != resource.FnTrigger {
+			return w.functions[q.Function](ctx, e)
 		}
-		out, herr := w.triggers.Handle(ctx, raw)
-		err = herr
-		if r, ok := out.(events.SQSEventResponse); ok {
-			resp = r
+		raw, err := json.Marshal(e)
+		if err != nil {
+			return nil, err
 		}
-	} else {
-		resp, err = w.functions[q.Function](ctx, e)
+		return w.triggers.Handle(ctx, raw)
+	})
+	if r, ok := out.(events.SQSEventResponse); ok {
+		resp = r
 	}
 	if err != nil || len(resp.BatchItemFailures) > 0 {
 		w.Faults = append(w.Faults, errors.Join(err, fmt.Errorf("message %s on %s is wanted again", d.Body, q.Name)))
