@@ -8,6 +8,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/setup"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud/appchain"
+	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud/provers"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud/settle"
 )
 
@@ -33,5 +34,11 @@ func wire(ctx context.Context, p *cloud.Process) (any, error) {
 		{Name: "wallet's key", Ping: func(ctx context.Context) error { _, _, err := settle.Wallet(ctx, p, node); return err }},
 		{Name: "app chain", Ping: func(ctx context.Context) error { _, err := source.Head(ctx); return err }},
 	}
-	return core.API(setup.API{Head: source, Contract: contract, Admin: p.Config.API.Admin, Checks: checks}).Handle, nil
+	a := setup.API{Head: source, Contract: contract, Admin: p.Config.API.Admin, Checks: checks}
+	if p.Config.Prover.Atlantic.HookSecret != "" {
+		if a.ProverHook, err = provers.Hook(ctx, p); err != nil {
+			return nil, err
+		}
+	}
+	return core.API(a).Handle, nil
 }

@@ -10,12 +10,17 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 )
 
-// The compiled functions carry a chain's blocks to a settled state on mongod, the AWS emulator, Redis and anvil.
+// The compiled functions carry a chain's blocks to a settled state on mongod, the AWS emulator, Redis and anvil, with each
+// prover.
 func TestSettles(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, "settles", 14, 0)
-	w.settle(t, 3*time.Minute)
-	w.check(t)
+	for prover, blocks := range map[string]int{"mock": 14, "atlantic": 6, "sharp": 6} {
+		t.Run(prover, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, sandbox.Options{Name: "e2e-" + prover, Blocks: blocks, Prover: prover})
+			w.settle(t, 3*time.Minute, nil)
+			w.check(t)
+		})
+	}
 }
 
 // check holds what is in contract and database against the chain: every batch settled once, in order, by a transaction that
@@ -61,6 +66,9 @@ func (w *world) check(t *testing.T) {
 	}
 	if len(w.logs.lines("batch closed")) == 0 {
 		t.Error("the functions logged nothing: the search for secrets proves nothing")
+	}
+	if vs := w.Violations(); len(vs) > 0 {
+		t.Errorf("requests to the prover were not as documented: %q", vs)
 	}
 	invocations, failures := w.platform.Counts()
 	t.Logf("%d invocations, %d messages or schedules failed, %d transactions", invocations, failures, len(hashes))

@@ -3,14 +3,21 @@ package e2e_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -68,25 +75,66 @@ type world struct {
 	binaries map[string]*platform.Binary
 	platform *platform.Platform
 	logs     *logs
+
+	mongo, ethereum, aws string // URLs
+	invoked              atomic.Int32
 }
 
-func newWorld(t *testing.T, name string, blocks int, visibility time.Duration) *world {
+func newWorld(t *testing.T, o sandbox.Options) *world {
 	t.Helper()
 	bin, err := build()
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{name: name, logs: &logs{}, binaries: map[string]*platform.Binary{}}
-	w.Sandbox, err = sandbox.Start(t.Context(), sandbox.Options{
-		Name: name, Blocks: blocks, Mongo: testenv.Mongod(t), AWS: testenv.Moto(t), Redis: testenv.Redis(t),
-		Ethereum: testenv.Anvil(t, "--block-time", "1", "--hardfork", "osaka"), Visibility: visibility,
-	})
+	w := &world{name: o.Name, logs: &logs{}, binaries: map[string]*platform.Binary{}}
+	o.AWS, o.Redis = testenv.Moto(t), testenv.Redis(t)
+	if o.Mongo == "" {
+		o.Mongo = testenv.Mongod(t)
+	}
+	o.Ethereum = testenv.Anvil(t, "--block-time", "1", "--hardfork", "osaka")
+	w.mongo, w.ethereum, w.aws = o.Mongo, o.Ethereum, o.AWS
+	if o.Settings == nil {
+		o.Settings = map[string]string{}
+	}
+	o.Settings["AWS_ENDPOINT"] = w.lambdaAPI(t, o.AWS)
+	w.Sandbox, err = sandbox.Start(t.Context(), o)
 	t.Cleanup(w.Close)
 	if err != nil {
 		t.Fatal(err)
 	}
 	w.platform = w.newPlatform(t, bin)
 	return w
+}
+
+// lambdaAPI adds Lambda's Invoke, which the emulator can't do without Docker, to the emulator's services.
+func (w *world) lambdaAPI(t *testing.T, emulator string) string {
+	t.Helper()
+	target, err := url.Parse(emulator)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/", httputil.NewSingleHostReverseProxy(target))
+	mux.HandleFunc("POST /2015-03-31/functions/{name}/invocations", func(rw http.ResponseWriter, r *http.Request) {
+		b := w.binaries[strings.TrimPrefix(r.PathValue("name"), resource.Physical(w.name, ""))]
+		if b == nil {
+			http.Error(rw, `{"Type":"User","Message":"Function not found"}`, http.StatusNotFound)
+			return
+		}
+		event, err := io.ReadAll(r.Body)
+		if err == nil {
+			w.invoked.Add(1)
+			event, err = b.Invoke(r.Context(), event)
+		}
+		if err != nil {
+			rw.Header().Set("X-Amz-Function-Error", "Unhandled")
+			event, _ = json.Marshal(map[string]string{"errorMessage": err.Error()})
+		}
+		_, _ = rw.Write(event)
+	})
+	s := httptest.NewServer(mux)
+	t.Cleanup(s.Close)
+	return s.URL
 }
 
 func (w *world) newPlatform(t *testing.T, bin string) *platform.Platform {
@@ -118,28 +166,40 @@ func (w *world) newPlatform(t *testing.T, bin string) *platform.Platform {
 	return p
 }
 
-// settle runs the platform until the contract holds the chain's head; it returns how long that took.
-func (w *world) settle(t *testing.T, within time.Duration) {
+// settle runs the platform until the contract holds the chain's head. beside, if any, is called again and again meanwhile.
+func (w *world) settle(t *testing.T, within time.Duration, beside func()) {
+	t.Helper()
+	w.during(t, within, func(ctx context.Context) bool {
+		s, err := w.Contract.State(ctx, false)
+		if err == nil && s.Settled && s.Block == w.Last {
+			return true
+		}
+		if beside != nil {
+			beside()
+		}
+		return false
+	})
+}
+
+// during runs the platform until done.
+func (w *world) during(t *testing.T, within time.Duration, done func(context.Context) bool) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), within)
 	defer cancel()
-	done := make(chan error, 1)
-	go func() { done <- w.platform.Run(ctx) }()
+	ended := make(chan error, 1)
+	go func() { ended <- w.platform.Run(ctx) }()
 	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()
-	for {
-		s, err := w.Contract.State(ctx, false)
-		if err == nil && s.Settled && s.Block == w.Last {
-			break
-		}
+	for !done(ctx) {
 		select {
 		case <-ctx.Done():
-			t.Fatalf("not settled within %s: contract is at %+v (%v)\n%s", within, s, err, strings.Join(w.logs.lines(`"ERROR"`, "ERROR", "panic"), "\n"))
+			s, err := w.Contract.State(context.WithoutCancel(ctx), false)
+			t.Fatalf("not done within %s: contract is at %+v (%v)\n%s", within, s, err, strings.Join(w.logs.lines(`"ERROR"`, "ERROR", "panic"), "\n"))
 		case <-tick.C:
 		}
 	}
 	cancel()
-	if err := <-done; err != nil {
+	if err := <-ended; err != nil {
 		t.Error(err)
 	}
 }

@@ -34,7 +34,8 @@ type settlementLayer struct {
 	contract settlement.Contract
 	wallet   setup.Wallet
 	da       da.Layer
-	prover   proof.Prover
+	registry mockprover.Registry // gets the facts
+	facts    proof.FactChecker
 	codec    settling.Codec
 	about    string
 	close    func()
@@ -149,7 +150,7 @@ func clients(ctx context.Context, node *ethereum.Node, d devethereum.Deployment)
 	policy.ReplaceAfter = 20 * time.Second
 	return &settlementLayer{
 		contract: core, wallet: setup.Wallet{Chain: wallet, Name: "ethereum/" + address.Hex(), Policy: policy}, da: layer,
-		prover: mockprover.New(mockprover.Options{Registry: registrar, Proofs: true}), codec: protocol.Codec(),
+		registry: registrar, facts: facts, codec: protocol.Codec(),
 		about: fmt.Sprintf("core contract %s, fact registry %s", d.Core, d.Registry), close: node.Close,
 	}, nil
 }

@@ -21,6 +21,10 @@ func main() {
 // run is the program: 0 when the contract holds the chain's head, 1 when not, 2 for wrong usage.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	o, err := parse(args, stderr)
+	return carry(ctx, o, err, stdout, stderr)
+}
+
+func carry(ctx context.Context, o options, err error, stdout, stderr io.Writer) int {
 	if errors.Is(err, flag.ErrHelp) {
 		return 0
 	}

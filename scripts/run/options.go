@@ -6,9 +6,13 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"time"
 
+	standatlantic "github.com/madara-orchestrator/orchestrator/scripts/standin/atlantic"
+	standsharp "github.com/madara-orchestrator/orchestrator/scripts/standin/sharp"
+	"github.com/madara-orchestrator/orchestrator/shared/client/atlantic"
 	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
 )
 
@@ -23,10 +27,15 @@ type options struct {
 	perSnos   uint64  // blocks of a SNOS batch
 	version   string  // Starknet version of recorded blocks
 	snos      string
+	prover    string
 	api       string // address to serve status page and API on
 	dryRun    bool
 	timeout   time.Duration
 	verbose   bool
+
+	atlantic func(*standatlantic.Config, *atlantic.Config) // tests: what the stand-in is to do, and how it is asked
+	sharp    func(*standsharp.Config)
+	started  func(any) // tests: the stand-in
 
 	mongo, redis, aws, ethereum, ethereumKey, starknet string // URLs of real parts
 }
@@ -38,7 +47,7 @@ func parse(args []string, out io.Writer) (options, error) {
 	fs := flag.NewFlagSet("run", flag.ContinueOnError)
 	fs.SetOutput(out)
 	fs.Usage = func() {
-		fmt.Fprint(out, "Carry an app chain's blocks through every stage to a settled state, on this machine.\n\n  make run [BLOCKS=N|PATH] [SEED=N] [LAYER=l2|l3] [SPEED=N] [SNOS=http] [DRY_RUN=1] [MONGO=URL] ...\n\nOptions of the program itself:\n")
+		fmt.Fprint(out, "Carry an app chain's blocks through every stage to a settled state, on this machine.\n\n  make run [BLOCKS=N|PATH] [SEED=N] [LAYER=l2|l3] [SPEED=N] [SNOS=http] [PROVER=atlantic|sharp] [DRY_RUN=1] [MONGO=URL] ...\n\nOptions of the program itself:\n")
 		fs.PrintDefaults()
 	}
 	fs.StringVar(&blocks, "blocks", "36", "number of blocks, or a path of recorded state updates (folder, JSON or tar.gz)")
@@ -49,6 +58,7 @@ func parse(args []string, out io.Writer) (options, error) {
 	fs.Uint64Var(&o.perSnos, "snos-batch", 0, "blocks of a SNOS batch; 0: a third of a batch, at most 10")
 	fs.StringVar(&o.version, "starknet-version", "0.13.5", "Starknet version of recorded blocks, which do not say it")
 	fs.StringVar(&o.snos, "snos", "dev", "dev (in this process) or http (the same runner behind a server)")
+	fs.StringVar(&o.prover, "prover", "mock", "mock, or atlantic or sharp: the real client against a stand-in of the service")
 	fs.BoolVar(&o.dryRun, "dry-run", false, "do everything but send transactions")
 	fs.DurationVar(&o.timeout, "timeout", 5*time.Minute, "give up after")
 	fs.StringVar(&o.api, "api", "", "serve status page and API on this loopback address, such as 127.0.0.1:8080, and go on until interrupted")
@@ -99,6 +109,12 @@ func (o *options) validate(rest []string) error {
 	}
 	if o.snos != "dev" && o.snos != "http" {
 		errs = append(errs, fmt.Errorf("-snos %q: want dev or http", o.snos))
+	}
+	if !slices.Contains([]string{"mock", "atlantic", "sharp"}, o.prover) {
+		errs = append(errs, fmt.Errorf("-prover %q: want mock, atlantic or sharp", o.prover))
+	}
+	if o.prover == "sharp" && o.layer == schedule.L3 {
+		errs = append(errs, errors.New("-prover sharp: it proves for Ethereum only, and an l3 settles on Starknet; use atlantic"))
 	}
 	if o.recording != "" && o.starknet != "" {
 		errs = append(errs, errors.New("-starknet and a recording: give one of them"))

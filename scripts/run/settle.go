@@ -17,9 +17,11 @@ import (
 	"github.com/madara-orchestrator/orchestrator/scripts/platform"
 	"github.com/madara-orchestrator/orchestrator/shared/client/snosrunner/dev"
 	"github.com/madara-orchestrator/orchestrator/shared/client/snosrunner/httprunner"
+	"github.com/madara-orchestrator/orchestrator/shared/controller/route"
 	"github.com/madara-orchestrator/orchestrator/shared/core/alert"
 	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
+	"github.com/madara-orchestrator/orchestrator/shared/core/proof"
 	"github.com/madara-orchestrator/orchestrator/shared/core/queue"
 	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
 	"github.com/madara-orchestrator/orchestrator/shared/core/snos"
@@ -61,7 +63,15 @@ func settle(ctx context.Context, o options, stdout, stderr io.Writer) (err error
 	}
 	defer layer.close()
 	layer.wallet.DryRun = o.dryRun
+	prover, err := startProver(o, chain, layer, log)
+	if err != nil {
+		return err
+	}
+	defer prover.close()
 	fmt.Fprintf(stdout, "app chain  blocks %d to %d at %s\nsettlement %s\n", chain.first, chain.last, chain.url, layer.about)
+	if prover.about != "" {
+		fmt.Fprintf(stdout, "prover     %s\n", prover.about)
+	}
 	if len(ps.about) > 0 {
 		fmt.Fprintf(stdout, "real parts %s\n", strings.Join(ps.about, "; "))
 	}
@@ -70,12 +80,12 @@ func settle(ctx context.Context, o options, stdout, stderr io.Writer) (err error
 	core.Events = newMeter(core.Events, o.layer, view.show)
 	alerts := &loud{Notifier: core.Alerts, note: view.note}
 	core.Alerts = alerts
-	p, err := deploy(ctx, o, core, ps.queues, chain, layer, log)
+	p, err := deploy(ctx, o, core, ps.queues, chain, layer, prover, log)
 	if err != nil {
 		view.close()
 		return err
 	}
-	if err := serveAPI(ctx, o, core, chain, layer, view.note); err != nil {
+	if err := serveAPI(ctx, o, core, chain, layer, prover.hook, view.note); err != nil {
 		view.close()
 		return err
 	}
@@ -94,11 +104,12 @@ func settle(ctx context.Context, o options, stdout, stderr io.Writer) (err error
 			<-user.Done()
 		}
 	}()
+	err = errors.Join(err, prover.checkRequests())
 	return errors.Join(err, report(context.WithoutCancel(ctx), o, core, chain, layer, p, stdout, began, err == nil))
 }
 
 // serveAPI serves the API function's handler, with the routes that change something: it listens on loopback only.
-func serveAPI(ctx context.Context, o options, core setup.Core, a *appChain, l *settlementLayer, note func(string, ...any)) error {
+func serveAPI(ctx context.Context, o options, core setup.Core, a *appChain, l *settlementLayer, hook route.ProverHook, note func(string, ...any)) error {
 	if o.api == "" {
 		return nil
 	}
@@ -110,7 +121,7 @@ func serveAPI(ctx context.Context, o options, core setup.Core, a *appChain, l *s
 	if err != nil {
 		return fmt.Errorf("-api: %w", err)
 	}
-	srv := &http.Server{Handler: core.API(setup.API{Head: a.source, Contract: l.contract, Admin: true}), ReadHeaderTimeout: 10 * time.Second}
+	srv := &http.Server{Handler: core.API(setup.API{Head: a.source, Contract: l.contract, Admin: true, ProverHook: hook}), ReadHeaderTimeout: 10 * time.Second}
 	go func() { _ = srv.Serve(listener) }()
 	note("status     http://%s/", listener.Addr())
 	return nil
@@ -136,7 +147,7 @@ func (l *loud) Notify(ctx context.Context, a alert.Alert) error {
 }
 
 // deploy puts the functions together and onto the platform.
-func deploy(ctx context.Context, o options, core setup.Core, qs queue.Queue, a *appChain, l *settlementLayer, log *slog.Logger) (*platform.Platform, error) {
+func deploy(ctx context.Context, o options, core setup.Core, qs queue.Queue, a *appChain, l *settlementLayer, prover proof.Prover, log *slog.Logger) (*platform.Platform, error) {
 	runner, err := newRunner(ctx, o, core, a)
 	if err != nil {
 		return nil, err
@@ -146,14 +157,14 @@ func deploy(ctx context.Context, o options, core setup.Core, qs queue.Queue, a *
 	fs := map[string]platform.Function{}
 	p := newPlatform(o, core, qs, fs, log)
 	fs[resource.FnSnosRun] = platform.InProcess(core.SnosRun(runner).Handle)
-	fs[resource.FnProofCreation] = platform.InProcess(core.ProofCreation(l.prover).Handle)
-	fs[resource.FnProofRegistration] = platform.InProcess(core.ProofRegistration(l.prover).Handle)
-	fs[resource.FnAggregator] = platform.InProcess(core.Aggregator(l.prover, runner).Handle)
+	fs[resource.FnProofCreation] = platform.InProcess(core.ProofCreation(prover).Handle)
+	fs[resource.FnProofRegistration] = platform.InProcess(core.ProofRegistration(prover).Handle)
+	fs[resource.FnAggregator] = platform.InProcess(core.Aggregator(prover, runner).Handle)
 	fs[resource.FnDataSubmission] = platform.InProcess(core.DataSubmission(l.da, l.wallet).Handle)
 	fs[resource.FnStateTransition] = platform.InProcess(core.StateTransition(l.contract, l.wallet, l.codec).Handle)
 	fs[resource.FnJobFailure] = platform.InProcess(core.DeadLetters().Handle)
 	fs[resource.FnTrigger] = platform.InProcess(core.TriggerFunction(setup.Trigger{
-		Source: a.source, Prover: l.prover, NewSizer: protocol.NewSizer, SupportsVersion: statediff.Supports, Limits: limits,
+		Source: a.source, Prover: prover, NewSizer: protocol.NewSizer, SupportsVersion: statediff.Supports, Limits: limits,
 		FirstBlock: a.first, FirstBatch: 1, Window: 50, Invoke: invoke(p), ReconcileGrace: time.Second,
 	}).Handle)
 	return p, nil

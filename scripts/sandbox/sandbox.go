@@ -37,6 +37,7 @@ type Options struct {
 	Mongo, AWS, Ethereum string // URLs
 	Redis                string
 	Visibility           time.Duration     // of queues; 0 as in the cloud
+	Prover               string            // mock, atlantic or sharp; "" is mock
 	Settings             map[string]string // beside or instead of the sandbox's own, without the prefix
 }
 
@@ -44,7 +45,9 @@ type Options struct {
 const RunnerToken = "runner-token-hunter2"
 
 // Secrets are the secret values that functions get to see.
-func Secrets() []string { return []string{devethereum.Keys[1], devethereum.Keys[2], RunnerToken} }
+func Secrets() []string {
+	return []string{devethereum.Keys[1], devethereum.Keys[2], RunnerToken, proverKey, "PRIVATE KEY"}
+}
 
 // Sandbox is a deployment's surroundings.
 type Sandbox struct {
@@ -52,8 +55,12 @@ type Sandbox struct {
 	Contract *ethereum.Core
 	DB       *mongodb.DB
 	Queues   *sqs.Client
+	TopicARN string   // of the alerts
 	Last     uint64   // the chain's last block
 	Env      []string // environment of the functions
+
+	// Violations are requests to the prover's stand-in that were not as documented.
+	Violations func() []string
 
 	closers []func()
 }
@@ -67,7 +74,7 @@ func (s *Sandbox) Close() {
 
 // Start makes a sandbox. Close it also after an error.
 func Start(ctx context.Context, o Options) (*Sandbox, error) {
-	s := &Sandbox{Last: uint64(o.Blocks - 1)}
+	s := &Sandbox{Last: uint64(o.Blocks - 1), Violations: func() []string { return nil }}
 	var err error
 	if s.Chain, err = devstarknet.Start(devstarknet.Options{Seed: 7, Blocks: o.Blocks}); err != nil {
 		return s, err
@@ -78,12 +85,19 @@ func Start(ctx context.Context, o Options) (*Sandbox, error) {
 		return s, err
 	}
 	cfg := emulator.Config(o.AWS)
-	stack, err := emulator.Provision(ctx, cfg, emulator.Options{Chain: o.Name, Layer: schedule.L2, Visibility: o.Visibility, Secrets: map[string]string{
-		o.Name + "/wallet": devethereum.Keys[2], o.Name + "/registrar": devethereum.Keys[1], o.Name + "/runner": RunnerToken,
-	}})
+	prover, err := s.prover(o, d, id)
 	if err != nil {
 		return s, err
 	}
+	secrets := map[string]string{o.Name + "/wallet": devethereum.Keys[2], o.Name + "/runner": RunnerToken}
+	for name, value := range prover.secrets {
+		secrets[o.Name+"/"+name] = value
+	}
+	stack, err := emulator.Provision(ctx, cfg, emulator.Options{Chain: o.Name, Layer: schedule.L2, Visibility: o.Visibility, Secrets: secrets})
+	if err != nil {
+		return s, err
+	}
+	s.TopicARN = stack.TopicARN
 	s.Queues = sqs.New(cfg)
 	if s.DB, err = mongodb.Connect(mongodb.Config{URI: o.Mongo, Database: "orchestrator_" + o.Name}); err != nil {
 		return s, err
@@ -97,9 +111,10 @@ func Start(ctx context.Context, o Options) (*Sandbox, error) {
 		"CHAIN_NAME": o.Name, "CHAIN_LAYER": "l2", "CHAIN_ID": s.Chain.ChainID(), "CHAIN_RPC": s.Chain.URL(), "CHAIN_FEEDER_GATEWAY": s.Chain.GatewayURL(),
 		"CHAIN_MAX_BLOCK": fmt.Sprint(s.Last), "MONGO_URI": o.Mongo, "AWS_ENDPOINT": o.AWS, "AWS_BUCKET": stack.Bucket, "AWS_TOPIC_ARN": stack.TopicARN,
 		"AWS_BUS": stack.Bus, "SETTLEMENT_RPC": o.Ethereum, "SETTLEMENT_CHAIN_ID": id, "SETTLEMENT_CONTRACT": d.Core.Hex(), "SETTLEMENT_VERIFIER": d.Registry.Hex(),
-		"SETTLEMENT_KEY_SECRET": o.Name + "/wallet", "PROVER_KEY_SECRET": o.Name + "/registrar", "SNOS_URL": runner, "SNOS_TOKEN_SECRET": o.Name + "/runner",
+		"SETTLEMENT_KEY_SECRET": o.Name + "/wallet", "SNOS_URL": runner, "SNOS_TOKEN_SECRET": o.Name + "/runner",
 		"BATCH_BLOCKS": "5", "BATCH_SNOS_BLOCKS": "2", "PACE": "20", "REDIS_URL": o.Redis,
 	}
+	maps.Copy(settings, prover.settings)
 	maps.Copy(settings, o.Settings)
 	s.Env = []string{"AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", "AWS_REGION=" + emulator.Region, "PATH=" + os.Getenv("PATH")}
 	for k, v := range settings {

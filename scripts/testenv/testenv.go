@@ -118,6 +118,13 @@ func newAnvil(args ...string) *tool {
 	}
 }
 
+// MongodAlone returns the URI of a mongod that no other test uses, so that it may be paused.
+func MongodAlone(t testing.TB) string {
+	t.Helper()
+	o := &tool{name: mongod.name, command: mongod.command, url: mongod.url, ready: mongod.ready}
+	return o.get(t)
+}
+
 // get starts the component if it is not running.
 func (o *tool) get(t testing.TB) string {
 	t.Helper()
@@ -167,6 +174,7 @@ func (o *tool) start() (string, error) {
 	if err := <-started; err != nil {
 		return "", err
 	}
+	processes.Store(o.url(port), cmd.Process)
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
@@ -183,6 +191,23 @@ func (o *tool) start() (string, error) {
 		case <-tick.C:
 		}
 	}
+}
+
+// processes are the components that run, by URL.
+var processes sync.Map
+
+// Pause stops a component's process as it stands (SIGSTOP) until resume is called: its connections stay and nothing
+// answers, as when a machine hangs.
+func Pause(url string) (resume func(), err error) {
+	p, ok := processes.Load(url)
+	if !ok {
+		return nil, fmt.Errorf("pause %s: no component of this program", url)
+	}
+	process := p.(*os.Process)
+	if err := process.Signal(syscall.SIGSTOP); err != nil {
+		return nil, fmt.Errorf("pause %s: %w", url, err)
+	}
+	return func() { _ = process.Signal(syscall.SIGCONT) }, nil
 }
 
 // Tools is the folder that the tools are installed in.

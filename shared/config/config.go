@@ -97,14 +97,6 @@ type Settlement struct {
 	FirstBatch    uint64        `env:"FIRST_BATCH" envDefault:"1"`
 }
 
-// Prover is who proves.
-type Prover struct {
-	Kind      string `env:"KIND" envDefault:"mock"` // mock, atlantic, sharp
-	KeySecret string `env:"KEY_SECRET"`             // mock: registrar's key; atlantic: API key
-	URL       string `env:"URL"`
-	Proofs    bool   `env:"PROOFS"` // store finished proofs
-}
-
 // Snos is who runs SNOS, and the aggregator program where the prover doesn't.
 type Snos struct {
 	Kind        string `env:"KIND" envDefault:"http"` // http
@@ -233,11 +225,9 @@ func (c Config) faults() []error {
 		f.check(ok && n.Sign() > 0, "SETTLEMENT_FEE_CAP", "%q: want a positive decimal number of wei (fri)", c.Settlement.FeeCapWei)
 	}
 	f.check(c.Settlement.FirstBatch >= 1, "SETTLEMENT_FIRST_BATCH", "0: batches count from 1")
-	f.oneOf("PROVER_KIND", c.Prover.Kind, "mock")
 	f.oneOf("SNOS_KIND", c.Snos.Kind, "http")
 	f.url("SNOS_URL", c.Snos.URL, c.Snos.Kind == "http")
-	f.check(c.Prover.Kind != "mock" || (c.Prover.KeySecret == "") == (c.Settlement.Verifier == ""), "PROVER_KEY_SECRET",
-		"the mock prover registers facts on SETTLEMENT_VERIFIER with this key: give both, or none to register nothing")
+	c.Prover.faults(f, c.Chain.Layer, c.Settlement)
 	f.check(c.Batch.Blobs >= 0 && c.Batch.Blobs <= 9, "BATCH_BLOBS", "%d: want 1 to 9, or 0 for the default", c.Batch.Blobs)
 	f.check(c.Batch.BlobBuffer >= 0 && c.Batch.BlobBuffer < batch.WordsPerBlob, "BATCH_BLOB_BUFFER", "%d: want 0 to 4095 words", c.Batch.BlobBuffer)
 	f.check(c.Batch.Window >= 1, "BATCH_WINDOW", "0: no job would ever be created")

@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"maps"
 	"strings"
 	"testing"
 
@@ -14,6 +15,13 @@ func valid() map[string]string {
 		"SETTLEMENT_RPC": "http://127.0.0.1:8545", "SETTLEMENT_CHAIN_ID": "31337", "SETTLEMENT_CONTRACT": "0x1",
 		"SETTLEMENT_KEY_SECRET": "key", "SNOS_URL": "http://127.0.0.1:9000",
 	}
+}
+
+// atlantic are valid settings of an L2 on a test network with one that differs.
+func atlantic(name, value string) map[string]string {
+	m := map[string]string{"PROVER_KIND": "atlantic", "PROVER_KEY_SECRET": "k", "PROVER_ATLANTIC_NETWORK": "TESTNET"}
+	m[name] = value
+	return m
 }
 
 func environ(m map[string]string) []string {
@@ -35,6 +43,15 @@ func TestValid(t *testing.T) {
 	}
 }
 
+func TestAtlanticIsValid(t *testing.T) {
+	t.Parallel()
+	m := valid()
+	maps.Copy(m, atlantic("CHAIN_NAME", "dev"))
+	if _, err := config.FromEnviron(environ(m)); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestFaults(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
@@ -53,6 +70,16 @@ func TestFaults(t *testing.T) {
 		"unknown prover":        {map[string]string{"PROVER_KIND": "oracle"}, "PROVER_KIND"},
 		"no runner":             {map[string]string{"SNOS_URL": ""}, "SNOS_URL: missing"},
 		"registrar's key only":  {map[string]string{"PROVER_KEY_SECRET": "x"}, "PROVER_KEY_SECRET"},
+		"atlantic without key":  {atlantic("PROVER_KEY_SECRET", ""), "PROVER_KEY_SECRET: missing"},
+		"atlantic's network":    {atlantic("PROVER_ATLANTIC_NETWORK", "MOON"), "PROVER_ATLANTIC_NETWORK"},
+		"proofs paid for tests": {atlantic("PROVER_ATLANTIC_NETWORK", "MAINNET"), "settlement layer \"31337\" is none"},
+		"mainnet on testnet":    {atlantic("SETTLEMENT_CHAIN_ID", "1"), "is a main network"},
+		"atlantic l3":           {atlantic("CHAIN_LAYER", "l3"), "PROVER_ATLANTIC_VERIFIER_PROGRAM_HASH"},
+		"sharp l3":              {map[string]string{"PROVER_KIND": "sharp", "CHAIN_LAYER": "l3"}, "sharp registers facts on Ethereum only"},
+		"sharp needs all":       {map[string]string{"PROVER_KIND": "sharp"}, "PROVER_SHARP_CUSTOMER_ID: missing"},
+		"sharp needs verifier":  {map[string]string{"PROVER_KIND": "sharp"}, "SETTLEMENT_VERIFIER: missing"},
+		"sharp needs URL":       {map[string]string{"PROVER_KIND": "sharp"}, "PROVER_URL: missing"},
+		"another's settings":    {map[string]string{"PROVER_ATLANTIC_NETWORK": "TESTNET"}, "means nothing with the prover mock"},
 		"config hash is no hex": {map[string]string{"CHAIN_CONFIG_HASH": "0xzz"}, "CHAIN_CONFIG_HASH"},
 	}
 	for name, tt := range tests {

@@ -14,6 +14,8 @@ type API struct {
 	Contract admin.Contract
 	Admin    bool          // serve the routes that change something
 	Checks   []admin.Check // beside those of the core
+	// ProverHook reads the prover's webhooks; nil: it sends none.
+	ProverHook route.ProverHook
 }
 
 // API is the API function's handler; it is an http.Handler too.
@@ -29,5 +31,5 @@ func (c Core) API(a API) *route.Handler {
 		Chain: c.Chain, Layer: c.Layer, Jobs: c.Jobs, Batches: c.Batches, Control: c.Control, Worker: c.Worker(nil), Queue: c.Queue,
 		Trigger: c.queueName(resource.TriggerQueue), Events: c.Events, Now: c.Now, Head: a.Head, Contract: a.Contract,
 		Checks: append(checks, a.Checks...), Log: c.Log,
-	}, a.Admin, c.Log)
+	}, a.Admin, a.ProverHook, c.Log)
 }

@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
@@ -32,8 +33,8 @@ var statusPage []byte
 // maxBody bounds a request's body in bytes: orders carry a reason and nothing more.
 const maxBody = 4 << 10
 
-// New returns the handler with its routes.
-func New(s *admin.Service, adminRoutes bool, log *slog.Logger) *Handler {
+// New returns the handler with its routes. hook reads a prover's own webhooks; nil: there are none.
+func New(s *admin.Service, adminRoutes bool, hook ProverHook, log *slog.Logger) *Handler {
 	h := &Handler{Service: s, Admin: adminRoutes, Log: log, mux: http.NewServeMux()}
 	get := func(path string, f func(*http.Request) (any, error)) { h.mux.HandleFunc("GET "+path, h.answer(f)) }
 	h.mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
@@ -65,6 +66,9 @@ func New(s *admin.Service, adminRoutes bool, log *slog.Logger) *Handler {
 		s.Hook(r.Context(), r.PathValue("token"))
 		w.WriteHeader(http.StatusAccepted) // whether there is such a job is not told
 	})
+	if hook != nil {
+		h.mux.HandleFunc("POST "+atlanticHooks+"{token}", func(w http.ResponseWriter, r *http.Request) { h.proverHook(w, r, hook) })
+	}
 	if adminRoutes {
 		h.order("/jobs/{id}/process", s.Process)
 		h.order("/jobs/{id}/verify", s.Verify)
@@ -77,7 +81,11 @@ func New(s *admin.Service, adminRoutes bool, log *slog.Logger) *Handler {
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.Header().Set("Cache-Control", "no-store")
-	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+	most := int64(maxBody)
+	if strings.HasPrefix(r.URL.Path, atlanticHooks) {
+		most = maxHookBody
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, most)
 	defer func() {
 		if v := recover(); v != nil {
 			h.log().ErrorContext(r.Context(), "panic in the API", "path", r.URL.Path, "panic", v)

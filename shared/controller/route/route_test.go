@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -21,6 +22,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/settlement"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
 	"github.com/madara-orchestrator/orchestrator/shared/service/admin"
+	"github.com/madara-orchestrator/orchestrator/shared/service/worker"
 	"github.com/madara-orchestrator/orchestrator/shared/setup"
 )
 
@@ -193,6 +195,52 @@ func TestHookTellsNothing(t *testing.T) {
 	for _, token := range []string{strings.Repeat("0", 31) + "1", strings.Repeat("f", 32), "nonsense"} {
 		if out := call(t, h, get("POST", "/hooks/prover/"+token, "", strings.Repeat("x", 9000))); out.StatusCode != 202 || out.Body != "" {
 			t.Errorf("%s: %d %q", token, out.StatusCode, out.Body)
+		}
+	}
+}
+
+// A prover's webhook hastens the jobs of the tasks that it is about, and says no more than that it was taken.
+func TestProverHook(t *testing.T) {
+	t.Parallel()
+	jobs := memory.NewJobs(nil)
+	queues, err := memory.NewQueues(nil, memory.Declaration{Name: "q"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	later := time.Now().Add(time.Hour)
+	for i, id := range []string{strings.Repeat("1", 32), strings.Repeat("2", 32)} {
+		j := job.New(id, uint64(i+1), &job.ProofCreationMeta{}, "t", time.Now().Add(-time.Hour))
+		j.Status, j.NextAction, j.DueAt, j.ExternalID = job.PendingVerification, job.Verify, later, "task-"+id[:1]
+		if err := jobs.Create(t.Context(), j); err != nil {
+			t.Fatal(err)
+		}
+	}
+	to := func(job.Type, job.Action, bool) string { return "q" }
+	s := &admin.Service{Jobs: jobs, Now: time.Now, Worker: &worker.Worker{Jobs: jobs, Queue: queues, Route: to, Now: time.Now, Policies: job.Policies(), NewOwner: job.NewID}}
+	hook := func(_ context.Context, token string, body []byte) ([]string, error) {
+		switch {
+		case token != "secret":
+			return nil, fmt.Errorf("token: %w", route.ErrBadHook)
+		case string(body) == "down":
+			return nil, errSecret
+		}
+		return []string{string(body)}, nil
+	}
+	h := route.New(s, false, hook, slog.New(slog.DiscardHandler))
+	for _, tt := range []struct {
+		token, body string
+		status      int
+	}{
+		{"secret", "task-1", 202}, {"secret", "task-9", 202}, {"guess", "task-2", 400}, {"secret", "down", 503}, {"secret", strings.Repeat("x", 70_000), 413},
+	} {
+		out := call(t, h, get("POST", "/hooks/atlantic/"+tt.token, "", tt.body))
+		if out.StatusCode != tt.status || strings.Contains(out.Body, "task") || strings.Contains(out.Body, errSecret.Error()) {
+			t.Errorf("%s %.10s: %d %s", tt.token, tt.body, out.StatusCode, out.Body)
+		}
+	}
+	for id, hastened := range map[string]bool{strings.Repeat("1", 32): true, strings.Repeat("2", 32): false} {
+		if j, err := jobs.Get(t.Context(), id); err != nil || j.DueAt.Before(later) != hastened {
+			t.Errorf("job %.1s is due %v (%v), hastened want %t", id, j.DueAt, err, hastened)
 		}
 	}
 }

@@ -211,6 +211,23 @@ func (s *Service) Hook(ctx context.Context, token string) {
 	}
 }
 
+// HookTasks is Hook by the prover's tasks instead of a job's id.
+func (s *Service) HookTasks(ctx context.Context, tasks []string) {
+	for _, t := range proverStages {
+		// What waits at a prover fits one page: the window bounds it.
+		js, err := s.Jobs.List(ctx, job.Filter{Type: t, Statuses: []job.Status{job.PendingVerification}, Limit: job.MaxPage})
+		if err != nil {
+			s.log().WarnContext(ctx, "webhook not heeded, polling goes on", "error", err)
+			return
+		}
+		for _, j := range js {
+			if j.ExternalID != "" && slices.Contains(tasks, j.ExternalID) {
+				s.Hook(ctx, j.ID)
+			}
+		}
+	}
+}
+
 // hinted says whether a hint brings anything: the job is at the prover, is not about to be asked about anyway, and was
 // not asked about just before.
 func (s *Service) hinted(j job.Job) bool {

@@ -166,7 +166,7 @@ func (h *Handler) fetch(ctx context.Context, m *job.AggregatorMeta) (job.Verdict
 	}{
 		{proof.PIE, artifact.PIE}, {proof.DASegment, artifact.DASegment}, {proof.ProgramOutput, artifact.ProgramOutput},
 	} {
-		v, err := proving.Keep(ctx, h.Prover, h.Artifacts, m.Task, a.kind, m.OutputPrefix+a.name)
+		v, _, err := proving.Keep(ctx, h.Prover, h.Artifacts, m.Task, a.kind, m.OutputPrefix+a.name)
 		if err != nil || v.Kind != job.IsVerified {
 			return v, err
 		}

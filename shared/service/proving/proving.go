@@ -82,10 +82,14 @@ func (h *Handler) Verify(ctx context.Context, r *worker.Run) (job.Verdict, error
 	if err != nil || !done {
 		return v, err
 	}
-	if m.ProofKey != "" && h.Prover.Capabilities().Proofs {
-		return Keep(ctx, h.Prover, h.Artifacts, m.Task, proof.ProofFile, m.ProofKey)
+	if m.ProofKey == "" || !h.Prover.Capabilities().Proofs {
+		return job.Verified(), nil
 	}
-	return job.Verified(), nil
+	v, again, err = Keep(ctx, h.Prover, h.Artifacts, m.Task, proof.ProofFile, m.ProofKey)
+	if again {
+		m.DedupID = ""
+	}
+	return v, err
 }
 
 // Ask asks how a task stands. While it isn't done v is the verdict; again says that the next request needs a new dedup
@@ -106,18 +110,22 @@ func Ask(ctx context.Context, p proof.Prover, task string) (v job.Verdict, done,
 	return job.Pending("proof is in progress"), false, false, nil
 }
 
-// Keep stores an artifact of a finished task. Its verdict is Verified, or Pending while the artifact isn't there yet.
-func Keep(ctx context.Context, p proof.Prover, s artifact.Store, task string, a proof.Artifact, key string) (job.Verdict, error) {
+// Keep stores an artifact of a finished task. Its verdict is Verified, Pending while the artifact isn't there yet, or
+// Rejected where it never will be in order: it has expired or is corrupt. Then again says that the next request needs a
+// new dedup id.
+func Keep(ctx context.Context, p proof.Prover, s artifact.Store, task string, a proof.Artifact, key string) (v job.Verdict, again bool, err error) {
 	r, err := p.Fetch(ctx, task, a)
-	if errors.Is(err, proof.ErrNotReady) {
-		return job.Pending("%s of task %s is not there yet", a, task), nil
-	}
-	if err != nil {
-		return job.Verdict{}, fmt.Errorf("fetch %s of task %s: %w", a, task, err)
+	switch {
+	case errors.Is(err, proof.ErrNotReady):
+		return job.Pending("%s of task %s is not there yet", a, task), false, nil
+	case errors.Is(err, proof.ErrRejected), errors.Is(err, artifact.ErrCorrupt):
+		return job.Rejected("%s of task %s can't be had: %v", a, task, err), true, nil
+	case err != nil:
+		return v, false, fmt.Errorf("fetch %s of task %s: %w", a, task, err)
 	}
 	defer r.Close()
 	if err := s.Put(ctx, key, r); err != nil {
-		return job.Verdict{}, fmt.Errorf("store %s of task %s as %s: %w", a, task, key, err)
+		return v, false, fmt.Errorf("store %s of task %s as %s: %w", a, task, key, err)
 	}
-	return job.Verified(), nil
+	return job.Verified(), false, nil
 }

@@ -58,5 +58,9 @@ func (h *Handler) Verify(ctx context.Context, r *worker.Run) (job.Verdict, error
 	if m.BridgeProofKey == "" || !h.Prover.Capabilities().Proofs {
 		return job.Verified(), nil
 	}
-	return proving.Keep(ctx, h.Prover, h.Artifacts, m.Task, proof.ProofFile, m.BridgeProofKey)
+	v, again, err = proving.Keep(ctx, h.Prover, h.Artifacts, m.Task, proof.ProofFile, m.BridgeProofKey)
+	if again {
+		m.DedupID = ""
+	}
+	return v, err
 }

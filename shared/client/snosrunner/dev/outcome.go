@@ -24,6 +24,9 @@ type outcome struct {
 // steps makes up a number of Cairo steps that grows with the output.
 func (o outcome) steps() uint64 { return 10_000 + 100*uint64(len(o.output)) }
 
+// calldataTree is the fact topology of two pages: push both, join them.
+var calldataTree = []int{2, 2}
+
 // fact is the fact that the core contract asks for: of the state update's words under the program, with the state diff, where
 // it follows them, as a page of its own.
 func (o outcome) fact() (pie.Fact, error) {
@@ -31,7 +34,7 @@ func (o outcome) fact() (pie.Fact, error) {
 		return pie.PageFact(o.program.hash(), o.update), nil
 	}
 	pages := []uint64{uint64(len(o.update) - o.page), uint64(o.page)}
-	return pie.NewFact(o.program.hash(), o.update, pages, []int{2, 2})
+	return pie.NewFact(o.program.hash(), o.update, pages, calldataTree)
 }
 
 // store writes a run's artifacts.

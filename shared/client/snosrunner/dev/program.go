@@ -36,5 +36,10 @@ func AggregatorProgramHash() felt.Felt { return aggregatorProgram.hash() }
 
 // writePIE writes the PIE of a run.
 func (p program) writePIE(w io.Writer, o outcome) error {
-	return pie.Write(w, &pie.PIE{Program: p.pie, Output: o.output, Steps: o.steps()})
+	run := &pie.PIE{Program: p.pie, Output: o.output, Steps: o.steps()}
+	if o.page > 0 {
+		start := uint64(len(o.output) - o.page)
+		run.Pages, run.Tree = []pie.Page{{Start: start, Size: uint64(o.page)}}, calldataTree
+	}
+	return pie.Write(w, run)
 }

@@ -5,9 +5,14 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/madara-orchestrator/orchestrator/shared/client/atlantic"
 	"github.com/madara-orchestrator/orchestrator/shared/client/ethereum"
 	"github.com/madara-orchestrator/orchestrator/shared/client/mockprover"
+	"github.com/madara-orchestrator/orchestrator/shared/client/sharp"
+	"github.com/madara-orchestrator/orchestrator/shared/config"
+	"github.com/madara-orchestrator/orchestrator/shared/controller/route"
 	"github.com/madara-orchestrator/orchestrator/shared/core/proof"
+	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud/settle"
 )
@@ -15,11 +20,115 @@ import (
 // Prover returns the configured prover.
 func Prover(ctx context.Context, p *cloud.Process) (proof.Prover, error) {
 	switch kind := p.Config.Prover.Kind; kind {
-	case "mock":
+	case config.MockProver:
 		return mock(ctx, p)
+	case config.Atlantic:
+		return Atlantic(ctx, p)
+	case config.Sharp:
+		return gateway(ctx, p)
 	default:
 		return nil, fmt.Errorf("prover %q is not known", kind)
 	}
+}
+
+// Check names the faults in the prover's own settings that can be seen without its secrets.
+func Check(c config.Config) error {
+	switch c.Prover.Kind {
+	case config.Atlantic:
+		return AtlanticConfig(c, "not-read-yet").Validate()
+	default: // the certificates of SHARP are secrets
+		return nil
+	}
+}
+
+// AtlanticConfig is Atlantic's configuration with an API key.
+func AtlanticConfig(c config.Config, key string) atlantic.Config {
+	p, a := c.Prover, c.Prover.Atlantic
+	settlement := atlantic.Ethereum
+	if c.Chain.Layer == schedule.L3 {
+		settlement = atlantic.Starknet
+	}
+	out := atlantic.Config{
+		URL: p.URL, ArtifactsURL: a.ArtifactsURL, APIKey: key, APIKeyHeader: a.KeyHeader, Network: a.Network, Settlement: settlement,
+		SharpProver: a.SharpProver, CairoVM: a.CairoVM, Result: a.Result, Layout: a.Layout, MockFact: a.MockFact, IndexBase: a.IndexBase,
+		NodeWidth: a.NodeWidth, AggregatorVersion: a.AggregatorVersion, Registration: a.Registration, VerifierProgramHash: a.VerifierProgramHash,
+		RegistrationLayout: a.RegistrationLayout, RegistrationVM: a.RegistrationVM, RegistrationResult: a.RegistrationResult, OutputFile: a.OutputFile,
+		Aggregator: atlantic.AggregatorParams{ChainID: c.Chain.ID, FeeToken: c.Chain.FeeTokenAddress, PublicKeys: a.PublicKeys},
+		Routes: atlantic.Routes{
+			Query: a.RouteQuery, QueryByDedup: a.RouteQueryByDedup, Buckets: a.RouteBuckets, CloseBucket: a.RouteCloseBucket,
+			Alive: a.RouteAlive, FindBucket: a.RouteFindBucket,
+		},
+	}
+	return out
+}
+
+// Atlantic returns Atlantic as configured.
+func Atlantic(ctx context.Context, p *cloud.Process) (*atlantic.Prover, error) {
+	key, err := p.Secrets.Get(ctx, p.Config.Prover.KeySecret)
+	if err != nil {
+		return nil, err
+	}
+	return atlantic.New(AtlanticConfig(p.Config, key), atlantic.Deps{Log: p.Log})
+}
+
+// Hook reads Atlantic's webhooks.
+func Hook(ctx context.Context, p *cloud.Process) (route.ProverHook, error) {
+	secret, err := p.Secrets.Get(ctx, p.Config.Prover.Atlantic.HookSecret)
+	if err != nil {
+		return nil, err
+	}
+	prover, err := Atlantic(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	return HookOf(prover, secret), nil
+}
+
+// HookOf reads the webhooks of a prover whose URL carries secret.
+func HookOf(prover *atlantic.Prover, secret string) route.ProverHook {
+	return func(ctx context.Context, token string, body []byte) ([]string, error) {
+		hint, err := atlantic.ParseHook(secret, token, body)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", route.ErrBadHook, err)
+		}
+		return prover.Tasks(ctx, hint)
+	}
+}
+
+// gateway returns SHARP as configured.
+func gateway(ctx context.Context, p *cloud.Process) (proof.Prover, error) {
+	c, s := p.Config.Prover, p.Config.Prover.Sharp
+	out := sharp.Config{
+		URL: c.URL, CustomerID: s.CustomerID, AggregationKey: s.AggregationKey, ProgramHashFunction: s.ProgramHashFunction, Proofs: c.Proofs,
+	}
+	for _, secret := range []struct {
+		name string
+		to   *string
+	}{{s.ClientCertSecret, &out.ClientCert}, {s.ClientKeySecret, &out.ClientKey}, {s.ServerCertSecret, &out.ServerCert}} {
+		if secret.name == "" {
+			continue
+		}
+		v, err := p.Secrets.Get(ctx, secret.name)
+		if err != nil {
+			return nil, err
+		}
+		*secret.to = v
+	}
+	_, facts, err := registry(p)
+	if err != nil {
+		return nil, err
+	}
+	return sharp.New(out, facts, sharp.Deps{Log: p.Log})
+}
+
+// registry is the fact registry of the settlement layer.
+func registry(p *cloud.Process) (*ethereum.Node, *ethereum.Facts, error) {
+	node, err := settle.Node(p)
+	if err != nil {
+		return nil, nil, err
+	}
+	facts, err := ethereum.NewFacts(node, p.Config.Settlement.Verifier)
+	return node, facts, err
 }
 
 // mock registers facts on the configured verifier, if there is one.
@@ -28,11 +137,7 @@ func mock(ctx context.Context, p *cloud.Process) (proof.Prover, error) {
 	if p.Config.Settlement.Verifier == "" {
 		return mockprover.New(o), nil
 	}
-	node, err := settle.Node(p)
-	if err != nil {
-		return nil, err
-	}
-	facts, err := ethereum.NewFacts(node, p.Config.Settlement.Verifier)
+	node, facts, err := registry(p)
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,168 @@
+package e2e_test
+
+import (
+	"context"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sns"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+
+	"github.com/madara-orchestrator/orchestrator/scripts/emulator"
+	"github.com/madara-orchestrator/orchestrator/scripts/sandbox"
+	"github.com/madara-orchestrator/orchestrator/scripts/testenv"
+	"github.com/madara-orchestrator/orchestrator/shared/core/job"
+	"github.com/madara-orchestrator/orchestrator/shared/core/queue"
+	"github.com/madara-orchestrator/orchestrator/shared/resource"
+)
+
+// soak is how long the tests with killed processes go on; unset, they settle one small chain.
+func soak(t *testing.T) time.Duration {
+	t.Helper()
+	v := os.Getenv("ORCHESTRATOR_SOAK_TIME")
+	if v == "" {
+		return 0
+	}
+	d, err := time.ParseDuration(v)
+	if err != nil {
+		t.Fatalf("ORCHESTRATOR_SOAK_TIME: %v", err)
+	}
+	return d
+}
+
+// Functions are killed at random with SIGKILL, mongod and the Ethereum node hang for a while: every batch is settled once.
+func TestKilled(t *testing.T) {
+	t.Parallel()
+	began := time.Now()
+	for round := 0; round == 0 || time.Since(began) < soak(t); round++ {
+		kills, pauses := killed(t, round)
+		t.Logf("round %d: %d processes killed, %d pauses, settled once; %s in all", round, kills, pauses, time.Since(began).Round(time.Second))
+	}
+}
+
+func killed(t *testing.T, round int) (kills, pauses int) {
+	t.Helper()
+	mongo := testenv.MongodAlone(t)
+	w := newWorld(t, sandbox.Options{Name: "killed-" + string(rune('a'+round%26)) + job.NewID()[:6], Blocks: 10, Mongo: mongo, Visibility: 5 * time.Second})
+	r := rand.New(rand.NewPCG(uint64(round), 9))
+	names := make([]string, 0, len(w.binaries))
+	for n := range w.binaries {
+		names = append(names, n)
+	}
+	slices.Sort(names)
+	var resume func()
+	step := 0
+	w.settle(t, 4*time.Minute, func() {
+		step++
+		if resume != nil && step%5 == 0 { // a hang of a second
+			resume()
+			resume = nil
+		}
+		switch {
+		case step%2 == 0:
+			if b := w.binaries[names[r.IntN(len(names))]]; b.KillOne(r) {
+				kills++
+			}
+		case step%40 == 17 && resume == nil:
+			var err error
+			if resume, err = testenv.Pause([]string{mongo, w.ethereum}[pauses%2]); err != nil {
+				t.Error(err)
+			}
+			pauses++
+		}
+	})
+	if resume != nil {
+		resume()
+	}
+	w.check(t)
+	if kills < 3 {
+		t.Errorf("only %d processes were killed: this shows nothing", kills)
+	}
+	for _, b := range w.binaries {
+		b.Close()
+	}
+	w.Close()
+	return kills, pauses
+}
+
+// alerts subscribes a queue to the alerts' topic and returns what came so far, at each call.
+func (w *world) alerts(t *testing.T) func() string {
+	t.Helper()
+	cfg := emulator.Config(w.aws)
+	api, name := sqs.NewFromConfig(cfg), w.name+"-alerts-seen"
+	q, err := api.CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: &name})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := api.GetQueueAttributes(t.Context(), &sqs.GetQueueAttributesInput{QueueUrl: q.QueueUrl, AttributeNames: []types.QueueAttributeName{"QueueArn"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = sns.NewFromConfig(cfg).Subscribe(t.Context(), &sns.SubscribeInput{
+		TopicArn: aws.String(w.TopicARN), Protocol: aws.String("sqs"), Endpoint: aws.String(a.Attributes["QueueArn"]),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var seen strings.Builder
+	return func() string {
+		out, err := api.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: q.QueueUrl, MaxNumberOfMessages: 10})
+		if err == nil {
+			for _, m := range out.Messages {
+				seen.WriteString(aws.ToString(m.Body))
+			}
+		}
+		return seen.String()
+	}
+}
+
+// Messages that nobody can read end in the dead-letter queue, whose consumer tells the operator and takes nothing else along.
+func TestPoisonedMessages(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, sandbox.Options{Name: "poisoned", Blocks: 4, Visibility: time.Second})
+	alerts := w.alerts(t)
+	for _, q := range []string{resource.Route(job.SnosRun, job.Process, false), resource.Route(job.StateTransition, job.Verify, false), resource.TriggerQueue} {
+		for _, body := range []string{"POISON {", `{"job_id":"POISON"}`} {
+			if err := w.Queues.Send(t.Context(), resource.Physical(w.name, q), queue.Outgoing{Body: body}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	w.during(t, 2*time.Minute, func(ctx context.Context) bool {
+		s, err := w.Contract.State(ctx, false)
+		return err == nil && s.Settled && s.Block == w.Last && strings.Count(alerts(), "POISON") >= 6
+	})
+	w.check(t)
+}
+
+// An operator's order goes past the stages' queues: the trigger function invokes the job's own.
+func TestPriority(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, sandbox.Options{Name: "priority", Blocks: 4})
+	// Only the trigger function consumes: what is done beyond creating jobs is done by priority.
+	w.platform.Mappings = slices.DeleteFunc(w.platform.Mappings, func(m platform.Mapping) bool { return m.Function != resource.FnTrigger })
+	sent := false
+	w.during(t, time.Minute, func(ctx context.Context) bool {
+		j, err := w.DB.Jobs().Find(ctx, job.SnosRun, 1)
+		if err != nil {
+			return false
+		}
+		if !sent {
+			m := job.Message{JobID: j.ID, Type: j.Type, Action: job.Process, Generation: j.Generation}
+			if err := w.Queues.Send(ctx, resource.Physical(w.name, resource.PriorityProcessQueue), queue.Outgoing{Body: m.Encode()}); err != nil {
+				t.Fatal(err)
+			}
+			sent = true
+		}
+		return j.Status == job.PendingVerification
+	})
+	if w.invoked.Load() == 0 {
+		t.Error("the trigger function invoked no function")
+	}
+}
