@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
 	"github.com/madara-orchestrator/orchestrator/scripts/emulator"
+	"github.com/madara-orchestrator/orchestrator/scripts/platform"
 	"github.com/madara-orchestrator/orchestrator/scripts/sandbox"
 	"github.com/madara-orchestrator/orchestrator/scripts/testenv"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
@@ -49,37 +50,29 @@ func TestKilled(t *testing.T) {
 func killed(t *testing.T, round int) (kills, pauses int) {
 	t.Helper()
 	mongo := testenv.MongodAlone(t)
-	w := newWorld(t, sandbox.Options{Name: "killed-" + string(rune('a'+round%26)) + job.NewID()[:6], Blocks: 10, Mongo: mongo, Visibility: 5 * time.Second})
+	w := newWorld(t, sandbox.Options{Name: "killed-" + string(rune('a'+round%26)) + job.NewID()[:6], Blocks: 6, Mongo: mongo, Visibility: 5 * time.Second})
 	r := rand.New(rand.NewPCG(uint64(round), 9))
 	names := make([]string, 0, len(w.binaries))
 	for n := range w.binaries {
 		names = append(names, n)
 	}
 	slices.Sort(names)
-	var resume func()
 	step := 0
 	w.settle(t, 4*time.Minute, func() {
 		step++
-		if resume != nil && step%5 == 0 { // a hang of a second
-			resume()
-			resume = nil
+		if b := w.binaries[names[r.IntN(len(names))]]; step%4 == 0 && b.KillOne(r) {
+			kills++
 		}
-		switch {
-		case step%2 == 0:
-			if b := w.binaries[names[r.IntN(len(names))]]; b.KillOne(r) {
-				kills++
-			}
-		case step%40 == 17 && resume == nil:
-			var err error
-			if resume, err = testenv.Pause([]string{mongo, w.ethereum}[pauses%2]); err != nil {
+		if step%60 == 17 {
+			resume, err := testenv.Pause([]string{mongo, w.ethereum}[pauses%2])
+			if err != nil {
 				t.Error(err)
+				return
 			}
+			time.AfterFunc(time.Second, resume)
 			pauses++
 		}
 	})
-	if resume != nil {
-		resume()
-	}
 	w.check(t)
 	if kills < 3 {
 		t.Errorf("only %d processes were killed: this shows nothing", kills)

@@ -114,7 +114,9 @@ func (w *world) lambdaAPI(t *testing.T, emulator string) string {
 		t.Fatal(err)
 	}
 	mux := http.NewServeMux()
-	mux.Handle("/", httputil.NewSingleHostReverseProxy(target))
+	proxy := httputil.NewSingleHostReverseProxy(target)
+	proxy.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError) // of callers that were killed
+	mux.Handle("/", proxy)
 	mux.HandleFunc("POST /2015-03-31/functions/{name}/invocations", func(rw http.ResponseWriter, r *http.Request) {
 		b := w.binaries[strings.TrimPrefix(r.PathValue("name"), resource.Physical(w.name, ""))]
 		if b == nil {

@@ -11,8 +11,10 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/client/ethereum"
 	"github.com/madara-orchestrator/orchestrator/shared/core/block"
 	"github.com/madara-orchestrator/orchestrator/shared/core/da"
+	"github.com/madara-orchestrator/orchestrator/shared/core/da/datest"
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 	"github.com/madara-orchestrator/orchestrator/shared/core/settlement"
+	"github.com/madara-orchestrator/orchestrator/shared/core/settlement/settlementtest"
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
 	"github.com/madara-orchestrator/orchestrator/shared/starknet/blob"
 	"github.com/madara-orchestrator/orchestrator/shared/starknet/hash"
@@ -264,4 +266,34 @@ func TestDA_Publishes(t *testing.T) {
 	if layer.Name() != "ethereum" {
 		t.Errorf("name %q", layer.Name())
 	}
+}
+
+func TestDA_Conformance(t *testing.T) {
+	t.Parallel()
+	datest.TestLayer(t, func(t *testing.T) datest.Harness {
+		return datest.Harness{Layer: must(ethereum.NewDA(sink, 1))(t), Most: blob.Words}
+	})
+}
+
+func TestCore_Conformance(t *testing.T) {
+	t.Parallel()
+	settlementtest.TestContract(t, func(t *testing.T) settlementtest.Harness {
+		u, s, c := made(t, 1)
+		b := setup(t, setupFor(s, c))
+		registry := &devethereum.Sender{Client: b.sender.Client, Key: devethereum.Keys[registrar], Mine: b.sender.Mine}
+		if err := registry.RegisterFact(t.Context(), b.at.Registry, fact(u, c)); err != nil {
+			t.Fatal(err)
+		}
+		w := b.wallet(t, operator, ethereum.SidecarAuto)
+		return settlementtest.Harness{
+			Contract: b.core(t, w), Before: s, Update: u,
+			After: settlement.State{Settled: true, Block: 20, Root: felt.FromUint64(102), BlockHash: felt.FromUint64(104)},
+			Simulate: func(t *testing.T, p tx.Payload) error {
+				_, err := w.Simulate(t.Context(), p)
+				return err
+			},
+			Send:     func(t *testing.T, p tx.Payload) bool { return b.send(t, w, p).Success },
+			Finalize: func() { b.Mine(100) },
+		}
+	})
 }

@@ -1,7 +1,10 @@
 package eventbridge_test
 
 import (
+	"context"
 	"encoding/json"
+	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -14,22 +17,23 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/client/eventbridge"
 	"github.com/madara-orchestrator/orchestrator/shared/client/sqs"
 	"github.com/madara-orchestrator/orchestrator/shared/core/event"
+	"github.com/madara-orchestrator/orchestrator/shared/core/event/eventtest"
 	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
 )
 
-// Events reach a rule's target: more than fit in one request.
-func TestPublish(t *testing.T) {
-	t.Parallel()
+// subscribed is a bus with a rule that sends all our events to a queue.
+func subscribed(t *testing.T, chain string) eventtest.Harness {
+	t.Helper()
 	ctx := t.Context()
 	cfg := emulator.Config(testenv.Moto(t))
-	s, err := emulator.Provision(ctx, cfg, emulator.Options{Chain: "bus", Layer: schedule.L2})
+	s, err := emulator.Provision(ctx, cfg, emulator.Options{Chain: chain, Layer: schedule.L2})
 	if err != nil {
 		t.Fatal(err)
 	}
-	q := resource.Physical("bus", resource.TriggerQueue)
+	q := resource.Physical(chain, resource.TriggerQueue)
 	api := awsbridge.NewFromConfig(cfg)
-	pattern := `{"source":["orchestrator"],"detail-type":["BatchSettled"]}`
+	pattern := `{"source":["orchestrator"]}`
 	if _, err := api.PutRule(ctx, &awsbridge.PutRuleInput{Name: aws.String("r"), EventBusName: &s.Bus, EventPattern: &pattern}); err != nil {
 		t.Fatal(err)
 	}
@@ -39,28 +43,25 @@ func TestPublish(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	es := []event.Event{{Type: event.JobChanged, At: time.Now(), Chain: "c"}}
-	for i := range uint64(12) {
-		es = append(es, event.Event{Type: event.BatchSettled, At: time.Now(), Chain: "c", Batch: i})
-	}
-	if err := eventbridge.New(cfg, s.Bus).Publish(ctx, es...); err != nil {
-		t.Fatal(err)
-	}
-	seen := map[uint64]bool{}
-	for len(seen) < 12 {
+	return eventtest.Harness{Bus: eventbridge.New(cfg, s.Bus), Received: func(ctx context.Context) ([]event.Event, error) {
 		ds, err := sqs.New(cfg).Receive(ctx, q, 10, 5*time.Second)
-		if err != nil || len(ds) == 0 {
-			t.Fatalf("%d events arrived, %v", len(seen), err)
-		}
+		var out []event.Event
 		for _, d := range ds {
 			var e struct {
-				DetailType string      `json:"detail-type"`
+				DetailType event.Type  `json:"detail-type"`
 				Detail     event.Event `json:"detail"`
 			}
-			if err := json.Unmarshal([]byte(d.Body), &e); err != nil || e.DetailType != "BatchSettled" {
-				t.Fatalf("event %s, %v", d.Body, err)
+			if err := json.Unmarshal([]byte(d.Body), &e); err != nil || e.DetailType != e.Detail.Type {
+				t.Errorf("event %s, %v", d.Body, err)
 			}
-			seen[e.Detail.Batch] = true
+			out = append(out, e.Detail)
 		}
-	}
+		return out, err
+	}}
+}
+
+func TestConformance(t *testing.T) {
+	t.Parallel()
+	var n atomic.Int32
+	eventtest.TestBus(t, func(t *testing.T) eventtest.Harness { return subscribed(t, fmt.Sprintf("bus%d", n.Add(1))) })
 }

@@ -1,16 +1,23 @@
 package memory_test
 
 import (
+	"context"
 	"testing"
 	"time"
 
 	"github.com/madara-orchestrator/orchestrator/shared/client/memory"
+	"github.com/madara-orchestrator/orchestrator/shared/core/alert"
+	"github.com/madara-orchestrator/orchestrator/shared/core/alert/alerttest"
 	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
 	"github.com/madara-orchestrator/orchestrator/shared/core/artifact/artifacttest"
 	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
 	"github.com/madara-orchestrator/orchestrator/shared/core/batch/batchtest"
+	"github.com/madara-orchestrator/orchestrator/shared/core/block"
 	"github.com/madara-orchestrator/orchestrator/shared/core/cache"
 	"github.com/madara-orchestrator/orchestrator/shared/core/cache/cachetest"
+	"github.com/madara-orchestrator/orchestrator/shared/core/da/datest"
+	"github.com/madara-orchestrator/orchestrator/shared/core/event"
+	"github.com/madara-orchestrator/orchestrator/shared/core/event/eventtest"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job/jobtest"
 	"github.com/madara-orchestrator/orchestrator/shared/core/lock"
@@ -18,6 +25,9 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/queue/queuetest"
 	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
 	"github.com/madara-orchestrator/orchestrator/shared/core/schedule/scheduletest"
+	"github.com/madara-orchestrator/orchestrator/shared/core/settlement"
+	"github.com/madara-orchestrator/orchestrator/shared/core/settlement/settlementtest"
+	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
 )
 
 func TestConformance(t *testing.T) {
@@ -57,4 +67,63 @@ func TestQueueConformance(t *testing.T) {
 func TestArtifactConformance(t *testing.T) {
 	t.Parallel()
 	artifacttest.TestStore(t, func(*testing.T) artifact.Store { return memory.NewArtifacts(nil) })
+}
+
+func TestAlertConformance(t *testing.T) {
+	t.Parallel()
+	alerttest.TestNotifier(t, func(*testing.T) alerttest.Harness {
+		a, seen := memory.NewAlerts(nil), 0
+		return alerttest.Harness{Notifier: a, Received: func(context.Context) ([]alert.Alert, error) {
+			all := a.Sent()
+			defer func() { seen = len(all) }()
+			return all[seen:], nil
+		}}
+	})
+}
+
+func TestEventConformance(t *testing.T) {
+	t.Parallel()
+	eventtest.TestBus(t, func(*testing.T) eventtest.Harness {
+		b, seen := memory.NewEvents(nil), 0
+		return eventtest.Harness{Bus: b, Received: func(context.Context) ([]event.Event, error) {
+			all := b.Published()
+			defer func() { seen = len(all) }()
+			return all[seen:], nil
+		}}
+	})
+}
+
+func TestDAConformance(t *testing.T) {
+	t.Parallel()
+	datest.TestLayer(t, func(*testing.T) datest.Harness {
+		return datest.Harness{Layer: memory.NewL1(nil, memory.L1Config{MaxDAWords: 50}).DA(), Most: 50}
+	})
+}
+
+func TestContractConformance(t *testing.T) {
+	t.Parallel()
+	settlementtest.TestContract(t, func(t *testing.T) settlementtest.Harness {
+		blocks := chain(t, 10)
+		held := func(h block.Header) settlement.State {
+			return settlement.State{Settled: true, Block: h.Number, Root: h.NewRoot, BlockHash: h.Hash}
+		}
+		l := memory.NewL1(nil, memory.L1Config{Initial: held(blocks[4].Header)})
+		return settlementtest.Harness{
+			Contract: l, Before: must(l.State(t.Context(), false))(t), Update: update(1, blocks[5:], 2),
+			After: held(blocks[9].Header),
+			Simulate: func(t *testing.T, p tx.Payload) error {
+				_, err := l.Simulate(t.Context(), p)
+				return err
+			},
+			Send: func(t *testing.T, p tx.Payload) bool {
+				hash, err := put(t, l, p, must(l.Account(t.Context(), 0))(t).Latest, fees(4, 2))
+				if err != nil {
+					t.Fatal(err)
+				}
+				l.Mine()
+				return phase(t, l, hash, tx.Included).Success
+			},
+			Finalize: func() { l.Finalize(l.MineEmpty(1)) },
+		}
+	})
 }

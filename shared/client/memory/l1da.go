@@ -27,6 +27,9 @@ func (d *DA) Encode(_ context.Context, data da.Data) (tx.Payload, da.Commitment,
 	if n := len(data.Words); n > d.l1.cfg.MaxDAWords {
 		return tx.Payload{}, da.Commitment{}, fmt.Errorf("publish %d words of batch %d, at most %d: %w", n, data.Batch, d.l1.cfg.MaxDAWords, da.ErrTooLarge)
 	}
+	if len(data.Words) == 0 {
+		return tx.Payload{}, da.Commitment{}, fmt.Errorf("publish batch %d: there is no data", data.Batch)
+	}
 	b, err := json.Marshal(data)
 	if err != nil {
 		return tx.Payload{}, da.Commitment{}, fmt.Errorf("encode data of batch %d: %w", data.Batch, err)

@@ -1,8 +1,11 @@
 package sns_test
 
 import (
+	"context"
 	"encoding/json"
+	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -14,49 +17,82 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/client/sns"
 	"github.com/madara-orchestrator/orchestrator/shared/client/sqs"
 	"github.com/madara-orchestrator/orchestrator/shared/core/alert"
+	"github.com/madara-orchestrator/orchestrator/shared/core/alert/alerttest"
+	"github.com/madara-orchestrator/orchestrator/shared/core/queue"
 	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
 )
 
-// An alert arrives at a queue that subscribes to the topic, with all it says.
-func TestNotify(t *testing.T) {
-	t.Parallel()
+// subscribed is a topic with a queue that subscribes to it.
+func subscribed(t *testing.T, chain string) (topic string, receive func(context.Context) ([]queue.Delivery, error)) {
+	t.Helper()
 	ctx := t.Context()
 	cfg := emulator.Config(testenv.Moto(t))
-	s, err := emulator.Provision(ctx, cfg, emulator.Options{Chain: "sns", Layer: schedule.L2})
+	s, err := emulator.Provision(ctx, cfg, emulator.Options{Chain: chain, Layer: schedule.L2})
 	if err != nil {
 		t.Fatal(err)
 	}
-	q := resource.Physical("sns", resource.TriggerQueue)
+	q := resource.Physical(chain, resource.TriggerQueue)
 	_, err = awssns.NewFromConfig(cfg).Subscribe(ctx, &awssns.SubscribeInput{
 		TopicArn: &s.TopicARN, Protocol: aws.String("sqs"), Endpoint: aws.String("arn:aws:sqs:" + emulator.Region + ":123456789012:" + q),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := alert.Alert{
-		Severity: alert.Critical, Key: "k", Title: "A job failed — ünïcode\n" + strings.Repeat("x", 200), Detail: "why", JobID: "j", JobType: "SnosRun", Batch: 7,
-		At: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
+	return s.TopicARN, func(ctx context.Context) ([]queue.Delivery, error) {
+		return sqs.New(cfg).Receive(ctx, q, 10, 5*time.Second)
 	}
-	if err := sns.New(cfg, s.TopicARN, "mychain").Notify(ctx, a); err != nil {
-		t.Fatal(err)
-	}
-	ds, err := sqs.New(cfg).Receive(ctx, q, 1, 5*time.Second)
-	if err != nil || len(ds) != 1 {
-		t.Fatalf("%d messages, %v", len(ds), err)
-	}
+}
+
+// decode reads what a subscriber gets.
+func decode(t *testing.T, d queue.Delivery) (subject string, m sns.Message) {
+	t.Helper()
 	var outer struct{ Subject, Message string }
-	var m sns.Message
-	if err := json.Unmarshal([]byte(ds[0].Body), &outer); err != nil {
+	if err := json.Unmarshal([]byte(d.Body), &outer); err != nil {
 		t.Fatal(err)
 	}
 	if err := json.Unmarshal([]byte(outer.Message), &m); err != nil {
 		t.Fatal(err)
 	}
-	if m.Chain != "mychain" || m.Batch != 7 || m.Detail != "why" || m.Title != a.Title || !strings.HasPrefix(outer.Subject, "[mychain] critical: A job failed") {
-		t.Errorf("subject %q, message %+v", outer.Subject, m)
+	return outer.Subject, m
+}
+
+func TestConformance(t *testing.T) {
+	t.Parallel()
+	var n atomic.Int32
+	alerttest.TestNotifier(t, func(t *testing.T) alerttest.Harness {
+		topic, receive := subscribed(t, fmt.Sprintf("sns%d", n.Add(1)))
+		return alerttest.Harness{Notifier: sns.New(emulator.Config(testenv.Moto(t)), topic, "mychain"), Received: func(ctx context.Context) ([]alert.Alert, error) {
+			ds, err := receive(ctx)
+			var out []alert.Alert
+			for _, d := range ds {
+				_, m := decode(t, d)
+				out = append(out, alert.Alert{
+					Severity: m.Severity, Key: m.Key, Title: m.Title, Detail: m.Detail, JobID: m.JobID, JobType: m.JobType, Batch: m.Batch, At: m.At,
+				})
+			}
+			return out, err
+		}}
+	})
+}
+
+// The subject is one line that SNS takes, and begins with the deployment.
+func TestSubject(t *testing.T) {
+	t.Parallel()
+	topic, receive := subscribed(t, "sns")
+	cfg := emulator.Config(testenv.Moto(t))
+	a := alert.Alert{Severity: alert.Critical, Key: "k", Title: "A job failed — ünïcode\n" + strings.Repeat("x", 200)}
+	if err := sns.New(cfg, topic, "mychain").Notify(t.Context(), a); err != nil {
+		t.Fatal(err)
 	}
-	if err := sns.New(cfg, s.TopicARN+"x", "mychain").Notify(ctx, a); err == nil {
+	ds, err := receive(t.Context())
+	if err != nil || len(ds) != 1 {
+		t.Fatalf("%d messages, %v", len(ds), err)
+	}
+	if subject, m := decode(t, ds[0]); m.Chain != "mychain" || !strings.HasPrefix(subject, "[mychain] critical: A job failed") || len(subject) > 100 {
+		t.Errorf("subject %q, message %+v", subject, m)
+	}
+	if err := sns.New(cfg, topic+"x", "mychain").Notify(t.Context(), a); err == nil {
 		t.Error("a topic that is not there took the alert")
 	}
 }

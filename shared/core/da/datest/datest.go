@@ -1,0 +1,89 @@
+// Package datest is the conformance suite of da.Layer.
+package datest
+
+import (
+	"errors"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/madara-orchestrator/orchestrator/shared/core/da"
+	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
+	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
+)
+
+// Harness is a layer under test.
+type Harness struct {
+	Layer da.Layer
+	Most  int // words of one publication
+}
+
+// TestLayer holds a layer against the contract of da.Layer.
+func TestLayer(t *testing.T, newHarness func(t *testing.T) Harness) {
+	t.Helper()
+	words := func(n, first int) da.Data {
+		d := da.Data{Batch: 3, StartBlock: 10, EndBlock: 12}
+		for i := range n {
+			d.Words = append(d.Words, felt.FromUint64(uint64(first+i)))
+		}
+		return d
+	}
+	encode := func(t *testing.T, h Harness, d da.Data) (tx.Payload, da.Commitment) {
+		t.Helper()
+		p, c, err := h.Layer.Encode(t.Context(), d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p, c
+	}
+	t.Run("Name", func(t *testing.T) {
+		t.Parallel()
+		h := newHarness(t)
+		if n := h.Layer.Name(); n == "" || n != newHarness(t).Layer.Name() {
+			t.Errorf("name %q", n)
+		}
+	})
+	t.Run("SameDataSameBytes", func(t *testing.T) {
+		t.Parallel()
+		h := newHarness(t)
+		p, c := encode(t, h, words(20, 1))
+		if p.To == "" || len(p.Data) == 0 && len(p.Blobs) == 0 {
+			t.Errorf("the payload goes to %q with %d bytes and %d blobs", p.To, len(p.Data), len(p.Blobs))
+		}
+		if c.Hash.IsZero() || c.Size != 20 {
+			t.Errorf("commitment %+v for 20 words", c)
+		}
+		var all sync.WaitGroup
+		for range 4 {
+			all.Go(func() {
+				again, same, err := h.Layer.Encode(t.Context(), words(20, 1))
+				if d := cmp.Diff(p, again) + cmp.Diff(c, same); d != "" || err != nil {
+					t.Errorf("the same data, first (-) and again (+): %s, %v", d, err)
+				}
+			})
+		}
+		all.Wait()
+	})
+	t.Run("OtherDataOtherCommitment", func(t *testing.T) {
+		t.Parallel()
+		h := newHarness(t)
+		_, a := encode(t, h, words(20, 1))
+		for name, d := range map[string]da.Data{"other words": words(20, 2), "fewer words": words(19, 1)} {
+			if _, b := encode(t, h, d); cmp.Equal(a, b) {
+				t.Errorf("%s have the same commitment %+v", name, b)
+			}
+		}
+	})
+	t.Run("Bounds", func(t *testing.T) {
+		t.Parallel()
+		h := newHarness(t)
+		encode(t, h, words(h.Most, 1))
+		if _, _, err := h.Layer.Encode(t.Context(), words(h.Most+1, 1)); !errors.Is(err, da.ErrTooLarge) {
+			t.Errorf("one word more than fits: %v, want ErrTooLarge", err)
+		}
+		if _, _, err := h.Layer.Encode(t.Context(), da.Data{Batch: 1}); err == nil {
+			t.Error("no words at all are encoded")
+		}
+	})
+}
