@@ -88,6 +88,41 @@ func TestLinks(t *testing.T) {
 	}
 }
 
+// allowedClients are the imports between clients: none, but for packages that are made to be shared.
+var allowedClients = []string{"/client/internal/"}
+
+// No client imports another one: what they share lies in client/internal, and what they mean to each other in setup.
+func TestClientsStandAlone(t *testing.T) {
+	t.Parallel()
+	const prefix = "github.com/madara-orchestrator/orchestrator/shared/client/"
+	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}}{{range .Imports}} {{.}}{{end}}`, "../shared/client/...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	packages := 0
+	for line := range strings.Lines(string(out)) {
+		fields := strings.Fields(line)
+		own, ok := strings.CutPrefix(fields[0], prefix)
+		if !ok {
+			t.Fatalf("package %s", fields[0])
+		}
+		packages++
+		own, _, _ = strings.Cut(own, "/")
+		for _, imported := range fields[1:] {
+			other, ok := strings.CutPrefix(imported, prefix)
+			if !ok || slices.ContainsFunc(allowedClients, func(a string) bool { return strings.Contains(imported, a) }) {
+				continue
+			}
+			if other, _, _ = strings.Cut(other, "/"); other != own {
+				t.Errorf("client %s imports %s", fields[0], imported)
+			}
+		}
+	}
+	if packages < 15 {
+		t.Errorf("only %d packages were looked at", packages)
+	}
+}
+
 // world are the functions that take queue messages and schedules, on ports in memory.
 type world struct {
 	jobs      *memory.Jobs

@@ -91,6 +91,21 @@ func table(w io.Writer, rs []row, l schedule.Layer) {
 		}
 	}
 	_ = tw.Flush()
+	fmt.Fprintln(w)
+	tw = tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprint(tw, "batch\ttrace\t")
+	for _, s := range stages(l)[1:] {
+		fmt.Fprintf(tw, "%s requests\t", short(s))
+	}
+	fmt.Fprintln(tw, "prover's task\t")
+	for _, r := range rs {
+		fmt.Fprintf(tw, "%d\t%s\t", r.index, r.trace)
+		for _, s := range stages(l)[1:] {
+			fmt.Fprintf(tw, "%d\t", r.ledger.Requests[s])
+		}
+		fmt.Fprintf(tw, "%s\t\n", ellipsis(r.ledger.ProverTask))
+	}
+	_ = tw.Flush()
 	fmt.Fprintf(w, "\n%d batches, gas %d, blob gas %d, fees %s gwei\n", len(rs), gas, blobGas, gwei(fee))
 }
 

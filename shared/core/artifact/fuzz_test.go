@@ -1,0 +1,42 @@
+package artifact_test
+
+import (
+	"bytes"
+	"errors"
+	"slices"
+	"testing"
+
+	"github.com/madara-orchestrator/orchestrator/shared/client/memory"
+	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
+)
+
+// FuzzReadFelts feeds stored lists of words, as runners and provers write them.
+func FuzzReadFelts(f *testing.F) {
+	f.Add([]byte(`["0x1","2"]`))
+	f.Add([]byte(`["0x800000000000011000000000000000000000000000000000000000000000001"]`))
+	f.Add([]byte(`[1,2`))
+	f.Add([]byte(`{"a":[]}`))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		s := memory.NewArtifacts(nil)
+		if err := s.Put(t.Context(), "k", bytes.NewReader(b)); err != nil {
+			t.Fatal(err)
+		}
+		const most = 100
+		words, err := artifact.ReadFelts(t.Context(), s, "k", most)
+		if err != nil {
+			if !errors.Is(err, artifact.ErrCorrupt) && !errors.Is(err, artifact.ErrTooLarge) {
+				t.Errorf("%v is neither ErrCorrupt nor ErrTooLarge", err)
+			}
+			return
+		}
+		if len(words) > most {
+			t.Errorf("%d words, at most %d were asked for", len(words), most)
+		}
+		if err := artifact.WriteFelts(t.Context(), s, "again", words); err != nil {
+			t.Fatal(err)
+		}
+		if again, err := artifact.ReadFelts(t.Context(), s, "again", most); err != nil || !slices.Equal(words, again) {
+			t.Errorf("%v written and read: %v, %v", words, again, err)
+		}
+	})
+}
