@@ -60,7 +60,7 @@ func killed(t *testing.T, round int) (kills, pauses int) {
 	step := 0
 	w.settle(t, 4*time.Minute, func() {
 		step++
-		if b := w.binaries[names[r.IntN(len(names))]]; step%4 == 0 && b.KillOne(r) {
+		if b := w.binaries[names[r.IntN(len(names))]]; step%4 == 0 && (kills < 12 || soak(t) > 0) && b.KillOne(r) {
 			kills++
 		}
 		if step%60 == 17 {

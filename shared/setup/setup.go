@@ -37,7 +37,7 @@ import (
 	workerservice "github.com/madara-orchestrator/orchestrator/shared/service/worker"
 )
 
-// Core is what every function needs. All fields are required but Log, Policies (nil: the defaults) and QueueName.
+// Core is what every function needs. All fields are required but Log, Policies (nil: the defaults), NewID and QueueName.
 type Core struct {
 	Chain     string // the deployment's name
 	Layer     schedule.Layer
@@ -53,7 +53,16 @@ type Core struct {
 	// QueueName turns a declared queue's name into the one that Queue knows; nil leaves it.
 	QueueName func(string) string
 	Now       func() time.Time
-	Log       *slog.Logger
+	// NewID makes ids of jobs and of leases' owners, which must never come twice; nil: job.NewID.
+	NewID func() string
+	Log   *slog.Logger
+}
+
+func (c Core) newID() func() string {
+	if c.NewID == nil {
+		return job.NewID
+	}
+	return c.NewID
 }
 
 func (c Core) queueName(n string) string {
@@ -79,7 +88,7 @@ func (c Core) Waker() *workerservice.Waker {
 func (c Core) Worker(handlers map[job.Type]workerservice.Handler) *workerservice.Worker {
 	return &workerservice.Worker{
 		Jobs: c.Jobs, Queue: c.Queue, Wake: c.Waker(), Alerts: c.Alerts, Events: c.Events, Control: c.Control,
-		Handlers: handlers, Policies: c.policies(), Now: c.Now, NewOwner: job.NewID, Chain: c.Chain, Log: c.Log,
+		Handlers: handlers, Policies: c.policies(), Now: c.Now, NewOwner: c.newID(), Chain: c.Chain, Log: c.Log,
 		Route: func(t job.Type, a job.Action, priority bool) string {
 			return c.queueName(resource.Route(t, a, priority))
 		},
@@ -175,11 +184,11 @@ func (c Core) Triggers(t Trigger) *triggering.Triggers {
 		Settings: triggering.Settings{
 			Layer: c.Layer, Window: t.Window, FirstBatch: t.FirstBatch, WantProofs: t.WantProofs, Chain: c.Chain,
 		},
-		Jobs: c.Jobs, Batches: c.Batches, Worker: w, Prover: t.Prover, Control: c.Control, Events: c.Events, Now: c.Now, Log: c.Log,
+		Jobs: c.Jobs, Batches: c.Batches, Worker: w, Prover: t.Prover, Control: c.Control, Events: c.Events, Now: c.Now, NewID: c.newID(), Log: c.Log,
 		Batching: &batching.Batcher{
 			Source: t.Source, Batches: c.Batches, Locks: c.Locks, Artifacts: c.Artifacts, Prover: t.Prover, NewSizer: t.NewSizer,
 			Alerts: c.Alerts, Events: c.Events, Wake: c.Waker(), Limits: t.Limits, SupportsVersion: t.SupportsVersion,
-			FirstBlock: t.FirstBlock, Chain: c.Chain, Now: c.Now, NewOwner: job.NewID, Log: c.Log,
+			FirstBlock: t.FirstBlock, Chain: c.Chain, Now: c.Now, NewOwner: c.newID(), Log: c.Log,
 		},
 		Cleanup:   &cleanup.Cleaner{Layer: c.Layer, Jobs: c.Jobs, Batches: c.Batches, Artifacts: c.Artifacts, Now: c.Now},
 		Reconcile: &reconcile.Reconciler{Jobs: c.Jobs, Worker: w, Control: c.Control, Grace: grace, Now: c.Now, Log: c.Log},

@@ -210,5 +210,12 @@ func (s *Artifacts) Expire() []string {
 	return gone
 }
 
+// Expires says whether an object is tagged to expire.
+func (s *Artifacts) Expires(key string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.objects[key].tags[artifact.TagExpire] == artifact.TagExpireValue
+}
+
 // Ping implements artifact.Store.
 func (s *Artifacts) Ping(ctx context.Context) error { return ping(ctx, s.env, "artifacts") }

@@ -92,8 +92,11 @@ func Policies() map[Type]Policy {
 	}
 }
 
-// shortest is the shortest pause of paced policies.
-const shortest = 20 * time.Millisecond
+// shortest is the shortest pause of paced policies, shortestLease their shortest lease.
+const (
+	shortest      = 20 * time.Millisecond
+	shortestLease = 15 * time.Second
+)
 
 // Paced returns policies whose pauses are shorter by a factor, with as many more polls, so that their total times stay:
 // where everything is on one machine there is nothing to wait for.
@@ -108,6 +111,7 @@ func Paced(ps map[Type]Policy, factor int) map[Type]Policy {
 	out := make(map[Type]Policy, len(ps))
 	for t, p := range ps {
 		p.Poll, p.Watch, p.Retry = faster(p.Poll), faster(p.Watch), faster(p.Retry)
+		p.LeaseTTL = max(p.LeaseTTL/time.Duration(factor), shortestLease)
 		p.MaxVerify *= factor
 		out[t] = p
 	}

@@ -148,7 +148,7 @@ func decideIncluded(j Journal, v View, p Policy) (Decision, bool) {
 
 func signFirst(v View, p Policy) Decision {
 	d := Decision{Step: Sign, Nonce: max(v.Account.Pending, v.Account.Latest), Fees: p.market(v)}
-	return d.capped(p)
+	return d.capped(v, p)
 }
 
 // replace raises every price of r by the policy's factor, or to the market's if that is more.
@@ -161,15 +161,45 @@ func replace(r Record, v View, p Policy) Decision {
 		BlobPrice: larger(percent(r.Fees.BlobPrice, p.BumpPercent), m.BlobPrice),
 	}
 	d := Decision{Step: Sign, Nonce: r.Nonce, Fees: f, Replaces: r.Hash, Record: r}
-	return d.capped(p)
+	return d.capped(v, p)
 }
 
-func (d Decision) capped(p Policy) Decision {
-	if total := d.Fees.Total(); p.FeeCap != nil && total.Cmp(p.FeeCap) > 0 {
+// capped holds the fees against the cap. Where one more replacement would not fit below it, the room that is left goes into
+// the highest prices at once: these bound what is paid and are not what is paid, and they can't be raised later.
+func (d Decision) capped(v View, p Policy) Decision {
+	if p.FeeCap == nil {
+		return d
+	}
+	total := d.Fees.Total()
+	switch {
+	case total.Cmp(p.FeeCap) > 0:
 		d.Step = Capped
 		d.Reason = fmt.Sprintf("the transaction could cost %s, the cap is %s", total, p.FeeCap)
+	case percent(total, p.BumpPercent).Cmp(p.FeeCap) > 0:
+		most := p.FeeCap
+		if b := v.Account.Balance; b != nil && b.Cmp(most) < 0 {
+			most = b // a node takes no transaction that the account could not pay
+		}
+		d.Fees = d.Fees.stretched(new(big.Int).Sub(most, total))
 	}
 	return d
+}
+
+// stretched shares room, in the chain's smallest unit, among the prices of gas and of blob gas.
+func (f Fees) stretched(room *big.Int) Fees {
+	if room.Sign() <= 0 {
+		return f
+	}
+	if f.BlobGas > 0 {
+		room = new(big.Int).Rsh(room, 1)
+		more := new(big.Int).Quo(room, new(big.Int).SetUint64(f.BlobGas))
+		f.BlobPrice = more.Add(more, orZero(f.BlobPrice))
+	}
+	if f.Gas > 0 {
+		more := new(big.Int).Quo(room, new(big.Int).SetUint64(f.Gas))
+		f.GasPrice = more.Add(more, orZero(f.GasPrice))
+	}
+	return f
 }
 
 // market prices a transaction at today's fees. The execution price covers two base fees, so that it stays good for six

@@ -5,7 +5,13 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
+	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
+	"github.com/madara-orchestrator/orchestrator/shared/core/proof"
+	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
+	"github.com/madara-orchestrator/orchestrator/shared/core/snos"
+	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
 )
 
 // watch is what the invariants remember between steps.
@@ -40,8 +46,83 @@ func (w *World) Check(ctx context.Context) error {
 		}
 	}
 	for _, x := range w.L1.Transactions() {
-		if journals[x.Hash] == "" {
+		if journals[x.Hash] == "" && !w.intruders[x.Hash] {
 			return fmt.Errorf("transaction %s with nonce %d was broadcast and is not recorded", x.Hash, x.Nonce)
+		}
+	}
+	if w.Steps%25 == 0 {
+		if err := w.checkArtifacts(ctx); err != nil {
+			return err
+		}
+	}
+	if err := w.checkWork(); err != nil {
+		return err
+	}
+	return w.checkMoney()
+}
+
+// checkWork wants nothing to be paid for twice: of a batch there is one proof and one run at a time that the services neither
+// rejected nor lost.
+func (w *World) checkWork() error {
+	proofs := map[string]string{}
+	for _, p := range w.Prover.Tasks() {
+		if p.State == proof.Rejected || p.State == proof.Lost {
+			continue
+		}
+		what := fmt.Sprintf("%s of batch %d", p.Request.Kind, p.Request.Batch)
+		if other := proofs[what]; other != "" {
+			return fmt.Errorf("%s is proven twice, as %s and %s", what, other, p.ID)
+		}
+		proofs[what] = p.ID
+	}
+	runs := map[string]string{}
+	for _, r := range w.Runner.Runs() {
+		if r.Progress.State == snos.Failed || r.Progress.State == snos.Lost {
+			continue
+		}
+		what := fmt.Sprintf("%s of batch %d", r.Task.Kind, r.Task.Batch)
+		if other := runs[what]; other != "" {
+			return fmt.Errorf("%s is run twice, as %s and %s", what, other, r.Handle)
+		}
+		runs[what] = r.Handle
+	}
+	return nil
+}
+
+// checkMoney wants no transaction to cost more than the cap, and nothing settled twice or out of order.
+func (w *World) checkMoney() error {
+	limit := tx.DefaultPolicy().FeeCap
+	for _, x := range w.L1.Transactions() {
+		if !w.intruders[x.Hash] && x.Fees.Total().Cmp(limit) > 0 {
+			return fmt.Errorf("transaction %s may cost %s, the cap is %s", x.Hash, x.Fees.Total(), limit)
+		}
+	}
+	return w.L1.CheckHistory()
+}
+
+// checkArtifacts wants the artifacts of what is not settled for good to stay: none of them is marked to expire.
+func (w *World) checkArtifacts(ctx context.Context) error {
+	unsettled := []string{}
+	if w.cfg.Layer == schedule.L2 {
+		for _, st := range []batch.AggregatorStatus{batch.Open, batch.Closed} {
+			bs, err := w.Batches.ListAggregators(ctx, st, 0, 1000)
+			if err != nil {
+				return err
+			}
+			for _, b := range bs {
+				unsettled = append(unsettled, artifact.AggregatorPrefix(b.Index))
+			}
+		}
+	}
+	for _, prefix := range unsettled {
+		infos, err := w.Artifacts.List(ctx, prefix, "", 1000)
+		if err != nil {
+			return err
+		}
+		for _, i := range infos {
+			if w.Artifacts.Expires(i.Key) {
+				return fmt.Errorf("%s is marked to expire, and its batch is not settled", i.Key)
+			}
 		}
 	}
 	return nil

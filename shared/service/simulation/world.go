@@ -24,12 +24,14 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/proof"
+	"github.com/madara-orchestrator/orchestrator/shared/core/queue"
 	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
 	"github.com/madara-orchestrator/orchestrator/shared/core/snos"
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
 	"github.com/madara-orchestrator/orchestrator/shared/service/batching"
 	"github.com/madara-orchestrator/orchestrator/shared/service/settling"
+	"github.com/madara-orchestrator/orchestrator/shared/service/worker"
 	"github.com/madara-orchestrator/orchestrator/shared/setup"
 )
 
@@ -39,8 +41,11 @@ type Config struct {
 	Layer  schedule.Layer
 	Blocks int // of the app chain, all there from the start
 	Limits batch.Limits
-	Hook   memory.Hook // faults; nil for none
-	Log    *slog.Logger
+	Hook   memory.Hook // faults of I/O calls; nil for none
+	// Turmoil ends processes and lets time run out for them, runs several at a time with clocks that differ and of two
+	// versions, and lets the world around do what it does, until Calm.
+	Turmoil bool
+	Log     *slog.Logger
 }
 
 // World is one simulated deployment with everything around it.
@@ -63,15 +68,33 @@ type World struct {
 	Runner    *memory.Runner
 
 	queues    []resource.Queue
+	ticks     []*tick
+	locks     *memory.Locks
+	operator  *worker.Worker
+	versions  []version // deployed at once; version is the one that the invocation under way runs
+	version   int
+	frames    []*frame // invocations under way, the innermost last
+	turmoil   bool
+	outside   bool  // what is done is not a function's
+	nested    error // of an invocation within another one
+	intruders map[string]bool
+	lost      map[string][]byte // artifacts that vanished, until the operator brings them back
+	seen      map[string]job.Job
+	watch     watch
+
+	Steps    int
+	Faults   []error // what functions returned
+	Injected map[Strike]int
+	Edges    map[Edge]int
+	Crashes  int
+	Timeouts int
+	Retried  int // orders of the operator
+}
+
+// version is one deployment of the functions.
+type version struct {
 	functions map[string]func(context.Context, events.SQSEvent) (events.SQSEventResponse, error)
 	triggers  *controller.Triggers
-	ticks     []*tick
-	Steps     int
-	Faults    []error // what functions returned
-	Injected  map[memory.Kind]int
-	Crashes   int
-	inside    bool // a function runs
-	watch     watch
 }
 
 type tick struct {
@@ -88,11 +111,11 @@ func New(c Config) (*World, error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	w := &World{cfg: c, now: start, Injected: map[memory.Kind]int{}, rng: rand.New(rand.NewPCG(c.Seed, 0))}
-	w.env = &memory.Env{Now: w.Now}
-	if c.Hook != nil {
-		w.env.Hook = &gate{w: w, next: c.Hook}
+	w := &World{
+		cfg: c, now: start, Injected: map[Strike]int{}, Edges: map[Edge]int{}, rng: rand.New(rand.NewPCG(c.Seed, 0)), turmoil: c.Turmoil,
+		intruders: map[string]bool{}, lost: map[string][]byte{}, seen: map[string]job.Job{},
 	}
+	w.env = &memory.Env{Now: w.Now, Hook: &gate{w: w}}
 	if err := w.clients(); err != nil {
 		return nil, err
 	}
@@ -112,6 +135,7 @@ func (w *World) clients() error {
 	w.Jobs, w.Batches = memory.NewJobs(w.env), memory.NewBatches(w.env)
 	w.Artifacts, w.Alerts, w.Events = memory.NewArtifacts(w.env), memory.NewAlerts(w.env), memory.NewEvents(w.env)
 	w.Control = memory.NewControls(w.env)
+	w.locks = memory.NewLocks(&memory.Env{Now: w.local, Hook: w.env.Hook}) // a lease goes by its owner's clock
 	w.Blocks = memory.NewBlocks(w.env, "SN_SIM")
 	var prev *memory.BlockData
 	for i := range w.cfg.Blocks {
@@ -177,12 +201,37 @@ func newSizer(_ string, saved []byte) (batching.Sizer, error) {
 	return &words{n: n}, err
 }
 
-// deploy puts the functions together, as a process that has just started.
-func (w *World) deploy() {
-	core := setup.Core{
-		Chain: "sim", Layer: w.cfg.Layer, Jobs: w.Jobs, Batches: w.Batches, Locks: memory.NewLocks(w.env), Control: w.Control,
-		Queue: w.Queues, Artifacts: w.Artifacts, Alerts: w.Alerts, Events: w.Events, Now: w.Now, Log: w.cfg.Log,
+// policies are the real ones with less patience, so that it is seen to end.
+func policies() map[job.Type]job.Policy {
+	ps := job.Policies()
+	for t, p := range ps {
+		p.MaxVerify = 60
+		ps[t] = p
 	}
+	return ps
+}
+
+// newID makes ids as random as the seed.
+func (w *World) newID() string { return fmt.Sprintf("%016x%016x", w.rng.Uint64(), w.rng.Uint64()) }
+
+// deploy puts the functions together, as processes that have just started: in turmoil of two versions, the second of which
+// has smaller batches.
+func (w *World) deploy() {
+	smaller := w.cfg.Limits
+	smaller.SnosBlocks, smaller.Blocks = max(smaller.SnosBlocks-1, 1), max(smaller.Blocks-2, 2)
+	w.versions = []version{w.functionsWith(w.cfg.Limits)}
+	if w.cfg.Turmoil {
+		w.versions = append(w.versions, w.functionsWith(smaller))
+	}
+	w.version = 0
+}
+
+func (w *World) functionsWith(limits batch.Limits) version {
+	core := setup.Core{
+		Chain: "sim", Layer: w.cfg.Layer, Jobs: w.Jobs, Batches: w.Batches, Locks: w.locks, Control: w.Control, Policies: policies(),
+		Queue: w.Queues, Artifacts: w.Artifacts, Alerts: w.Alerts, Events: w.Events, Now: w.local, NewID: w.newID, Log: w.cfg.Log,
+	}
+	w.operator = core.Worker(nil)
 	policy := tx.DefaultPolicy()
 	policy.Gas = 0
 	wallet := setup.Wallet{Chain: w.L1, Name: "sim", Policy: policy}
@@ -190,7 +239,8 @@ func (w *World) deploy() {
 		UpdateWords: func(o []felt.Felt) ([]felt.Felt, error) { return o, nil },
 		Blobs:       func([]felt.Felt) ([][]byte, error) { return [][]byte{{1}}, nil },
 	}
-	w.functions = map[string]func(context.Context, events.SQSEvent) (events.SQSEventResponse, error){
+	v := version{}
+	v.functions = map[string]func(context.Context, events.SQSEvent) (events.SQSEventResponse, error){
 		resource.FnSnosRun:           core.SnosRun(w.Runner).Handle,
 		resource.FnProofCreation:     core.ProofCreation(w.Prover).Handle,
 		resource.FnProofRegistration: core.ProofRegistration(w.Prover).Handle,
@@ -199,13 +249,14 @@ func (w *World) deploy() {
 		resource.FnStateTransition:   core.StateTransition(w.L1, wallet, codec).Handle,
 		resource.FnJobFailure:        core.DeadLetters().Handle,
 	}
-	w.triggers = core.TriggerFunction(setup.Trigger{
-		Source: w.Blocks, Prover: w.Prover, NewSizer: newSizer, Limits: w.cfg.Limits, FirstBatch: 1, Window: 20,
+	v.triggers = core.TriggerFunction(setup.Trigger{
+		Source: w.Blocks, Prover: w.Prover, NewSizer: newSizer, Limits: limits, FirstBatch: 1, Window: 20,
 		Invoke: func(ctx context.Context, t job.Type, body string) error {
-			_, err := w.functions[resource.FunctionOf(t)](ctx, one("priority", body, 1))
+			_, err := v.functions[resource.FunctionOf(t)](ctx, one("priority", body, 1))
 			return err
 		},
 	})
+	return v
 }
 
 func one(id, body string, receives int) events.SQSEvent {
@@ -217,6 +268,15 @@ func one(id, body string, receives int) events.SQSEvent {
 // Step lets one thing happen: a schedule fires or a message is delivered, at random among what is due next.
 func (w *World) Step(ctx context.Context) error {
 	w.Steps++
+	if w.turmoil && w.rng.IntN(20) == 0 {
+		w.happen()
+	}
+	if w.Steps%100 == 0 {
+		var err error
+		if w.aside(func() { err = w.operate(ctx) }); err != nil {
+			return err
+		}
+	}
 	due := w.ticks[0]
 	for _, t := range w.ticks[1:] {
 		if t.next.Before(due.next) {
@@ -241,15 +301,37 @@ func (w *World) Step(ctx context.Context) error {
 	}
 	w.advance(due.next)
 	due.next = due.next.Add(due.every)
+	if w.turmoil && w.rng.IntN(30) == 0 {
+		w.Injected[Strike{"schedule late", "outside"}]++
+		due.next = due.next.Add(time.Duration(w.rng.Int64N(int64(3 * due.every))))
+	}
 	body, err := json.Marshal(schedule.Wakeup{Worker: due.worker})
 	if err != nil {
 		return err
 	}
-	_, err = w.invoke(ctx, func(ctx context.Context) (any, error) { return w.triggers.Handle(ctx, body) })
-	if err != nil {
-		w.Faults = append(w.Faults, err)
+	for range w.firings() {
+		_, err = w.invoke(ctx, resource.FnTrigger, func(ctx context.Context) (any, error) { return w.versions[w.version].triggers.Handle(ctx, body) })
+		if err != nil {
+			w.Faults = append(w.Faults, err)
+		}
 	}
-	return nil
+	return w.nested
+}
+
+// firings is how often a schedule fires when it is due: EventBridge promises at least once, and an account's quota or an
+// outage may still swallow one.
+func (w *World) firings() int {
+	if w.turmoil {
+		switch w.rng.IntN(30) {
+		case 0:
+			w.Injected[Strike{"schedule missed", "outside"}]++
+			return 0
+		case 1:
+			w.Injected[Strike{"schedule twice", "outside"}]++
+			return 2
+		}
+	}
+	return 1
 }
 
 func (w *World) advance(to time.Time) {
@@ -260,29 +342,33 @@ func (w *World) advance(to time.Time) {
 
 // deliver gives one message of a queue to its function.
 func (w *World) deliver(ctx context.Context, q resource.Queue) error {
-	ds, err := w.Queues.Receive(ctx, q.Name, 1, 0)
+	var ds []queue.Delivery
+	var err error
+	w.aside(func() { ds, err = w.Queues.Receive(ctx, q.Name, 1, 0) })
 	if err != nil || len(ds) == 0 {
 		return err
 	}
 	d := ds[0]
 	e := one(d.ID, d.Body, d.Receives)
 	var resp events.SQSEventResponse
-	out, err := w.invoke(ctx, func(ctx context.Context) (any, error) {
+	out, err := w.invoke(ctx, q.Function, func(ctx context.Context) (any, error) {
+		v := w.versions[w.version]
 		if q.Function != resource.FnTrigger {
-			return w.functions[q.Function](ctx, e)
+			return v.functions[q.Function](ctx, e)
 		}
 		raw, err := json.Marshal(e)
 		if err != nil {
 			return nil, err
 		}
-		return w.triggers.Handle(ctx, raw)
+		return v.triggers.Handle(ctx, raw)
 	})
 	if r, ok := out.(events.SQSEventResponse); ok {
 		resp = r
 	}
 	if err != nil || len(resp.BatchItemFailures) > 0 {
 		w.Faults = append(w.Faults, errors.Join(err, fmt.Errorf("message %s on %s is wanted again", d.Body, q.Name)))
-		return nil
+		return w.nested
 	}
-	return w.Queues.Delete(ctx, q.Name, d.Handle)
+	w.aside(func() { err = w.Queues.Delete(ctx, q.Name, d.Handle) })
+	return errors.Join(err, w.nested)
 }

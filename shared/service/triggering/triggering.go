@@ -55,6 +55,7 @@ type Triggers struct {
 	Control   schedule.Control
 	Events    event.Bus
 	Now       func() time.Time
+	NewID     func() string // of jobs
 	Log       *slog.Logger
 }
 
@@ -117,7 +118,7 @@ func (t *Triggers) run(ctx context.Context, w schedule.Worker) error {
 // create stores a job unless it exists and sends its first wake-up. If the process dies in between, reconcile finds the
 // job by its due time.
 func (t *Triggers) create(ctx context.Context, internalID uint64, m job.Metadata, trace string) error {
-	j := job.New(job.NewID(), internalID, m, trace, t.Now())
+	j := job.New(t.NewID(), internalID, m, trace, t.Now())
 	err := t.Jobs.Create(ctx, j)
 	if errors.Is(err, job.ErrExists) {
 		return nil

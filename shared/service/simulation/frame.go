@@ -1,0 +1,195 @@
+package simulation
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/madara-orchestrator/orchestrator/shared/client/memory"
+	"github.com/madara-orchestrator/orchestrator/shared/core/job"
+	"github.com/madara-orchestrator/orchestrator/shared/resource"
+)
+
+// frame is one invocation of a function: a process with a clock of its own that may end at any call.
+type frame struct {
+	function string
+	began    time.Time
+	limit    time.Duration
+	skew     time.Duration
+	cancel   context.CancelFunc
+	dead     bool // its process has ended: whatever it still calls has no effect
+	late     bool // Lambda ended it for its time
+	frozen   bool // it outlives its time: a container that is frozen and thawed, whose last requests still arrive
+}
+
+// maxNesting is how many invocations are under way at a time.
+const maxNesting = 3
+
+// maxSkew is how far a function's clock may be off.
+const maxSkew = 20 * time.Second
+
+var (
+	// errCrashed is what is left of an invocation whose process ended.
+	errCrashed = errors.New("the function's process ended")
+	// errTimeout is what is left of one that took too long.
+	errTimeout = errors.New("the function timed out")
+)
+
+// process is a hook that can end the function's process.
+type process interface {
+	Gone() bool
+	Restart()
+}
+
+// invoke runs a function. When its process ends meanwhile its answer is lost, and a new process takes the next event.
+func (w *World) invoke(ctx context.Context, function string, f func(context.Context) (any, error)) (any, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	fr := &frame{function: function, began: w.now, limit: timeouts[function], cancel: cancel}
+	fr.frozen = w.turmoil && w.rng.IntN(3) == 0
+	if w.turmoil && w.rng.IntN(2) == 0 {
+		fr.skew = time.Duration(w.rng.Int64N(int64(2*maxSkew))) - maxSkew
+	}
+	w.frames = append(w.frames, fr)
+	w.version = w.rng.IntN(len(w.versions))
+	out, err := f(ctx)
+	w.frames = w.frames[:len(w.frames)-1]
+	if p, ok := w.cfg.Hook.(process); ok && p.Gone() {
+		p.Restart()
+		fr.dead = true
+	}
+	switch {
+	case fr.dead:
+		w.Crashes++
+		w.deploy()
+		return nil, errCrashed
+	case fr.late:
+		w.Timeouts++
+		return nil, errTimeout
+	}
+	return out, err
+}
+
+var timeouts = func() map[string]time.Duration {
+	out := map[string]time.Duration{}
+	for _, f := range resource.Functions() {
+		out[f.Name] = f.Timeout
+	}
+	return out
+}()
+
+// local is the time as the function under way sees it.
+func (w *World) local() time.Time {
+	if n := len(w.frames); n > 0 {
+		return w.now.Add(w.frames[n-1].skew)
+	}
+	return w.now
+}
+
+// gate lets faults into the calls of functions only: what the world does itself is AWS's part and the tests' own look.
+type gate struct{ w *World }
+
+// Before implements memory.Hook. While a call is under way other invocations may run: that is how functions interleave.
+func (g *gate) Before(op memory.Op) memory.Fault {
+	w := g.w
+	if len(w.frames) == 0 || w.outside {
+		return memory.Fault{}
+	}
+	fr := w.frames[len(w.frames)-1]
+	if fr.dead {
+		return memory.Fault{Kind: memory.FailBefore, Err: memory.ErrCrashed}
+	}
+	var f memory.Fault
+	chances := 1
+	if fr.function == resource.FnJobFailure {
+		chances = 8 // it does little and seldom; its calls are to go wrong too
+	}
+	for ; chances > 0 && w.cfg.Hook != nil && f.Kind == memory.NoFault; chances-- {
+		f = w.cfg.Hook.Before(op)
+	}
+	if f.Kind != memory.NoFault {
+		w.count(string(f.Kind))
+		return f
+	}
+	if !w.turmoil {
+		return f
+	}
+	switch draw := w.rng.Float64(); {
+	case draw < 0.004:
+		fr.dead = true
+		w.count("crash before")
+		return memory.Fault{Kind: memory.FailBefore, Err: memory.ErrCrashed}
+	case draw < 0.008:
+		fr.dead = true
+		w.count("crash after")
+		return memory.Fault{Kind: memory.FailAfter, Err: memory.ErrCrashed}
+	case draw < 0.010:
+		fr.late = true
+		fr.cancel()
+		w.count("timeout")
+	case draw < 0.030 && len(w.frames) < maxNesting:
+		w.count("interleaved")
+		if err := w.Step(context.Background()); err != nil && w.nested == nil {
+			w.nested = err
+		}
+		if w.now.Sub(fr.began) > fr.limit && !fr.frozen { // Lambda has ended it meanwhile
+			fr.late, fr.dead = true, true
+		}
+		if fr.dead {
+			return memory.Fault{Kind: memory.FailBefore, Err: memory.ErrCrashed}
+		}
+	}
+	return f
+}
+
+// After implements memory.Hook.
+func (g *gate) After(op memory.Op, err error) error {
+	w := g.w
+	if len(w.frames) == 0 || w.outside {
+		return err
+	}
+	if op.Component == "jobs" && (op.Method == "Update" || op.Method == "Create") {
+		w.see(op.Key)
+	}
+	if w.cfg.Hook != nil {
+		return w.cfg.Hook.After(op, err)
+	}
+	return err
+}
+
+// aside does something that no fault touches.
+func (w *World) aside(do func()) {
+	was := w.outside
+	w.outside = true
+	do()
+	w.outside = was
+}
+
+// count counts a fault at the stage it struck.
+func (w *World) count(kind string) {
+	function := "outside"
+	if n := len(w.frames); n > 0 {
+		function = w.frames[n-1].function
+	}
+	w.Injected[Strike{kind, function}]++
+}
+
+// Strike is a kind of fault at a function.
+type Strike struct{ Kind, Function string }
+
+// see notes the transition that an update made.
+func (w *World) see(id string) {
+	w.aside(func() {
+		j, err := w.Jobs.Get(context.Background(), id)
+		if err != nil {
+			return
+		}
+		last, known := w.seen[id]
+		if w.seen[id] = j; known && j.Version != last.Version {
+			w.Edges[Edge{last.Status, j.Status}]++
+		}
+	})
+}
+
+// Edge is a transition that was taken.
+type Edge struct{ From, To job.Status }

@@ -1,0 +1,84 @@
+package simulation_test
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+// mutation is a deliberate bug: in file, from becomes to. It is compiled into a copy by go's -overlay; the tree stays as it is.
+type mutation struct{ name, file, from, to string }
+
+var mutations = []mutation{
+	{"drop the generation check", "core/job/machine.go", "case m.Generation != j.Generation, m.Action != j.NextAction, j.NextAction == None:", "case m.Action != j.NextAction, j.NextAction == None:"},
+	{"ignore the lease of a job", "core/job/machine.go", "case j.Lease.Held(now):", "case j.Lease.Held(now) && false:"},
+	{"broadcast before recording", "service/sending/sending.go", "	if err := s.Raw.PutNew(ctx, rec.RawKey", "	if err := s.Chain.Broadcast(ctx, signed, payload); err != nil {\n		return Progress{}, err\n	}\n	if err := s.Raw.PutNew(ctx, rec.RawKey"},
+	{"sign anew on every retry", "core/tx/decide.go", "if !ok || slices.Contains(j.LostNonces, newest.Nonce) {", "if true || !ok || slices.Contains(j.LostNonces, newest.Nonce) {"},
+	{"replace at another nonce", "core/tx/decide.go", "d := Decision{Step: Sign, Nonce: r.Nonce, Fees: f, Replaces: r.Hash, Record: r}", "d := Decision{Step: Sign, Nonce: v.Account.Pending, Fees: f, Replaces: r.Hash, Record: r}"},
+	{"no fee cap", "core/tx/decide.go", "	case total.Cmp(p.FeeCap) > 0:", "	case total.Sign() < 0:"},
+	{"skip the reconcile query", "service/reconcile/reconcile.go", "	for _, j := range due {", "	for _, j := range due[:0] {"},
+	{"lose an alert for good", "service/reconcile/reconcile.go", "			if !j.Alerted {", "			if false && !j.Alerted {"},
+	{"ignore the fence and the version of batches", "client/memory/batches.go", "		if was.fence > f.fence {", "		*f.version, f.fence = *was.version, max(f.fence, was.fence)\n		if was.fence > f.fence {"},
+	{"ignore the version of jobs", "client/memory/jobs.go", "		if old.Version != j.Version {", "		j.Version = old.Version\n		if old.Version != j.Version {"},
+	{"leave a settled batch unwatched", "core/job/machine.go", "return next.plan(Completed, Verify, now.Add(p.Watch.Delay(next.Attempts.Verify)))", "return next.plan(Completed, None, time.Time{})"},
+	{"submit without a recorded dedup id", "service/proving/proving.go", "		m.DedupID = snos.TaskID(r.Job)\n		if err := r.Checkpoint(ctx); err != nil {\n			return err\n		}", "		m.DedupID = snos.TaskID(r.Job) + r.Job.UpdatedAt.String()"},
+	{"a nonce that was lost is taken for settled", "core/tx/decide.go", "	if v.Account.Confirmed > newest.Nonce {", "	if false && v.Account.Confirmed > newest.Nonce {"},
+}
+
+// caught is the first seed that failed, and why.
+var caught = regexp.MustCompile(`seed \d+: .*`)
+
+// TestMutations shows that the simulation can fail: each bug is caught within the 200 seeds of TestRandomFaults.
+func TestMutations(t *testing.T) {
+	if os.Getenv("ORCHESTRATOR_MUTATIONS") == "" {
+		t.Skip("`make mutations` runs this: each bug is compiled in")
+	}
+	shared, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range mutations {
+		t.Run(m.name, func(t *testing.T) {
+			dir := t.TempDir()
+			path := filepath.Join(shared, m.file)
+			b, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if strings.Count(string(b), m.from) != 1 {
+				t.Fatalf("%s holds %q %d times, want once: the bug is out of date", m.file, m.from, strings.Count(string(b), m.from))
+			}
+			mutant, overlay, binary := filepath.Join(dir, "mutant.go"), filepath.Join(dir, "overlay.json"), filepath.Join(dir, "mutant.test")
+			if err := os.WriteFile(mutant, []byte(strings.Replace(string(b), m.from, m.to, 1)), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			o, err := json.Marshal(map[string]any{"Replace": map[string]string{path: mutant}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(overlay, o, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if out, err := exec.Command("go", "test", "-c", "-overlay", overlay, "-o", binary, ".").CombinedOutput(); err != nil {
+				t.Fatalf("the bug does not compile: %v\n%s", err, out)
+			}
+			began := time.Now()
+			cmd := exec.Command(binary, "-test.run", "TestRandomFaults")
+			cmd.Env = append(os.Environ(), "ORCHESTRATOR_MUTATIONS=")
+			out, err := cmd.CombinedOutput()
+			if err == nil {
+				t.Fatalf("200 seeds did not catch it (%s)", time.Since(began).Round(time.Second))
+			}
+			first := caught.FindString(string(out))
+			if first == "" {
+				t.Fatalf("it ended without naming a seed:\n%s", out)
+			}
+			t.Logf("caught in %s: %.250s", time.Since(began).Round(100*time.Millisecond), first)
+		})
+	}
+}
