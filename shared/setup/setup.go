@@ -26,6 +26,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/service/aggregation"
 	"github.com/madara-orchestrator/orchestrator/shared/service/batching"
 	"github.com/madara-orchestrator/orchestrator/shared/service/cleanup"
+	"github.com/madara-orchestrator/orchestrator/shared/service/lag"
 	"github.com/madara-orchestrator/orchestrator/shared/service/proving"
 	"github.com/madara-orchestrator/orchestrator/shared/service/reconcile"
 	"github.com/madara-orchestrator/orchestrator/shared/service/registration"
@@ -130,7 +131,7 @@ type Wallet struct {
 
 func (c Core) sender(w Wallet) *sending.Sender {
 	return &sending.Sender{
-		Chain: w.Chain, Raw: c.Artifacts, Policy: w.Policy, Now: c.Now, DryRun: w.DryRun,
+		Chain: w.Chain, Raw: c.Artifacts, Policy: w.Policy, Now: c.Now, DryRun: w.DryRun, Log: c.Log,
 		Wallet: c.Locks, WalletName: "wallet/" + w.Name,
 	}
 }
@@ -192,6 +193,7 @@ func (c Core) Triggers(t Trigger) *triggering.Triggers {
 		},
 		Cleanup:   &cleanup.Cleaner{Layer: c.Layer, Jobs: c.Jobs, Batches: c.Batches, Artifacts: c.Artifacts, Now: c.Now},
 		Reconcile: &reconcile.Reconciler{Jobs: c.Jobs, Worker: w, Control: c.Control, Grace: grace, Now: c.Now, Log: c.Log},
+		Lag:       &lag.Meter{Source: t.Source, Jobs: c.Jobs, FirstBlock: t.FirstBlock, Grace: 2 * grace, Now: c.Now, Log: c.Log},
 	}
 }
 

@@ -7,12 +7,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"math/big"
 	"slices"
 	"time"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/lock"
+	"github.com/madara-orchestrator/orchestrator/shared/core/metric"
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
 )
 
@@ -31,6 +34,7 @@ type Sender struct {
 	WalletName string // of the lease, one a wallet
 	// DryRun does everything but sign and send.
 	DryRun bool
+	Log    *slog.Logger // gets the metrics; nil: nobody
 }
 
 // walletTTL is how long a job keeps the wallet without looking after its transaction. It looks at least once in any
@@ -70,6 +74,7 @@ func (s *Sender) Advance(ctx context.Context, r Request) (Progress, error) {
 		return Progress{}, err
 	}
 	d := tx.Decide(*r.Journal, v, s.Policy)
+	s.measure(ctx, v, d)
 	p := Progress{Step: d.Step, Record: d.Record, Status: d.Status, Reason: d.Reason}
 	switch d.Step {
 	case tx.NonceLost: // the caller looks at the contract before anything else is signed
@@ -84,6 +89,19 @@ func (s *Sender) Advance(ctx context.Context, r Request) (Progress, error) {
 		s.release(ctx, r.JobID)
 	}
 	return p, nil
+}
+
+// measure tells what is left in the wallet, and that fees are above the cap.
+func (s *Sender) measure(ctx context.Context, v tx.View, d tx.Decision) {
+	var values []metric.Value
+	if v.Account.Balance != nil {
+		balance, _ := new(big.Float).SetInt(v.Account.Balance).Float64()
+		values = append(values, metric.Value{Name: metric.WalletBalance, Value: balance})
+	}
+	if d.Step == tx.Capped {
+		values = append(values, metric.Value{Name: metric.FeeCapReached, Value: 1})
+	}
+	metric.Log(ctx, s.Log, v.Now, values...)
 }
 
 // view asks for every hash ever signed, so that an older one in a block is not missed.

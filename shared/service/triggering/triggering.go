@@ -52,6 +52,7 @@ type Triggers struct {
 	Batching  Batching
 	Cleanup   Runner
 	Reconcile Runner
+	Lag       Runner // measures; runs with Reconcile
 	Control   schedule.Control
 	Events    event.Bus
 	Now       func() time.Time
@@ -86,6 +87,14 @@ func (t *Triggers) Run(ctx context.Context, w schedule.Worker) error {
 	return nil
 }
 
+// measure never fails a worker: a missing value shows in the alarms.
+func (t *Triggers) measure(ctx context.Context) error {
+	if err := t.Lag.Run(ctx); err != nil {
+		t.log().WarnContext(ctx, "lag not measured", "error", err)
+	}
+	return ctx.Err()
+}
+
 func (t *Triggers) run(ctx context.Context, w schedule.Worker) error {
 	l2 := t.Settings.Layer == schedule.L2
 	switch w {
@@ -111,7 +120,7 @@ func (t *Triggers) run(ctx context.Context, w schedule.Worker) error {
 	case schedule.StorageCleanup:
 		return t.Cleanup.Run(ctx)
 	default:
-		return t.Reconcile.Run(ctx)
+		return errors.Join(t.Reconcile.Run(ctx), t.measure(ctx))
 	}
 }
 

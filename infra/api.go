@@ -1,0 +1,61 @@
+package main
+
+import (
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsapigatewayv2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awslogs"
+	"github.com/aws/jsii-runtime-go"
+
+	"github.com/madara-orchestrator/orchestrator/shared/resource"
+)
+
+// accessLog is one line a request: who asked for what, and how it went. Paths of webhooks carry a secret, so the route is
+// logged and not the path.
+const accessLog = `{"id":"$context.requestId","at":"$context.requestTimeEpoch","ip":"$context.identity.sourceIp","caller":"$context.identity.caller","route":"$context.routeKey","status":"$context.status","bytes":"$context.responseLength","ms":"$context.responseLatency","error":"$context.integrationErrorMessage"}`
+
+// api makes the HTTP API: every route needs a signature by IAM or a JWT, but for the provers' webhooks, whose path carries a
+// secret.
+func (s *Stack) api() {
+	fn := s.functions[resource.FnAPI]
+	api := awsapigatewayv2.NewCfnApi(s.Stack, jsii.String("Api"), &awsapigatewayv2.CfnApiProps{
+		Name: jsii.String(resource.Physical(s.chain.Name, "api")), ProtocolType: jsii.String("HTTP"), Description: jsii.String("Orchestrator of " + s.chain.Name),
+	})
+	integration := awsapigatewayv2.NewCfnIntegration(s.Stack, jsii.String("ApiFunction"), &awsapigatewayv2.CfnIntegrationProps{
+		ApiId: api.Ref(), IntegrationType: jsii.String("AWS_PROXY"), IntegrationUri: fn.FunctionArn(), PayloadFormatVersion: jsii.String("2.0"),
+	})
+	auth, authorizer := jsii.String("AWS_IAM"), (*string)(nil)
+	if s.chain.API.Auth == "jwt" {
+		auth = jsii.String("JWT")
+		authorizer = awsapigatewayv2.NewCfnAuthorizer(s.Stack, jsii.String("ApiTokens"), &awsapigatewayv2.CfnAuthorizerProps{
+			ApiId: api.Ref(), AuthorizerType: jsii.String("JWT"), Name: jsii.String("tokens"), IdentitySource: jsii.Strings("$request.header.Authorization"),
+			JwtConfiguration: &awsapigatewayv2.CfnAuthorizer_JWTConfigurationProperty{
+				Issuer: jsii.String(s.chain.API.Issuer), Audience: jsii.Strings(s.chain.API.Audience...),
+			},
+		}).Ref()
+	}
+	target := awscdk.Fn_Join(jsii.String("/"), &[]*string{jsii.String("integrations"), integration.Ref()})
+	route := func(id, key string, auth, authorizer *string) {
+		awsapigatewayv2.NewCfnRoute(s.Stack, jsii.String(id), &awsapigatewayv2.CfnRouteProps{
+			ApiId: api.Ref(), RouteKey: jsii.String(key), Target: target, AuthorizationType: auth, AuthorizerId: authorizer,
+		})
+	}
+	route("ApiRoot", "GET /", auth, authorizer)
+	route("ApiRest", "ANY /{proxy+}", auth, authorizer)
+	route("ApiHooks", "POST /hooks/{proxy+}", jsii.String("NONE"), nil)
+	logs := awslogs.NewLogGroup(s.Stack, jsii.String("LogApiAccess"), &awslogs.LogGroupProps{
+		LogGroupName: jsii.String("/orchestrator/" + s.chain.Name + "/api-access"), Retention: retention(s.chain.LogDays), RemovalPolicy: awscdk.RemovalPolicy_DESTROY,
+	})
+	awsapigatewayv2.NewCfnStage(s.Stack, jsii.String("ApiStage"), &awsapigatewayv2.CfnStageProps{
+		ApiId: api.Ref(), StageName: jsii.String("$default"), AutoDeploy: jsii.Bool(true),
+		DefaultRouteSettings: &awsapigatewayv2.CfnStage_RouteSettingsProperty{
+			ThrottlingRateLimit: jsii.Number(s.chain.API.Rate), ThrottlingBurstLimit: jsii.Number(s.chain.API.Burst), DetailedMetricsEnabled: jsii.Bool(true),
+		},
+		AccessLogSettings: &awsapigatewayv2.CfnStage_AccessLogSettingsProperty{DestinationArn: logs.LogGroupArn(), Format: jsii.String(accessLog)},
+	})
+	awslambda.NewCfnPermission(s.Stack, jsii.String("ApiMayInvoke"), &awslambda.CfnPermissionProps{
+		Action: jsii.String("lambda:InvokeFunction"), FunctionName: fn.FunctionName(), Principal: jsii.String("apigateway.amazonaws.com"),
+		SourceArn: s.FormatArn(&awscdk.ArnComponents{Service: jsii.String("execute-api"), Resource: api.Ref(), ResourceName: jsii.String("*/*")}),
+	})
+	awscdk.NewCfnOutput(s.Stack, jsii.String("ApiUrl"), &awscdk.CfnOutputProps{Value: api.AttrApiEndpoint(), Description: jsii.String("status page and API")})
+}

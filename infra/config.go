@@ -1,0 +1,298 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/mail"
+	"net/url"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/madara-orchestrator/orchestrator/shared/config"
+	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
+	"github.com/madara-orchestrator/orchestrator/shared/resource"
+	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud/provers"
+)
+
+// File is the configuration file: all chains of an account. infra/chains.example.yaml explains each field.
+type File struct {
+	Account string  `yaml:"account"`
+	Region  string  `yaml:"region"`
+	Chains  []Chain `yaml:"chains"`
+}
+
+// Chain is one deployment: one stack.
+type Chain struct {
+	Name        string         `yaml:"name"`
+	Environment string         `yaml:"environment"` // dev or prod
+	Layer       schedule.Layer `yaml:"layer"`       // l2 or l3
+	// Settings are the functions' settings without ORCHESTRATOR_. A setting that ends in _SECRET names a secret by a word; the
+	// stack makes the secret NAME/WORD, whose value you put in afterwards.
+	Settings map[string]string `yaml:"settings"`
+	Alerts   Alerts            `yaml:"alerts"`
+	API      API               `yaml:"api"`
+	// WalletKMS makes a KMS key (secp256k1) that signs instead of a secret key.
+	WalletKMS bool `yaml:"wallet_kms"`
+	VPC       VPC  `yaml:"vpc"`
+	Mongo     Mongo
+	Snos      Snos `yaml:"snos"`
+	// LogDays is how long logs are kept; 0: 30, in prod 90.
+	LogDays int `yaml:"log_days"`
+	// Lag is how many blocks and seconds settlement may be behind before an alarm; 0: 1000 blocks, 3 hours.
+	LagBlocks  int `yaml:"lag_blocks"`
+	LagSeconds int `yaml:"lag_seconds"`
+	// MinBalance is the wallet's balance in wei (fri) below which an alarm goes off, as a decimal number; "": 0.1 ETH.
+	MinBalance float64 `yaml:"min_balance"`
+}
+
+// Alerts are who is told.
+type Alerts struct {
+	Emails   []string `yaml:"emails"`
+	Webhooks []string `yaml:"webhooks"` // https
+}
+
+// API is the HTTP API.
+type API struct {
+	Auth     string   `yaml:"auth"` // iam (the default) or jwt
+	Issuer   string   `yaml:"issuer"`
+	Audience []string `yaml:"audience"`
+	Admin    bool     `yaml:"admin"`
+	Rate     float64  `yaml:"rate"`  // requests a second; 0: 20
+	Burst    float64  `yaml:"burst"` // 0: 40
+}
+
+// VPC puts the functions into a network of their own; without it they have none.
+type VPC struct {
+	Create bool `yaml:"create"`
+}
+
+// Mongo is the database where the stack makes it.
+type Mongo struct {
+	DocumentDB bool   `yaml:"documentdb"`
+	Instance   string `yaml:"instance"`  // db.t4g.medium
+	Instances  int    `yaml:"instances"` // 1, in prod 2
+}
+
+// Snos is the runner on AWS Batch where the stack makes it.
+type Snos struct {
+	Image     string `yaml:"image"` // of a container as shared/client/snosrunner says
+	VCPU      string `yaml:"vcpu"`
+	MemoryMiB string `yaml:"memory_mib"`
+	Spot      bool   `yaml:"spot"`
+	MaxVCPU   int    `yaml:"max_vcpu"`
+}
+
+const (
+	dev  = "dev"
+	prod = "prod"
+)
+
+var (
+	accountPattern = regexp.MustCompile(`^[0-9]{12}$`)
+	regionPattern  = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-[0-9]$`)
+	wordPattern    = regexp.MustCompile(`^[a-z][a-z0-9-]{0,40}$`)
+	imagePattern   = regexp.MustCompile(`^[A-Za-z0-9./_-]+(:[A-Za-z0-9._-]+|@sha256:[0-9a-f]{64})$`)
+)
+
+// Load reads and checks the file. The error names every fault and where it is.
+func Load(path string) (File, error) {
+	r, err := os.Open(path)
+	if err != nil {
+		return File{}, fmt.Errorf("read the chains: %w: copy infra/chains.example.yaml to it", err)
+	}
+	defer r.Close()
+	f, err := parse(r)
+	if err != nil {
+		return f, fmt.Errorf("%s: %w", path, err)
+	}
+	return f, nil
+}
+
+func parse(r io.Reader) (File, error) {
+	var f File
+	d := yaml.NewDecoder(io.LimitReader(r, 1<<20))
+	d.KnownFields(true)
+	if err := d.Decode(&f); err != nil {
+		return f, err
+	}
+	var errs []error
+	fault := func(bad bool, where, format string, args ...any) {
+		if bad {
+			errs = append(errs, fmt.Errorf("%s: %s", where, fmt.Sprintf(format, args...)))
+		}
+	}
+	fault(f.Account != "" && !accountPattern.MatchString(f.Account), "account", "%q: want 12 digits in quotes", f.Account)
+	fault(!regionPattern.MatchString(f.Region), "region", "%q: want a region such as eu-west-1", f.Region)
+	fault(len(f.Chains) == 0, "chains", "there are none")
+	seen := map[string]bool{}
+	for i, c := range f.Chains {
+		where := fmt.Sprintf("chains[%d] %s", i, c.Name)
+		fault(seen[c.Name], where, "the name is taken by another chain")
+		seen[c.Name] = true
+		for _, err := range c.faults() {
+			errs = append(errs, fmt.Errorf("%s: %w", where, err))
+		}
+	}
+	if len(errs) > 0 {
+		return f, fmt.Errorf("%d faults:\n%w", len(errs), errors.Join(errs...))
+	}
+	for i := range f.Chains {
+		f.Chains[i].defaults()
+	}
+	return f, nil
+}
+
+// own are settings that the stack gives itself.
+var own = []string{"CHAIN_NAME", "CHAIN_LAYER", "AWS_BUCKET", "AWS_TOPIC_ARN", "AWS_BUS", "AWS_ENDPOINT", "API_ADMIN", "SETTLEMENT_KEY_FILE", "SETTLEMENT_KMS_KEY", "MONGO_CA_FILE"}
+
+func (c Chain) faults() []error {
+	var errs []error
+	fault := func(bad bool, format string, args ...any) {
+		if bad {
+			errs = append(errs, fmt.Errorf(format, args...))
+		}
+	}
+	fault(c.Environment != dev && c.Environment != prod, "environment %q: want dev or prod", c.Environment)
+	for k, v := range c.Settings {
+		fault(slices.Contains(own, k), "settings.%s: the stack sets it itself", k)
+		fault(strings.HasSuffix(k, "_SECRET") && !wordPattern.MatchString(v), "settings.%s: %q: want a word that names the secret, never its value", k, v)
+	}
+	for _, e := range c.Alerts.Emails {
+		_, err := mail.ParseAddress(e)
+		fault(err != nil, "alerts.emails: %q is no address", e)
+	}
+	for _, w := range c.Alerts.Webhooks {
+		u, err := url.Parse(w)
+		fault(err != nil || u.Scheme != "https" || u.Host == "", "alerts.webhooks: want https URLs")
+	}
+	fault(c.Environment == prod && len(c.Alerts.Emails)+len(c.Alerts.Webhooks) == 0, "alerts: in prod somebody must be told: give an email or a webhook")
+	fault(!slices.Contains([]string{"", "iam", "jwt"}, c.API.Auth), "api.auth %q: want iam or jwt", c.API.Auth)
+	fault((c.API.Auth == "jwt") != (c.API.Issuer != "" && len(c.API.Audience) > 0), "api: issuer and audience belong to auth jwt")
+	fault(c.API.Rate < 0 || c.API.Burst < 0 || c.LogDays < 0 || c.LagBlocks < 0 || c.LagSeconds < 0 || c.MinBalance < 0, "a limit is negative")
+	fault(c.LogDays != 0 && retention(c.LogDays) == "", "log_days %d: CloudWatch has 1, 3, 5, 7, 14, 30, 60, 90, 180 and 365", c.LogDays)
+	fault(c.Mongo.DocumentDB && c.Settings["MONGO_URI_SECRET"] != "", "settings.MONGO_URI_SECRET: with mongo.documentdb the stack makes the database")
+	fault(c.Snos.Image != "" && !imagePattern.MatchString(c.Snos.Image), "snos.image %q: want an image with tag or digest", c.Snos.Image)
+	fault(c.WalletKMS && c.Settings["SETTLEMENT_KEY_SECRET"] != "", "settings.SETTLEMENT_KEY_SECRET: with wallet_kms the key is in KMS")
+	var lines []string
+	for k, v := range c.environment(names{Bucket: "b", Topic: "t", Bus: "e", KMS: "k"}) {
+		lines = append(lines, k+"="+v)
+	}
+	slices.Sort(lines)
+	parsed, err := config.FromEnviron(lines)
+	if err != nil {
+		errs = append(errs, fmt.Errorf("settings: %w", err))
+	} else if err := provers.Check(parsed); err != nil {
+		errs = append(errs, fmt.Errorf("settings: %w", err))
+	}
+	return errs
+}
+
+func (c *Chain) defaults() {
+	set := func(to *int, v int) {
+		if *to == 0 {
+			*to = v
+		}
+	}
+	set(&c.LagBlocks, 1000)
+	set(&c.LagSeconds, 3*60*60)
+	set(&c.Snos.MaxVCPU, 64)
+	if c.MinBalance == 0 {
+		c.MinBalance = 1e17
+	}
+	if c.API.Rate == 0 {
+		c.API.Rate = 20
+	}
+	if c.API.Burst == 0 {
+		c.API.Burst = 40
+	}
+	days, instances := 30, 1
+	if c.prod() {
+		days, instances = 90, 2
+	}
+	set(&c.LogDays, days)
+	set(&c.Mongo.Instances, instances)
+	for _, s := range []struct {
+		to *string
+		v  string
+	}{{&c.API.Auth, "iam"}, {&c.Mongo.Instance, "t4g.medium"}, {&c.Snos.VCPU, "8"}, {&c.Snos.MemoryMiB, "32768"}} {
+		if *s.to == "" {
+			*s.to = s.v
+		}
+	}
+}
+
+func (c Chain) prod() bool { return c.Environment == prod }
+
+// inVPC says whether the functions need a network.
+func (c Chain) inVPC() bool { return c.VPC.Create || c.Mongo.DocumentDB }
+
+// names are what resources are called, once they are there.
+type names struct{ Bucket, Topic, Bus, KMS string }
+
+// environment is what the functions are configured with.
+func (c Chain) environment(n names) map[string]string {
+	env := map[string]string{
+		"CHAIN_NAME": c.Name, "CHAIN_LAYER": string(c.Layer), "AWS_BUCKET": n.Bucket, "AWS_TOPIC_ARN": n.Topic, "AWS_BUS": n.Bus,
+	}
+	for k, v := range c.Settings {
+		if strings.HasSuffix(k, "_SECRET") && v != "" {
+			v = c.secret(v)
+		}
+		env[k] = v
+	}
+	if c.WalletKMS {
+		env["SETTLEMENT_KMS_KEY"] = n.KMS
+	}
+	if c.Mongo.DocumentDB {
+		env["MONGO_URI_SECRET"] = c.secret("mongo")
+	}
+	if c.API.Admin {
+		env["API_ADMIN"] = "true"
+	}
+	out := make(map[string]string, len(env))
+	for k, v := range env {
+		out[config.Prefix+k] = v
+	}
+	return out
+}
+
+// secret is the name of a secret in Secrets Manager.
+func (c Chain) secret(word string) string { return c.Name + "/" + word }
+
+// secretsOf are the words of the secrets that a kind of secret stands for.
+func (c Chain) secretsOf(s resource.Secret) []string {
+	settings := map[resource.Secret][]string{
+		resource.MongoSecret: {"MONGO_URI_SECRET"}, resource.WalletSecret: {"SETTLEMENT_KEY_SECRET"}, resource.RunnerSecret: {"SNOS_TOKEN_SECRET"},
+		resource.HookSecret: {"PROVER_ATLANTIC_HOOK_SECRET"},
+		resource.ProverSecret: {
+			"PROVER_KEY_SECRET", "PROVER_SHARP_CLIENT_CERT_SECRET", "PROVER_SHARP_CLIENT_KEY_SECRET", "PROVER_SHARP_SERVER_CERT_SECRET",
+		},
+	}
+	var out []string
+	for _, k := range settings[s] {
+		if w := c.Settings[k]; w != "" {
+			out = append(out, w)
+		}
+	}
+	if s == resource.MongoSecret && c.Mongo.DocumentDB {
+		out = append(out, "mongo")
+	}
+	return out
+}
+
+// words are the names of all secrets that the settings name, sorted.
+func (c Chain) words() []string {
+	var out []string
+	for k, v := range c.Settings {
+		if strings.HasSuffix(k, "_SECRET") && v != "" {
+			out = append(out, v)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}

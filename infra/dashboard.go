@@ -1,0 +1,48 @@
+package main
+
+import (
+	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatch"
+	"github.com/aws/jsii-runtime-go"
+
+	"github.com/madara-orchestrator/orchestrator/shared/core/metric"
+	"github.com/madara-orchestrator/orchestrator/shared/resource"
+)
+
+// dashboard answers: where is my chain's settlement, and what blocks it?
+func (s *Stack) dashboard() {
+	graph := func(name string, width float64, ms ...awscloudwatch.IMetric) awscloudwatch.IWidget {
+		return awscloudwatch.NewGraphWidget(&awscloudwatch.GraphWidgetProps{Title: jsii.String(name), Width: jsii.Number(width), Left: &ms})
+	}
+	single := awscloudwatch.NewSingleValueWidget(&awscloudwatch.SingleValueWidgetProps{
+		Title: jsii.String("Where settlement is"), Width: jsii.Number(24), Height: jsii.Number(3),
+		Metrics: &[]awscloudwatch.IMetric{
+			s.ours(metric.HeadBlock, "Maximum"), s.ours(metric.SettledBlock, "Maximum"), s.ours(metric.LagBlocks, "Maximum"), s.ours(metric.LagSeconds, "Maximum"),
+			s.ours(metric.FailedJobs, "Maximum"), s.ours(metric.OverdueJobs, "Maximum"), s.ours(metric.WalletBalance, "Minimum"),
+		},
+	})
+	var age, waiting, errors, duration, invocations []awscloudwatch.IMetric
+	for _, q := range queuesOf(s.chain) {
+		o := &awscloudwatch.MetricOptions{Label: jsii.String(q.Name), Period: minutes(1)}
+		age = append(age, s.queues[q.Name].MetricApproximateAgeOfOldestMessage(o))
+		waiting = append(waiting, s.queues[q.Name].MetricApproximateNumberOfMessagesVisible(o))
+	}
+	for _, f := range functionsOf(s.chain) {
+		fn := s.functions[f.Name]
+		o := func(statistic string) *awscloudwatch.MetricOptions {
+			return &awscloudwatch.MetricOptions{Label: jsii.String(f.Name), Period: minutes(1), Statistic: jsii.String(statistic)}
+		}
+		errors, duration = append(errors, fn.MetricErrors(o("Sum"))), append(duration, fn.MetricDuration(o("p95")))
+		invocations = append(invocations, fn.MetricInvocations(o("Sum")))
+	}
+	d := awscloudwatch.NewDashboard(s.Stack, jsii.String("Dashboard"), &awscloudwatch.DashboardProps{
+		DashboardName: jsii.String(resource.Physical(s.chain.Name, "settlement")),
+	})
+	d.AddWidgets(single)
+	d.AddWidgets(
+		graph("Lag (blocks)", 8, s.ours(metric.LagBlocks, "Maximum")), graph("Lag (seconds)", 8, s.ours(metric.LagSeconds, "Maximum")),
+		graph("Jobs that wait for an operator, and overdue", 8, s.ours(metric.FailedJobs, "Maximum"), s.ours(metric.OverdueJobs, "Maximum")),
+	)
+	d.AddWidgets(graph("Messages waiting", 12, waiting...), graph("Age of the oldest message (s)", 12, age...))
+	d.AddWidgets(graph("Functions: invocations", 8, invocations...), graph("Functions: errors", 8, errors...), graph("Functions: duration p95 (ms)", 8, duration...))
+	d.AddWidgets(graph("Wallet (smallest unit)", 12, s.ours(metric.WalletBalance, "Minimum")), graph("Fee cap reached", 12, s.ours(metric.FeeCapReached, "Sum")))
+}

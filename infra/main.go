@@ -1,0 +1,43 @@
+// Infra is the CDK app: one stack a chain, made of what shared/resource describes. `make synth` and `make deploy` run it.
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/jsii-runtime-go"
+)
+
+// chainsVariable names the file of chains; without it it is infra/chains.yaml.
+const chainsVariable = "ORCHESTRATOR_CHAINS"
+
+func main() {
+	path := os.Getenv(chainsVariable)
+	if path == "" {
+		path = "infra/chains.yaml"
+	}
+	if err := synth(path); err != nil {
+		fmt.Fprintf(os.Stderr, "\n%v\n", err)
+		os.Exit(1)
+	}
+}
+
+func synth(path string) error {
+	defer jsii.Close()
+	f, err := Load(path)
+	if err != nil {
+		return err
+	}
+	zips, err := Build(".", filepath.Join("build", "functions"))
+	if err != nil {
+		return err
+	}
+	app := awscdk.NewApp(nil)
+	for _, c := range f.Chains {
+		NewStack(app, c, f.Account, f.Region, zips)
+	}
+	app.Synth(nil)
+	return nil
+}

@@ -1,0 +1,62 @@
+package main
+
+import (
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsdocdb"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsec2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awslogs"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awssecretsmanager"
+	"github.com/aws/jsii-runtime-go"
+)
+
+// network makes a VPC where something needs one: two zones, one NAT gateway for the way out.
+func (s *Stack) network() {
+	if !s.chain.inVPC() && s.chain.Snos.Image == "" {
+		return
+	}
+	vpc := awsec2.NewVpc(s.Stack, jsii.String("Network"), &awsec2.VpcProps{MaxAzs: jsii.Number(2), NatGateways: jsii.Number(1)})
+	vpc.AddFlowLog(jsii.String("Flow"), &awsec2.FlowLogOptions{
+		TrafficType: awsec2.FlowLogTrafficType_REJECT, Destination: awsec2.FlowLogDestination_ToCloudWatchLogs(
+			awslogs.NewLogGroup(s.Stack, jsii.String("LogNetwork"), &awslogs.LogGroupProps{
+				Retention: retention(s.chain.LogDays), RemovalPolicy: awscdk.RemovalPolicy_DESTROY,
+			}), nil),
+	})
+	vpc.AddGatewayEndpoint(jsii.String("S3"), &awsec2.GatewayVpcEndpointOptions{Service: awsec2.GatewayVpcEndpointAwsService_S3()})
+	s.inside = awsec2.NewSecurityGroup(s.Stack, jsii.String("Inside"), &awsec2.SecurityGroupProps{
+		Vpc: vpc, AllowAllOutbound: jsii.Bool(true), Description: jsii.String("functions and runners: nothing comes in"),
+	})
+	s.network2(vpc)
+}
+
+// network2 says who lives in the VPC: the functions only where they must, as it costs them their way to AWS for free.
+func (s *Stack) network2(vpc awsec2.Vpc) {
+	if s.chain.inVPC() {
+		s.vpc = vpc
+	}
+	if s.chain.Snos.Image != "" {
+		s.runner = &batchRunner{vpc: vpc}
+	}
+}
+
+// docDBPort is DocumentDB's port.
+const docDBPort = 27017
+
+// database makes a DocumentDB cluster where the chain asks for one. The functions find its URI's parts in the secret.
+func (s *Stack) database() {
+	if !s.chain.Mongo.DocumentDB {
+		return
+	}
+	const user = "orchestrator"
+	cluster := awsdocdb.NewDatabaseCluster(s.Stack, jsii.String("Database"), &awsdocdb.DatabaseClusterProps{
+		MasterUser:   &awsdocdb.Login{Username: jsii.String(user), SecretName: jsii.String(s.chain.secret("mongo"))},
+		InstanceType: awsec2.NewInstanceType(jsii.String(s.chain.Mongo.Instance)), Instances: jsii.Number(float64(s.chain.Mongo.Instances)),
+		Vpc: s.vpc, VpcSubnets: &awsec2.SubnetSelection{SubnetType: awsec2.SubnetType_PRIVATE_WITH_EGRESS}, StorageEncrypted: jsii.Bool(true),
+		DeletionProtection: jsii.Bool(s.chain.prod()), RemovalPolicy: s.keep(), EngineVersion: jsii.String("5.0.0"), Port: jsii.Number(docDBPort),
+		Backup:                      &awsdocdb.BackupProps{Retention: awscdk.Duration_Days(jsii.Number(7))},
+		ExportAuditLogsToCloudWatch: jsii.Bool(true), ExportProfilerLogsToCloudWatch: jsii.Bool(true),
+	})
+	cluster.Connections().AllowDefaultPortFrom(s.inside, jsii.String("functions"))
+	if secret, ok := cluster.Secret().Node().DefaultChild().(awssecretsmanager.CfnSecret); ok {
+		s.secrets["mongo"] = secret
+	}
+}

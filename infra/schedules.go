@@ -1,0 +1,54 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsscheduler"
+	"github.com/aws/jsii-runtime-go"
+
+	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
+	"github.com/madara-orchestrator/orchestrator/shared/resource"
+)
+
+// rate is a schedule's expression.
+func rate(every time.Duration) string {
+	n := int(every / time.Minute)
+	if n == 1 {
+		return "rate(1 minute)"
+	}
+	return fmt.Sprintf("rate(%d minutes)", n)
+}
+
+// schedules makes one EventBridge Scheduler schedule a trigger worker.
+func (s *Stack) schedules() {
+	name := resource.Physical(s.chain.Name, "schedules")
+	group := awsscheduler.NewCfnScheduleGroup(s.Stack, jsii.String("ScheduleGroup"), &awsscheduler.CfnScheduleGroupProps{Name: jsii.String(name)})
+	role := awsiam.NewRole(s.Stack, jsii.String("RoleScheduler"), &awsiam.RoleProps{
+		AssumedBy: awsiam.NewServicePrincipal(jsii.String("scheduler.amazonaws.com"), nil), Description: jsii.String("of the schedules of " + s.chain.Name),
+	})
+	trigger, dead := s.functions[resource.FnTrigger], s.queues[resource.DeadLetterQueue]
+	allow(role, trigger.FunctionArn(), "lambda:InvokeFunction")
+	allow(role, dead.QueueArn(), "sqs:SendMessage")
+	for _, x := range schedulesOf(s.chain) {
+		input, err := json.Marshal(schedule.Wakeup{Worker: x.Worker})
+		if err != nil {
+			panic(err) // a string always marshals
+		}
+		sched := awsscheduler.NewCfnSchedule(s.Stack, jsii.String("Schedule"+string(x.Worker)), &awsscheduler.CfnScheduleProps{
+			Name: jsii.String(resource.Physical(s.chain.Name, string(x.Worker))), GroupName: group.Name(), ScheduleExpression: jsii.String(rate(x.Every)),
+			FlexibleTimeWindow: &awsscheduler.CfnSchedule_FlexibleTimeWindowProperty{Mode: jsii.String("OFF")},
+			Target: &awsscheduler.CfnSchedule_TargetProperty{
+				Arn: trigger.FunctionArn(), RoleArn: role.RoleArn(), Input: jsii.String(string(input)),
+				// An old tick is worth nothing once the next one has come.
+				RetryPolicy: &awsscheduler.CfnSchedule_RetryPolicyProperty{
+					MaximumRetryAttempts: jsii.Number(2), MaximumEventAgeInSeconds: jsii.Number(max(x.Every.Seconds(), 60)),
+				},
+				DeadLetterConfig: &awsscheduler.CfnSchedule_DeadLetterConfigProperty{Arn: dead.QueueArn()},
+			},
+		})
+		sched.AddResourceDependency(group, nil)
+	}
+}

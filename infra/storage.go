@@ -1,0 +1,55 @@
+package main
+
+import (
+	"strings"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awskms"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awss3"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awssecretsmanager"
+	"github.com/aws/jsii-runtime-go"
+
+	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
+	"github.com/madara-orchestrator/orchestrator/shared/resource"
+)
+
+// expiryDays is how long the artifacts of a batch stay after it is settled for good.
+const expiryDays = 14
+
+// storage makes the bucket of the artifacts, the secrets and the wallet's key.
+func (s *Stack) storage() {
+	days := func(n float64) awscdk.Duration { return awscdk.Duration_Days(jsii.Number(n)) }
+	s.bucket = awss3.NewBucket(s.Stack, jsii.String("Artifacts"), &awss3.BucketProps{
+		Encryption: awss3.BucketEncryption_S3_MANAGED, BlockPublicAccess: awss3.BlockPublicAccess_BLOCK_ALL(), EnforceSSL: jsii.Bool(true),
+		Versioned: jsii.Bool(s.chain.prod()), RemovalPolicy: s.keep(), MinimumTLSVersion: jsii.Number(1.2),
+		ObjectOwnership: awss3.ObjectOwnership_BUCKET_OWNER_ENFORCED,
+		LifecycleRules: &[]*awss3.LifecycleRule{
+			{Id: jsii.String("settled"), TagFilters: &map[string]any{artifact.TagExpire: artifact.TagExpireValue}, Expiration: days(expiryDays)},
+			{Id: jsii.String("uploads"), AbortIncompleteMultipartUploadAfter: days(1)},
+			{Id: jsii.String("versions"), NoncurrentVersionExpiration: days(7), ExpiredObjectDeleteMarker: jsii.Bool(true)},
+		},
+	})
+	for _, w := range s.chain.words() {
+		// No value: CloudFormation must not know it, and a generated one would be wrong. The functions wait for it.
+		secret := awssecretsmanager.NewCfnSecret(s.Stack, jsii.String("Secret"+title(w)), &awssecretsmanager.CfnSecretProps{
+			Name: jsii.String(s.chain.secret(w)), Description: jsii.String("of the orchestrator of " + s.chain.Name),
+		})
+		secret.ApplyRemovalPolicy(s.keep(), nil)
+		s.secrets[w] = secret
+	}
+	if s.chain.WalletKMS {
+		s.walletKey = awskms.NewKey(s.Stack, jsii.String("Wallet"), &awskms.KeyProps{
+			KeySpec: awskms.KeySpec_ECC_SECG_P256K1, KeyUsage: awskms.KeyUsage_SIGN_VERIFY, RemovalPolicy: awscdk.RemovalPolicy_RETAIN,
+			Description: jsii.String("settles " + s.chain.Name), Alias: jsii.String(resource.Physical(s.chain.Name, "wallet")),
+		})
+	}
+}
+
+// title makes a logical id of a name: "state-transition" is StateTransition.
+func title(name string) string {
+	var b strings.Builder
+	for part := range strings.FieldsFuncSeq(name, func(r rune) bool { return r == '-' || r == '_' || r == '/' }) {
+		b.WriteString(strings.ToUpper(part[:1]) + part[1:])
+	}
+	return b.String()
+}

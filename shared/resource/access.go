@@ -1,0 +1,95 @@
+package resource
+
+import (
+	"slices"
+
+	"github.com/madara-orchestrator/orchestrator/shared/core/job"
+)
+
+// Secret names what a function may need the value of. Settings name the secrets themselves.
+type Secret string
+
+// Secrets.
+const (
+	MongoSecret  Secret = "mongo"  // the database's URI
+	WalletSecret Secret = "wallet" // the key that settles, where it is no KMS key
+	ProverSecret Secret = "prover" // registrar's key, API key or certificates
+	RunnerSecret Secret = "runner" // the SNOS runner's token
+	HookSecret   Secret = "hook"   // what prover's webhooks carry
+)
+
+// Access is what a function may do beyond being invoked and writing its log. Everything else is denied.
+type Access struct {
+	// Consumes and Sends are names of queues.
+	Consumes, Sends []string
+	// Reads and Writes are prefixes of artifact keys; "" is none, and All is every key. Tags: may mark objects to expire and
+	// delete them.
+	Reads, Writes []string
+	Lists, Tags   bool
+	Secrets       []Secret
+	Signs         bool     // with the wallet's KMS key, where there is one
+	Invokes       []string // functions
+	Publishes     bool     // alerts and events
+	Runs          bool     // starts and follows SNOS runs
+}
+
+// Prefixes of artifact keys, as package artifact makes them.
+const (
+	SnosArtifacts       = "snos/"
+	AggregatorArtifacts = "aggregator/"
+	SignedTransactions  = "tx/"
+)
+
+// AccessOf is what a function may do.
+func AccessOf(function string) Access {
+	a := Access{Secrets: []Secret{MongoSecret}, Publishes: true}
+	for _, q := range Queues() {
+		if q.Function == function {
+			a.Consumes = append(a.Consumes, q.Name)
+		}
+	}
+	for _, s := range stages {
+		if s.function == function { // its own next action, and the trigger of what follows
+			a.Sends = []string{Route(s.job, job.Process, false), Route(s.job, job.Verify, false), TriggerQueue}
+		}
+	}
+	all := []string{SnosArtifacts, AggregatorArtifacts, SignedTransactions}
+	switch function {
+	case FnSnosRun:
+		a.Reads, a.Runs = []string{SnosArtifacts}, true
+		a.Secrets = append(a.Secrets, RunnerSecret)
+	case FnProofCreation, FnProofRegistration:
+		a.Reads, a.Writes = []string{SnosArtifacts}, []string{SnosArtifacts}
+		a.Secrets = append(a.Secrets, ProverSecret)
+	case FnAggregator:
+		a.Reads, a.Writes, a.Runs = []string{SnosArtifacts, AggregatorArtifacts}, []string{AggregatorArtifacts}, true
+		a.Secrets = append(a.Secrets, ProverSecret, RunnerSecret)
+	case FnDataSubmission, FnStateTransition:
+		a.Reads, a.Writes, a.Signs = all, []string{SignedTransactions}, true
+		a.Secrets = append(a.Secrets, WalletSecret)
+	case FnTrigger:
+		a.Sends = allQueues()
+		a.Reads, a.Writes, a.Lists, a.Tags = all, []string{AggregatorArtifacts}, true, true
+		a.Secrets = append(a.Secrets, ProverSecret)
+		for _, s := range stages {
+			a.Invokes = append(a.Invokes, s.function)
+		}
+	case FnJobFailure:
+		a.Sends = allQueues()
+	case FnAPI: // /ready looks at everything that settles
+		a.Sends, a.Lists, a.Signs = allQueues(), true, true
+		a.Secrets = append(a.Secrets, WalletSecret, ProverSecret, HookSecret)
+	}
+	return a
+}
+
+// allQueues are the names of the queues that wake-ups go to.
+func allQueues() []string {
+	var out []string
+	for _, q := range Queues() {
+		if q.Name != DeadLetterQueue {
+			out = append(out, q.Name)
+		}
+	}
+	return slices.Clip(out)
+}

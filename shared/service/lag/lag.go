@@ -1,0 +1,93 @@
+// Package lag measures how far settlement is behind the chain, for alarms and the dashboard.
+package lag
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/madara-orchestrator/orchestrator/shared/core/block"
+	"github.com/madara-orchestrator/orchestrator/shared/core/job"
+	"github.com/madara-orchestrator/orchestrator/shared/core/metric"
+)
+
+// Meter measures. All fields are required; a nil Log measures nothing.
+type Meter struct {
+	Source block.Source
+	Jobs   job.Store
+	// FirstBlock is the first block that this deployment settles.
+	FirstBlock uint64
+	// Grace is how long a job may be overdue before it counts.
+	Grace time.Duration
+	Now   func() time.Time
+	Log   *slog.Logger
+}
+
+// most bounds what is counted of each kind.
+const most = 100
+
+// Run measures once and logs the values. Where the chain can't be read, what is known of the jobs is logged all the same.
+func (m *Meter) Run(ctx context.Context) error {
+	if m.Log == nil {
+		return nil
+	}
+	values, err := m.jobs(ctx)
+	if err != nil {
+		return err
+	}
+	blocks, err := m.blocks(ctx)
+	metric.Log(ctx, m.Log, m.Now(), append(values, blocks...)...)
+	return err
+}
+
+func (m *Meter) jobs(ctx context.Context) ([]metric.Value, error) {
+	failed := 0
+	for _, t := range job.Types {
+		counts, err := m.Jobs.Count(ctx, t, []job.Status{job.Failed, job.VerificationTimeout}, most)
+		if err != nil {
+			return nil, fmt.Errorf("count failed jobs: %w", err)
+		}
+		for _, n := range counts {
+			failed += n
+		}
+	}
+	due, err := m.Jobs.Due(ctx, m.Now().Add(-m.Grace), most)
+	if err != nil {
+		return nil, fmt.Errorf("count overdue jobs: %w", err)
+	}
+	return []metric.Value{{Name: metric.FailedJobs, Value: float64(failed)}, {Name: metric.OverdueJobs, Value: float64(len(due))}}, nil
+}
+
+func (m *Meter) blocks(ctx context.Context) ([]metric.Value, error) {
+	head, err := m.Source.Head(ctx)
+	if errors.Is(err, block.ErrNotFound) {
+		return nil, nil // no block yet
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the chain's head: %w", err)
+	}
+	next := m.FirstBlock
+	values := []metric.Value{{Name: metric.HeadBlock, Value: float64(head)}}
+	js, err := m.Jobs.List(ctx, job.Filter{Type: job.StateTransition, Statuses: []job.Status{job.Completed}, Order: job.Descending, Limit: 1})
+	if err != nil {
+		return nil, fmt.Errorf("read the last settled batch: %w", err)
+	}
+	if len(js) > 0 {
+		if s, ok := js[0].Metadata.(*job.StateTransitionMeta); ok {
+			next = s.EndBlock + 1
+			values = append(values, metric.Value{Name: metric.SettledBlock, Value: float64(s.EndBlock)})
+		}
+	}
+	if head < next {
+		return append(values, metric.Value{Name: metric.LagBlocks}, metric.Value{Name: metric.LagSeconds}), nil
+	}
+	oldest, err := m.Source.Headers(ctx, next, next)
+	if err != nil {
+		return values, fmt.Errorf("read the oldest unsettled block: %w", err)
+	}
+	age := m.Now().Sub(oldest[0].Timestamp)
+	return append(values,
+		metric.Value{Name: metric.LagBlocks, Value: float64(head - next + 1)}, metric.Value{Name: metric.LagSeconds, Value: max(age.Seconds(), 0)}), nil
+}
