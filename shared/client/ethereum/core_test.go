@@ -86,7 +86,7 @@ func TestCore_Settles(t *testing.T) {
 	if err := registry.RegisterFact(ctx, b.at.Registry, fact(u, c)); err != nil {
 		t.Fatal(err)
 	}
-	gas := must(w.Simulate(ctx, p))(t)
+	gas := must(w.Simulate(ctx, p))(t).Gas
 	status := b.send(t, w, p)
 	if !status.Success || status.GasUsed > gas {
 		t.Fatalf("status %+v, simulated gas %d", status, gas)

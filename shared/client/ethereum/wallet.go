@@ -139,37 +139,37 @@ func (n *Node) finalized(ctx context.Context) (uint64, error) {
 
 // Simulate implements tx.Chain. It runs on the newest block's state, not on the pool's: a transaction of ours that waits
 // there is the one that may have to be replaced.
-func (w *Wallet) Simulate(ctx context.Context, p tx.Payload) (uint64, error) {
+func (w *Wallet) Simulate(ctx context.Context, p tx.Payload) (tx.Usage, error) {
 	from, err := w.Address(ctx)
 	if err != nil {
-		return 0, err
+		return tx.Usage{}, err
 	}
 	to, err := parseAddress("called contract", p.To)
 	if err != nil {
-		return 0, err
+		return tx.Usage{}, err
 	}
 	args := callArgs{From: &from, To: to, Data: p.Data}
 	if len(p.Blobs) > 0 {
 		cs, err := commitments(p.Blobs)
 		if err != nil {
-			return 0, err
+			return tx.Usage{}, err
 		}
 		args.BlobHashes = versionedHashes(cs)
 		head, err := w.Head(ctx)
 		if err != nil {
-			return 0, err
+			return tx.Usage{}, err
 		}
 		args.BlobPrice = (*hexutil.Big)(new(big.Int).Add(new(big.Int).Lsh(head.BlobBaseFee, 1), big.NewInt(1)))
 	}
 	var gas hexutil.Uint64
 	if err := w.node.call(ctx, "eth_estimateGas", &gas, args, "latest"); err != nil {
 		if r := revertOf(err); r != nil {
-			return 0, fmt.Errorf("simulate call of %s: %w", to, r)
+			return tx.Usage{}, fmt.Errorf("simulate call of %s: %w", to, r)
 		}
 		if answered(err) && errors.Is(verdict(err.Error()), tx.ErrInsufficientFunds) {
-			return 0, fmt.Errorf("%w: %w", tx.ErrInsufficientFunds, err)
+			return tx.Usage{}, fmt.Errorf("%w: %w", tx.ErrInsufficientFunds, err)
 		}
-		return 0, err
+		return tx.Usage{}, err
 	}
-	return uint64(gas), nil
+	return tx.Usage{Gas: uint64(gas)}, nil
 }

@@ -88,16 +88,16 @@ func (s *L1) Head(ctx context.Context) (tx.Head, error) {
 }
 
 // Simulate implements tx.Chain.
-func (s *L1) Simulate(ctx context.Context, p tx.Payload) (uint64, error) {
-	return call(ctx, s.env, "l1", "Simulate", "", func(f Fault) (uint64, error) {
+func (s *L1) Simulate(ctx context.Context, p tx.Payload) (tx.Usage, error) {
+	return call(ctx, s.env, "l1", "Simulate", "", func(f Fault) (tx.Usage, error) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.catchUp()
 		gas, _, revert := s.execute(s.tip(f.Is(Stale)).core, p)
 		if revert != nil {
-			return 0, fmt.Errorf("simulate call of %s: %w", p.To, revert)
+			return tx.Usage{}, fmt.Errorf("simulate call of %s: %w", p.To, revert)
 		}
-		return gas, nil
+		return tx.Usage{Gas: gas}, nil
 	})
 }
 

@@ -53,7 +53,7 @@ func TestL1_Contract(t *testing.T) {
 		t.Errorf("Simulate without a proof: %v", err)
 	}
 	proven = true
-	gas := must(l.Simulate(t.Context(), first))(t)
+	gas := must(l.Simulate(t.Context(), first))(t).Gas
 	hash, err := put(t, l, first, 0, fees(4, 2))
 	if err != nil {
 		t.Fatal(err)

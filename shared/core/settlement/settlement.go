@@ -32,7 +32,10 @@ type Config struct {
 	ProgramHash           felt.Felt
 	AggregatorProgramHash felt.Felt
 	ConfigHash            felt.Felt
-	Operator              bool // whether the configured wallet may update the state
+	// BootloaderHash and LayoutBridgeHash are the programs that wrap SNOS on its way to Starknet.
+	BootloaderHash   felt.Felt
+	LayoutBridgeHash felt.Felt
+	Operator         bool // whether the configured wallet may update the state
 }
 
 // Update is what one batch brings to the contract.

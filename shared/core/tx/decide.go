@@ -39,6 +39,20 @@ func DefaultPolicy() Policy {
 	}
 }
 
+// StarknetPolicy is DefaultPolicy for Starknet. A block is final for Starknet once it is closed, so one confirmation is
+// enough until the block is accepted on L1. Prices are in fri; the cap is 10 STRK. A replacement must raise L2 gas price and
+// tip by a tenth at least (the sequencer's fee escalation).
+func StarknetPolicy() Policy {
+	return Policy{
+		Confirmations: 1,
+		FeeCap:        new(big.Int).Mul(big.NewInt(10), big.NewInt(1e18)),
+		MarkupPercent: 110,
+		BumpPercent:   150,
+		MinTip:        big.NewInt(1),
+		ReplaceAfter:  3 * time.Minute,
+	}
+}
+
 // BlobGas is the blob gas of one blob (EIP-4844: GAS_PER_BLOB).
 const BlobGas = 1 << 17
 
@@ -50,6 +64,7 @@ type View struct {
 	Statuses map[string]Status // of every hash in the journal
 	Blobs    int               // of the payload
 	Gas      uint64            // limit for a new transaction
+	DataGas  uint64            // limit of L1 data gas for a new transaction; Starknet only
 }
 
 // Step is what to do next.
@@ -155,7 +170,7 @@ func signFirst(v View, p Policy) Decision {
 func replace(r Record, v View, p Policy) Decision {
 	m := p.market(v)
 	f := Fees{
-		Gas: max(r.Fees.Gas, m.Gas), BlobGas: r.Fees.BlobGas,
+		Gas: max(r.Fees.Gas, m.Gas), BlobGas: max(r.Fees.BlobGas, m.BlobGas),
 		GasPrice:  larger(percent(r.Fees.GasPrice, p.BumpPercent), m.GasPrice),
 		Tip:       larger(percent(r.Fees.Tip, p.BumpPercent), m.Tip),
 		BlobPrice: larger(percent(r.Fees.BlobPrice, p.BumpPercent), m.BlobPrice),
@@ -212,8 +227,7 @@ func (p Policy) market(v View) Fees {
 		Tip:      tip,
 		GasPrice: percent(price.Add(price, tip), p.MarkupPercent),
 	}
-	if v.Blobs > 0 {
-		f.BlobGas = uint64(v.Blobs) * BlobGas
+	if f.BlobGas = uint64(v.Blobs)*BlobGas + v.DataGas; f.BlobGas > 0 {
 		f.BlobPrice = larger(percent(new(big.Int).Lsh(orZero(v.Head.BlobBaseFee), 1), p.MarkupPercent), big.NewInt(1))
 	}
 	return f

@@ -49,6 +49,13 @@ func orZero(n *big.Int) *big.Int {
 	return n
 }
 
+// Usage is the gas that a payload would use.
+type Usage struct {
+	Gas uint64
+	// DataGas is the L1 data gas on Starknet; 0 on Ethereum, where the number of blobs says it.
+	DataGas uint64
+}
+
 // Signed is a signed transaction as it can be broadcast. Raw leaves out the blobs, which the payload brings again.
 type Signed struct {
 	Hash string
@@ -172,9 +179,9 @@ type Chain interface {
 	Account(ctx context.Context, depth uint64) (Account, error)
 	// Head returns the chain's newest block and fee market.
 	Head(ctx context.Context) (Head, error)
-	// Simulate runs the payload against the newest state without sending it and returns the execution gas it would use.
-	// A refusal by the contract is a *RevertError.
-	Simulate(ctx context.Context, p Payload) (gas uint64, err error)
+	// Simulate runs the payload against the newest state without sending it and returns the gas it would use. A refusal by
+	// the contract is a *RevertError.
+	Simulate(ctx context.Context, p Payload) (Usage, error)
 	// Sign builds and signs; nothing leaves the process but a request to a key service where one is configured.
 	Sign(ctx context.Context, p Payload, nonce uint64, fees Fees) (Signed, error)
 	// Broadcast hands a signed transaction to the network. A node that already has it counts as success. It returns

@@ -128,14 +128,15 @@ func (s *Sender) sign(ctx context.Context, r Request, v tx.View) (Progress, erro
 	if err != nil {
 		return Progress{}, err
 	}
-	gas, err := s.Chain.Simulate(ctx, payload)
+	use, err := s.Chain.Simulate(ctx, payload)
 	if err != nil {
 		return Progress{}, fmt.Errorf("simulate the call: %w", err)
 	}
 	v.Blobs = len(payload.Blobs)
-	if v.Gas < gas {
-		v.Gas = gas + gas/2
+	if v.Gas < use.Gas {
+		v.Gas = use.Gas + use.Gas/2
 	}
+	v.DataGas = use.DataGas + use.DataGas/2
 	d := tx.Decide(*r.Journal, v, s.Policy) // again, with the gas that it takes
 	if d.Step != tx.Sign {
 		return Progress{Step: d.Step, Record: d.Record, Reason: d.Reason}, nil

@@ -89,7 +89,7 @@ func testSimulateBesidePool(t *testing.T, ctx context.Context, s Service) {
 	}
 	s.send(t, ctx, p, s.account(t, ctx, 0).Pending, s.fees(t, ctx, 1, 0))
 	if after, err := s.Chain.Simulate(ctx, p); err != nil || after != before {
-		t.Errorf("Simulate beside the same transaction in the pool = %d, %v; before %d", after, err, before)
+		t.Errorf("Simulate beside the same transaction in the pool = %+v, %v; before %+v", after, err, before)
 	}
 }
 
@@ -107,8 +107,8 @@ func testFailed(t *testing.T, ctx context.Context, s Service) {
 
 func testBlobs(t *testing.T, ctx context.Context, s Service) {
 	p := s.payload("with blobs", 2)
-	if gas, err := s.Chain.Simulate(ctx, p); err != nil || gas == 0 {
-		t.Fatalf("Simulate with blobs = %d, %v", gas, err)
+	if use, err := s.Chain.Simulate(ctx, p); err != nil || use.Gas == 0 {
+		t.Fatalf("Simulate with blobs = %+v, %v", use, err)
 	}
 	before := s.account(t, ctx, 0)
 	f := s.fees(t, ctx, 1, 2)

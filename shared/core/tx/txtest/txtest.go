@@ -18,6 +18,10 @@ type Service struct {
 	Chain tx.Chain
 	// To is an address that takes any data.
 	To string
+	// Payload is a payload that goes well and differs from one with another text; nil: to To, with the text as data.
+	Payload func(text string) tx.Payload
+	// Gas and DataGas are enough for any payload of the suite; 0: 500,000 gas, and no L1 data gas.
+	Gas, DataGas uint64
 	// Refused is a call that a contract reverts.
 	Refused tx.Payload
 	// Mine makes n blocks, the first of what the pool holds.
@@ -76,6 +80,9 @@ const blobBytes = 131_072
 // payload is a payload that goes well, with n blobs, and differs from one with another text.
 func (s Service) payload(text string, n int) tx.Payload {
 	p := tx.Payload{To: s.To, Data: []byte(text)}
+	if s.Payload != nil {
+		p = s.Payload(text)
+	}
 	for i := range n {
 		b := make([]byte, blobBytes)
 		b[31], b[63] = byte(i+1), byte(len(text)) // elements far below the field's order
@@ -92,8 +99,10 @@ func (s Service) fees(t *testing.T, ctx context.Context, n int64, blobs int) tx.
 	price := new(big.Int).Add(new(big.Int).Lsh(h.BaseFee, 1), tip)
 	times := big.NewInt(n)
 	f := tx.Fees{Gas: 500_000, GasPrice: price.Mul(price, times), Tip: tip.Mul(tip, times)}
-	if blobs > 0 {
-		f.BlobGas = uint64(blobs) * tx.BlobGas
+	if s.Gas > 0 {
+		f.Gas = s.Gas
+	}
+	if f.BlobGas = uint64(blobs)*tx.BlobGas + s.DataGas; f.BlobGas > 0 {
 		f.BlobPrice = new(big.Int).Mul(new(big.Int).Add(new(big.Int).Lsh(h.BlobBaseFee, 1), big.NewInt(10)), times)
 	}
 	return f
@@ -182,9 +191,9 @@ func testAccount(t *testing.T, ctx context.Context, s Service) {
 
 func testSimulate(t *testing.T, ctx context.Context, s Service) {
 	before := s.account(t, ctx, 0)
-	gas, err := s.Chain.Simulate(ctx, s.payload("simulated", 0))
-	if err != nil || gas == 0 {
-		t.Fatalf("Simulate = %d, %v", gas, err)
+	use, err := s.Chain.Simulate(ctx, s.payload("simulated", 0))
+	if err != nil || use.Gas == 0 || use.DataGas > s.DataGas {
+		t.Fatalf("Simulate = %+v, %v", use, err)
 	}
 	if s.Mine(1); s.account(t, ctx, 0).Latest != before.Latest {
 		t.Error("simulating sent a transaction")
@@ -192,10 +201,10 @@ func testSimulate(t *testing.T, ctx context.Context, s Service) {
 }
 
 func testRefusal(t *testing.T, ctx context.Context, s Service) {
-	gas, err := s.Chain.Simulate(ctx, s.Refused)
+	use, err := s.Chain.Simulate(ctx, s.Refused)
 	var revert *tx.RevertError
-	if !errors.As(err, &revert) || gas != 0 {
-		t.Fatalf("Simulate of a call that reverts = %d, %v, want a *tx.RevertError", gas, err)
+	if !errors.As(err, &revert) || use != (tx.Usage{}) {
+		t.Fatalf("Simulate of a call that reverts = %+v, %v, want a *tx.RevertError", use, err)
 	}
 	if revert.Code == "" && revert.Detail == "" {
 		t.Error("the refusal tells neither code nor detail")
@@ -239,7 +248,7 @@ func testLife(t *testing.T, ctx context.Context, s Service) {
 	if !st.Success || st.Revert != nil || st.BlockHash == "" || st.Block != s.head(t, ctx).Number {
 		t.Errorf("status %+v, the head is %d", st, s.head(t, ctx).Number)
 	}
-	if st.GasUsed == 0 || st.GasUsed > f.Gas || st.GasPrice == nil || st.GasPrice.Sign() <= 0 || st.GasPrice.Cmp(f.GasPrice) > 0 || st.BlobGasUsed != 0 {
+	if st.GasUsed == 0 || st.GasUsed > f.Gas || st.GasPrice == nil || st.GasPrice.Sign() <= 0 || st.GasPrice.Cmp(f.GasPrice) > 0 || st.BlobGasUsed > f.BlobGas {
 		t.Errorf("it used %d gas at %s and %d blob gas, the limits are %d and %s", st.GasUsed, st.GasPrice, st.BlobGasUsed, f.Gas, f.GasPrice)
 	}
 	after := s.account(t, ctx, 0)
