@@ -19,8 +19,9 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
 )
 
-// maxRaw bounds a stored signed transaction without its blobs, in bytes (pools refuse 128 KiB and more).
-const maxRaw = 256 << 10
+// maxRaw bounds a stored signed transaction without its blobs, in bytes. Ethereum pools refuse 128 KiB and more; on Starknet
+// 5,000 felts of calldata take 350 KB of JSON.
+const maxRaw = 1 << 20
 
 // Sender sends for one wallet.
 type Sender struct {

@@ -42,6 +42,9 @@ func testNonceTooLow(t *testing.T, ctx context.Context, s Service) {
 }
 
 func testReplacement(t *testing.T, ctx context.Context, s Service) {
+	if s.NoReplacement {
+		t.Skip("the node takes no replacements")
+	}
 	nonce := s.account(t, ctx, 0).Pending
 	f, double := s.fees(t, ctx, 1, 0), s.fees(t, ctx, 2, 0)
 	first := s.send(t, ctx, s.payload("first", 0), nonce, f)

@@ -1,0 +1,16 @@
+// Package settle is Starknet as a settlement layer, for app chains of layer 3: the account that sends transactions
+// (tx.Chain), the core contract piltover (settlement.Contract), DA segments in calldata (da.Layer), and Integrity's fact
+// registry (proof.FactChecker).
+//
+// All of it works on a Node, one JSON-RPC endpoint of Starknet API 0.9 or later over HTTP:
+//
+//	node, err := settle.Dial(url, "SN_SEPOLIA")           // no request yet; a wrong chain is refused before the first one
+//	signer, err := settle.NewKeySigner(hexKey)
+//	wallet, err := settle.NewWallet(node, signer, account, settle.STRK)
+//	core, err := settle.NewCore(node, contract, wallet, settle.DataArguments)
+//	facts, err := settle.NewFacts(node, registry)
+//	layer, err := settle.NewDA(account, "")
+//
+// What nodes say is translated in two places only: errors.go for sent transactions, revert.go for refusals of contracts.
+// Errors carry no part of the URL that may be a key. Nothing is retried here.
+package settle
