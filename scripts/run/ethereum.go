@@ -37,8 +37,17 @@ type settlementLayer struct {
 	registry mockprover.Registry // gets the facts
 	facts    proof.FactChecker
 	codec    settling.Codec
+	unit     string // a thousand millionth of the layer's coin
 	about    string
 	close    func()
+}
+
+// startLayer starts or connects the settlement layer.
+func startLayer(ctx context.Context, o options, a *appChain, log *slog.Logger) (*settlementLayer, error) {
+	if o.settle == starknetLayer {
+		return startStarknet(o, a)
+	}
+	return startEthereum(ctx, o, a, log)
 }
 
 // ownData is the core contract for an L3 of this run: in calldata mode Ethereum names the state diff by the proof's own page,
@@ -150,7 +159,7 @@ func clients(ctx context.Context, node *ethereum.Node, d devethereum.Deployment)
 	policy.ReplaceAfter = 20 * time.Second
 	return &settlementLayer{
 		contract: core, wallet: setup.Wallet{Chain: wallet, Name: "ethereum/" + address.Hex(), Policy: policy}, da: layer,
-		registry: registrar, facts: facts, codec: protocol.Codec(),
+		registry: registrar, facts: facts, codec: protocol.Codec(), unit: "gwei",
 		about: fmt.Sprintf("core contract %s, fact registry %s", d.Core, d.Registry), close: node.Close,
 	}, nil
 }

@@ -28,6 +28,7 @@ type options struct {
 	version   string  // Starknet version of recorded blocks
 	snos      string
 	prover    string
+	settle    string // ethereum or starknet; "": by layer
 	api       string // address to serve status page and API on
 	dryRun    bool
 	timeout   time.Duration
@@ -40,6 +41,12 @@ type options struct {
 	mongo, redis, aws, ethereum, ethereumKey, starknet string // URLs of real parts
 }
 
+// Settlement layers.
+const (
+	ethereumLayer = "ethereum"
+	starknetLayer = "starknet"
+)
+
 // parse reads the command line. It has printed what is wrong, or the help, when it returns an error.
 func parse(args []string, out io.Writer) (options, error) {
 	var o options
@@ -47,7 +54,7 @@ func parse(args []string, out io.Writer) (options, error) {
 	fs := flag.NewFlagSet("run", flag.ContinueOnError)
 	fs.SetOutput(out)
 	fs.Usage = func() {
-		fmt.Fprint(out, "Carry an app chain's blocks through every stage to a settled state, on this machine.\n\n  make run [BLOCKS=N|PATH] [SEED=N] [LAYER=l2|l3] [SPEED=N] [SNOS=http] [PROVER=atlantic|sharp] [DRY_RUN=1] [MONGO=URL] ...\n\nOptions of the program itself:\n")
+		fmt.Fprint(out, "Carry an app chain's blocks through every stage to a settled state, on this machine.\n\n  make run [BLOCKS=N|PATH] [SEED=N] [LAYER=l2|l3] [SETTLE=ethereum|starknet] [SPEED=N] [SNOS=http] [PROVER=atlantic|sharp] [DRY_RUN=1] [MONGO=URL] ...\n\nOptions of the program itself:\n")
 		fs.PrintDefaults()
 	}
 	fs.StringVar(&blocks, "blocks", "36", "number of blocks, or a path of recorded state updates (folder, JSON or tar.gz)")
@@ -59,6 +66,7 @@ func parse(args []string, out io.Writer) (options, error) {
 	fs.StringVar(&o.version, "starknet-version", "0.13.5", "Starknet version of recorded blocks, which do not say it")
 	fs.StringVar(&o.snos, "snos", "dev", "dev (in this process) or http (the same runner behind a server)")
 	fs.StringVar(&o.prover, "prover", "mock", "mock, or atlantic or sharp: the real client against a stand-in of the service")
+	fs.StringVar(&o.settle, "settle", "", "ethereum or starknet; default: ethereum for an l2, Starknet's stand-in for an l3")
 	fs.BoolVar(&o.dryRun, "dry-run", false, "do everything but send transactions")
 	fs.DurationVar(&o.timeout, "timeout", 5*time.Minute, "give up after")
 	fs.StringVar(&o.api, "api", "", "serve status page and API on this loopback address, such as 127.0.0.1:8080, and go on until interrupted")
@@ -73,6 +81,12 @@ func parse(args []string, out io.Writer) (options, error) {
 		return o, err
 	}
 	o.layer = schedule.Layer(layer)
+	if o.settle == "" {
+		o.settle = ethereumLayer
+		if o.layer == schedule.L3 && o.ethereum == "" {
+			o.settle = starknetLayer
+		}
+	}
 	err := errors.Join(o.setBlocks(blocks), o.validate(fs.Args()))
 	if err != nil {
 		fmt.Fprintln(out, err)
@@ -103,6 +117,12 @@ func (o *options) validate(rest []string) error {
 	}
 	if o.layer != schedule.L2 && o.layer != schedule.L3 {
 		errs = append(errs, fmt.Errorf("-layer %q: want l2 or l3", o.layer))
+	}
+	if o.settle != ethereumLayer && o.settle != starknetLayer {
+		errs = append(errs, fmt.Errorf("-settle %q: want ethereum or starknet", o.settle))
+	}
+	if o.settle == starknetLayer && (o.layer == schedule.L2 || o.ethereum != "") {
+		errs = append(errs, errors.New("-settle starknet: it is for -layer l3 without -ethereum; an l2 settles on Ethereum"))
 	}
 	if o.speed < 0 || o.speed > 1000 {
 		errs = append(errs, fmt.Errorf("-speed %v: want 0 to 1000 blocks a second", o.speed))

@@ -37,6 +37,9 @@ type proverService struct {
 // startProver starts the prover's stand-in, or the mock prover.
 func startProver(o options, a *appChain, l *settlementLayer, log *slog.Logger) (*proverService, error) {
 	world := &proving.World{Source: a.source, Registry: l.registry}
+	if o.settle == starknetLayer {
+		world.Fact = starknetFact
+	}
 	switch o.prover {
 	case "atlantic":
 		return startAtlantic(o, world, log)

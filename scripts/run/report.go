@@ -64,9 +64,9 @@ func rows(ctx context.Context, s batch.Store, l schedule.Layer) ([]row, error) {
 }
 
 // table prints the batches with what each cost and how long each stage took.
-func table(w io.Writer, rs []row, l schedule.Layer) {
+func table(w io.Writer, rs []row, l schedule.Layer, unit string) {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprint(tw, "batch\tblocks\tSNOS\tclosed by\tblobs\tgas\tblob gas\tfee (gwei)\t")
+	fmt.Fprintf(tw, "batch\tblocks\tSNOS\tclosed by\tblobs\tgas\tblob gas\tfee (%s)\t", unit)
 	for _, s := range stages(l)[1:] {
 		fmt.Fprintf(tw, "%s\t", short(s))
 	}
@@ -106,7 +106,7 @@ func table(w io.Writer, rs []row, l schedule.Layer) {
 		fmt.Fprintf(tw, "%s\t\n", ellipsis(r.ledger.ProverTask))
 	}
 	_ = tw.Flush()
-	fmt.Fprintf(w, "\n%d batches, gas %d, blob gas %d, fees %s gwei\n", len(rs), gas, blobGas, gwei(fee))
+	fmt.Fprintf(w, "\n%d batches, gas %d, blob gas %d, fees %s %s\n", len(rs), gas, blobGas, gwei(fee), unit)
 }
 
 // short is a job type as a column's head.

@@ -24,10 +24,11 @@ const settledLine = "settled    block number, state root and block hash are equa
 
 func TestSettles(t *testing.T) {
 	for name, args := range map[string][]string{
-		"l2":        {"-blocks", "12", "-seed", "3"},
-		"l3":        {"-blocks", "6", "-layer", "l3", "-snos-batch", "3"},
-		"live":      {"-blocks", "8", "-speed", "20", "-snos", "http"},
-		"recording": {"-blocks", "RECORDING"},
+		"l2":             {"-blocks", "12", "-seed", "3"},
+		"l3":             {"-blocks", "6", "-layer", "l3", "-snos-batch", "3"},
+		"l3 on ethereum": {"-blocks", "6", "-layer", "l3", "-snos-batch", "3", "-settle", "ethereum"},
+		"live":           {"-blocks", "8", "-speed", "20", "-snos", "http"},
+		"recording":      {"-blocks", "RECORDING"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -65,6 +66,8 @@ func TestWrongUsage(t *testing.T) {
 		want string
 	}{
 		"several faults": {[]string{"-layer", "l9", "-speed", "-1", "-snos", "x"}, 2, "-layer"},
+		"l2 on starknet": {[]string{"-settle", "starknet"}, 2, "an l2 settles on Ethereum"},
+		"no layer":       {[]string{"-settle", "moon"}, 2, "want ethereum or starknet"},
 		"no number":      {[]string{"-blocks", "/nonexistent"}, 2, "neither a number nor a path"},
 		"no recording":   {[]string{"-blocks", empty}, 1, "no state updates"},
 		"no mongod":      {[]string{"-mongo", "nonsense://user:hunter2@x"}, 1, "URI is not valid"},

@@ -57,7 +57,7 @@ func settle(ctx context.Context, o options, stdout, stderr io.Writer) (err error
 	}
 	defer chain.close()
 	o.sizes(chain.total())
-	layer, err := startEthereum(ctx, o, chain, log)
+	layer, err := startLayer(ctx, o, chain, log)
 	if err != nil {
 		return err
 	}
@@ -172,7 +172,7 @@ func deploy(ctx context.Context, o options, core setup.Core, qs queue.Queue, a *
 
 // newRunner is the development runner: in this process, or behind a server of its own.
 func newRunner(ctx context.Context, o options, core setup.Core, a *appChain) (snos.Runner, error) {
-	r, err := dev.New(dev.Options{Source: a.source, Artifacts: core.Artifacts, Calldata: o.layer == schedule.L3})
+	r, err := dev.New(dev.Options{Source: a.source, Artifacts: core.Artifacts, Calldata: o.layer == schedule.L3, LayoutBridge: o.layoutBridge()})
 	if err != nil || o.snos == "dev" {
 		return r, err
 	}
@@ -227,7 +227,7 @@ func report(ctx context.Context, o options, core setup.Core, a *appChain, l *set
 	if err != nil {
 		return err
 	}
-	table(w, rs, o.layer)
+	table(w, rs, o.layer, l.unit)
 	invocations, failures := p.Counts()
 	fmt.Fprintf(w, "%d invocations, %d of their messages wanted again; %.1f s in all\n\n", invocations, failures, time.Since(began).Seconds())
 	a.printNotes(func(f string, args ...any) { fmt.Fprintf(w, f+"\n", args...) })

@@ -31,6 +31,8 @@ import (
 type World struct {
 	Source   block.Source
 	Registry mockprover.Registry
+	// Fact is the fact of a run on the settlement layer that Registry is on; nil: SHARP's.
+	Fact func(*pie.PIE) (string, error)
 	// RegistryPoll is the pause between questions whether a fact is registered; 0: 50 ms.
 	RegistryPoll time.Duration
 
@@ -145,6 +147,13 @@ func (w *World) proven(ctx context.Context, p atlantic.Proven) error {
 	run, err := open(path)
 	if err != nil {
 		return err
+	}
+	if w.Fact != nil {
+		fact, err := w.Fact(run)
+		if err != nil {
+			return err
+		}
+		return w.register(ctx, fact)
 	}
 	fact, err := run.SharpFact()
 	if err != nil {

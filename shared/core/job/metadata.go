@@ -87,12 +87,12 @@ type AggregatorMeta struct {
 
 // StateTransitionMeta belongs to StateTransition.
 type StateTransitionMeta struct {
-	StartBlock, EndBlock uint64
-	ProgramOutputKey     string
-	DASegmentKey         string // L2
-	BridgeOutputKey      string // L3
-	DataHash             felt.Felt
-	DataSize             uint64
+	StartBlock, EndBlock     uint64
+	ProgramOutputKey         string
+	DASegmentKey             string // L2
+	ProofKey, BridgeProofKey string // L3: proofs of SNOS and of the layout bridge, whose public inputs hold the outputs; "" for none
+	DataHash                 felt.Felt
+	DataSize                 uint64
 	// Set by processing and verification.
 	Journal    tx.Journal
 	Blobs      int

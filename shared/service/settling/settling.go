@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
@@ -25,6 +26,9 @@ const maxWords = 16 * 4096
 type Codec struct {
 	// UpdateWords cuts a run's whole program output down to the state update's words.
 	UpdateWords func(output []felt.Felt) ([]felt.Felt, error)
+	// ProofOutput reads the program output out of a proof's public input; none where the proof has no public input, as those
+	// of mock provers. nil: the layer's contract takes outputs from the run's artifacts only.
+	ProofOutput func(proof io.Reader) ([]felt.Felt, error)
 	// Blobs encodes a DA segment as blobs.
 	Blobs func(segment []felt.Felt) ([][]byte, error)
 }
@@ -124,12 +128,39 @@ func (h *Handler) update(ctx context.Context, batch uint64, m *job.StateTransiti
 			return u, job.Fatal(fmt.Errorf("DA segment %s: %w", m.DASegmentKey, err))
 		}
 	}
-	if m.BridgeOutputKey != "" {
-		if u.BridgeOutput, err = artifact.ReadFelts(ctx, h.Artifacts, m.BridgeOutputKey, maxWords); err != nil {
-			return u, corrupt(err)
-		}
+	return u, h.proven(ctx, m, &u)
+}
+
+// proven replaces outputs by those that the proofs say, where the layer's contract is given them.
+func (h *Handler) proven(ctx context.Context, m *job.StateTransitionMeta, u *settlement.Update) error {
+	if h.Codec.ProofOutput == nil {
+		return nil
 	}
-	return u, nil
+	snos, err := h.proofOutput(ctx, m.ProofKey)
+	if err != nil {
+		return err
+	}
+	if len(snos) > 0 {
+		u.ProgramOutput = snos
+	}
+	u.BridgeOutput, err = h.proofOutput(ctx, m.BridgeProofKey)
+	return err
+}
+
+func (h *Handler) proofOutput(ctx context.Context, key string) ([]felt.Felt, error) {
+	if key == "" {
+		return nil, nil
+	}
+	r, err := h.Artifacts.Get(ctx, key)
+	if err != nil {
+		return nil, corrupt(err)
+	}
+	defer r.Close()
+	words, err := h.Codec.ProofOutput(r)
+	if err != nil {
+		return nil, corrupt(fmt.Errorf("proof %s: %w", key, err))
+	}
+	return words, nil
 }
 
 // corrupt makes an artifact that can't be right fatal; a store that can't be read stays a passing trouble.

@@ -122,11 +122,14 @@ func (t *Triggers) transitionL3(ctx context.Context, index uint64) error {
 	if !ok {
 		return fmt.Errorf("DataSubmission job %s has metadata %T", published.ID, published.Metadata)
 	}
-	return t.create(ctx, index, &job.StateTransitionMeta{
+	m := &job.StateTransitionMeta{
 		StartBlock: b.StartBlock, EndBlock: b.EndBlock, DataHash: data.DataHash, DataSize: data.DataSize,
 		ProgramOutputKey: artifact.SNOSKey(index, artifact.ProgramOutput),
-		BridgeOutputKey:  artifact.SNOSKey(index, artifact.OSOutput),
-	}, b.TraceID)
+	}
+	if t.Prover.Capabilities().Proofs { // stored by ProofCreation and ProofRegistration
+		m.ProofKey, m.BridgeProofKey = artifact.SNOSKey(index, artifact.Proof), artifact.SNOSKey(index, artifact.BridgeProof)
+	}
+	return t.create(ctx, index, m, b.TraceID)
 }
 
 // complete writes the ledger of the batch that a completed state transition settled, and marks the batch.

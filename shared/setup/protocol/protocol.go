@@ -3,12 +3,18 @@
 package protocol
 
 import (
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 	"github.com/madara-orchestrator/orchestrator/shared/service/batching"
 	"github.com/madara-orchestrator/orchestrator/shared/service/settling"
 	"github.com/madara-orchestrator/orchestrator/shared/starknet/blob"
 	"github.com/madara-orchestrator/orchestrator/shared/starknet/output"
 	"github.com/madara-orchestrator/orchestrator/shared/starknet/statediff"
+	"github.com/madara-orchestrator/orchestrator/shared/starknet/stone"
 )
 
 // NewSizer returns the sizer of an open batch of a Starknet version: new for nil, else as it was saved.
@@ -21,6 +27,31 @@ func NewSizer(version string, saved []byte) (batching.Sizer, error) {
 
 // Codec encodes state updates for Ethereum.
 func Codec() settling.Codec { return settling.Codec{UpdateWords: output.UpdateWords, Blobs: blobs} }
+
+// StarknetCodec encodes state updates for Starknet, which takes no blobs.
+func StarknetCodec() settling.Codec {
+	return settling.Codec{UpdateWords: starknetWords, ProofOutput: proofOutput, Blobs: func([]felt.Felt) ([][]byte, error) {
+		return nil, errors.New("a state update on Starknet carries no blobs")
+	}}
+}
+
+// proofOutput is the output that a proof says; none where it is no proof of Stone's form.
+func proofOutput(r io.Reader) ([]felt.Felt, error) {
+	words, err := stone.Output(r)
+	switch {
+	case errors.Is(err, stone.ErrNoPublicInput):
+		return nil, nil
+	case errors.Is(err, stone.ErrMalformed):
+		return nil, fmt.Errorf("%w: %w", artifact.ErrCorrupt, err)
+	}
+	return words, err
+}
+
+// starknetWords takes the bootloader's words off too, which the outputs of proofs have.
+func starknetWords(whole []felt.Felt) ([]felt.Felt, error) {
+	_, words, _ := output.SkipBootloader(whole)
+	return output.UpdateWords(words)
+}
 
 func blobs(segment []felt.Felt) ([][]byte, error) {
 	bs, err := blob.FromWords(segment)

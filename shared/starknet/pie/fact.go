@@ -75,6 +75,9 @@ func PageFact(program felt.Felt, words []felt.Felt) Fact {
 // bootloaderHash is the program hash of the bootloader in which SNOS runs on their way to Starknet are proven (protocol.md).
 var bootloaderHash = felt.MustHex("0x5ab580b04e3532b6b18f81cfa654a05e29dd8e2352d88df1e765a84072db07")
 
+// BootloaderHash is the program hash that StarknetFact is of: what a core contract on Starknet is set up with.
+func BootloaderHash() felt.Felt { return bootloaderHash }
+
 // StarknetFact is the fact that settlement on Starknet asks for: Poseidon(bootloader program hash, Poseidon(output)).
 func StarknetFact(words []felt.Felt) felt.Felt {
 	return hash.PoseidonMany([]felt.Felt{bootloaderHash, hash.PoseidonMany(words)})

@@ -8,6 +8,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 	"github.com/madara-orchestrator/orchestrator/shared/core/snos"
+	"github.com/madara-orchestrator/orchestrator/shared/starknet/output"
 	"github.com/madara-orchestrator/orchestrator/shared/starknet/pie"
 )
 
@@ -35,6 +36,15 @@ func (o outcome) fact() (pie.Fact, error) {
 	}
 	pages := []uint64{uint64(len(o.update) - o.page), uint64(o.page)}
 	return pie.NewFact(o.program.hash(), o.update, pages, calldataTree)
+}
+
+// fact is the fact of a run on the settlement layer that the runner is for.
+func (r *Runner) fact(o outcome) (pie.Fact, error) {
+	if r.opts.LayoutBridge.IsZero() {
+		return o.fact()
+	}
+	snos := output.Bootloaded(o.program.hash(), o.update)
+	return pie.Fact(pie.StarknetFact(output.LayoutBridge(r.opts.LayoutBridge, pie.BootloaderHash(), snos))), nil
 }
 
 // store writes a run's artifacts.

@@ -28,6 +28,9 @@ type Options struct {
 	// Calldata makes runs without FullOutput carry the DA segment in the program output, as an L3 does (word useKzg 0). Else
 	// they carry KZG commitments.
 	Calldata bool
+	// LayoutBridge is the program hash of the layout bridge that a core contract on Starknet knows: facts are then those that
+	// it asks for. Unset, facts are SHARP's, which Ethereum asks for.
+	LayoutBridge felt.Felt
 }
 
 // DefaultConfigHash is the configuration hash of the development chain.
@@ -135,7 +138,7 @@ func (r *Runner) execute(ctx context.Context, t snos.Task) error {
 	if err := r.putJSON(ctx, t.OutputPrefix+recordName, rec); err != nil {
 		return err
 	}
-	fact, err := out.fact()
+	fact, err := r.fact(out)
 	if err != nil {
 		return fmt.Errorf("fact of the run: %w", err)
 	}

@@ -76,10 +76,10 @@ func newRevert(reason string) *tx.RevertError {
 	if len(reason) > maxRevert { // what went wrong stands at the end of the list of calls
 		reason = reason[len(reason)-maxRevert:]
 	}
-	reason = strings.ToValidUTF8(reason, "?")
+	reason = strings.TrimSpace(strings.ToValidUTF8(reason, "?"))
 	var first string
 	for _, w := range words(reason) {
-		if generic[w] {
+		if w = strings.TrimSpace(w); w == "" || generic[w] {
 			continue
 		}
 		if m, ok := meaning[w]; ok {
