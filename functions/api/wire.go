@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 
-	"github.com/madara-orchestrator/orchestrator/shared/client/ethereum"
 	"github.com/madara-orchestrator/orchestrator/shared/service/admin"
 	"github.com/madara-orchestrator/orchestrator/shared/setup"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud"
@@ -21,17 +20,17 @@ func wire(ctx context.Context, p *cloud.Process) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	node, err := settle.Node(p)
+	layer, err := settle.Open(p)
 	if err != nil {
 		return nil, err
 	}
-	contract, err := ethereum.NewCore(node, p.Config.Settlement.Contract, nil)
+	contract, err := layer.Reader()
 	if err != nil {
 		return nil, err
 	}
 	checks := []admin.Check{
-		{Name: "settlement layer", Ping: node.Ping},
-		{Name: "wallet's key", Ping: func(ctx context.Context) error { _, _, err := settle.Wallet(ctx, p, node); return err }},
+		{Name: "settlement layer", Ping: layer.Ping},
+		{Name: "wallet's key", Ping: func(ctx context.Context) error { _, _, err := layer.Contract(ctx); return err }},
 		{Name: "app chain", Ping: func(ctx context.Context) error { _, err := source.Head(ctx); return err }},
 	}
 	a := setup.API{Head: source, Contract: contract, Admin: p.Config.API.Admin, Checks: checks}

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 
-	"github.com/madara-orchestrator/orchestrator/shared/client/ethereum"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud/settle"
 )
@@ -13,21 +12,13 @@ func wire(ctx context.Context, p *cloud.Process) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	node, err := settle.Node(p)
+	layer, err := settle.Open(p)
 	if err != nil {
 		return nil, err
 	}
-	account, wallet, err := settle.Wallet(ctx, p, node)
+	data, wallet, err := layer.Data(ctx)
 	if err != nil {
 		return nil, err
 	}
-	address, err := account.Address(ctx)
-	if err != nil {
-		return nil, err
-	}
-	layer, err := ethereum.NewDA(address.Hex(), p.Config.Limits().Blobs)
-	if err != nil {
-		return nil, err
-	}
-	return core.DataSubmission(layer, wallet).Handle, nil
+	return core.DataSubmission(data, wallet).Handle, nil
 }

@@ -82,6 +82,7 @@ type Redis struct {
 
 // Settlement is the layer that the chain settles on, and the wallet.
 type Settlement struct {
+	Kind          string        `env:"KIND" envDefault:"ethereum"` // ethereum or starknet
 	RPC           string        `env:"RPC"`
 	ChainID       string        `env:"CHAIN_ID"` // decimal on Ethereum, short string on Starknet
 	Contract      string        `env:"CONTRACT"`
@@ -89,7 +90,11 @@ type Settlement struct {
 	KeySecret     string        `env:"KEY_SECRET"`    // name of the secret that is the private key
 	KeyFile       string        `env:"KEY_FILE"`      // instead: a file
 	KMSKey        string        `env:"KMS_KEY"`       // instead: id of a KMS key
-	Account       string        `env:"ACCOUNT"`       // Starknet account address
+	Account       string        `env:"ACCOUNT"`       // Starknet: the account contract that the key controls
+	Arguments     string        `env:"ARGUMENTS"`     // Starknet: what update_state takes: data (default) or outputs
+	FeeToken      string        `env:"FEE_TOKEN"`     // Starknet: the fee token's contract; "" is STRK
+	DataContract  string        `env:"DATA_CONTRACT"` // Starknet: whom publications call; "" is the account
+	DataFunction  string        `env:"DATA_FUNCTION"` // Starknet: its function (felt, Array<felt252>); "" is is_valid_signature
 	Sidecar       string        `env:"SIDECAR"`       // auto, v0, v1
 	FeeCapWei     string        `env:"FEE_CAP"`       // decimal, smallest unit
 	Confirmations uint64        `env:"CONFIRMATIONS"` // 0: the default
@@ -173,6 +178,9 @@ func (c Config) Limits() batch.Limits {
 // TxPolicy is how transactions are priced, replaced and waited for, as configured.
 func (c Config) TxPolicy() tx.Policy {
 	p := tx.DefaultPolicy()
+	if c.Settlement.Kind == StarknetLayer {
+		p = tx.StarknetPolicy()
+	}
 	set(&p.Confirmations, c.Settlement.Confirmations)
 	set(&p.ReplaceAfter, c.Settlement.ReplaceAfter)
 	if n, ok := new(big.Int).SetString(c.Settlement.FeeCapWei, 10); ok {
@@ -212,6 +220,7 @@ func (c Config) faults() []error {
 	f.url("SETTLEMENT_RPC", c.Settlement.RPC, true)
 	f.check(c.Settlement.ChainID != "", "SETTLEMENT_CHAIN_ID", "missing: the settlement layer's chain id")
 	f.check(c.Settlement.Contract != "", "SETTLEMENT_CONTRACT", "missing: the core contract's address")
+	c.Settlement.kindFaults(f, c.Chain.Layer)
 	keys := 0
 	for _, k := range []string{c.Settlement.KeySecret, c.Settlement.KeyFile, c.Settlement.KMSKey} {
 		if k != "" {

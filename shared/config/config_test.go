@@ -24,6 +24,30 @@ func atlantic(name, value string) map[string]string {
 	return m
 }
 
+// starknet are valid settings of an L3 on Starknet with one that differs.
+func starknet(name, value string) map[string]string {
+	m := map[string]string{"CHAIN_LAYER": "l3", "SETTLEMENT_KIND": "starknet", "SETTLEMENT_CHAIN_ID": "SN_SEPOLIA", "SETTLEMENT_CONTRACT": "0xc0de", "SETTLEMENT_ACCOUNT": "0xacc"}
+	m[name] = value
+	return m
+}
+
+func TestStarknetIsValid(t *testing.T) {
+	t.Parallel()
+	m := valid()
+	maps.Copy(m, starknet("CHAIN_NAME", "dev"))
+	c, err := config.FromEnviron(environ(m))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p := c.TxPolicy(); p.Confirmations != 1 || p.Gas != 0 {
+		t.Errorf("policy %+v is not Starknet's", p)
+	}
+	m["SETTLEMENT_FEE_CAP"], m["SETTLEMENT_VERIFIER"], m["PROVER_KEY_SECRET"], m["PROVER_ACCOUNT"] = "5", "0xf", "registrar", "0xacc2"
+	if c, err = config.FromEnviron(environ(m)); err != nil || c.TxPolicy().FeeCap.Int64() != 5 {
+		t.Errorf("fee cap %s, %v", c.TxPolicy().FeeCap, err)
+	}
+}
+
 func environ(m map[string]string) []string {
 	var lines []string
 	for k, v := range m {
@@ -80,6 +104,18 @@ func TestFaults(t *testing.T) {
 		"sharp needs verifier":  {map[string]string{"PROVER_KIND": "sharp"}, "SETTLEMENT_VERIFIER: missing"},
 		"sharp needs URL":       {map[string]string{"PROVER_KIND": "sharp"}, "PROVER_URL: missing"},
 		"another's settings":    {map[string]string{"PROVER_ATLANTIC_NETWORK": "TESTNET"}, "means nothing with the prover mock"},
+		"starknet for an l2":    {starknet("CHAIN_LAYER", "l2"), "its updates carry blobs"},
+		"no account":            {starknet("SETTLEMENT_ACCOUNT", ""), "SETTLEMENT_ACCOUNT: missing"},
+		"account is no address": {starknet("SETTLEMENT_ACCOUNT", "me"), "SETTLEMENT_ACCOUNT: \"me\""},
+		"contract of ethereum":  {starknet("SETTLEMENT_CONTRACT", "0xffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff"), "SETTLEMENT_CONTRACT"},
+		"kms on starknet":       {starknet("SETTLEMENT_KMS_KEY", "k"), "KMS has no keys of the STARK curve"},
+		"sidecar on starknet":   {starknet("SETTLEMENT_SIDECAR", "v1"), "SETTLEMENT_SIDECAR: means nothing"},
+		"unknown arguments":     {starknet("SETTLEMENT_ARGUMENTS", "3"), "SETTLEMENT_ARGUMENTS"},
+		"decimal chain id":      {starknet("SETTLEMENT_CHAIN_ID", "1"), "SETTLEMENT_CHAIN_ID"},
+		"sharp on starknet":     {starknet("PROVER_KIND", "sharp"), "sharp registers facts on Ethereum only"},
+		"registrar's account":   {starknet("PROVER_ACCOUNT", "0x1"), "PROVER_ACCOUNT"},
+		"account on ethereum":   {map[string]string{"SETTLEMENT_ACCOUNT": "0x1"}, "SETTLEMENT_ACCOUNT: means nothing"},
+		"unknown layer kind":    {map[string]string{"SETTLEMENT_KIND": "bitcoin"}, "SETTLEMENT_KIND"},
 		"config hash is no hex": {map[string]string{"CHAIN_CONFIG_HASH": "0xzz"}, "CHAIN_CONFIG_HASH"},
 	}
 	for name, tt := range tests {

@@ -15,6 +15,7 @@ const (
 type Prover struct {
 	Kind      string `env:"KIND" envDefault:"mock"` // mock, atlantic, sharp
 	KeySecret string `env:"KEY_SECRET"`             // name of a secret: mock: the registrar's key; atlantic: the API key
+	Account   string `env:"ACCOUNT"`                // mock on Starknet: the registrar's account contract
 	URL       string `env:"URL"`                    // sharp: the gateway's; atlantic: "" for its public one
 	Proofs    bool   `env:"PROOFS"`                 // store finished proofs
 
@@ -73,6 +74,8 @@ func (p Prover) faults(f *faultList, layer schedule.Layer, s Settlement) {
 	case MockProver:
 		f.check((p.KeySecret == "") == (s.Verifier == ""), "PROVER_KEY_SECRET",
 			"the mock prover registers facts on SETTLEMENT_VERIFIER with this key: give both, or none to register nothing")
+		f.check(p.Account != "" == (p.KeySecret != "" && s.Kind == StarknetLayer), "PROVER_ACCOUNT",
+			"the account contract of the registrar's key: give it where the mock prover registers facts on Starknet, and only there")
 	case Atlantic:
 		f.check(p.KeySecret != "", "PROVER_KEY_SECRET", "missing: the name of the secret that is Atlantic's API key")
 		f.oneOf("PROVER_ATLANTIC_NETWORK", p.Atlantic.Network, "MAINNET", "TESTNET")
@@ -84,6 +87,7 @@ func (p Prover) faults(f *faultList, layer schedule.Layer, s Settlement) {
 		f.check(layer != schedule.L3 || p.Atlantic.Registration == "pie" || p.Atlantic.VerifierProgramHash != "", "PROVER_ATLANTIC_VERIFIER_PROGRAM_HASH",
 			"missing: an L3 registers its proofs under the Cairo verifier's program; or set PROVER_ATLANTIC_REGISTRATION to pie")
 	case Sharp:
+		f.check(s.Kind != StarknetLayer, "PROVER_KIND", "sharp registers facts on Ethereum only, and the settlement layer is Starknet")
 		f.check(layer != schedule.L3, "PROVER_KIND", "sharp registers facts on Ethereum only, and an l3 settles on Starknet: use atlantic")
 		f.check(s.Verifier != "", "SETTLEMENT_VERIFIER", "missing: with SHARP a batch is proven when its fact is registered on this contract")
 		f.check(p.Sharp.CustomerID != "", "PROVER_SHARP_CUSTOMER_ID", "missing: the customer's name at the gateway")

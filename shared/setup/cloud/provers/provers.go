@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"github.com/madara-orchestrator/orchestrator/shared/client/atlantic"
-	"github.com/madara-orchestrator/orchestrator/shared/client/ethereum"
 	"github.com/madara-orchestrator/orchestrator/shared/client/mockprover"
 	"github.com/madara-orchestrator/orchestrator/shared/client/sharp"
 	"github.com/madara-orchestrator/orchestrator/shared/config"
@@ -114,21 +113,15 @@ func gateway(ctx context.Context, p *cloud.Process) (proof.Prover, error) {
 		}
 		*secret.to = v
 	}
-	_, facts, err := registry(p)
+	layer, err := settle.Open(p)
+	if err != nil {
+		return nil, err
+	}
+	facts, err := layer.Facts()
 	if err != nil {
 		return nil, err
 	}
 	return sharp.New(out, facts, sharp.Deps{Log: p.Log})
-}
-
-// registry is the fact registry of the settlement layer.
-func registry(p *cloud.Process) (*ethereum.Node, *ethereum.Facts, error) {
-	node, err := settle.Node(p)
-	if err != nil {
-		return nil, nil, err
-	}
-	facts, err := ethereum.NewFacts(node, p.Config.Settlement.Verifier)
-	return node, facts, err
 }
 
 // mock registers facts on the configured verifier, if there is one.
@@ -137,18 +130,12 @@ func mock(ctx context.Context, p *cloud.Process) (proof.Prover, error) {
 	if p.Config.Settlement.Verifier == "" {
 		return mockprover.New(o), nil
 	}
-	node, facts, err := registry(p)
+	layer, err := settle.Open(p)
 	if err != nil {
 		return nil, err
 	}
-	key, err := p.Secrets.Get(ctx, p.Config.Prover.KeySecret)
-	if err != nil {
+	if o.Registry, err = layer.Registrar(ctx); err != nil {
 		return nil, err
 	}
-	signer, err := ethereum.NewKeySigner(key)
-	if err != nil {
-		return nil, fmt.Errorf("registrar: %w", err)
-	}
-	o.Registry = ethereum.NewRegistrar(facts, ethereum.NewWallet(node, signer, ethereum.SidecarAuto))
 	return mockprover.New(o), nil
 }

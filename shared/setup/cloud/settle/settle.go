@@ -1,55 +1,61 @@
-// Package settle is the settlement layer as a function is configured to use it.
+// Package settle is the settlement layer as a function is configured to use it: Ethereum or Starknet.
 package settle
 
 import (
 	"context"
 	"fmt"
 
-	"github.com/madara-orchestrator/orchestrator/shared/client/ethereum"
-	"github.com/madara-orchestrator/orchestrator/shared/client/kms"
 	"github.com/madara-orchestrator/orchestrator/shared/client/secrets"
+	"github.com/madara-orchestrator/orchestrator/shared/config"
+	"github.com/madara-orchestrator/orchestrator/shared/core/da"
+	"github.com/madara-orchestrator/orchestrator/shared/core/proof"
+	"github.com/madara-orchestrator/orchestrator/shared/core/settlement"
+	"github.com/madara-orchestrator/orchestrator/shared/service/settling"
 	"github.com/madara-orchestrator/orchestrator/shared/setup"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud"
 )
 
-// Node returns the settlement layer's node.
-func Node(p *cloud.Process) (*ethereum.Node, error) {
-	return ethereum.Dial(p.Config.Settlement.RPC, p.Config.Settlement.ChainID)
+// Layer is a settlement layer. Nothing is asked of its node before it is used.
+type Layer interface {
+	// Ping returns an error when the node can't be used.
+	Ping(ctx context.Context) error
+	// Reader is the core contract for those who only read it.
+	Reader() (settlement.Contract, error)
+	// Contract is the core contract, with the wallet that may update it.
+	Contract(ctx context.Context) (settlement.Contract, setup.Wallet, error)
+	// Data is data availability of its own on this layer, with the wallet that publishes.
+	Data(ctx context.Context) (da.Layer, setup.Wallet, error)
+	// Codec encodes state updates for the contract.
+	Codec() settling.Codec
+	// Facts is the configured fact registry.
+	Facts() (proof.FactChecker, error)
+	// Registrar registers facts on a development registry with the account of the mock prover's key.
+	Registrar(ctx context.Context) (Registrar, error)
 }
 
-// Wallet returns the wallet that settles.
-func Wallet(ctx context.Context, p *cloud.Process, n *ethereum.Node) (*ethereum.Wallet, setup.Wallet, error) {
-	s := p.Config.Settlement
-	signer, err := signer(ctx, p)
-	if err != nil {
-		return nil, setup.Wallet{}, err
-	}
-	sidecar, err := ethereum.ParseSidecar(s.Sidecar)
-	if err != nil {
-		return nil, setup.Wallet{}, err
-	}
-	w := ethereum.NewWallet(n, signer, sidecar)
-	a, err := w.Address(ctx)
-	if err != nil {
-		return nil, setup.Wallet{}, err
-	}
-	name := fmt.Sprintf("ethereum/%s/%s", s.ChainID, a.Hex())
-	return w, setup.Wallet{Chain: w, Name: name, Policy: p.Config.TxPolicy(), DryRun: p.Config.DryRun}, nil
+// Registrar registers facts and knows which are; it is a mockprover.Registry.
+type Registrar interface {
+	proof.FactChecker
+	Register(ctx context.Context, fact string) error
 }
 
-// signer is the wallet's key where it is configured to be: in KMS, a file or a secret.
-func signer(ctx context.Context, p *cloud.Process) (ethereum.Signer, error) {
-	s := p.Config.Settlement
-	if s.KMSKey != "" {
-		return kms.New(p.AWS, s.KMSKey), nil
+// Open returns the configured settlement layer.
+func Open(p *cloud.Process) (Layer, error) {
+	switch kind := p.Config.Settlement.Kind; kind {
+	case config.EthereumLayer:
+		return openEthereum(p)
+	case config.StarknetLayer:
+		return openStarknet(p)
+	default:
+		return nil, fmt.Errorf("settlement layer %q is not known", kind)
 	}
-	name := s.KeySecret
+}
+
+// walletKey is the wallet's key where it is configured to be: a secret or a file.
+func walletKey(ctx context.Context, p *cloud.Process) (string, error) {
+	s := p.Config.Settlement
 	if s.KeyFile != "" {
-		name = secrets.FilePrefix + s.KeyFile
+		return p.Secrets.Get(ctx, secrets.FilePrefix+s.KeyFile)
 	}
-	key, err := p.Secrets.Get(ctx, name)
-	if err != nil {
-		return nil, err
-	}
-	return ethereum.NewKeySigner(key)
+	return p.Secrets.Get(ctx, s.KeySecret)
 }

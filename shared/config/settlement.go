@@ -1,0 +1,42 @@
+package config
+
+import (
+	"strings"
+
+	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
+	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
+)
+
+// Kinds of settlement layers.
+const (
+	EthereumLayer = "ethereum"
+	StarknetLayer = "starknet"
+)
+
+// kindFaults checks what only one kind of settlement layer has.
+func (s Settlement) kindFaults(f *faultList, layer schedule.Layer) {
+	f.oneOf("SETTLEMENT_KIND", s.Kind, EthereumLayer, StarknetLayer)
+	only := []struct{ name, value string }{
+		{"SETTLEMENT_ACCOUNT", s.Account}, {"SETTLEMENT_ARGUMENTS", s.Arguments}, {"SETTLEMENT_FEE_TOKEN", s.FeeToken},
+		{"SETTLEMENT_DATA_CONTRACT", s.DataContract}, {"SETTLEMENT_DATA_FUNCTION", s.DataFunction},
+	}
+	if s.Kind != StarknetLayer {
+		for _, o := range only {
+			f.check(o.value == "", o.name, "means nothing with SETTLEMENT_KIND %s", s.Kind)
+		}
+		return
+	}
+	f.check(layer == schedule.L3, "SETTLEMENT_KIND", "starknet, but an l2 settles on Ethereum: its updates carry blobs")
+	f.check(len(s.ChainID) <= 31 && (s.ChainID == "" || strings.Trim(s.ChainID, "0123456789") != ""), "SETTLEMENT_CHAIN_ID", "%q: want a short string such as SN_MAIN", s.ChainID)
+	f.check(s.Account != "", "SETTLEMENT_ACCOUNT", "missing: the account contract that sends the transactions")
+	f.check(s.KMSKey == "", "SETTLEMENT_KMS_KEY", "KMS has no keys of the STARK curve: use SETTLEMENT_KEY_SECRET")
+	f.check(s.Sidecar == "", "SETTLEMENT_SIDECAR", "means nothing on Starknet, which takes no blobs")
+	f.oneOf("SETTLEMENT_ARGUMENTS", s.Arguments, "", "data", "outputs")
+	for name, a := range map[string]string{
+		"SETTLEMENT_CONTRACT": s.Contract, "SETTLEMENT_VERIFIER": s.Verifier, "SETTLEMENT_ACCOUNT": s.Account, "SETTLEMENT_FEE_TOKEN": s.FeeToken,
+		"SETTLEMENT_DATA_CONTRACT": s.DataContract,
+	} {
+		_, err := felt.FromHex(a)
+		f.check(a == "" || err == nil && strings.HasPrefix(a, "0x"), name, "%.80q: want a Starknet address in hex", a)
+	}
+}

@@ -1,0 +1,101 @@
+package settle_test
+
+import (
+	"math/big"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"github.com/madara-orchestrator/orchestrator/scripts/standin/starknetl2"
+	"github.com/madara-orchestrator/orchestrator/shared/client/secrets"
+	l2 "github.com/madara-orchestrator/orchestrator/shared/client/starknet/settle"
+	"github.com/madara-orchestrator/orchestrator/shared/config"
+	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
+	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
+	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud"
+	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud/settle"
+)
+
+// TestStarknet puts an L3's settlement layer together as its functions do.
+func TestStarknet(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	key, err := l2.NewKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	signer, err := l2.NewKeySigner(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	account := felt.MustHex("0xacc1")
+	s, err := starknetl2.Start(starknetl2.Options{
+		Accounts: []starknetl2.Account{{Address: account, PublicKey: signer.PublicKey(), Balance: big.NewInt(1e18)}},
+		Core:     starknetl2.Core{Operators: []felt.Felt{account}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	file := filepath.Join(t.TempDir(), "key")
+	if err := os.WriteFile(file, []byte(key+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p := &cloud.Process{Secrets: secrets.New(aws.Config{}), Config: config.Config{
+		Chain: config.Chain{Name: "dev", Layer: schedule.L3},
+		Settlement: config.Settlement{
+			Kind: config.StarknetLayer, RPC: s.URL(), ChainID: s.ChainID(), Contract: starknetl2.CoreAddress.String(), Account: account.String(),
+			Verifier: starknetl2.RegistryAddress.String(), KeyFile: file,
+		},
+		Prover: config.Prover{Kind: config.MockProver, KeySecret: secrets.FilePrefix + file, Account: account.String()},
+	}}
+	layer, err := settle.Open(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := layer.Ping(ctx); err != nil {
+		t.Error(err)
+	}
+	contract, wallet, err := layer.Contract(ctx)
+	if err != nil || wallet.Name != "starknet/SN_STANDIN/0xacc1" || wallet.Policy.Confirmations != 1 {
+		t.Fatalf("%+v, %v", wallet, err)
+	}
+	if c, err := contract.Config(ctx); err != nil || !c.Operator {
+		t.Errorf("%+v, %v", c, err)
+	}
+	if a, err := wallet.Chain.Account(ctx, 0); err != nil || a.Balance.Cmp(big.NewInt(1e18)) != 0 {
+		t.Errorf("%+v, %v", a, err)
+	}
+	if reader, err := layer.Reader(); err != nil {
+		t.Error(err)
+	} else if st, err := reader.State(ctx, false); err != nil || st.Settled {
+		t.Errorf("%+v, %v", st, err)
+	}
+	if data, _, err := layer.Data(ctx); err != nil || data.Name() != "starknet" {
+		t.Errorf("%v, %v", data, err)
+	}
+	fact := "0x" + strings.Repeat("0", 63) + "5"
+	registrar, err := layer.Registrar(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := registrar.Register(ctx, fact); err != nil {
+		t.Fatal(err)
+	}
+	s.Mine(1)
+	if facts, err := layer.Facts(); err != nil {
+		t.Error(err)
+	} else if ok, err := facts.Valid(ctx, []string{fact}); err != nil || !ok[0] {
+		t.Errorf("fact %v, %v", ok, err)
+	}
+	if layer.Codec().ProofOutput == nil {
+		t.Error("the codec reads no proofs")
+	}
+	p.Config.Settlement.Kind = "moon"
+	if _, err := settle.Open(p); err == nil {
+		t.Error("an unknown layer was opened")
+	}
+}

@@ -1,0 +1,107 @@
+package settle
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+
+	"github.com/madara-orchestrator/orchestrator/shared/client/starknet/settle"
+	"github.com/madara-orchestrator/orchestrator/shared/core/da"
+	"github.com/madara-orchestrator/orchestrator/shared/core/proof"
+	"github.com/madara-orchestrator/orchestrator/shared/core/settlement"
+	"github.com/madara-orchestrator/orchestrator/shared/service/settling"
+	"github.com/madara-orchestrator/orchestrator/shared/setup"
+	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud"
+	"github.com/madara-orchestrator/orchestrator/shared/setup/protocol"
+)
+
+type starknetLayer struct {
+	*settle.Node
+	p *cloud.Process
+}
+
+func openStarknet(p *cloud.Process) (Layer, error) {
+	n, err := settle.Dial(p.Config.Settlement.RPC, p.Config.Settlement.ChainID)
+	if err != nil {
+		return nil, err
+	}
+	return &starknetLayer{n, p}, nil
+}
+
+func (l *starknetLayer) account(key, address string) (*settle.Wallet, error) {
+	signer, err := settle.NewKeySigner(key)
+	if err != nil {
+		return nil, err
+	}
+	return settle.NewWallet(l.Node, signer, address, cmp.Or(l.p.Config.Settlement.FeeToken, settle.STRK))
+}
+
+func (l *starknetLayer) wallet(ctx context.Context) (*settle.Wallet, setup.Wallet, error) {
+	s := l.p.Config.Settlement
+	key, err := walletKey(ctx, l.p)
+	if err != nil {
+		return nil, setup.Wallet{}, err
+	}
+	w, err := l.account(key, s.Account)
+	if err != nil {
+		return nil, setup.Wallet{}, err
+	}
+	name := fmt.Sprintf("starknet/%s/%s", s.ChainID, w.Address())
+	return w, setup.Wallet{Chain: w, Name: name, Policy: l.p.Config.TxPolicy(), DryRun: l.p.Config.DryRun}, nil
+}
+
+// Reader implements Layer.
+func (l *starknetLayer) Reader() (settlement.Contract, error) { return l.core(nil) }
+
+func (l *starknetLayer) core(w *settle.Wallet) (*settle.Core, error) {
+	s := l.p.Config.Settlement
+	return settle.NewCore(l.Node, s.Contract, w, settle.Arguments(s.Arguments))
+}
+
+// Contract implements Layer.
+func (l *starknetLayer) Contract(ctx context.Context) (settlement.Contract, setup.Wallet, error) {
+	account, w, err := l.wallet(ctx)
+	if err != nil {
+		return nil, w, err
+	}
+	c, err := l.core(account)
+	return c, w, err
+}
+
+// Data implements Layer.
+func (l *starknetLayer) Data(ctx context.Context) (da.Layer, setup.Wallet, error) {
+	account, w, err := l.wallet(ctx)
+	if err != nil {
+		return nil, w, err
+	}
+	s := l.p.Config.Settlement
+	d, err := settle.NewDA(cmp.Or(s.DataContract, account.Address().String()), s.DataFunction)
+	return d, w, err
+}
+
+// Codec implements Layer.
+func (*starknetLayer) Codec() settling.Codec { return protocol.StarknetCodec() }
+
+// Facts implements Layer.
+func (l *starknetLayer) Facts() (proof.FactChecker, error) { return l.facts() }
+
+func (l *starknetLayer) facts() (*settle.Facts, error) {
+	return settle.NewFacts(l.Node, l.p.Config.Settlement.Verifier)
+}
+
+// Registrar implements Layer.
+func (l *starknetLayer) Registrar(ctx context.Context) (Registrar, error) {
+	facts, err := l.facts()
+	if err != nil {
+		return nil, err
+	}
+	key, err := l.p.Secrets.Get(ctx, l.p.Config.Prover.KeySecret)
+	if err != nil {
+		return nil, err
+	}
+	w, err := l.account(key, l.p.Config.Prover.Account)
+	if err != nil {
+		return nil, fmt.Errorf("registrar: %w", err)
+	}
+	return settle.NewRegistrar(facts, w), nil
+}
