@@ -34,14 +34,14 @@ contracts: ## Compile the development contracts (npm solc); their bytecode is co
 	cd shared/client/ethereum/contracts && npm ci --no-fund --no-audit && node compile.js
 
 .PHONY: run
-run: ## Settle a development chain on this machine: BLOCKS=N|PATH SEED= LAYER= SPEED= SNOS= PROVER= API= DRY_RUN=1 MONGO= ...
+run: ## Settle a development chain on this machine: BLOCKS=N|PATH SEED= LAYER= SETTLE= SPEED= SNOS= PROVER= API= DRY_RUN=1 MONGO= ...
 	@mkdir -p build && $(GO) build -o build/run ./scripts/run
 	@build/run $(if $(BLOCKS),-blocks '$(BLOCKS)') $(if $(SEED),-seed '$(SEED)') $(if $(LAYER),-layer '$(LAYER)') \
 	  $(if $(SPEED),-speed '$(SPEED)') $(if $(SNOS),-snos '$(SNOS)') $(if $(PROVER),-prover '$(PROVER)') \
 	  $(if $(DRY_RUN),-dry-run) $(if $(API),-api '$(API)') $(if $(TIMEOUT),-timeout '$(TIMEOUT)') $(if $(V),-v) \
 	  $(if $(MONGO),-mongo '$(MONGO)') $(if $(REDIS),-redis '$(REDIS)') $(if $(AWS),-aws '$(AWS)') \
 	  $(if $(ETHEREUM),-ethereum '$(ETHEREUM)') $(if $(ETHEREUM_KEY),-ethereum-key '$(ETHEREUM_KEY)') \
-	  $(if $(STARKNET),-starknet '$(STARKNET)') $(ARGS)
+	  $(if $(STARKNET),-starknet '$(STARKNET)') $(if $(SETTLE),-settle '$(SETTLE)') $(ARGS)
 
 ORACLE := .tools/oracle
 PIE_TESTDATA := shared/starknet/pie/testdata
@@ -56,6 +56,18 @@ $(ORACLE)/oracle.txt: $(PIE_TESTDATA)/oracle.txt
 .PHONY: test-oracle
 test-oracle: $(ORACLE)/oracle.txt ## Hold Cairo PIEs and facts against cairo-lang, which is installed from PyPI
 	ORCHESTRATOR_ORACLE=$(CURDIR)/$(ORACLE)/bin/python $(GO) test -count=1 -run Oracle ./shared/starknet/pie/...
+
+.PHONY: test-devnet
+DEVNET := .tools/devnet/bin/starknet-devnet
+$(DEVNET):
+	@command -v cargo >/dev/null || { echo "test-devnet: cargo is missing: https://rustup.rs" >&2; exit 1; }
+	@echo "building starknet-devnet, once (some 5 minutes)"
+	@CARGO_PROFILE_DEV_DEBUG=0 CARGO_TARGET_DIR=$(CURDIR)/.tools/devnet/target nice -n 15 \
+	  cargo install starknet-devnet --version 0.8.1 --locked --debug --quiet --root $(CURDIR)/.tools/devnet
+	@rm -rf .tools/devnet/target
+
+test-devnet: $(DEVNET) ## Hold the Starknet wallet against starknet-devnet, which cargo builds once
+	ORCHESTRATOR_DEVNET=$(CURDIR)/$(DEVNET) $(GO) test -count=1 -run Devnet -parallel 4 ./shared/client/starknet/settle
 
 .PHONY: inspect
 inspect: ## Encode and decode blobs, PIEs, outputs and calldata: make inspect ARGS='pie FILE --aggregator' (ARGS=help lists all)
