@@ -12,5 +12,6 @@
 //	layer, err := settle.NewDA(account, "")
 //
 // What nodes say is translated in two places only: errors.go for sent transactions, revert.go for refusals of contracts.
-// Errors carry no part of the URL that may be a key. Nothing is retried here.
+// Errors carry no part of the URL that may be a key. Only reads that a node did not answer are
+// repeated, twice.
 package settle

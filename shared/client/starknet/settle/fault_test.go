@@ -258,6 +258,27 @@ func TestErrors_ShowNoSecret(t *testing.T) {
 	}
 }
 
+// TestReads_Retried: a read is repeated while a node does not answer, a sent transaction never.
+func TestReads_Retried(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	w := b.wallet(t, stranger)
+	signed := b.prepare(t, w, take("x"))
+	b.Inject(standin.Strike{Fault: standin.RateLimited, Times: 2})
+	if _, err := w.Head(t.Context()); err != nil || b.Struck() != 2 {
+		t.Errorf("a read that fails twice: %v, struck %d", err, b.Struck())
+	}
+	b.Inject(standin.Strike{Fault: standin.LostResponse, Op: "starknet_addInvokeTransaction", Times: 2})
+	if err := w.Broadcast(t.Context(), signed, take("x")); err == nil || b.Struck() != 3 {
+		t.Errorf("a sent transaction: %v, struck %d", err, b.Struck())
+	}
+	b.Clear()
+	b.Inject(standin.Strike{Fault: standin.Unavailable, Times: 3})
+	if _, err := w.Head(t.Context()); err == nil {
+		t.Error("a node that never answers is no error")
+	}
+}
+
 func TestFacts(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

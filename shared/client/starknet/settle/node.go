@@ -132,14 +132,36 @@ func (n *Node) send(ctx context.Context, method string, into any, params ...any)
 	if err != nil {
 		return fmt.Errorf("encode %s: %w", method, err)
 	}
-	raw, err := n.post(ctx, body)
-	if err == nil {
-		err = decode(raw, id, into)
+	for try := 0; ; try++ {
+		raw, err := n.post(ctx, body)
+		if err == nil {
+			if err = decode(raw, id, into); err == nil {
+				return nil
+			}
+		}
+		if try >= len(pauses) || method == addInvoke || code(err) != 0 || !wait(ctx, pauses[try]) {
+			return n.wrap(method, err)
+		}
 	}
-	if err != nil {
-		return n.wrap(method, err)
+}
+
+// addInvoke is the only method that changes the chain. It is never repeated here: whether it took effect must be asked first.
+const addInvoke = "starknet_addInvokeTransaction"
+
+// pauses lie before another try of a read that the node did not answer: public nodes limit rates, and one look at the chain
+// takes several reads.
+var pauses = []time.Duration{100 * time.Millisecond, 400 * time.Millisecond}
+
+// wait pauses, and says whether the context went on.
+func wait(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
 	}
-	return nil
 }
 
 func (n *Node) post(ctx context.Context, body []byte) ([]byte, error) {

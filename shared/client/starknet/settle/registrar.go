@@ -17,6 +17,7 @@ type Registrar struct {
 	wallet *Wallet
 
 	mu   sync.Mutex        // one nonce at a time
+	bump uint              // how often prices were doubled since the last transaction that was taken
 	sent map[string]string // fact to the hash of its newest transaction from this process
 }
 
@@ -25,11 +26,14 @@ func NewRegistrar(f *Facts, w *Wallet) *Registrar {
 	return &Registrar{Facts: f, wallet: w, sent: map[string]string{}}
 }
 
+// maxBump bounds how often prices are doubled.
+const maxBump = 6
+
 // maxSent bounds how many sent facts are remembered; beyond it starts anew.
 const maxSent = 10_000
 
 // Register sees to it that a transaction is on its way that registers a fact ("0x" and 64 hex digits). It does not wait for
-// it: call it again while the fact is not valid. A fact that a waiting transaction registers costs nothing. nil also where
+// it: call it again while the fact is not valid; prices that were too low are doubled then. A fact that a waiting transaction registers costs nothing. nil also where
 // another process took the nonce: nothing was sent then.
 func (r *Registrar) Register(ctx context.Context, fact string) error {
 	f, err := parseFact(fact)
@@ -52,9 +56,14 @@ func (r *Registrar) Register(ctx context.Context, fact string) error {
 	if errors.Is(err, tx.ErrNonceTooLow) {
 		return nil
 	}
+	if errors.Is(err, tx.ErrUnderpriced) && r.bump < maxBump {
+		r.bump++
+		return nil
+	}
 	if err != nil {
 		return fmt.Errorf("register fact %s: %w", fact, err)
 	}
+	r.bump = 0
 	if len(r.sent) >= maxSent {
 		clear(r.sent)
 	}
@@ -62,7 +71,7 @@ func (r *Registrar) Register(ctx context.Context, fact string) error {
 	return nil
 }
 
-// send signs and sends at four times the market's price.
+// send signs and sends at four times the market's price, or more after transactions that were refused.
 func (r *Registrar) send(ctx context.Context, p tx.Payload) (string, error) {
 	use, err := r.wallet.Simulate(ctx, p)
 	if err != nil {
@@ -78,7 +87,7 @@ func (r *Registrar) send(ctx context.Context, p tx.Payload) (string, error) {
 	}
 	nonce := max(account.Pending, account.Latest)
 	signed, err := r.wallet.Sign(ctx, p, nonce, tx.Fees{
-		Gas: 2 * use.Gas, GasPrice: new(big.Int).Lsh(head.BaseFee, 2), BlobGas: 2 * use.DataGas, BlobPrice: new(big.Int).Lsh(head.BlobBaseFee, 2),
+		Gas: 2 * use.Gas, GasPrice: new(big.Int).Lsh(head.BaseFee, 2+r.bump), BlobGas: 2 * use.DataGas, BlobPrice: new(big.Int).Lsh(head.BlobBaseFee, 2+r.bump),
 	})
 	if err != nil {
 		return "", err

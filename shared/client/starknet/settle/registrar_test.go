@@ -35,6 +35,17 @@ func TestRegistrar(t *testing.T) {
 	if a := must(b.wallet(t, registrar).Account(ctx, 0))(t); a.Latest != 2 {
 		t.Errorf("%d transactions for two facts", a.Latest)
 	}
+	b.Reject("prices are too low")
+	third := "0x" + strings.Repeat("0", 63) + "d"
+	for range 4 {
+		if err := r.Register(ctx, third); err != nil {
+			t.Fatal(err)
+		}
+		b.Mine(1)
+	}
+	if ok := must(facts.Valid(ctx, []string{third}))(t); !ok[0] {
+		t.Error("a rejected transaction was not replaced")
+	}
 	var revert *tx.RevertError
 	if err := settle.NewRegistrar(facts, b.wallet(t, stranger)).Register(ctx, "0x"+strings.Repeat("0", 63)+"c"); !errors.As(err, &revert) || revert.Code != "ONLY_REGISTRAR" {
 		t.Errorf("by a stranger: %v", err)

@@ -68,7 +68,7 @@ func (w *Wallet) Broadcast(ctx context.Context, s tx.Signed, p tx.Payload) error
 	var answer struct {
 		Hash felt.Felt `json:"transaction_hash"`
 	}
-	err = w.node.call(ctx, "starknet_addInvokeTransaction", &answer, t)
+	err = w.node.call(ctx, addInvoke, &answer, t)
 	if err == nil && answer.Hash.String() != s.Hash {
 		return fmt.Errorf("Starknet node: it says that the transaction's hash is %s, ours is %s: %w", answer.Hash, s.Hash, tx.ErrRefused)
 	}

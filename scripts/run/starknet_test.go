@@ -1,0 +1,53 @@
+package main
+
+import (
+	"bytes"
+	"math/big"
+	"strings"
+	"testing"
+
+	"github.com/madara-orchestrator/orchestrator/scripts/standin"
+	"github.com/madara-orchestrator/orchestrator/scripts/standin/starknetl2"
+)
+
+// TestL3Faults settles an L3 while Starknet's node loses answers, limits rates, lags, rejects what it took, and prices rise.
+func TestL3Faults(t *testing.T) {
+	t.Parallel()
+	for name, disturb := range map[string]func(*starknetl2.Server){
+		"lost answers": func(s *starknetl2.Server) {
+			s.Inject(standin.Strike{Fault: standin.LostResponse, Op: "starknet_addInvokeTransaction", Times: 4})
+		},
+		"rejected and refused": func(s *starknetl2.Server) {
+			s.Reject("Max L2Gas price is too low")
+			s.Reject("Max L2Gas price is too low")
+			s.Answer("starknet_addInvokeTransaction", 63, "An unexpected error occurred", "mempool is full")
+		},
+		"at random": func(s *starknetl2.Server) {
+			s.Random(standin.Rates{Seed: 5, Faults: map[standin.Fault]float64{
+				standin.RateLimited: 0.03, standin.Unavailable: 0.02, standin.LostResponse: 0.02, standin.BadGateway: 0.01, standin.Garbage: 0.01, standin.CutResponse: 0.01,
+			}})
+		},
+		"prices rise": func(s *starknetl2.Server) {
+			s.SetPrices(big.NewInt(9_000_000_000), big.NewInt(90_000))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var out, errs bytes.Buffer
+			o, err := parse([]string{"-blocks", "4", "-layer", "l3", "-snos-batch", "2", "-timeout", "3m"}, &errs)
+			var server *starknetl2.Server
+			o.started = func(s any) {
+				if l2, ok := s.(*starknetl2.Server); ok {
+					server = l2
+					disturb(l2)
+				}
+			}
+			if code := carry(t.Context(), o, err, &out, &errs); code != 0 || !strings.Contains(out.String(), settledLine) {
+				t.Errorf("exit %d\n%s%s", code, out.String(), errs.String())
+			}
+			if name != "prices rise" && name != "rejected and refused" && server.Struck() == 0 {
+				t.Error("nothing was disturbed")
+			}
+		})
+	}
+}
