@@ -3,6 +3,7 @@ package settle_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/madara-orchestrator/orchestrator/shared/client/starknet/settle"
+	"github.com/madara-orchestrator/orchestrator/shared/core/da"
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx/txtest"
@@ -97,4 +99,56 @@ func TestDevnet_Wallet(t *testing.T) {
 			},
 		}
 	}})
+}
+
+// TestDevnet_Data publishes segments by a real account contract, and reads the reasons of real refusals.
+func TestDevnet_Data(t *testing.T) {
+	t.Parallel()
+	url := devnet(t)
+	ctx := t.Context()
+	node := must(settle.Dial(url, "SN_SEPOLIA"))(t)
+	w := must(settle.NewWallet(node, must(settle.NewKeySigner(devnetKey))(t), devnetAccount, settle.STRK))(t)
+	layer := must(settle.NewDA(devnetAccount, ""))(t)
+	for _, n := range []int{1, 2, 300, settle.MaxSegment} {
+		d := da.Data{Batch: 1, Words: make([]felt.Felt, n)}
+		for i := range d.Words {
+			d.Words[i] = felt.FromUint64(uint64(i + 1))
+		}
+		p, _, err := layer.Encode(ctx, d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		use := must(w.Simulate(ctx, p))(t)
+		h, a := must(w.Head(ctx))(t), must(w.Account(ctx, 0))(t)
+		decision := tx.Decide(tx.Journal{}, tx.View{Head: h, Account: a, Gas: use.Gas * 3 / 2, DataGas: use.DataGas * 3 / 2}, tx.StarknetPolicy())
+		signed := must(w.Sign(ctx, p, decision.Nonce, decision.Fees))(t)
+		if err := w.Broadcast(ctx, signed, p); err != nil {
+			t.Fatalf("%d words: %v", n, err)
+		}
+		control(t, url, "devnet_createBlock", "{}")
+		s := must(w.Lookup(ctx, signed.Hash))(t)
+		if s.Phase != tx.Included || !s.Success {
+			t.Errorf("%d words: %+v, %v", n, s, s.Revert)
+		}
+		t.Logf("%d words: simulated %+v, used %d gas and %d data gas, fee %s fri", n, use, s.GasUsed, s.BlobGasUsed, s.Cost())
+	}
+	control(t, url, "devnet_acceptOnL1", `{"starting_block_id":"latest"}`)
+	if h := must(w.Head(ctx))(t); h.Finalized == 0 {
+		t.Errorf("head %+v after blocks were accepted on L1", h)
+	}
+	core := must(settle.NewCore(node, settle.STRK, w, ""))(t)
+	if _, err := core.State(ctx, false); err == nil {
+		t.Error("the fee token is taken for a core contract")
+	}
+	for code, p := range map[string]tx.Payload{
+		"ENTRYPOINT_NOT_FOUND":  {To: settle.STRK, Entrypoint: "update_state"},
+		"CONTRACT_NOT_DEPLOYED": {To: "0x99", Entrypoint: "update_state"},
+		"WRONG_ARGUMENTS":       {To: settle.STRK, Entrypoint: "balanceOf", Data: felt.Concat([]felt.Felt{felt.FromUint64(9), felt.FromUint64(9)})},
+	} {
+		_, err := w.Simulate(ctx, p)
+		var revert *tx.RevertError
+		if !errors.As(err, &revert) || revert.Code != code {
+			t.Errorf("%s: %v", code, err)
+		}
+	}
 }
