@@ -95,27 +95,27 @@ bench: ## Run the benchmarks of the protocol arithmetic
 
 # CDK: CHAINS is the file of chains (infra/chains.yaml), STACKS which stacks (all).
 CDK = ORCHESTRATOR_CHAINS='$(CHAINS)' JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION=1 JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION=1 \
-  infra/node_modules/.bin/cdk
+  .tools/cdk/node_modules/.bin/cdk
 CHAINS ?= infra/chains.yaml
 STACKS ?= --all
 
-infra/node_modules/.bin/cdk: infra/package-lock.json
-	@cd infra && npm ci --no-fund --no-audit --loglevel=error
+.tools/cdk/node_modules/.bin/cdk: infra/package.json infra/package-lock.json
+	@mkdir -p .tools/cdk && cp $^ .tools/cdk/ && cd .tools/cdk && npm ci --no-fund --no-audit --loglevel=error
 	@touch $@
 
 .PHONY: synth deploy diff destroy
-synth: infra/node_modules/.bin/cdk ## Check the chains' configuration and write their templates to cdk.out (CHAINS=infra/chains.yaml)
+synth: .tools/cdk/node_modules/.bin/cdk ## Check the chains' configuration and write their templates to cdk.out (CHAINS=infra/chains.yaml)
 	$(CDK) synth --quiet $(filter-out --all,$(STACKS))
 
-deploy: infra/node_modules/.bin/cdk ## Deploy the chains' stacks into your AWS account (once before: make bootstrap)
+deploy: .tools/cdk/node_modules/.bin/cdk ## Deploy the chains' stacks into your AWS account (once before: make bootstrap)
 	$(CDK) deploy $(STACKS)
 
-diff: infra/node_modules/.bin/cdk ## Show what deploy would change
+diff: .tools/cdk/node_modules/.bin/cdk ## Show what deploy would change
 	$(CDK) diff $(STACKS)
 
-destroy: infra/node_modules/.bin/cdk ## Remove the stacks; in prod data stays
+destroy: .tools/cdk/node_modules/.bin/cdk ## Remove the stacks; in prod data stays
 	$(CDK) destroy $(STACKS)
 
 .PHONY: bootstrap
-bootstrap: infra/node_modules/.bin/cdk ## Prepare an account and region for the CDK, once
+bootstrap: .tools/cdk/node_modules/.bin/cdk ## Prepare an account and region for the CDK, once
 	$(CDK) bootstrap

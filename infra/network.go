@@ -5,7 +5,6 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsdocdb"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsec2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslogs"
-	"github.com/aws/aws-cdk-go/awscdk/v2/awssecretsmanager"
 	"github.com/aws/jsii-runtime-go"
 )
 
@@ -25,12 +24,7 @@ func (s *Stack) network() {
 	s.inside = awsec2.NewSecurityGroup(s.Stack, jsii.String("Inside"), &awsec2.SecurityGroupProps{
 		Vpc: vpc, AllowAllOutbound: jsii.Bool(true), Description: jsii.String("functions and runners: nothing comes in"),
 	})
-	s.network2(vpc)
-}
-
-// network2 says who lives in the VPC: the functions only where they must, as it costs them their way to AWS for free.
-func (s *Stack) network2(vpc awsec2.Vpc) {
-	if s.chain.inVPC() {
+	if s.chain.inVPC() { // otherwise the runner alone lives in it: functions reach AWS without a NAT gateway
 		s.vpc = vpc
 	}
 	if s.chain.Snos.Image != "" {
@@ -56,7 +50,5 @@ func (s *Stack) database() {
 		ExportAuditLogsToCloudWatch: jsii.Bool(true), ExportProfilerLogsToCloudWatch: jsii.Bool(true),
 	})
 	cluster.Connections().AllowDefaultPortFrom(s.inside, jsii.String("functions"))
-	if secret, ok := cluster.Secret().Node().DefaultChild().(awssecretsmanager.CfnSecret); ok {
-		s.secrets["mongo"] = secret
-	}
+	s.mongo = cluster.Secret()
 }

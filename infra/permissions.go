@@ -1,6 +1,8 @@
 package main
 
 import (
+	"slices"
+
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslogs"
@@ -50,6 +52,9 @@ func (s *Stack) permit(role awsiam.Role, function string, logs awslogs.LogGroup)
 				allow(role, secret.Ref(), "secretsmanager:GetSecretValue")
 			}
 		}
+	}
+	if s.mongo != nil && slices.Contains(a.Secrets, resource.MongoSecret) {
+		allow(role, s.mongo.SecretArn(), "secretsmanager:GetSecretValue")
 	}
 	if a.Signs && s.walletKey != nil {
 		allow(role, s.walletKey.KeyArn(), "kms:Sign", "kms:GetPublicKey")

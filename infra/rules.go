@@ -96,16 +96,13 @@ func checkBucket(b awss3.CfnBucket, fault func(rule, format string, args ...any)
 
 // checkEnvironment looks for values in variables that should be names of secrets.
 func checkEnvironment(f awslambda.CfnFunction, fault func(rule, format string, args ...any)) {
-	env, ok := f.Environment().(*awslambda.CfnFunction_EnvironmentProperty)
-	if !ok {
-		return
+	env, _ := awscdk.Stack_Of(f).Resolve(f.Environment()).(map[string]any)
+	vars, _ := env["variables"].(map[string]any)
+	if vars == nil {
+		vars, _ = env["Variables"].(map[string]any)
 	}
-	vars, ok := env.Variables.(*map[string]*string)
-	if !ok {
-		return
-	}
-	for k, v := range *vars {
-		if v != nil && (strings.Contains(*v, "PRIVATE KEY") || strings.Contains(*v, "@") && strings.Contains(*v, "://")) {
+	for k, v := range vars {
+		if v, _ := v.(string); strings.Contains(v, "PRIVATE KEY") || strings.Contains(v, "@") && strings.Contains(v, "://") {
 			fault("SECRET", "the variable %s holds a secret", k)
 		}
 	}

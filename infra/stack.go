@@ -30,7 +30,8 @@ type Stack struct {
 	queues    map[string]awssqs.Queue
 	functions map[string]awslambda.Function
 	secrets   map[string]awssecretsmanager.CfnSecret
-	runner    *batchRunner // nil without snos.image
+	mongo     awssecretsmanager.ISecret // of the database that the stack makes
+	runner    *batchRunner              // nil without snos.image
 }
 
 // StackName is the name of a chain's stack.
