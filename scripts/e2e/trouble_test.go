@@ -58,7 +58,7 @@ func killed(t *testing.T, round int) (kills, pauses int) {
 	}
 	slices.Sort(names)
 	step := 0
-	w.settle(t, 4*time.Minute, func() {
+	w.settle(t, 7*time.Minute, func() {
 		step++
 		if b := w.binaries[names[r.IntN(len(names))]]; step%4 == 0 && (kills < 12 || soak(t) > 0) && b.KillOne(r) {
 			kills++
