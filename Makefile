@@ -22,7 +22,7 @@ lint: .tools/bin/golangci-lint-$(GOLANGCI) ## gofmt, go vet, staticcheck and the
 	@mv .tools/bin/golangci-lint $@
 
 .PHONY: tools
-tools: ## Install what the tests need (mongod, moto, Redis, anvil) from the registries into .tools
+tools: ## Install what the tests need (mongod, moto, Redis, anvil, the CDK) from the registries into .tools
 	@scripts/testenv/install
 
 .PHONY: test
@@ -100,8 +100,7 @@ CHAINS ?= infra/chains.yaml
 STACKS ?= --all
 
 .tools/cdk/node_modules/.bin/cdk: infra/package.json infra/package-lock.json
-	@mkdir -p .tools/cdk && cp $^ .tools/cdk/ && cd .tools/cdk && npm ci --no-fund --no-audit --loglevel=error
-	@touch $@
+	@scripts/testenv/install cdk && touch $@
 
 .PHONY: synth deploy diff destroy
 synth: .tools/cdk/node_modules/.bin/cdk ## Check the chains' configuration and write their templates to cdk.out (CHAINS=infra/chains.yaml)

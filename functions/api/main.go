@@ -3,4 +3,4 @@ package main
 
 import "github.com/madara-orchestrator/orchestrator/shared/setup/cloud"
 
-func main() { cloud.Main(wire) }
+func main() { cloud.MainOr(wire, unready) }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 
+	"github.com/madara-orchestrator/orchestrator/shared/controller/route"
 	"github.com/madara-orchestrator/orchestrator/shared/service/admin"
 	"github.com/madara-orchestrator/orchestrator/shared/setup"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud"
@@ -41,3 +42,6 @@ func wire(ctx context.Context, p *cloud.Process) (any, error) {
 	}
 	return core.API(a).Handle, nil
 }
+
+// unready answers while something lacks, such as a secret's value: the reason is at /ready.
+func unready(err error) any { return route.NewUnready(err).Handle }

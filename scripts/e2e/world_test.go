@@ -21,9 +21,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/madara-orchestrator/orchestrator/scripts/emulator"
 	"github.com/madara-orchestrator/orchestrator/scripts/platform"
 	"github.com/madara-orchestrator/orchestrator/scripts/sandbox"
 	"github.com/madara-orchestrator/orchestrator/scripts/testenv"
+	"github.com/madara-orchestrator/orchestrator/shared/config"
 	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
 )
@@ -76,18 +78,26 @@ type world struct {
 	platform *platform.Platform
 	logs     *logs
 
-	mongo, ethereum, aws string // URLs
-	invoked              atomic.Int32
+	bin                       string // folder of the compiled functions
+	mongo, ethereum, aws, api string // URLs; api is aws with Lambda's Invoke
+	invoked                   atomic.Int32
+
+	mu     sync.Mutex
+	broken []string // requests that the emulator answered with 5xx
 }
 
-func newWorld(t *testing.T, o sandbox.Options) *world {
+// newWorld starts a deployment. ready, if any, are called before its resources are made.
+func newWorld(t *testing.T, o sandbox.Options, ready ...func(*world)) *world {
 	t.Helper()
 	bin, err := build()
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{name: o.Name, logs: &logs{}, binaries: map[string]*platform.Binary{}}
-	o.AWS, o.Redis = testenv.Moto(t), testenv.Redis(t)
+	w := &world{name: o.Name, logs: &logs{}, binaries: map[string]*platform.Binary{}, bin: bin}
+	if o.AWS == "" {
+		o.AWS = testenv.Moto(t)
+	}
+	o.Redis = testenv.Redis(t)
 	if o.Mongo == "" {
 		o.Mongo = testenv.Mongod(t)
 	}
@@ -96,13 +106,17 @@ func newWorld(t *testing.T, o sandbox.Options) *world {
 	if o.Settings == nil {
 		o.Settings = map[string]string{}
 	}
-	o.Settings["AWS_ENDPOINT"] = w.lambdaAPI(t, o.AWS)
+	w.api = w.lambdaAPI(t, o.AWS)
+	o.Settings["AWS_ENDPOINT"] = w.api
+	for _, f := range ready {
+		f(w)
+	}
 	w.Sandbox, err = sandbox.Start(t.Context(), o)
 	t.Cleanup(w.Close)
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.platform = w.newPlatform(t, bin)
+	w.platform = w.newPlatform(t)
 	return w
 }
 
@@ -116,6 +130,14 @@ func (w *world) lambdaAPI(t *testing.T, emulator string) string {
 	mux := http.NewServeMux()
 	proxy := httputil.NewSingleHostReverseProxy(target)
 	proxy.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError) // of callers that were killed
+	proxy.ModifyResponse = func(r *http.Response) error {
+		if r.StatusCode >= 500 {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.broken = append(w.broken, fmt.Sprintf("%s %s: %d", r.Request.Method, r.Request.URL.Path, r.StatusCode))
+		}
+		return nil
+	}
 	mux.Handle("/", proxy)
 	mux.HandleFunc("POST /2015-03-31/functions/{name}/invocations", func(rw http.ResponseWriter, r *http.Request) {
 		b := w.binaries[strings.TrimPrefix(r.PathValue("name"), resource.Physical(w.name, ""))]
@@ -139,19 +161,21 @@ func (w *world) lambdaAPI(t *testing.T, emulator string) string {
 	return s.URL
 }
 
-func (w *world) newPlatform(t *testing.T, bin string) *platform.Platform {
+// serverErrors are the requests that the emulator answered with 5xx.
+func (w *world) serverErrors() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.broken)
+}
+
+// newPlatform runs what shared/resource describes, with the sandbox's environment.
+func (w *world) newPlatform(t *testing.T) *platform.Platform {
 	t.Helper()
-	p := &platform.Platform{
-		Queues: w.Queues, Functions: map[string]platform.Function{}, Timeouts: map[string]time.Duration{}, Trigger: resource.FnTrigger,
-		LongPoll: 2 * time.Second, Log: slog.New(slog.DiscardHandler),
-	}
+	p := w.emptyPlatform()
 	for _, f := range resource.Functions() {
-		if f.Name == resource.FnAPI || !slices.Contains(f.Layers, schedule.L2) {
-			continue
+		if f.Name != resource.FnAPI && slices.Contains(f.Layers, schedule.L2) {
+			w.run(t, p, f.Name, f.Timeout, w.Env)
 		}
-		b := &platform.Binary{Path: filepath.Join(bin, f.Name), Name: f.Name, Env: w.Env, Logs: w.logs, Timeout: f.Timeout}
-		t.Cleanup(b.Close)
-		w.binaries[f.Name], p.Functions[f.Name], p.Timeouts[f.Name] = b, b, f.Timeout
 	}
 	for _, q := range resource.Queues() {
 		if slices.Contains(q.Layers, schedule.L2) {
@@ -166,6 +190,36 @@ func (w *world) newPlatform(t *testing.T, bin string) *platform.Platform {
 		}
 	}
 	return p
+}
+
+func (w *world) emptyPlatform() *platform.Platform {
+	return &platform.Platform{
+		Queues: w.Queues, Functions: map[string]platform.Function{}, Timeouts: map[string]time.Duration{}, Trigger: resource.FnTrigger,
+		LongPoll: 2 * time.Second, Log: slog.New(slog.DiscardHandler),
+	}
+}
+
+// run adds a compiled function to a platform.
+func (w *world) run(t *testing.T, p *platform.Platform, name string, timeout time.Duration, env []string) {
+	t.Helper()
+	b := &platform.Binary{Path: filepath.Join(w.bin, name), Name: name, Env: env, Logs: w.logs, Timeout: timeout}
+	t.Cleanup(b.Close)
+	w.binaries[name], p.Functions[name], p.Timeouts[name] = b, b, timeout
+}
+
+// usePlatform runs what was deployed: its mappings, its schedules, its functions with their own environments.
+func (w *world) usePlatform(t *testing.T, d *deployed) {
+	t.Helper()
+	p := w.emptyPlatform()
+	p.Mappings, p.Ticks = d.mappings, d.ticks
+	for name, f := range d.functions {
+		env := []string{"AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", "AWS_REGION=" + emulator.Region, config.Prefix + "AWS_ENDPOINT=" + w.api}
+		for k, v := range f.env {
+			env = append(env, k+"="+v)
+		}
+		w.run(t, p, strings.TrimPrefix(name, resource.Physical(w.name, "")), time.Duration(f.timeout)*time.Second, env)
+	}
+	w.platform = p
 }
 
 // settle runs the platform until the contract holds the chain's head. beside, if any, is called again and again meanwhile.

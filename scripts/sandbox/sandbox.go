@@ -13,6 +13,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/ethclient"
 
@@ -39,6 +40,9 @@ type Options struct {
 	Visibility           time.Duration     // of queues; 0 as in the cloud
 	Prover               string            // mock, atlantic or sharp; "" is mock
 	Settings             map[string]string // beside or instead of the sandbox's own, without the prefix
+	// Deploy, when set, makes the resources instead of emulator.Provision: it is given the settings of a deployment, without
+	// those that name resources, and the values of its secrets by name.
+	Deploy func(settings, secrets map[string]string) (emulator.Stack, error)
 }
 
 // RunnerToken is the secret token of the SNOS runner.
@@ -93,7 +97,19 @@ func Start(ctx context.Context, o Options) (*Sandbox, error) {
 	for name, value := range prover.secrets {
 		secrets[o.Name+"/"+name] = value
 	}
-	stack, err := emulator.Provision(ctx, cfg, emulator.Options{Chain: o.Name, Layer: schedule.L2, Visibility: o.Visibility, Secrets: secrets})
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return s, fmt.Errorf("serve the SNOS runner: %w", err)
+	}
+	s.closers = append(s.closers, func() { _ = l.Close() })
+	settings := map[string]string{
+		"CHAIN_ID": s.Chain.ChainID(), "CHAIN_RPC": s.Chain.URL(), "CHAIN_FEEDER_GATEWAY": s.Chain.GatewayURL(), "CHAIN_MAX_BLOCK": fmt.Sprint(s.Last),
+		"SETTLEMENT_RPC": o.Ethereum, "SETTLEMENT_CHAIN_ID": id, "SETTLEMENT_CONTRACT": d.Core.Hex(), "SETTLEMENT_VERIFIER": d.Registry.Hex(),
+		"SETTLEMENT_KEY_SECRET": o.Name + "/wallet", "SNOS_URL": "http://" + l.Addr().String(), "SNOS_TOKEN_SECRET": o.Name + "/runner",
+		"BATCH_BLOCKS": "5", "BATCH_SNOS_BLOCKS": "2", "PACE": "20", "REDIS_URL": o.Redis,
+	}
+	maps.Copy(settings, prover.settings)
+	stack, err := o.deploy(ctx, cfg, settings, secrets)
 	if err != nil {
 		return s, err
 	}
@@ -103,24 +119,27 @@ func Start(ctx context.Context, o Options) (*Sandbox, error) {
 		return s, err
 	}
 	s.closers = append(s.closers, func() { _ = s.DB.Close(context.WithoutCancel(ctx)) })
-	runner, err := s.runner(s3.New(cfg, stack.Bucket, true))
-	if err != nil {
+	if err := s.serveRunner(l, s3.New(cfg, stack.Bucket, true)); err != nil {
 		return s, err
 	}
-	settings := map[string]string{
-		"CHAIN_NAME": o.Name, "CHAIN_LAYER": "l2", "CHAIN_ID": s.Chain.ChainID(), "CHAIN_RPC": s.Chain.URL(), "CHAIN_FEEDER_GATEWAY": s.Chain.GatewayURL(),
-		"CHAIN_MAX_BLOCK": fmt.Sprint(s.Last), "MONGO_URI": o.Mongo, "AWS_ENDPOINT": o.AWS, "AWS_BUCKET": stack.Bucket, "AWS_TOPIC_ARN": stack.TopicARN,
-		"AWS_BUS": stack.Bus, "SETTLEMENT_RPC": o.Ethereum, "SETTLEMENT_CHAIN_ID": id, "SETTLEMENT_CONTRACT": d.Core.Hex(), "SETTLEMENT_VERIFIER": d.Registry.Hex(),
-		"SETTLEMENT_KEY_SECRET": o.Name + "/wallet", "SNOS_URL": runner, "SNOS_TOKEN_SECRET": o.Name + "/runner",
-		"BATCH_BLOCKS": "5", "BATCH_SNOS_BLOCKS": "2", "PACE": "20", "REDIS_URL": o.Redis,
-	}
-	maps.Copy(settings, prover.settings)
+	maps.Copy(settings, map[string]string{
+		"CHAIN_NAME": o.Name, "CHAIN_LAYER": "l2", "MONGO_URI": o.Mongo, "AWS_ENDPOINT": o.AWS, "AWS_BUCKET": stack.Bucket,
+		"AWS_TOPIC_ARN": stack.TopicARN, "AWS_BUS": stack.Bus,
+	})
 	maps.Copy(settings, o.Settings)
 	s.Env = []string{"AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", "AWS_REGION=" + emulator.Region, "PATH=" + os.Getenv("PATH")}
 	for k, v := range settings {
 		s.Env = append(s.Env, config.Prefix+k+"="+v)
 	}
 	return s, nil
+}
+
+// deploy makes the resources.
+func (o Options) deploy(ctx context.Context, cfg aws.Config, settings, secrets map[string]string) (emulator.Stack, error) {
+	if o.Deploy != nil {
+		return o.Deploy(maps.Clone(settings), secrets)
+	}
+	return emulator.Provision(ctx, cfg, emulator.Options{Chain: o.Name, Layer: schedule.L2, Visibility: o.Visibility, Secrets: secrets})
 }
 
 // contracts deploys the contracts and sends the chain's messages to the core contract.
@@ -154,22 +173,18 @@ func (s *Sandbox) contracts(ctx context.Context, url string) (devethereum.Deploy
 	return d, id.String(), err
 }
 
-// runner serves the development SNOS runner over HTTP, on the same bucket.
-func (s *Sandbox) runner(store *s3.Store) (string, error) {
+// serveRunner serves the development SNOS runner over HTTP, on the deployment's bucket.
+func (s *Sandbox) serveRunner(l net.Listener, store *s3.Store) error {
 	src, err := starknet.New(starknet.Config{URL: s.Chain.URL(), GatewayURL: s.Chain.GatewayURL()}, starknet.Deps{})
 	if err != nil {
-		return "", err
+		return err
 	}
 	r, err := dev.New(dev.Options{Source: src, Artifacts: store})
 	if err != nil {
-		return "", err
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", fmt.Errorf("serve the SNOS runner: %w", err)
+		return err
 	}
 	srv := &http.Server{Handler: httprunner.NewHandler(r, RunnerToken), ReadHeaderTimeout: 10 * time.Second}
 	go func() { _ = srv.Serve(l) }()
 	s.closers = append(s.closers, func() { _ = srv.Close() })
-	return "http://" + l.Addr().String(), nil
+	return nil
 }

@@ -40,13 +40,10 @@ type tool struct {
 
 var (
 	mongod = &tool{
-		name: "mongod",
-		command: func(root string, port int, dir string) *exec.Cmd {
-			return exec.Command(filepath.Join(root, "mongo/fiftyone/db/bin/mongod"), "--dbpath", dir, "--port", strconv.Itoa(port),
-				"--bind_ip", "127.0.0.1", "--wiredTigerCacheSizeGB", "0.25", "--nounixsocket", "--setParameter", "diagnosticDataCollectionEnabled=false")
-		},
-		url:   func(port int) string { return fmt.Sprintf("mongodb://127.0.0.1:%d", port) },
-		ready: dial,
+		name:    "mongod",
+		command: mongodCommand(),
+		url:     func(port int) string { return fmt.Sprintf("mongodb://127.0.0.1:%d", port) },
+		ready:   dial,
 	}
 	moto = &tool{
 		name: "moto",
@@ -75,6 +72,26 @@ var (
 		ready: dial,
 	}
 )
+
+// mongodCommand runs mongod with further arguments.
+func mongodCommand(more ...string) func(root string, port int, dir string) *exec.Cmd {
+	return func(root string, port int, dir string) *exec.Cmd {
+		return exec.Command(filepath.Join(root, "mongo/fiftyone/db/bin/mongod"), append([]string{
+			"--dbpath", dir, "--port", strconv.Itoa(port), "--bind_ip", "127.0.0.1", "--wiredTigerCacheSizeGB", "0.25", "--nounixsocket",
+			"--setParameter", "diagnosticDataCollectionEnabled=false",
+		}, more...)...)
+	}
+}
+
+// MongodTLS returns the URI of a mongod of the test's own that answers with TLS alone, as localhost, with the key and
+// certificate of a PEM file.
+func MongodTLS(t testing.TB, pem string) string {
+	t.Helper()
+	o := mongod.another()
+	o.command = mongodCommand("--tlsMode", "requireTLS", "--tlsCertificateKeyFile", pem)
+	o.url = func(port int) string { return fmt.Sprintf("mongodb://localhost:%d", port) }
+	return o.get(t)
+}
 
 // Mongod returns the URI of a mongod of its own for this test binary. Use a database of your own in it.
 func Mongod(t testing.TB) string { t.Helper(); return mongod.get(t) }
@@ -119,10 +136,14 @@ func newAnvil(args ...string) *tool {
 }
 
 // MongodAlone returns the URI of a mongod that no other test uses, so that it may be paused.
-func MongodAlone(t testing.TB) string {
-	t.Helper()
-	o := &tool{name: mongod.name, command: mongod.command, url: mongod.url, ready: mongod.ready}
-	return o.get(t)
+func MongodAlone(t testing.TB) string { t.Helper(); return mongod.another().get(t) }
+
+// MotoAlone returns the endpoint of an AWS emulator that no other test uses, so that everything in it is the test's own.
+func MotoAlone(t testing.TB) string { t.Helper(); return moto.another().get(t) }
+
+// another is a further one of the same component.
+func (o *tool) another() *tool {
+	return &tool{name: o.name, command: o.command, url: o.url, ready: o.ready}
 }
 
 // get starts the component if it is not running.

@@ -62,7 +62,8 @@ type Chain struct {
 // Mongo is the database.
 type Mongo struct {
 	URI       string `env:"URI"`        // where it carries no password
-	URISecret string `env:"URI_SECRET"` // name of the secret that is the URI
+	URISecret string `env:"URI_SECRET"` // name of the secret that is the URI, or a DocumentDB cluster's login as AWS keeps it
+	CAFile    string `env:"CA_FILE"`    // PEM certificates of the only authorities that are trusted; "": the system's
 	Database  string `env:"DATABASE"`
 	PoolSize  uint64 `env:"POOL_SIZE" envDefault:"2"`
 }

@@ -12,7 +12,7 @@ func valid() map[string]string {
 	return map[string]string{
 		"CHAIN_NAME": "dev", "CHAIN_LAYER": "l2", "CHAIN_ID": "SN_DEV", "CHAIN_RPC": "http://127.0.0.1:9944",
 		"MONGO_URI": "mongodb://127.0.0.1:27017", "AWS_BUCKET": "b", "AWS_TOPIC_ARN": "arn", "AWS_BUS": "bus",
-		"SETTLEMENT_RPC": "http://127.0.0.1:8545", "SETTLEMENT_CHAIN_ID": "31337", "SETTLEMENT_CONTRACT": "0x1",
+		"SETTLEMENT_RPC": "http://127.0.0.1:8545", "SETTLEMENT_CHAIN_ID": "31337", "SETTLEMENT_CONTRACT": "0x0000000000000000000000000000000000000001",
 		"SETTLEMENT_KEY_SECRET": "key", "SNOS_URL": "http://127.0.0.1:9000",
 	}
 }
@@ -92,6 +92,8 @@ func TestFaults(t *testing.T) {
 		"not a number":          {map[string]string{"BATCH_BLOCKS": "many"}, "Blocks"},
 		"negative fee cap":      {map[string]string{"SETTLEMENT_FEE_CAP": "-1"}, "SETTLEMENT_FEE_CAP"},
 		"unknown prover":        {map[string]string{"PROVER_KIND": "oracle"}, "PROVER_KIND"},
+		"address":               {map[string]string{"SETTLEMENT_CONTRACT": "0x1"}, "want an Ethereum address"},
+		"name of a chain":       {map[string]string{"SETTLEMENT_CHAIN_ID": "SN_SEPOLIA"}, "want Ethereum's chain id in decimal"},
 		"no runner":             {map[string]string{"SNOS_URL": ""}, "SNOS_URL: missing"},
 		"registrar's key only":  {map[string]string{"PROVER_KEY_SECRET": "x"}, "PROVER_KEY_SECRET"},
 		"atlantic without key":  {atlantic("PROVER_KEY_SECRET", ""), "PROVER_KEY_SECRET: missing"},

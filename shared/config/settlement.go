@@ -1,6 +1,7 @@
 package config
 
 import (
+	"regexp"
 	"strings"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
@@ -13,6 +14,8 @@ const (
 	StarknetLayer = "starknet"
 )
 
+var ethereumAddress = regexp.MustCompile(`^0x[0-9a-fA-F]{40}$`)
+
 // kindFaults checks what only one kind of settlement layer has.
 func (s Settlement) kindFaults(f *faultList, layer schedule.Layer) {
 	f.oneOf("SETTLEMENT_KIND", s.Kind, EthereumLayer, StarknetLayer)
@@ -23,6 +26,10 @@ func (s Settlement) kindFaults(f *faultList, layer schedule.Layer) {
 	if s.Kind != StarknetLayer {
 		for _, o := range only {
 			f.check(o.value == "", o.name, "means nothing with SETTLEMENT_KIND %s", s.Kind)
+		}
+		f.check(strings.Trim(s.ChainID, "0123456789") == "", "SETTLEMENT_CHAIN_ID", "%.40q: want Ethereum's chain id in decimal, such as 1", s.ChainID)
+		for name, a := range map[string]string{"SETTLEMENT_CONTRACT": s.Contract, "SETTLEMENT_VERIFIER": s.Verifier} {
+			f.check(a == "" || ethereumAddress.MatchString(a), name, "%.80q: want an Ethereum address, 0x and 40 hex digits", a)
 		}
 		return
 	}

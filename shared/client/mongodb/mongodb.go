@@ -25,6 +25,8 @@ import (
 type Config struct {
 	URI      string // a secret: it may carry credentials
 	Database string
+	// CAFile, when set, holds the PEM certificates of the only authorities that are trusted, as DocumentDB needs; it implies TLS.
+	CAFile string
 	// PoolSize bounds the connections of this process: concurrency of the functions times this must stay below the
 	// server's limit. 0 is 2.
 	PoolSize uint64
@@ -60,6 +62,13 @@ func Connect(c Config) (*DB, error) {
 		SetReadConcern(readconcern.Majority()).
 		SetWriteConcern(writeconcern.Majority()).
 		SetMonitor(c.Monitor)
+	if c.CAFile != "" {
+		trusted, err := trust(c.CAFile)
+		if err != nil {
+			return nil, fmt.Errorf("connect to MongoDB: %w", err)
+		}
+		o.SetTLSConfig(trusted)
+	}
 	if o.Validate() != nil {
 		return nil, errors.New("connect to MongoDB: the URI is not valid (it is not shown, it may carry a password)")
 	}

@@ -188,6 +188,20 @@ func TestNotReady(t *testing.T) {
 	}
 }
 
+// A deployment that lacks something is alive and says what it lacks.
+func TestUnready(t *testing.T) {
+	t.Parallel()
+	h := route.NewUnready(errors.New("secret mychain/wallet has no value: put it"))
+	for path, want := range map[string]struct {
+		status int
+		text   string
+	}{"/health": {200, "ok"}, "/ready": {503, "mychain/wallet has no value"}, "/jobs": {503, "see /ready"}} {
+		if out := call(t, h, get("GET", path, "", "")); out.StatusCode != want.status || !strings.Contains(out.Body, want.text) {
+			t.Errorf("%s: %d %s", path, out.StatusCode, out.Body)
+		}
+	}
+}
+
 // The hook tells nobody whether there is such a job.
 func TestHookTellsNothing(t *testing.T) {
 	t.Parallel()

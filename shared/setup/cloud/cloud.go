@@ -64,12 +64,15 @@ func (p *Process) Core(ctx context.Context) (setup.Core, error) {
 		if uri, err = p.Secrets.Get(ctx, c.Mongo.URISecret); err != nil {
 			return setup.Core{}, err
 		}
+		if uri, err = mongodb.URI(uri); err != nil {
+			return setup.Core{}, fmt.Errorf("secret %s: %w", c.Mongo.URISecret, err)
+		}
 	}
 	database := c.Mongo.Database
 	if database == "" {
 		database = "orchestrator_" + c.Chain.Name
 	}
-	db, err := mongodb.Connect(mongodb.Config{URI: uri, Database: database, PoolSize: c.Mongo.PoolSize})
+	db, err := mongodb.Connect(mongodb.Config{URI: uri, CAFile: c.Mongo.CAFile, Database: database, PoolSize: c.Mongo.PoolSize})
 	if err != nil {
 		return setup.Core{}, err
 	}
@@ -102,10 +105,19 @@ type Wire func(ctx context.Context, p *Process) (any, error)
 // errors alarm, and what is mended takes effect without a deployment.
 func Main(wire Wire) { lambda.Start(NewHandler(os.Environ(), wire)) }
 
+// MainOr is Main for a function whose callers wait for an answer: until it can be put together, invocations go to what
+// instead makes of the reason.
+func MainOr(wire Wire, instead func(error) any) {
+	h := NewHandler(os.Environ(), wire)
+	h.instead = instead
+	lambda.Start(h)
+}
+
 // Handler puts a function together at its first invocation that can.
 type Handler struct {
 	environ []string
 	wire    Wire
+	instead func(error) any // nil: the invocation fails
 
 	mu    sync.Mutex
 	ready lambda.Handler
@@ -119,6 +131,9 @@ func (h *Handler) Invoke(ctx context.Context, event []byte) ([]byte, error) {
 	f, err := h.function(ctx)
 	if err != nil {
 		slog.ErrorContext(ctx, "the function can't be put together", "error", err)
+		if h.instead != nil {
+			return lambda.NewHandler(h.instead(err)).Invoke(ctx, event)
+		}
 		return nil, err
 	}
 	return f.Invoke(ctx, event)

@@ -1,0 +1,57 @@
+package mongodb
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+)
+
+// login is what AWS keeps in the secret of a DocumentDB cluster.
+type login struct {
+	Host     string      `json:"host"`
+	Port     json.Number `json:"port"` // a number or a string of digits
+	Username string      `json:"username"`
+	Password string      `json:"password"`
+}
+
+// URI makes a connection URI of a secret: either it is one, or it is the JSON object that AWS keeps for a DocumentDB cluster
+// (host, port, username, password), which is reached with TLS and without retryable writes, which DocumentDB has not. Errors never show
+// the secret.
+func URI(secret string) (string, error) {
+	if !strings.HasPrefix(secret, "{") {
+		return secret, nil
+	}
+	var l login
+	if json.Unmarshal([]byte(secret), &l) != nil {
+		return "", errors.New("the database's secret begins as a JSON object and does not decode: want host, port, username and password, or a URI")
+	}
+	port, err := strconv.ParseUint(l.Port.String(), 10, 16)
+	if err != nil || l.Host == "" || l.Username == "" || l.Password == "" {
+		return "", errors.New("the database's secret lacks one of host, port, username and password")
+	}
+	u := url.URL{
+		Scheme: "mongodb", User: url.UserPassword(l.Username, l.Password), Host: net.JoinHostPort(l.Host, strconv.FormatUint(port, 10)),
+		Path: "/", RawQuery: "tls=true&retryWrites=false&authSource=admin",
+	}
+	return u.String(), nil
+}
+
+// trust reads a file of PEM certificates, the only authorities that are then trusted.
+func trust(path string) (*tls.Config, error) {
+	pem, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("the database's certificate authorities: %w", err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("the database's certificate authorities: %s holds no PEM certificate", path)
+	}
+	return &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}, nil
+}
