@@ -22,12 +22,16 @@ lint: .tools/bin/golangci-lint-$(GOLANGCI) ## gofmt, go vet, staticcheck and the
 	@mv .tools/bin/golangci-lint $@
 
 .PHONY: tools
-tools: ## Install what the tests need (mongod, moto, Redis, anvil, the CDK) from the registries into .tools
+tools: ## Install what the tests need (mongod, moto, Redis, anvil, schemathesis, the CDK) from the registries into .tools
 	@scripts/testenv/install
 
 .PHONY: test
 test: tools ## Install what the tests need and run them
 	ORCHESTRATOR_REQUIRE_TOOLS=1 $(GO) test ./...
+
+.PHONY: test-api
+test-api: tools ## Let schemathesis try the HTTP API thoroughly (API_EXAMPLES=300 requests an operation)
+	ORCHESTRATOR_REQUIRE_TOOLS=1 ORCHESTRATOR_API_EXAMPLES=$(or $(API_EXAMPLES),300) $(GO) test -count=1 -v -run 'Schemathesis|OpenAPI' ./shared/controller/route
 
 .PHONY: contracts
 contracts: ## Compile the development contracts (npm solc); their bytecode is committed

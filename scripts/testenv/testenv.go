@@ -301,3 +301,21 @@ func (w *tail) String() string {
 	defer w.mu.Unlock()
 	return strings.TrimSpace(w.b.String())
 }
+
+// Program returns the path of an installed program, such as "schemathesis/bin/schemathesis". Where it is missing the test is
+// skipped, or fails if Require is set.
+func Program(t testing.TB, name string) string {
+	t.Helper()
+	root, err := Tools()
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(root, name)
+	if _, err := os.Stat(path); err != nil {
+		if os.Getenv(Require) != "" {
+			t.Fatalf("%s: %v", name, err)
+		}
+		t.Skipf("%s is not here: install it with `make tools`", name)
+	}
+	return path
+}

@@ -2,13 +2,18 @@ package route
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/base64"
 	"net/http"
 	"net/url"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/aws/aws-lambda-go/events"
+
+	"github.com/madara-orchestrator/orchestrator/shared/service/admin"
 )
 
 // Handle serves one request of API Gateway.
@@ -21,6 +26,9 @@ func (h *Handler) Handle(ctx context.Context, e events.APIGatewayV2HTTPRequest) 
 		h.ServeHTTP(w, r)
 	}
 	out := events.APIGatewayV2HTTPResponse{StatusCode: w.code(), Headers: map[string]string{}, Body: w.body.String()}
+	if e.RequestContext.HTTP.Method == http.MethodHead {
+		out.Body = ""
+	}
 	for k, vs := range w.header {
 		out.Headers[k] = strings.Join(vs, ", ")
 	}
@@ -47,15 +55,38 @@ func request(ctx context.Context, e events.APIGatewayV2HTTPRequest) (*http.Reque
 	if err != nil {
 		return nil, err
 	}
-	u.RawQuery = e.RawQueryString
-	r, err := http.NewRequestWithContext(ctx, e.RequestContext.HTTP.Method, u.String(), bytes.NewReader(body))
+	// Nothing of the path is a query or a host, whatever it looks like.
+	u = &url.URL{Path: u.Path, RawPath: u.RawPath, RawQuery: e.RawQueryString}
+	ctx = context.WithValue(ctx, caller{}, identity(e.RequestContext.Authorizer))
+	r, err := http.NewRequestWithContext(ctx, e.RequestContext.HTTP.Method, "/", bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
+	r.URL, r.Host = u, e.RequestContext.DomainName
 	for k, v := range e.Headers {
 		r.Header.Set(k, v)
 	}
 	return r, nil
+}
+
+// identity is whom the gateway authenticated, as much of it as an order keeps; "" for nobody.
+func identity(a *events.APIGatewayV2HTTPRequestContextAuthorizerDescription) string {
+	who := ""
+	switch {
+	case a == nil:
+		return ""
+	case a.IAM != nil:
+		who = a.IAM.UserARN
+	case a.JWT != nil:
+		who = cmp.Or(a.JWT.Claims["sub"], a.JWT.Claims["client_id"], "a token without sub")
+	}
+	who = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || r == utf8.RuneError {
+			return '?'
+		}
+		return r
+	}, who)
+	return string([]rune(who)[:min(utf8.RuneCountInString(who), admin.MaxBy)])
 }
 
 // recorder keeps an answer.

@@ -3,13 +3,14 @@
 package route
 
 import (
-	"context"
 	_ "embed"
 	"encoding/json"
 	"errors"
-	"io"
+	"fmt"
 	"log/slog"
 	"net/http"
+	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -25,25 +26,34 @@ type Handler struct {
 	Admin   bool
 	Log     *slog.Logger
 	mux     *http.ServeMux
+	routes  []string // the mux's patterns, which openapi.yaml is held against
 }
 
 //go:embed status.html
 var statusPage []byte
 
+// openAPI describes every route.
+//
+//go:embed openapi.yaml
+var openAPI []byte
+
 // maxBody bounds a request's body in bytes: orders carry a reason and nothing more.
 const maxBody = 4 << 10
+
+// maxURL bounds path and query together, in bytes.
+const maxURL = 4 << 10
 
 // New returns the handler with its routes. hook reads a prover's own webhooks; nil: there are none.
 func New(s *admin.Service, adminRoutes bool, hook ProverHook, log *slog.Logger) *Handler {
 	h := &Handler{Service: s, Admin: adminRoutes, Log: log, mux: http.NewServeMux()}
-	get := func(path string, f func(*http.Request) (any, error)) { h.mux.HandleFunc("GET "+path, h.answer(f)) }
-	h.mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	get := func(path string, f func(*http.Request) (any, error)) { h.route("GET "+path, h.answer(f)) }
+	h.route("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'")
-		_, _ = w.Write(statusPage)
+		write(w, "text/html; charset=utf-8", statusPage)
 	})
+	h.route("GET /openapi.yaml", func(w http.ResponseWriter, _ *http.Request) { write(w, "application/yaml", openAPI) })
 	get("/health", func(*http.Request) (any, error) { return alive, nil })
-	h.mux.HandleFunc("GET /ready", h.ready)
+	h.route("GET /ready", h.ready)
 	get("/lag", func(r *http.Request) (any, error) { return s.Lag(r.Context()) })
 	get("/jobs", h.listJobs)
 	get("/jobs/{id}", func(r *http.Request) (any, error) { return s.JobByID(r.Context(), r.PathValue("id")) })
@@ -62,12 +72,12 @@ func New(s *admin.Service, adminRoutes bool, hook ProverHook, log *slog.Logger) 
 		}
 		return s.BatchOfBlock(r.Context(), n)
 	})
-	h.mux.HandleFunc("POST /hooks/prover/{token}", func(w http.ResponseWriter, r *http.Request) {
+	h.route("POST /hooks/prover/{token}", func(w http.ResponseWriter, r *http.Request) {
 		s.Hook(r.Context(), r.PathValue("token"))
 		w.WriteHeader(http.StatusAccepted) // whether there is such a job is not told
 	})
 	if hook != nil {
-		h.mux.HandleFunc("POST "+atlanticHooks+"{token}", func(w http.ResponseWriter, r *http.Request) { h.proverHook(w, r, hook) })
+		h.route("POST "+atlanticHooks+"{token}", func(w http.ResponseWriter, r *http.Request) { h.proverHook(w, r, hook) })
 	}
 	if adminRoutes {
 		h.order("/jobs/{id}/process", s.Process)
@@ -75,6 +85,12 @@ func New(s *admin.Service, adminRoutes bool, hook ProverHook, log *slog.Logger) 
 		h.order("/jobs/{id}/retry", s.Retry)
 	}
 	return h
+}
+
+// route adds a route.
+func (h *Handler) route(pattern string, f http.HandlerFunc) {
+	h.routes = append(h.routes, pattern)
+	h.mux.HandleFunc(pattern, f)
 }
 
 // ServeHTTP implements http.Handler.
@@ -88,11 +104,63 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, most)
 	defer func() {
 		if v := recover(); v != nil {
-			h.log().ErrorContext(r.Context(), "panic in the API", "path", r.URL.Path, "panic", v)
+			h.log().ErrorContext(r.Context(), "panic in the API", "route", h.pattern(r), "panic", v)
 			problem(w, http.StatusInternalServerError, "something went wrong inside; it is logged")
 		}
 	}()
-	h.mux.ServeHTTP(w, r)
+	if h.known(w, r) {
+		h.mux.ServeHTTP(w, r)
+	}
+}
+
+// pattern is the route of a request, for logs: a path may hold a webhook's secret.
+func (h *Handler) pattern(r *http.Request) string {
+	_, p := h.mux.Handler(r)
+	return p
+}
+
+// known says whether the mux has a route for the request and answers where it has none: the mux itself would answer with
+// text, or with a redirect to the path that it cleaned.
+func (h *Handler) known(w http.ResponseWriter, r *http.Request) bool {
+	path := r.URL.EscapedPath()
+	if len(path)+len(r.URL.RawQuery) > maxURL {
+		problem(w, http.StatusRequestURITooLong, fmt.Sprintf("path and query have more than %d bytes", maxURL))
+		return false
+	}
+	if _, err := url.ParseQuery(r.URL.RawQuery); err != nil {
+		problem(w, http.StatusBadRequest, "query: it does not decode; percent-encode what its values hold")
+		return false
+	}
+	if clean(path) && h.pattern(r) != "" {
+		return true
+	}
+	if allowed := h.methods(r); clean(path) && len(allowed) > 0 {
+		w.Header().Set("Allow", strings.Join(allowed, ", "))
+		problem(w, http.StatusMethodNotAllowed, "this route takes "+strings.Join(allowed, ", "))
+		return false
+	}
+	problem(w, http.StatusNotFound, "no such route: GET /openapi.yaml lists them; those that change something need ORCHESTRATOR_API_ADMIN=true")
+	return false
+}
+
+// clean says whether a path has no segment that means another path: "", "." or "..".
+func clean(path string) bool {
+	segments := strings.Split(strings.TrimPrefix(path, "/"), "/")
+	return len(segments) == 1 && segments[0] == "" ||
+		!slices.ContainsFunc(segments, func(s string) bool { return s == "" || s == "." || s == ".." })
+}
+
+// methods are those that the path of a request has routes for.
+func (h *Handler) methods(r *http.Request) []string {
+	var out []string
+	for _, m := range []string{http.MethodGet, http.MethodHead, http.MethodPost} {
+		other := *r
+		other.Method = m
+		if h.pattern(&other) != "" {
+			out = append(out, m)
+		}
+	}
+	return out
 }
 
 func (h *Handler) log() *slog.Logger {
@@ -115,6 +183,12 @@ func reply(w http.ResponseWriter, status int, v any) {
 	_ = json.NewEncoder(w).Encode(v) // the client has gone if this fails
 }
 
+// write answers with a file of ours.
+func write(w http.ResponseWriter, contentType string, b []byte) {
+	w.Header().Set("Content-Type", contentType)
+	_, _ = w.Write(b) // the client has gone if this fails
+}
+
 func (h *Handler) answer(f func(*http.Request) (any, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		v, err := f(r)
@@ -133,6 +207,12 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 	switch {
 	case errors.As(err, &large):
 		status = http.StatusRequestEntityTooLarge
+	case errors.Is(err, errAnonymous):
+		status = http.StatusUnauthorized
+	case errors.Is(err, errForeign):
+		status = http.StatusForbidden
+	case errors.Is(err, errMedia):
+		status = http.StatusUnsupportedMediaType
 	case errors.Is(err, admin.ErrInvalid):
 		status = http.StatusBadRequest
 	case errors.Is(err, admin.ErrUnknown), errors.Is(err, job.ErrNotFound), errors.Is(err, batch.ErrNotFound):
@@ -141,8 +221,11 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 		status = http.StatusConflict
 	}
 	detail := admin.Redact(err.Error())
+	if large != nil {
+		detail = fmt.Sprintf("the body has more than %d bytes", large.Limit)
+	}
 	if status == http.StatusInternalServerError {
-		h.log().ErrorContext(r.Context(), "API request failed", "path", r.URL.Path, "error", err)
+		h.log().ErrorContext(r.Context(), "API request failed", "route", h.pattern(r), "error", err)
 		detail = "something outside can't be reached; see /ready and the logs"
 	}
 	problem(w, status, detail)
@@ -161,21 +244,20 @@ func (h *Handler) ready(w http.ResponseWriter, r *http.Request) {
 func number(name, s string) (uint64, error) {
 	n, err := strconv.ParseUint(s, 10, 63)
 	if err != nil {
-		return 0, errors.Join(admin.ErrInvalid, errors.New(name+": want a decimal number"))
+		return 0, fmt.Errorf("%w: %s: want a decimal number below 2^63", admin.ErrInvalid, name)
 	}
 	return n, nil
 }
 
-// once returns a query parameter's only value; "" where it is not given.
-func once(r *http.Request, known ...string) (map[string]string, error) {
+// query returns what is given of the query's known parameters. Each may be given once, and with a value.
+func query(r *http.Request, known ...string) (map[string]string, error) {
 	out := map[string]string{}
 	for k, vs := range r.URL.Query() {
-		found := false
-		for _, name := range known {
-			found = found || name == k
+		if !slices.Contains(known, k) {
+			return nil, fmt.Errorf("%w: query: no parameter %.40q, want %s", admin.ErrInvalid, k, strings.Join(known, ", "))
 		}
-		if !found || len(vs) != 1 {
-			return nil, errors.Join(admin.ErrInvalid, errors.New("query: each of its parameters must be known and be given once"))
+		if len(vs) != 1 || vs[0] == "" {
+			return nil, fmt.Errorf("%w: query: give %s once and with a value, or leave it out", admin.ErrInvalid, k)
 		}
 		out[k] = vs[0]
 	}
@@ -183,71 +265,63 @@ func once(r *http.Request, known ...string) (map[string]string, error) {
 }
 
 func (h *Handler) listJobs(r *http.Request) (any, error) {
-	q, err := once(r, "type", "status", "limit", "cursor", "newest")
+	given, err := query(r, "type", "status", "limit", "cursor", "newest")
 	if err != nil {
 		return nil, err
 	}
-	query := admin.JobQuery{Cursor: q["cursor"], Newest: q["newest"] == "true"}
-	if q["type"] != "" {
-		if query.Type, err = job.ParseType(q["type"]); err != nil {
+	q := admin.JobQuery{Cursor: given["cursor"]}
+	if v, ok := given["type"]; ok {
+		if q.Type, err = job.ParseType(v); err != nil {
 			return nil, errors.Join(admin.ErrInvalid, err)
 		}
 	}
-	if q["status"] != "" {
-		st, err := job.ParseStatus(q["status"])
+	if v, ok := given["status"]; ok {
+		st, err := job.ParseStatus(v)
 		if err != nil {
 			return nil, errors.Join(admin.ErrInvalid, err)
 		}
-		query.Statuses = []job.Status{st}
+		q.Statuses = []job.Status{st}
 	}
-	if query.Limit, err = limit(q["limit"]); err != nil {
+	switch given["newest"] {
+	case "true":
+		q.Newest = true
+	case "", "false":
+	default:
+		return nil, fmt.Errorf("%w: newest: want true or false", admin.ErrInvalid)
+	}
+	if q.Limit, err = limit(given, admin.MaxJobs); err != nil {
 		return nil, err
 	}
-	return h.Service.ListJobs(r.Context(), query)
+	return h.Service.ListJobs(r.Context(), q)
 }
 
 func (h *Handler) listBatches(r *http.Request) (any, error) {
-	q, err := once(r, "before", "limit")
+	given, err := query(r, "before", "limit")
 	if err != nil {
 		return nil, err
 	}
 	before := uint64(0)
-	if q["before"] != "" {
-		if before, err = number("before", q["before"]); err != nil {
+	if v, ok := given["before"]; ok {
+		if before, err = number("before", v); err != nil {
 			return nil, err
 		}
 	}
-	n, err := limit(q["limit"])
+	n, err := limit(given, admin.MaxBatches)
 	if err != nil {
 		return nil, err
 	}
 	return h.Service.ListBatches(r.Context(), before, n)
 }
 
-func limit(s string) (int, error) {
-	if s == "" {
+// limit is the page's length that a query asks for; 0 where it does not.
+func limit(given map[string]string, most int) (int, error) {
+	v, ok := given["limit"]
+	if !ok {
 		return 0, nil
 	}
-	n, err := number("limit", s)
-	if err != nil || n == 0 || n > 1000 {
-		return 0, errors.Join(admin.ErrInvalid, errors.New("limit: want a number from 1 on"))
+	n, err := strconv.ParseUint(v, 10, 31)
+	if err != nil || n == 0 || n > uint64(most) {
+		return 0, fmt.Errorf("%w: limit: want a number from 1 to %d", admin.ErrInvalid, most)
 	}
 	return int(n), nil
-}
-
-// order adds a route for an order about one job.
-func (h *Handler) order(path string, f func(context.Context, string, admin.Order) (admin.Job, error)) {
-	h.mux.HandleFunc("POST "+path, h.answer(func(r *http.Request) (any, error) {
-		var body struct {
-			By       string `json:"by"`
-			Reason   string `json:"reason"`
-			Priority bool   `json:"priority"`
-		}
-		d := json.NewDecoder(r.Body)
-		d.DisallowUnknownFields()
-		if err := d.Decode(&body); err != nil && !errors.Is(err, io.EOF) {
-			return nil, errors.Join(admin.ErrInvalid, err)
-		}
-		return f(r.Context(), r.PathValue("id"), admin.Order{By: body.By, Reason: body.Reason, Priority: body.Priority})
-	}))
 }

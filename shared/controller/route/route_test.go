@@ -79,7 +79,8 @@ func call(t *testing.T, h *route.Handler, e events.APIGatewayV2HTTPRequest) even
 
 func get(method, path, query, body string) events.APIGatewayV2HTTPRequest {
 	e := events.APIGatewayV2HTTPRequest{RawPath: path, RawQueryString: query, Body: body}
-	e.RequestContext.HTTP.Method = method
+	e.Headers = map[string]string{"content-type": "application/json"}
+	e.RequestContext.HTTP.Method, e.RequestContext.Authorizer = method, signed
 	return e
 }
 

@@ -8,6 +8,8 @@ import (
 	"errors"
 	"log/slog"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
 	"github.com/madara-orchestrator/orchestrator/shared/core/event"
@@ -61,20 +63,36 @@ type Order struct {
 	Priority bool   // past the stage's queue; jobs only
 }
 
-// maxReason is the longest reason of an order, in bytes.
-const maxReason = 500
+// Bounds of an order's texts, in characters.
+const (
+	MaxReason = 500
+	MaxBy     = 200
+)
 
-// check refuses a reason that is missing where it is required, too long, or has control characters.
+// check refuses a reason that is missing where it is required, and texts that are too long or have control characters:
+// both go into logs and events.
 func (o Order) check(required bool) error {
-	switch {
-	case required && o.Reason == "":
+	if required && o.Reason == "" {
 		return invalid("this concerns more than one job: give a reason, it is kept for the audit")
-	case len(o.Reason) > maxReason:
-		return invalid("reason has %d bytes, at most %d", len(o.Reason), maxReason)
 	}
-	for _, r := range o.Reason {
-		if r < ' ' || r == 0x7f || r == '\uFFFD' {
-			return invalid("reason has control characters or is not UTF-8")
+	return o.Check()
+}
+
+// Check refuses texts that are too long or have control characters, with ErrInvalid.
+func (o Order) Check() error {
+	if err := checkText("reason", o.Reason, MaxReason); err != nil {
+		return err
+	}
+	return checkText("by", o.By, MaxBy)
+}
+
+func checkText(name, text string, most int) error {
+	if n := utf8.RuneCountInString(text); n > most {
+		return invalid("%s has %d characters, at most %d", name, n, most)
+	}
+	for _, r := range text {
+		if unicode.IsControl(r) || r == utf8.RuneError {
+			return invalid("%s has control characters or is not UTF-8", name)
 		}
 	}
 	return nil

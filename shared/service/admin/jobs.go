@@ -87,7 +87,7 @@ func (q JobQuery) start() ([]job.Type, *uint64, error) {
 	}
 	name, number, ok := strings.Cut(q.Cursor, ".")
 	i := slices.Index(types, job.Type(name))
-	n, err := strconv.ParseUint(number, 10, 64)
+	n, err := strconv.ParseUint(number, 10, 63) // stores keep 63 bits
 	if !ok || i < 0 || err != nil {
 		return nil, nil, invalid("cursor is not one that a listing of these jobs gave")
 	}
@@ -101,7 +101,7 @@ func bound(f *job.Filter, after uint64) bool {
 		return after > 1 // a To of 0 would be no bound, and batches count from 1
 	}
 	f.From = after + 1
-	return after < math.MaxUint64
+	return after < math.MaxInt64
 }
 
 // pageLimit is the length of a page.
