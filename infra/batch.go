@@ -1,20 +1,124 @@
 package main
 
 import (
+	"regexp"
+	"strings"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsbatch"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsec2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsecr"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsecs"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awslogs"
+	"github.com/aws/jsii-runtime-go"
+
+	"github.com/madara-orchestrator/orchestrator/shared/client/snosrunner/contract"
+	"github.com/madara-orchestrator/orchestrator/shared/config"
+	"github.com/madara-orchestrator/orchestrator/shared/resource"
 )
+
+// runLimit is how long a run may take before Batch ends it; the jobs' own deadlines are longer.
+const runLimit = 2 * 60 * 60
+
+// scratchGiB is a run's disk: PIEs of some hundred MB and the programs' own files.
+const scratchGiB = 50
 
 // batchRunner is the SNOS runner on AWS Batch.
 type batchRunner struct {
-	vpc awsec2.Vpc
+	queue      awsbatch.JobQueue
+	definition awsbatch.EcsJobDefinition
 }
 
-// snosRunner makes what runs SNOS where the chain asks for it.
-func (s *Stack) snosRunner() {}
+// snosRunner makes what runs SNOS where the chain asks for it: Fargate, so nothing costs anything while nothing runs.
+func (s *Stack) snosRunner() {
+	if s.chain.Snos.Image == "" {
+		return
+	}
+	name := jsii.String(resource.Physical(s.chain.Name, "snos"))
+	logs := awslogs.NewLogGroup(s.Stack, jsii.String("LogRunner"), &awslogs.LogGroupProps{
+		LogGroupName: jsii.String("/orchestrator/" + s.chain.Name + "/runner"), Retention: retention(s.chain.LogDays), RemovalPolicy: awscdk.RemovalPolicy_DESTROY,
+	})
+	role := awsiam.NewRole(s.Stack, jsii.String("RoleRunner"), &awsiam.RoleProps{
+		AssumedBy: awsiam.NewServicePrincipal(jsii.String("ecs-tasks.amazonaws.com"), nil), Description: jsii.String("of the SNOS container of " + s.chain.Name),
+	})
+	for _, prefix := range []string{resource.SnosArtifacts, resource.AggregatorArtifacts} {
+		allow(role, s.bucket.ArnForObjects(jsii.String(prefix+"*")), "s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload")
+	}
+	allow(role, s.bucket.BucketArn(), "s3:ListBucket") // a missing object is "not found", not "access denied"
+	env := map[string]*string{
+		contract.Bucket: s.bucket.BucketName(), contract.Layer: jsii.String(string(s.chain.Layer)), contract.RPC: jsii.String(s.chain.Settings["CHAIN_RPC"]),
+	}
+	if backup := s.chain.Settings["CHAIN_BACKUP_RPC"]; backup != "" {
+		env[contract.BackupRPC] = jsii.String(backup)
+	}
+	container := awsbatch.NewEcsFargateContainerDefinition(s.Stack, jsii.String("RunnerContainer"), &awsbatch.EcsFargateContainerDefinitionProps{
+		Image: s.image(), Cpu: jsii.Number(s.chain.Snos.VCPU), Memory: awscdk.Size_Mebibytes(jsii.Number(float64(s.chain.Snos.MemoryMiB))),
+		Environment: &env, JobRole: role, EphemeralStorageSize: awscdk.Size_Gibibytes(jsii.Number(scratchGiB)),
+		AssignPublicIp: jsii.Bool(!s.chain.inVPC()), // the way out where there is no NAT gateway; nothing comes in
+		Logging:        awsecs.LogDriver_AwsLogs(&awsecs.AwsLogDriverProps{LogGroup: logs, StreamPrefix: jsii.String("run")}),
+	})
+	def := awsbatch.NewEcsJobDefinition(s.Stack, jsii.String("RunnerDefinition"), &awsbatch.EcsJobDefinitionProps{
+		JobDefinitionName: name, Container: container, Timeout: awscdk.Duration_Seconds(jsii.Number(runLimit)), PropagateTags: jsii.Bool(true),
+		RetryAttempts: jsii.Number(3), // of machines that were taken away alone; the orchestrator decides on all other failures
+		RetryStrategies: &[]awsbatch.RetryStrategy{
+			awsbatch.RetryStrategy_Of(awsbatch.Action_RETRY, awsbatch.Reason_SPOT_INSTANCE_RECLAIMED()),
+			awsbatch.RetryStrategy_Of(awsbatch.Action_RETRY, awsbatch.Reason_Custom(&awsbatch.CustomReason{OnStatusReason: jsii.String("Your Spot Task was interrupted*")})),
+			awsbatch.RetryStrategy_Of(awsbatch.Action_EXIT, awsbatch.Reason_Custom(&awsbatch.CustomReason{OnReason: jsii.String("*")})),
+		},
+	})
+	subnets := awsec2.SubnetType_PUBLIC
+	if s.chain.inVPC() {
+		subnets = awsec2.SubnetType_PRIVATE_WITH_EGRESS
+	}
+	machines := awsbatch.NewFargateComputeEnvironment(s.Stack, jsii.String("RunnerMachines"), &awsbatch.FargateComputeEnvironmentProps{
+		ComputeEnvironmentName: name, Vpc: s.network, VpcSubnets: &awsec2.SubnetSelection{SubnetType: subnets}, Spot: jsii.Bool(s.chain.Snos.Spot),
+		MaxvCpus: jsii.Number(float64(s.chain.Snos.MaxVCPU)), SecurityGroups: &[]awsec2.ISecurityGroup{s.inside},
+	})
+	queue := awsbatch.NewJobQueue(s.Stack, jsii.String("RunnerQueue"), &awsbatch.JobQueueProps{
+		JobQueueName: name, ComputeEnvironments: &[]*awsbatch.OrderedComputeEnvironment{{ComputeEnvironment: machines, Order: jsii.Number(1)}},
+	})
+	s.runner = &batchRunner{queue: queue, definition: def}
+}
+
+// ecrImage takes a name in Amazon's registry apart: repository, and tag or digest.
+var ecrImage = regexp.MustCompile(`^[0-9]{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com/([^:@]+)[:@](.+)$`)
+
+// image is the runner's; one in the account's own registry may be pulled by its role.
+func (s *Stack) image() awsecs.ContainerImage {
+	m := ecrImage.FindStringSubmatch(s.chain.Snos.Image)
+	if m == nil {
+		return awsecs.ContainerImage_FromRegistry(jsii.String(s.chain.Snos.Image), nil)
+	}
+	account, _, _ := strings.Cut(s.chain.Snos.Image, ".")
+	repository := awsecr.Repository_FromRepositoryAttributes(s.Stack, jsii.String("RunnerImage"), &awsecr.RepositoryAttributes{
+		RepositoryName: jsii.String(m[1]),
+		RepositoryArn:  jsii.String("arn:aws:ecr:" + *s.Region() + ":" + account + ":repository/" + m[1]),
+	})
+	return awsecs.ContainerImage_FromEcrRepository(repository, jsii.String(m[2]))
+}
 
 // runnerEnvironment tells the functions of the runner.
-func (s *Stack) runnerEnvironment(map[string]*string) {}
+func (s *Stack) runnerEnvironment(env map[string]*string) {
+	if s.runner != nil {
+		env[config.Prefix+"SNOS_BATCH_QUEUE"] = s.runner.queue.JobQueueArn()
+		env[config.Prefix+"SNOS_BATCH_DEFINITION"] = s.runner.definition.JobDefinitionArn()
+	}
+}
 
 // permitRuns lets a role start and follow runs.
-func (s *Stack) permitRuns(awsiam.Role) {}
+func (s *Stack) permitRuns(role awsiam.Role) {
+	if s.runner == nil {
+		return
+	}
+	role.AddToPrincipalPolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
+		Actions: jsii.Strings("batch:SubmitJob"), Resources: &[]*string{s.runner.queue.JobQueueArn(), s.runner.definition.JobDefinitionArn()},
+	}))
+	// A run's ARN is a random id; these runs carry the tag that the orchestrator gives them.
+	role.AddToPrincipalPolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
+		Actions: jsii.Strings("batch:TerminateJob"), Resources: jsii.Strings("arn:aws:batch:" + *s.Region() + ":" + *s.Account() + ":job/*"),
+		Conditions: &map[string]any{"StringEquals": map[string]string{"aws:ResourceTag/" + contract.ChainTag: s.chain.Name}},
+	}))
+	allow(role, s.runner.queue.JobQueueArn(), "batch:TagResource")
+	allow(role, jsii.String("*"), wideActions...)
+}

@@ -80,11 +80,11 @@ type Mongo struct {
 
 // Snos is the runner on AWS Batch where the stack makes it.
 type Snos struct {
-	Image     string `yaml:"image"` // of a container as shared/client/snosrunner says
-	VCPU      string `yaml:"vcpu"`
-	MemoryMiB string `yaml:"memory_mib"`
-	Spot      bool   `yaml:"spot"`
-	MaxVCPU   int    `yaml:"max_vcpu"`
+	Image     string  `yaml:"image"`      // of a container as shared/client/snosrunner/contract says
+	VCPU      float64 `yaml:"vcpu"`       // 0.25 to 16, of a run; 0: 8
+	MemoryMiB int     `yaml:"memory_mib"` // of a run; 0: 32768
+	Spot      bool    `yaml:"spot"`       // machines that AWS may take away
+	MaxVCPU   int     `yaml:"max_vcpu"`   // of all runs; 0: 64
 }
 
 const (
@@ -148,7 +148,7 @@ func parse(r io.Reader) (File, error) {
 }
 
 // own are settings that the stack gives itself.
-var own = []string{"CHAIN_NAME", "CHAIN_LAYER", "AWS_BUCKET", "AWS_TOPIC_ARN", "AWS_BUS", "AWS_ENDPOINT", "API_ADMIN", "SETTLEMENT_KEY_FILE", "SETTLEMENT_KMS_KEY", "MONGO_CA_FILE"}
+var own = []string{"CHAIN_NAME", "CHAIN_LAYER", "AWS_BUCKET", "AWS_TOPIC_ARN", "AWS_BUS", "AWS_ENDPOINT", "API_ADMIN", "SETTLEMENT_KEY_FILE", "SETTLEMENT_KMS_KEY", "MONGO_CA_FILE", "SNOS_BATCH_QUEUE", "SNOS_BATCH_DEFINITION"}
 
 func (c Chain) faults() []error {
 	var errs []error
@@ -176,6 +176,9 @@ func (c Chain) faults() []error {
 	fault(c.API.Rate < 0 || c.API.Burst < 0 || c.LogDays < 0 || c.LagBlocks < 0 || c.LagSeconds < 0 || c.MinBalance < 0, "a limit is negative")
 	fault(c.LogDays != 0 && retention(c.LogDays) == "", "log_days %d: CloudWatch has 1, 3, 5, 7, 14, 30, 60, 90, 180 and 365", c.LogDays)
 	fault(c.Mongo.DocumentDB && c.Settings["MONGO_URI_SECRET"] != "", "settings.MONGO_URI_SECRET: with mongo.documentdb the stack makes the database")
+	fault(c.Snos.Image != "" && (c.Settings["SNOS_KIND"] != "" || c.Settings["SNOS_URL"] != ""), "settings.SNOS_KIND: with snos.image the stack makes the runner")
+	fault(c.Snos.Image == "" && (c.Snos != Snos{}), "snos: without an image the rest means nothing")
+	fault(c.Snos.Image != "" && !fargate(c.Snos), "snos: %v vCPU with %d MiB: Fargate has 0.25, 0.5, 1, 2, 4, 8 and 16 vCPU, and 2 to 8 GiB for each", c.Snos.VCPU, c.Snos.MemoryMiB)
 	fault(c.Snos.Image != "" && !imagePattern.MatchString(c.Snos.Image), "snos.image %q: want an image with tag or digest", c.Snos.Image)
 	fault(c.WalletKMS && c.Settings["SETTLEMENT_KEY_SECRET"] != "", "settings.SETTLEMENT_KEY_SECRET: with wallet_kms the key is in KMS")
 	var lines []string
@@ -192,6 +195,18 @@ func (c Chain) faults() []error {
 	return errs
 }
 
+// fargate says whether Fargate has such a size: 1024 MiB steps from 2 to 8 GiB a vCPU (16 vCPU: up to 7.5; below 1: 0.5 GiB and more).
+func fargate(s Snos) bool {
+	cpu, memory := s.VCPU, float64(s.MemoryMiB)
+	if cpu == 0 {
+		cpu = 8
+	}
+	if memory == 0 {
+		memory = 32 << 10
+	}
+	return slices.Contains([]float64{0.25, 0.5, 1, 2, 4, 8, 16}, cpu) && memory >= cpu*2048 && memory <= min(cpu*8192, 120<<10)
+}
+
 func (c *Chain) defaults() {
 	set := func(to *int, v int) {
 		if *to == 0 {
@@ -200,7 +215,13 @@ func (c *Chain) defaults() {
 	}
 	set(&c.LagBlocks, 1000)
 	set(&c.LagSeconds, 3*60*60)
-	set(&c.Snos.MaxVCPU, 64)
+	if c.Snos.Image != "" {
+		set(&c.Snos.MaxVCPU, 64)
+		set(&c.Snos.MemoryMiB, 32<<10)
+		if c.Snos.VCPU == 0 {
+			c.Snos.VCPU = 8
+		}
+	}
 	if c.MinBalance == 0 {
 		c.MinBalance = 1e17
 	}
@@ -219,7 +240,7 @@ func (c *Chain) defaults() {
 	for _, s := range []struct {
 		to *string
 		v  string
-	}{{&c.API.Auth, "iam"}, {&c.Mongo.Instance, "t4g.medium"}, {&c.Snos.VCPU, "8"}, {&c.Snos.MemoryMiB, "32768"}} {
+	}{{&c.API.Auth, "iam"}, {&c.Mongo.Instance, "t4g.medium"}} {
 		if *s.to == "" {
 			*s.to = s.v
 		}
@@ -249,7 +270,10 @@ func (c Chain) environment(n names) map[string]string {
 		env["SETTLEMENT_KMS_KEY"] = n.KMS
 	}
 	if c.Mongo.DocumentDB {
-		env["MONGO_URI_SECRET"] = c.secret("mongo")
+		env["MONGO_URI_SECRET"], env["MONGO_CA_FILE"] = c.secret("mongo"), "/var/task/"+caFile
+	}
+	if c.Snos.Image != "" { // the stack puts the ARNs in the place of these names
+		env["SNOS_KIND"], env["SNOS_BATCH_QUEUE"], env["SNOS_BATCH_DEFINITION"] = config.BatchRunner, "queue", "definition"
 	}
 	if c.API.Admin {
 		env["API_ADMIN"] = "true"
@@ -267,7 +291,7 @@ func (c Chain) secret(word string) string { return c.Name + "/" + word }
 // secretsOf are the words of the secrets that a kind of secret stands for.
 func (c Chain) secretsOf(s resource.Secret) []string {
 	settings := map[resource.Secret][]string{
-		resource.MongoSecret: {"MONGO_URI_SECRET"}, resource.WalletSecret: {"SETTLEMENT_KEY_SECRET"}, resource.RunnerSecret: {"SNOS_TOKEN_SECRET"},
+		resource.MongoSecret: {"MONGO_URI_SECRET"}, resource.WalletSecret: {"SETTLEMENT_KEY_SECRET"}, resource.RunnerSecret: {"SNOS_TOKEN_SECRET", "SNOS_CA_SECRET"},
 		resource.HookSecret: {"PROVER_ATLANTIC_HOOK_SECRET"},
 		resource.ProverSecret: {
 			"PROVER_KEY_SECRET", "PROVER_SHARP_CLIENT_CERT_SECRET", "PROVER_SHARP_CLIENT_KEY_SECRET", "PROVER_SHARP_SERVER_CERT_SECRET",

@@ -76,7 +76,7 @@ func TestZipIsReproducible(t *testing.T) {
 			t.Fatal(err)
 		}
 		path := filepath.Join(dir, number(i)+".zip")
-		if err := pack(program, path); err != nil {
+		if err := pack(program, path, []byte("authorities")); err != nil {
 			t.Fatal(err)
 		}
 		b, err := os.ReadFile(path)

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"crypto/x509"
 	"encoding/json"
 	"fmt"
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -15,6 +17,8 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/assertions"
 	"github.com/aws/jsii-runtime-go"
 
+	"github.com/madara-orchestrator/orchestrator/scripts/testenv"
+	"github.com/madara-orchestrator/orchestrator/shared/client/snosrunner/contract"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
 )
 
@@ -27,6 +31,7 @@ func TestMain(m *testing.M) {
 // template is a synthesized stack.
 type template struct {
 	chain     Chain
+	raw       []byte
 	Resources map[string]struct {
 		Type           string
 		Properties     map[string]any
@@ -34,31 +39,58 @@ type template struct {
 	}
 }
 
-// example are the chains of the tests: the example's, and an L3 in prod with all that the stack can make.
+// example are the chains of the tests: the example's, an L3 in prod, and an L2 in prod with all that the stack can make.
 const example = "chains.example.yaml"
 
-const l3 = `
+const others = `
 region: eu-west-1
 account: "123456789012"
 chains:
+  - name: full
+    environment: prod
+    layer: l2
+    wallet_kms: true
+    settings:
+      CHAIN_ID: FULL
+      CHAIN_RPC: https://rpc.example
+      CHAIN_BACKUP_RPC: https://backup.example
+      SETTLEMENT_RPC: https://ethereum.example
+      SETTLEMENT_CHAIN_ID: "11155111"
+      SETTLEMENT_CONTRACT: "0x0000000000000000000000000000000000000001"
+      SETTLEMENT_VERIFIER: "0x0000000000000000000000000000000000000002"
+      PROVER_KIND: sharp
+      PROVER_URL: https://sharp.example/v1/gateway
+      PROVER_SHARP_CUSTOMER_ID: full
+      PROVER_SHARP_CLIENT_CERT_SECRET: cert
+      PROVER_SHARP_CLIENT_KEY_SECRET: key
+      PROVER_SHARP_SERVER_CERT_SECRET: server
+    mongo: {documentdb: true}
+    snos: {image: "123456789012.dkr.ecr.eu-west-1.amazonaws.com/snos:1.0", vcpu: 4, memory_mib: 16384, spot: true}
+    alerts: {emails: [ops@example.org]}
   - name: game
     environment: prod
     layer: l3
-    wallet_kms: true
     settings:
       CHAIN_ID: GAME
       CHAIN_RPC: https://rpc.example
+      SETTLEMENT_KIND: starknet
       SETTLEMENT_RPC: https://starknet.example
       SETTLEMENT_CHAIN_ID: SN_SEPOLIA
       SETTLEMENT_CONTRACT: "0x1"
+      SETTLEMENT_ACCOUNT: "0x2"
+      SETTLEMENT_KEY_SECRET: wallet
       PROVER_KIND: atlantic
       PROVER_KEY_SECRET: prover
       PROVER_ATLANTIC_NETWORK: TESTNET
       PROVER_ATLANTIC_VERIFIER_PROGRAM_HASH: "0x5"
       PROVER_ATLANTIC_HOOK_SECRET: hook
-      SNOS_URL: https://snos.example
+      SNOS_KIND: grpc
+      SNOS_URL: grpcs://snos.example:443
       SNOS_TOKEN_SECRET: runner
-    mongo: {documentdb: true}
+      SNOS_CA_SECRET: runner-ca
+      MONGO_URI_SECRET: mongo
+    snos: {}
+    vpc: {create: true}
     alerts: {webhooks: [https://pager.example/x]}
     api: {auth: jwt, issuer: https://issuer.example, audience: [orchestrator], admin: true}
 `
@@ -76,7 +108,7 @@ var templates = sync.OnceValues(func() (map[string]template, error) {
 			return nil, err
 		}
 		zips[f.Name] = program + ".zip"
-		if err := pack(program, zips[f.Name]); err != nil {
+		if err := pack(program, zips[f.Name], nil); err != nil {
 			return nil, err
 		}
 	}
@@ -84,18 +116,18 @@ var templates = sync.OnceValues(func() (map[string]template, error) {
 	if err != nil {
 		return nil, err
 	}
-	other, err := parse(strings.NewReader(l3))
+	other, err := parse(strings.NewReader(others))
 	if err != nil {
 		return nil, err
 	}
 	out := map[string]template{}
-	for name, c := range map[string]Chain{"l2": l2.Chains[0], "l3": other.Chains[0]} {
+	for name, c := range map[string]Chain{"l2": l2.Chains[0], "full": other.Chains[0], "l3": other.Chains[1]} {
 		s := NewStack(awscdk.NewApp(nil), c, "123456789012", "eu-west-1", zips)
 		b, err := json.Marshal(assertions.Template_FromStack(s.Stack, nil).ToJSON())
 		if err != nil {
 			return nil, err
 		}
-		t := template{chain: c}
+		t := template{chain: c, raw: b}
 		if err := json.Unmarshal(b, &t); err != nil {
 			return nil, err
 		}
@@ -107,7 +139,7 @@ var templates = sync.OnceValues(func() (map[string]template, error) {
 	return out, nil
 })
 
-// each runs a test for both stacks.
+// each runs a test for every stack.
 func each(t *testing.T, f func(t *testing.T, s template)) {
 	t.Helper()
 	all, err := templates()
@@ -374,4 +406,114 @@ func TestAPI(t *testing.T) {
 			}
 		}
 	})
+}
+
+// AWS's own linter finds nothing but dependencies that are said twice, which the CDK does to wait for a role's policies.
+func TestLint(t *testing.T) {
+	each(t, func(t *testing.T, s template) {
+		tools, err := testenv.Tools()
+		if err != nil {
+			t.Fatal(err)
+		}
+		lint := filepath.Join(tools, "venv", "bin", "cfn-lint")
+		if _, err := os.Stat(lint); err != nil {
+			if os.Getenv(testenv.Require) != "" {
+				t.Fatalf("cfn-lint is not installed: %v", err)
+			}
+			t.Skipf("cfn-lint is not here (%v): install it with `make tools`", err)
+		}
+		path := filepath.Join(t.TempDir(), "template.json")
+		if err := os.WriteFile(path, s.raw, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if out, err := exec.Command(lint, "--ignore-checks", "W3005", "--", path).CombinedOutput(); err != nil {
+			t.Errorf("%v: %s", err, out)
+		}
+	})
+}
+
+// The runner's container gets what package contract says; only who starts runs may, on this chain's queue, and end only this chain's.
+func TestRunner(t *testing.T) {
+	each(t, func(t *testing.T, s template) {
+		definitions := s.of("AWS::Batch::JobDefinition")
+		if s.chain.Snos.Image == "" {
+			if len(definitions)+len(s.of("AWS::Batch::JobQueue")) > 0 {
+				t.Error("there is a runner without an image")
+			}
+			return
+		}
+		for _, d := range definitions {
+			for _, want := range []string{
+				contract.Bucket, `"SNOS_LAYER","Value":"l2"`, `"SNOS_BACKUP_RPC","Value":"https://backup.example"`, "awslogs", `"FARGATE"`,
+				`"Type":"VCPU","Value":"4"`, `"Type":"MEMORY","Value":"16384"`, "Your Spot Task was interrupted*", "AttemptDurationSeconds",
+			} {
+				if !strings.Contains(text(d), want) {
+					t.Errorf("the job definition has no %s: %s", want, text(d))
+				}
+			}
+		}
+		if machines := text(s.of("AWS::Batch::ComputeEnvironment")); !strings.Contains(machines, "FARGATE_SPOT") || !strings.Contains(machines, `"MaxvCpus":64`) {
+			t.Errorf("machines %s", machines)
+		}
+		for _, f := range functionsOf(s.chain) {
+			runs := resource.AccessOf(f.Name).Runs
+			if got := s.may(f.Name, "batch:SubmitJob"); len(got) > 0 != runs || slices.Contains(got, `"*"`) {
+				t.Errorf("%s may start %q", f.Name, got)
+			}
+			if got := s.may(f.Name, "batch:TerminateJob"); len(got) > 0 != runs {
+				t.Errorf("%s may end %q", f.Name, got)
+			}
+		}
+		if policies := text(s.of("AWS::IAM::Policy")); !strings.Contains(policies, `"aws:ResourceTag/orchestrator:chain":"full"`) {
+			t.Error("runs of other chains may be ended")
+		}
+		for _, p := range s.of("AWS::Lambda::Function") {
+			vars := text(p["Environment"])
+			if !strings.Contains(vars, `"ORCHESTRATOR_SNOS_KIND":"batch"`) || !strings.Contains(vars, `"ORCHESTRATOR_SNOS_BATCH_QUEUE":{`) {
+				t.Errorf("%v does not know the runner: %s", p["FunctionName"], vars)
+			}
+		}
+	})
+}
+
+// DocumentDB is reached from the functions alone, encrypted, by the login that AWS keeps.
+func TestDatabase(t *testing.T) {
+	each(t, func(t *testing.T, s template) {
+		clusters := s.of("AWS::DocDB::DBCluster")
+		if got, want := len(clusters) == 1, s.chain.Mongo.DocumentDB; got != want {
+			t.Fatalf("%d clusters", len(clusters))
+		}
+		for _, c := range clusters {
+			if c["StorageEncrypted"] != true || c["DeletionProtection"] != true {
+				t.Errorf("cluster %s", text(c))
+			}
+			for _, f := range s.of("AWS::Lambda::Function") {
+				if vars := text(f["Environment"]); !strings.Contains(vars, "/var/task/"+caFile) || f["VpcConfig"] == nil {
+					t.Errorf("%v can't reach the database", f["FunctionName"])
+				}
+			}
+			ingress := text(s.of("AWS::EC2::SecurityGroupIngress"))
+			if strings.Contains(ingress, "0.0.0.0/0") || !strings.Contains(ingress, "27017") && !strings.Contains(ingress, "Port") {
+				t.Errorf("the database takes %s", ingress)
+			}
+		}
+	})
+}
+
+// Certificate authorities are those of the region.
+func TestAuthorities(t *testing.T) {
+	pem, err := Authorities("..", "eu-west-1")
+	if err != nil {
+		if os.Getenv(testenv.Require) != "" {
+			t.Fatal(err)
+		}
+		t.Skip(err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(pem) || len(pem) > 20_000 {
+		t.Errorf("%d bytes of authorities", len(pem))
+	}
+	if _, err := Authorities("..", "mars-north-1"); err == nil {
+		t.Error("Mars has an authority")
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/jsii-runtime-go"
@@ -30,7 +31,13 @@ func synth(path string) error {
 	if err != nil {
 		return err
 	}
-	zips, err := Build(".", filepath.Join("build", "functions"))
+	var authorities []byte
+	if slices.ContainsFunc(f.Chains, func(c Chain) bool { return c.Mongo.DocumentDB }) {
+		if authorities, err = Authorities(".", f.Region); err != nil {
+			return err
+		}
+	}
+	zips, err := Build(".", filepath.Join("build", "functions"), authorities)
 	if err != nil {
 		return err
 	}

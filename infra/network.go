@@ -8,12 +8,19 @@ import (
 	"github.com/aws/jsii-runtime-go"
 )
 
-// network makes a VPC where something needs one: two zones, one NAT gateway for the way out.
-func (s *Stack) network() {
+// deployNetwork makes a VPC where something needs one: two zones, and for functions one NAT gateway for the way out.
+func (s *Stack) deployNetwork() {
 	if !s.chain.inVPC() && s.chain.Snos.Image == "" {
 		return
 	}
-	vpc := awsec2.NewVpc(s.Stack, jsii.String("Network"), &awsec2.VpcProps{MaxAzs: jsii.Number(2), NatGateways: jsii.Number(1)})
+	nat := 0 // runners have public addresses and nothing listens on them: without runs it costs nothing
+	if s.chain.inVPC() {
+		nat = 1
+	}
+	vpc := awsec2.NewVpc(s.Stack, jsii.String("Network"), &awsec2.VpcProps{
+		// The region's first two zones, which CloudFormation knows: no look-up in an account while synthesizing.
+		AvailabilityZones: &[]*string{zone(0), zone(1)}, NatGateways: jsii.Number(float64(nat)),
+	})
 	vpc.AddFlowLog(jsii.String("Flow"), &awsec2.FlowLogOptions{
 		TrafficType: awsec2.FlowLogTrafficType_REJECT, Destination: awsec2.FlowLogDestination_ToCloudWatchLogs(
 			awslogs.NewLogGroup(s.Stack, jsii.String("LogNetwork"), &awslogs.LogGroupProps{
@@ -27,10 +34,10 @@ func (s *Stack) network() {
 	if s.chain.inVPC() { // otherwise the runner alone lives in it: functions reach AWS without a NAT gateway
 		s.vpc = vpc
 	}
-	if s.chain.Snos.Image != "" {
-		s.runner = &batchRunner{vpc: vpc}
-	}
+	s.network = vpc
 }
+
+func zone(i float64) *string { return awscdk.Fn_Select(jsii.Number(i), awscdk.Fn_GetAzs(nil)) }
 
 // docDBPort is DocumentDB's port.
 const docDBPort = 27017

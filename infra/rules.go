@@ -36,6 +36,8 @@ var exceptions = []struct{ rule, path, reason string }{
 	{"IAM5", "RoleTrigger", "objects of the artifacts bucket's prefixes"},
 	{"IAM5", "Role", "a log group's ARN ends in :*, which is how CloudWatch Logs names its streams"},
 	{"IAM4", "Role", "in a VPC: network interfaces have no name beforehand, AWS's own policy is the documented one"},
+	{"IAM5", "RunnerContainer", "the log streams of the container's group"},
+	{"IAM5W", "RunnerContainer", "ecr:GetAuthorizationToken has no resource to name"},
 	{"IAM5", "Network", "flow logs: the streams of the group that was made for them"},
 }
 
@@ -141,7 +143,7 @@ func checkPolicy(node constructs.IConstruct, document any, fault func(rule, form
 }
 
 // wideActions have no resource to name, as AWS's service authorization reference says.
-var wideActions = []string{"batch:ListJobs", "batch:DescribeJobs"}
+var wideActions = []string{"batch:ListJobs", "batch:DescribeJobs", "batch:DescribeJobQueues", "batch:DescribeJobDefinitions"}
 
 // only says whether a statement's actions are among those that have no resource.
 func only(actions any, wide string) bool {

@@ -24,8 +24,9 @@ type Stack struct {
 	bucket    awss3.Bucket
 	topic     awssns.Topic
 	bus       awsevents.EventBus
-	walletKey awskms.Key // nil without wallet_kms
-	vpc       awsec2.IVpc
+	walletKey awskms.Key           // nil without wallet_kms
+	network   awsec2.IVpc          // of runners, database and functions; nil without any
+	vpc       awsec2.IVpc          // the functions'; nil where they have none
 	inside    awsec2.SecurityGroup // of the functions in the VPC
 	queues    map[string]awssqs.Queue
 	functions map[string]awslambda.Function
@@ -55,7 +56,7 @@ func NewStack(app awscdk.App, c Chain, account, region string, zips Zips) *Stack
 	awscdk.Tags_Of(s.Stack).Add(jsii.String("orchestrator:environment"), jsii.String(c.Environment), nil)
 	s.storage()
 	s.messaging()
-	s.network()
+	s.deployNetwork()
 	s.database()
 	s.snosRunner()
 	s.deployFunctions()

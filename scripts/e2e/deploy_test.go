@@ -37,7 +37,6 @@ type deployment struct {
 	endpoint   string // of the emulator, with Lambda's Invoke
 	settings   map[string]string
 	secrets    map[string]string // values by name
-	region     []string          // environment of the CDK
 	template   template
 	deployed   *deployed
 	cdkProgram string

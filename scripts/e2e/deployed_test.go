@@ -141,7 +141,7 @@ func (t template) secrets() []string {
 type function struct {
 	env             map[string]string
 	code            string // SHA-256, base64
-	runtime, arch   string
+	runtime         string
 	memory, timeout int
 }
 

@@ -13,6 +13,7 @@ import (
 	standatlantic "github.com/madara-orchestrator/orchestrator/scripts/standin/atlantic"
 	standsharp "github.com/madara-orchestrator/orchestrator/scripts/standin/sharp"
 	"github.com/madara-orchestrator/orchestrator/shared/client/atlantic"
+	"github.com/madara-orchestrator/orchestrator/shared/config"
 	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
 )
 
@@ -54,7 +55,7 @@ func parse(args []string, out io.Writer) (options, error) {
 	fs := flag.NewFlagSet("run", flag.ContinueOnError)
 	fs.SetOutput(out)
 	fs.Usage = func() {
-		fmt.Fprint(out, "Carry an app chain's blocks through every stage to a settled state, on this machine.\n\n  make run [BLOCKS=N|PATH] [SEED=N] [LAYER=l2|l3] [SETTLE=ethereum|starknet] [SPEED=N] [SNOS=http] [PROVER=atlantic|sharp] [DRY_RUN=1] [MONGO=URL] ...\n\nOptions of the program itself:\n")
+		fmt.Fprint(out, "Carry an app chain's blocks through every stage to a settled state, on this machine.\n\n  make run [BLOCKS=N|PATH] [SEED=N] [LAYER=l2|l3] [SETTLE=ethereum|starknet] [SPEED=N] [SNOS=http|grpc|batch] [PROVER=atlantic|sharp] [DRY_RUN=1] [MONGO=URL] ...\n\nOptions of the program itself:\n")
 		fs.PrintDefaults()
 	}
 	fs.StringVar(&blocks, "blocks", "36", "number of blocks, or a path of recorded state updates (folder, JSON or tar.gz)")
@@ -64,7 +65,7 @@ func parse(args []string, out io.Writer) (options, error) {
 	fs.Uint64Var(&o.perBatch, "batch", 0, "blocks of an aggregator batch; 0: a third of the blocks, at most 100")
 	fs.Uint64Var(&o.perSnos, "snos-batch", 0, "blocks of a SNOS batch; 0: a third of a batch, at most 10")
 	fs.StringVar(&o.version, "starknet-version", "0.13.5", "Starknet version of recorded blocks, which do not say it")
-	fs.StringVar(&o.snos, "snos", "dev", "dev (in this process) or http (the same runner behind a server)")
+	fs.StringVar(&o.snos, "snos", devRunner, "dev (in this process), or http, grpc or batch: the real client against a server of the same runner")
 	fs.StringVar(&o.prover, "prover", "mock", "mock, or atlantic or sharp: the real client against a stand-in of the service")
 	fs.StringVar(&o.settle, "settle", "", "ethereum or starknet; default: ethereum for an l2, Starknet's stand-in for an l3")
 	fs.BoolVar(&o.dryRun, "dry-run", false, "do everything but send transactions")
@@ -127,8 +128,8 @@ func (o *options) validate(rest []string) error {
 	if o.speed < 0 || o.speed > 1000 {
 		errs = append(errs, fmt.Errorf("-speed %v: want 0 to 1000 blocks a second", o.speed))
 	}
-	if o.snos != "dev" && o.snos != "http" {
-		errs = append(errs, fmt.Errorf("-snos %q: want dev or http", o.snos))
+	if !slices.Contains([]string{devRunner, config.HTTPRunner, config.GRPCRunner, config.BatchRunner}, o.snos) {
+		errs = append(errs, fmt.Errorf("-snos %q: want dev, http, grpc or batch", o.snos))
 	}
 	if !slices.Contains([]string{"mock", "atlantic", "sharp"}, o.prover) {
 		errs = append(errs, fmt.Errorf("-prover %q: want mock, atlantic or sharp", o.prover))

@@ -27,6 +27,8 @@ func TestSettles(t *testing.T) {
 		"l2":             {"-blocks", "12", "-seed", "3"},
 		"l3":             {"-blocks", "6", "-layer", "l3", "-snos-batch", "3"},
 		"l3 on ethereum": {"-blocks", "6", "-layer", "l3", "-snos-batch", "3", "-settle", "ethereum"},
+		"grpc":           {"-blocks", "6", "-snos", "grpc"},
+		"aws batch":      {"-blocks", "6", "-snos", "batch"},
 		"live":           {"-blocks", "8", "-speed", "20", "-snos", "http"},
 		"recording":      {"-blocks", "RECORDING"},
 	} {

@@ -15,16 +15,12 @@ import (
 	"golang.org/x/term"
 
 	"github.com/madara-orchestrator/orchestrator/scripts/platform"
-	"github.com/madara-orchestrator/orchestrator/shared/client/snosrunner/dev"
-	"github.com/madara-orchestrator/orchestrator/shared/client/snosrunner/httprunner"
 	"github.com/madara-orchestrator/orchestrator/shared/controller/route"
 	"github.com/madara-orchestrator/orchestrator/shared/core/alert"
 	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/proof"
 	"github.com/madara-orchestrator/orchestrator/shared/core/queue"
-	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
-	"github.com/madara-orchestrator/orchestrator/shared/core/snos"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
 	"github.com/madara-orchestrator/orchestrator/shared/setup"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/protocol"
@@ -168,22 +164,6 @@ func deploy(ctx context.Context, o options, core setup.Core, qs queue.Queue, a *
 		FirstBlock: a.first, FirstBatch: 1, Window: 50, Invoke: invoke(p), ReconcileGrace: time.Second,
 	}).Handle)
 	return p, nil
-}
-
-// newRunner is the development runner: in this process, or behind a server of its own.
-func newRunner(ctx context.Context, o options, core setup.Core, a *appChain) (snos.Runner, error) {
-	r, err := dev.New(dev.Options{Source: a.source, Artifacts: core.Artifacts, Calldata: o.layer == schedule.L3, LayoutBridge: o.layoutBridge()})
-	if err != nil || o.snos == "dev" {
-		return r, err
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, fmt.Errorf("serve the SNOS runner: %w", err)
-	}
-	srv := &http.Server{Handler: httprunner.NewHandler(r, ""), ReadHeaderTimeout: 10 * time.Second}
-	go func() { _ = srv.Serve(l) }()
-	context.AfterFunc(ctx, func() { _ = srv.Close() })
-	return httprunner.New("http://"+l.Addr().String(), "", 0)
 }
 
 // finished says whether the contract holds the last block and its job is completed, or in a dry run whether only sending is

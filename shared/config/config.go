@@ -103,13 +103,6 @@ type Settlement struct {
 	FirstBatch    uint64        `env:"FIRST_BATCH" envDefault:"1"`
 }
 
-// Snos is who runs SNOS, and the aggregator program where the prover doesn't.
-type Snos struct {
-	Kind        string `env:"KIND" envDefault:"http"` // http
-	URL         string `env:"URL"`
-	TokenSecret string `env:"TOKEN_SECRET"` // name of the secret that is the runner's bearer token; optional
-}
-
 // Batch are the closing rules. Zero values mean the defaults of batch.DefaultLimits.
 type Batch struct {
 	SnosBlocks    uint64        `env:"SNOS_BLOCKS"`
@@ -235,8 +228,7 @@ func (c Config) faults() []error {
 		f.check(ok && n.Sign() > 0, "SETTLEMENT_FEE_CAP", "%q: want a positive decimal number of wei (fri)", c.Settlement.FeeCapWei)
 	}
 	f.check(c.Settlement.FirstBatch >= 1, "SETTLEMENT_FIRST_BATCH", "0: batches count from 1")
-	f.oneOf("SNOS_KIND", c.Snos.Kind, "http")
-	f.url("SNOS_URL", c.Snos.URL, c.Snos.Kind == "http")
+	c.Snos.faults(f)
 	c.Prover.faults(f, c.Chain.Layer, c.Settlement)
 	f.check(c.Batch.Blobs >= 0 && c.Batch.Blobs <= 9, "BATCH_BLOBS", "%d: want 1 to 9, or 0 for the default", c.Batch.Blobs)
 	f.check(c.Batch.BlobBuffer >= 0 && c.Batch.BlobBuffer < batch.WordsPerBlob, "BATCH_BLOB_BUFFER", "%d: want 0 to 4095 words", c.Batch.BlobBuffer)

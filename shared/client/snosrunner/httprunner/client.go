@@ -1,6 +1,6 @@
 // Package httprunner is a SNOS runner behind HTTP: the client is a snos.Runner, the handler serves any snos.Runner to it.
 //
-// The interface is four requests with JSON bodies: POST /v1/tasks with a Task answers {"handle"}; GET /v1/tasks/{handle}
+// The interface is four requests with JSON bodies: POST /v1/tasks with a contract.Task answers {"handle"}; GET /v1/tasks/{handle}
 // answers a Progress; DELETE /v1/tasks/{handle} cancels; GET /health answers 200. Status 503 to a submission says that the
 // runner takes none now. Every request carries a bearer token where one is configured.
 package httprunner
@@ -18,24 +18,12 @@ import (
 	"strings"
 	"time"
 
+	"github.com/madara-orchestrator/orchestrator/shared/client/snosrunner/contract"
 	"github.com/madara-orchestrator/orchestrator/shared/core/snos"
 )
 
 // maxBody bounds a request's and an answer's body in bytes.
 const maxBody = 1 << 20
-
-// Task is a snos.Task on the wire.
-type Task struct {
-	Kind         snos.Kind `json:"kind"`
-	ID           string    `json:"id"`
-	Batch        uint64    `json:"batch"`
-	StartBlock   uint64    `json:"start_block"`
-	EndBlock     uint64    `json:"end_block"`
-	FullOutput   bool      `json:"full_output"`
-	Inputs       []string  `json:"inputs,omitempty"`
-	OutputPrefix string    `json:"output_prefix"`
-	UseBackup    bool      `json:"use_backup"`
-}
 
 type submitted struct {
 	Handle string `json:"handle"`
@@ -123,7 +111,7 @@ func (c *Client) do(ctx context.Context, method, path string, body, into any) (s
 // Submit implements snos.Runner.
 func (c *Client) Submit(ctx context.Context, t snos.Task) (string, error) {
 	var out submitted
-	status, err := c.do(ctx, http.MethodPost, "/v1/tasks", Task(t), &out)
+	status, err := c.do(ctx, http.MethodPost, "/v1/tasks", contract.Task(t), &out)
 	if status == http.StatusServiceUnavailable {
 		return "", fmt.Errorf("SNOS runner: %w", snos.ErrBusy)
 	}

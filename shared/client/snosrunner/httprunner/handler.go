@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net/http"
 
+	"github.com/madara-orchestrator/orchestrator/shared/client/snosrunner/contract"
 	"github.com/madara-orchestrator/orchestrator/shared/core/snos"
 )
 
@@ -36,7 +37,7 @@ func answer(w http.ResponseWriter, status int, v any) {
 }
 
 func (h handler) submit(w http.ResponseWriter, r *http.Request) {
-	var t Task
+	var t contract.Task
 	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&t); err != nil {
