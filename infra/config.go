@@ -160,7 +160,7 @@ func (c Chain) faults() []error {
 	fault(c.Environment != dev && c.Environment != prod, "environment %q: want dev or prod", c.Environment)
 	for k, v := range c.Settings {
 		fault(slices.Contains(own, k), "settings.%s: the stack sets it itself", k)
-		fault(strings.HasSuffix(k, "_SECRET") && !wordPattern.MatchString(v), "settings.%s: %q: want a word that names the secret, never its value", k, v)
+		fault(strings.HasSuffix(k, "_SECRET") && !wordPattern.MatchString(v), "settings.%s: want a word that names the secret, never its value (what is there is not shown)", k)
 	}
 	for _, e := range c.Alerts.Emails {
 		_, err := mail.ParseAddress(e)

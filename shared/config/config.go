@@ -234,8 +234,28 @@ func (c Config) faults() []error {
 	f.check(c.Batch.BlobBuffer >= 0 && c.Batch.BlobBuffer < batch.WordsPerBlob, "BATCH_BLOB_BUFFER", "%d: want 0 to 4095 words", c.Batch.BlobBuffer)
 	f.check(c.Batch.Window >= 1, "BATCH_WINDOW", "0: no job would ever be created")
 	f.check(c.Pace >= 1 && c.Pace <= 1000, "PACE", "%d: want 1 to 1000", c.Pace)
+	c.nameFaults(f)
 	f.oneOf("LOG_LEVEL", c.LogLevel, "debug", "info", "warn", "error")
 	return f.errs
+}
+
+var (
+	secretName = regexp.MustCompile(`^(file:[^\x00-\x1f]+|[A-Za-z0-9/_+=.@:-]{1,512}(#[A-Za-z0-9_.-]{1,100})?)$`)
+	hexKey     = regexp.MustCompile(`^(0x)?[0-9a-fA-F]{32,}$`)
+)
+
+// nameFaults refuses what looks like a secret where the name of one belongs: it would be shown in errors and by AWS.
+func (c Config) nameFaults(f *faultList) {
+	for name, v := range map[string]string{
+		"MONGO_URI_SECRET": c.Mongo.URISecret, "SETTLEMENT_KEY_SECRET": c.Settlement.KeySecret, "SNOS_TOKEN_SECRET": c.Snos.TokenSecret,
+		"PROVER_KEY_SECRET": c.Prover.KeySecret, "PROVER_ATLANTIC_HOOK_SECRET": c.Prover.Atlantic.HookSecret,
+		"PROVER_SHARP_CLIENT_CERT_SECRET": c.Prover.Sharp.ClientCertSecret, "PROVER_SHARP_CLIENT_KEY_SECRET": c.Prover.Sharp.ClientKeySecret,
+		"PROVER_SHARP_SERVER_CERT_SECRET": c.Prover.Sharp.ServerCertSecret,
+	} {
+		ok := v == "" || secretName.MatchString(v) && !hexKey.MatchString(v) && (strings.HasPrefix(v, "file:") || !strings.Contains(v, "://"))
+		f.check(ok, name, "it is no secret's name and looks like a secret itself (so it is not shown): put the value into Secrets Manager and its name here")
+	}
+	f.check(!hexKey.MatchString(c.Settlement.KeyFile), "SETTLEMENT_KEY_FILE", "it looks like a key itself (so it is not shown): want the path of a file that holds it")
 }
 
 type faultList struct{ errs []error }

@@ -125,6 +125,10 @@ func TestFaults(t *testing.T) {
 		"registrar's account":   {starknet("PROVER_ACCOUNT", "0x1"), "PROVER_ACCOUNT"},
 		"account on ethereum":   {map[string]string{"SETTLEMENT_ACCOUNT": "0x1"}, "SETTLEMENT_ACCOUNT: means nothing"},
 		"unknown layer kind":    {map[string]string{"SETTLEMENT_KIND": "bitcoin"}, "SETTLEMENT_KIND"},
+		"a URI for a name":      {map[string]string{"MONGO_URI_SECRET": "mongodb://u:hunter2@h"}, "MONGO_URI_SECRET: it is no secret's name"},
+		"a key for a name":      {map[string]string{"SETTLEMENT_KEY_SECRET": "0x" + strings.Repeat("ab", 32)}, "SETTLEMENT_KEY_SECRET: it is no secret's name"},
+		"JSON for a name":       {map[string]string{"SNOS_TOKEN_SECRET": `{"token":"hunter2"}`}, "SNOS_TOKEN_SECRET: it is no secret's name"},
+		"a key for a file":      {map[string]string{"SETTLEMENT_KEY_FILE": strings.Repeat("ab", 32)}, "SETTLEMENT_KEY_FILE: it looks like a key"},
 		"config hash is no hex": {map[string]string{"CHAIN_CONFIG_HASH": "0xzz"}, "CHAIN_CONFIG_HASH"},
 	}
 	for name, tt := range tests {
@@ -138,8 +142,8 @@ func TestFaults(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Fatalf("got %v, want it to say %q", err, tt.want)
 			}
-			if strings.Contains(err.Error(), "hunter2") {
-				t.Error("the error shows a password")
+			if strings.Contains(err.Error(), "hunter2") || strings.Contains(err.Error(), "abababab") {
+				t.Error("the error shows a secret")
 			}
 		})
 	}

@@ -3,6 +3,7 @@ package starknet
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -93,6 +94,13 @@ func secretsOf(raw string) []string {
 	add(u.User.Username())
 	if p, ok := u.User.Password(); ok && p != "" {
 		out = append(out, p)
+		if e := url.QueryEscape(p); e != p {
+			out = append(out, e)
+		}
+	}
+	if u.User != nil { // as basic authentication sends it
+		p, _ := u.User.Password()
+		add(base64.StdEncoding.EncodeToString([]byte(u.User.Username() + ":" + p)))
 	}
 	for _, vs := range u.Query() {
 		for _, v := range vs {

@@ -82,6 +82,9 @@ func (c *Client) do(ctx context.Context, method, path string, body, into any) (s
 		r.Header.Set("Authorization", "Bearer "+c.token)
 	}
 	resp, err := c.http.Do(r)
+	if u := new(url.Error); errors.As(err, &u) {
+		err = u.Err // its own text has the whole URL
+	}
 	if err != nil {
 		return 0, err
 	}
@@ -98,7 +101,7 @@ func (c *Client) do(ctx context.Context, method, path string, body, into any) (s
 		if json.Unmarshal(b, &f) != nil || f.Error == "" {
 			f.Error = http.StatusText(resp.StatusCode)
 		}
-		return resp.StatusCode, fmt.Errorf("status %d: %.500s", resp.StatusCode, f.Error)
+		return resp.StatusCode, fmt.Errorf("status %d: %.500s", resp.StatusCode, c.scrub(f.Error))
 	}
 	if into != nil {
 		if err := json.Unmarshal(b, into); err != nil {
@@ -106,6 +109,17 @@ func (c *Client) do(ctx context.Context, method, path string, body, into any) (s
 		}
 	}
 	return resp.StatusCode, nil
+}
+
+// scrub takes token and path of the runner's URL, which may be a key, out of what the runner says.
+func (c *Client) scrub(text string) string {
+	if c.token != "" {
+		text = strings.ReplaceAll(text, c.token, "***")
+	}
+	if u, err := url.Parse(c.base); err == nil && len(u.Path) > 1 {
+		text = strings.ReplaceAll(text, u.Path, "/...")
+	}
+	return text
 }
 
 // Submit implements snos.Runner.

@@ -1,0 +1,425 @@
+package e2e_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+
+	"github.com/madara-orchestrator/orchestrator/scripts/emulator"
+	"github.com/madara-orchestrator/orchestrator/scripts/platform"
+	"github.com/madara-orchestrator/orchestrator/scripts/testenv"
+	"github.com/madara-orchestrator/orchestrator/shared/client/mongodb"
+	"github.com/madara-orchestrator/orchestrator/shared/config"
+	"github.com/madara-orchestrator/orchestrator/shared/core/job"
+	"github.com/madara-orchestrator/orchestrator/shared/core/queue"
+	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
+	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
+	"github.com/madara-orchestrator/orchestrator/shared/resource"
+)
+
+// canaries are what must never be seen: values that occur nowhere else.
+var canaries = map[string]string{
+	"user":     "CANARYuser7d1f",
+	"password": "CANARYpassword9b2e",
+	"path":     "CANARYpath4c07c1d3",
+	"query":    "CANARYquery81aa",
+	"mongo":    "CANARYmongo52f3",
+	"redis":    "CANARYredis6e90",
+	"runner":   "CANARYrunner-token-0f4d",
+	"prover":   "CANARYprover-key-77b1",
+	"hook":     "CANARYhook-secret-a3c8d2f01e55",
+	"wallet":   "0xc0ffee11c0ffee22c0ffee33c0ffee44c0ffee55c0ffee66c0ffee77c0ffee88",
+	"stark":    "0x0c0ffee1c0ffee2c0ffee3c0ffee4c0ffee5c0ffee6c0ffee7c0ffee8c0ffee9",
+	"aws":      "CANARYaws+secret/access0key",
+}
+
+// seen returns the canaries that a text holds, in the forms in which they travel.
+func seen(text string) []string {
+	low := strings.ToLower(text)
+	var out []string
+	for name, v := range canaries {
+		forms := []string{v, strings.TrimPrefix(v, "0x"), url.QueryEscape(v), base64.StdEncoding.EncodeToString([]byte(v)), hex.EncodeToString([]byte(v))}
+		if name == "user" {
+			forms = append(forms, base64.StdEncoding.EncodeToString([]byte(v+":"+canaries["password"])))
+		}
+		if slices.ContainsFunc(forms, func(f string) bool { return strings.Contains(low, strings.ToLower(f)) }) {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+// mirror is the worst of all services: whatever is asked, it answers with an error that tells the whole request.
+type mirror struct {
+	*httptest.Server
+	mu   sync.Mutex
+	told map[string]bool // canaries that came
+}
+
+func newMirror(t *testing.T, status int) *mirror {
+	t.Helper()
+	m := &mirror{told: map[string]bool{}}
+	m.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(io.LimitReader(r.Body, 1<<20)) // of a caller that has gone: nothing to tell
+		var all bytes.Buffer
+		fmt.Fprintf(&all, "%s %s ", r.Method, r.URL)
+		_ = r.Header.Write(&all)
+		user, password, _ := r.BasicAuth()
+		fmt.Fprintf(&all, "%s:%s %s", user, password, body)
+		m.mu.Lock()
+		for _, c := range seen(all.String()) {
+			m.told[c] = true
+		}
+		m.mu.Unlock()
+		var call struct {
+			ID json.RawMessage `json:"id"`
+		}
+		text := all.String()
+		answer := map[string]any{"message": text, "error": text, "code": "BAD", "detail": text}
+		if json.Unmarshal(body, &call) == nil && call.ID != nil { // JSON-RPC
+			answer = map[string]any{"jsonrpc": "2.0", "id": call.ID, "error": map[string]any{"code": -32000, "message": text, "data": text}}
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("X-Reason", base64.StdEncoding.EncodeToString([]byte(text)))
+		w.WriteHeader(status)
+		_ = json.NewEncoder(w).Encode(answer)
+	}))
+	t.Cleanup(m.Close)
+	return m
+}
+
+// quietAWS is AWS that takes everything and holds nothing.
+func quietAWS(t *testing.T) string {
+	t.Helper()
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet {
+			w.WriteHeader(http.StatusNotFound)
+			return
+		}
+		w.Header().Set("Content-Type", "application/x-amz-json-1.0")
+		_, _ = io.WriteString(w, "{}")
+	}))
+	t.Cleanup(s.Close)
+	return s.URL
+}
+
+// keyed is a URL that carries keys wherever a URL can.
+func keyed(base string) string {
+	u, err := url.Parse(base)
+	if err != nil {
+		panic(err) // of a server of ours
+	}
+	u.User = url.UserPassword(canaries["user"], canaries["password"])
+	u.Path, u.RawQuery = "/v3/"+canaries["path"], "apikey="+canaries["query"]
+	return u.String()
+}
+
+// refused is an address at which nobody listens.
+func refused(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// exposure is a deployment whose secrets are canaries.
+type exposure struct {
+	t        *testing.T
+	dir      string
+	settings map[string]string
+	logs     *logs
+	layer    schedule.Layer
+	only     []string // functions; empty: all
+	ran      atomic.Int32
+}
+
+func newExposure(t *testing.T, layer schedule.Layer, outside, mongo string) *exposure {
+	t.Helper()
+	name := "leak" + strings.ToLower(job.NewID()[:8])
+	x := &exposure{t: t, dir: t.TempDir(), logs: &logs{}, layer: layer}
+	x.settings = map[string]string{
+		"CHAIN_NAME": name, "CHAIN_LAYER": string(layer), "CHAIN_ID": "SN_DEV", "CHAIN_RPC": keyed(outside), "CHAIN_BACKUP_RPC": keyed(outside),
+		"CHAIN_FEEDER_GATEWAY": keyed(outside), "AWS_ENDPOINT": quietAWS(t), "AWS_BUCKET": "b", "AWS_TOPIC_ARN": "arn:aws:sns:eu-west-1:123456789012:t",
+		"AWS_BUS": "bus", "REDIS_URL": "redis://:" + canaries["redis"] + "@" + refused(t), "SETTLEMENT_RPC": keyed(outside), "SETTLEMENT_CHAIN_ID": "5",
+		"SETTLEMENT_CONTRACT": "0x" + strings.Repeat("1", 40), "SETTLEMENT_VERIFIER": "0x" + strings.Repeat("2", 40),
+		"SETTLEMENT_KEY_SECRET": x.secret("wallet", canaries["wallet"]), "SNOS_URL": outside + "/v3/" + canaries["path"],
+		"SNOS_TOKEN_SECRET": x.secret("runner", canaries["runner"]), "PROVER_KIND": config.Atlantic, "PROVER_KEY_SECRET": x.secret("prover", canaries["prover"]),
+		"PROVER_URL": outside, "PROVER_ATLANTIC_ARTIFACTS_URL": outside, "PROVER_ATLANTIC_NETWORK": "TESTNET",
+		"PROVER_ATLANTIC_HOOK_SECRET": x.secret("hook", canaries["hook"]), "API_ADMIN": "true", "LOG_LEVEL": "debug", "PACE": "1000",
+		"MONGO_URI_SECRET": x.secret("mongo", mongo),
+	}
+	if layer == schedule.L3 {
+		maps.Copy(x.settings, map[string]string{
+			"SETTLEMENT_KIND": config.StarknetLayer, "SETTLEMENT_CHAIN_ID": "SN_DEV", "SETTLEMENT_ACCOUNT": "0x1",
+			"SETTLEMENT_KEY_SECRET": x.secret("stark", canaries["stark"]), "PROVER_ATLANTIC_VERIFIER_PROGRAM_HASH": "0x5",
+		})
+	}
+	return x
+}
+
+// secret writes a secret and returns its name.
+func (x *exposure) secret(name, value string) string {
+	x.t.Helper()
+	file := filepath.Join(x.dir, name)
+	if err := os.WriteFile(file, []byte(value), 0o600); err != nil {
+		x.t.Fatal(err)
+	}
+	return "file:" + file
+}
+
+// jobs writes a job of each type that is about to be processed and one that waits to be verified, and returns their wake-ups.
+func (x *exposure) jobs(ctx context.Context, db *mongodb.DB) map[string][]string {
+	x.t.Helper()
+	journal := tx.Journal{Records: []tx.Record{{Hash: "0x" + strings.Repeat("ab", 32), RawKey: "tx/1", SignedAt: time.Now()}}}
+	wakeups := map[string][]string{}
+	for i := range 2 {
+		for n, m := range []job.Metadata{
+			&job.SnosRunMeta{EndBlock: 4, OutputPrefix: "snos/1/", TaskID: "task", Handle: "task"},
+			&job.ProofCreationMeta{EndBlock: 4, PIEKey: "pie", DedupID: "dedup", Task: "task", Bucket: "bucket"},
+			&job.ProofRegistrationMeta{EndBlock: 4, ProofKey: "proof", DedupID: "dedup", Task: "task"},
+			&job.DataSubmissionMeta{EndBlock: 4, SegmentKey: "da", Journal: journal},
+			&job.AggregatorMeta{EndBlock: 4, FirstSnos: 1, LastSnos: 1, Bucket: "bucket", DedupID: "dedup", Task: "task"},
+			&job.StateTransitionMeta{EndBlock: 4, ProgramOutputKey: "out", DASegmentKey: "da", Journal: journal},
+		} {
+			j := job.New(fmt.Sprintf("%032x", 16*i+n+1), uint64(i+1), m, "", time.Now().Add(-time.Hour))
+			if i == 1 {
+				j.Status, j.NextAction, j.ExternalID = job.PendingVerification, job.Verify, "task"
+			}
+			if err := db.Jobs().Create(ctx, j); err != nil {
+				x.t.Fatal(err)
+			}
+			f := resource.FunctionOf(j.Type)
+			wakeups[f] = append(wakeups[f], j.Wakeup().Encode())
+		}
+	}
+	return wakeups
+}
+
+// invoke runs a process of a compiled function for events and looks for canaries in what comes out.
+func (x *exposure) invoke(function string, evs ...any) {
+	x.t.Helper()
+	bin, err := build()
+	if err != nil {
+		x.t.Error(err)
+		return
+	}
+	env := []string{"AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=" + canaries["aws"], "AWS_REGION=" + emulator.Region}
+	for k, v := range x.settings {
+		env = append(env, config.Prefix+k+"="+v)
+	}
+	b := &platform.Binary{Path: filepath.Join(bin, function), Name: function, Env: env, Logs: x.logs, Timeout: 20 * time.Second}
+	defer b.Close()
+	for _, e := range evs {
+		raw, err := json.Marshal(e)
+		if err != nil {
+			x.t.Error(err)
+			return
+		}
+		out, err := b.Invoke(x.t.Context(), raw)
+		x.ran.Add(1)
+		x.clean(fmt.Sprintf("answer of %s to %.80s", function, raw), fmt.Sprintf("%s %v", out, err))
+	}
+}
+
+func (x *exposure) clean(where, text string) {
+	x.t.Helper()
+	if found := seen(text); len(found) > 0 {
+		x.t.Errorf("%s shows %v: %.300s", where, found, text)
+	}
+}
+
+// run invokes every function with its events, and closes with what was logged.
+func (x *exposure) run(wakeups map[string][]string) {
+	x.t.Helper()
+	var all sync.WaitGroup // most of the time is spent waiting for repeated attempts
+	for _, f := range resource.Functions() {
+		if !slices.Contains(f.Layers, x.layer) || len(x.only) > 0 && !slices.Contains(x.only, f.Name) {
+			continue
+		}
+		var evs []any
+		switch f.Name {
+		case resource.FnTrigger:
+			for _, s := range resource.Schedules() {
+				if slices.Contains(s.Layers, x.layer) {
+					evs = append(evs, map[string]any{"worker": s.Worker})
+				}
+			}
+		case resource.FnAPI:
+			for _, path := range []string{"/lag", "/ready", "/jobs?limit=100", "/batches", "/jobs/" + fmt.Sprintf("%032x", 17), "/hooks/atlantic/guess", "/hooks/atlantic/" + canaries["hook"] + "x"} {
+				e := events.APIGatewayV2HTTPRequest{Body: "{}"}
+				e.RawPath, e.RawQueryString, _ = strings.Cut(path, "?")
+				e.RequestContext.HTTP.Method = http.MethodGet
+				if strings.HasPrefix(path, "/hooks") {
+					e.RequestContext.HTTP.Method = http.MethodPost
+				}
+				evs = append(evs, e)
+			}
+			hook := events.APIGatewayV2HTTPRequest{RawPath: "/hooks/atlantic/" + canaries["hook"], Body: `{"atlanticQueryId":"task"}`}
+			hook.RequestContext.HTTP.Method = http.MethodPost
+			evs = append(evs, hook)
+		default:
+			for _, body := range wakeups[f.Name] {
+				evs = append(evs, platform.SQSEvent("dev-"+f.Name, []queue.Delivery{{Body: body, Receives: 1}}))
+			}
+			if len(wakeups[f.Name]) == 0 {
+				evs = append(evs, map[string]any{"Records": []any{}})
+			}
+		}
+		if wakeups == nil { // it does not even start
+			evs = evs[:min(2, len(evs))]
+		}
+		for part := range slices.Chunk(evs, 2) {
+			all.Go(func() { x.invoke(f.Name, part...) })
+		}
+	}
+	all.Wait()
+	for _, line := range x.logs.lines("") {
+		x.clean("the log", line)
+	}
+	if x.ran.Load() == 0 || len(x.logs.lines("")) == 0 {
+		x.t.Error("nothing was invoked or logged: the search proves nothing")
+	}
+}
+
+// Functions whose surroundings are hostile or gone show no secret: not in logs, errors, answers or documents.
+func TestSecretsStaySecret(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name   string
+		layer  schedule.Layer
+		status int // of the mirror; 0: nobody listens
+	}{
+		{"l2, answers of 400", schedule.L2, 400}, {"l2, answers of 200 with an error", schedule.L2, 200},
+		{"l3, answers of 401", schedule.L3, 401}, {"l3, nobody listens", schedule.L3, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			outside, told := "http://"+refused(t), map[string]bool(nil)
+			if tt.status != 0 {
+				m := newMirror(t, tt.status)
+				outside, told = m.URL, m.told
+			}
+			x := newExposure(t, tt.layer, outside, testenv.Mongod(t))
+			db, err := mongodb.Connect(mongodb.Config{URI: testenv.Mongod(t), Database: "orchestrator_" + x.settings["CHAIN_NAME"]})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = db.Close(context.Background()) }()
+			x.run(x.jobs(t.Context(), db))
+			failures := 0
+			for _, kind := range job.Types {
+				js, err := db.Jobs().List(t.Context(), job.Filter{Type: kind, Limit: job.MaxPage})
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, j := range js {
+					meta, err := job.EncodeMetadata(j.Metadata)
+					if err != nil {
+						t.Fatal(err)
+					}
+					failures += len(j.Failures)
+					x.clean("job's document", fmt.Sprintf("%+v %s", j, meta))
+				}
+			}
+			if failures == 0 {
+				t.Error("no job failed: the search proves nothing")
+			}
+			if told != nil { // the secrets were used
+				for _, c := range []string{"user", "path", "query", "runner", "prover"} {
+					if !told[c] {
+						t.Errorf("canary %s was never sent anywhere", c)
+					}
+				}
+			}
+		})
+	}
+}
+
+// A database that refuses the login, and secrets that are none, are told of without showing them.
+func TestBrokenSecretsStaySecret(t *testing.T) {
+	t.Parallel()
+	login := strings.Replace(testenv.Mongod(t), "mongodb://", "mongodb://"+canaries["user"]+":"+canaries["mongo"]+"@", 1)
+	all := "mongodb://" + canaries["user"] + ":" + canaries["mongo"] + "@"
+	for name, change := range map[string]func(*exposure){
+		"login refused": func(x *exposure) { x.secret("mongo", login) },
+		"database gone": func(x *exposure) {
+			x.secret("mongo", all+refused(t)+"/")
+			x.only = []string{resource.FnAPI} // each function waits 5 s for the database
+		},
+		"database's URI is none":  func(x *exposure) { x.secret("mongo", all+"[::1/%zz?tls=maybe") },
+		"option is none":          func(x *exposure) { x.secret("mongo", all+"localhost/?authMechanism="+canaries["password"]) },
+		"login's JSON is cut off": func(x *exposure) { x.secret("mongo", `{"username":"u","password":"`+canaries["mongo"]) },
+		"wallet's key is none": func(x *exposure) {
+			x.settings["SETTLEMENT_KEY_SECRET"] = x.secret("wallet", canaries["wallet"]+"zz")
+		},
+		"wallet's key is too long":             func(x *exposure) { x.secret("wallet", canaries["wallet"]+canaries["wallet"][2:]) },
+		"key of the prover has a line break":   func(x *exposure) { x.secret("prover", canaries["prover"]+"\nx: y") },
+		"token of the runner has a line break": func(x *exposure) { x.secret("runner", canaries["runner"]+"\r\nx: y") },
+		"hook's secret is short":               func(x *exposure) { x.secret("hook", canaries["hook"][:14]) },
+		"no field of a JSON object": func(x *exposure) {
+			x.secret("runner", canaries["runner"])
+			x.settings["SNOS_TOKEN_SECRET"] += "#token"
+		},
+		"certificate is none": func(x *exposure) {
+			for k := range x.settings {
+				if strings.HasPrefix(k, "PROVER_") {
+					delete(x.settings, k)
+				}
+			}
+			maps.Copy(x.settings, map[string]string{
+				"PROVER_KIND": config.Sharp, "PROVER_URL": "https://127.0.0.1:1", "PROVER_SHARP_CUSTOMER_ID": "c",
+				"PROVER_SHARP_CLIENT_CERT_SECRET": x.secret("cert", "-----BEGIN CERTIFICATE-----\n"+canaries["prover"]+"\n-----END CERTIFICATE-----"),
+				"PROVER_SHARP_CLIENT_KEY_SECRET":  x.secret("key", "-----BEGIN PRIVATE KEY-----\n"+canaries["wallet"]+"\n-----END PRIVATE KEY-----"),
+			})
+		},
+		"URLs are none": func(x *exposure) {
+			bad := "http://" + canaries["user"] + ":" + canaries["password"] + "@127.0.0.1:port/" + canaries["path"] + "?k=" + canaries["query"]
+			for _, k := range []string{"CHAIN_RPC", "CHAIN_BACKUP_RPC", "CHAIN_FEEDER_GATEWAY", "SETTLEMENT_RPC", "SNOS_URL", "PROVER_URL", "AWS_ENDPOINT", "REDIS_URL"} {
+				x.settings[k] = bad
+			}
+			x.settings["MONGO_URI"] = all + "x"
+		},
+		"Redis URL is none":              func(x *exposure) { x.settings["REDIS_URL"] = "redis://:" + canaries["redis"] + "@127.0.0.1:port/x" },
+		"Redis URL of another scheme":    func(x *exposure) { x.settings["REDIS_URL"] = "http://:" + canaries["redis"] + "@127.0.0.1:1" },
+		"URI where a name belongs":       func(x *exposure) { x.settings["MONGO_URI_SECRET"] = all + "localhost" },
+		"key where a name belongs":       func(x *exposure) { x.settings["SETTLEMENT_KEY_SECRET"] = canaries["wallet"] },
+		"Stark key where a name belongs": func(x *exposure) { x.settings["SETTLEMENT_KEY_SECRET"] = canaries["stark"][2:] },
+		"PEM where a name belongs": func(x *exposure) {
+			x.settings["PROVER_KEY_SECRET"] = "-----BEGIN PRIVATE KEY-----\n" + canaries["prover"]
+		},
+		"JSON where a name belongs": func(x *exposure) { x.settings["MONGO_URI_SECRET"] = `{"password":"` + canaries["mongo"] + `"}` },
+		"key where a file belongs": func(x *exposure) {
+			delete(x.settings, "SETTLEMENT_KEY_SECRET")
+			x.settings["SETTLEMENT_KEY_FILE"] = canaries["wallet"]
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			x := newExposure(t, schedule.L2, "http://"+refused(t), testenv.Mongod(t))
+			change(x)
+			x.run(nil)
+		})
+	}
+}
