@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"strings"
 	"time"
 
 	"google.golang.org/grpc"
@@ -38,6 +39,7 @@ type Client struct {
 	conn    *grpc.ClientConn
 	runner  runnerpb.RunnerClient
 	health  health.HealthClient
+	token   string
 	timeout time.Duration
 }
 
@@ -91,19 +93,23 @@ func New(c Config) (*Client, error) {
 	if c.Timeout == 0 {
 		c.Timeout = 30 * time.Second
 	}
-	return &Client{conn: conn, runner: runnerpb.NewRunnerClient(conn), health: health.NewHealthClient(conn), timeout: c.Timeout}, nil
+	return &Client{conn: conn, runner: runnerpb.NewRunnerClient(conn), health: health.NewHealthClient(conn), token: c.Token, timeout: c.Timeout}, nil
 }
 
 // Close ends the connection.
 func (c *Client) Close() error { return c.conn.Close() }
 
-// explain makes an error of a failed call; an ended context stays recognizable.
-func explain(ctx context.Context, what string, err error) error {
+// explain makes an error of a failed call, without the token if the runner says it back; an ended context stays recognizable.
+func (c *Client) explain(ctx context.Context, what string, err error) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("SNOS runner: %s: %w", what, ctx.Err())
 	}
 	s := status.Convert(err)
-	return fmt.Errorf("SNOS runner: %s: %s: %.500s", what, s.Code(), s.Message())
+	said := s.Message()
+	if c.token != "" {
+		said = strings.ReplaceAll(said, c.token, "***")
+	}
+	return fmt.Errorf("SNOS runner: %s: %s: %.500s", what, s.Code(), said)
 }
 
 // Submit implements snos.Runner.
@@ -118,7 +124,7 @@ func (c *Client) Submit(ctx context.Context, t snos.Task) (string, error) {
 		return "", fmt.Errorf("SNOS runner: %w", snos.ErrBusy)
 	}
 	if err != nil {
-		return "", explain(ctx, "submit "+t.ID, err)
+		return "", c.explain(ctx, "submit "+t.ID, err)
 	}
 	if out.GetHandle() == "" {
 		return "", fmt.Errorf("SNOS runner: submit %s: its answer has no handle", t.ID)
@@ -135,7 +141,7 @@ func (c *Client) Status(ctx context.Context, handle string) (snos.Progress, erro
 		return snos.Progress{State: snos.Lost}, nil
 	}
 	if err != nil {
-		return snos.Progress{}, explain(ctx, "status of "+handle, err)
+		return snos.Progress{}, c.explain(ctx, "status of "+handle, err)
 	}
 	state, ok := states[out.GetState()]
 	if !ok {
@@ -153,7 +159,7 @@ func (c *Client) Cancel(ctx context.Context, handle string) error {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	if _, err := c.runner.Cancel(ctx, &runnerpb.CancelRequest{Handle: handle}); err != nil && status.Code(err) != codes.NotFound {
-		return explain(ctx, "cancel "+handle, err)
+		return c.explain(ctx, "cancel "+handle, err)
 	}
 	return nil
 }
@@ -164,7 +170,7 @@ func (c *Client) Ping(ctx context.Context) error {
 	defer cancel()
 	out, err := c.health.Check(ctx, &health.HealthCheckRequest{Service: runnerpb.Runner_ServiceDesc.ServiceName})
 	if err != nil {
-		return explain(ctx, "health", err)
+		return c.explain(ctx, "health", err)
 	}
 	if out.GetStatus() != health.HealthCheckResponse_SERVING {
 		return fmt.Errorf("SNOS runner: health: %s", out.GetStatus())

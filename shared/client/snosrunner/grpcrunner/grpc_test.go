@@ -172,12 +172,15 @@ func TestNonsense(t *testing.T) {
 // A runner that takes no further task says so; a request without a task is refused.
 func TestBusyAndEmpty(t *testing.T) {
 	t.Parallel()
-	c := client(t, grpcrunner.Config{URL: "grpc://" + serve(t, grpcrunner.NewServer(busy{runner()}, "", nil))})
+	c := client(t, grpcrunner.Config{URL: "grpc://" + serve(t, grpcrunner.NewServer(busy{runner()}, secret, nil)), Token: secret})
 	if _, err := c.Submit(t.Context(), snos.Task{Kind: snos.Run, ID: "x"}); !errors.Is(err, snos.ErrBusy) {
 		t.Errorf("%v, want busy", err)
 	}
 	if _, err := c.Submit(t.Context(), snos.Task{ID: "x"}); err == nil || !strings.Contains(err.Error(), "InvalidArgument") {
 		t.Errorf("a task without kind: %v", err)
+	}
+	if err := c.Cancel(t.Context(), "x"); err == nil || strings.Contains(err.Error(), secret) || !strings.Contains(err.Error(), "no friend") {
+		t.Errorf("a runner that says the token back: %v", err)
 	}
 	if err := c.Ping(t.Context()); err == nil || !strings.Contains(err.Error(), "NOT_SERVING") {
 		t.Errorf("health: %v", err)
@@ -187,6 +190,9 @@ func TestBusyAndEmpty(t *testing.T) {
 type busy struct{ snos.Runner }
 
 func (busy) Submit(context.Context, snos.Task) (string, error) { return "", snos.ErrBusy }
+func (busy) Cancel(context.Context, string) error {
+	return errors.New("who says Bearer " + secret + " is no friend")
+}
 func (busy) Ping(context.Context) error                        { return snos.ErrBusy }
 
 func TestURL(t *testing.T) {
