@@ -193,7 +193,7 @@ func (busy) Submit(context.Context, snos.Task) (string, error) { return "", snos
 func (busy) Cancel(context.Context, string) error {
 	return errors.New("who says Bearer " + secret + " is no friend")
 }
-func (busy) Ping(context.Context) error                        { return snos.ErrBusy }
+func (busy) Ping(context.Context) error { return snos.ErrBusy }
 
 func TestURL(t *testing.T) {
 	t.Parallel()
