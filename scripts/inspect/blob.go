@@ -94,6 +94,7 @@ func (c *call) readUpdates(path string) ([]block.StateUpdate, error) {
 
 // readReads reads what a format needs beside the diff.
 func (c *call) readReads(nonces, aliases string) (r statediff.Reads, err error) {
+	r.Nonces = map[felt.Felt]felt.Felt{}
 	if nonces != "" {
 		if r.Nonces, err = c.readNonces(nonces); err != nil {
 			return r, err
@@ -111,20 +112,18 @@ func (c *call) readReads(nonces, aliases string) (r statediff.Reads, err error) 
 	return r, nil
 }
 
-// lastSystemContract is the last address of the contracts that the OS keeps itself, which have no nonce.
-var lastSystemContract = felt.FromUint64(15)
-
 // missing says what must be given beside the state updates and wasn't: an encoding with a wrong nonce looks like any other.
+// Contracts that are deployed here get nonce 0, which they have without a change.
 func missing(d *statediff.Diff, updates []block.StateUpdate, f statediff.Format, r statediff.Reads) error {
 	if !f.PackedWord {
-		fresh := map[felt.Felt]bool{} // deployed here: without a change their nonce is 0
 		for _, u := range updates {
 			for _, x := range u.Diff.Deployed {
-				fresh[x.Address] = true
+				if _, ok := r.Nonces[x.Address]; !ok {
+					r.Nonces[x.Address] = felt.Zero
+				}
 			}
 		}
-		need := slices.DeleteFunc(d.MissingNonces(), func(a felt.Felt) bool { return fresh[a] || a.Cmp(lastSystemContract) <= 0 })
-		return lacking("nonces", "contracts with changes have no nonce", need, r.Nonces)
+		return lacking("nonces", "contracts with changes have no nonce", d.MissingNonces(), r.Nonces)
 	}
 	if f.Aliases {
 		return lacking("aliases", "addresses and keys have no alias", d.AliasKeys(), r.Aliases)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/hex"
 	"math/rand/v2"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -192,4 +193,32 @@ func BenchmarkCellProofs(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// BenchmarkParallel compares the commitments of six blobs on one core with those on all, in one run.
+func BenchmarkParallel(b *testing.B) {
+	var blobs [6]blob.Blob
+	for i := range blobs {
+		blobs[i] = *randomBlob(uint64(i + 1))
+	}
+	if _, err := kzg.Commit(&blobs[0]); err != nil { // the set-up is read once a process
+		b.Fatal(err)
+	}
+	var serial, parallel time.Duration
+	for b.Loop() {
+		cores := runtime.GOMAXPROCS(1)
+		began := time.Now()
+		if _, err := kzg.CommitAll(blobs[:]); err != nil {
+			b.Fatal(err)
+		}
+		serial += time.Since(began)
+		runtime.GOMAXPROCS(cores)
+		began = time.Now()
+		if _, err := kzg.CommitAll(blobs[:]); err != nil {
+			b.Fatal(err)
+		}
+		parallel += time.Since(began)
+	}
+	b.ReportMetric(float64(serial)/float64(parallel), "one-core/all-cores")
+	b.ReportMetric(float64(runtime.GOMAXPROCS(0)), "cores")
 }

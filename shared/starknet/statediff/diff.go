@@ -111,12 +111,15 @@ func (d *Diff) DropUnchanged(before map[block.Slot]felt.Felt) {
 
 func (c *Contract) empty() bool { return c.Class == nil && c.Nonce == nil && len(c.Storage) == 0 }
 
+// lastSystemContract is the last address of the contracts that the OS keeps itself, which have no nonce.
+var lastSystemContract = felt.FromUint64(15)
+
 // MissingNonces returns the contracts with writes and no nonce, ascending: formats before PackedWord carry the nonce that
-// they have after the last block. Give them by SetNonces.
+// they have after the last block, 0 for one that was just deployed. The OS's own contracts are not among them, theirs is 0.
 func (d *Diff) MissingNonces() []felt.Felt {
 	var out []felt.Felt
 	for _, a := range d.Addresses() {
-		if d.Contracts[a].Nonce == nil {
+		if d.Contracts[a].Nonce == nil && a.Cmp(lastSystemContract) > 0 {
 			out = append(out, a)
 		}
 	}

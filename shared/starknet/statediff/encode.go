@@ -1,6 +1,7 @@
 package statediff
 
 import (
+	"errors"
 	"fmt"
 	"math/big"
 
@@ -32,6 +33,9 @@ func Encode(d *Diff, f Format, r Reads) ([]felt.Felt, error) {
 	return stateless.Compress(words)
 }
 
+// ErrNonceMissing says that a format without PackedWord was not given the nonce of a contract that MissingNonces names.
+var ErrNonceMissing = errors.New("its nonce is missing: read those of MissingNonces")
+
 // Words returns the uncompressed words of a diff: the number of contracts; by ascending address the address, the DA word,
 // the class hash where it changed and the writes by ascending key; the number of classes and these by ascending hash.
 // nonces serve formats without PackedWord.
@@ -43,8 +47,11 @@ func Words(d *Diff, f Format, nonces map[felt.Felt]felt.Felt) ([]felt.Felt, erro
 		nonce := felt.Zero
 		if c.Nonce != nil {
 			nonce = *c.Nonce
-		} else if !f.PackedWord {
-			nonce = nonces[a]
+		} else if !f.PackedWord && a.Cmp(lastSystemContract) > 0 {
+			var ok bool
+			if nonce, ok = nonces[a]; !ok {
+				return nil, fmt.Errorf("contract %s: %w", a, ErrNonceMissing)
+			}
 		}
 		w, err := f.word(nonce, len(c.Storage), c.Class != nil)
 		if err != nil {

@@ -3,6 +3,7 @@ package statediff_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"math/big"
 	"slices"
 	"strconv"
@@ -33,7 +34,16 @@ func TestMainnetBlobs(t *testing.T) {
 				t.Fatal(err)
 			}
 			d := statediff.Squash(u)
-			words, err := statediff.Encode(d, f, statediff.Reads{Nonces: nonces(t, name)})
+			known := nonces(t, name)
+			if _, err := statediff.Encode(d, f, statediff.Reads{}); !errors.Is(err, statediff.ErrNonceMissing) {
+				t.Errorf("without nonces: %v", err)
+			}
+			for _, x := range u.Diff.Deployed { // the recording leaves out what is 0
+				if _, ok := known[x.Address]; !ok {
+					known[x.Address] = felt.Zero
+				}
+			}
+			words, err := statediff.Encode(d, f, statediff.Reads{Nonces: known})
 			if err != nil {
 				t.Fatal(err)
 			}
