@@ -1,0 +1,250 @@
+package setup_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/madara-orchestrator/orchestrator/scripts/emulator"
+	"github.com/madara-orchestrator/orchestrator/shared/client/ethereum"
+	"github.com/madara-orchestrator/orchestrator/shared/client/memory"
+	"github.com/madara-orchestrator/orchestrator/shared/client/s3"
+	"github.com/madara-orchestrator/orchestrator/shared/client/secrets"
+	"github.com/madara-orchestrator/orchestrator/shared/client/snosrunner/httprunner"
+	"github.com/madara-orchestrator/orchestrator/shared/client/starknet/settle"
+	"github.com/madara-orchestrator/orchestrator/shared/config"
+	"github.com/madara-orchestrator/orchestrator/shared/controller/route"
+	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
+	"github.com/madara-orchestrator/orchestrator/shared/core/da"
+	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
+	"github.com/madara-orchestrator/orchestrator/shared/core/job"
+	"github.com/madara-orchestrator/orchestrator/shared/core/queue"
+	"github.com/madara-orchestrator/orchestrator/shared/service/admin"
+	"github.com/madara-orchestrator/orchestrator/shared/service/worker"
+	"github.com/madara-orchestrator/orchestrator/shared/starknet/pie"
+	"github.com/madara-orchestrator/orchestrator/shared/starknet/stateless"
+	"github.com/madara-orchestrator/orchestrator/shared/starknet/stone"
+)
+
+// limit is a row of the README's table of limits.
+type limit struct {
+	what  string
+	most  int64
+	unit  string
+	where string // package and name
+	says  string // a part of what is said beyond it, and all that the table shows
+	// reach does something of a size: at most it must not be refused as says has it, one above it must.
+	reach func(t *testing.T, n int64) error
+}
+
+// limits are the README's table.
+var limits = []limit{
+	{"body of an order", 4 << 10, "bytes", "`controller/route` maxBody", "413: the body has more than 4096 bytes", func(t *testing.T, n int64) error {
+		return ask(t, "POST", "/jobs/"+strings.Repeat("0", 32)+"/retry", padded("{}", n))
+	}},
+	{"body of a prover's webhook", 64 << 10, "bytes", "`controller/route` maxHookBody", "413: the body has more than 65536 bytes", func(t *testing.T, n int64) error {
+		return ask(t, "POST", "/hooks/atlantic/secret", padded("{}", n))
+	}},
+	{"path and query of a request", 4 << 10, "bytes", "`controller/route` maxURL", "414: path and query have more than 4096 bytes", func(t *testing.T, n int64) error {
+		return ask(t, "GET", "/"+strings.Repeat("x", int(n)-1), "")
+	}},
+	{"page of jobs", admin.MaxJobs, "jobs", "`service/admin` MaxJobs", "400: limit: want a number from 1 to 100", func(t *testing.T, n int64) error {
+		return ask(t, "GET", fmt.Sprintf("/jobs?limit=%d", n), "")
+	}},
+	{"page of batches", admin.MaxBatches, "batches", "`service/admin` MaxBatches", "400: limit: want a number from 1 to 50", func(t *testing.T, n int64) error {
+		return ask(t, "GET", fmt.Sprintf("/batches?limit=%d", n), "")
+	}},
+	{"reason of an order", admin.MaxReason, "characters", "`service/admin` MaxReason", "characters, at most 500", func(_ *testing.T, n int64) error {
+		return admin.Order{Reason: strings.Repeat("ü", int(n))}.Check()
+	}},
+	{"name of who orders", admin.MaxBy, "characters", "`service/admin` MaxBy", "characters, at most 200", func(_ *testing.T, n int64) error {
+		return admin.Order{By: strings.Repeat("ü", int(n))}.Check()
+	}},
+	{"message of a queue", queue.MaxBody, "bytes", "`core/queue` MaxBody", queue.ErrTooLarge.Error(), func(t *testing.T, n int64) error {
+		q, err := memory.NewQueues(nil, memory.Declaration{Name: "q"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return q.Send(t.Context(), "q", queue.Outgoing{Body: strings.Repeat("x", int(n))})
+	}},
+	{"wake-up that is read", 4 << 10, "bytes", "`core/job` maxMessage", "bytes, at most 4096", func(_ *testing.T, n int64) error {
+		_, err := job.DecodeMessage(padded("{}", n))
+		return err
+	}},
+	{"blocks of a SNOS batch", 10, "blocks", "`core/batch` Limits.SnosBlocks", "closes it: block count", func(_ *testing.T, n int64) error {
+		return closed(batch.DefaultLimits().CloseSnos(batch.Span{EndBlock: uint64(n) - 2}, batch.Candidate{}))
+	}},
+	{"blocks of an aggregator batch", 100, "blocks", "`core/batch` Limits.Blocks", "closes it: block count", func(_ *testing.T, n int64) error {
+		return closed(batch.DefaultLimits().CloseAggregator(batch.Aggregator{Span: batch.Span{EndBlock: uint64(n) - 2}}, batch.Candidate{}))
+	}},
+	{"data of an aggregator batch", 6*4096 - 15, "words", "`core/batch` Limits.Blobs, BlobBuffer", "closes it: blob capacity", func(_ *testing.T, n int64) error {
+		return closed(batch.DefaultLimits().CloseAggregator(batch.Aggregator{}, batch.Candidate{DAWords: int(n)}))
+	}},
+	{"aggregator's input", 750_000, "felts", "`core/batch` Limits.InputSize", "closes it: aggregator input size", func(_ *testing.T, n int64) error {
+		return closed(batch.DefaultLimits().CloseAggregator(batch.Aggregator{}, batch.Candidate{InputSize: int(n)}))
+	}},
+	{"`BATCH_BLOBS`", 9, "blobs", "`config` Batch.Blobs", "want 1 to 9, or 0 for the default", func(_ *testing.T, n int64) error {
+		_, err := config.FromEnviron([]string{fmt.Sprintf("%sBATCH_BLOBS=%d", config.Prefix, n)})
+		return err
+	}},
+	{"blobs of a transaction on Ethereum", ethereum.MaxBlobs, "blobs", "`client/ethereum` MaxBlobs", "blobs, a transaction carries 6", func(t *testing.T, n int64) error {
+		l, err := ethereum.NewDA("0x"+strings.Repeat("1", 40), 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _, err = l.Encode(t.Context(), da.Data{Words: make([]felt.Felt, n*batch.WordsPerBlob)})
+		return err
+	}},
+	{"DA segment on Starknet", settle.MaxSegment, "words", "`client/starknet/settle` MaxSegment", fmt.Sprintf("words, a transaction carries %d", settle.MaxSegment), func(t *testing.T, n int64) error {
+		l, err := settle.NewDA("0x"+strings.Repeat("1", 60), "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _, err = l.Encode(t.Context(), da.Data{Words: make([]felt.Felt, n)})
+		return err
+	}},
+	{"state diff that is compressed", stateless.MaxWords, "words", "`starknet/stateless` MaxWords", "words, the compression holds at most 1048575", func(_ *testing.T, n int64) error {
+		_, err := stateless.Compress(make([]felt.Felt, n))
+		return err
+	}},
+	{"zip of a PIE", pie.DefaultLimits.Zip, "bytes", "`starknet/pie` DefaultLimits (memory, output and the rest too)", "bytes, at most 4294967296", func(_ *testing.T, n int64) error {
+		_, err := pie.Read(bytes.NewReader(nil), n, pie.DefaultLimits)
+		return err
+	}},
+	{"proof whose output is read", stone.MaxBytes, "bytes", "`starknet/stone` MaxBytes", "it has more than 134217728 bytes", func(_ *testing.T, n int64) error {
+		_, err := stone.Output(io.LimitReader(spaces{}, n))
+		return err
+	}},
+	{"artifact that is written once (S3)", 32 << 20, "bytes", "`client/s3` maxNew", "more than 33554432 bytes", func(t *testing.T, n int64) error {
+		return s3.New(emulator.Config(serve(t, nil)), "b", true).PutNew(t.Context(), "k", io.LimitReader(spaces{}, n))
+	}},
+	{"answer of the SNOS runner (HTTP)", 1 << 20, "bytes", "`client/snosrunner/httprunner` maxBody", "its answer has more than 1048576 bytes", func(t *testing.T, n int64) error {
+		c, err := httprunner.New(serve(t, []byte(padded(`{}`, n))), "", 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = c.Status(t.Context(), "x")
+		return err
+	}},
+	{"secret in a file", 64 << 10, "bytes", "`client/secrets` maxSecret", "has more than 65536 bytes", func(t *testing.T, n int64) error {
+		file := filepath.Join(t.TempDir(), "secret")
+		if err := os.WriteFile(file, []byte(strings.Repeat("x", int(n))), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := secrets.ReadFile(file)
+		return err
+	}},
+}
+
+// spaces is endless white space.
+type spaces struct{}
+
+func (spaces) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = ' '
+	}
+	return len(p), nil
+}
+
+// padded is a text with white space after it, n bytes in all.
+func padded(text string, n int64) string { return text + strings.Repeat(" ", int(n)-len(text)) }
+
+// serve answers every request with body and returns its URL.
+func serve(t *testing.T, body []byte) string {
+	t.Helper()
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		_, _ = w.Write(body)
+	}))
+	t.Cleanup(s.Close)
+	return s.URL
+}
+
+// closed is a closing rule's word as an error.
+func closed(why batch.Reason, full bool) error {
+	if !full {
+		return nil
+	}
+	return errors.New("closes it: " + string(why))
+}
+
+// ask makes a request of an empty API and returns a refusal as an error.
+func ask(t *testing.T, method, target, body string) error {
+	t.Helper()
+	jobs := memory.NewJobs(nil)
+	s := &admin.Service{Jobs: jobs, Batches: memory.NewBatches(nil), Worker: &worker.Worker{Jobs: jobs}}
+	hook := func(_ context.Context, _ string, _ []byte) ([]string, error) { return nil, nil }
+	r := httptest.NewRequest(method, target, strings.NewReader(body))
+	r.Header.Set("Content-Type", "application/json")
+	w := httptest.NewRecorder()
+	route.New(s, true, hook, slog.New(slog.DiscardHandler)).ServeHTTP(w, r)
+	if w.Code < 400 {
+		return nil
+	}
+	var p struct{ Detail string }
+	if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Errorf("%d: %s", w.Code, strings.TrimPrefix(p.Detail, "invalid request: "))
+}
+
+// Every limit holds where the table says: what reaches it is not refused for it, one more is.
+func TestLimits(t *testing.T) {
+	t.Parallel()
+	for _, l := range limits {
+		t.Run(l.what, func(t *testing.T) {
+			t.Parallel()
+			if err := l.reach(t, l.most); err != nil && strings.Contains(err.Error(), l.says) {
+				t.Errorf("%d %s: refused: %v", l.most, l.unit, err)
+			}
+			if err := l.reach(t, l.most+1); err == nil || !strings.Contains(err.Error(), l.says) {
+				t.Errorf("%d %s: got %v, want it to say %q", l.most+1, l.unit, err, l.says)
+			}
+		})
+	}
+}
+
+// The README's table is this list.
+func TestLimitsInReadme(t *testing.T) {
+	t.Parallel()
+	b, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(b), "\n## Limits\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	var got, want []string
+	for line := range strings.Lines(section) {
+		if line = strings.TrimSpace(line); strings.HasPrefix(line, "|") {
+			got = append(got, line)
+		}
+	}
+	want = []string{"| of | at most | where | beyond it |", "|---|---|---|---|"}
+	for _, l := range limits {
+		want = append(want, fmt.Sprintf("| %s | %s %s | %s | %s |", l.what, grouped(l.most), l.unit, l.where, l.says))
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("README's limits (-code +README):\n%s", d)
+	}
+}
+
+// grouped writes a number with commas.
+func grouped(n int64) string {
+	s := fmt.Sprint(n)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
