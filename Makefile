@@ -70,6 +70,12 @@ $(ORACLE)/oracle.txt: $(PIE_TESTDATA)/oracle.txt
 test-oracle: $(ORACLE)/oracle.txt ## Hold Cairo PIEs and facts against cairo-lang, which is installed from PyPI
 	ORCHESTRATOR_ORACLE=$(CURDIR)/$(ORACLE)/bin/python $(GO) test -count=1 -run Oracle ./shared/starknet/pie/...
 
+.PHONY: test-starknet-sol
+test-starknet-sol: tools ## Settle recorded batches on StarkWare's own core contract: SOLIDITY=CHECKOUT of github.com/starkware-libs/cairo-lang
+	@[ -n "$(SOLIDITY)" ] || { echo "test-starknet-sol: say where: SOLIDITY=CHECKOUT of github.com/starkware-libs/cairo-lang (no package registry has the contract)" >&2; exit 1; }
+	@cd shared/client/ethereum/contracts && npm ci --no-fund --no-audit --silent && node compile-starknet.js "$(abspath $(SOLIDITY))" $(CURDIR)/.tools/starknet-sol
+	ORCHESTRATOR_REQUIRE_TOOLS=1 ORCHESTRATOR_STARKNET_SOL=$(CURDIR)/.tools/starknet-sol $(GO) test -count=1 -v -run TestStarknetSol ./shared/client/ethereum
+
 .PHONY: test-devnet
 DEVNET := .tools/devnet/bin/starknet-devnet
 $(DEVNET):
