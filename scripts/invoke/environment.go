@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -31,7 +32,8 @@ func environment(ctx context.Context, o options, event []byte, stderr io.Writer)
 			return nil, done, err
 		}
 	}
-	s, err := sandbox.Start(ctx, sandbox.Options{Name: "invoke", Blocks: 12, Mongo: urls["mongod"], AWS: urls["moto"], Ethereum: urls["anvil"]})
+	s, err := sandbox.Start(ctx, sandbox.Options{Name: "invoke", Blocks: 12, Mongo: urls["mongod"], AWS: urls["moto"], Ethereum: urls["anvil"],
+		Settings: map[string]string{"API_ADMIN": "true"}})
 	done = s.Close
 	if err != nil {
 		return nil, done, err
@@ -39,14 +41,28 @@ func environment(ctx context.Context, o options, event []byte, stderr io.Writer)
 	return s.Env, done, seed(ctx, s, event, stderr)
 }
 
-// seed stores the jobs that a queue's event is about. Other events need none.
+// jobPath is the path of a request about a job.
+var jobPath = regexp.MustCompile(`^/jobs/([0-9a-f]{32})(/|$)`)
+
+// seed stores the jobs that a queue's event is about, and the failed job that a request of the API is about. Other events
+// need none.
 func seed(ctx context.Context, s *sandbox.Sandbox, event []byte, stderr io.Writer) error {
-	var e events.SQSEvent
+	var e struct {
+		events.SQSEvent
+		RawPath string `json:"rawPath"`
+	}
 	if json.Unmarshal(event, &e) != nil {
 		return nil
 	}
 	if err := s.DB.EnsureIndexes(ctx); err != nil {
 		return err
+	}
+	if m := jobPath.FindStringSubmatch(e.RawPath); m != nil {
+		j := job.New(m[1], 1, metadata(job.SnosRun), "", time.Now().Add(-time.Minute)).Hopeless(time.Now(), errors.New("made to fail, for the sandbox"))
+		if err := s.DB.Jobs().Create(ctx, j); err != nil && !errors.Is(err, job.ErrExists) {
+			return err
+		}
+		fmt.Fprintf(stderr, "sandbox: job %s (%s of batch 1) is there and has failed\n", j.ID, j.Type)
 	}
 	for _, r := range e.Records {
 		m, err := job.DecodeMessage(r.Body)

@@ -14,7 +14,9 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/madara-orchestrator/orchestrator/shared/controller/route"
 	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
+	"github.com/madara-orchestrator/orchestrator/shared/service/admin"
 )
 
 // Hostile requests get a 4xx that is a problem with advice, tell nothing of the inside, log nothing as an error and leave
@@ -218,5 +220,20 @@ func TestOrdersOverHTTP(t *testing.T) {
 				t.Errorf("status %d, want %d: %s", out.Code, tt.status, out.Body)
 			}
 		})
+	}
+}
+
+// A panic is answered without its words, and neither it nor a failure makes the webhook's secret show in the log.
+func TestPanic(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	hook := func(context.Context, string, []byte) ([]string, error) { panic("out of cheese") }
+	h := route.New(new(admin.Service), false, hook, slog.New(slog.NewTextHandler(&log, nil)))
+	out := call(t, h, get("POST", "/hooks/atlantic/"+hookSecret, "", "{}"))
+	if out.StatusCode != 500 || out.Headers["Content-Type"] != "application/problem+json" || strings.Contains(out.Body, "cheese") {
+		t.Errorf("%d %v %s", out.StatusCode, out.Headers, out.Body)
+	}
+	if got := log.String(); !strings.Contains(got, "out of cheese") || !strings.Contains(got, "/hooks/atlantic/{token}") || strings.Contains(got, hookSecret) {
+		t.Errorf("logged %s", got)
 	}
 }
