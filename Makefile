@@ -98,6 +98,16 @@ invoke: ## Run a function once behind the Lambda Runtime API: FN=snosrun EVENT=e
 	@mkdir -p build && $(GO) build -o build/invoke-cli ./scripts/invoke
 	@build/invoke-cli -fn '$(FN)' -event '$(EVENT)' $(if $(ENV),-env '$(ENV)') $(if $(TIMEOUT),-timeout '$(TIMEOUT)')
 
+SOAK ?= 50
+.PHONY: soak
+soak: tools ## 100 times SOAK (50) simulated seeds a layer, every crash point, then real processes killed for 10 minutes
+	ORCHESTRATOR_SOAK=$(SOAK) $(GO) test -count=1 -timeout 6h -v -run 'TestRandomFaults|TestCrashSweep' ./shared/service/simulation
+	ORCHESTRATOR_REQUIRE_TOOLS=1 ORCHESTRATOR_SOAK_TIME=10m $(GO) test -count=1 -timeout 40m -v -run TestKilled ./scripts/e2e
+
+.PHONY: mutations
+mutations: ## Show that the simulation can fail: deliberate bugs are compiled in, each must be caught within 200 seeds
+	ORCHESTRATOR_MUTATIONS=1 $(GO) test -count=1 -timeout 1h -v -run TestMutations ./shared/service/simulation
+
 FUZZTIME ?= 10s
 
 .PHONY: fuzz

@@ -3,6 +3,8 @@ package simulation
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/madara-orchestrator/orchestrator/shared/client/memory"
@@ -24,6 +26,9 @@ type frame struct {
 
 // maxNesting is how many invocations are under way at a time.
 const maxNesting = 3
+
+// maxFrozenSteps bounds how much happens while a process is frozen.
+const maxFrozenSteps = 40
 
 // maxSkew is how far a function's clock may be off.
 const maxSkew = 20 * time.Second
@@ -129,8 +134,12 @@ func (g *gate) Before(op memory.Op) memory.Fault {
 		w.count("timeout")
 	case draw < 0.030 && len(w.frames) < maxNesting:
 		w.count("interleaved")
-		if err := w.Step(context.Background()); err != nil && w.nested == nil {
-			w.nested = err
+		steps := 1
+		if fr.frozen { // long enough for others to take over what it holds
+			steps += w.rng.IntN(maxFrozenSteps)
+		}
+		for ; steps > 0 && !fr.dead; steps-- {
+			w.blame(w.Step(context.Background()))
 		}
 		if w.now.Sub(fr.began) > fr.limit && !fr.frozen { // Lambda has ended it meanwhile
 			fr.late, fr.dead = true, true
@@ -150,6 +159,9 @@ func (g *gate) After(op memory.Op, err error) error {
 	}
 	if op.Component == "jobs" && (op.Method == "Update" || op.Method == "Create") {
 		w.see(op.Key)
+	}
+	if op.Component == "batches" && strings.HasPrefix(op.Method, "Update") {
+		w.aside(func() { w.blame(w.checkBatches(context.Background())) })
 	}
 	if w.cfg.Hook != nil {
 		return w.cfg.Hook.After(op, err)
@@ -188,7 +200,17 @@ func (w *World) see(id string) {
 		if w.seen[id] = j; known && j.Version != last.Version {
 			w.Edges[Edge{last.Status, j.Status}]++
 		}
+		if known && last.Lease.Held(w.now.Add(2*maxSkew)) && j.Lease.Owner != "" && j.Lease.Owner != last.Lease.Owner {
+			w.blame(fmt.Errorf("%s job of batch %d was taken by %s while %s held it", j.Type, j.InternalID, j.Lease.Owner, last.Lease.Owner))
+		}
 	})
+}
+
+// blame keeps the first violation that is seen within an invocation; the step that it is part of returns it.
+func (w *World) blame(err error) {
+	if err != nil && w.nested == nil {
+		w.nested = err
+	}
 }
 
 // Edge is a transition that was taken.

@@ -17,16 +17,19 @@ import (
 // watch is what the invariants remember between steps.
 type watch struct {
 	versions map[string]uint64 // of jobs
-	hashes   map[string]bool   // transactions that are known to be recorded
+	batches  map[string]span
+}
+
+// span is what of a batch may only grow, and not at all once it is closed.
+type span struct {
+	start, end, fence uint64
+	closed            bool
 }
 
 // Check holds the world against what must be true after every step: versions of documents only grow; a job that is not at
 // its end has a next action; every transaction that was ever broadcast is recorded in its job, and no nonce has two that are
 // not replacements of each other.
 func (w *World) Check(ctx context.Context) error {
-	if w.watch.versions == nil {
-		w.watch = watch{versions: map[string]uint64{}, hashes: map[string]bool{}}
-	}
 	journals := map[string]string{} // hash to job
 	for _, t := range job.Types {
 		js, err := w.Jobs.List(ctx, job.Filter{Type: t, Limit: job.MaxPage})
@@ -50,6 +53,9 @@ func (w *World) Check(ctx context.Context) error {
 			return fmt.Errorf("transaction %s with nonce %d was broadcast and is not recorded", x.Hash, x.Nonce)
 		}
 	}
+	if err := w.checkBatches(ctx); err != nil {
+		return err
+	}
 	if w.Steps%25 == 0 {
 		if err := w.checkArtifacts(ctx); err != nil {
 			return err
@@ -59,6 +65,52 @@ func (w *World) Check(ctx context.Context) error {
 		return err
 	}
 	return w.checkMoney()
+}
+
+// checkBatches wants batches to grow at their end alone, and not at all once they are closed, and the fences of their writers to grow.
+func (w *World) checkBatches(ctx context.Context) error {
+	last, err := w.Batches.LastAggregator(ctx)
+	if ignore(err, batch.ErrNotFound) != nil {
+		return err
+	}
+	for i := uint64(1); err == nil && i <= last.Index; i++ {
+		b, err := w.Batches.Aggregator(ctx, i)
+		if err != nil {
+			return err
+		}
+		if err := w.grows(fmt.Sprintf("aggregator batch %d", i), span{b.StartBlock, b.EndBlock, b.Fence, b.Status != batch.Open}); err != nil {
+			return err
+		}
+	}
+	lastSnos, err := w.Batches.LastSnos(ctx)
+	if ignore(err, batch.ErrNotFound) != nil {
+		return err
+	}
+	for i := uint64(1); err == nil && i <= lastSnos.Index; i++ {
+		b, err := w.Batches.Snos(ctx, i)
+		if err != nil {
+			return err
+		}
+		if err := w.grows(fmt.Sprintf("SNOS batch %d", i), span{b.StartBlock, b.EndBlock, b.Fence, b.Status != batch.SnosOpen}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *World) grows(name string, now span) error {
+	was, known := w.watch.batches[name]
+	w.watch.batches[name] = now
+	switch {
+	case !known:
+	case now.start != was.start, now.end < was.end, was.closed && now.end != was.end:
+		return fmt.Errorf("%s went from blocks %d to %d back to %d to %d", name, was.start, was.end, now.start, now.end)
+	case was.closed && !now.closed:
+		return fmt.Errorf("%s was closed and is open again", name)
+	case now.fence < was.fence:
+		return fmt.Errorf("%s was written with fence %d after %d", name, now.fence, was.fence)
+	}
+	return nil
 }
 
 // checkWork wants nothing to be paid for twice: of a batch there is one proof and one run at a time that the services neither

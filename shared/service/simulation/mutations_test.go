@@ -2,6 +2,7 @@ package simulation_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,23 +12,31 @@ import (
 	"time"
 )
 
-// mutation is a deliberate bug: in file, from becomes to. It is compiled into a copy by go's -overlay; the tree stays as it is.
-type mutation struct{ name, file, from, to string }
+// mutation is a deliberate bug: in each file, from becomes to. It is compiled into a copy by go's -overlay; the tree stays as it is.
+type mutation struct {
+	name  string
+	edits []edit
+}
+
+type edit struct{ file, from, to string }
 
 var mutations = []mutation{
-	{"drop the generation check", "core/job/machine.go", "case m.Generation != j.Generation, m.Action != j.NextAction, j.NextAction == None:", "case m.Action != j.NextAction, j.NextAction == None:"},
-	{"ignore the lease of a job", "core/job/machine.go", "case j.Lease.Held(now):", "case j.Lease.Held(now) && false:"},
-	{"broadcast before recording", "service/sending/sending.go", "	if err := s.Raw.PutNew(ctx, rec.RawKey", "	if err := s.Chain.Broadcast(ctx, signed, payload); err != nil {\n		return Progress{}, err\n	}\n	if err := s.Raw.PutNew(ctx, rec.RawKey"},
-	{"sign anew on every retry", "core/tx/decide.go", "if !ok || slices.Contains(j.LostNonces, newest.Nonce) {", "if true || !ok || slices.Contains(j.LostNonces, newest.Nonce) {"},
-	{"replace at another nonce", "core/tx/decide.go", "d := Decision{Step: Sign, Nonce: r.Nonce, Fees: f, Replaces: r.Hash, Record: r}", "d := Decision{Step: Sign, Nonce: v.Account.Pending, Fees: f, Replaces: r.Hash, Record: r}"},
-	{"no fee cap", "core/tx/decide.go", "	case total.Cmp(p.FeeCap) > 0:", "	case total.Sign() < 0:"},
-	{"skip the reconcile query", "service/reconcile/reconcile.go", "	for _, j := range due {", "	for _, j := range due[:0] {"},
-	{"lose an alert for good", "service/reconcile/reconcile.go", "			if !j.Alerted {", "			if false && !j.Alerted {"},
-	{"ignore the fence and the version of batches", "client/memory/batches.go", "		if was.fence > f.fence {", "		*f.version, f.fence = *was.version, max(f.fence, was.fence)\n		if was.fence > f.fence {"},
-	{"ignore the version of jobs", "client/memory/jobs.go", "		if old.Version != j.Version {", "		j.Version = old.Version\n		if old.Version != j.Version {"},
-	{"leave a settled batch unwatched", "core/job/machine.go", "return next.plan(Completed, Verify, now.Add(p.Watch.Delay(next.Attempts.Verify)))", "return next.plan(Completed, None, time.Time{})"},
-	{"submit without a recorded dedup id", "service/proving/proving.go", "		m.DedupID = snos.TaskID(r.Job)\n		if err := r.Checkpoint(ctx); err != nil {\n			return err\n		}", "		m.DedupID = snos.TaskID(r.Job) + r.Job.UpdatedAt.String()"},
-	{"a nonce that was lost is taken for settled", "core/tx/decide.go", "	if v.Account.Confirmed > newest.Nonce {", "	if false && v.Account.Confirmed > newest.Nonce {"},
+	{"drop the generation check", []edit{{"core/job/machine.go", "case m.Generation != j.Generation, m.Action != j.NextAction, j.NextAction == None:", "case m.Action != j.NextAction, j.NextAction == None:"}}},
+	{"broadcast before recording", []edit{{"service/sending/sending.go", "	if err := s.Raw.PutNew(ctx, rec.RawKey", "	if err := s.Chain.Broadcast(ctx, signed, payload); err != nil {\n		return Progress{}, err\n	}\n	if err := s.Raw.PutNew(ctx, rec.RawKey"}}},
+	{"sign anew on every retry", []edit{{"core/tx/decide.go", "if !ok || slices.Contains(j.LostNonces, newest.Nonce) {", "if true || !ok || slices.Contains(j.LostNonces, newest.Nonce) {"}}},
+	{"replace at another nonce", []edit{{"core/tx/decide.go", "d := Decision{Step: Sign, Nonce: r.Nonce, Fees: f, Replaces: r.Hash, Record: r}", "d := Decision{Step: Sign, Nonce: v.Account.Pending, Fees: f, Replaces: r.Hash, Record: r}"}}},
+	{"no fee cap", []edit{{"core/tx/decide.go", "	case total.Cmp(p.FeeCap) > 0:", "	case total.Sign() < 0:"}}},
+	{"skip the reconcile query", []edit{{"service/reconcile/reconcile.go", "	for _, j := range due {", "	for _, j := range due[:0] {"}}},
+	{"lose an alert for good", []edit{{"service/reconcile/reconcile.go", "			if !j.Alerted {", "			if false && !j.Alerted {"}}},
+	{"ignore lock, fence and version of batches", []edit{
+		{"client/memory/batches.go", "		if was.fence > f.fence {", "		*f.version, f.fence = *was.version, max(f.fence, was.fence)\n		if was.fence > f.fence {"},
+		{"client/memory/locks.go", "if l.Owner != \"\" && l.Owner != owner && now.Before(l.ExpiresAt) {", "if false {"},
+		{"client/memory/locks.go", "if held.Owner != l.Owner || held.Fence != l.Fence || !now.Before(held.ExpiresAt) {", "if false {"},
+	}},
+	{"ignore the version of jobs", []edit{{"client/memory/jobs.go", "		if old.Version != j.Version {", "		j.Version = old.Version\n		if old.Version != j.Version {"}}},
+	{"leave a settled batch unwatched", []edit{{"core/job/machine.go", "return next.plan(Completed, Verify, now.Add(p.Watch.Delay(next.Attempts.Verify)))", "return next.plan(Completed, None, time.Time{})"}}},
+	{"submit without a recorded dedup id", []edit{{"service/proving/proving.go", "		m.DedupID = snos.TaskID(r.Job)\n		if err := r.Checkpoint(ctx); err != nil {\n			return err\n		}", "		m.DedupID = snos.TaskID(r.Job) + r.Job.UpdatedAt.String()"}}},
+	{"a nonce that was lost is taken for settled", []edit{{"core/tx/decide.go", "	if v.Account.Confirmed > newest.Nonce {", "	if false && v.Account.Confirmed > newest.Nonce {"}}},
 }
 
 // caught is the first seed that failed, and why.
@@ -45,19 +54,27 @@ func TestMutations(t *testing.T) {
 	for _, m := range mutations {
 		t.Run(m.name, func(t *testing.T) {
 			dir := t.TempDir()
-			path := filepath.Join(shared, m.file)
-			b, err := os.ReadFile(path)
-			if err != nil {
-				t.Fatal(err)
+			replaced := map[string]string{} // original to mutant
+			for i, e := range m.edits {
+				path := filepath.Join(shared, e.file)
+				source, ok := replaced[path]
+				if !ok {
+					source = path
+				}
+				b, err := os.ReadFile(source)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if strings.Count(string(b), e.from) != 1 {
+					t.Fatalf("%s holds %q %d times, want once: the bug is out of date", e.file, e.from, strings.Count(string(b), e.from))
+				}
+				replaced[path] = filepath.Join(dir, fmt.Sprintf("mutant%d.go", i))
+				if err := os.WriteFile(replaced[path], []byte(strings.Replace(string(b), e.from, e.to, 1)), 0o600); err != nil {
+					t.Fatal(err)
+				}
 			}
-			if strings.Count(string(b), m.from) != 1 {
-				t.Fatalf("%s holds %q %d times, want once: the bug is out of date", m.file, m.from, strings.Count(string(b), m.from))
-			}
-			mutant, overlay, binary := filepath.Join(dir, "mutant.go"), filepath.Join(dir, "overlay.json"), filepath.Join(dir, "mutant.test")
-			if err := os.WriteFile(mutant, []byte(strings.Replace(string(b), m.from, m.to, 1)), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			o, err := json.Marshal(map[string]any{"Replace": map[string]string{path: mutant}})
+			overlay, binary := filepath.Join(dir, "overlay.json"), filepath.Join(dir, "mutant.test")
+			o, err := json.Marshal(map[string]any{"Replace": replaced})
 			if err != nil {
 				t.Fatal(err)
 			}

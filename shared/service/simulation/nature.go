@@ -76,12 +76,12 @@ var happenings = []event{
 		}
 		return ok
 	}},
-	{"prover rejects a job", func(w *World) bool {
-		t, ok := w.proofUnderWay()
-		if ok {
+	{"prover rejects its jobs", func(w *World) bool {
+		t, any := w.proofUnderWay()
+		for ok := any; ok; t, ok = w.proofUnderWay() {
 			w.Prover.Reject(t, "simulated")
 		}
-		return ok
+		return any
 	}},
 	{"runner loses a run", func(w *World) bool {
 		for _, r := range w.Runner.Runs() {

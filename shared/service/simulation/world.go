@@ -112,7 +112,7 @@ func New(c Config) (*World, error) {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	w := &World{
-		cfg: c, now: start, Injected: map[Strike]int{}, Edges: map[Edge]int{}, rng: rand.New(rand.NewPCG(c.Seed, 0)), turmoil: c.Turmoil,
+		cfg: c, now: start, Injected: map[Strike]int{}, Edges: map[Edge]int{}, watch: watch{versions: map[string]uint64{}, batches: map[string]span{}}, rng: rand.New(rand.NewPCG(c.Seed, 0)), turmoil: c.Turmoil,
 		intruders: map[string]bool{}, lost: map[string][]byte{}, seen: map[string]job.Job{},
 	}
 	w.env = &memory.Env{Now: w.Now, Hook: &gate{w: w}}
