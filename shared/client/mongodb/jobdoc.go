@@ -22,7 +22,6 @@ type jobDoc struct {
 	Metadata   string       `bson:"metadata"`
 	Attempts   attemptsDoc  `bson:"attempts"`
 	Failures   []failureDoc `bson:"failures"`
-	Alerted    bool         `bson:"alerted"`
 
 	NextAction   job.Action     `bson:"next_action"`
 	DueAt        *bson.DateTime `bson:"due_at,omitempty"`
@@ -38,6 +37,7 @@ type jobDoc struct {
 	StartedAt   *bson.DateTime `bson:"started_at,omitempty"`
 	SubmittedAt *bson.DateTime `bson:"submitted_at,omitempty"`
 	EndedAt     *bson.DateTime `bson:"ended_at,omitempty"`
+	AlertedAt   *bson.DateTime `bson:"alerted_at,omitempty"`
 }
 
 type attemptsDoc struct {
@@ -76,10 +76,10 @@ func toJobDoc(j job.Job) (jobDoc, error) {
 	}
 	d := jobDoc{
 		ID: j.ID, Type: j.Type, Status: j.Status, Previous: j.Previous, ExternalID: j.ExternalID, Metadata: string(meta),
-		Attempts: attemptsDoc(j.Attempts), Alerted: j.Alerted, NextAction: j.NextAction,
+		Attempts: attemptsDoc(j.Attempts), NextAction: j.NextAction,
 		LeaseOwner: j.Lease.Owner, LeaseExpires: moment(j.Lease.ExpiresAt), Schema: j.Schema, TraceID: j.TraceID,
 		CreatedAt: bson.NewDateTimeFromTime(j.CreatedAt), UpdatedAt: bson.NewDateTimeFromTime(j.UpdatedAt),
-		StartedAt: moment(j.StartedAt), SubmittedAt: moment(j.SubmittedAt), EndedAt: moment(j.EndedAt),
+		StartedAt: moment(j.StartedAt), SubmittedAt: moment(j.SubmittedAt), EndedAt: moment(j.EndedAt), AlertedAt: moment(j.AlertedAt),
 		Failures: []failureDoc{},
 	}
 	if j.NextAction != job.None {
@@ -117,11 +117,11 @@ func (d jobDoc) job() (job.Job, error) {
 	}
 	j := job.Job{
 		ID: d.ID, Type: d.Type, InternalID: uint64(d.InternalID), Status: d.Status, Previous: d.Previous,
-		ExternalID: d.ExternalID, Metadata: meta, Attempts: job.Attempts(d.Attempts), Alerted: d.Alerted,
+		ExternalID: d.ExternalID, Metadata: meta, Attempts: job.Attempts(d.Attempts),
 		NextAction: d.NextAction, DueAt: timeOf(d.DueAt), Generation: uint64(d.Generation), Version: uint64(d.Version),
 		Lease: job.Lease{Owner: d.LeaseOwner, ExpiresAt: timeOf(d.LeaseExpires)}, Schema: d.Schema, TraceID: d.TraceID,
 		CreatedAt: d.CreatedAt.Time().UTC(), UpdatedAt: d.UpdatedAt.Time().UTC(),
-		StartedAt: timeOf(d.StartedAt), SubmittedAt: timeOf(d.SubmittedAt), EndedAt: timeOf(d.EndedAt),
+		StartedAt: timeOf(d.StartedAt), SubmittedAt: timeOf(d.SubmittedAt), EndedAt: timeOf(d.EndedAt), AlertedAt: timeOf(d.AlertedAt),
 	}
 	for _, f := range d.Failures {
 		j.Failures = append(j.Failures, job.Failure{At: f.At.Time().UTC(), Reason: f.Reason})

@@ -132,7 +132,7 @@ type Job struct {
 	Metadata   Metadata
 	Attempts   Attempts
 	Failures   []Failure
-	Alerted    bool // the operators were told that the job waits for them
+	AlertedAt  time.Time // when the operators were last told that the job waits for them
 
 	NextAction Action
 	DueAt      time.Time // when NextAction is due; zero with None

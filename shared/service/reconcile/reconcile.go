@@ -68,7 +68,10 @@ func (r *Reconciler) paused(ctx context.Context) (map[string]bool, error) {
 	return out, nil
 }
 
-// tell sends alerts that were lost.
+// Reminder is how often the operators are told again of a job that waits for them: an alert that was taken may still never arrive.
+const Reminder = 24 * time.Hour
+
+// tell sends alerts that were lost, and reminders.
 func (r *Reconciler) tell(ctx context.Context) error {
 	for _, t := range job.Types {
 		js, err := r.Jobs.List(ctx, job.Filter{Type: t, Statuses: []job.Status{job.Failed, job.VerificationTimeout}, Limit: page})
@@ -76,7 +79,7 @@ func (r *Reconciler) tell(ctx context.Context) error {
 			return fmt.Errorf("list failed %s jobs: %w", t, err)
 		}
 		for _, j := range js {
-			if !j.Alerted {
+			if r.Now().Sub(j.AlertedAt) >= Reminder {
 				r.Worker.Tell(ctx, j)
 			}
 		}

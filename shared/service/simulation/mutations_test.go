@@ -27,7 +27,7 @@ var mutations = []mutation{
 	{"replace at another nonce", []edit{{"core/tx/decide.go", "d := Decision{Step: Sign, Nonce: r.Nonce, Fees: f, Replaces: r.Hash, Record: r}", "d := Decision{Step: Sign, Nonce: v.Account.Pending, Fees: f, Replaces: r.Hash, Record: r}"}}},
 	{"no fee cap", []edit{{"core/tx/decide.go", "	case total.Cmp(p.FeeCap) > 0:", "	case total.Sign() < 0:"}}},
 	{"skip the reconcile query", []edit{{"service/reconcile/reconcile.go", "	for _, j := range due {", "	for _, j := range due[:0] {"}}},
-	{"lose an alert for good", []edit{{"service/reconcile/reconcile.go", "			if !j.Alerted {", "			if false && !j.Alerted {"}}},
+	{"lose an alert for good", []edit{{"service/reconcile/reconcile.go", "			if r.Now().Sub(j.AlertedAt) >= Reminder {", "			if false && r.Now().Sub(j.AlertedAt) >= Reminder {"}}},
 	{"ignore lock, fence and version of batches", []edit{
 		{"client/memory/batches.go", "		if was.fence > f.fence {", "		*f.version, f.fence = *was.version, max(f.fence, was.fence)\n		if was.fence > f.fence {"},
 		{"client/memory/locks.go", "if l.Owner != \"\" && l.Owner != owner && now.Before(l.ExpiresAt) {", "if false {"},

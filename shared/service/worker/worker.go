@@ -185,7 +185,7 @@ func (w *Worker) follow(ctx context.Context, old, now job.Job) {
 }
 
 // Tell alerts the operators of a job that waits for them, and notes that it did. Reconcile calls it again for those
-// whose alert was lost.
+// whose alert was lost, and from time to time for those that still wait.
 func (w *Worker) Tell(ctx context.Context, j job.Job) {
 	ok := w.notify(ctx, alert.Alert{
 		Severity: alert.Critical, Key: "job/" + j.ID,
@@ -196,7 +196,7 @@ func (w *Worker) Tell(ctx context.Context, j job.Job) {
 	if !ok {
 		return
 	}
-	j.Alerted = true
+	j.AlertedAt = w.Now()
 	if _, err := w.Jobs.Update(ctx, j); err != nil && !errors.Is(err, job.ErrConflict) {
 		w.log().WarnContext(ctx, "alert is sent but not noted, it may be sent again", "job_id", j.ID, "error", err)
 	}
