@@ -27,7 +27,7 @@ tools: ## Install what the tests need (mongod, moto, Redis, anvil, schemathesis,
 
 .PHONY: test
 test: tools ## Install what the tests need and run them
-	ORCHESTRATOR_REQUIRE_TOOLS=1 $(GO) test ./...
+	ORCHESTRATOR_REQUIRE_TOOLS=1 $(GO) test -p 1 ./... # one package at a time: several bring real components, which two cores do not carry at once
 
 .PHONY: test-api
 test-api: tools ## Let schemathesis try the HTTP API thoroughly (API_EXAMPLES=300 requests an operation)
