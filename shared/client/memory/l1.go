@@ -91,6 +91,8 @@ type l1Tx struct {
 	hash     string
 	stranger bool // signed elsewhere
 	outside  bool // by another wallet, so that it takes no nonce of ours
+
+	update *updateCall // of Data, once History has decoded it
 }
 
 // l1Result is a transaction in a block.

@@ -167,9 +167,14 @@ func (s *L1) History() []Settled {
 			if r.revert != nil || r.tx.To != s.cfg.Contract {
 				continue
 			}
-			if c, err := decodeUpdate(r.tx.Data); err == nil {
-				out = append(out, Settled{Update: c.Update, Blobs: c.Blobs, Hash: r.tx.hash, Block: b.number})
+			if r.tx.update == nil {
+				c, err := decodeUpdate(r.tx.Data)
+				if err != nil {
+					continue
+				}
+				r.tx.update = &c
 			}
+			out = append(out, Settled{Update: r.tx.update.Update, Blobs: r.tx.update.Blobs, Hash: r.tx.hash, Block: b.number})
 		}
 	}
 	return out

@@ -75,8 +75,9 @@ func Policies() map[Type]Policy {
 			p.Poll = Backoff{First: 5 * time.Second, Max: 5 * time.Minute, Factor: 1.5}
 		}),
 		DataSubmission: with(func(p *Policy) {
-			p.MaxVerify = 720 // 12 h: a fee spike is no reason to give up
+			p.MaxVerify = 720 // 12 h: full blocks are no reason to give up
 			p.Poll = Backoff{First: 2 * time.Second, Max: time.Minute, Factor: 1.5}
+			p.Watch = Backoff{First: time.Minute, Max: 30 * time.Minute, Factor: 2}
 		}),
 		Aggregator: with(func(p *Policy) {
 			p.LeaseTTL = uploadLease

@@ -102,63 +102,83 @@ type Decision struct {
 }
 
 // Decide says what to do next for one payload. It is pure: the same journal and view give the same decision. It never
-// asks to sign for a nonce that a recorded transaction has, but as a replacement of that one with every price raised.
+// asks to sign for a nonce that a recorded transaction has, but as a replacement of that one with every price raised. Call it
+// with a journal that Revive has seen.
 func Decide(j Journal, v View, p Policy) Decision {
 	if d, ok := decideIncluded(j, v, p); ok {
 		return d
 	}
-	newest, ok := j.Newest()
-	if !ok || slices.Contains(j.LostNonces, newest.Nonce) {
-		return signFirst(v, p)
+	if r, ok := j.lowestFrom(v.Account.Latest); ok {
+		return decideOpen(r, j, v, p)
 	}
-	if v.Account.Confirmed > newest.Nonce {
-		return Decision{Step: NonceLost, Record: newest, Nonce: newest.Nonce,
-			Reason: fmt.Sprintf("nonce %d was used by a transaction that is none of ours", newest.Nonce)}
+	for _, r := range j.Records { // all their nonces are used, by none of ours
+		switch {
+		case slices.Contains(j.LostNonces, r.Nonce):
+		case v.Account.Confirmed > r.Nonce:
+			return Decision{Step: NonceLost, Record: r, Nonce: r.Nonce,
+				Reason: fmt.Sprintf("nonce %d was used by a transaction that is none of ours", r.Nonce)}
+		default:
+			return Decision{Step: Wait, Record: r,
+				Reason: fmt.Sprintf("nonce %d is used in a block that may still be reorganised, or the node lags", r.Nonce)}
+		}
 	}
-	if v.Account.Latest > newest.Nonce {
-		return Decision{Step: Wait, Record: newest,
-			Reason: fmt.Sprintf("nonce %d is used in a block that may still be reorganised, or the node lags", newest.Nonce)}
+	return signFirst(v, p)
+}
+
+// decideOpen is for a recorded transaction that can still be mined: its nonce is not used.
+func decideOpen(r Record, j Journal, v View, p Policy) Decision {
+	phase := v.Statuses[r.Hash].Phase
+	old := v.Now.Sub(r.SignedAt) >= p.ReplaceAfter
+	if free := max(v.Account.Pending, v.Account.Latest); old && free < r.Nonce {
+		return signFirst(v, p) // a transaction before it vanished for good: it would wait for ever
 	}
-	old := v.Now.Sub(newest.SignedAt) >= p.ReplaceAfter
-	if j.Underpriced || (old && v.Statuses[newest.Hash].Phase == Pending) {
-		if d := replace(newest, v, p); d.Step == Sign || j.Underpriced || v.Statuses[newest.Hash].Phase == Pending {
+	if j.Underpriced || (old && phase == Pending) {
+		if d := replace(r, v, p); d.Step == Sign || j.Underpriced || phase == Pending {
 			return d
 		}
 	}
-	if v.Statuses[newest.Hash].Phase == Unknown || v.Statuses[newest.Hash].Phase == "" {
-		return Decision{Step: Rebroadcast, Record: newest, Reason: "the node does not know the transaction"}
+	if phase == Unknown || phase == "" {
+		return Decision{Step: Rebroadcast, Record: r, Reason: "the node does not know the transaction"}
 	}
-	return Decision{Step: Wait, Record: newest, Reason: "transaction is in the pool"}
+	return Decision{Step: Wait, Record: r, Reason: "transaction is in the pool"}
 }
 
-// decideIncluded looks for a transaction of ours in a block: any hash of the journal may be the one.
+// decideIncluded looks for a transaction of ours in a block: any hash of the journal may be the one. One that went well counts
+// before those that failed beside it.
 func decideIncluded(j Journal, v View, p Policy) (Decision, bool) {
-	for _, r := range slices.Backward(j.Records) {
-		s := v.Statuses[r.Hash]
-		if s.Phase != Included {
-			continue
+	for _, success := range []bool{true, false} {
+		for _, r := range slices.Backward(j.Records) {
+			s := v.Statuses[r.Hash]
+			if s.Phase != Included || s.Success != success {
+				continue
+			}
+			if !success && slices.Contains(j.LostNonces, r.Nonce) {
+				continue // seen and answered: a later record followed
+			}
+			return includedAs(r, s, v, p), true
 		}
-		d := Decision{Record: r, Status: s, Nonce: r.Nonce}
-		depth := uint64(0)
-		if v.Head.Number >= s.Block {
-			depth = v.Head.Number - s.Block + 1
-		}
-		switch {
-		case depth < p.Confirmations:
-			d.Step = Wait
-			d.Reason = fmt.Sprintf("transaction has %d of %d confirmations", depth, p.Confirmations)
-		case !s.Success && slices.Contains(j.LostNonces, r.Nonce):
-			continue // seen and answered: a later record followed
-		case !s.Success:
-			d.Step = Reverted
-		case v.Head.Finalized >= s.Block && s.Block > 0:
-			d.Step = Final
-		default:
-			d.Step = Confirmed
-		}
-		return d, true
 	}
 	return Decision{}, false
+}
+
+func includedAs(r Record, s Status, v View, p Policy) Decision {
+	d := Decision{Record: r, Status: s, Nonce: r.Nonce}
+	depth := uint64(0)
+	if v.Head.Number >= s.Block {
+		depth = v.Head.Number - s.Block + 1
+	}
+	switch {
+	case depth < p.Confirmations:
+		d.Step = Wait
+		d.Reason = fmt.Sprintf("transaction has %d of %d confirmations", depth, p.Confirmations)
+	case !s.Success:
+		d.Step = Reverted
+	case v.Head.Finalized >= s.Block && s.Block > 0:
+		d.Step = Final
+	default:
+		d.Step = Confirmed
+	}
+	return d
 }
 
 func signFirst(v View, p Policy) Decision {

@@ -75,9 +75,11 @@ type Record struct {
 // Journal is everything that was ever signed for one job, oldest first. It is part of the job's document.
 type Journal struct {
 	Records []Record
-	// LostNonces are nonces of Records that another transaction consumed beyond the confirmation depth.
+	// LostNonces are nonces of Records that are used and answered: by a transaction that is none of ours beyond the confirmation
+	// depth, or by one of ours that failed.
 	LostNonces []uint64
-	// Underpriced is set when the chain refused the newest record's fees, so that the next decision raises them.
+	// Underpriced is set when the chain refused a transaction for its fees, or would never take it as it was signed: the next
+	// decision replaces it at higher fees.
 	Underpriced bool
 }
 
@@ -88,12 +90,22 @@ func (j Journal) Clone() Journal {
 	return j
 }
 
-// Newest returns the last signed record.
-func (j Journal) Newest() (Record, bool) {
-	if len(j.Records) == 0 {
-		return Record{}, false
+// Revive takes nonces off the lost ones that the chain does not show as used any more; latest is Account.Latest. A
+// reorganisation undid what used them, so their recorded transactions can be mined again. It says whether there were any.
+func (j *Journal) Revive(latest uint64) bool {
+	lost := len(j.LostNonces)
+	j.LostNonces = slices.DeleteFunc(slices.Clone(j.LostNonces), func(n uint64) bool { return n >= latest })
+	return len(j.LostNonces) < lost
+}
+
+// lowestFrom returns the newest record of the lowest nonce that is not below n: of those that wait it must be mined first.
+func (j Journal) lowestFrom(n uint64) (lowest Record, ok bool) {
+	for _, r := range j.Records {
+		if r.Nonce >= n && (!ok || r.Nonce <= lowest.Nonce) {
+			lowest, ok = r, true
+		}
 	}
-	return j.Records[len(j.Records)-1], true
+	return lowest, ok
 }
 
 // Account is the state of the wallet that signs.
@@ -150,6 +162,8 @@ var (
 	ErrUnderpriced = errors.New("transaction is underpriced")
 	// ErrInsufficientFunds says that the wallet can't pay for the transaction's limits: refill it.
 	ErrInsufficientFunds = errors.New("wallet has not enough funds")
+	// ErrFeeCap says that a transaction could cost more than the policy's cap now: wait, or raise the cap.
+	ErrFeeCap = errors.New("fees are above the cap")
 	// ErrRefused says that the node will never take this transaction as it is (too large, wrong chain, wrong sidecar
 	// version): configuration or code is wrong.
 	ErrRefused = errors.New("transaction is refused by the node")

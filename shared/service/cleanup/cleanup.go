@@ -75,17 +75,23 @@ func (c *Cleaner) aggregators(ctx context.Context) error {
 	return nil
 }
 
-// clean tags a batch's objects; done is false while its state update can still be undone.
+// clean tags a batch's objects; done is false while one of its transactions can still be undone.
 func (c *Cleaner) clean(ctx context.Context, index uint64, prefixes ...string) (done bool, err error) {
-	j, err := c.Jobs.Find(ctx, job.StateTransition, index)
-	if err != nil {
-		return false, fmt.Errorf("read StateTransition job of batch %d: %w", index, err)
+	sends := []job.Type{job.StateTransition}
+	if c.Layer == schedule.L3 {
+		sends = append(sends, job.DataSubmission)
 	}
-	m, ok := j.Metadata.(*job.StateTransitionMeta)
-	if !ok || j.Status != job.Completed || !m.Finalized {
-		return false, nil
+	for _, t := range sends {
+		j, err := c.Jobs.Find(ctx, t, index)
+		if err != nil {
+			return false, fmt.Errorf("read %s job of batch %d: %w", t, index, err)
+		}
+		if j.Status != job.Completed || j.NextAction != job.None { // one that is watched for finality has a next action
+			return false, nil
+		}
+		prefixes = append(prefixes, artifact.TransactionPrefix(j.ID))
 	}
-	for _, p := range append(prefixes, artifact.TransactionPrefix(j.ID)) {
+	for _, p := range prefixes {
 		if err := c.tag(ctx, p); err != nil {
 			return false, err
 		}

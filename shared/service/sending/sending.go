@@ -67,27 +67,52 @@ type Progress struct {
 // ErrDryRun says that only sending is left to do.
 var ErrDryRun = errors.New("dry run: the transaction is checked and would be sent now")
 
-// Advance looks at the chain and takes the next step. It waits for nothing: call it again later while the step is Wait,
-// Capped or Rebroadcast. A refusal by the contract in simulation is a *tx.RevertError.
+// Advance looks at the chain and takes the next step. It waits for nothing: call it again later while the step is Wait.
+// A refusal by the contract in simulation is a *tx.RevertError, fees above the cap are tx.ErrFeeCap.
 func (s *Sender) Advance(ctx context.Context, r Request) (Progress, error) {
-	v, err := s.view(ctx, r)
+	v, err := s.view(ctx, *r.Journal)
 	if err != nil {
 		return Progress{}, err
 	}
+	v.Blobs = r.Blobs
+	if r.Journal.Revive(v.Account.Latest) { // noted before it is acted on
+		if err := r.Record(ctx); err != nil {
+			return Progress{}, err
+		}
+	}
 	d := tx.Decide(*r.Journal, v, s.Policy)
 	s.measure(ctx, v, d)
-	p := Progress{Step: d.Step, Record: d.Record, Status: d.Status, Reason: d.Reason}
 	switch d.Step {
 	case tx.NonceLost: // the caller looks at the contract before anything else is signed
-		r.Journal.LostNonces = append(r.Journal.LostNonces, d.Nonce)
+		Close(r.Journal, d.Nonce)
+		p, _ := taken(d)
 		return p, r.Record(ctx)
 	case tx.Sign:
 		return s.sign(ctx, r, v)
 	case tx.Rebroadcast:
-		return s.rebroadcast(ctx, r, p)
+		return s.rebroadcast(ctx, r, d)
 	}
 	if d.Status.Phase == tx.Included {
-		s.release(ctx, r.JobID)
+		s.Release(ctx, r.JobID)
+	}
+	return taken(d)
+}
+
+// Look tells how a journal stands and does nothing about it.
+func (s *Sender) Look(ctx context.Context, j tx.Journal) (tx.Decision, error) {
+	v, err := s.view(ctx, j)
+	if err != nil {
+		return tx.Decision{}, err
+	}
+	return tx.Decide(j, v, s.Policy), nil
+}
+
+// taken is a decision with which nothing is to be done. Fees above the cap are a trouble outside: the job waits until they
+// fall, and operators hear of it.
+func taken(d tx.Decision) (Progress, error) {
+	p := Progress{Step: d.Step, Record: d.Record, Status: d.Status, Reason: d.Reason}
+	if d.Step == tx.Capped {
+		return p, fmt.Errorf("%s: %w", d.Reason, tx.ErrFeeCap)
 	}
 	return p, nil
 }
@@ -106,8 +131,8 @@ func (s *Sender) measure(ctx context.Context, v tx.View, d tx.Decision) {
 }
 
 // view asks for every hash ever signed, so that an older one in a block is not missed.
-func (s *Sender) view(ctx context.Context, r Request) (tx.View, error) {
-	v := tx.View{Now: s.Now(), Statuses: map[string]tx.Status{}, Blobs: r.Blobs, Gas: s.Policy.Gas}
+func (s *Sender) view(ctx context.Context, j tx.Journal) (tx.View, error) {
+	v := tx.View{Now: s.Now(), Statuses: map[string]tx.Status{}, Gas: s.Policy.Gas}
 	var err error
 	if v.Head, err = s.Chain.Head(ctx); err != nil {
 		return v, fmt.Errorf("read the settlement layer's head: %w", err)
@@ -116,7 +141,7 @@ func (s *Sender) view(ctx context.Context, r Request) (tx.View, error) {
 		return v, fmt.Errorf("read the wallet: %w", err)
 	}
 	// Hashes last: one that is mined in between is seen as included, and never as a nonce lost to a stranger.
-	for _, rec := range r.Journal.Records {
+	for _, rec := range j.Records {
 		if v.Statuses[rec.Hash], err = s.Chain.Lookup(ctx, rec.Hash); err != nil {
 			return v, fmt.Errorf("look up transaction %s: %w", rec.Hash, err)
 		}
@@ -140,7 +165,7 @@ func (s *Sender) sign(ctx context.Context, r Request, v tx.View) (Progress, erro
 	v.DataGas = use.DataGas + use.DataGas/2
 	d := tx.Decide(*r.Journal, v, s.Policy) // again, with the gas that it takes
 	if d.Step != tx.Sign {
-		return Progress{Step: d.Step, Record: d.Record, Reason: d.Reason}, nil
+		return taken(d)
 	}
 	if s.DryRun {
 		return Progress{Step: tx.Wait, Reason: ErrDryRun.Error()}, ErrDryRun
@@ -157,7 +182,7 @@ func (s *Sender) sign(ctx context.Context, r Request, v tx.View) (Progress, erro
 		return Progress{}, fmt.Errorf("read the wallet: %w", err)
 	}
 	if d = tx.Decide(*r.Journal, v, s.Policy); d.Step != tx.Sign {
-		return Progress{Step: d.Step, Record: d.Record, Reason: d.Reason}, nil
+		return taken(d)
 	}
 	signed, err := s.Chain.Sign(ctx, payload, d.Nonce, d.Fees)
 	if err != nil {
@@ -192,14 +217,15 @@ func (s *Sender) hold(ctx context.Context, jobID string) (bool, error) {
 	return true, nil
 }
 
-// release frees the wallet if the job has it. A failure only costs the next job time.
-func (s *Sender) release(ctx context.Context, jobID string) {
+// Release frees the wallet if the job has it: its work is done. A failure only costs the next job time.
+func (s *Sender) Release(ctx context.Context, jobID string) {
 	if l, err := s.Wallet.Acquire(ctx, s.WalletName, jobID, time.Second); err == nil {
 		_ = s.Wallet.Release(ctx, l)
 	}
 }
 
-func (s *Sender) rebroadcast(ctx context.Context, r Request, p Progress) (Progress, error) {
+func (s *Sender) rebroadcast(ctx context.Context, r Request, d tx.Decision) (Progress, error) {
+	p, _ := taken(d)
 	if s.DryRun {
 		return p, ErrDryRun
 	}
@@ -212,7 +238,13 @@ func (s *Sender) rebroadcast(ctx context.Context, r Request, p Progress) (Progre
 		return p, err
 	}
 	p.Step, p.Reason = tx.Wait, "transaction is sent again"
-	return s.broadcast(ctx, r, tx.Signed{Hash: p.Record.Hash, Raw: raw}, payload, p)
+	p, err = s.broadcast(ctx, r, tx.Signed{Hash: p.Record.Hash, Raw: raw}, payload, p)
+	if errors.Is(err, tx.ErrRefused) { // an older transaction, of artifacts that were mended since: the present ones replace it
+		r.Journal.Underpriced = true
+		p.Reason = "the transaction can't be sent as it was signed: it is replaced"
+		return p, r.Record(ctx)
+	}
+	return p, err
 }
 
 func (s *Sender) broadcast(ctx context.Context, r Request, signed tx.Signed, payload tx.Payload, p Progress) (Progress, error) {
@@ -233,10 +265,10 @@ func (s *Sender) broadcast(ctx context.Context, r Request, signed tx.Signed, pay
 	return p, fmt.Errorf("broadcast %s: %w", signed.Hash, err)
 }
 
-// Close marks the newest record's nonce as answered, so that the next Advance signs anew: the transaction reverted, and
-// the caller has decided to try again.
-func Close(j *tx.Journal) {
-	if r, ok := j.Newest(); ok && !slices.Contains(j.LostNonces, r.Nonce) {
-		j.LostNonces = append(j.LostNonces, r.Nonce)
+// Close marks a nonce as answered, so that the next Advance signs anew: its transaction reverted and the caller has decided to
+// try again, or it is lost to another one.
+func Close(j *tx.Journal, nonce uint64) {
+	if !slices.Contains(j.LostNonces, nonce) {
+		j.LostNonces = append(j.LostNonces, nonce)
 	}
 }

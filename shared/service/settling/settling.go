@@ -207,8 +207,10 @@ func (h *Handler) Verify(ctx context.Context, r *worker.Run) (job.Verdict, error
 	if r.Job.Status == job.Completed {
 		return h.watch(ctx, m)
 	}
-	if len(m.Journal.Records) == 0 {
-		return h.settledByOthers(ctx, m)
+	if len(m.Journal.Records) == 0 { // processing found it settled, or could not sign yet
+		if v, ok, err := h.settledByOthers(ctx, r, m); err != nil || ok {
+			return v, err
+		}
 	}
 	p, err := h.advance(ctx, r, m)
 	if err != nil {
@@ -221,10 +223,10 @@ func (h *Handler) Verify(ctx context.Context, r *worker.Run) (job.Verdict, error
 	case tx.Confirmed, tx.Final:
 		return h.confirmed(ctx, m, p)
 	case tx.Reverted:
-		return h.reverted(ctx, m, p)
+		return h.reverted(ctx, r, m, p)
 	case tx.NonceLost:
-		if settled, err := h.settled(ctx, m, false); err != nil || settled {
-			return h.settledByOthers(ctx, m)
+		if v, ok, err := h.settledByOthers(ctx, r, m); err != nil || ok {
+			return v, err
 		}
 	}
 	return job.Pending("%s", p.Reason), nil
@@ -248,14 +250,14 @@ func (h *Handler) confirmed(ctx context.Context, m *job.StateTransitionMeta, p s
 	return job.Verdict{Kind: job.IsVerified, Watch: !m.Finalized}, nil
 }
 
-func (h *Handler) reverted(ctx context.Context, m *job.StateTransitionMeta, p sending.Progress) (job.Verdict, error) {
-	settled, err := h.settled(ctx, m, false)
+func (h *Handler) reverted(ctx context.Context, r *worker.Run, m *job.StateTransitionMeta, p sending.Progress) (job.Verdict, error) {
+	v, ok, err := h.settledByOthers(ctx, r, m)
 	if err != nil {
-		return job.Verdict{}, err
+		return v, err
 	}
-	sending.Close(&m.Journal)
-	if settled {
-		return h.settledByOthers(ctx, m)
+	sending.Close(&m.Journal, p.Record.Nonce)
+	if ok {
+		return v, nil
 	}
 	reason := "it gave no reason"
 	if p.Status.Revert != nil {
@@ -279,21 +281,20 @@ func (h *Handler) refused(ctx context.Context, m *job.StateTransitionMeta, cause
 	return job.Hopeless("%v", cause), nil
 }
 
-// settledByOthers is for a batch that the contract has and no transaction of ours brought.
-func (h *Handler) settledByOthers(ctx context.Context, m *job.StateTransitionMeta) (job.Verdict, error) {
+// settledByOthers gives the verdict on a batch that the contract has and no transaction of ours brought; ok is false where the
+// contract has it not.
+func (h *Handler) settledByOthers(ctx context.Context, r *worker.Run, m *job.StateTransitionMeta) (v job.Verdict, ok bool, err error) {
 	settled, err := h.settled(ctx, m, false)
-	if err != nil {
-		return job.Verdict{}, err
-	}
-	if !settled {
-		return job.Lost("the contract no longer has the batch and nothing of ours is on its way"), nil
+	if err != nil || !settled {
+		return v, false, err
 	}
 	final, err := h.settled(ctx, m, true)
 	if err != nil {
-		return job.Verdict{}, err
+		return v, false, err
 	}
+	h.Sender.Release(ctx, r.Job.ID)
 	m.SettledBy, m.Finalized = "another transaction", final
-	return job.Verdict{Kind: job.IsVerified, Watch: !final}, nil
+	return job.Verdict{Kind: job.IsVerified, Watch: !final}, true, nil
 }
 
 // watch looks after a confirmed batch until it is final; a reorganisation reopens it.

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/service/simulation"
@@ -18,13 +19,15 @@ type coverage struct {
 	crashes  int
 	timeouts int
 	retried  int
+	slowest  time.Duration // from the last fault until all was settled
 }
 
 func newCoverage() *coverage {
 	return &coverage{strikes: map[simulation.Strike]int{}, edges: map[simulation.Edge]int{}}
 }
 
-func (c *coverage) add(w *simulation.World) {
+func (c *coverage) add(w *simulation.World, took time.Duration) {
+	c.slowest = max(c.slowest, took)
 	for k, n := range w.Injected {
 		c.strikes[k] += n
 	}
@@ -47,7 +50,8 @@ func (c *coverage) report(t *testing.T, seeds int) {
 		total += n
 		functions[k.Function] = true
 	}
-	t.Logf("%d seeds a layer, %d faults: %d processes ended, %d out of time, %d jobs retried by the operator", seeds, total, c.crashes, c.timeouts, c.retried)
+	t.Logf("%d seeds a layer, %d faults: %d processes ended, %d out of time, %d jobs retried by the operator; all settled %s after the last fault at the latest",
+		seeds, total, c.crashes, c.timeouts, c.retried, c.slowest.Round(time.Second))
 	columns := slices.Sorted(maps.Keys(functions))
 	var b strings.Builder
 	fmt.Fprintf(&b, "%-30s", "")

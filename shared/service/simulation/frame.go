@@ -66,6 +66,7 @@ func (w *World) invoke(ctx context.Context, function string, f func(context.Cont
 	switch {
 	case fr.dead:
 		w.Crashes++
+		w.tell("the process of %s ended", function)
 		w.deploy()
 		return nil, errCrashed
 	case fr.late:
@@ -189,7 +190,7 @@ func (w *World) count(kind string) {
 // Strike is a kind of fault at a function.
 type Strike struct{ Kind, Function string }
 
-// see notes the transition that an update made.
+// see notes the transition that an update made, and holds the document against the invariants.
 func (w *World) see(id string) {
 	w.aside(func() {
 		j, err := w.Jobs.Get(context.Background(), id)
@@ -200,9 +201,13 @@ func (w *World) see(id string) {
 		if w.seen[id] = j; known && j.Version != last.Version {
 			w.Edges[Edge{last.Status, j.Status}]++
 		}
+		if line := chapter(j); line != chapter(last) {
+			w.tell("%s", line)
+		}
 		if known && last.Lease.Held(w.now.Add(2*maxSkew)) && j.Lease.Owner != "" && j.Lease.Owner != last.Lease.Owner {
 			w.blame(fmt.Errorf("%s job of batch %d was taken by %s while %s held it", j.Type, j.InternalID, j.Lease.Owner, last.Lease.Owner))
 		}
+		w.blame(w.checkJob(j))
 	})
 }
 

@@ -18,6 +18,11 @@ import (
 type watch struct {
 	versions map[string]uint64 // of jobs
 	batches  map[string]span
+	journals map[string]string // hash of a recorded transaction to its job
+}
+
+func newWatch() watch {
+	return watch{versions: map[string]uint64{}, batches: map[string]span{}, journals: map[string]string{}}
 }
 
 // span is what of a batch may only grow, and not at all once it is closed.
@@ -26,30 +31,11 @@ type span struct {
 	closed            bool
 }
 
-// Check holds the world against what must be true after every step: versions of documents only grow; a job that is not at
-// its end has a next action; every transaction that was ever broadcast is recorded in its job, and no nonce has two that are
-// not replacements of each other.
+// Check holds the world against what must be true after every step; what jobs must be is checked when they are written (see).
+// Every transaction that was ever broadcast is recorded in its job.
 func (w *World) Check(ctx context.Context) error {
-	journals := map[string]string{} // hash to job
-	for _, t := range job.Types {
-		js, err := w.Jobs.List(ctx, job.Filter{Type: t, Limit: job.MaxPage})
-		if err != nil {
-			return err
-		}
-		for _, j := range js {
-			if err := w.checkJob(j); err != nil {
-				return err
-			}
-			for _, r := range recorded(j) {
-				if other := journals[r]; other != "" && other != j.ID {
-					return fmt.Errorf("transaction %s is recorded by jobs %s and %s", r, other, j.ID)
-				}
-				journals[r] = j.ID
-			}
-		}
-	}
 	for _, x := range w.L1.Transactions() {
-		if journals[x.Hash] == "" && !w.intruders[x.Hash] {
+		if w.watch.journals[x.Hash] == "" && !w.intruders[x.Hash] {
 			return fmt.Errorf("transaction %s with nonce %d was broadcast and is not recorded", x.Hash, x.Nonce)
 		}
 	}
@@ -180,6 +166,25 @@ func (w *World) checkArtifacts(ctx context.Context) error {
 	return nil
 }
 
+// CheckPublished wants the data of every settled batch to be on the chain where it is published by transactions of its own.
+func (w *World) CheckPublished() error {
+	if w.cfg.Layer == schedule.L2 {
+		return nil // blobs go with the state update
+	}
+	published := map[uint64]bool{}
+	for _, d := range w.L1.DA().Published() {
+		published[d.Batch] = true
+	}
+	for _, h := range w.L1.History() {
+		if !published[h.Update.Batch] {
+			return fmt.Errorf("batch %d is settled and its data is not on the chain", h.Update.Batch)
+		}
+	}
+	return nil
+}
+
+// checkJob holds a document that was written against what must be true of it: its version only grows, it has a next action unless
+// it is at its end, its journal takes no nonce twice and no transaction of another job.
 func (w *World) checkJob(j job.Job) error {
 	if old := w.watch.versions[j.ID]; j.Version < old {
 		return fmt.Errorf("%s job of batch %d went from version %d back to %d", j.Type, j.InternalID, old, j.Version)
@@ -189,35 +194,35 @@ func (w *World) checkJob(j job.Job) error {
 	if !end && j.NextAction == job.None {
 		return fmt.Errorf("%s job of batch %d is %s and has nothing to do", j.Type, j.InternalID, j.Status)
 	}
-	return checkNonces(j)
+	records := recorded(j)
+	for _, r := range records {
+		if other := w.watch.journals[r.Hash]; other != "" && other != j.ID {
+			return fmt.Errorf("transaction %s is recorded by jobs %s and %s", r.Hash, other, j.ID)
+		}
+		w.watch.journals[r.Hash] = j.ID
+	}
+	return checkNonces(j, records)
 }
 
 // checkNonces wants transactions with the same nonce to be replacements of one another.
-func checkNonces(j job.Job) error {
+func checkNonces(j job.Job, records []tx.Record) error {
 	newest := map[uint64]string{}
-	if m, ok := j.Metadata.(*job.StateTransitionMeta); ok {
-		for _, r := range m.Journal.Records {
-			if last := newest[r.Nonce]; last != "" && r.Replaces != last {
-				return fmt.Errorf("transaction %s of batch %d has nonce %d of %s and replaces %q", r.Hash, j.InternalID, r.Nonce, last, r.Replaces)
-			}
-			newest[r.Nonce] = r.Hash
+	for _, r := range records {
+		if last := newest[r.Nonce]; last != "" && r.Replaces != last {
+			return fmt.Errorf("transaction %s of batch %d has nonce %d of %s and replaces %q", r.Hash, j.InternalID, r.Nonce, last, r.Replaces)
 		}
+		newest[r.Nonce] = r.Hash
 	}
 	return nil
 }
 
-// recorded are the hashes in a job's journal.
-func recorded(j job.Job) []string {
-	var out []string
+// recorded is a job's journal.
+func recorded(j job.Job) []tx.Record {
 	switch m := j.Metadata.(type) {
 	case *job.StateTransitionMeta:
-		for _, r := range m.Journal.Records {
-			out = append(out, r.Hash)
-		}
+		return m.Journal.Records
 	case *job.DataSubmissionMeta:
-		for _, r := range m.Journal.Records {
-			out = append(out, r.Hash)
-		}
+		return m.Journal.Records
 	}
-	return out
+	return nil
 }

@@ -124,6 +124,7 @@ func (w *World) happen() {
 	w.aside(func() {
 		if e.do(w) {
 			w.Injected[Strike{e.name, "outside"}]++
+			w.tell("%s", e.name)
 		}
 	})
 }

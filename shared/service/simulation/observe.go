@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
@@ -30,6 +31,29 @@ func ignore(err, target error) error {
 		return nil
 	}
 	return err
+}
+
+// storyLines is how much of what happened is kept.
+const storyLines = 60
+
+// tell adds a line to the story.
+func (w *World) tell(format string, args ...any) {
+	if len(w.story) == storyLines {
+		w.story = slices.Delete(w.story, 0, 1)
+	}
+	w.story = append(w.story, fmt.Sprintf("step %d %s ", w.Steps, w.now.Format("Jan 2 15:04:05"))+fmt.Sprintf(format, args...))
+}
+
+// Story is what happened last: transitions of jobs, processes that ended, what the world around did.
+func (w *World) Story() string { return strings.Join(w.story, "\n") }
+
+// chapter is a job's line in the story.
+func chapter(j job.Job) string {
+	line := fmt.Sprintf("%s %d is %s, next %q, %s", j.Type, j.InternalID, j.Status, j.NextAction, j.Reason())
+	for _, r := range recorded(j) {
+		line += fmt.Sprintf(" [%.8s nonce %d]", r.Hash, r.Nonce)
+	}
+	return line
 }
 
 // Describe tells what stands where, for a failed test.

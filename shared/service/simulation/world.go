@@ -81,6 +81,7 @@ type World struct {
 	lost      map[string][]byte // artifacts that vanished, until the operator brings them back
 	seen      map[string]job.Job
 	watch     watch
+	story     []string // what happened last
 
 	Steps    int
 	Faults   []error // what functions returned
@@ -112,7 +113,8 @@ func New(c Config) (*World, error) {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	w := &World{
-		cfg: c, now: start, Injected: map[Strike]int{}, Edges: map[Edge]int{}, watch: watch{versions: map[string]uint64{}, batches: map[string]span{}}, rng: rand.New(rand.NewPCG(c.Seed, 0)), turmoil: c.Turmoil,
+		cfg: c, now: start, Injected: map[Strike]int{}, Edges: map[Edge]int{}, watch: newWatch(),
+		rng: rand.New(rand.NewPCG(c.Seed, 0)), turmoil: c.Turmoil,
 		intruders: map[string]bool{}, lost: map[string][]byte{}, seen: map[string]job.Job{},
 	}
 	w.env = &memory.Env{Now: w.Now, Hook: &gate{w: w}}
@@ -156,7 +158,10 @@ func (w *World) clients() error {
 		return err
 	}
 	w.L1 = memory.NewL1(w.env, memory.L1Config{BlockTime: 12 * time.Second, Finality: 8})
-	w.Prover = memory.NewProver(w.env, memory.ProverConfig{Polls: 2, Capabilities: proof.Capabilities{Proofs: true}})
+	w.Prover = memory.NewProver(w.env, memory.ProverConfig{
+		Capabilities: proof.Capabilities{Proofs: true},
+		Plan:         func(memory.ProofTask) memory.ProofPlan { return memory.ProofPlan{Polls: w.patience(2)} },
+	})
 	w.Runner = memory.NewRunner(w.env, memory.RunnerConfig{Polls: 1, Execute: w.execute})
 	return nil
 }
@@ -201,11 +206,24 @@ func newSizer(_ string, saved []byte) (batching.Sizer, error) {
 	return &words{n: n}, err
 }
 
+// maxVerify is how many answers "still pending" end the patience of simulated jobs.
+const maxVerify = 60
+
+// patience is how many questions about a task find it in progress: usually as many as asked for, in turmoil sometimes more than
+// a job has patience for.
+func (w *World) patience(usual int) int {
+	if !w.turmoil || w.rng.IntN(50) > 0 {
+		return usual
+	}
+	w.Injected[Strike{"prover is slow", "outside"}]++
+	return maxVerify + 10
+}
+
 // policies are the real ones with less patience, so that it is seen to end.
 func policies() map[job.Type]job.Policy {
 	ps := job.Policies()
 	for t, p := range ps {
-		p.MaxVerify = 60
+		p.MaxVerify = maxVerify
 		ps[t] = p
 	}
 	return ps

@@ -66,11 +66,14 @@ func (h *Handler) advance(ctx context.Context, r *worker.Run, m *job.DataSubmiss
 	})
 }
 
-// Verify follows the transaction until it is confirmed.
+// Verify follows the transaction until it is confirmed, and then until it is final.
 func (h *Handler) Verify(ctx context.Context, r *worker.Run) (job.Verdict, error) {
 	m, err := worker.Meta[*job.DataSubmissionMeta](r)
 	if err != nil {
 		return job.Verdict{}, err
+	}
+	if r.Job.Status == job.Completed {
+		return h.watch(ctx, m)
 	}
 	p, err := h.advance(ctx, r, m)
 	if err != nil {
@@ -85,10 +88,26 @@ func (h *Handler) Verify(ctx context.Context, r *worker.Run) (job.Verdict, error
 			Hash: p.Record.Hash, Block: p.Status.Block, BlockHash: p.Status.BlockHash,
 			GasUsed: p.Status.GasUsed, BlobGas: p.Status.BlobGasUsed, Fee: p.Status.Cost().String(),
 		}
-		return job.Verified(), nil
+		return job.Verdict{Kind: job.IsVerified, Watch: p.Step != tx.Final}, nil
 	case tx.Reverted:
-		sending.Close(&m.Journal)
+		sending.Close(&m.Journal, p.Record.Nonce)
 		return job.Rejected("publication %s reverted", p.Record.Hash), nil
 	}
 	return job.Pending("%s", p.Reason), nil
+}
+
+// watch looks after a confirmed publication until it is final; one that a reorganisation undid is published again.
+func (h *Handler) watch(ctx context.Context, m *job.DataSubmissionMeta) (job.Verdict, error) {
+	d, err := h.Sender.Look(ctx, m.Journal)
+	if err != nil {
+		return job.Verdict{}, err
+	}
+	switch {
+	case d.Step == tx.Final:
+		return job.Verdict{Kind: job.IsFinal}, nil
+	case d.Status.Phase == tx.Included && d.Status.Success:
+		return job.Verdict{Kind: job.IsUnderWatch, Reason: "confirmed, not final yet"}, nil
+	}
+	m.Included = nil
+	return job.Verdict{Kind: job.IsUndone, Reason: "a reorganisation undid the publication"}, nil
 }

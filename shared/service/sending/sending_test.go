@@ -1,0 +1,178 @@
+package sending_test
+
+import (
+	"context"
+	"errors"
+	"math/big"
+	"testing"
+	"time"
+
+	"github.com/madara-orchestrator/orchestrator/shared/client/memory"
+	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
+	"github.com/madara-orchestrator/orchestrator/shared/service/sending"
+)
+
+// bench is one payload to be sent, and the chain that takes it.
+type bench struct {
+	t        *testing.T
+	now      time.Time
+	chain    *memory.L1
+	locks    *memory.Locks
+	sender   *sending.Sender
+	journal  tx.Journal
+	payload  tx.Payload
+	recorded []tx.Journal // what Record stored, in order
+}
+
+func setup(t *testing.T) *bench {
+	t.Helper()
+	b := &bench{t: t, now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), payload: tx.Payload{To: "0x1", Data: []byte("pay")}}
+	env := &memory.Env{Now: func() time.Time { return b.now }}
+	policy := tx.DefaultPolicy()
+	policy.Gas = 0
+	b.chain, b.locks = memory.NewL1(env, memory.L1Config{}), memory.NewLocks(env)
+	b.sender = &sending.Sender{
+		Chain: b.chain, Raw: memory.NewArtifacts(env), Policy: policy, Now: env.Now, Wallet: b.locks, WalletName: "wallet",
+	}
+	return b
+}
+
+func (b *bench) request(id string) sending.Request {
+	return sending.Request{
+		JobID: id, Journal: &b.journal,
+		Payload: func(context.Context) (tx.Payload, error) { return b.payload, nil },
+		Record:  func(context.Context) error { b.recorded = append(b.recorded, b.journal.Clone()); return nil },
+	}
+}
+
+func (b *bench) advance(want tx.Step) sending.Progress {
+	b.t.Helper()
+	p, err := b.sender.Advance(b.t.Context(), b.request("job"))
+	if err != nil || p.Step != want {
+		b.t.Fatalf("%s (%s), %v; want %s", p.Step, p.Reason, err, want)
+	}
+	return p
+}
+
+func TestSentRecordedConfirmed(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	sent := b.advance(tx.Wait)
+	if len(b.recorded) != 1 || b.recorded[0].Records[0].Hash != sent.Record.Hash || len(b.chain.Pool()) != 1 {
+		t.Fatalf("recorded %+v, in the pool %q", b.recorded, b.chain.Pool())
+	}
+	b.chain.Mine()
+	b.advance(tx.Wait)
+	b.chain.MineEmpty(2)
+	if p := b.advance(tx.Confirmed); p.Record.Hash != sent.Record.Hash || p.Status.Cost().Sign() <= 0 {
+		t.Errorf("confirmed %+v", p)
+	}
+}
+
+// What can't be recorded is not sent.
+func TestNotRecordedNotSent(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	r := b.request("job")
+	gone := errors.New("the database is gone")
+	r.Record = func(context.Context) error { return gone }
+	if _, err := b.sender.Advance(t.Context(), r); !errors.Is(err, gone) {
+		t.Errorf("got %v, want %v", err, gone)
+	}
+	if pool := b.chain.Pool(); len(pool) > 0 {
+		t.Errorf("in the pool %q", pool)
+	}
+}
+
+// A nonce that a stranger took is free again after a reorganisation: the recorded transaction goes out once more, and nothing is
+// signed for its nonce beside it.
+func TestNonceIsFreeAgain(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	sent := b.advance(tx.Wait)
+	b.chain.Drop(sent.Record.Hash)
+	b.chain.Intrude(tx.Payload{To: "0x2"}, true)
+	b.chain.Mine()
+	b.chain.MineEmpty(3)
+	b.advance(tx.NonceLost)
+	if _, err := b.chain.Reorg(4, false); err != nil {
+		t.Fatal(err)
+	}
+	b.advance(tx.Wait)
+	if len(b.journal.Records) != 1 || len(b.journal.LostNonces) != 0 || len(b.recorded[len(b.recorded)-1].LostNonces) != 0 {
+		t.Errorf("journal %+v, recorded %+v", b.journal, b.recorded)
+	}
+	if pool := b.chain.Pool(); len(pool) != 1 || pool[0] != sent.Record.Hash {
+		t.Errorf("in the pool %q, want %s", pool, sent.Record.Hash)
+	}
+}
+
+// A transaction whose artifacts were mended since it was signed is replaced by one of the present payload.
+func TestMendedPayloadReplaces(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	sent := b.advance(tx.Wait)
+	b.chain.Drop(sent.Record.Hash)
+	b.payload.Data = []byte("mended")
+	b.advance(tx.Wait)
+	if !b.recorded[len(b.recorded)-1].Underpriced {
+		t.Fatalf("recorded %+v", b.recorded)
+	}
+	again := b.advance(tx.Wait)
+	if again.Record.Replaces != sent.Record.Hash || again.Record.Nonce != sent.Record.Nonce || b.journal.Underpriced {
+		t.Errorf("sent %+v, journal %+v", again.Record, b.journal)
+	}
+	if pool := b.chain.Pool(); len(pool) != 1 || pool[0] != again.Record.Hash {
+		t.Errorf("in the pool %q, want %s", pool, again.Record.Hash)
+	}
+}
+
+// Fees above the cap are a trouble of their own, with the figures, and nothing is signed.
+func TestAboveTheCap(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.chain.SetFees(new(big.Int).Mul(big.NewInt(1e9), big.NewInt(1e6)), nil)
+	if p, err := b.sender.Advance(t.Context(), b.request("job")); !errors.Is(err, tx.ErrFeeCap) || p.Step != tx.Capped {
+		t.Errorf("%s, %v; want %v", p.Step, err, tx.ErrFeeCap)
+	}
+	if len(b.journal.Records) > 0 {
+		t.Errorf("signed %+v", b.journal.Records)
+	}
+}
+
+// While a job's transaction is on its way another job's waits; afterwards, or when the job gives the wallet back, it goes on.
+func TestOneTransactionAtATime(t *testing.T) {
+	t.Parallel()
+	for name, free := range map[string]func(*bench){
+		"included": func(b *bench) { b.chain.Mine(); b.advance(tx.Wait) },
+		"released": func(b *bench) { b.sender.Release(b.t.Context(), "job") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			b.advance(tx.Wait)
+			var other tx.Journal
+			r := b.request("other")
+			r.Journal = &other
+			if p, err := b.sender.Advance(t.Context(), r); err != nil || p.Reason != sending.ErrWalletBusy.Error() || len(other.Records) > 0 {
+				t.Fatalf("%+v, %v, journal %+v; want it to wait", p, err, other)
+			}
+			free(b)
+			if _, err := b.sender.Advance(t.Context(), r); err != nil || len(other.Records) != 1 || other.Records[0].Nonce != 1 {
+				t.Errorf("%v, journal %+v; want nonce 1 signed", err, other)
+			}
+		})
+	}
+}
+
+func TestDryRunSignsNothing(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.sender.DryRun = true
+	if _, err := b.sender.Advance(t.Context(), b.request("job")); !errors.Is(err, sending.ErrDryRun) {
+		t.Errorf("got %v, want %v", err, sending.ErrDryRun)
+	}
+	if len(b.journal.Records) > 0 || len(b.chain.Pool()) > 0 {
+		t.Errorf("signed %+v, in the pool %q", b.journal.Records, b.chain.Pool())
+	}
+}
