@@ -123,7 +123,7 @@ bench: ## Run the benchmarks of the protocol arithmetic
 	$(GO) test -run '^$$' -bench . -benchtime 20x ./shared/starknet/...
 
 # CDK: CHAINS is the file of chains (infra/chains.yaml), STACKS which stacks (all).
-CDK = ORCHESTRATOR_CHAINS='$(CHAINS)' JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION=1 JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION=1 \
+CDK = ORCHESTRATOR_CHAINS='$(CHAINS)' JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION=1 JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION=18,20 \
   .tools/cdk/node_modules/.bin/cdk
 CHAINS ?= infra/chains.yaml
 STACKS ?= --all

@@ -43,7 +43,7 @@ func (s *Stack) snosRunner() {
 		AssumedBy: awsiam.NewServicePrincipal(jsii.String("ecs-tasks.amazonaws.com"), nil), Description: jsii.String("of the SNOS container of " + s.chain.Name),
 	})
 	for _, prefix := range []string{resource.SnosArtifacts, resource.AggregatorArtifacts} {
-		allow(role, s.bucket.ArnForObjects(jsii.String(prefix+"*")), "s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload")
+		s.allowObjects(role, prefix, "s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload")
 	}
 	allow(role, s.bucket.BucketArn(), "s3:ListBucket") // a missing object is "not found", not "access denied"
 	env := map[string]*string{
@@ -78,6 +78,7 @@ func (s *Stack) snosRunner() {
 	queue := awsbatch.NewJobQueue(s.Stack, jsii.String("RunnerQueue"), &awsbatch.JobQueueProps{
 		JobQueueName: name, ComputeEnvironments: &[]*awsbatch.OrderedComputeEnvironment{{ComputeEnvironment: machines, Order: jsii.Number(1)}},
 	})
+	excuse(container, "AwsSolutions-IAM5", "a registry's login has no resource to name (ecr:GetAuthorizationToken)", "Resource::*")
 	s.runner = &batchRunner{queue: queue, definition: def}
 }
 
@@ -119,6 +120,8 @@ func (s *Stack) permitRuns(role awsiam.Role) {
 		Actions: jsii.Strings("batch:TerminateJob"), Resources: jsii.Strings("arn:aws:batch:" + *s.Region() + ":" + *s.Account() + ":job/*"),
 		Conditions: &map[string]any{"StringEquals": map[string]string{"aws:ResourceTag/" + contract.ChainTag: s.chain.Name}},
 	}))
+	excuse(role, "AwsSolutions-IAM5", "a run's ARN is a random id; the condition keeps to this chain's runs", `/^Resource::arn:aws:batch:.*:job\/\*$/g`)
 	allow(role, s.runner.queue.JobQueueArn(), "batch:TagResource")
-	allow(role, jsii.String("*"), wideActions...)
+	allowAll(role, "they have no resource to name (service authorization reference of AWS Batch)",
+		"batch:ListJobs", "batch:DescribeJobs", "batch:DescribeJobQueues", "batch:DescribeJobDefinitions")
 }

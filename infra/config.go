@@ -37,10 +37,10 @@ type Chain struct {
 	Alerts   Alerts            `yaml:"alerts"`
 	API      API               `yaml:"api"`
 	// WalletKMS makes a KMS key (secp256k1) that signs instead of a secret key.
-	WalletKMS bool `yaml:"wallet_kms"`
-	VPC       VPC  `yaml:"vpc"`
-	Mongo     Mongo
-	Snos      Snos `yaml:"snos"`
+	WalletKMS bool  `yaml:"wallet_kms"`
+	VPC       VPC   `yaml:"vpc"`
+	Mongo     Mongo `yaml:"mongo"`
+	Snos      Snos  `yaml:"snos"`
 	// LogDays is how long logs are kept; 0: 30, in prod 90.
 	LogDays int `yaml:"log_days"`
 	// Lag is how many blocks and seconds settlement may be behind before an alarm; 0: 1000 blocks, 3 hours.
@@ -66,16 +66,26 @@ type API struct {
 	Burst    float64  `yaml:"burst"` // 0: 40
 }
 
+// burst is Burst or its default.
+func (a API) burst() float64 {
+	if a.Burst == 0 {
+		return 40
+	}
+	return a.Burst
+}
+
 // VPC puts the functions into a network of their own; without it they have none.
 type VPC struct {
 	Create bool `yaml:"create"`
 }
 
-// Mongo is the database where the stack makes it.
+// Mongo is the database: how much it bears, and how it is made where the stack makes it.
 type Mongo struct {
-	DocumentDB bool   `yaml:"documentdb"`
-	Instance   string `yaml:"instance"`  // db.t4g.medium
-	Instances  int    `yaml:"instances"` // 1, in prod 2
+	// Connections is how many the cluster takes; 0: 500, as the smallest of Atlas and DocumentDB (db.t4g.medium) do.
+	Connections int    `yaml:"connections"`
+	DocumentDB  bool   `yaml:"documentdb"`
+	Instance    string `yaml:"instance"`  // t4g.medium
+	Instances   int    `yaml:"instances"` // 1, in prod 2
 }
 
 // Snos is the runner on AWS Batch where the stack makes it.
@@ -188,10 +198,17 @@ func (c Chain) faults() []error {
 	slices.Sort(lines)
 	parsed, err := config.FromEnviron(lines)
 	if err != nil {
-		errs = append(errs, fmt.Errorf("settings: %w", err))
-	} else if err := provers.Check(parsed); err != nil {
+		return append(errs, fmt.Errorf("settings: %w", err))
+	}
+	if err := provers.Check(parsed); err != nil {
 		errs = append(errs, fmt.Errorf("settings: %w", err))
 	}
+	most, takes := c.connections(parsed.Mongo.PoolSize), c.Mongo.Connections
+	if takes == 0 {
+		takes = mongoConnections
+	}
+	fault(most > takes, "mongo.connections: the functions may open %d connections (%d at a time, each %d and one that watches), the cluster takes %d: lower settings.MONGO_POOL_SIZE or api.burst, or take a larger cluster",
+		most, c.concurrency(), parsed.Mongo.PoolSize, takes)
 	return errs
 }
 
@@ -228,9 +245,7 @@ func (c *Chain) defaults() {
 	if c.API.Rate == 0 {
 		c.API.Rate = 20
 	}
-	if c.API.Burst == 0 {
-		c.API.Burst = 40
-	}
+	c.API.Burst = c.API.burst()
 	days, instances := 30, 1
 	if c.prod() {
 		days, instances = 90, 2

@@ -10,10 +10,12 @@ import (
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/assertions"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatch"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslogs"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awss3"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awssns"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awssqs"
 	"github.com/aws/jsii-runtime-go"
 )
@@ -39,6 +41,7 @@ func TestConfigFaults(t *testing.T) {
 		"nobody is told":    {"environment: dev", "environment: prod", ""},
 		"authorisation":     {"auth: iam", "auth: none", "api.auth \"none\""},
 		"token's issuer":    {"auth: iam", "auth: jwt", "issuer and audience belong to auth jwt"},
+		"connections":       {"    # mongo: {connections: 500}", "    mongo: {connections: 100} #", "the functions may open 261 connections (87 at a time"},
 		"layer":             {"layer: l2", "layer: l5", "CHAIN_LAYER"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -93,7 +96,9 @@ func TestZipIsReproducible(t *testing.T) {
 // The rules find what is unsafe.
 func TestRules(t *testing.T) {
 	stack := awscdk.NewStack(awscdk.NewApp(nil), jsii.String("Bad"), nil)
-	awss3.NewCfnBucket(stack, jsii.String("OpenBucket"), &awss3.CfnBucketProps{})
+	awss3.NewCfnBucket(stack, jsii.String("OpenBucket"), &awss3.CfnBucketProps{
+		PublicAccessBlockConfiguration: &awss3.CfnBucket_PublicAccessBlockConfigurationProperty{BlockPublicAcls: jsii.Bool(false)},
+	})
 	awssqs.NewCfnQueue(stack, jsii.String("PlainQueue"), &awssqs.CfnQueueProps{SqsManagedSseEnabled: jsii.Bool(false)})
 	awslogs.NewCfnLogGroup(stack, jsii.String("Endless"), nil)
 	role := awsiam.NewRole(stack, jsii.String("Almighty"), &awsiam.RoleProps{
@@ -104,15 +109,25 @@ func TestRules(t *testing.T) {
 	allow(role, jsii.String("*"), "sqs:SendMessage")
 	allow(role, jsii.String("arn:aws:s3:::x/*"), "s3:GetObject")
 	awslambda.NewCfnFunction(stack, jsii.String("Old"), &awslambda.CfnFunctionProps{
-		Code: &awslambda.CfnFunction_CodeProperty{ZipFile: jsii.String("x")}, Role: role.RoleArn(), Runtime: jsii.String("provided.al2"),
+		Code: &awslambda.CfnFunction_CodeProperty{ZipFile: jsii.String("x")}, Role: role.RoleArn(), Runtime: jsii.String("nodejs12.x"),
 		Environment: &awslambda.CfnFunction_EnvironmentProperty{Variables: &map[string]*string{"URI": jsii.String("mongodb://u:p@h")}},
 	})
-	awscdk.Aspects_Of(stack).Add(NewRules(), nil)
+	topic := awssns.NewTopic(stack, jsii.String("Deaf"), &awssns.TopicProps{EnforceSSL: jsii.Bool(true)})
+	for id, actions := range map[string]*[]any{"Silent": nil, "Unheard": {topic.TopicArn()}} {
+		awscloudwatch.NewCfnAlarm(stack, jsii.String(id), &awscloudwatch.CfnAlarmProps{
+			AlarmActions: actions, ComparisonOperator: jsii.String("GreaterThanThreshold"), EvaluationPeriods: jsii.Number(1),
+		})
+	}
+	guard(stack)
 	var found strings.Builder
 	for _, m := range *assertions.Annotations_FromStack(stack).FindError(jsii.String("*"), assertions.Match_AnyValue()) {
 		found.WriteString(fmt.Sprintln(m.Entry.Data)) //nolint:staticcheck // the library still hands out this type
 	}
-	for _, want := range []string{"S2E", "S2]", "S10", "SQS4", "SQS3", "CWL1", "IAM4", "s3:* is a wildcard", "on every resource", "names a wildcard", "L1]", "URI holds a secret"} {
+	for _, want := range []string{
+		"AwsSolutions-S1:", "AwsSolutions-S2:", "AwsSolutions-S10:", "AwsSolutions-SQS3:", "AwsSolutions-SQS4:", "AwsSolutions-IAM4[Policy::",
+		"AwsSolutions-IAM5[Action::s3:*]", "AwsSolutions-IAM5[Resource::*]", "AwsSolutions-IAM5[Resource::arn:aws:s3:::x/*]", "AwsSolutions-L1:",
+		"the log is kept for ever", "URI holds a secret", "the alarm tells nobody", "topic does not let CloudWatch publish",
+	} {
 		if !strings.Contains(found.String(), want) {
 			t.Errorf("the rules do not find %q in:\n%s", want, found.String())
 		}

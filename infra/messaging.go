@@ -3,6 +3,7 @@ package main
 import (
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsevents"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awssns"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awssqs"
 	"github.com/aws/jsii-runtime-go"
@@ -30,6 +31,12 @@ func (s *Stack) messaging() {
 		TopicName: jsii.String(resource.Physical(s.chain.Name, "alerts")), EnforceSSL: jsii.Bool(true),
 		DisplayName: jsii.String("Orchestrator " + s.chain.Name),
 	})
+	// A topic with a policy has lost AWS's own, by which alarms of the account may publish.
+	s.topic.AddToResourcePolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
+		Sid: jsii.String("Alarms"), Actions: jsii.Strings("sns:Publish"), Resources: &[]*string{s.topic.TopicArn()},
+		Principals: &[]awsiam.IPrincipal{awsiam.NewServicePrincipal(jsii.String("cloudwatch.amazonaws.com"), nil)},
+		Conditions: &map[string]any{"StringEquals": map[string]*string{"aws:SourceAccount": s.Account()}},
+	}))
 	subscribe := func(id, protocol, endpoint string) {
 		awssns.NewCfnSubscription(s.Stack, jsii.String(id), &awssns.CfnSubscriptionProps{
 			TopicArn: s.topic.TopicArn(), Protocol: jsii.String(protocol), Endpoint: jsii.String(endpoint),

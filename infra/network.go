@@ -39,8 +39,8 @@ func (s *Stack) deployNetwork() {
 
 func zone(i float64) *string { return awscdk.Fn_Select(jsii.Number(i), awscdk.Fn_GetAzs(nil)) }
 
-// docDBPort is DocumentDB's port.
-const docDBPort = 27017
+// docDBPort is the database's port: not MongoDB's usual one, which is what scanners try.
+const docDBPort = 27117
 
 // database makes a DocumentDB cluster where the chain asks for one. The functions find its URI's parts in the secret.
 func (s *Stack) database() {
@@ -58,4 +58,7 @@ func (s *Stack) database() {
 	})
 	cluster.Connections().AllowDefaultPortFrom(s.inside, jsii.String("functions"))
 	s.mongo = cluster.Secret()
+	excuse(cluster, "AwsSolutions-SMG4", unrotated)
+	excuse(cluster, "AwsSolutions-DOC5", "the logs that DocumentDB can export are audit and profiler, and both are")
+	excuse(cluster, "CdkNagValidationFailure", "the login is generated into Secrets Manager, so the rule finds no value to look at", "AwsSolutions-DOC3")
 }

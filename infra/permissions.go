@@ -16,6 +16,19 @@ func allow(role awsiam.IRole, on *string, actions ...string) {
 	role.AddToPrincipalPolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{Actions: jsii.Strings(actions...), Resources: &[]*string{on}}))
 }
 
+// allowObjects lets a role do the actions on the artifacts below a prefix.
+func (s *Stack) allowObjects(role awsiam.IRole, prefix string, actions ...string) {
+	allow(role, s.bucket.ArnForObjects(jsii.String(prefix+"*")), actions...)
+	excuse(role, "AwsSolutions-IAM5", "objects of one prefix of the artifacts bucket: their names come with the batches",
+		`/^Resource::<Artifacts\w+\.Arn>\/`+prefix+`\*$/g`)
+}
+
+// allowAll lets a role do actions that have no resource to name, as why says.
+func allowAll(role awsiam.IRole, why string, actions ...string) {
+	allow(role, jsii.String("*"), actions...)
+	excuse(role, "AwsSolutions-IAM5", why, "Resource::*")
+}
+
 // permit gives a function's role what resource.AccessOf says, and no more.
 func (s *Stack) permit(role awsiam.Role, function string, logs awslogs.LogGroup) {
 	a := resource.AccessOf(function)
@@ -31,16 +44,15 @@ func (s *Stack) permit(role awsiam.Role, function string, logs awslogs.LogGroup)
 			allow(role, queue.QueueArn(), "sqs:SendMessage", "sqs:GetQueueUrl")
 		}
 	}
-	objects := func(prefix string) *string { return s.bucket.ArnForObjects(jsii.String(prefix + "*")) }
 	for _, p := range a.Reads {
-		allow(role, objects(p), "s3:GetObject")
+		s.allowObjects(role, p, "s3:GetObject")
 	}
 	for _, p := range a.Writes {
-		allow(role, objects(p), "s3:PutObject", "s3:AbortMultipartUpload")
+		s.allowObjects(role, p, "s3:PutObject", "s3:AbortMultipartUpload")
 	}
 	if a.Tags {
 		for _, p := range []string{resource.SnosArtifacts, resource.AggregatorArtifacts, resource.SignedTransactions} {
-			allow(role, objects(p), "s3:PutObjectTagging", "s3:DeleteObject")
+			s.allowObjects(role, p, "s3:PutObjectTagging", "s3:DeleteObject")
 		}
 	}
 	if a.Lists || len(a.Reads) > 0 { // without it a missing object is "access denied" instead of "not found"
@@ -67,8 +79,9 @@ func (s *Stack) permit(role awsiam.Role, function string, logs awslogs.LogGroup)
 		s.permitRuns(role)
 	}
 	if s.vpc != nil {
-		// AWS gives network interfaces no name beforehand, so these actions have no resource to name.
-		role.AddManagedPolicy(awsiam.ManagedPolicy_FromAwsManagedPolicyName(jsii.String("service-role/AWSLambdaVPCAccessExecutionRole")))
+		allowAll(role, "network interfaces have no name beforehand (AWSLambdaVPCAccessExecutionRole, without its logs)",
+			"ec2:CreateNetworkInterface", "ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets", "ec2:DeleteNetworkInterface",
+			"ec2:AssignPrivateIpAddresses", "ec2:UnassignPrivateIpAddresses")
 	}
 	awscdk.Tags_Of(role).Add(jsii.String("orchestrator:function"), jsii.String(function), nil)
 }

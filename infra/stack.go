@@ -65,7 +65,7 @@ func NewStack(app awscdk.App, c Chain, account, region string, zips Zips) *Stack
 	s.alarms()
 	s.dashboard()
 	s.outputs()
-	awscdk.Aspects_Of(s.Stack).Add(NewRules(), nil)
+	guard(s.Stack)
 	return s
 }
 

@@ -16,6 +16,9 @@ import (
 // expiryDays is how long the artifacts of a batch stay after it is settled for good.
 const expiryDays = 14
 
+// unrotated is why Secrets Manager rotates no secret by itself.
+const unrotated = "keys of the settlement layer, the prover and the database's owner: who gives them out changes them, and the functions take them up (infra/README.md)"
+
 // storage makes the bucket of the artifacts, the secrets and the wallet's key.
 func (s *Stack) storage() {
 	days := func(n float64) awscdk.Duration { return awscdk.Duration_Days(jsii.Number(n)) }
@@ -29,12 +32,14 @@ func (s *Stack) storage() {
 			{Id: jsii.String("versions"), NoncurrentVersionExpiration: days(7), ExpiredObjectDeleteMarker: jsii.Bool(true)},
 		},
 	})
+	excuse(s.bucket, "AwsSolutions-S1", "what is in it is public or will be (state diffs, proofs, broadcast transactions); only roles of this stack write it")
 	for _, w := range s.chain.words() {
 		// No value: CloudFormation must not know it, and a generated one would be wrong. The functions wait for it.
 		secret := awssecretsmanager.NewCfnSecret(s.Stack, jsii.String("Secret"+title(w)), &awssecretsmanager.CfnSecretProps{
 			Name: jsii.String(s.chain.secret(w)), Description: jsii.String("of the orchestrator of " + s.chain.Name),
 		})
 		secret.ApplyRemovalPolicy(s.keep(), nil)
+		excuse(secret, "AwsSolutions-SMG4", unrotated)
 		s.secrets[w] = secret
 	}
 	if s.chain.WalletKMS {

@@ -98,7 +98,7 @@ func (d *deployment) run(program string, args ...string) {
 	cmd.Env = append(os.Environ(), "ORCHESTRATOR_CHAINS="+filepath.Join(d.dir, "chains.yaml"),
 		"AWS_ENDPOINT_URL="+local, "AWS_ENDPOINT_URL_S3="+d.endpoint, "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", "AWS_SESSION_TOKEN=test",
 		"AWS_REGION="+emulator.Region, "AWS_DEFAULT_REGION="+emulator.Region, "AWS_CA_BUNDLE=", "CDK_DISABLE_CLI_TELEMETRY=true",
-		"JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION=1", "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION=1")
+		"JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION=1", "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION=18,20")
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	if err := cmd.Run(); err != nil {

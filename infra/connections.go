@@ -1,0 +1,26 @@
+package main
+
+// mongoConnections is what a small cluster takes.
+const mongoConnections = 500
+
+// concurrency is how many instances of functions there may be at a time: as many as the queues' mappings allow, one a schedule, and
+// those of the API in a burst of requests.
+func (c Chain) concurrency() int {
+	n := len(schedulesOf(c)) + int(c.API.burst())
+	for _, f := range functionsOf(c) {
+		most := 0
+		for _, q := range queuesOf(c) {
+			if q.Function == f.Name {
+				most += q.MaxConcurrency
+			}
+		}
+		if f.Concurrency > 0 {
+			most = min(most, f.Concurrency)
+		}
+		n += most
+	}
+	return n
+}
+
+// connections is how many connections to the database's primary that makes: each instance has a pool, and one that watches the server.
+func (c Chain) connections(pool uint64) int { return c.concurrency() * (int(pool) + 1) }
