@@ -14,14 +14,19 @@ import (
 // RunAggregator groups new blocks into aggregator batches and their SNOS batches (L2), and closes what is full or too
 // old.
 func (b *Batcher) RunAggregator(ctx context.Context) error {
-	return b.locked(ctx, schedule.AggregatorBatching, func(ctx context.Context, l *lease) error {
-		p := &pass{Batcher: b, lease: l}
+	p := &pass{Batcher: b}
+	err := b.locked(ctx, schedule.AggregatorBatching, func(ctx context.Context, l *lease) error {
+		p.lease = l
 		err := p.run(ctx)
 		if p.closedSnos {
 			b.Wake.Run(ctx, schedule.SnosBatching)
 		}
 		return err
 	})
+	if err == nil && p.more { // once the lease is free
+		b.Wake.Run(ctx, schedule.AggregatorBatching)
+	}
+	return err
 }
 
 // pass is one run of the aggregator batching worker. cur is the open batch, zero where there is none; saved says that
@@ -35,6 +40,7 @@ type pass struct {
 	dirty      bool
 	last       batch.Aggregator // the closed batch before cur, zero for the first
 	closedSnos bool
+	more       bool // blocks are left for another run
 }
 
 func (p *pass) open() bool { return p.cur.Index != 0 }
@@ -50,12 +56,12 @@ func (p *pass) run(ctx context.Context) error {
 	case p.last.Index != 0:
 		next = p.last.EndBlock + 1
 	}
-	to, ok, err := p.reach(ctx, next)
+	reach, err := p.reach(ctx, next)
 	if err != nil {
 		return err
 	}
-	for from := next; ok && from <= to; from += chunk {
-		if err := p.take(ctx, from, min(to, from+chunk-1)); err != nil {
+	for from := next; reach.any && from <= reach.to; from += chunk {
+		if err := p.take(ctx, from, min(reach.to, from+chunk-1)); err != nil {
 			if saveErr := p.save(ctx); saveErr != nil {
 				return errors.Join(err, saveErr)
 			}
@@ -68,6 +74,7 @@ func (p *pass) run(ctx context.Context) error {
 			return err
 		}
 	}
+	p.more = reach.more
 	return p.closeFull(ctx)
 }
 

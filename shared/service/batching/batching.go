@@ -110,26 +110,33 @@ type read struct {
 	weights block.Weights
 }
 
-// reach returns the last block that may be batched now; ok is false when there is none from next on.
-func (b *Batcher) reach(ctx context.Context, next uint64) (to uint64, ok bool, err error) {
+// span is what blocks one run batches.
+type span struct {
+	to   uint64 // the last one
+	any  bool   // there are some
+	more bool   // there are more than one run takes
+}
+
+// reach tells which blocks from next on may be batched now.
+func (b *Batcher) reach(ctx context.Context, next uint64) (s span, err error) {
 	head, err := b.Source.Head(ctx)
 	if errors.Is(err, block.ErrNotFound) {
-		return 0, false, nil
+		return s, nil
 	}
 	if err != nil {
-		return 0, false, fmt.Errorf("read the chain's head: %w", err)
+		return s, fmt.Errorf("read the chain's head: %w", err)
 	}
-	to = head
+	s.to = head
 	if b.Limits.HasMaxBlock {
-		to = min(to, b.Limits.MaxBlock)
+		s.to = min(s.to, b.Limits.MaxBlock)
 	}
-	if to < next { // also when the node lags behind what was batched
-		return 0, false, nil
+	if s.any = s.to >= next; !s.any { // also when the node lags behind what was batched
+		return s, nil
 	}
-	if n := uint64(max(b.Limits.BlocksPerRun, 1)); to-next >= n {
-		to = next + n - 1
+	if n := uint64(max(b.Limits.BlocksPerRun, 1)); s.to-next >= n {
+		s.to, s.more = next+n-1, true
 	}
-	return to, true, nil
+	return s, nil
 }
 
 // blocks reads from..to; updates are read only where they are wanted.

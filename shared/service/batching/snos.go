@@ -14,7 +14,8 @@ const maxMaterialized = 500
 
 // RunSnosOfAggregators writes the documents of the closed SNOS batches that the aggregator batches list (L2).
 func (b *Batcher) RunSnosOfAggregators(ctx context.Context) error {
-	return b.locked(ctx, schedule.SnosBatching, func(ctx context.Context, l *lease) error {
+	written := 0
+	err := b.locked(ctx, schedule.SnosBatching, func(ctx context.Context, l *lease) error {
 		next, parent := uint64(1), uint64(1)
 		last, err := b.Batches.LastSnos(ctx)
 		switch {
@@ -23,12 +24,16 @@ func (b *Batcher) RunSnosOfAggregators(ctx context.Context) error {
 		case !errors.Is(err, batch.ErrNotFound):
 			return fmt.Errorf("read the newest SNOS batch: %w", err)
 		}
-		written, err := b.materialize(ctx, l, parent, next)
+		written, err = b.materialize(ctx, l, parent, next)
 		if written > 0 {
 			b.Wake.Run(ctx, schedule.Snos)
 		}
 		return err
 	})
+	if err == nil && written >= maxMaterialized {
+		b.Wake.Run(ctx, schedule.SnosBatching)
+	}
+	return err
 }
 
 func (b *Batcher) materialize(ctx context.Context, l *lease, parent, next uint64) (written int, err error) {
@@ -65,14 +70,19 @@ func (b *Batcher) materialize(ctx context.Context, l *lease, parent, next uint64
 
 // RunSnos groups new blocks into SNOS batches (L3), and closes what is full or too old.
 func (b *Batcher) RunSnos(ctx context.Context) error {
-	return b.locked(ctx, schedule.SnosBatching, func(ctx context.Context, l *lease) error {
-		p := &snosPass{Batcher: b, lease: l}
+	p := &snosPass{Batcher: b}
+	err := b.locked(ctx, schedule.SnosBatching, func(ctx context.Context, l *lease) error {
+		p.lease = l
 		err := p.run(ctx)
 		if p.closedAny {
 			b.Wake.Run(ctx, schedule.Snos)
 		}
 		return err
 	})
+	if err == nil && p.more {
+		b.Wake.Run(ctx, schedule.SnosBatching)
+	}
+	return err
 }
 
 // snosPass is one run of the SNOS batching worker on an L3.
@@ -82,6 +92,7 @@ type snosPass struct {
 	cur, last    batch.Snos
 	saved, dirty bool
 	closedAny    bool
+	more         bool // blocks are left for another run
 }
 
 func (p *snosPass) run(ctx context.Context) error {
@@ -96,12 +107,13 @@ func (p *snosPass) run(ctx context.Context) error {
 	default:
 		p.last, next = last, last.EndBlock+1
 	}
-	to, ok, err := p.reach(ctx, next)
+	reach, err := p.reach(ctx, next)
 	if err != nil {
 		return err
 	}
-	for from := next; ok && from <= to; from += chunk {
-		if err := p.take(ctx, from, min(to, from+chunk-1)); err != nil {
+	p.more = reach.more
+	for from := next; reach.any && from <= reach.to; from += chunk {
+		if err := p.take(ctx, from, min(reach.to, from+chunk-1)); err != nil {
 			return errors.Join(err, p.save(ctx))
 		}
 		if err := p.save(ctx); err != nil {

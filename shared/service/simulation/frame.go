@@ -57,6 +57,7 @@ func (w *World) invoke(ctx context.Context, function string, f func(context.Cont
 	}
 	w.frames = append(w.frames, fr)
 	w.version = w.rng.IntN(len(w.versions))
+	w.Usage.Invocations[function]++
 	out, err := f(ctx)
 	w.frames = w.frames[:len(w.frames)-1]
 	if p, ok := w.cfg.Hook.(process); ok && p.Gone() {
@@ -105,6 +106,7 @@ func (g *gate) Before(op memory.Op) memory.Fault {
 	if fr.dead {
 		return memory.Fault{Kind: memory.FailBefore, Err: memory.ErrCrashed}
 	}
+	w.Usage.Calls[Call{fr.function, op.Component, op.Method}]++
 	var f memory.Fault
 	chances := 1
 	if fr.function == resource.FnJobFailure {

@@ -4,6 +4,7 @@ package simulation
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -39,9 +40,17 @@ import (
 type Config struct {
 	Seed   uint64
 	Layer  schedule.Layer
-	Blocks int // of the app chain, all there from the start
-	Limits batch.Limits
-	Hook   memory.Hook // faults of I/O calls; nil for none
+	Blocks int // of the app chain
+	// BlockTime is how long after one another the blocks come; 0: all are there from the start.
+	BlockTime time.Duration
+	// Prompt delivers every message that is due before time goes on, as where functions are never busy; otherwise a schedule may come
+	// first.
+	Prompt bool
+	Window uint64 // of batches that a stage works on; 0: 20
+	// RunPolls and ProofPolls are how often a SNOS run and a proof are found in progress; 0: 1 and 2.
+	RunPolls, ProofPolls int
+	Limits               batch.Limits
+	Hook                 memory.Hook // faults of I/O calls; nil for none
 	// Turmoil ends processes and lets time run out for them, runs several at a time with clocks that differ and of two
 	// versions, and lets the world around do what it does, until Calm.
 	Turmoil bool
@@ -80,6 +89,7 @@ type World struct {
 	intruders map[string]bool
 	lost      map[string][]byte // artifacts that vanished, until the operator brings them back
 	seen      map[string]job.Job
+	grown     int // how many blocks of Data the app chain has
 	watch     watch
 	story     []string // what happened last
 
@@ -90,6 +100,7 @@ type World struct {
 	Crashes  int
 	Timeouts int
 	Retried  int // orders of the operator
+	Usage    Usage
 }
 
 // version is one deployment of the functions.
@@ -116,6 +127,7 @@ func New(c Config) (*World, error) {
 		cfg: c, now: start, Injected: map[Strike]int{}, Edges: map[Edge]int{}, watch: newWatch(),
 		rng: rand.New(rand.NewPCG(c.Seed, 0)), turmoil: c.Turmoil,
 		intruders: map[string]bool{}, lost: map[string][]byte{}, seen: map[string]job.Job{},
+		Usage: Usage{Invocations: map[string]int{}, Calls: map[Call]int{}},
 	}
 	w.env = &memory.Env{Now: w.Now, Hook: &gate{w: w}}
 	if err := w.clients(); err != nil {
@@ -139,14 +151,18 @@ func (w *World) clients() error {
 	w.Control = memory.NewControls(w.env)
 	w.locks = memory.NewLocks(&memory.Env{Now: w.local, Hook: w.env.Hook}) // a lease goes by its owner's clock
 	w.Blocks = memory.NewBlocks(w.env, "SN_SIM")
+	first, every := start.Add(-time.Duration(w.cfg.Blocks)*time.Second), time.Second
+	if w.cfg.BlockTime > 0 {
+		first, every = start, w.cfg.BlockTime
+	}
 	var prev *memory.BlockData
 	for i := range w.cfg.Blocks {
-		b := memory.NextBlock(prev, start.Add(time.Duration(i-w.cfg.Blocks)*time.Second))
+		b := memory.NextBlock(prev, first.Add(time.Duration(i)*every))
 		w.Data = append(w.Data, b)
 		prev = &b
 	}
-	if err := w.Blocks.Add(w.Data...); err != nil {
-		return fmt.Errorf("add blocks: %w", err)
+	if err := w.grow(); err != nil {
+		return err
 	}
 	var ds []memory.Declaration
 	for _, q := range resource.Queues() {
@@ -160,9 +176,27 @@ func (w *World) clients() error {
 	w.L1 = memory.NewL1(w.env, memory.L1Config{BlockTime: 12 * time.Second, Finality: 8})
 	w.Prover = memory.NewProver(w.env, memory.ProverConfig{
 		Capabilities: proof.Capabilities{Proofs: true},
-		Plan:         func(memory.ProofTask) memory.ProofPlan { return memory.ProofPlan{Polls: w.patience(2)} },
+		Plan: func(memory.ProofTask) memory.ProofPlan {
+			return memory.ProofPlan{Polls: w.patience(cmp.Or(w.cfg.ProofPolls, 2))}
+		},
 	})
-	w.Runner = memory.NewRunner(w.env, memory.RunnerConfig{Polls: 1, Execute: w.execute})
+	w.Runner = memory.NewRunner(w.env, memory.RunnerConfig{Polls: cmp.Or(w.cfg.RunPolls, 1), Execute: w.execute})
+	return nil
+}
+
+// grow adds the blocks that have come by now to the app chain.
+func (w *World) grow() error {
+	n := w.grown
+	for n < len(w.Data) && !w.Data[n].Header.Timestamp.After(w.now) {
+		n++
+	}
+	if n == w.grown {
+		return nil
+	}
+	if err := w.Blocks.Add(w.Data[w.grown:n]...); err != nil {
+		return fmt.Errorf("add blocks: %w", err)
+	}
+	w.grown = n
 	return nil
 }
 
@@ -268,7 +302,7 @@ func (w *World) functionsWith(limits batch.Limits) version {
 		resource.FnJobFailure:        core.DeadLetters().Handle,
 	}
 	v.triggers = core.TriggerFunction(setup.Trigger{
-		Source: w.Blocks, Prover: w.Prover, NewSizer: newSizer, Limits: limits, FirstBatch: 1, Window: 20,
+		Source: w.Blocks, Prover: w.Prover, NewSizer: newSizer, Limits: limits, FirstBatch: 1, Window: cmp.Or(w.cfg.Window, 20),
 		Invoke: func(ctx context.Context, t job.Type, body string) error {
 			_, err := v.functions[resource.FunctionOf(t)](ctx, one("priority", body, 1))
 			return err
@@ -301,23 +335,36 @@ func (w *World) Step(ctx context.Context) error {
 			due = t
 		}
 	}
-	var ready []resource.Queue
 	at := due.next
+	if at.Before(w.now) {
+		at = w.now
+	}
+	var ready []resource.Queue // those whose message comes first, if none comes after the schedule
 	for _, q := range w.queues {
 		when, ok := w.Queues.NextReady(q.Name)
-		if !ok || when.After(at) && when.After(w.now) {
+		if !ok {
 			continue
 		}
-		if when.Before(at) && when.After(w.now) {
+		if when.Before(w.now) {
+			when = w.now
+		}
+		if when.After(at) {
+			continue
+		}
+		if when.Before(at) {
 			at, ready = when, ready[:0]
 		}
 		ready = append(ready, q)
 	}
-	if len(ready) > 0 && (at.Before(due.next) || w.rng.IntN(4) > 0) {
-		w.advance(at)
+	if len(ready) > 0 && (w.cfg.Prompt || at.Before(due.next) || w.rng.IntN(4) > 0) {
+		if err := w.advance(at); err != nil {
+			return err
+		}
 		return w.deliver(ctx, ready[w.rng.IntN(len(ready))])
 	}
-	w.advance(due.next)
+	if err := w.advance(due.next); err != nil {
+		return err
+	}
 	due.next = due.next.Add(due.every)
 	if w.turmoil && w.rng.IntN(30) == 0 {
 		w.Injected[Strike{"schedule late", "outside"}]++
@@ -352,10 +399,11 @@ func (w *World) firings() int {
 	return 1
 }
 
-func (w *World) advance(to time.Time) {
+func (w *World) advance(to time.Time) error {
 	if to.After(w.now) {
 		w.now = to
 	}
+	return w.grow()
 }
 
 // deliver gives one message of a queue to its function.

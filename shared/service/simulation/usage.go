@@ -1,0 +1,10 @@
+package simulation
+
+// Usage is what a run asked of the services around it: the basis of what a deployment costs.
+type Usage struct {
+	Invocations map[string]int // of functions, by name
+	Calls       map[Call]int
+}
+
+// Call is an I/O call of a function: the port's component and method, as memory.Op names them.
+type Call struct{ Function, Component, Method string }
