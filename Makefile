@@ -88,6 +88,10 @@ $(DEVNET):
 test-devnet: $(DEVNET) ## Hold the Starknet wallet against starknet-devnet, which cargo builds once
 	ORCHESTRATOR_DEVNET=$(CURDIR)/$(DEVNET) $(GO) test -count=1 -run Devnet -parallel 4 ./shared/client/starknet/settle
 
+.PHONY: cost
+cost: ## What a deployment costs a month, counted in the simulation: ARGS='-layer l3 -snos-blocks 50 -pie 40 ...'
+	@mkdir -p build && $(GO) build -o build/cost ./scripts/cost && build/cost $(ARGS)
+
 .PHONY: inspect
 inspect: ## Encode and decode blobs, PIEs, outputs and calldata: make inspect ARGS='pie FILE --aggregator' (ARGS=help lists all)
 	@mkdir -p build && $(GO) build -o build/inspect ./scripts/inspect && build/inspect $(ARGS)
@@ -139,7 +143,7 @@ deploy: .tools/cdk/node_modules/.bin/cdk ## Deploy the chains' stacks into your 
 	$(CDK) deploy $(STACKS)
 
 diff: .tools/cdk/node_modules/.bin/cdk ## Show what deploy would change
-	$(CDK) diff $(STACKS)
+	$(CDK) diff $(filter-out --all,$(STACKS))
 
 destroy: .tools/cdk/node_modules/.bin/cdk ## Remove the stacks; in prod data stays
 	$(CDK) destroy $(STACKS)

@@ -130,6 +130,6 @@ func (s *Stack) outputs() {
 		out("PutSecret"+title(w), s.secrets[w].Ref(), "put the value: aws secretsmanager put-secret-value --secret-id "+s.chain.secret(w)+" --secret-string file://...")
 	}
 	if s.walletKey != nil {
-		out("WalletKeyArn", s.walletKey.KeyArn(), "the key that settles; its address: invoke the api function's /ready")
+		out("WalletKeyArn", s.walletKey.KeyArn(), "the key that settles; GET /ready shows its address, which the core contract must have as operator")
 	}
 }

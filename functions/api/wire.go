@@ -31,7 +31,7 @@ func wire(ctx context.Context, p *cloud.Process) (any, error) {
 	}
 	checks := []admin.Check{
 		{Name: "settlement layer", Ping: layer.Ping},
-		{Name: "wallet's key", Ping: func(ctx context.Context) error { _, _, err := layer.Contract(ctx); return err }},
+		setup.WalletCheck(layer.Contract),
 		{Name: "app chain", Ping: func(ctx context.Context) error { _, err := source.Head(ctx); return err }},
 	}
 	a := setup.API{Head: source, Contract: contract, Admin: p.Config.API.Admin, Checks: checks}

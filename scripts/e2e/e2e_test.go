@@ -8,6 +8,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/scripts/sandbox"
 	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
+	"github.com/madara-orchestrator/orchestrator/shared/resource"
 )
 
 // The compiled functions carry a chain's blocks to a settled state on mongod, the AWS emulator, Redis and anvil, with each
@@ -19,7 +20,25 @@ func TestSettles(t *testing.T) {
 			w := newWorld(t, sandbox.Options{Name: "e2e-" + prover, Blocks: blocks, Prover: prover})
 			w.settle(t, 3*time.Minute, nil)
 			w.check(t)
+			w.checkMemory(t)
 		})
+	}
+}
+
+// checkMemory ends the functions and wants each to have kept within three quarters of the memory that it is given.
+func (w *world) checkMemory(t *testing.T) {
+	t.Helper()
+	for _, f := range resource.Functions() {
+		b := w.binaries[f.Name]
+		if b == nil {
+			continue
+		}
+		b.Close()
+		peak := int(b.PeakMemory() >> 20)
+		t.Logf("%s: %d of %d MB", f.Name, peak, f.MemoryMB)
+		if peak > f.MemoryMB*3/4 {
+			t.Errorf("%s took %d MB, it has %d", f.Name, peak, f.MemoryMB)
+		}
 	}
 }
 

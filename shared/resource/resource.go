@@ -78,10 +78,10 @@ type stage struct {
 }
 
 var stages = []stage{
-	{job.SnosRun, FnSnosRun, "snos-run", time.Minute, 512, 10, 5, both},
+	{job.SnosRun, FnSnosRun, "snos-run", time.Minute, 256, 10, 5, both},
 	{job.ProofCreation, FnProofCreation, "proof-creation", 5 * time.Minute, 512, 5, 5, both},
 	{job.ProofRegistration, FnProofRegistration, "proof-registration", 5 * time.Minute, 512, 5, 5, []schedule.Layer{schedule.L3}},
-	{job.DataSubmission, FnDataSubmission, "data-submission", time.Minute, 512, 1, 2, []schedule.Layer{schedule.L3}},
+	{job.DataSubmission, FnDataSubmission, "data-submission", time.Minute, 256, 1, 2, []schedule.Layer{schedule.L3}},
 	{job.Aggregator, FnAggregator, "aggregator", 5 * time.Minute, 512, 5, 3, []schedule.Layer{schedule.L2}},
 	{job.StateTransition, FnStateTransition, "state-transition", 2 * time.Minute, 1024, 1, 2, both},
 }

@@ -2,8 +2,10 @@ package setup
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/madara-orchestrator/orchestrator/shared/controller/route"
+	"github.com/madara-orchestrator/orchestrator/shared/core/settlement"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
 	"github.com/madara-orchestrator/orchestrator/shared/service/admin"
 )
@@ -32,4 +34,30 @@ func (c Core) API(a API) *route.Handler {
 		Trigger: c.queueName(resource.TriggerQueue), Events: c.Events, Now: c.Now, Head: a.Head, Contract: a.Contract,
 		Checks: append(checks, a.Checks...), Log: c.Log,
 	}, a.Admin, a.ProverHook, c.Log)
+}
+
+// WalletCheck tells which wallet settles and what it holds. One that may not update the contract, or that holds nothing, is not ready.
+func WalletCheck(open func(context.Context) (settlement.Contract, Wallet, error)) admin.Check {
+	return admin.Check{Name: "wallet", Look: func(ctx context.Context) (string, error) {
+		contract, w, err := open(ctx)
+		if err != nil {
+			return "", err
+		}
+		a, err := w.Chain.Account(ctx, 0)
+		if err != nil {
+			return "", fmt.Errorf("read the wallet: %w", err)
+		}
+		c, err := contract.Config(ctx)
+		if err != nil {
+			return "", fmt.Errorf("read the core contract's configuration: %w", err)
+		}
+		switch detail := fmt.Sprintf("%s holds %s", a.Address, a.Balance); {
+		case !c.Operator:
+			return detail, fmt.Errorf("%s is no operator of the core contract: register it there", a.Address)
+		case a.Balance.Sign() == 0:
+			return detail, fmt.Errorf("%s holds nothing: fund it", a.Address)
+		default:
+			return detail, nil
+		}
+	}}
 }

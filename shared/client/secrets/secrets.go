@@ -26,11 +26,13 @@ const maxSecret = 64 << 10
 // FilePrefix marks a name as that of a file.
 const FilePrefix = "file:"
 
-// Client reads secrets and keeps them for a while, so that a warm function asks rarely and a rotated secret is taken up.
+// Client reads secrets and keeps them for a while, so that a warm function asks rarely; Changed finds those that were rotated.
 type Client struct {
+	// Now is the clock; set it before the first call.
+	Now func() time.Time
+
 	api *secretsmanager.Client
 	ttl time.Duration
-	now func() time.Time
 
 	mu   sync.Mutex
 	kept map[string]kept
@@ -46,7 +48,7 @@ const DefaultTTL = 5 * time.Minute
 
 // New returns a client. It makes no request.
 func New(cfg aws.Config) *Client {
-	return &Client{api: secretsmanager.NewFromConfig(cfg), ttl: DefaultTTL, now: time.Now, kept: map[string]kept{}}
+	return &Client{api: secretsmanager.NewFromConfig(cfg), ttl: DefaultTTL, Now: time.Now, kept: map[string]kept{}}
 }
 
 // Get returns a secret without surrounding white space. name is a Secrets Manager name or ARN, or "file:" and a path;
@@ -78,7 +80,7 @@ func (c *Client) raw(ctx context.Context, where string) (string, error) {
 	c.mu.Lock()
 	k, ok := c.kept[where]
 	c.mu.Unlock()
-	if ok && c.now().Before(k.until) {
+	if ok && c.Now().Before(k.until) {
 		return k.value, nil
 	}
 	v, err := c.read(ctx, where)
@@ -87,8 +89,35 @@ func (c *Client) raw(ctx context.Context, where string) (string, error) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.kept[where] = kept{v, c.now().Add(c.ttl)}
+	c.kept[where] = kept{v, c.Now().Add(c.ttl)}
 	return v, nil
+}
+
+// Changed reads those secrets again that have been kept for DefaultTTL, and says whether one has another value now. It makes no
+// request before that. A secret that can't be read is taken for unchanged; the error says so.
+func (c *Client) Changed(ctx context.Context) (bool, error) {
+	c.mu.Lock()
+	var old []string
+	for where, k := range c.kept {
+		if !c.Now().Before(k.until) {
+			old = append(old, where)
+		}
+	}
+	c.mu.Unlock()
+	changed := false
+	var faults []error
+	for _, where := range old {
+		v, err := c.read(ctx, where)
+		c.mu.Lock()
+		k := c.kept[where]
+		if err != nil {
+			faults, v = append(faults, err), k.value
+		}
+		changed = changed || v != k.value
+		c.kept[where] = kept{v, c.Now().Add(c.ttl)}
+		c.mu.Unlock()
+	}
+	return changed, errors.Join(faults...)
 }
 
 func (c *Client) read(ctx context.Context, where string) (string, error) {

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
@@ -51,4 +52,42 @@ func TestGet(t *testing.T) {
 	if got, err := c.Get(t.Context(), "sec/plain"); err != nil || got != "hunter2" {
 		t.Errorf("kept secret is %q, %v", got, err)
 	}
+}
+
+// A rotated secret is found once it has been kept for its time, and not asked for before.
+func TestChanged(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	c := secrets.New(aws.Config{})
+	c.Now = func() time.Time { return now }
+	file := filepath.Join(t.TempDir(), "key")
+	write := func(v string) {
+		if err := os.WriteFile(file, []byte(v), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := func(changed, fault bool) {
+		t.Helper()
+		if got, err := c.Changed(t.Context()); got != changed || (err != nil) != fault {
+			t.Errorf("changed %t, %v; want %t, an error %t", got, err, changed, fault)
+		}
+	}
+	write("one")
+	if _, err := c.Get(t.Context(), secrets.FilePrefix+file); err != nil {
+		t.Fatal(err)
+	}
+	write("two")
+	want(false, false)
+	now = now.Add(secrets.DefaultTTL)
+	want(true, false)
+	if v, err := c.Get(t.Context(), secrets.FilePrefix+file); err != nil || v != "two" {
+		t.Errorf("it is %q, %v", v, err)
+	}
+	now = now.Add(secrets.DefaultTTL)
+	want(false, false)
+	now = now.Add(secrets.DefaultTTL)
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	want(false, true)
 }

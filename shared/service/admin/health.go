@@ -7,10 +7,11 @@ import (
 	"time"
 )
 
-// Check is one dependency that Ready asks.
+// Check is one dependency that Ready asks, by Ping or, where there is something to tell about it, by Look.
 type Check struct {
 	Name string
 	Ping func(ctx context.Context) error
+	Look func(ctx context.Context) (detail string, err error)
 }
 
 // CheckResult is what came of a check.
@@ -18,6 +19,7 @@ type CheckResult struct {
 	Name   string `json:"name"`
 	OK     bool   `json:"ok"`
 	Reason string `json:"reason,omitempty"` // why not, without secrets
+	Detail string `json:"detail,omitempty"` // what there is to tell
 	Millis int64  `json:"millis"`
 }
 
@@ -58,23 +60,33 @@ func (c Check) run(ctx context.Context) CheckResult {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	began := time.Now()
-	done := make(chan error, 1)
+	type answer struct {
+		detail string
+		err    error
+	}
+	done := make(chan answer, 1)
 	go func() {
 		defer func() {
 			if recover() != nil {
-				done <- errors.New("the check panicked")
+				done <- answer{err: errors.New("the check panicked")}
 			}
 		}()
-		done <- c.Ping(ctx)
+		if c.Look == nil {
+			done <- answer{err: c.Ping(ctx)}
+			return
+		}
+		detail, err := c.Look(ctx)
+		done <- answer{detail, err}
 	}()
-	var err error
+	var a answer
 	select {
-	case err = <-done:
+	case a = <-done:
 	case <-ctx.Done():
-		err = ctx.Err()
+		a.err = ctx.Err()
 	}
+	err := a.err
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = errors.New("no answer in time")
 	}
-	return CheckResult{Name: c.Name, OK: err == nil, Reason: reasonOf(err), Millis: time.Since(began).Milliseconds()}
+	return CheckResult{Name: c.Name, OK: err == nil, Reason: reasonOf(err), Detail: a.detail, Millis: time.Since(began).Milliseconds()}
 }

@@ -5,6 +5,7 @@ package cloud
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -32,6 +33,17 @@ type Process struct {
 	Log     *slog.Logger
 	AWS     aws.Config
 	Secrets *secrets.Client
+
+	core *setup.Core // once Core has made it
+	db   *mongodb.DB // likewise
+}
+
+// close ends the process's connections.
+func (p *Process) close(ctx context.Context) error {
+	if p.db == nil {
+		return nil
+	}
+	return p.db.Close(ctx)
 }
 
 // NewProcess reads the configuration of environ (lines KEY=value) and prepares the AWS clients. The error lists every fault.
@@ -55,8 +67,11 @@ func NewProcess(ctx context.Context, environ []string) (*Process, error) {
 	return &Process{Config: c, Log: log, AWS: a, Secrets: secrets.New(a)}, nil
 }
 
-// Core connects the ports that every function needs. Nothing is asked of the database before it is used.
+// Core connects the ports that every function needs, once. Nothing is asked of the database before it is used.
 func (p *Process) Core(ctx context.Context) (setup.Core, error) {
+	if p.core != nil {
+		return *p.core, nil
+	}
 	c := p.Config
 	uri := c.Mongo.URI
 	if c.Mongo.URISecret != "" {
@@ -76,12 +91,13 @@ func (p *Process) Core(ctx context.Context) (setup.Core, error) {
 	if err != nil {
 		return setup.Core{}, err
 	}
-	return setup.Core{
+	p.db, p.core = db, &setup.Core{
 		Chain: c.Chain.Name, Layer: c.Chain.Layer, Jobs: db.Jobs(), Batches: db.Batches(), Locks: db.Locks(time.Now), Control: db.Controls(),
 		Queue: sqs.New(p.AWS), Artifacts: s3.New(p.AWS, c.AWS.Bucket, c.AWS.Endpoint != ""), Alerts: sns.New(p.AWS, c.AWS.TopicARN, c.Chain.Name),
 		Events: eventbridge.New(p.AWS, c.AWS.Bus), QueueName: func(n string) string { return resource.Physical(c.Chain.Name, n) },
 		Policies: c.Policies(), Now: time.Now, Log: p.Log,
-	}, nil
+	}
+	return *p.core, nil
 }
 
 // EnsureIndexes creates the database's indexes; the trigger function does so once a process.
@@ -102,7 +118,7 @@ type Wire func(ctx context.Context, p *Process) (any, error)
 
 // Main serves a function until AWS ends it. A function that can't be put together (a setting is wrong, a secret has no value
 // yet) still starts: every invocation tries again and fails with the reason, so messages stay in their queues and the
-// errors alarm, and what is mended takes effect without a deployment.
+// errors alarm, and what is mended takes effect without a deployment. So does a secret's new value, some minutes later.
 func Main(wire Wire) { lambda.Start(NewHandler(os.Environ(), wire)) }
 
 // MainOr is Main for a function whose callers wait for an answer: until it can be put together, invocations go to what
@@ -113,18 +129,22 @@ func MainOr(wire Wire, instead func(error) any) {
 	lambda.Start(h)
 }
 
-// Handler puts a function together at its first invocation that can.
+// Handler puts a function together at its first invocation that can, and anew when a secret that it read has another value.
 type Handler struct {
 	environ []string
 	wire    Wire
 	instead func(error) any // nil: the invocation fails
+	now     func() time.Time
 
-	mu    sync.Mutex
-	ready lambda.Handler
+	mu      sync.Mutex
+	ready   lambda.Handler
+	process *Process // of ready
 }
 
 // NewHandler returns the handler of a function with an environment.
-func NewHandler(environ []string, wire Wire) *Handler { return &Handler{environ: environ, wire: wire} }
+func NewHandler(environ []string, wire Wire) *Handler {
+	return &Handler{environ: environ, wire: wire, now: time.Now}
+}
 
 // Invoke implements lambda.Handler.
 func (h *Handler) Invoke(ctx context.Context, event []byte) ([]byte, error) {
@@ -142,6 +162,9 @@ func (h *Handler) Invoke(ctx context.Context, event []byte) ([]byte, error) {
 func (h *Handler) function(ctx context.Context) (lambda.Handler, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if h.ready != nil && h.rotated(ctx) {
+		h.ready = nil // until it could be put together with the new value
+	}
 	if h.ready != nil {
 		return h.ready, nil
 	}
@@ -149,10 +172,28 @@ func (h *Handler) function(ctx context.Context) (lambda.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	p.Secrets.Now = h.now
 	f, err := h.wire(ctx, p)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, p.close(ctx))
 	}
-	h.ready = lambda.NewHandler(f)
+	if h.process != nil {
+		if err := h.process.close(ctx); err != nil {
+			p.Log.WarnContext(ctx, "connections with the old secrets are not closed", "error", err)
+		}
+	}
+	h.ready, h.process = lambda.NewHandler(f), p
 	return h.ready, nil
+}
+
+// rotated says whether a secret has another value now than the function was put together with.
+func (h *Handler) rotated(ctx context.Context) bool {
+	changed, err := h.process.Secrets.Changed(ctx)
+	if err != nil {
+		h.process.Log.WarnContext(ctx, "secrets can't be read again, going on with those that are known", "error", err)
+	}
+	if changed {
+		h.process.Log.InfoContext(ctx, "a secret has a new value: putting the function together anew")
+	}
+	return changed
 }

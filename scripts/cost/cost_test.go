@@ -1,0 +1,73 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
+)
+
+// The table of infra/README.md is what the program prints.
+func TestTable(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	if err := report(t.Context(), &out, schedule.L2, Usual()); err != nil {
+		t.Fatal(err)
+	}
+	page, err := os.ReadFile("../../infra/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(page), "<!-- make cost -->\n")
+	table, _, found := strings.Cut(rest, "<!-- end -->")
+	if !found || strings.TrimSpace(table) != strings.TrimSpace(out.String()) {
+		t.Errorf("infra/README.md has\n%s\n`make cost` prints\n%s", table, out.String())
+	}
+}
+
+// Twice the blocks cost twice as much beyond what idling costs, and larger batches less.
+func TestModel(t *testing.T) {
+	t.Parallel()
+	for _, layer := range []schedule.Layer{schedule.L2, schedule.L3} {
+		m, err := Measure(t.Context(), layer, Usual())
+		if err != nil {
+			t.Fatal(err)
+		}
+		sum := func(m Model, rate float64) (usd float64) {
+			for _, i := range m.Month(rate) {
+				if i.USD < 0 {
+					t.Errorf("%s costs %v", i.Name, i.USD)
+				}
+				if !strings.HasPrefix(i.Name, "MongoDB") { // it comes in steps
+					usd += i.USD
+				}
+			}
+			return usd
+		}
+		idle, one, two := sum(m, 0), sum(m, 1), sum(m, 2)
+		if idle < 1 || idle > 20 || one < 2*idle || (two-idle)/(one-idle) < 1.9 || (two-idle)/(one-idle) > 2.1 {
+			t.Errorf("%s: %v idle, %v at one block a second, %v at two", layer, idle, one, two)
+		}
+		larger := Usual()
+		larger.SnosBlocks, larger.Blocks = 50, 500
+		l, err := Measure(t.Context(), layer, larger)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := sum(l, 1); got > one/2 {
+			t.Errorf("%s: batches of five times the size cost %v, want far less than %v", layer, got, one)
+		}
+	}
+}
+
+func TestPolls(t *testing.T) {
+	t.Parallel()
+	for d, want := range map[time.Duration]int{time.Second: 1, time.Minute: 9} {
+		if got := polls("SnosRun", d); got != want {
+			t.Errorf("%d polls in %s, want %d", got, d, want)
+		}
+	}
+}

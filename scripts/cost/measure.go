@@ -1,0 +1,147 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"time"
+
+	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
+	"github.com/madara-orchestrator/orchestrator/shared/core/job"
+	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
+	"github.com/madara-orchestrator/orchestrator/shared/service/simulation"
+)
+
+// Assumptions are what the count depends on and only an operator knows.
+type Assumptions struct {
+	SnosBlocks, Blocks uint64        // of a SNOS batch and of an aggregator batch
+	Run, Proof         time.Duration // of a SNOS run and of a proof
+	PIE                float64       // MB
+}
+
+// Usual are the closing rules' defaults, with times and sizes of a chain of moderate load.
+func Usual() Assumptions {
+	l := batch.DefaultLimits()
+	return Assumptions{SnosBlocks: l.SnosBlocks, Blocks: l.Blocks, Run: 5 * time.Minute, Proof: 20 * time.Minute, PIE: 20}
+}
+
+// Model is what a deployment does in an hour: without blocks, and more for each block.
+type Model struct {
+	Layer schedule.Layer
+	Assumptions
+	Idle     Count // an hour
+	PerBlock Count
+}
+
+// Count is what was asked of the services.
+type Count struct {
+	Invocations map[string]float64
+	Calls       map[simulation.Call]float64
+	LogBytes    float64
+	Runs        float64 // of SNOS, and of its aggregator
+}
+
+// measured are the blocks that are settled to count: of so many that what begins and ends hardly shows.
+const measured = 3000
+
+// Measure simulates an hour without blocks and a chain until it is settled.
+func Measure(ctx context.Context, layer schedule.Layer, a Assumptions) (Model, error) {
+	m := Model{Layer: layer, Assumptions: a}
+	idle, err := m.run(ctx, 0)
+	if err != nil {
+		return m, fmt.Errorf("simulate an idle chain: %w", err)
+	}
+	busy, err := m.run(ctx, measured)
+	if err != nil {
+		return m, fmt.Errorf("simulate a chain: %w", err)
+	}
+	m.Idle = idle.count(1 / idle.hours)
+	m.PerBlock = busy.count(1.0/measured).minus(m.Idle, busy.hours/measured)
+	return m, nil
+}
+
+// sample is one simulation's count.
+type sample struct {
+	usage simulation.Usage
+	bytes int
+	runs  int
+	hours float64
+}
+
+// counter counts the bytes that are written to it.
+type counter int
+
+// Write implements io.Writer.
+func (c *counter) Write(p []byte) (int, error) { *c += counter(len(p)); return len(p), nil }
+
+// mostSteps ends a simulation that does not settle.
+const mostSteps = 2_000_000
+
+func (m Model) run(ctx context.Context, blocks int) (sample, error) {
+	var logged counter
+	limits := batch.DefaultLimits()
+	limits.SnosBlocks, limits.Blocks = m.SnosBlocks, m.Blocks
+	w, err := simulation.New(simulation.Config{
+		Seed: 1, Layer: m.Layer, Blocks: blocks, BlockTime: time.Second, Prompt: true, Window: 100, Limits: limits,
+		RunPolls: polls(job.SnosRun, m.Run), ProofPolls: polls(job.ProofCreation, m.Proof),
+		Log: slog.New(slog.NewJSONHandler(&logged, nil)).With("chain", "sim", "function", "statetransition"),
+	})
+	if err != nil {
+		return sample{}, err
+	}
+	begin := w.Now()
+	for done := false; !done; {
+		if w.Steps > mostSteps {
+			return sample{}, fmt.Errorf("not settled after %d steps: %s", w.Steps, w.Describe(ctx))
+		}
+		if err := w.Step(ctx); err != nil {
+			return sample{}, err
+		}
+		if blocks == 0 {
+			done = w.Now().Sub(begin) >= 6*time.Hour
+		} else if done, err = w.Done(ctx, uint64(blocks-1)); err != nil {
+			return sample{}, err
+		}
+	}
+	return sample{usage: w.Usage, bytes: int(logged), runs: len(w.Runner.Runs()), hours: w.Now().Sub(begin).Hours()}, nil
+}
+
+// polls is how often a job's policy asks in a time.
+func polls(t job.Type, d time.Duration) int {
+	p, n := job.Policies()[t].Poll, 0
+	for ; d > 0; n++ {
+		d -= p.Delay(n)
+	}
+	return max(n, 1)
+}
+
+// count is the sample times a factor.
+func (s sample) count(factor float64) Count {
+	c := Count{Invocations: map[string]float64{}, Calls: map[simulation.Call]float64{}, LogBytes: float64(s.bytes) * factor, Runs: float64(s.runs) * factor}
+	for k, n := range s.usage.Invocations {
+		c.Invocations[k] = float64(n) * factor
+	}
+	for k, n := range s.usage.Calls {
+		c.Calls[k] = float64(n) * factor
+	}
+	return c
+}
+
+// minus takes a part of another count away; nothing gets below 0.
+func (c Count) minus(o Count, part float64) Count { return c.combine(o, -part) }
+
+// plus adds another count some times.
+func (c Count) plus(o Count, times float64) Count { return c.combine(o, times) }
+
+func (c Count) combine(o Count, times float64) Count {
+	sum := func(a, b float64) float64 { return max(a+b*times, 0) }
+	out := Count{Invocations: maps.Clone(c.Invocations), Calls: maps.Clone(c.Calls), LogBytes: sum(c.LogBytes, o.LogBytes), Runs: sum(c.Runs, o.Runs)}
+	for k, n := range o.Invocations {
+		out.Invocations[k] = sum(out.Invocations[k], n)
+	}
+	for k, n := range o.Calls {
+		out.Calls[k] = sum(out.Calls[k], n)
+	}
+	return out
+}

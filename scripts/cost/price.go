@@ -1,0 +1,177 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/madara-orchestrator/orchestrator/shared/resource"
+)
+
+// Prices in USD: AWS's public list for us-east-1 as of 2025, without its free tier. Check them before you rely on a sum.
+const (
+	lambdaRequest   = 0.20 / 1e6
+	lambdaGBSecond  = 0.0000133334 // arm64
+	sqsRequest      = 0.40 / 1e6
+	s3Write         = 0.005 / 1e3 // PUT, LIST, tags
+	s3Read          = 0.0004 / 1e3
+	s3GBMonth       = 0.023
+	busEvent        = 1.00 / 1e6
+	schedulerFiring = 1.00 / 1e6
+	logGB           = 0.50
+	metricMonth     = 0.30
+	alarmMonth      = 0.10
+	dashboardMonth  = 3.00
+	secretMonth     = 0.40
+)
+
+const hoursOfMonth = 730
+
+// Lambda's event source mappings ask each queue in up to five long polls of 20 seconds at a time, also where nothing comes.
+const (
+	pollers   = 5
+	longPolls = 3600 / 20 // an hour
+)
+
+// platformBytes is what Lambda itself logs of an invocation: START, END and REPORT.
+const platformBytes = 400
+
+// metrics are what the functions log (core/metric), a chain.
+const metrics = 8
+
+// secretsUsual are those of a chain with a prover: database, wallet, prover.
+const secretsUsual = 3
+
+// keptDays is how long artifacts stay: from run to settlement, and until the bucket's rule removes them (infra, expiryDays).
+const keptDays = 15
+
+// seconds is how long a call takes at a component, in the same region where it is AWS's: what an invocation's time is made of.
+var seconds = map[string]float64{
+	"jobs": 0.004, "batches": 0.004, "locks": 0.004, "controls": 0.004, "queues": 0.010, "artifacts": 0.030,
+	"events": 0.015, "alerts": 0.015, "blocks": 0.050, "l1": 0.080, "prover": 0.200, "runner": 0.080,
+}
+
+// Beyond calls: proving blobs of a settlement (the Go library's start and 6 blobs), and moving a PIE to the prover, a MB.
+const (
+	settlementSeconds = 8
+	transferMBSeconds = 0.08
+)
+
+// mongoMonth is the price of an Atlas cluster that bears so many operations a second: M10 at 0.08 an hour shares its cores, M30 at 0.54
+// has its own.
+func mongoMonth(operations float64) float64 {
+	if operations <= 200 {
+		return 0.08 * hoursOfMonth
+	}
+	return 0.54 * hoursOfMonth
+}
+
+// Item is a row of the table.
+type Item struct {
+	Name string
+	USD  float64
+}
+
+// Month prices a month at a rate of blocks a second.
+func (m Model) Month(rate float64) []Item {
+	c := m.Idle.plus(m.PerBlock, rate*3600)
+	month := func(perHour float64) float64 { return perHour * hoursOfMonth }
+	calls := func(component string, methods ...string) (n float64) {
+		for k, v := range c.Calls {
+			if k.Component == component && (len(methods) == 0 || slices.Contains(methods, k.Method)) {
+				n += v
+			}
+		}
+		return n
+	}
+	invocations, queued := 0.0, 0.0
+	for _, n := range c.Invocations {
+		invocations += n
+	}
+	fired := m.schedules()
+	queued = max(invocations-fired, 0)
+	runs := c.Runs
+	writes := calls("artifacts", "Put", "PutNew", "Tag", "List", "Delete") + 6*runs // a run writes its artifacts
+	reads := calls("artifacts") - calls("artifacts", "Put", "PutNew", "Tag", "List", "Delete")
+	return []Item{
+		{"Lambda", month(invocations*lambdaRequest + m.gbSeconds(c)*lambdaGBSecond)},
+		{"SQS: the mappings' polls", month(float64(len(m.queues()))*pollers*longPolls) * sqsRequest},
+		{"SQS: messages", month((calls("queues", "Send") + 2*queued) * sqsRequest)}, // sent, received, deleted
+		{"S3: requests", month(writes*s3Write + reads*s3Read)},
+		{"S3: artifacts", runs * 24 * keptDays * m.PIE / 1000 * s3GBMonth},
+		{"EventBridge", month(calls("events")*busEvent + fired*schedulerFiring)},
+		{"CloudWatch: logs", month((c.LogBytes+platformBytes*invocations)/1e9) * logGB},
+		{"CloudWatch: metrics, alarms, dashboard", metrics*metricMonth + float64(m.alarms())*alarmMonth + dashboardMonth},
+		{"Secrets Manager", secretsUsual * secretMonth},
+		{"MongoDB (Atlas M10; M30 where it is busy)", mongoMonth((calls("jobs") + calls("batches") + calls("locks") + calls("controls")) / 3600)},
+	}
+}
+
+// gbSeconds is the functions' time in an hour, weighed with their memory.
+func (m Model) gbSeconds(c Count) float64 {
+	sum := 0.0
+	for _, f := range resource.Functions() {
+		t := 0.0
+		for k, n := range c.Calls {
+			if k.Function != f.Name {
+				continue
+			}
+			t += n * seconds[k.Component]
+			if k.Component == "prover" && strings.HasPrefix(k.Method, "Submit") {
+				t += n * m.PIE * transferMBSeconds
+			}
+			if k.Component == "l1" && k.Method == "Sign" {
+				t += n * settlementSeconds
+			}
+		}
+		sum += t * float64(f.MemoryMB) / 1024
+	}
+	return sum
+}
+
+func (m Model) queues() (out []resource.Queue) {
+	for _, q := range resource.Queues() {
+		if slices.Contains(q.Layers, m.Layer) {
+			out = append(out, q)
+		}
+	}
+	return out
+}
+
+// schedules is how many schedules fire in an hour.
+func (m Model) schedules() (n float64) {
+	for _, s := range resource.Schedules() {
+		if slices.Contains(s.Layers, m.Layer) {
+			n += 1 / s.Every.Hours()
+		}
+	}
+	return n
+}
+
+// alarms is how many alarms a stack has: eight of the chain, one a queue but for the dead-letter queue's, three a function.
+func (m Model) alarms() int {
+	n := 8 + len(m.queues()) - 1
+	for _, f := range resource.Functions() {
+		if slices.Contains(f.Layers, m.Layer) {
+			n += 3
+		}
+	}
+	return n
+}
+
+// Describe tells what the table rests on.
+func (m Model) Describe(rate float64) string {
+	c := m.Idle.plus(m.PerBlock, rate*3600)
+	total := func(c Count) (n float64) {
+		for _, v := range c.Invocations {
+			n += v
+		}
+		return n
+	}
+	batches := fmt.Sprintf("SNOS batches of %d blocks", m.SnosBlocks)
+	if m.Layer == "l2" {
+		batches += fmt.Sprintf(" and aggregator batches of %d", m.Blocks)
+	}
+	return fmt.Sprintf("%s; a SNOS run takes %s, a proof %s, a PIE has %v MB and stays %d days. %.0f invocations an hour idle, %.0f at %v block/s.",
+		batches, m.Run, m.Proof, m.PIE, keptDays, total(m.Idle), total(c), rate)
+}
