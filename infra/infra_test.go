@@ -420,8 +420,8 @@ func TestStorage(t *testing.T) {
 func TestAlarms(t *testing.T) {
 	each(t, func(t *testing.T, s template) {
 		alarms := s.of("AWS::CloudWatch::Alarm")
-		if len(alarms) < 8+3*len(functionsOf(s.chain)) {
-			t.Errorf("only %d alarms", len(alarms))
+		if want := 8 + len(queuesOf(s.chain)) - 1 + 3*len(functionsOf(s.chain)); len(alarms) != want { // scripts/cost prices them
+			t.Errorf("%d alarms, want %d", len(alarms), want)
 		}
 		for _, p := range alarms {
 			if !strings.Contains(text(p["AlarmActions"]), "Alerts") || !strings.Contains(text(p["OKActions"]), "Alerts") {

@@ -166,6 +166,18 @@ func TestOpenAPILists(t *testing.T) {
 	for _, x := range job.Statuses {
 		statuses = append(statuses, string(x))
 	}
+	stages := make([]string, 0, len(schedule.Workers)+len(types))
+	for _, w := range schedule.Workers {
+		stages = append(stages, string(w))
+	}
+	for _, x := range types {
+		if !slices.Contains(stages, x) {
+			stages = append(stages, x)
+		}
+	}
+	if d := cmp.Diff(stages, list("components", "schemas", "StageName", "enum")); d != "" {
+		t.Errorf("stages:\n%s", d)
+	}
 	if d := cmp.Diff(types, list("components", "schemas", "JobType", "enum")); d != "" {
 		t.Errorf("job types:\n%s", d)
 	}
@@ -194,6 +206,7 @@ func TestOpenAPIAnswers(t *testing.T) {
 	s := readSpec(t)
 	unread := memory.Rule{Component: "jobs", Times: -1, Fault: memory.Fault{Kind: memory.FailBefore, Err: errSecret}}
 	unreadBatches := memory.Rule{Component: "batches", Times: -1, Fault: unread.Fault}
+	unreadControls := memory.Rule{Component: "controls", Times: -1, Fault: unread.Fault}
 	down := admin.Check{Name: "settlement layer", Ping: func(context.Context) error { return errSecret }}
 	tests := []struct {
 		operation   string
@@ -224,6 +237,8 @@ func TestOpenAPIAnswers(t *testing.T) {
 		{operation: "GET /batches", path: "/batches", query: "before=5&limit=50", status: 200},
 		{operation: "GET /batches", path: "/batches", query: "before=x", status: 400},
 		{operation: "GET /batches", path: "/batches", status: 500, fault: unreadBatches},
+		{operation: "GET /stages", path: "/stages", status: 200},
+		{operation: "GET /stages", path: "/stages", status: 500, fault: unreadControls},
 		{operation: "POST /hooks/prover/{token}", path: "/hooks/prover/" + id(pendingJob), status: 202},
 		{operation: "POST /hooks/atlantic/{token}", path: "/hooks/atlantic/" + hookSecret, body: "{}", status: 202},
 		{operation: "POST /hooks/atlantic/{token}", path: "/hooks/atlantic/guess", body: "{}", status: 400},
@@ -268,6 +283,27 @@ func TestOpenAPIAnswers(t *testing.T) {
 		} {
 			add = tests[0]
 			add.operation, add.path, add.body, add.status = "POST /jobs/{id}/"+order, "/jobs/"+id(x.id)+"/"+order, x.body, x.status
+			add.change, add.fault = x.change, x.fault
+			tests = append(tests, add)
+		}
+	}
+	why := `{"reason":"the prover is away"}`
+	for _, order := range []string{"pause", "resume", "requeue", "retry"} {
+		for _, x := range []struct {
+			stage, body string
+			status      int
+			change      func(*events.APIGatewayV2HTTPRequest)
+			fault       memory.Rule
+		}{
+			{stage: "SnosRun", body: why, status: 200}, {stage: "StateTransition", body: why, status: 200}, {stage: "SnosRun", status: 400},
+			{stage: "SnosRun", body: why, status: 401, change: func(e *events.APIGatewayV2HTTPRequest) { e.RequestContext.Authorizer = nil }},
+			{stage: "SnosRun", body: why, status: 403, change: func(e *events.APIGatewayV2HTTPRequest) { e.Headers["sec-fetch-site"] = "cross-site" }},
+			{stage: "Nothing", body: why, status: 404}, {stage: "SnosRun", body: strings.Repeat(" ", 5000), status: 413},
+			{stage: "SnosRun", body: why, status: 415, change: func(e *events.APIGatewayV2HTTPRequest) { e.Headers["content-type"] = "text/plain" }},
+			{stage: "SnosRun", body: why, status: 500, fault: unreadControls},
+		} {
+			add = tests[0]
+			add.operation, add.path, add.body, add.status = "POST /stages/{stage}/"+order, "/stages/"+x.stage+"/"+order, x.body, x.status
 			add.change, add.fault = x.change, x.fault
 			tests = append(tests, add)
 		}

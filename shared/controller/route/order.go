@@ -24,8 +24,19 @@ var errForeign = errors.New("an order does not come from another site's page")
 // errMedia is a body of another kind than orders have.
 var errMedia = errors.New("want Content-Type: application/json")
 
-// order adds a route for an order about one job.
-func (h *Handler) order(path string, f func(context.Context, string, admin.Order) (admin.Job, error)) {
+// orders adds the routes that change something.
+func (h *Handler) orders(s *admin.Service) {
+	order(h, "/jobs/{id}/process", "id", s.Process)
+	order(h, "/jobs/{id}/verify", "id", s.Verify)
+	order(h, "/jobs/{id}/retry", "id", s.Retry)
+	order(h, "/stages/{stage}/pause", "stage", s.Pause)
+	order(h, "/stages/{stage}/resume", "stage", s.Resume)
+	order(h, "/stages/{stage}/requeue", "stage", s.Requeue)
+	order(h, "/stages/{stage}/retry", "stage", s.RetryAll)
+}
+
+// order adds a route for an order about what the path's parameter names.
+func order[T any](h *Handler, path, parameter string, f func(context.Context, string, admin.Order) (T, error)) {
 	foreign := http.NewCrossOriginProtection()
 	h.route("POST "+path, h.answer(func(r *http.Request) (any, error) {
 		if err := foreign.Check(r); err != nil {
@@ -41,7 +52,7 @@ func (h *Handler) order(path string, f func(context.Context, string, admin.Order
 			}
 			o.By = who // the audit names whom the gateway knows, not whom the body claims
 		}
-		return f(r.Context(), r.PathValue("id"), o)
+		return f(r.Context(), r.PathValue(parameter), o)
 	}))
 }
 

@@ -72,6 +72,7 @@ func New(s *admin.Service, adminRoutes bool, hook ProverHook, log *slog.Logger) 
 		}
 		return s.BatchOfBlock(r.Context(), n)
 	})
+	get("/stages", func(r *http.Request) (any, error) { return s.Stages(r.Context()) })
 	h.route("POST /hooks/prover/{token}", func(w http.ResponseWriter, r *http.Request) {
 		s.Hook(r.Context(), r.PathValue("token"))
 		w.WriteHeader(http.StatusAccepted) // whether there is such a job is not told
@@ -80,9 +81,7 @@ func New(s *admin.Service, adminRoutes bool, hook ProverHook, log *slog.Logger) 
 		h.route("POST "+atlanticHooks+"{token}", func(w http.ResponseWriter, r *http.Request) { h.proverHook(w, r, hook) })
 	}
 	if adminRoutes {
-		h.order("/jobs/{id}/process", s.Process)
-		h.order("/jobs/{id}/verify", s.Verify)
-		h.order("/jobs/{id}/retry", s.Retry)
+		h.orders(s)
 	}
 	return h
 }

@@ -63,7 +63,7 @@ func newWorld(t testing.TB, layer schedule.Layer, log *slog.Logger, checks ...ad
 	}
 	w.jobs, w.batches = memory.NewJobs(e), memory.NewBatches(e)
 	core := setup.Core{
-		Chain: "dev", Layer: layer, Jobs: w.jobs, Batches: w.batches, Locks: memory.NewLocks(nil), Control: memory.NewControls(nil), Queue: queues,
+		Chain: "dev", Layer: layer, Jobs: w.jobs, Batches: w.batches, Locks: memory.NewLocks(nil), Control: memory.NewControls(e), Queue: queues,
 		Artifacts: memory.NewArtifacts(nil), Alerts: memory.NewAlerts(nil), Events: memory.NewEvents(nil), Now: time.Now, Log: log,
 	}
 	w.seed(t)

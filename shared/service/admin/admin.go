@@ -73,7 +73,7 @@ const (
 // both go into logs and events.
 func (o Order) check(required bool) error {
 	if required && o.Reason == "" {
-		return invalid("this concerns more than one job: give a reason, it is kept for the audit")
+		return invalid("this concerns a whole stage: give a reason, it is kept for the audit")
 	}
 	return o.Check()
 }

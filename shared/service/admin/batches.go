@@ -165,6 +165,8 @@ type Lag struct {
 	Blocking *Job `json:"blocking"`
 	// Failed counts the jobs that wait for an operator, up to 100 a type.
 	Failed int `json:"failed"`
+	// Paused are the stages that an operator has stopped.
+	Paused []string `json:"paused,omitempty"`
 	// Unknown says what could not be read.
 	Unknown []string `json:"unknown,omitempty"`
 }
@@ -191,6 +193,13 @@ func (s *Service) Lag(ctx context.Context) (Lag, error) {
 		l.Batched = &last.EndBlock
 	} else if !errors.Is(err, batch.ErrNotFound) {
 		return l, err
+	}
+	pauses, err := s.Control.Pauses(ctx)
+	if err != nil {
+		l.Unknown = append(l.Unknown, "paused: "+reasonOf(err))
+	}
+	for _, p := range pauses {
+		l.Paused = append(l.Paused, p.Stage)
 	}
 	if l.Head != nil && l.Settled != nil && *l.Head >= *l.Settled {
 		behind := *l.Head - *l.Settled

@@ -161,25 +161,43 @@ type Refusal struct {
 // maxBulk is how many jobs one order concerns at the most.
 const maxBulk = 100
 
-// RetryAll retries the jobs that wait for an operator, at most 100, the lowest batches of each type first; t "" means
-// all types. The order needs a reason.
-func (s *Service) RetryAll(ctx context.Context, t job.Type, o Order) (Bulk, error) {
-	b := Bulk{Done: []string{}, Refused: []Refusal{}}
+// RetryAll retries the jobs of a stage that wait for an operator, at most 100, the lowest batches first. The order needs a reason. Errors:
+// ErrInvalid, ErrUnknown.
+func (s *Service) RetryAll(ctx context.Context, stage string, o Order) (Bulk, error) {
 	if err := o.check(true); err != nil {
-		return b, err
+		return Bulk{}, err
 	}
-	page, err := s.ListJobs(ctx, JobQuery{Type: t, Statuses: waiting, Limit: maxBulk})
+	st, err := s.stage(ctx, stage)
 	if err != nil {
-		return b, err
+		return Bulk{}, err
 	}
-	for _, j := range page.Jobs {
-		if _, err := s.Worker.Retry(ctx, j.ID, o.worker()); err != nil {
+	if !st.Jobs {
+		return Bulk{}, invalid("%s has no jobs: name a job type", stage)
+	}
+	return s.bulk(ctx, job.Filter{Type: job.Type(stage), Statuses: waiting}, func(j job.Job) error {
+		_, err := s.Worker.Retry(ctx, j.ID, o.worker())
+		return err
+	})
+}
+
+// bulk carries an order out on the first jobs of a filter.
+func (s *Service) bulk(ctx context.Context, f job.Filter, do func(job.Job) error) (Bulk, error) {
+	b := Bulk{Done: []string{}, Refused: []Refusal{}}
+	f.Limit = maxBulk + 1
+	js, err := s.Jobs.List(ctx, f)
+	if err != nil {
+		return b, fmt.Errorf("list %s jobs: %w", f.Type, err)
+	}
+	if b.More = len(js) > maxBulk; b.More {
+		js = js[:maxBulk]
+	}
+	for _, j := range js {
+		if err := do(j); err != nil {
 			b.Refused = append(b.Refused, Refusal{ID: j.ID, Reason: s.refusal(ctx, err)})
 			continue
 		}
 		b.Done = append(b.Done, j.ID)
 	}
-	b.More = page.NextCursor != ""
 	return b, nil
 }
 

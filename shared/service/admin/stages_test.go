@@ -1,0 +1,201 @@
+package admin_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/madara-orchestrator/orchestrator/shared/client/memory"
+	"github.com/madara-orchestrator/orchestrator/shared/core/event"
+	"github.com/madara-orchestrator/orchestrator/shared/core/job"
+	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
+	"github.com/madara-orchestrator/orchestrator/shared/resource"
+	"github.com/madara-orchestrator/orchestrator/shared/service/admin"
+	"github.com/madara-orchestrator/orchestrator/shared/service/worker"
+)
+
+// bench is a chain with jobs of one type, and an operator.
+type bench struct {
+	*admin.Service
+	t      *testing.T
+	now    time.Time
+	jobs   *memory.Jobs
+	queues *memory.Queues
+	events *memory.Events
+	worker *worker.Worker
+	done   int // jobs that were worked on
+}
+
+// Process implements worker.Handler.
+func (b *bench) Process(context.Context, *worker.Run) error { b.done++; return nil }
+
+// Verify implements worker.Handler.
+func (b *bench) Verify(context.Context, *worker.Run) (job.Verdict, error) { return job.Verified(), nil }
+
+func setup(t *testing.T, layer schedule.Layer) *bench {
+	t.Helper()
+	b := &bench{t: t, now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
+	env := &memory.Env{Now: func() time.Time { return b.now }}
+	var ds []memory.Declaration
+	for _, q := range resource.Queues() {
+		ds = append(ds, memory.Declaration{Name: q.Name})
+	}
+	queues, err := memory.NewQueues(env, ds...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	control := memory.NewControls(env)
+	b.jobs, b.queues, b.events = memory.NewJobs(env), queues, memory.NewEvents(env)
+	b.worker = &worker.Worker{
+		Jobs: b.jobs, Queue: queues, Route: resource.Route, Alerts: memory.NewAlerts(env), Events: b.events, Control: control,
+		Wake: &worker.Waker{Queue: queues, QueueName: resource.TriggerQueue, Layer: layer}, Handlers: map[job.Type]worker.Handler{job.SnosRun: b},
+		Policies: job.Policies(), Now: env.Now, NewOwner: job.NewID, Log: slog.New(slog.DiscardHandler),
+	}
+	b.Service = &admin.Service{
+		Chain: "test", Layer: layer, Jobs: b.jobs, Batches: memory.NewBatches(env), Control: control, Worker: b.worker, Queue: queues, Trigger: resource.TriggerQueue,
+		Events: b.events, Now: env.Now, Log: slog.New(slog.DiscardHandler),
+	}
+	return b
+}
+
+// create stores the SnosRun jobs of batches 1 to n.
+func (b *bench) create(n int, change func(job.Job) job.Job) {
+	b.t.Helper()
+	for i := range n {
+		j := job.New(job.NewID(), uint64(i+1), &job.SnosRunMeta{}, "", b.now)
+		if err := b.jobs.Create(b.t.Context(), change(j)); err != nil {
+			b.t.Fatal(err)
+		}
+	}
+}
+
+// waiting is how many messages a queue has.
+func (b *bench) waiting(name string) int {
+	b.t.Helper()
+	ds, err := b.queues.Receive(b.t.Context(), name, 10, 0)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	for _, d := range ds {
+		if err := b.queues.Delete(b.t.Context(), name, d.Handle); err != nil {
+			b.t.Fatal(err)
+		}
+	}
+	return len(ds)
+}
+
+func same(j job.Job) job.Job { return j }
+
+var why = admin.Order{By: "ann", Reason: "the prover is being upgraded"}
+
+// A paused stage does nothing; resumed, what waited goes on at once. Both are kept for the audit.
+func TestPauseAndResume(t *testing.T) {
+	t.Parallel()
+	b := setup(t, schedule.L2)
+	b.create(2, same)
+	st, err := b.Pause(t.Context(), "SnosRun", why)
+	if err != nil || !st.Paused || st.By != "ann" || st.Reason != why.Reason || !st.Since.Equal(b.now) || !st.Jobs || st.Worker {
+		t.Fatalf("%+v, %v", st, err)
+	}
+	js, err := b.jobs.List(t.Context(), job.Filter{Type: job.SnosRun, Limit: 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.worker.Handle(t.Context(), js[0].Wakeup()); err != nil || b.done != 0 {
+		t.Errorf("a paused stage worked on %d jobs, %v", b.done, err)
+	}
+	if l, err := b.Lag(t.Context()); err != nil || len(l.Paused) != 1 || l.Paused[0] != "SnosRun" {
+		t.Errorf("/lag says that %v are paused, %v", l.Paused, err)
+	}
+	later := admin.Order{By: "bob", Reason: "me too"}
+	if st, err = b.Pause(t.Context(), "SnosRun", later); err != nil || st.By != "ann" {
+		t.Errorf("paused again it is %+v, %v; want the first order's data", st, err)
+	}
+	if st, err = b.Resume(t.Context(), "SnosRun", later); err != nil || st.Paused {
+		t.Errorf("resumed it is %+v, %v", st, err)
+	}
+	if n := b.waiting(resource.Route(job.SnosRun, job.Process, false)); n != 2 {
+		t.Errorf("%d jobs were woken, want 2", n)
+	}
+	js, err = b.jobs.List(t.Context(), job.Filter{Type: job.SnosRun, Limit: 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.worker.Handle(t.Context(), js[0].Wakeup()); err != nil || b.done != 1 {
+		t.Errorf("a resumed stage worked on %d jobs, %v", b.done, err)
+	}
+	var told []string
+	for _, e := range b.events.Published() {
+		if e.Type == event.StagePaused || e.Type == event.StageResumed {
+			told = append(told, string(e.Type)+" "+e.Detail["stage"]+" "+e.Detail["by"])
+		}
+	}
+	if got := strings.Join(told, ", "); got != "StagePaused SnosRun ann, StagePaused SnosRun bob, StageResumed SnosRun bob" {
+		t.Errorf("events %s", got)
+	}
+}
+
+// The stages are those of the layer; workers are run by a message.
+func TestStages(t *testing.T) {
+	t.Parallel()
+	for layer, want := range map[schedule.Layer]string{
+		schedule.L2: "AggregatorBatching SnosBatching Snos Proving Aggregator UpdateState StorageCleanup Reconcile SnosRun ProofCreation StateTransition",
+		schedule.L3: "SnosBatching Snos Proving ProofRegistration DataSubmission UpdateState StorageCleanup Reconcile SnosRun ProofCreation StateTransition",
+	} {
+		b := setup(t, layer)
+		l, err := b.Stages(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var names []string
+		for _, s := range l.Stages {
+			names = append(names, s.Stage)
+		}
+		if got := strings.Join(names, " "); got != want {
+			t.Errorf("%s has %s, want %s", layer, got, want)
+		}
+		if _, err := b.Requeue(t.Context(), "Proving", why); err != nil || b.waiting(resource.TriggerQueue) != 1 {
+			t.Errorf("%s: a worker was not run: %v", layer, err)
+		}
+	}
+}
+
+// An order about a stage concerns 100 jobs, wants a reason and a stage that there is, and leaves alone what is being worked on.
+func TestStageOrders(t *testing.T) {
+	t.Parallel()
+	b := setup(t, schedule.L2)
+	b.create(130, func(j job.Job) job.Job { return j.Hopeless(b.now, errors.New("broken")) })
+	for want, o := range map[error]func() error{
+		admin.ErrInvalid: func() error { _, err := b.RetryAll(t.Context(), "SnosRun", admin.Order{By: "ann"}); return err },
+		admin.ErrUnknown: func() error { _, err := b.Pause(t.Context(), "DataSubmission", why); return err },
+	} {
+		if err := o(); !errors.Is(err, want) {
+			t.Errorf("got %v, want %v", err, want)
+		}
+	}
+	if _, err := b.RetryAll(t.Context(), "Proving", why); !errors.Is(err, admin.ErrInvalid) {
+		t.Errorf("retry of a worker: %v", err)
+	}
+	got, err := b.RetryAll(t.Context(), "SnosRun", why)
+	if err != nil || len(got.Done) != 100 || len(got.Refused) != 0 || !got.More {
+		t.Errorf("%d retried, %d refused, more %t, %v", len(got.Done), len(got.Refused), got.More, err)
+	}
+	if got, err = b.RetryAll(t.Context(), "SnosRun", why); err != nil || len(got.Done) != 30 || got.More {
+		t.Errorf("then %d retried, more %t, %v", len(got.Done), got.More, err)
+	}
+	js, err := b.jobs.List(t.Context(), job.Filter{Type: job.SnosRun, Limit: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	held := js[0]
+	held.Lease = job.Lease{Owner: "somebody", ExpiresAt: b.now.Add(time.Minute)}
+	if _, err := b.jobs.Update(t.Context(), held); err != nil {
+		t.Fatal(err)
+	}
+	if got, err = b.Requeue(t.Context(), "SnosRun", why); err != nil || len(got.Done) != 99 || len(got.Refused) != 1 || got.Refused[0].ID != held.ID || !got.More {
+		t.Errorf("%d requeued, refused %v, more %t, %v", len(got.Done), got.Refused, got.More, err)
+	}
+}
