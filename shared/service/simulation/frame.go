@@ -206,11 +206,27 @@ func (w *World) see(id string) {
 		if line := chapter(j); line != chapter(last) {
 			w.tell("%s", line)
 		}
+		if known {
+			w.blame(w.checkChain(last, j))
+		}
 		if known && last.Lease.Held(w.now.Add(2*maxSkew)) && j.Lease.Owner != "" && j.Lease.Owner != last.Lease.Owner {
 			w.blame(fmt.Errorf("%s job of batch %d was taken by %s while %s held it", j.Type, j.InternalID, j.Lease.Owner, last.Lease.Owner))
 		}
 		w.blame(w.checkJob(j))
 	})
+}
+
+// checkChain wants a job to have one chain of actions: generations grow, and an action is taken when it is due and not before. A second
+// chain would take what the first has planned for later.
+func (w *World) checkChain(last, j job.Job) error {
+	if j.Generation < last.Generation {
+		return fmt.Errorf("%s job of batch %d went from generation %d back to %d", j.Type, j.InternalID, last.Generation, j.Generation)
+	}
+	claimed := j.Lease.Owner != "" && j.Lease.Owner != last.Lease.Owner
+	if claimed && w.local().Add(job.Skew).Before(last.DueAt) {
+		return fmt.Errorf("%s of batch %d was taken for %s at %s, it is due at %s", j.Type, j.InternalID, j.NextAction, w.local(), last.DueAt)
+	}
+	return nil
 }
 
 // blame keeps the first violation that is seen within an invocation; the step that it is part of returns it.

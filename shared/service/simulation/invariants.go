@@ -140,30 +140,52 @@ func (w *World) checkMoney() error {
 
 // checkArtifacts wants the artifacts of what is not settled for good to stay: none of them is marked to expire.
 func (w *World) checkArtifacts(ctx context.Context) error {
-	unsettled := []string{}
-	if w.cfg.Layer == schedule.L2 {
-		for _, st := range []batch.AggregatorStatus{batch.Open, batch.Closed} {
-			bs, err := w.Batches.ListAggregators(ctx, st, 0, 1000)
-			if err != nil {
-				return err
-			}
-			for _, b := range bs {
-				unsettled = append(unsettled, artifact.AggregatorPrefix(b.Index))
-			}
-		}
+	final, err := w.L1.State(ctx, true)
+	if err != nil {
+		return err
 	}
-	for _, prefix := range unsettled {
+	prefixes, err := w.unsettled(ctx, func(s batch.Span) bool { return !final.Settled || final.Block < s.EndBlock })
+	if err != nil {
+		return err
+	}
+	for _, prefix := range prefixes {
 		infos, err := w.Artifacts.List(ctx, prefix, "", 1000)
 		if err != nil {
 			return err
 		}
 		for _, i := range infos {
 			if w.Artifacts.Expires(i.Key) {
-				return fmt.Errorf("%s is marked to expire, and its batch is not settled", i.Key)
+				return fmt.Errorf("%s is marked to expire, and its batch is not settled for good", i.Key)
 			}
 		}
 	}
 	return nil
+}
+
+// unsettled are the prefixes of the artifacts of batches that are kept.
+func (w *World) unsettled(ctx context.Context, keep func(batch.Span) bool) (prefixes []string, err error) {
+	if w.cfg.Layer == schedule.L3 {
+		last, err := w.Batches.LastSnos(ctx)
+		for i := uint64(1); err == nil && i <= last.Index; i++ {
+			var b batch.Snos
+			if b, err = w.Batches.Snos(ctx, i); err == nil && keep(b.Span) {
+				prefixes = append(prefixes, artifact.SNOSPrefix(i))
+			}
+		}
+		return prefixes, ignore(err, batch.ErrNotFound)
+	}
+	last, err := w.Batches.LastAggregator(ctx)
+	for i := uint64(1); err == nil && i <= last.Index; i++ {
+		var b batch.Aggregator
+		if b, err = w.Batches.Aggregator(ctx, i); err != nil || !keep(b.Span) {
+			continue
+		}
+		prefixes = append(prefixes, artifact.AggregatorPrefix(i))
+		for n := b.FirstSnos; n <= b.LastSnos(); n++ {
+			prefixes = append(prefixes, artifact.SNOSPrefix(n))
+		}
+	}
+	return prefixes, ignore(err, batch.ErrNotFound)
 }
 
 // CheckPublished wants the data of every settled batch to be on the chain where it is published by transactions of its own.
