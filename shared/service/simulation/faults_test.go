@@ -173,6 +173,9 @@ func TestRandomFaults(t *testing.T) {
 					t.Errorf("seed %d: %v\n%s\nagain: ORCHESTRATOR_SEED=%d go test -run 'TestRandomFaults/%s' ./shared/service/simulation",
 						seed, err, w.Story(), seed, layer)
 				}
+				if done := seed - first + 1; done%500 == 0 {
+					t.Logf("%d of %d seeds", done, n)
+				}
 				mu.Lock()
 				sum.add(w, took)
 				mu.Unlock()
