@@ -22,6 +22,8 @@ type frame struct {
 	dead     bool // its process has ended: whatever it still calls has no effect
 	late     bool // Lambda ended it for its time
 	frozen   bool // it outlives its time: a container that is frozen and thawed, whose last requests still arrive
+	stale    bool // its message is about something that has happened already: it may change nothing
+	misled   bool // a read showed it an older state
 }
 
 // maxNesting is how many invocations are under way at a time.
@@ -46,11 +48,12 @@ type process interface {
 	Restart()
 }
 
-// invoke runs a function. When its process ends meanwhile its answer is lost, and a new process takes the next event.
-func (w *World) invoke(ctx context.Context, function string, f func(context.Context) (any, error)) (any, error) {
+// invoke runs a function, with a message that is stale or not. When its process ends meanwhile its answer is lost, and a new process
+// takes the next event.
+func (w *World) invoke(ctx context.Context, function string, stale bool, f func(context.Context) (any, error)) (any, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	fr := &frame{function: function, began: w.now, limit: timeouts[function], cancel: cancel}
+	fr := &frame{function: function, began: w.now, limit: timeouts[function], cancel: cancel, stale: stale}
 	fr.frozen = w.turmoil && w.rng.IntN(3) == 0
 	if w.turmoil && w.rng.IntN(2) == 0 {
 		fr.skew = time.Duration(w.rng.Int64N(int64(2*maxSkew))) - maxSkew
@@ -117,6 +120,7 @@ func (g *gate) Before(op memory.Op) memory.Fault {
 	}
 	if f.Kind != memory.NoFault {
 		w.count(string(f.Kind))
+		fr.misled = fr.misled || f.Kind == memory.Stale
 		return f
 	}
 	if !w.turmoil {
@@ -162,6 +166,10 @@ func (g *gate) After(op memory.Op, err error) error {
 	}
 	if op.Component == "jobs" && (op.Method == "Update" || op.Method == "Create") {
 		w.see(op.Key)
+	}
+	fr := w.frames[len(w.frames)-1]
+	if changes := op.Component == "jobs" && op.Method == "Update" || op.Component == "queues" && op.Method == "Send"; changes && err == nil && fr.stale && !fr.misled {
+		w.blame(fmt.Errorf("a stale message made %s do %s", fr.function, op))
 	}
 	if op.Component == "batches" && strings.HasPrefix(op.Method, "Update") {
 		w.aside(func() { w.blame(w.checkBatches(context.Background())) })

@@ -23,8 +23,12 @@ type edit struct{ file, from, to string }
 var mutations = []mutation{
 	{"drop the generation check", []edit{{"core/job/machine.go", "case m.Generation != j.Generation, m.Action != j.NextAction, j.NextAction == None:", "case m.Action != j.NextAction, j.NextAction == None:"}}},
 	{"broadcast before recording", []edit{{"service/sending/sending.go", "	if err := s.Raw.PutNew(ctx, rec.RawKey", "	if err := s.Chain.Broadcast(ctx, signed, payload); err != nil {\n		return Progress{}, err\n	}\n	if err := s.Raw.PutNew(ctx, rec.RawKey"}}},
-	{"sign anew on every retry", []edit{{"core/tx/decide.go", "if !ok || slices.Contains(j.LostNonces, newest.Nonce) {", "if true || !ok || slices.Contains(j.LostNonces, newest.Nonce) {"}}},
+	{"sign anew on every retry", []edit{{"core/tx/decide.go", "		return decideOpen(r, j, v, p)", "		_ = r\n		return signFirst(v, p)"}}},
+	{"leave a gap of nonces", []edit{{"core/tx/decide.go", "old && free < r.Nonce {", "false && old && free < r.Nonce {"}}},
 	{"replace at another nonce", []edit{{"core/tx/decide.go", "d := Decision{Step: Sign, Nonce: r.Nonce, Fees: f, Replaces: r.Hash, Record: r}", "d := Decision{Step: Sign, Nonce: v.Account.Pending, Fees: f, Replaces: r.Hash, Record: r}"}}},
+	{"work on a job before it is due", []edit{{"core/job/machine.go", "	case now.Add(Skew).Before(j.DueAt):", "	case false && now.Add(Skew).Before(j.DueAt):"}}},
+	{"let artifacts expire before the batch is final", []edit{{"service/cleanup/cleanup.go", "if j.Status != job.Completed || j.NextAction != job.None {", "if j.Status != job.Completed {"}}},
+	{"leave a publication unwatched", []edit{{"service/submission/submission.go", "Watch: p.Step != tx.Final}", "Watch: false}"}}},
 	{"no fee cap", []edit{{"core/tx/decide.go", "	case total.Cmp(p.FeeCap) > 0:", "	case total.Sign() < 0:"}}},
 	{"skip the reconcile query", []edit{{"service/reconcile/reconcile.go", "	for _, j := range due {", "	for _, j := range due[:0] {"}}},
 	{"lose an alert for good", []edit{{"service/reconcile/reconcile.go", "			if r.Now().Sub(j.AlertedAt) >= Reminder {", "			if false && r.Now().Sub(j.AlertedAt) >= Reminder {"}}},
@@ -36,7 +40,7 @@ var mutations = []mutation{
 	{"ignore the version of jobs", []edit{{"client/memory/jobs.go", "		if old.Version != j.Version {", "		j.Version = old.Version\n		if old.Version != j.Version {"}}},
 	{"leave a settled batch unwatched", []edit{{"core/job/machine.go", "return next.plan(Completed, Verify, now.Add(p.Watch.Delay(next.Attempts.Verify)))", "return next.plan(Completed, None, time.Time{})"}}},
 	{"submit without a recorded dedup id", []edit{{"service/proving/proving.go", "		m.DedupID = snos.TaskID(r.Job)\n		if err := r.Checkpoint(ctx); err != nil {\n			return err\n		}", "		m.DedupID = snos.TaskID(r.Job) + r.Job.UpdatedAt.String()"}}},
-	{"a nonce that was lost is taken for settled", []edit{{"core/tx/decide.go", "	if v.Account.Confirmed > newest.Nonce {", "	if false && v.Account.Confirmed > newest.Nonce {"}}},
+	{"a nonce that was lost is taken for settled", []edit{{"core/tx/decide.go", "		case v.Account.Confirmed > r.Nonce:", "		case false && v.Account.Confirmed > r.Nonce:"}}},
 }
 
 // caught is the first seed that failed, and why.

@@ -202,7 +202,7 @@ func (w *World) Step(ctx context.Context) error {
 		return err
 	}
 	for range w.firings() {
-		_, err = w.invoke(ctx, resource.FnTrigger, func(ctx context.Context) (any, error) { return w.versions[w.version].triggers.Handle(ctx, body) })
+		_, err = w.invoke(ctx, resource.FnTrigger, false, func(ctx context.Context) (any, error) { return w.versions[w.version].triggers.Handle(ctx, body) })
 		if err != nil {
 			w.Faults = append(w.Faults, err)
 		}
@@ -233,6 +233,19 @@ func (w *World) advance(to time.Time) error {
 	return w.grow()
 }
 
+// stale says whether a message is a wake-up for something that its job has left behind.
+func (w *World) stale(ctx context.Context, body string) (stale bool) {
+	m, err := job.DecodeMessage(body)
+	if err != nil {
+		return false
+	}
+	w.aside(func() {
+		j, err := w.Jobs.Get(ctx, m.JobID)
+		stale = err == nil && m.Generation < j.Generation
+	})
+	return stale
+}
+
 // deliver gives one message of a queue to its function.
 func (w *World) deliver(ctx context.Context, q resource.Queue) error {
 	var ds []queue.Delivery
@@ -244,7 +257,7 @@ func (w *World) deliver(ctx context.Context, q resource.Queue) error {
 	d := ds[0]
 	e := one(d.ID, d.Body, d.Receives)
 	var resp events.SQSEventResponse
-	out, err := w.invoke(ctx, q.Function, func(ctx context.Context) (any, error) {
+	out, err := w.invoke(ctx, q.Function, w.stale(ctx, d.Body), func(ctx context.Context) (any, error) {
 		v := w.versions[w.version]
 		if q.Function != resource.FnTrigger {
 			return v.functions[q.Function](ctx, e)
