@@ -24,7 +24,6 @@ var mutations = []mutation{
 	{"drop the generation check", []edit{{"core/job/machine.go", "case m.Generation != j.Generation, m.Action != j.NextAction, j.NextAction == None:", "case m.Action != j.NextAction, j.NextAction == None:"}}},
 	{"broadcast before recording", []edit{{"service/sending/sending.go", "	if err := s.Raw.PutNew(ctx, rec.RawKey", "	if err := s.Chain.Broadcast(ctx, signed, payload); err != nil {\n		return Progress{}, err\n	}\n	if err := s.Raw.PutNew(ctx, rec.RawKey"}}},
 	{"sign anew on every retry", []edit{{"core/tx/decide.go", "		return decideOpen(r, j, v, p)", "		_ = r\n		return signFirst(v, p)"}}},
-	{"leave a gap of nonces", []edit{{"core/tx/decide.go", "old && free < r.Nonce {", "false && old && free < r.Nonce {"}}},
 	{"replace at another nonce", []edit{{"core/tx/decide.go", "d := Decision{Step: Sign, Nonce: r.Nonce, Fees: f, Replaces: r.Hash, Record: r}", "d := Decision{Step: Sign, Nonce: v.Account.Pending, Fees: f, Replaces: r.Hash, Record: r}"}}},
 	{"work on a job before it is due", []edit{{"core/job/machine.go", "	case now.Add(Skew).Before(j.DueAt):", "	case false && now.Add(Skew).Before(j.DueAt):"}}},
 	{"let artifacts expire before the batch is final", []edit{{"service/cleanup/cleanup.go", "if j.Status != job.Completed || j.NextAction != job.None {", "if j.Status != job.Completed {"}}},
