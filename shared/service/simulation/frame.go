@@ -167,11 +167,12 @@ func (g *gate) After(op memory.Op, err error) error {
 	if op.Component == "jobs" && (op.Method == "Update" || op.Method == "Create") {
 		w.see(op.Key)
 	}
+	w.touched[op.Component] = true
 	fr := w.frames[len(w.frames)-1]
 	if changes := op.Component == "jobs" && op.Method == "Update" || op.Component == "queues" && op.Method == "Send"; changes && err == nil && fr.stale && !fr.misled {
 		w.blame(fmt.Errorf("a stale message made %s do %s", fr.function, op))
 	}
-	if op.Component == "batches" && strings.HasPrefix(op.Method, "Update") {
+	if op.Component == "batches" && (strings.HasPrefix(op.Method, "Update") || strings.HasPrefix(op.Method, "Create")) {
 		w.aside(func() { w.blame(w.checkBatches(context.Background())) })
 	}
 	if w.cfg.Hook != nil {

@@ -31,26 +31,25 @@ type span struct {
 	closed            bool
 }
 
-// Check holds the world against what must be true after every step; what jobs must be is checked when they are written (see).
-// Every transaction that was ever broadcast is recorded in its job.
+// Check holds the world against what must be true after every step, as far as the step touched it; what jobs and batches must be is
+// checked when they are written (gate.After).
 func (w *World) Check(ctx context.Context) error {
-	for _, x := range w.L1.Transactions() {
-		if w.watch.journals[x.Hash] == "" && !w.intruders[x.Hash] {
-			return fmt.Errorf("transaction %s with nonce %d was broadcast and is not recorded", x.Hash, x.Nonce)
-		}
-	}
-	if err := w.checkBatches(ctx); err != nil {
-		return err
-	}
-	if w.Steps%25 == 0 {
-		if err := w.checkArtifacts(ctx); err != nil {
+	touched := w.touched
+	w.touched = map[string]bool{}
+	if touched["l1"] {
+		if err := w.checkMoney(); err != nil {
 			return err
 		}
 	}
-	if err := w.checkWork(); err != nil {
-		return err
+	if touched["prover"] || touched["runner"] {
+		if err := w.checkWork(); err != nil {
+			return err
+		}
 	}
-	return w.checkMoney()
+	if w.Steps%25 == 0 {
+		return w.checkArtifacts(ctx)
+	}
+	return nil
 }
 
 // checkBatches wants batches to grow at their end alone, and not at all once they are closed, and the fences of their writers to grow.
@@ -127,11 +126,18 @@ func (w *World) checkWork() error {
 	return nil
 }
 
-// checkMoney wants no transaction to cost more than the cap, and nothing settled twice or out of order.
+// checkMoney wants every transaction that was ever broadcast to be recorded in its job and to cost no more than the cap, and nothing
+// settled twice or out of order.
 func (w *World) checkMoney() error {
 	limit := tx.DefaultPolicy().FeeCap
 	for _, x := range w.L1.Transactions() {
-		if !w.intruders[x.Hash] && x.Fees.Total().Cmp(limit) > 0 {
+		if w.intruders[x.Hash] {
+			continue
+		}
+		if w.watch.journals[x.Hash] == "" {
+			return fmt.Errorf("transaction %s with nonce %d was broadcast and is not recorded", x.Hash, x.Nonce)
+		}
+		if x.Fees.Total().Cmp(limit) > 0 {
 			return fmt.Errorf("transaction %s may cost %s, the cap is %s", x.Hash, x.Fees.Total(), limit)
 		}
 	}
@@ -226,10 +232,14 @@ func (w *World) checkJob(j job.Job) error {
 	return checkNonces(j, records)
 }
 
-// checkNonces wants transactions with the same nonce to be replacements of one another.
+// checkNonces wants transactions with the same nonce to be replacements of one another, and replacements to have the same nonce.
 func checkNonces(j job.Job, records []tx.Record) error {
-	newest := map[uint64]string{}
+	newest, nonces := map[uint64]string{}, map[string]uint64{}
 	for _, r := range records {
+		if n, known := nonces[r.Replaces]; r.Replaces != "" && (!known || n != r.Nonce) {
+			return fmt.Errorf("transaction %s of batch %d has nonce %d and replaces %s, which has not", r.Hash, j.InternalID, r.Nonce, r.Replaces)
+		}
+		nonces[r.Hash] = r.Nonce
 		if last := newest[r.Nonce]; last != "" && r.Replaces != last {
 			return fmt.Errorf("transaction %s of batch %d has nonce %d of %s and replaces %q", r.Hash, j.InternalID, r.Nonce, last, r.Replaces)
 		}

@@ -124,6 +124,7 @@ func (w *World) happen() {
 	w.aside(func() {
 		if e.do(w) {
 			w.Injected[Strike{e.name, "outside"}]++
+			w.touched["l1"], w.touched["prover"], w.touched["runner"] = true, true, true
 			w.tell("%s", e.name)
 		}
 	})

@@ -82,7 +82,8 @@ type World struct {
 	seen      map[string]job.Job
 	grown     int // how many blocks of Data the app chain has
 	watch     watch
-	story     []string // what happened last
+	touched   map[string]bool // components, since the last Check
+	story     []string        // what happened last
 
 	Steps    int
 	Faults   []error // what functions returned
@@ -109,7 +110,7 @@ func New(c Config) (*World, error) {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	w := &World{
-		cfg: c, now: start, Injected: map[Strike]int{}, Edges: map[Edge]int{}, watch: newWatch(),
+		cfg: c, now: start, Injected: map[Strike]int{}, Edges: map[Edge]int{}, watch: newWatch(), touched: map[string]bool{},
 		rng: rand.New(rand.NewPCG(c.Seed, 0)), turmoil: c.Turmoil,
 		intruders: map[string]bool{}, lost: map[string][]byte{}, seen: map[string]job.Job{},
 		Usage: Usage{Invocations: map[string]int{}, Calls: map[Call]int{}},
