@@ -86,7 +86,7 @@ func (c *Cleaner) clean(ctx context.Context, index uint64, prefixes ...string) (
 		if err != nil {
 			return false, fmt.Errorf("read %s job of batch %d: %w", t, index, err)
 		}
-		if j.Status != job.Completed || j.NextAction != job.None { // one that is watched for finality has a next action
+		if !final(j) {
 			return false, nil
 		}
 		prefixes = append(prefixes, artifact.TransactionPrefix(j.ID))
@@ -97,6 +97,13 @@ func (c *Cleaner) clean(ctx context.Context, index uint64, prefixes ...string) (
 		}
 	}
 	return true, nil
+}
+
+// final says whether what a job did on the settlement layer can't be undone any more: nothing of it is watched, and a state update is known
+// to be final.
+func final(j job.Job) bool {
+	m, ok := j.Metadata.(*job.StateTransitionMeta)
+	return j.Status == job.Completed && j.NextAction == job.None && (!ok || m.Finalized)
 }
 
 func (c *Cleaner) tag(ctx context.Context, prefix string) error {

@@ -167,7 +167,7 @@ func (g *gate) After(op memory.Op, err error) error {
 	if op.Component == "jobs" && (op.Method == "Update" || op.Method == "Create") {
 		w.see(op.Key)
 	}
-	w.touched[op.Component] = true
+	w.touched[op.Component] = w.touched[op.Component] || op.Component != "artifacts" || op.Method == "Tag"
 	fr := w.frames[len(w.frames)-1]
 	if changes := op.Component == "jobs" && op.Method == "Update" || op.Component == "queues" && op.Method == "Send"; changes && err == nil && fr.stale && !fr.misled {
 		w.blame(fmt.Errorf("a stale message made %s do %s", fr.function, op))

@@ -46,7 +46,7 @@ func (w *World) Check(ctx context.Context) error {
 			return err
 		}
 	}
-	if w.Steps%25 == 0 {
+	if touched["artifacts"] {
 		return w.checkArtifacts(ctx)
 	}
 	return nil

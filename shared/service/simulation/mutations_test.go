@@ -26,7 +26,7 @@ var mutations = []mutation{
 	{"sign anew on every retry", []edit{{"core/tx/decide.go", "		return decideOpen(r, j, v, p)", "		_ = r\n		return signFirst(v, p)"}}},
 	{"replace at another nonce", []edit{{"core/tx/decide.go", "d := Decision{Step: Sign, Nonce: r.Nonce, Fees: f, Replaces: r.Hash, Record: r}", "d := Decision{Step: Sign, Nonce: v.Account.Pending, Fees: f, Replaces: r.Hash, Record: r}"}}},
 	{"work on a job before it is due", []edit{{"core/job/machine.go", "	case now.Add(Skew).Before(j.DueAt):", "	case false && now.Add(Skew).Before(j.DueAt):"}}},
-	{"let artifacts expire before the batch is final", []edit{{"service/cleanup/cleanup.go", "if j.Status != job.Completed || j.NextAction != job.None {", "if j.Status != job.Completed {"}}},
+	{"let artifacts expire before the batch is final", []edit{{"service/cleanup/cleanup.go", "return j.Status == job.Completed && j.NextAction == job.None && (!ok || m.Finalized)", "_, _ = m, ok\n	return j.Status == job.Completed"}}},
 	{"leave a publication unwatched", []edit{{"service/submission/submission.go", "Watch: p.Step != tx.Final}", "Watch: false}"}}},
 	{"no fee cap", []edit{{"core/tx/decide.go", "	case total.Cmp(p.FeeCap) > 0:", "	case total.Sign() < 0:"}}},
 	{"skip the reconcile query", []edit{{"service/reconcile/reconcile.go", "	for _, j := range due {", "	for _, j := range due[:0] {"}}},
