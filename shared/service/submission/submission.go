@@ -36,14 +36,20 @@ func (h *Handler) Process(ctx context.Context, r *worker.Run) error {
 	if p.Record.Hash != "" {
 		r.Job.ExternalID = p.Record.Hash
 	}
-	var revert *tx.RevertError
-	if errors.As(err, &revert) {
-		return job.Fatal(err)
-	}
 	return err
 }
 
+// advance takes the next step. A publication that the chain would refuse is hopeless.
 func (h *Handler) advance(ctx context.Context, r *worker.Run, m *job.DataSubmissionMeta) (sending.Progress, error) {
+	p, err := h.send(ctx, r, m)
+	var revert *tx.RevertError
+	if errors.As(err, &revert) {
+		err = job.Fatal(err)
+	}
+	return p, err
+}
+
+func (h *Handler) send(ctx context.Context, r *worker.Run, m *job.DataSubmissionMeta) (sending.Progress, error) {
 	return h.Sender.Advance(ctx, sending.Request{
 		JobID: r.Job.ID, Journal: &m.Journal, Record: r.Checkpoint,
 		Payload: func(ctx context.Context) (tx.Payload, error) {
