@@ -24,7 +24,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	os.Setenv("JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION", "18,20") // as the Makefile does: they work
+	if err := os.Setenv("JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION", "18,20"); err != nil { // as the Makefile does: they work
+		panic(err)
+	}
 	code := m.Run()
 	jsii.Close()
 	os.Exit(code)
