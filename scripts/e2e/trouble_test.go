@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"os"
 	"slices"
@@ -37,17 +38,22 @@ func soak(t *testing.T) time.Duration {
 	return d
 }
 
-// Functions are killed at random with SIGKILL, mongod and the Ethereum node hang for a while: every batch is settled once.
+// Functions are killed at random with SIGKILL, mongod and the Ethereum node hang for a while, queues are filled with wake-ups that were
+// there already and emptied: every batch is settled once.
 func TestKilled(t *testing.T) {
 	t.Parallel()
 	began := time.Now()
 	for round := 0; round == 0 || time.Since(began) < soak(t); round++ {
-		kills, pauses := killed(t, round)
-		t.Logf("round %d: %d processes killed, %d pauses, settled once; %s in all", round, kills, pauses, time.Since(began).Round(time.Second))
+		m := killed(t, round)
+		t.Logf("round %d: %d processes killed, %d pauses, %d messages too many, %d queues emptied, settled once; %s in all",
+			round, m.kills, m.pauses, m.sent, m.emptied, time.Since(began).Round(time.Second))
 	}
 }
 
-func killed(t *testing.T, round int) (kills, pauses int) {
+// mischief is what was done to a deployment.
+type mischief struct{ kills, pauses, sent, emptied int }
+
+func killed(t *testing.T, round int) (m mischief) {
 	t.Helper()
 	mongo := testenv.MongodAlone(t)
 	w := newWorld(t, sandbox.Options{Name: "killed-" + string(rune('a'+round%26)) + job.NewID()[:6], Blocks: 6, Mongo: mongo, Visibility: 5 * time.Second})
@@ -60,28 +66,80 @@ func killed(t *testing.T, round int) (kills, pauses int) {
 	step := 0
 	w.settle(t, 7*time.Minute, func() {
 		step++
-		if b := w.binaries[names[r.IntN(len(names))]]; step%4 == 0 && (kills < 12 || soak(t) > 0) && b.KillOne(r) {
-			kills++
+		if b := w.binaries[names[r.IntN(len(names))]]; step%4 == 0 && (m.kills < 12 || soak(t) > 0) && b.KillOne(r) {
+			m.kills++
 		}
 		if step%60 == 17 {
-			resume, err := testenv.Pause([]string{mongo, w.ethereum}[pauses%2])
+			resume, err := testenv.Pause([]string{mongo, w.ethereum}[m.pauses%2])
 			if err != nil {
 				t.Error(err)
 				return
 			}
 			time.AfterFunc(time.Second, resume)
-			pauses++
+			m.pauses++
+		}
+		if step%40 == 25 {
+			m.sent += w.flood(t)
+		}
+		if step%80 == 50 && w.empty(t, r) {
+			m.emptied++
 		}
 	})
 	w.check(t)
-	if kills < 3 {
-		t.Errorf("only %d processes were killed: this shows nothing", kills)
+	if m.kills < 3 || m.sent == 0 {
+		t.Errorf("%+v: this shows nothing", m)
 	}
 	for _, b := range w.binaries {
 		b.Close()
 	}
 	w.Close()
-	return kills, pauses
+	return m
+}
+
+// flood sends the wake-ups of all jobs again, five times each, and as often those of the generation before. It returns how many.
+func (w *world) flood(t *testing.T) (sent int) {
+	t.Helper()
+	for _, jt := range job.Types {
+		js, err := w.DB.Jobs().List(t.Context(), job.Filter{Type: jt, Limit: 20})
+		if err != nil {
+			continue // the database hangs
+		}
+		for _, j := range js {
+			if j.NextAction == job.None {
+				continue
+			}
+			now := j.Wakeup()
+			before := now
+			before.Generation--
+			queueName := resource.Physical(w.name, resource.Route(j.Type, j.NextAction, false))
+			for range 5 {
+				if err := w.Queues.Send(t.Context(), queueName, queue.Outgoing{Body: now.Encode()}, queue.Outgoing{Body: before.Encode()}); err != nil {
+					t.Error(err)
+				}
+				sent += 2
+			}
+		}
+	}
+	return sent
+}
+
+// empty purges the queue of a stage; false where that was done just before, which SQS refuses.
+func (w *world) empty(t *testing.T, r *rand.Rand) bool {
+	t.Helper()
+	stages := []job.Type{job.SnosRun, job.ProofCreation, job.Aggregator, job.StateTransition}
+	name := resource.Physical(w.name, resource.Route(stages[r.IntN(len(stages))], []job.Action{job.Process, job.Verify}[r.IntN(2)], false))
+	api := sqs.NewFromConfig(emulator.Config(w.aws))
+	u, err := api.GetQueueUrl(t.Context(), &sqs.GetQueueUrlInput{QueueName: &name})
+	if err != nil {
+		t.Error(err)
+		return false
+	}
+	_, err = api.PurgeQueue(t.Context(), &sqs.PurgeQueueInput{QueueUrl: u.QueueUrl})
+	var busy *types.PurgeQueueInProgress
+	if err != nil && !errors.As(err, &busy) {
+		t.Error(err)
+	}
+	return err == nil
 }
 
 // alerts subscribes a queue to the alerts' topic and returns what came so far, at each call.
