@@ -38,6 +38,20 @@ func (s *Stack) dashboard() {
 		DashboardName: jsii.String(resource.Physical(s.chain.Name, "settlement")),
 	})
 	d.AddWidgets(single)
+	groups := []string{}
+	for _, f := range functionsOf(s.chain) {
+		groups = append(groups, *s.functions[f.Name].LogGroup().LogGroupName())
+	}
+	d.AddWidgets(
+		awscloudwatch.NewTextWidget(&awscloudwatch.TextWidgetProps{
+			Width: jsii.Number(6), Height: jsii.Number(6), Markdown: jsii.String("## What blocks it?\n\n`GET " + *s.apiURL + "/lag` names the job and what to do, `/stages` what is paused.\n\n" +
+				"Jobs that failed wait for `POST /jobs/ID/retry`; what was logged about them is on the right."),
+		}),
+		awscloudwatch.NewLogQueryWidget(&awscloudwatch.LogQueryWidgetProps{
+			Title: jsii.String("Troubles, the newest first"), Width: jsii.Number(18), Height: jsii.Number(6), LogGroupNames: jsii.Strings(groups...),
+			QueryLines: jsii.Strings("fields @timestamp, job_type, batch, msg, error", `filter level = "ERROR" or level = "WARN"`, "sort @timestamp desc", "limit 20"),
+		}),
+	)
 	d.AddWidgets(
 		graph("Lag (blocks)", 8, s.ours(metric.LagBlocks, "Maximum")), graph("Lag (seconds)", 8, s.ours(metric.LagSeconds, "Maximum")),
 		graph("Jobs that wait for an operator, and overdue", 8, s.ours(metric.FailedJobs, "Maximum"), s.ours(metric.OverdueJobs, "Maximum")),

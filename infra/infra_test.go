@@ -438,6 +438,24 @@ func TestAlarms(t *testing.T) {
 	})
 }
 
+// The dashboard says where settlement is, where to ask what blocks it, and what was logged about it.
+func TestDashboard(t *testing.T) {
+	each(t, func(t *testing.T, s template) {
+		ds := s.of("AWS::CloudWatch::Dashboard")
+		if len(ds) != 1 {
+			t.Fatalf("%d dashboards", len(ds))
+		}
+		for _, d := range ds {
+			body := text(d["DashboardBody"])
+			for _, want := range []string{"LagBlocks", "FailedJobs", "WalletBalance", "/lag", "LogTrigger", "limit 20"} {
+				if !strings.Contains(body, want) {
+					t.Errorf("it has no %s", want)
+				}
+			}
+		}
+	})
+}
+
 // Without a signature or token only webhooks get through, which carry a secret in their path.
 func TestAPI(t *testing.T) {
 	each(t, func(t *testing.T, s template) {
