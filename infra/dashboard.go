@@ -44,7 +44,7 @@ func (s *Stack) dashboard() {
 	}
 	d.AddWidgets(
 		awscloudwatch.NewTextWidget(&awscloudwatch.TextWidgetProps{
-			Width: jsii.Number(6), Height: jsii.Number(6), Markdown: jsii.String("## What blocks it?\n\n`GET " + *s.apiURL + "/lag` names the job and what to do, `/stages` what is paused.\n\n" +
+			Width: jsii.Number(6), Height: jsii.Number(6), Markdown: jsii.String("## What blocks it?\n\n`GET /lag` of the API (the stack's output ApiUrl) names the job and what to do, `/stages` what is paused.\n\n" +
 				"Jobs that failed wait for `POST /jobs/ID/retry`; what was logged about them is on the right."),
 		}),
 		awscloudwatch.NewLogQueryWidget(&awscloudwatch.LogQueryWidgetProps{

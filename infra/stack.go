@@ -33,7 +33,6 @@ type Stack struct {
 	secrets   map[string]awssecretsmanager.CfnSecret
 	mongo     awssecretsmanager.ISecret // of the database that the stack makes
 	runner    *batchRunner              // nil without snos.image
-	apiURL    *string
 }
 
 // StackName is the name of a chain's stack.
