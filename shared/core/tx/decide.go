@@ -196,7 +196,12 @@ func replace(r Record, v View, p Policy) Decision {
 		BlobPrice: larger(percent(r.Fees.BlobPrice, p.BumpPercent), m.BlobPrice),
 	}
 	d := Decision{Step: Sign, Nonce: r.Nonce, Fees: f, Replaces: r.Hash, Record: r}
-	return d.capped(v, p)
+	d = d.capped(v, p)
+	if d.Step == Capped && m.Total().Cmp(p.FeeCap) <= 0 {
+		d.Reason = fmt.Sprintf("%s. The market is below the cap, but every price of transaction %s must grow by the pool's rule to replace it: raise the cap, or wait until fees fall to what it offers",
+			d.Reason, r.Hash)
+	}
+	return d
 }
 
 // capped holds the fees against the cap. Where one more replacement would not fit below it, the room that is left goes into

@@ -180,7 +180,7 @@ func (w *World) functionsWith(limits batch.Limits) version {
 	}
 	w.operator = core.Worker(nil)
 	policy := tx.DefaultPolicy()
-	policy.Gas = 0
+	policy.Gas, policy.FeeCap = 0, w.cap
 	wallet := setup.Wallet{Chain: w.L1, Name: "sim", Policy: policy}
 	codec := settling.Codec{
 		UpdateWords: func(o []felt.Felt) ([]felt.Felt, error) { return o, nil },

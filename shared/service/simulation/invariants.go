@@ -129,7 +129,6 @@ func (w *World) checkWork() error {
 // checkMoney wants every transaction that was ever broadcast to be recorded in its job and to cost no more than the cap, and nothing
 // settled twice or out of order.
 func (w *World) checkMoney() error {
-	limit := tx.DefaultPolicy().FeeCap
 	for _, x := range w.L1.Transactions() {
 		if w.intruders[x.Hash] {
 			continue
@@ -137,8 +136,8 @@ func (w *World) checkMoney() error {
 		if w.watch.journals[x.Hash] == "" {
 			return fmt.Errorf("transaction %s with nonce %d was broadcast and is not recorded", x.Hash, x.Nonce)
 		}
-		if x.Fees.Total().Cmp(limit) > 0 {
-			return fmt.Errorf("transaction %s may cost %s, the cap is %s", x.Hash, x.Fees.Total(), limit)
+		if x.Fees.Total().Cmp(w.cap) > 0 {
+			return fmt.Errorf("transaction %s may cost %s, the cap is %s", x.Hash, x.Fees.Total(), w.cap)
 		}
 	}
 	return w.L1.CheckHistory()

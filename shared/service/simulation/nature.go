@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/madara-orchestrator/orchestrator/shared/client/memory"
+	"github.com/madara-orchestrator/orchestrator/shared/core/alert"
 	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/proof"
@@ -133,9 +134,22 @@ func (w *World) happen() {
 // Calm ends all faults: the wallet is filled, fees are as in the beginning.
 func (w *World) Calm() {
 	w.turmoil = false
+	w.heeded = len(w.Alerts.Sent())
 	w.L1.SetBalance(gwei(1e11))
 	w.L1.SetFees(gwei(1), gwei(1))
 	w.L1.SetLoad(memory.L1Load{Gas: 100, Blob: 100})
+}
+
+// heed raises the cap of fees where an alert says that it keeps a transaction from being replaced.
+func (w *World) heed(alerts []alert.Alert) {
+	for _, a := range alerts {
+		if strings.Contains(a.Detail, tx.ErrFeeCap.Error()) {
+			w.cap = new(big.Int).Lsh(w.cap, 2)
+			w.tell("the operator raises the cap to %s", w.cap)
+			w.deploy()
+			return
+		}
+	}
 }
 
 // operate is what an operator does who was told of a job that waits for a person: mend, and retry. Without an alert nobody
@@ -148,8 +162,13 @@ func (w *World) operate(ctx context.Context) error {
 	}
 	clear(w.lost)
 	told := map[string]bool{}
-	for _, a := range w.Alerts.Sent() {
+	alerts := w.Alerts.Sent()
+	for _, a := range alerts {
 		told[a.JobID] = true
+	}
+	if !w.turmoil { // while fees spike nobody raises the cap; afterwards what is said of it counts
+		w.heed(alerts[w.heeded:])
+		w.heeded = len(alerts)
 	}
 	for _, t := range job.Types {
 		js, err := w.Jobs.List(ctx, job.Filter{Type: t, Statuses: []job.Status{job.Failed, job.VerificationTimeout}, Limit: job.MaxPage})

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/big"
 	"math/rand/v2"
 	"slices"
 	"strconv"
@@ -20,6 +21,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/queue"
 	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
+	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
 	"github.com/madara-orchestrator/orchestrator/shared/service/worker"
 )
@@ -84,6 +86,8 @@ type World struct {
 	watch     watch
 	touched   map[string]bool // components, since the last Check
 	story     []string        // what happened last
+	cap       *big.Int        // of a transaction's fees, as the operator has set it
+	heeded    int             // alerts that the operator has looked at for it
 
 	Steps    int
 	Faults   []error // what functions returned
@@ -110,7 +114,7 @@ func New(c Config) (*World, error) {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	w := &World{
-		cfg: c, now: start, Injected: map[Strike]int{}, Edges: map[Edge]int{}, watch: newWatch(), touched: map[string]bool{},
+		cfg: c, now: start, Injected: map[Strike]int{}, Edges: map[Edge]int{}, watch: newWatch(), touched: map[string]bool{}, cap: tx.DefaultPolicy().FeeCap,
 		rng: rand.New(rand.NewPCG(c.Seed, 0)), turmoil: c.Turmoil,
 		intruders: map[string]bool{}, lost: map[string][]byte{}, seen: map[string]job.Job{},
 		Usage: Usage{Invocations: map[string]int{}, Calls: map[Call]int{}},
