@@ -16,7 +16,7 @@ import (
 )
 
 // soak is how much more than in `make test` is simulated: ORCHESTRATOR_SOAK=50 runs 50 times as many seeds and every crash
-// point. ORCHESTRATOR_SEED=n runs that seed only.
+// point. ORCHESTRATOR_SEED=n runs that seed only, ORCHESTRATOR_FIRST_SEED=n begins with it.
 func number(t *testing.T, name string, otherwise int) int {
 	t.Helper()
 	v := os.Getenv(name)
@@ -140,7 +140,7 @@ const blockTime = 20 * time.Second
 func TestRandomFaults(t *testing.T) {
 	t.Parallel()
 	const seeds, faulty = 100, 1500 // of each layer; steps with faults
-	first, n := 0, seeds*max(number(t, "ORCHESTRATOR_SOAK", 1), 1)
+	first, n := number(t, "ORCHESTRATOR_FIRST_SEED", 0), seeds*max(number(t, "ORCHESTRATOR_SOAK", 1), 1)
 	if one := number(t, "ORCHESTRATOR_SEED", -1); one >= 0 {
 		first, n = one, 1
 	}
