@@ -23,7 +23,7 @@ lint: .tools/bin/golangci-lint-$(GOLANGCI) ## gofmt, go vet, staticcheck and the
 
 .PHONY: tools
 tools: ## Install what the tests need (mongod, moto, Redis, anvil, schemathesis, the CDK) from the registries into .tools
-	@scripts/testenv/install
+	@shared/dev/tools/install
 
 .PHONY: test
 test: tools ## Install what the tests need and run them
@@ -31,11 +31,11 @@ test: tools ## Install what the tests need and run them
 
 .PHONY: test-api
 test-api: tools ## Let schemathesis try the HTTP API thoroughly (API_EXAMPLES=300 requests an operation)
-	ORCHESTRATOR_REQUIRE_TOOLS=1 ORCHESTRATOR_API_EXAMPLES=$(or $(API_EXAMPLES),300) $(GO) test -count=1 -v -run 'Schemathesis|OpenAPI' ./shared/controller/route
+	ORCHESTRATOR_REQUIRE_TOOLS=1 ORCHESTRATOR_API_EXAMPLES=$(or $(API_EXAMPLES),300) $(GO) test -count=1 -v -run 'Schemathesis|OpenAPI' ./shared/controller/api
 
 .PHONY: contracts
 contracts: ## Compile the development contracts (npm solc); their bytecode is committed
-	cd shared/client/ethereum/contracts && npm ci --no-fund --no-audit && node compile.js
+	cd shared/dev/ethereum/contracts && npm ci --no-fund --no-audit && node compile.js
 
 .PHONY: run
 run: ## Settle a development chain on this machine: BLOCKS=N|PATH SEED= LAYER= SETTLE= SPEED= SNOS= PROVER= API= DRY_RUN=1 MONGO= ...
@@ -73,7 +73,7 @@ test-oracle: $(ORACLE)/oracle.txt ## Hold Cairo PIEs and facts against cairo-lan
 .PHONY: test-starknet-sol
 test-starknet-sol: tools ## Settle recorded batches on StarkWare's own core contract: SOLIDITY=CHECKOUT of github.com/starkware-libs/cairo-lang
 	@[ -n "$(SOLIDITY)" ] || { echo "test-starknet-sol: say where: SOLIDITY=CHECKOUT of github.com/starkware-libs/cairo-lang (no package registry has the contract)" >&2; exit 1; }
-	@cd shared/client/ethereum/contracts && npm ci --no-fund --no-audit --silent && node compile-starknet.js "$(abspath $(SOLIDITY))" $(CURDIR)/.tools/starknet-sol
+	@cd shared/dev/ethereum/contracts && npm ci --no-fund --no-audit --silent && node compile-starknet.js "$(abspath $(SOLIDITY))" $(CURDIR)/.tools/starknet-sol
 	ORCHESTRATOR_REQUIRE_TOOLS=1 ORCHESTRATOR_STARKNET_SOL=$(CURDIR)/.tools/starknet-sol $(GO) test -count=1 -v -run TestStarknetSol ./shared/client/ethereum
 
 .PHONY: test-devnet
@@ -86,7 +86,7 @@ $(DEVNET):
 	@rm -rf .tools/devnet/target
 
 test-devnet: $(DEVNET) ## Hold the Starknet wallet against starknet-devnet, which cargo builds once
-	ORCHESTRATOR_DEVNET=$(CURDIR)/$(DEVNET) $(GO) test -count=1 -run Devnet -parallel 4 ./shared/client/starknet/settle
+	ORCHESTRATOR_DEVNET=$(CURDIR)/$(DEVNET) $(GO) test -count=1 -run Devnet -parallel 4 ./shared/client/starknet
 
 .PHONY: cost
 cost: ## What a deployment costs a month, counted in the simulation: ARGS='-layer l3 -snos-blocks 50 -pie 40 ...'
@@ -98,19 +98,19 @@ inspect: ## Encode and decode blobs, PIEs, outputs and calldata: make inspect AR
 
 .PHONY: invoke
 invoke: ## Run a function once behind the Lambda Runtime API: FN=snosrun EVENT=events/sqs/snosrun_process.json [ENV=FILE] [TIMEOUT=5s]
-	@$(if $(ENV),,scripts/testenv/install >&2)
+	@$(if $(ENV),,shared/dev/tools/install >&2)
 	@mkdir -p build && $(GO) build -o build/invoke-cli ./scripts/invoke
 	@build/invoke-cli -fn '$(FN)' -event '$(EVENT)' $(if $(ENV),-env '$(ENV)') $(if $(TIMEOUT),-timeout '$(TIMEOUT)')
 
 SOAK ?= 50
 .PHONY: soak
 soak: tools ## 100 times SOAK (50) simulated seeds a layer, every crash point, then real processes killed for 10 minutes
-	ORCHESTRATOR_SOAK=$(SOAK) $(GO) test -count=1 -timeout 6h -v -run 'TestRandomFaults|TestCrashSweep' ./shared/service/simulation
+	ORCHESTRATOR_SOAK=$(SOAK) $(GO) test -count=1 -timeout 6h -v -run 'TestRandomFaults|TestCrashSweep' ./shared/simulation
 	ORCHESTRATOR_REQUIRE_TOOLS=1 ORCHESTRATOR_SOAK_TIME=10m $(GO) test -count=1 -timeout 40m -v -run TestKilled ./scripts/e2e
 
 .PHONY: mutations
 mutations: ## Show that the simulation can fail: deliberate bugs are compiled in, each must be caught within 200 seeds
-	ORCHESTRATOR_MUTATIONS=1 $(GO) test -count=1 -timeout 1h -v -run TestMutations ./shared/service/simulation
+	ORCHESTRATOR_MUTATIONS=1 $(GO) test -count=1 -timeout 1h -v -run TestMutations ./shared/simulation
 
 FUZZTIME ?= 10s
 
@@ -133,7 +133,7 @@ CHAINS ?= infra/chains.yaml
 STACKS ?= --all
 
 .tools/cdk/node_modules/.bin/cdk: infra/package.json infra/package-lock.json
-	@scripts/testenv/install cdk && touch $@
+	@shared/dev/tools/install cdk && touch $@
 
 .PHONY: synth deploy diff destroy
 synth: .tools/cdk/node_modules/.bin/cdk ## Check the chains' configuration and write their templates to cdk.out (CHAINS=infra/chains.yaml)

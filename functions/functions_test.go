@@ -58,7 +58,7 @@ func TestFunctionsAreFolders(t *testing.T) {
 
 // forbidden is what functions may not link: it would make them larger and slower to start, or shows a layer that leaks.
 var forbidden = map[string][]string{
-	"*":                   {"awscdk", "orchestrator/scripts/", "orchestrator/shared/client/memory", "orchestrator/shared/client/snosrunner/dev", "testing"},
+	"*":                   {"awscdk", "orchestrator/scripts/", "orchestrator/shared/client/memory", "orchestrator/shared/dev/", "orchestrator/shared/simulation", "testing"},
 	resource.FnSnosRun:    {"go-ethereum", "orchestrator/shared/starknet", "gnark-crypto", "juno"},
 	resource.FnJobFailure: {"go-ethereum", "orchestrator/shared/starknet", "gnark-crypto", "juno"},
 }

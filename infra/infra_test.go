@@ -10,8 +10,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/madara-orchestrator/orchestrator/scripts/testenv"
 	"github.com/madara-orchestrator/orchestrator/shared/client/snosrunner/contract"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/tools"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
 )
 
@@ -266,13 +266,13 @@ func TestAPI(t *testing.T) {
 // AWS's own linter finds nothing but dependencies that are said twice, which the CDK does to wait for a role's policies.
 func TestLint(t *testing.T) {
 	each(t, func(t *testing.T, s template) {
-		tools, err := testenv.Tools()
+		root, err := tools.Tools()
 		if err != nil {
 			t.Fatal(err)
 		}
-		lint := filepath.Join(tools, "venv", "bin", "cfn-lint")
+		lint := filepath.Join(root, "venv", "bin", "cfn-lint")
 		if _, err := os.Stat(lint); err != nil {
-			if os.Getenv(testenv.Require) != "" {
+			if os.Getenv(tools.Require) != "" {
 				t.Fatalf("cfn-lint is not installed: %v", err)
 			}
 			t.Skipf("cfn-lint is not here (%v): install it with `make tools`", err)
@@ -359,7 +359,7 @@ func TestDatabase(t *testing.T) {
 func TestAuthorities(t *testing.T) {
 	pem, err := Authorities("..", "eu-west-1")
 	if err != nil {
-		if os.Getenv(testenv.Require) != "" {
+		if os.Getenv(tools.Require) != "" {
 			t.Fatal(err)
 		}
 		t.Skip(err)

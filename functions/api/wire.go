@@ -3,7 +3,7 @@ package main
 import (
 	"context"
 
-	"github.com/madara-orchestrator/orchestrator/shared/controller/route"
+	apicontroller "github.com/madara-orchestrator/orchestrator/shared/controller/api"
 	"github.com/madara-orchestrator/orchestrator/shared/service/admin"
 	"github.com/madara-orchestrator/orchestrator/shared/setup"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud"
@@ -44,4 +44,4 @@ func wire(ctx context.Context, p *cloud.Process) (any, error) {
 }
 
 // unready answers while something lacks, such as a secret's value: the reason is at /ready.
-func unready(err error) any { return route.NewUnready(err).Handle }
+func unready(err error) any { return apicontroller.NewUnready(err).Handle }

@@ -10,7 +10,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
-	"github.com/madara-orchestrator/orchestrator/shared/service/simulation"
+	"github.com/madara-orchestrator/orchestrator/shared/simulation"
 )
 
 // Assumptions are what the count depends on and only an operator knows.

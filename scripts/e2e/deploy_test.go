@@ -17,12 +17,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"go.yaml.in/yaml/v3"
 
-	"github.com/madara-orchestrator/orchestrator/scripts/emulator"
-	"github.com/madara-orchestrator/orchestrator/scripts/platform"
-	"github.com/madara-orchestrator/orchestrator/scripts/sandbox"
-	"github.com/madara-orchestrator/orchestrator/scripts/testenv"
 	"github.com/madara-orchestrator/orchestrator/shared/config"
 	"github.com/madara-orchestrator/orchestrator/shared/core/queue"
+	devcloud "github.com/madara-orchestrator/orchestrator/shared/dev/cloud"
+	devlambda "github.com/madara-orchestrator/orchestrator/shared/dev/lambda"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/stack"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/tools"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
 )
 
@@ -48,7 +48,7 @@ type deployment struct {
 func TestDeploy(t *testing.T) {
 	t.Parallel()
 	d := newDeployment(t, "deployed")
-	w := newWorld(t, sandbox.Options{Name: d.chain, Blocks: 12, Deploy: d.deploy, AWS: testenv.MotoAlone(t)}, func(w *world) { d.endpoint = w.api })
+	w := newWorld(t, stack.Options{Name: d.chain, Blocks: 12, Deploy: d.deploy, AWS: tools.MotoAlone(t)}, func(w *world) { d.endpoint = w.api })
 	w.usePlatform(t, d.deployed)
 
 	d.lacksSecrets(w)
@@ -75,13 +75,13 @@ func TestDeploy(t *testing.T) {
 
 func newDeployment(t *testing.T, chain string) *deployment {
 	t.Helper()
-	tools, err := testenv.Tools()
+	root, err := tools.Tools()
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &deployment{t: t, chain: chain, root: filepath.Dir(tools), dir: t.TempDir(), cdkProgram: filepath.Join(tools, "cdk/node_modules/.bin/cdk")}
+	d := &deployment{t: t, chain: chain, root: filepath.Dir(root), dir: t.TempDir(), cdkProgram: filepath.Join(root, "cdk/node_modules/.bin/cdk")}
 	if _, err := os.Stat(d.cdkProgram); err != nil {
-		if os.Getenv(testenv.Require) != "" {
+		if os.Getenv(tools.Require) != "" {
 			t.Fatalf("the CDK's command line is not installed: %v: run `make tools`", err)
 		}
 		t.Skipf("the CDK's command line is not here (%v): install it with `make tools`", err)
@@ -97,7 +97,7 @@ func (d *deployment) run(program string, args ...string) {
 	local := strings.Replace(d.endpoint, "127.0.0.1", "localhost", 1) // the CDK wants names in the URL of its template
 	cmd.Env = append(os.Environ(), "ORCHESTRATOR_CHAINS="+filepath.Join(d.dir, "chains.yaml"),
 		"AWS_ENDPOINT_URL="+local, "AWS_ENDPOINT_URL_S3="+d.endpoint, "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", "AWS_SESSION_TOKEN=test",
-		"AWS_REGION="+emulator.Region, "AWS_DEFAULT_REGION="+emulator.Region, "AWS_CA_BUNDLE=", "CDK_DISABLE_CLI_TELEMETRY=true",
+		"AWS_REGION="+devcloud.Region, "AWS_DEFAULT_REGION="+devcloud.Region, "AWS_CA_BUNDLE=", "CDK_DISABLE_CLI_TELEMETRY=true",
 		"JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION=1", "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION=18,20")
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
@@ -116,8 +116,8 @@ func (d *deployment) cdk(args ...string) {
 func (d *deployment) stack() string { return "Orchestrator-" + d.chain }
 
 // deploy implements sandbox.Options.Deploy.
-func (d *deployment) deploy(settings, secrets map[string]string) (emulator.Stack, error) {
-	d.settings, d.secrets = map[string]string{"MONGO_URI_SECRET": "mongo"}, map[string]string{d.chain + "/mongo": testenv.Mongod(d.t)}
+func (d *deployment) deploy(settings, secrets map[string]string) (devcloud.Stack, error) {
+	d.settings, d.secrets = map[string]string{"MONGO_URI_SECRET": "mongo"}, map[string]string{d.chain + "/mongo": tools.Mongod(d.t)}
 	for k, v := range settings {
 		if k == "REDIS_URL" && v == "" {
 			continue
@@ -128,16 +128,16 @@ func (d *deployment) deploy(settings, secrets map[string]string) (emulator.Stack
 		d.secrets[k] = v
 	}
 	d.run("go", "build", "-o", filepath.Join(d.dir, "infra"), "./infra")
-	d.cdk("bootstrap", "--app", "", "aws://"+account+"/"+emulator.Region)
+	d.cdk("bootstrap", "--app", "", "aws://"+account+"/"+devcloud.Region)
 	d.update()
 	d.check()
-	return emulator.Stack{Bucket: d.deployed.bucket, TopicARN: d.deployed.topic, Bus: d.deployed.bus}, nil
+	return devcloud.Stack{Bucket: d.deployed.bucket, TopicARN: d.deployed.topic, Bus: d.deployed.bus}, nil
 }
 
 // update writes the file of chains, synthesizes and deploys.
 func (d *deployment) update() {
 	d.t.Helper()
-	chains, err := yaml.Marshal(map[string]any{"account": account, "region": emulator.Region, "chains": []any{map[string]any{
+	chains, err := yaml.Marshal(map[string]any{"account": account, "region": devcloud.Region, "chains": []any{map[string]any{
 		"name": d.chain, "environment": "dev", "layer": "l2", "settings": d.settings,
 		"alerts": map[string]any{"emails": []string{"ops@example.org"}},
 	}}})
@@ -154,7 +154,7 @@ func (d *deployment) update() {
 	d.cdk("synth", "--quiet", "--app", filepath.Join(d.dir, "infra"), "--output", out)
 	d.template = adapt(d.t, filepath.Join(out, d.stack()+".template.json"))
 	d.cdk("deploy", "--method=direct", "--require-approval", "never", "--app", out, d.stack())
-	d.deployed = ask(d.t, emulator.Config(d.endpoint), d.template)
+	d.deployed = ask(d.t, devcloud.Config(d.endpoint), d.template)
 }
 
 // lacksSecrets invokes functions of a deployment whose secrets have no values yet.
@@ -183,7 +183,7 @@ func (d *deployment) lacksSecrets(w *world) {
 	if err != nil || len(ds) != 1 {
 		d.t.Fatalf("received %d messages, %v", len(ds), err)
 	}
-	i := slices.IndexFunc(w.platform.Mappings, func(m platform.Mapping) bool { return m.Queue == name })
+	i := slices.IndexFunc(w.platform.Mappings, func(m devlambda.Mapping) bool { return m.Queue == name })
 	w.platform.Deliver(d.t.Context(), w.platform.Mappings[i], ds)
 	if n := d.deployed.messages(d.t, name); n != 1 {
 		d.t.Errorf("%d messages are left in the queue, want the one that failed", n)
@@ -193,7 +193,7 @@ func (d *deployment) lacksSecrets(w *world) {
 // putSecrets does what the operator does after the first deployment.
 func (d *deployment) putSecrets() {
 	d.t.Helper()
-	api := secretsmanager.NewFromConfig(emulator.Config(d.endpoint))
+	api := secretsmanager.NewFromConfig(devcloud.Config(d.endpoint))
 	for name, value := range d.secrets {
 		if !slices.Contains(d.template.secrets(), name) {
 			d.t.Errorf("the template has no secret %s; it has %q", name, d.template.secrets())
@@ -231,7 +231,7 @@ func (d *deployment) destroy() {
 	d.t.Helper()
 	d.deployed.empty(d.t)
 	d.cdk("destroy", "--force", "--app", filepath.Join(d.dir, "cdk.out"), d.stack())
-	if left := ask(d.t, emulator.Config(d.endpoint), template{}).names(); len(left) > 0 {
+	if left := ask(d.t, devcloud.Config(d.endpoint), template{}).names(); len(left) > 0 {
 		d.t.Errorf("after destroy there are still %q", left)
 	}
 }

@@ -27,9 +27,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
-	"github.com/madara-orchestrator/orchestrator/scripts/emulator"
-	"github.com/madara-orchestrator/orchestrator/scripts/platform"
 	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
+	devcloud "github.com/madara-orchestrator/orchestrator/shared/dev/cloud"
+	devlambda "github.com/madara-orchestrator/orchestrator/shared/dev/lambda"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
 )
 
@@ -70,7 +70,7 @@ func adapt(t *testing.T, path string) template {
 	for id, r := range doc["Resources"].(map[string]any) {
 		r := r.(map[string]any)
 		p, _ := r["Properties"].(map[string]any)
-		prefix := "arn:aws:events:" + emulator.Region + ":" + account + ":event-bus/"
+		prefix := "arn:aws:events:" + devcloud.Region + ":" + account + ":event-bus/"
 		switch r["Type"] {
 		case "AWS::Lambda::EventSourceMapping":
 			p["Enabled"] = false
@@ -152,11 +152,11 @@ type deployed struct {
 	encryption         types.ServerSideEncryption
 	queues             map[string]map[string]string // attributes by name
 	functions          map[string]function
-	mappings           []platform.Mapping
+	mappings           []devlambda.Mapping
 	partial            map[string]bool // mappings that report partial failures, by queue
 	retention          map[string]int  // days, by log group
 	roles              map[string]int  // number of statements in its own policies, by role
-	ticks              []platform.Tick
+	ticks              []devlambda.Tick
 }
 
 // ask reads from each service what it holds; schedules, which the emulator does not make, from the template.
@@ -183,7 +183,7 @@ func ask(t *testing.T, cfg aws.Config, tpl template) *deployed {
 			t.Fatalf("schedule %v", s.Properties)
 		}
 		// A minute of the deployment is a second here, at least two.
-		d.ticks = append(d.ticks, platform.Tick{Worker: w.Worker, Every: max(time.Duration(n)*time.Second, 2*time.Second)})
+		d.ticks = append(d.ticks, devlambda.Tick{Worker: w.Worker, Every: max(time.Duration(n)*time.Second, 2*time.Second)})
 	}
 	return d
 }
@@ -226,7 +226,7 @@ func (d *deployed) askFunctions(ctx context.Context) error {
 	for _, m := range maps.EventSourceMappings {
 		queue := last(aws.ToString(m.EventSourceArn))
 		_, short, _ := strings.Cut(last(aws.ToString(m.FunctionArn)), "-")
-		d.mappings = append(d.mappings, platform.Mapping{Queue: queue, Function: short, BatchSize: int(aws.ToInt32(m.BatchSize)), MaxConcurrency: 1})
+		d.mappings = append(d.mappings, devlambda.Mapping{Queue: queue, Function: short, BatchSize: int(aws.ToInt32(m.BatchSize)), MaxConcurrency: 1})
 		d.partial[queue] = len(m.FunctionResponseTypes) == 1 && m.FunctionResponseTypes[0] == "ReportBatchItemFailures"
 	}
 	return nil
@@ -443,7 +443,7 @@ func (d *deployment) checkQueues() {
 				d.t.Errorf("queue %s has redrive policy %s", name, a["RedrivePolicy"])
 			}
 		}
-		i := slices.IndexFunc(d.deployed.mappings, func(m platform.Mapping) bool { return m.Queue == name })
+		i := slices.IndexFunc(d.deployed.mappings, func(m devlambda.Mapping) bool { return m.Queue == name })
 		if i < 0 || d.deployed.mappings[i].Function != q.Function || d.deployed.mappings[i].BatchSize != q.BatchSize || !d.deployed.partial[name] {
 			d.t.Errorf("queue %s: mapping %d of %+v (partial failures %v), want function %s by %d", name, i, d.deployed.mappings, d.deployed.partial[name], q.Function, q.BatchSize)
 		}

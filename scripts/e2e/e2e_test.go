@@ -5,9 +5,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/madara-orchestrator/orchestrator/scripts/sandbox"
 	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/stack"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
 )
 
@@ -17,7 +17,7 @@ func TestSettles(t *testing.T) {
 	for prover, blocks := range map[string]int{"mock": 14, "atlantic": 6, "sharp": 6} {
 		t.Run(prover, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, sandbox.Options{Name: "e2e-" + prover, Blocks: blocks, Prover: prover})
+			w := newWorld(t, stack.Options{Name: "e2e-" + prover, Blocks: blocks, Prover: prover})
 			w.settle(t, 3*time.Minute, nil)
 			w.check(t)
 			w.checkMemory(t)
@@ -80,7 +80,7 @@ func (w *world) check(t *testing.T) {
 	if b, err := w.DB.Batches().Aggregator(ctx, 1); err != nil || b.Status == batch.Closed || b.Status == batch.Open {
 		t.Errorf("batch 1 is %s, %v", b.Status, err)
 	}
-	if leaks := w.logs.lines(sandbox.Secrets()...); len(leaks) > 0 {
+	if leaks := w.logs.lines(stack.Secrets()...); len(leaks) > 0 {
 		t.Errorf("secrets are in the logs: %d lines", len(leaks))
 	}
 	if len(w.logs.lines("batch closed")) == 0 {

@@ -24,15 +24,15 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 
-	"github.com/madara-orchestrator/orchestrator/scripts/emulator"
-	"github.com/madara-orchestrator/orchestrator/scripts/platform"
-	"github.com/madara-orchestrator/orchestrator/scripts/testenv"
 	"github.com/madara-orchestrator/orchestrator/shared/client/mongodb"
 	"github.com/madara-orchestrator/orchestrator/shared/config"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/queue"
 	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
+	devcloud "github.com/madara-orchestrator/orchestrator/shared/dev/cloud"
+	devlambda "github.com/madara-orchestrator/orchestrator/shared/dev/lambda"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/tools"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
 )
 
@@ -225,11 +225,11 @@ func (x *exposure) invoke(function string, evs ...any) {
 		x.t.Error(err)
 		return
 	}
-	env := []string{"AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=" + canaries["aws"], "AWS_REGION=" + emulator.Region}
+	env := []string{"AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=" + canaries["aws"], "AWS_REGION=" + devcloud.Region}
 	for k, v := range x.settings {
 		env = append(env, config.Prefix+k+"="+v)
 	}
-	b := &platform.Binary{Path: filepath.Join(bin, function), Name: function, Env: env, Logs: x.logs, Timeout: 20 * time.Second}
+	b := &devlambda.Binary{Path: filepath.Join(bin, function), Name: function, Env: env, Logs: x.logs, Timeout: 20 * time.Second}
 	defer b.Close()
 	for _, e := range evs {
 		raw, err := json.Marshal(e)
@@ -281,7 +281,7 @@ func (x *exposure) run(wakeups map[string][]string) {
 			evs = append(evs, hook)
 		default:
 			for _, body := range wakeups[f.Name] {
-				evs = append(evs, platform.SQSEvent("dev-"+f.Name, []queue.Delivery{{Body: body, Receives: 1}}))
+				evs = append(evs, devlambda.SQSEvent("dev-"+f.Name, []queue.Delivery{{Body: body, Receives: 1}}))
 			}
 			if len(wakeups[f.Name]) == 0 {
 				evs = append(evs, map[string]any{"Records": []any{}})
@@ -321,8 +321,8 @@ func TestSecretsStaySecret(t *testing.T) {
 				m := newMirror(t, tt.status)
 				outside, told = m.URL, m.told
 			}
-			x := newExposure(t, tt.layer, outside, testenv.Mongod(t))
-			db, err := mongodb.Connect(mongodb.Config{URI: testenv.Mongod(t), Database: "orchestrator_" + x.settings["CHAIN_NAME"]})
+			x := newExposure(t, tt.layer, outside, tools.Mongod(t))
+			db, err := mongodb.Connect(mongodb.Config{URI: tools.Mongod(t), Database: "orchestrator_" + x.settings["CHAIN_NAME"]})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -365,7 +365,7 @@ func TestSecretsStaySecret(t *testing.T) {
 // A database that refuses the login, and secrets that are none, are told of without showing them.
 func TestBrokenSecretsStaySecret(t *testing.T) {
 	t.Parallel()
-	login := strings.Replace(testenv.Mongod(t), "mongodb://", "mongodb://"+canaries["user"]+":"+canaries["mongo"]+"@", 1)
+	login := strings.Replace(tools.Mongod(t), "mongodb://", "mongodb://"+canaries["user"]+":"+canaries["mongo"]+"@", 1)
 	all := "mongodb://" + canaries["user"] + ":" + canaries["mongo"] + "@"
 	for name, change := range map[string]func(*exposure){
 		"login refused": func(x *exposure) { x.secret("mongo", login) },
@@ -422,7 +422,7 @@ func TestBrokenSecretsStaySecret(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			x := newExposure(t, schedule.L2, "http://"+refused(t), testenv.Mongod(t))
+			x := newExposure(t, schedule.L2, "http://"+refused(t), tools.Mongod(t))
 			change(x)
 			x.run(nil)
 		})

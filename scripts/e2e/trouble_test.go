@@ -15,12 +15,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
-	"github.com/madara-orchestrator/orchestrator/scripts/emulator"
-	"github.com/madara-orchestrator/orchestrator/scripts/platform"
-	"github.com/madara-orchestrator/orchestrator/scripts/sandbox"
-	"github.com/madara-orchestrator/orchestrator/scripts/testenv"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/queue"
+	devcloud "github.com/madara-orchestrator/orchestrator/shared/dev/cloud"
+	devlambda "github.com/madara-orchestrator/orchestrator/shared/dev/lambda"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/stack"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/tools"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
 )
 
@@ -55,8 +55,8 @@ type mischief struct{ kills, pauses, sent, emptied int }
 
 func killed(t *testing.T, round int) (m mischief) {
 	t.Helper()
-	mongo := testenv.MongodAlone(t)
-	w := newWorld(t, sandbox.Options{Name: "killed-" + string(rune('a'+round%26)) + job.NewID()[:6], Blocks: 6, Mongo: mongo, Visibility: 5 * time.Second})
+	mongo := tools.MongodAlone(t)
+	w := newWorld(t, stack.Options{Name: "killed-" + string(rune('a'+round%26)) + job.NewID()[:6], Blocks: 6, Mongo: mongo, Visibility: 5 * time.Second})
 	r := rand.New(rand.NewPCG(uint64(round), 9))
 	names := make([]string, 0, len(w.binaries))
 	for n := range w.binaries {
@@ -70,7 +70,7 @@ func killed(t *testing.T, round int) (m mischief) {
 			m.kills++
 		}
 		if step%60 == 17 {
-			resume, err := testenv.Pause([]string{mongo, w.ethereum}[m.pauses%2])
+			resume, err := tools.Pause([]string{mongo, w.ethereum}[m.pauses%2])
 			if err != nil {
 				t.Error(err)
 				return
@@ -128,7 +128,7 @@ func (w *world) empty(t *testing.T, r *rand.Rand) bool {
 	t.Helper()
 	stages := []job.Type{job.SnosRun, job.ProofCreation, job.Aggregator, job.StateTransition}
 	name := resource.Physical(w.name, resource.Route(stages[r.IntN(len(stages))], []job.Action{job.Process, job.Verify}[r.IntN(2)], false))
-	api := sqs.NewFromConfig(emulator.Config(w.aws))
+	api := sqs.NewFromConfig(devcloud.Config(w.aws))
 	u, err := api.GetQueueUrl(t.Context(), &sqs.GetQueueUrlInput{QueueName: &name})
 	if err != nil {
 		t.Error(err)
@@ -145,7 +145,7 @@ func (w *world) empty(t *testing.T, r *rand.Rand) bool {
 // alerts subscribes a queue to the alerts' topic and returns what came so far, at each call.
 func (w *world) alerts(t *testing.T) func() string {
 	t.Helper()
-	cfg := emulator.Config(w.aws)
+	cfg := devcloud.Config(w.aws)
 	api, name := sqs.NewFromConfig(cfg), w.name+"-alerts-seen"
 	q, err := api.CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: &name})
 	if err != nil {
@@ -176,7 +176,7 @@ func (w *world) alerts(t *testing.T) func() string {
 // Messages that nobody can read end in the dead-letter queue, whose consumer tells the operator and takes nothing else along.
 func TestPoisonedMessages(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, sandbox.Options{Name: "poisoned", Blocks: 4, Visibility: time.Second})
+	w := newWorld(t, stack.Options{Name: "poisoned", Blocks: 4, Visibility: time.Second})
 	alerts := w.alerts(t)
 	for _, q := range []string{resource.Route(job.SnosRun, job.Process, false), resource.Route(job.StateTransition, job.Verify, false), resource.TriggerQueue} {
 		for _, body := range []string{"POISON {", `{"job_id":"POISON"}`} {
@@ -195,9 +195,9 @@ func TestPoisonedMessages(t *testing.T) {
 // An operator's order goes past the stages' queues: the trigger function invokes the job's own.
 func TestPriority(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, sandbox.Options{Name: "priority", Blocks: 4})
+	w := newWorld(t, stack.Options{Name: "priority", Blocks: 4})
 	// Only the trigger function consumes: what is done beyond creating jobs is done by priority.
-	w.platform.Mappings = slices.DeleteFunc(w.platform.Mappings, func(m platform.Mapping) bool { return m.Function != resource.FnTrigger })
+	w.platform.Mappings = slices.DeleteFunc(w.platform.Mappings, func(m devlambda.Mapping) bool { return m.Function != resource.FnTrigger })
 	sent := false
 	w.during(t, time.Minute, func(ctx context.Context) bool {
 		j, err := w.DB.Jobs().Find(ctx, job.SnosRun, 1)

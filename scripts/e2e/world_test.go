@@ -21,18 +21,18 @@ import (
 	"testing"
 	"time"
 
-	"github.com/madara-orchestrator/orchestrator/scripts/emulator"
-	"github.com/madara-orchestrator/orchestrator/scripts/platform"
-	"github.com/madara-orchestrator/orchestrator/scripts/sandbox"
-	"github.com/madara-orchestrator/orchestrator/scripts/testenv"
 	"github.com/madara-orchestrator/orchestrator/shared/config"
 	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
+	devcloud "github.com/madara-orchestrator/orchestrator/shared/dev/cloud"
+	devlambda "github.com/madara-orchestrator/orchestrator/shared/dev/lambda"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/stack"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/tools"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
 )
 
 // build compiles all functions once a test binary, with the flags of a deployment but for this machine.
 var build = sync.OnceValues(func() (string, error) {
-	tools, err := testenv.Tools()
+	tools, err := tools.Tools()
 	if err != nil {
 		return "", err
 	}
@@ -72,10 +72,10 @@ func (l *logs) lines(words ...string) []string {
 
 // world is a deployment of compiled functions on real components.
 type world struct {
-	*sandbox.Sandbox
+	*stack.Sandbox
 	name     string
-	binaries map[string]*platform.Binary
-	platform *platform.Platform
+	binaries map[string]*devlambda.Binary
+	platform *devlambda.Platform
 	logs     *logs
 
 	bin                       string // folder of the compiled functions
@@ -87,21 +87,21 @@ type world struct {
 }
 
 // newWorld starts a deployment. ready, if any, are called before its resources are made.
-func newWorld(t *testing.T, o sandbox.Options, ready ...func(*world)) *world {
+func newWorld(t *testing.T, o stack.Options, ready ...func(*world)) *world {
 	t.Helper()
 	bin, err := build()
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{name: o.Name, logs: &logs{}, binaries: map[string]*platform.Binary{}, bin: bin}
+	w := &world{name: o.Name, logs: &logs{}, binaries: map[string]*devlambda.Binary{}, bin: bin}
 	if o.AWS == "" {
-		o.AWS = testenv.Moto(t)
+		o.AWS = tools.Moto(t)
 	}
-	o.Redis = testenv.Redis(t)
+	o.Redis = tools.Redis(t)
 	if o.Mongo == "" {
-		o.Mongo = testenv.Mongod(t)
+		o.Mongo = tools.Mongod(t)
 	}
-	o.Ethereum = testenv.Anvil(t, "--block-time", "1", "--hardfork", "osaka")
+	o.Ethereum = tools.Anvil(t, "--block-time", "1", "--hardfork", "osaka")
 	w.mongo, w.ethereum, w.aws = o.Mongo, o.Ethereum, o.AWS
 	if o.Settings == nil {
 		o.Settings = map[string]string{}
@@ -111,7 +111,7 @@ func newWorld(t *testing.T, o sandbox.Options, ready ...func(*world)) *world {
 	for _, f := range ready {
 		f(w)
 	}
-	w.Sandbox, err = sandbox.Start(t.Context(), o)
+	w.Sandbox, err = stack.Start(t.Context(), o)
 	t.Cleanup(w.Close)
 	if err != nil {
 		t.Fatal(err)
@@ -169,7 +169,7 @@ func (w *world) serverErrors() []string {
 }
 
 // newPlatform runs what shared/resource describes, with the sandbox's environment.
-func (w *world) newPlatform(t *testing.T) *platform.Platform {
+func (w *world) newPlatform(t *testing.T) *devlambda.Platform {
 	t.Helper()
 	p := w.emptyPlatform()
 	for _, f := range resource.Functions() {
@@ -179,30 +179,30 @@ func (w *world) newPlatform(t *testing.T) *platform.Platform {
 	}
 	for _, q := range resource.Queues() {
 		if slices.Contains(q.Layers, schedule.L2) {
-			p.Mappings = append(p.Mappings, platform.Mapping{
+			p.Mappings = append(p.Mappings, devlambda.Mapping{
 				Queue: resource.Physical(w.name, q.Name), Function: q.Function, BatchSize: q.BatchSize, MaxConcurrency: 1,
 			})
 		}
 	}
 	for _, s := range resource.Schedules() {
 		if slices.Contains(s.Layers, schedule.L2) {
-			p.Ticks = append(p.Ticks, platform.Tick{Worker: s.Worker, Every: max(s.Every/60, 2*time.Second)})
+			p.Ticks = append(p.Ticks, devlambda.Tick{Worker: s.Worker, Every: max(s.Every/60, 2*time.Second)})
 		}
 	}
 	return p
 }
 
-func (w *world) emptyPlatform() *platform.Platform {
-	return &platform.Platform{
-		Queues: w.Queues, Functions: map[string]platform.Function{}, Timeouts: map[string]time.Duration{}, Trigger: resource.FnTrigger,
+func (w *world) emptyPlatform() *devlambda.Platform {
+	return &devlambda.Platform{
+		Queues: w.Queues, Functions: map[string]devlambda.Function{}, Timeouts: map[string]time.Duration{}, Trigger: resource.FnTrigger,
 		LongPoll: 2 * time.Second, Log: slog.New(slog.DiscardHandler),
 	}
 }
 
 // run adds a compiled function to a platform.
-func (w *world) run(t *testing.T, p *platform.Platform, name string, timeout time.Duration, env []string) {
+func (w *world) run(t *testing.T, p *devlambda.Platform, name string, timeout time.Duration, env []string) {
 	t.Helper()
-	b := &platform.Binary{Path: filepath.Join(w.bin, name), Name: name, Env: env, Logs: w.logs, Timeout: timeout}
+	b := &devlambda.Binary{Path: filepath.Join(w.bin, name), Name: name, Env: env, Logs: w.logs, Timeout: timeout}
 	t.Cleanup(b.Close)
 	w.binaries[name], p.Functions[name], p.Timeouts[name] = b, b, timeout
 }
@@ -213,7 +213,7 @@ func (w *world) usePlatform(t *testing.T, d *deployed) {
 	p := w.emptyPlatform()
 	p.Mappings, p.Ticks = d.mappings, d.ticks
 	for name, f := range d.functions {
-		env := []string{"AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", "AWS_REGION=" + emulator.Region, config.Prefix + "AWS_ENDPOINT=" + w.api}
+		env := []string{"AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", "AWS_REGION=" + devcloud.Region, config.Prefix + "AWS_ENDPOINT=" + w.api}
 		for k, v := range f.env {
 			env = append(env, k+"="+v)
 		}

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strconv"
 
-	"github.com/madara-orchestrator/orchestrator/shared/client/starknet"
+	"github.com/madara-orchestrator/orchestrator/shared/client/appchain"
 	"github.com/madara-orchestrator/orchestrator/shared/core/block"
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 	"github.com/madara-orchestrator/orchestrator/shared/starknet/blob"
@@ -85,7 +85,7 @@ func (c *call) readUpdates(path string) ([]block.StateUpdate, error) {
 	}
 	updates := make([]block.StateUpdate, len(list))
 	for i, raw := range list {
-		if updates[i], err = starknet.ParseStateUpdate(uint64(i), raw); err != nil {
+		if updates[i], err = appchain.ParseStateUpdate(uint64(i), raw); err != nil {
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}
 	}

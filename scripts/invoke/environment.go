@@ -11,10 +11,10 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 
-	"github.com/madara-orchestrator/orchestrator/scripts/sandbox"
-	"github.com/madara-orchestrator/orchestrator/scripts/testenv"
 	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/stack"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/tools"
 )
 
 // environment is the function's: the user's file, or a sandbox of real components in which the jobs that the event names
@@ -28,11 +28,11 @@ func environment(ctx context.Context, o options, event []byte, stderr io.Writer)
 	fmt.Fprintln(stderr, "sandbox: starting mongod, moto, anvil and a development chain (ENV=FILE names your own)")
 	urls := map[string]string{}
 	for _, name := range []string{"mongod", "moto", "anvil"} {
-		if urls[name], err = testenv.Start(name); err != nil {
+		if urls[name], err = tools.Start(name); err != nil {
 			return nil, done, err
 		}
 	}
-	s, err := sandbox.Start(ctx, sandbox.Options{Name: "invoke", Blocks: 12, Mongo: urls["mongod"], AWS: urls["moto"], Ethereum: urls["anvil"],
+	s, err := stack.Start(ctx, stack.Options{Name: "invoke", Blocks: 12, Mongo: urls["mongod"], AWS: urls["moto"], Ethereum: urls["anvil"],
 		Settings: map[string]string{"API_ADMIN": "true"}})
 	done = s.Close
 	if err != nil {
@@ -46,7 +46,7 @@ var jobPath = regexp.MustCompile(`^/jobs/([0-9a-f]{32})(/|$)`)
 
 // seed stores the jobs that a queue's event is about, and the failed job that a request of the API is about. Other events
 // need none.
-func seed(ctx context.Context, s *sandbox.Sandbox, event []byte, stderr io.Writer) error {
+func seed(ctx context.Context, s *stack.Sandbox, event []byte, stderr io.Writer) error {
 	var e struct {
 		events.SQSEvent
 		RawPath string `json:"rawPath"`

@@ -20,7 +20,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/madara-orchestrator/orchestrator/scripts/platform"
+	devlambda "github.com/madara-orchestrator/orchestrator/shared/dev/lambda"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
 )
 
@@ -104,7 +104,7 @@ func invoke(ctx context.Context, o options, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	b := &platform.Binary{Path: bin, Name: o.fn, Env: env, Logs: &locked{w: stderr}, Timeout: o.timeout}
+	b := &devlambda.Binary{Path: bin, Name: o.fn, Env: env, Logs: &locked{w: stderr}, Timeout: o.timeout}
 	began := time.Now()
 	out, err := b.Invoke(ctx, event)
 	took := time.Since(began)

@@ -8,16 +8,16 @@ import (
 	"strings"
 	"time"
 
-	devstarknet "github.com/madara-orchestrator/orchestrator/scripts/devchain/starknet"
-	"github.com/madara-orchestrator/orchestrator/shared/client/starknet"
+	"github.com/madara-orchestrator/orchestrator/shared/client/appchain"
 	"github.com/madara-orchestrator/orchestrator/shared/core/block"
 	"github.com/madara-orchestrator/orchestrator/shared/core/cache"
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
+	devappchain "github.com/madara-orchestrator/orchestrator/shared/dev/appchain"
 )
 
 // appChain is the chain whose blocks are settled.
 type appChain struct {
-	source      *starknet.Source
+	source      *appchain.Source
 	url         string
 	first, last uint64     // blocks to settle
 	before      startingAt // what the contract must hold before the first block
@@ -36,7 +36,7 @@ type startingAt struct {
 // startChain starts or connects the app chain.
 func startChain(ctx context.Context, o options, c cache.Cache, log *slog.Logger) (*appChain, error) {
 	a := &appChain{notes: func() []string { return nil }, close: func() {}}
-	var dev *devstarknet.Chain
+	var dev *devappchain.Chain
 	var gateway string
 	var err error
 	switch {
@@ -47,12 +47,12 @@ func startChain(ctx context.Context, o options, c cache.Cache, log *slog.Logger)
 			return nil, err
 		}
 	default:
-		opts := devstarknet.Options{Seed: o.seed, Blocks: o.blocks}
+		opts := devappchain.Options{Seed: o.seed, Blocks: o.blocks}
 		if o.speed > 0 {
 			opts.Blocks, opts.MaxBlocks = 1, uint64(o.blocks)
 			opts.BlockInterval = time.Duration(float64(time.Second) / o.speed)
 		}
-		if dev, err = devstarknet.Start(opts); err != nil {
+		if dev, err = devappchain.Start(opts); err != nil {
 			return nil, fmt.Errorf("start the app chain: %w", err)
 		}
 		a.last = uint64(o.blocks - 1)
@@ -68,7 +68,7 @@ func startChain(ctx context.Context, o options, c cache.Cache, log *slog.Logger)
 			a.last = h.Number
 		}
 	}
-	a.source, err = starknet.New(starknet.Config{URL: a.url, GatewayURL: gateway}, starknet.Deps{Cache: c, Log: log})
+	a.source, err = appchain.New(appchain.Config{URL: a.url, GatewayURL: gateway}, appchain.Deps{Cache: c, Log: log})
 	if err != nil {
 		a.close()
 		return nil, err
@@ -82,7 +82,7 @@ func startChain(ctx context.Context, o options, c cache.Cache, log *slog.Logger)
 
 // messages are those that the chain will consume: a chain of the same seed that has all blocks at once tells.
 func messages(o options) ([]block.MessageToL2, error) {
-	all, err := devstarknet.Start(devstarknet.Options{Seed: o.seed, Blocks: o.blocks})
+	all, err := devappchain.Start(devappchain.Options{Seed: o.seed, Blocks: o.blocks})
 	if err != nil {
 		return nil, fmt.Errorf("look ahead for messages: %w", err)
 	}
@@ -91,8 +91,8 @@ func messages(o options) ([]block.MessageToL2, error) {
 }
 
 // record serves recorded blocks: of several runs that don't follow each other the longest.
-func record(o options) (*devstarknet.Chain, error) {
-	runs, err := devstarknet.Load(o.recording)
+func record(o options) (*devappchain.Chain, error) {
+	runs, err := devappchain.Load(o.recording)
 	if err != nil {
 		return nil, fmt.Errorf("load the recording: %w", err)
 	}
@@ -105,7 +105,7 @@ func record(o options) (*devstarknet.Chain, error) {
 			best = r
 		}
 	}
-	c, err := best.Start(devstarknet.RecordingOptions{StarknetVersion: o.version})
+	c, err := best.Start(devappchain.RecordingOptions{StarknetVersion: o.version})
 	if err != nil {
 		return nil, fmt.Errorf("serve the recording: %w", err)
 	}

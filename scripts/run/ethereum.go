@@ -11,17 +11,17 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/ethclient"
 
-	devethereum "github.com/madara-orchestrator/orchestrator/scripts/devchain/ethereum"
 	"github.com/madara-orchestrator/orchestrator/shared/client/ethereum"
 	"github.com/madara-orchestrator/orchestrator/shared/client/mockprover"
-	"github.com/madara-orchestrator/orchestrator/shared/client/snosrunner/dev"
 	"github.com/madara-orchestrator/orchestrator/shared/core/da"
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 	"github.com/madara-orchestrator/orchestrator/shared/core/proof"
 	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
 	"github.com/madara-orchestrator/orchestrator/shared/core/settlement"
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
-	"github.com/madara-orchestrator/orchestrator/shared/service/settling"
+	devethereum "github.com/madara-orchestrator/orchestrator/shared/dev/ethereum"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/snosrunner"
+	"github.com/madara-orchestrator/orchestrator/shared/service/statetransition"
 	"github.com/madara-orchestrator/orchestrator/shared/setup"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/protocol"
 )
@@ -36,7 +36,7 @@ type settlementLayer struct {
 	da       da.Layer
 	registry mockprover.Registry // gets the facts
 	facts    proof.FactChecker
-	codec    settling.Codec
+	codec    statetransition.Codec
 	unit     string // a thousand millionth of the layer's coin
 	about    string
 	close    func()
@@ -110,7 +110,7 @@ func connectEthereum(ctx context.Context, url, key string, a *appChain) (*settle
 	}
 	sender := &devethereum.Sender{Client: client, Key: key}
 	d, err := sender.Deploy(ctx, devethereum.Setup{
-		ProgramHash: dev.OSProgramHash(), AggregatorProgramHash: dev.AggregatorProgramHash(), ConfigHash: dev.DefaultConfigHash,
+		ProgramHash: snosrunner.OSProgramHash(), AggregatorProgramHash: snosrunner.AggregatorProgramHash(), ConfigHash: snosrunner.DefaultConfigHash,
 		Settled: a.before.settled, Block: a.before.block, Root: a.before.root, BlockHash: a.before.hash,
 		Registrar: devethereum.Address(devethereum.Keys[1]), Operators: []common.Address{devethereum.Address(devethereum.Keys[2])},
 	})

@@ -10,11 +10,11 @@ import (
 	"strconv"
 	"time"
 
-	standatlantic "github.com/madara-orchestrator/orchestrator/scripts/standin/atlantic"
-	standsharp "github.com/madara-orchestrator/orchestrator/scripts/standin/sharp"
 	"github.com/madara-orchestrator/orchestrator/shared/client/atlantic"
 	"github.com/madara-orchestrator/orchestrator/shared/config"
 	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
+	fakeatlantic "github.com/madara-orchestrator/orchestrator/shared/dev/fake/atlantic"
+	fakesharp "github.com/madara-orchestrator/orchestrator/shared/dev/fake/sharp"
 )
 
 // options are what the user may choose. Zero values mean the embedded default.
@@ -35,8 +35,8 @@ type options struct {
 	timeout   time.Duration
 	verbose   bool
 
-	atlantic func(*standatlantic.Config, *atlantic.Config) // tests: what the stand-in is to do, and how it is asked
-	sharp    func(*standsharp.Config)
+	atlantic func(*fakeatlantic.Config, *atlantic.Config) // tests: what the stand-in is to do, and how it is asked
+	sharp    func(*fakesharp.Config)
 	started  func(any) // tests: the stand-in
 
 	mongo, redis, aws, ethereum, ethereumKey, starknet string // URLs of real parts

@@ -10,8 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/madara-orchestrator/orchestrator/scripts/emulator"
-	"github.com/madara-orchestrator/orchestrator/scripts/platform"
 	"github.com/madara-orchestrator/orchestrator/shared/client/eventbridge"
 	"github.com/madara-orchestrator/orchestrator/shared/client/memory"
 	"github.com/madara-orchestrator/orchestrator/shared/client/mongodb"
@@ -22,6 +20,8 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/cache"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/queue"
+	devcloud "github.com/madara-orchestrator/orchestrator/shared/dev/cloud"
+	devlambda "github.com/madara-orchestrator/orchestrator/shared/dev/lambda"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
 	"github.com/madara-orchestrator/orchestrator/shared/setup"
 )
@@ -99,8 +99,8 @@ func (p *ports) aws(ctx context.Context, o options) error {
 		return nil
 	}
 	name := runName()
-	cfg := emulator.Config(o.aws)
-	s, err := emulator.Provision(ctx, cfg, emulator.Options{Chain: name, Layer: o.layer})
+	cfg := devcloud.Config(o.aws)
+	s, err := devcloud.Provision(ctx, cfg, devcloud.Options{Chain: name, Layer: o.layer})
 	if err != nil {
 		return fmt.Errorf("-aws: %w", err)
 	}
@@ -130,8 +130,8 @@ func (p *ports) redis(ctx context.Context, o options) error {
 }
 
 // newPlatform maps queues and schedules to the functions as resource declares them.
-func newPlatform(o options, core setup.Core, qs queue.Queue, fs map[string]platform.Function, log *slog.Logger) *platform.Platform {
-	p := &platform.Platform{
+func newPlatform(o options, core setup.Core, qs queue.Queue, fs map[string]devlambda.Function, log *slog.Logger) *devlambda.Platform {
+	p := &devlambda.Platform{
 		Queues: qs, Functions: fs, Timeouts: map[string]time.Duration{}, Trigger: resource.FnTrigger,
 		LongPoll: 5 * time.Second, Log: log,
 	}
@@ -140,14 +140,14 @@ func newPlatform(o options, core setup.Core, qs queue.Queue, fs map[string]platf
 	}
 	for _, q := range resource.Queues() {
 		if slices.Contains(q.Layers, o.layer) {
-			p.Mappings = append(p.Mappings, platform.Mapping{
+			p.Mappings = append(p.Mappings, devlambda.Mapping{
 				Queue: name(core, q.Name), Function: q.Function, BatchSize: q.BatchSize, MaxConcurrency: q.MaxConcurrency,
 			})
 		}
 	}
 	for _, s := range resource.Schedules() {
 		if slices.Contains(s.Layers, o.layer) {
-			p.Ticks = append(p.Ticks, platform.Tick{Worker: s.Worker, Every: max(s.Every/(4*pace), 250*time.Millisecond)})
+			p.Ticks = append(p.Ticks, devlambda.Tick{Worker: s.Worker, Every: max(s.Every/(4*pace), 250*time.Millisecond)})
 		}
 	}
 	return p
@@ -161,7 +161,7 @@ func name(core setup.Core, queue string) string {
 }
 
 // invoke runs a job type's function with one message, as the trigger function does by the Lambda API.
-func invoke(p *platform.Platform) func(ctx context.Context, t job.Type, body string) error {
+func invoke(p *devlambda.Platform) func(ctx context.Context, t job.Type, body string) error {
 	return func(ctx context.Context, t job.Type, body string) error {
 		return p.InvokeMessage(ctx, resource.FunctionOf(t), body)
 	}

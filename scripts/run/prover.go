@@ -5,17 +5,17 @@ import (
 	"log/slog"
 	"time"
 
-	standatlantic "github.com/madara-orchestrator/orchestrator/scripts/standin/atlantic"
-	"github.com/madara-orchestrator/orchestrator/scripts/standin/proving"
-	standsharp "github.com/madara-orchestrator/orchestrator/scripts/standin/sharp"
 	"github.com/madara-orchestrator/orchestrator/shared/client/atlantic"
 	"github.com/madara-orchestrator/orchestrator/shared/client/mockprover"
 	"github.com/madara-orchestrator/orchestrator/shared/client/sharp"
-	"github.com/madara-orchestrator/orchestrator/shared/controller/route"
+	apicontroller "github.com/madara-orchestrator/orchestrator/shared/controller/api"
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/proof"
 	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
+	fakeatlantic "github.com/madara-orchestrator/orchestrator/shared/dev/fake/atlantic"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/fake/proving"
+	fakesharp "github.com/madara-orchestrator/orchestrator/shared/dev/fake/sharp"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud/provers"
 )
 
@@ -28,8 +28,8 @@ const hookSecret = "hook-of-this-run"
 // proverService is the prover of a run and what came with it.
 type proverService struct {
 	proof.Prover
-	hook       route.ProverHook // nil: it sends no webhooks
-	violations func() []string  // requests that were not as documented
+	hook       apicontroller.ProverHook // nil: it sends no webhooks
+	violations func() []string          // requests that were not as documented
 	about      string
 	close      func()
 }
@@ -53,7 +53,7 @@ func startProver(o options, a *appChain, l *settlementLayer, log *slog.Logger) (
 
 func startAtlantic(o options, world *proving.World, log *slog.Logger) (*proverService, error) {
 	key := job.NewID()
-	s := standatlantic.Config{APIKey: key, ProofTime: proofTime}
+	s := fakeatlantic.Config{APIKey: key, ProofTime: proofTime}
 	if o.api != "" {
 		s.Webhook = "http://" + o.api + "/hooks/atlantic/" + hookSecret
 	}
@@ -62,7 +62,7 @@ func startAtlantic(o options, world *proving.World, log *slog.Logger) (*proverSe
 	if o.atlantic != nil {
 		o.atlantic(&s, &c)
 	}
-	server, err := standatlantic.Start(s)
+	server, err := fakeatlantic.Start(s)
 	if err != nil {
 		return nil, fmt.Errorf("start Atlantic's stand-in: %w", err)
 	}
@@ -85,11 +85,11 @@ func startAtlantic(o options, world *proving.World, log *slog.Logger) (*proverSe
 }
 
 func startSharp(o options, world *proving.World, facts proof.FactChecker, log *slog.Logger) (*proverService, error) {
-	s := world.Sharp(standsharp.Config{CustomerID: chainName, TLS: true, ProofTime: proofTime, Validate: true})
+	s := world.Sharp(fakesharp.Config{CustomerID: chainName, TLS: true, ProofTime: proofTime, Validate: true})
 	if o.sharp != nil {
 		o.sharp(&s)
 	}
-	server, err := standsharp.Start(s)
+	server, err := fakesharp.Start(s)
 	if err != nil {
 		return nil, fmt.Errorf("start SHARP's stand-in: %w", err)
 	}

@@ -10,10 +10,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/madara-orchestrator/orchestrator/scripts/standin"
-	standatlantic "github.com/madara-orchestrator/orchestrator/scripts/standin/atlantic"
-	standsharp "github.com/madara-orchestrator/orchestrator/scripts/standin/sharp"
 	"github.com/madara-orchestrator/orchestrator/shared/client/atlantic"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/fake"
+	fakeatlantic "github.com/madara-orchestrator/orchestrator/shared/dev/fake/atlantic"
+	fakesharp "github.com/madara-orchestrator/orchestrator/shared/dev/fake/sharp"
 )
 
 func TestProversSettle(t *testing.T) {
@@ -40,8 +40,8 @@ type trouble struct {
 
 // world is what a case looks at in the end.
 type world struct {
-	atlantic *standatlantic.Server
-	sharp    *standsharp.Server
+	atlantic *fakeatlantic.Server
+	sharp    *fakesharp.Server
 	hits     atomic.Int32
 }
 
@@ -53,12 +53,12 @@ func (w *world) started() (taken, aggregations int) {
 }
 
 // strike lets faults happen from the start.
-func strike(ss ...standin.Strike) func(*options, *world) {
+func strike(ss ...fake.Strike) func(*options, *world) {
 	return func(o *options, w *world) {
 		o.started = func(server any) {
 			w.remember(server)
 			for _, s := range ss {
-				server.(interface{ Inject(standin.Strike) }).Inject(s)
+				server.(interface{ Inject(fake.Strike) }).Inject(s)
 			}
 		}
 	}
@@ -66,9 +66,9 @@ func strike(ss ...standin.Strike) func(*options, *world) {
 
 func (w *world) remember(server any) {
 	switch s := server.(type) {
-	case *standatlantic.Server:
+	case *fakeatlantic.Server:
 		w.atlantic = s
-	case *standsharp.Server:
+	case *fakesharp.Server:
 		w.sharp = s
 	}
 }
@@ -85,36 +85,36 @@ func refuse(w *world, n int32, of func() bool) string {
 func TestProversInTrouble(t *testing.T) {
 	for name, tt := range map[string]trouble{
 		"atlantic loses its answers": {"atlantic", true, settledLine, 2, strike(
-			standin.Strike{Fault: standin.LostResponse, Op: "POST /atlantic-query", Times: 2},
-			standin.Strike{Fault: standin.LostResponse, Op: "POST /buckets", Times: 1},
-			standin.Strike{Fault: standin.LostResponse, Op: "POST /buckets/close", Times: 1})},
+			fake.Strike{Fault: fake.LostResponse, Op: "POST /atlantic-query", Times: 2},
+			fake.Strike{Fault: fake.LostResponse, Op: "POST /buckets", Times: 1},
+			fake.Strike{Fault: fake.LostResponse, Op: "POST /buckets/close", Times: 1})},
 		"sharp loses its answers": {"sharp", true, settledLine, 3, strike(
-			standin.Strike{Fault: standin.LostResponse, Op: "POST /add_job", Times: 2},
-			standin.Strike{Fault: standin.LostResponse, Op: "POST /add_applicative_job", Times: 1})},
-		"atlantic is full": {"atlantic", true, settledLine, 2, strike(standin.Strike{Fault: standin.RateLimited, Times: 8})},
-		"sharp is full":    {"sharp", true, settledLine, 3, strike(standin.Strike{Fault: standin.RateLimited, Times: 8})},
+			fake.Strike{Fault: fake.LostResponse, Op: "POST /add_job", Times: 2},
+			fake.Strike{Fault: fake.LostResponse, Op: "POST /add_applicative_job", Times: 1})},
+		"atlantic is full": {"atlantic", true, settledLine, 2, strike(fake.Strike{Fault: fake.RateLimited, Times: 8})},
+		"sharp is full":    {"sharp", true, settledLine, 3, strike(fake.Strike{Fault: fake.RateLimited, Times: 8})},
 		"atlantic talks nonsense": {"atlantic", true, settledLine, 2, strike(
-			standin.Strike{Fault: standin.Garbage, Times: 3}, standin.Strike{Fault: standin.CutResponse, Times: 3}, standin.Strike{Fault: standin.BadGateway, Times: 3})},
+			fake.Strike{Fault: fake.Garbage, Times: 3}, fake.Strike{Fault: fake.CutResponse, Times: 3}, fake.Strike{Fault: fake.BadGateway, Times: 3})},
 		"a proof fails at sharp": {"sharp", false, "CONSTRAINTS_NOT_SATISFIED", 0, func(o *options, w *world) {
-			o.sharp = func(c *standsharp.Config) {
-				c.Verdict = func(p standsharp.Proven) string { return refuse(w, 100, func() bool { return !p.Applicative }) }
+			o.sharp = func(c *fakesharp.Config) {
+				c.Verdict = func(p fakesharp.Proven) string { return refuse(w, 100, func() bool { return !p.Applicative }) }
 			}
 		}},
 		"a proof fails at atlantic": {"atlantic", false, "CONSTRAINTS_NOT_SATISFIED", 0, func(o *options, w *world) {
-			o.atlantic = func(s *standatlantic.Config, _ *atlantic.Config) {
-				s.Verdict = func(p standatlantic.Proven) string { return refuse(w, 100, func() bool { return !p.Aggregator }) }
+			o.atlantic = func(s *fakeatlantic.Config, _ *atlantic.Config) {
+				s.Verdict = func(p fakeatlantic.Proven) string { return refuse(w, 100, func() bool { return !p.Aggregator }) }
 			}
 		}},
 		"an aggregation fails at atlantic": {"atlantic", false, "CONSTRAINTS_NOT_SATISFIED", 2, func(o *options, w *world) {
-			o.atlantic = func(s *standatlantic.Config, _ *atlantic.Config) {
-				s.Verdict = func(p standatlantic.Proven) string { return refuse(w, 100, func() bool { return p.Aggregator }) }
+			o.atlantic = func(s *fakeatlantic.Config, _ *atlantic.Config) {
+				s.Verdict = func(p fakeatlantic.Proven) string { return refuse(w, 100, func() bool { return p.Aggregator }) }
 			}
 		}},
 		"atlantic's results expire": {"atlantic", false, "keeps the result no more", 2, func(o *options, w *world) {
-			o.atlantic = func(s *standatlantic.Config, c *atlantic.Config) {
+			o.atlantic = func(s *fakeatlantic.Config, c *atlantic.Config) {
 				c.ArtifactGrace = time.Nanosecond
 				register := s.OnProven
-				s.OnProven = func(ctx context.Context, p standatlantic.Proven) error {
+				s.OnProven = func(ctx context.Context, p fakeatlantic.Proven) error {
 					if p.Aggregator {
 						w.atlantic.Expire("bucket:" + p.Bucket)
 					}
@@ -123,9 +123,9 @@ func TestProversInTrouble(t *testing.T) {
 			}
 		}},
 		"atlantic's PIE is corrupt": {"atlantic", false, "corrupt", 2, func(o *options, _ *world) {
-			o.atlantic = func(s *standatlantic.Config, _ *atlantic.Config) {
+			o.atlantic = func(s *fakeatlantic.Config, _ *atlantic.Config) {
 				aggregate := s.Aggregate
-				s.Aggregate = func(ctx context.Context, b standatlantic.Bucket) (standatlantic.Aggregated, error) {
+				s.Aggregate = func(ctx context.Context, b fakeatlantic.Bucket) (fakeatlantic.Aggregated, error) {
 					a, err := aggregate(ctx, b)
 					a.PIE = bytes.Repeat([]byte("PK"), 500)
 					return a, err

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/madara-orchestrator/orchestrator/scripts/testenv"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/tools"
 	"github.com/madara-orchestrator/orchestrator/shared/starknet/starknettest"
 )
 
@@ -47,8 +47,8 @@ func TestSettles(t *testing.T) {
 // The same on real parts, in this process.
 func TestRealParts(t *testing.T) {
 	t.Parallel()
-	try(t, settledLine, "-blocks", "6", "-mongo", testenv.Mongod(t), "-redis", testenv.Redis(t), "-aws", testenv.Moto(t),
-		"-ethereum", testenv.Anvil(t, "--block-time", "1"), "-timeout", "3m")
+	try(t, settledLine, "-blocks", "6", "-mongo", tools.Mongod(t), "-redis", tools.Redis(t), "-aws", tools.Moto(t),
+		"-ethereum", tools.Anvil(t, "--block-time", "1"), "-timeout", "3m")
 }
 
 func TestDryRunSendsNothing(t *testing.T) {

@@ -7,15 +7,15 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/madara-orchestrator/orchestrator/scripts/emulator"
-	"github.com/madara-orchestrator/orchestrator/scripts/standin/awsbatch"
 	"github.com/madara-orchestrator/orchestrator/shared/client/snosrunner/batchrunner"
-	"github.com/madara-orchestrator/orchestrator/shared/client/snosrunner/dev"
 	"github.com/madara-orchestrator/orchestrator/shared/client/snosrunner/grpcrunner"
 	"github.com/madara-orchestrator/orchestrator/shared/client/snosrunner/httprunner"
 	"github.com/madara-orchestrator/orchestrator/shared/config"
 	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
 	"github.com/madara-orchestrator/orchestrator/shared/core/snos"
+	devcloud "github.com/madara-orchestrator/orchestrator/shared/dev/cloud"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/fake/awsbatch"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/snosrunner"
 	"github.com/madara-orchestrator/orchestrator/shared/setup"
 )
 
@@ -24,7 +24,7 @@ const devRunner = "dev"
 
 // newRunner is the development runner: in this process, or behind a server of its own that a real client asks.
 func newRunner(ctx context.Context, o options, core setup.Core, a *appChain) (snos.Runner, error) {
-	r, err := dev.New(dev.Options{Source: a.source, Artifacts: core.Artifacts, Calldata: o.layer == schedule.L3, LayoutBridge: o.layoutBridge()})
+	r, err := snosrunner.New(snosrunner.Options{Source: a.source, Artifacts: core.Artifacts, Calldata: o.layer == schedule.L3, LayoutBridge: o.layoutBridge()})
 	if err != nil || o.snos == devRunner {
 		return r, err
 	}
@@ -55,5 +55,5 @@ func batchRunner(ctx context.Context, r snos.Runner) (snos.Runner, error) {
 		return nil, err
 	}
 	context.AfterFunc(ctx, func() { _ = srv.Close() })
-	return batchrunner.New(emulator.Config(srv.URL()), batchrunner.Config{Queue: name, Definition: name, Chain: "run"}), nil
+	return batchrunner.New(devcloud.Config(srv.URL()), batchrunner.Config{Queue: name, Definition: name, Chain: "run"}), nil
 }

@@ -14,13 +14,13 @@ import (
 
 	"golang.org/x/term"
 
-	"github.com/madara-orchestrator/orchestrator/scripts/platform"
-	"github.com/madara-orchestrator/orchestrator/shared/controller/route"
+	apicontroller "github.com/madara-orchestrator/orchestrator/shared/controller/api"
 	"github.com/madara-orchestrator/orchestrator/shared/core/alert"
 	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/proof"
 	"github.com/madara-orchestrator/orchestrator/shared/core/queue"
+	devlambda "github.com/madara-orchestrator/orchestrator/shared/dev/lambda"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
 	"github.com/madara-orchestrator/orchestrator/shared/setup"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/protocol"
@@ -105,7 +105,7 @@ func settle(ctx context.Context, o options, stdout, stderr io.Writer) (err error
 }
 
 // serveAPI serves the API function's handler, with the routes that change something: it listens on loopback only.
-func serveAPI(ctx context.Context, o options, core setup.Core, a *appChain, l *settlementLayer, hook route.ProverHook, note func(string, ...any)) error {
+func serveAPI(ctx context.Context, o options, core setup.Core, a *appChain, l *settlementLayer, hook apicontroller.ProverHook, note func(string, ...any)) error {
 	if o.api == "" {
 		return nil
 	}
@@ -143,23 +143,23 @@ func (l *loud) Notify(ctx context.Context, a alert.Alert) error {
 }
 
 // deploy puts the functions together and onto the platform.
-func deploy(ctx context.Context, o options, core setup.Core, qs queue.Queue, a *appChain, l *settlementLayer, prover proof.Prover, log *slog.Logger) (*platform.Platform, error) {
+func deploy(ctx context.Context, o options, core setup.Core, qs queue.Queue, a *appChain, l *settlementLayer, prover proof.Prover, log *slog.Logger) (*devlambda.Platform, error) {
 	runner, err := newRunner(ctx, o, core, a)
 	if err != nil {
 		return nil, err
 	}
 	limits := batch.DefaultLimits()
 	limits.Blocks, limits.SnosBlocks, limits.HasMaxBlock, limits.MaxBlock = o.perBatch, o.perSnos, true, a.last
-	fs := map[string]platform.Function{}
+	fs := map[string]devlambda.Function{}
 	p := newPlatform(o, core, qs, fs, log)
-	fs[resource.FnSnosRun] = platform.InProcess(core.SnosRun(runner).Handle)
-	fs[resource.FnProofCreation] = platform.InProcess(core.ProofCreation(prover).Handle)
-	fs[resource.FnProofRegistration] = platform.InProcess(core.ProofRegistration(prover).Handle)
-	fs[resource.FnAggregator] = platform.InProcess(core.Aggregator(prover, runner).Handle)
-	fs[resource.FnDataSubmission] = platform.InProcess(core.DataSubmission(l.da, l.wallet).Handle)
-	fs[resource.FnStateTransition] = platform.InProcess(core.StateTransition(l.contract, l.wallet, l.codec).Handle)
-	fs[resource.FnJobFailure] = platform.InProcess(core.DeadLetters().Handle)
-	fs[resource.FnTrigger] = platform.InProcess(core.TriggerFunction(setup.Trigger{
+	fs[resource.FnSnosRun] = devlambda.InProcess(core.SnosRun(runner).Handle)
+	fs[resource.FnProofCreation] = devlambda.InProcess(core.ProofCreation(prover).Handle)
+	fs[resource.FnProofRegistration] = devlambda.InProcess(core.ProofRegistration(prover).Handle)
+	fs[resource.FnAggregator] = devlambda.InProcess(core.Aggregator(prover, runner).Handle)
+	fs[resource.FnDataSubmission] = devlambda.InProcess(core.DataSubmission(l.da, l.wallet).Handle)
+	fs[resource.FnStateTransition] = devlambda.InProcess(core.StateTransition(l.contract, l.wallet, l.codec).Handle)
+	fs[resource.FnJobFailure] = devlambda.InProcess(core.DeadLetters().Handle)
+	fs[resource.FnTrigger] = devlambda.InProcess(core.TriggerFunction(setup.Trigger{
 		Source: a.source, Prover: prover, NewSizer: protocol.NewSizer, SupportsVersion: statediff.Supports, Limits: limits,
 		FirstBlock: a.first, FirstBatch: 1, Window: 50, Invoke: invoke(p), ReconcileGrace: time.Second,
 	}).Handle)
@@ -201,7 +201,7 @@ func finished(ctx context.Context, o options, core setup.Core, a *appChain, l *s
 }
 
 // report prints what happened.
-func report(ctx context.Context, o options, core setup.Core, a *appChain, l *settlementLayer, p *platform.Platform, w io.Writer, began time.Time, ok bool) error {
+func report(ctx context.Context, o options, core setup.Core, a *appChain, l *settlementLayer, p *devlambda.Platform, w io.Writer, began time.Time, ok bool) error {
 	fmt.Fprintln(w)
 	rs, err := rows(ctx, core.Batches, o.layer)
 	if err != nil {

@@ -5,11 +5,11 @@ import (
 	"math/big"
 	"time"
 
-	"github.com/madara-orchestrator/orchestrator/scripts/standin/starknetl2"
-	"github.com/madara-orchestrator/orchestrator/shared/client/snosrunner/dev"
-	l2 "github.com/madara-orchestrator/orchestrator/shared/client/starknet/settle"
+	l2 "github.com/madara-orchestrator/orchestrator/shared/client/starknet"
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
+	fakestarknet "github.com/madara-orchestrator/orchestrator/shared/dev/fake/starknet"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/snosrunner"
 	"github.com/madara-orchestrator/orchestrator/shared/setup"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/protocol"
 	"github.com/madara-orchestrator/orchestrator/shared/starknet/output"
@@ -46,10 +46,10 @@ func starknetFact(run *pie.PIE) (string, error) {
 
 // startStarknet starts the stand-in of Starknet with the contracts on it.
 func startStarknet(o options, a *appChain) (*settlementLayer, error) {
-	config := starknetl2.Options{BlockInterval: blockTime, L1Lag: l1Lag, Registrar: starknetRegistrar, Core: starknetl2.Core{
+	config := fakestarknet.Options{BlockInterval: blockTime, L1Lag: l1Lag, Registrar: starknetRegistrar, Core: fakestarknet.Core{
 		Owner: starknetOperator, Operators: []felt.Felt{starknetOperator}, Settled: a.before.settled, Block: a.before.block,
-		Root: a.before.root, BlockHash: a.before.hash, Bootloader: pie.BootloaderHash(), Config: dev.DefaultConfigHash,
-		Snos: dev.OSProgramHash(), LayoutBridge: layoutBridgeHash, Messages: a.messages,
+		Root: a.before.root, BlockHash: a.before.hash, Bootloader: pie.BootloaderHash(), Config: snosrunner.DefaultConfigHash,
+		Snos: snosrunner.OSProgramHash(), LayoutBridge: layoutBridgeHash, Messages: a.messages,
 	}}
 	signers := map[felt.Felt]*l2.KeySigner{}
 	for _, account := range []felt.Felt{starknetOperator, starknetRegistrar} {
@@ -60,11 +60,11 @@ func startStarknet(o options, a *appChain) (*settlementLayer, error) {
 		if signers[account], err = l2.NewKeySigner(key); err != nil {
 			return nil, err
 		}
-		config.Accounts = append(config.Accounts, starknetl2.Account{
+		config.Accounts = append(config.Accounts, fakestarknet.Account{
 			Address: account, PublicKey: signers[account].PublicKey(), Balance: new(big.Int).Mul(big.NewInt(1000), big.NewInt(1e18)),
 		})
 	}
-	server, err := starknetl2.Start(config)
+	server, err := fakestarknet.Start(config)
 	if err != nil {
 		return nil, fmt.Errorf("start Starknet's stand-in: %w", err)
 	}
@@ -80,7 +80,7 @@ func startStarknet(o options, a *appChain) (*settlementLayer, error) {
 }
 
 // starknetClients are the clients of the stand-in's contracts.
-func starknetClients(server *starknetl2.Server, signers map[felt.Felt]*l2.KeySigner) (*settlementLayer, error) {
+func starknetClients(server *fakestarknet.Server, signers map[felt.Felt]*l2.KeySigner) (*settlementLayer, error) {
 	node, err := l2.Dial(server.URL(), server.ChainID())
 	if err != nil {
 		return nil, err
@@ -92,11 +92,11 @@ func starknetClients(server *starknetl2.Server, signers map[felt.Felt]*l2.KeySig
 		}
 	}
 	wallet := wallets[starknetOperator]
-	core, err := l2.NewCore(node, starknetl2.CoreAddress.String(), wallet, l2.DataArguments)
+	core, err := l2.NewCore(node, fakestarknet.CoreAddress.String(), wallet, l2.DataArguments)
 	if err != nil {
 		return nil, err
 	}
-	facts, err := l2.NewFacts(node, starknetl2.RegistryAddress.String())
+	facts, err := l2.NewFacts(node, fakestarknet.RegistryAddress.String())
 	if err != nil {
 		return nil, err
 	}
@@ -109,7 +109,7 @@ func starknetClients(server *starknetl2.Server, signers map[felt.Felt]*l2.KeySig
 	return &settlementLayer{
 		contract: core, wallet: setup.Wallet{Chain: wallet, Name: "starknet/" + starknetOperator.String(), Policy: policy}, da: layer,
 		registry: l2.NewRegistrar(facts, wallets[starknetRegistrar]), facts: facts, codec: protocol.StarknetCodec(), unit: "gfri",
-		about: fmt.Sprintf("Starknet's stand-in at %s: core contract %s, fact registry %s", server.URL(), starknetl2.CoreAddress, starknetl2.RegistryAddress),
+		about: fmt.Sprintf("Starknet's stand-in at %s: core contract %s, fact registry %s", server.URL(), fakestarknet.CoreAddress, fakestarknet.RegistryAddress),
 		close: func() { _ = server.Close() },
 	}, nil
 }

@@ -13,13 +13,13 @@ import (
 	"testing"
 	"time"
 
-	devstarknet "github.com/madara-orchestrator/orchestrator/scripts/devchain/starknet"
+	"github.com/madara-orchestrator/orchestrator/shared/client/appchain"
 	"github.com/madara-orchestrator/orchestrator/shared/client/memory"
 	"github.com/madara-orchestrator/orchestrator/shared/client/snosrunner/contract"
-	"github.com/madara-orchestrator/orchestrator/shared/client/snosrunner/dev"
-	"github.com/madara-orchestrator/orchestrator/shared/client/starknet"
 	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
 	"github.com/madara-orchestrator/orchestrator/shared/core/snos"
+	devappchain "github.com/madara-orchestrator/orchestrator/shared/dev/appchain"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/snosrunner"
 )
 
 // programVariables tell the test binary, as an operator's program, what to do.
@@ -73,19 +73,19 @@ func program(act string) int {
 }
 
 // made are the files of a run of the development runner, in a folder, and the store that it wrote.
-func made(t *testing.T, o dev.Options, task snos.Task) (string, *memory.Artifacts) {
+func made(t *testing.T, o snosrunner.Options, task snos.Task) (string, *memory.Artifacts) {
 	t.Helper()
-	chain, err := devstarknet.Start(devstarknet.Options{Seed: 5, Blocks: 6})
+	chain, err := devappchain.Start(devappchain.Options{Seed: 5, Blocks: 6})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = chain.Close() })
-	if o.Source, err = starknet.New(starknet.Config{URL: chain.URL(), GatewayURL: chain.GatewayURL()}, starknet.Deps{}); err != nil {
+	if o.Source, err = appchain.New(appchain.Config{URL: chain.URL(), GatewayURL: chain.GatewayURL()}, appchain.Deps{}); err != nil {
 		t.Fatal(err)
 	}
 	store := memory.NewArtifacts(nil)
 	o.Artifacts = store
-	r, err := dev.New(o)
+	r, err := snosrunner.New(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -146,14 +146,14 @@ func TestArtifacts(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
 		task  snos.Task
-		dev   dev.Options
+		dev   snosrunner.Options
 		layer string
 		says  string
 		cut   bool // the program leaves no DA segment
 	}{
 		"run":                    {task: run3, layer: "l2", says: "blocks 1,2,3 of http://node, l3 false, full true, 0 inputs"},
-		"l3":                     {task: calldat, dev: dev.Options{Calldata: true}, layer: "l3", says: "l3 true, full false"},
-		"l3 without its segment": {task: calldat, dev: dev.Options{Calldata: true}, layer: "l3", says: "l3 true", cut: true},
+		"l3":                     {task: calldat, dev: snosrunner.Options{Calldata: true}, layer: "l3", says: "l3 true, full false"},
+		"l3 without its segment": {task: calldat, dev: snosrunner.Options{Calldata: true}, layer: "l3", says: "l3 true", cut: true},
 		"aggregation":            {task: combine, layer: "l2", says: "1 inputs"},
 	} {
 		t.Run(name, func(t *testing.T) {

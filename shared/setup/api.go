@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/madara-orchestrator/orchestrator/shared/controller/route"
+	apicontroller "github.com/madara-orchestrator/orchestrator/shared/controller/api"
 	"github.com/madara-orchestrator/orchestrator/shared/core/settlement"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
 	"github.com/madara-orchestrator/orchestrator/shared/service/admin"
@@ -17,11 +17,11 @@ type API struct {
 	Admin    bool          // serve the routes that change something
 	Checks   []admin.Check // beside those of the core
 	// ProverHook reads the prover's webhooks; nil: it sends none.
-	ProverHook route.ProverHook
+	ProverHook apicontroller.ProverHook
 }
 
 // API is the API function's handler; it is an http.Handler too.
-func (c Core) API(a API) *route.Handler {
+func (c Core) API(a API) *apicontroller.Handler {
 	checks := []admin.Check{
 		{Name: "database", Ping: c.Jobs.Ping}, {Name: "artifacts", Ping: c.Artifacts.Ping},
 		{Name: "schedules", Ping: func(ctx context.Context) error { _, err := c.Control.Pauses(ctx); return err }},
@@ -29,7 +29,7 @@ func (c Core) API(a API) *route.Handler {
 	if p, ok := c.Queue.(interface{ Ping(context.Context) error }); ok {
 		checks = append(checks, admin.Check{Name: "queues", Ping: p.Ping})
 	}
-	return route.New(&admin.Service{
+	return apicontroller.New(&admin.Service{
 		Chain: c.Chain, Layer: c.Layer, Jobs: c.Jobs, Batches: c.Batches, Control: c.Control, Worker: c.Worker(nil), Queue: c.Queue,
 		Trigger: c.queueName(resource.TriggerQueue), Events: c.Events, Now: c.Now, Head: a.Head, Contract: a.Contract,
 		Checks: append(checks, a.Checks...), Log: c.Log,

@@ -17,22 +17,22 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/madara-orchestrator/orchestrator/scripts/emulator"
 	"github.com/madara-orchestrator/orchestrator/shared/client/ethereum"
 	"github.com/madara-orchestrator/orchestrator/shared/client/memory"
 	"github.com/madara-orchestrator/orchestrator/shared/client/s3"
 	"github.com/madara-orchestrator/orchestrator/shared/client/secrets"
 	"github.com/madara-orchestrator/orchestrator/shared/client/snosrunner/httprunner"
-	"github.com/madara-orchestrator/orchestrator/shared/client/starknet/settle"
+	"github.com/madara-orchestrator/orchestrator/shared/client/starknet"
 	"github.com/madara-orchestrator/orchestrator/shared/config"
-	"github.com/madara-orchestrator/orchestrator/shared/controller/route"
+	apicontroller "github.com/madara-orchestrator/orchestrator/shared/controller/api"
 	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
 	"github.com/madara-orchestrator/orchestrator/shared/core/da"
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/queue"
+	devcloud "github.com/madara-orchestrator/orchestrator/shared/dev/cloud"
 	"github.com/madara-orchestrator/orchestrator/shared/service/admin"
-	"github.com/madara-orchestrator/orchestrator/shared/service/worker"
+	"github.com/madara-orchestrator/orchestrator/shared/service/executor"
 	"github.com/madara-orchestrator/orchestrator/shared/starknet/pie"
 	"github.com/madara-orchestrator/orchestrator/shared/starknet/stateless"
 	"github.com/madara-orchestrator/orchestrator/shared/starknet/stone"
@@ -51,13 +51,13 @@ type limit struct {
 
 // limits are the README's table.
 var limits = []limit{
-	{"body of an order", 4 << 10, "bytes", "`controller/route` maxBody", "413: the body has more than 4096 bytes", func(t *testing.T, n int64) error {
+	{"body of an order", 4 << 10, "bytes", "`controller/api` maxBody", "413: the body has more than 4096 bytes", func(t *testing.T, n int64) error {
 		return ask(t, "POST", "/jobs/"+strings.Repeat("0", 32)+"/retry", padded("{}", n))
 	}},
-	{"body of a prover's webhook", 64 << 10, "bytes", "`controller/route` maxHookBody", "413: the body has more than 65536 bytes", func(t *testing.T, n int64) error {
+	{"body of a prover's webhook", 64 << 10, "bytes", "`controller/api` maxHookBody", "413: the body has more than 65536 bytes", func(t *testing.T, n int64) error {
 		return ask(t, "POST", "/hooks/atlantic/secret", padded("{}", n))
 	}},
-	{"path and query of a request", 4 << 10, "bytes", "`controller/route` maxURL", "414: path and query have more than 4096 bytes", func(t *testing.T, n int64) error {
+	{"path and query of a request", 4 << 10, "bytes", "`controller/api` maxURL", "414: path and query have more than 4096 bytes", func(t *testing.T, n int64) error {
 		return ask(t, "GET", "/"+strings.Repeat("x", int(n)-1), "")
 	}},
 	{"page of jobs", admin.MaxJobs, "jobs", "`service/admin` MaxJobs", "400: limit: want a number from 1 to 100", func(t *testing.T, n int64) error {
@@ -107,8 +107,8 @@ var limits = []limit{
 		_, _, err = l.Encode(t.Context(), da.Data{Words: make([]felt.Felt, n*batch.WordsPerBlob)})
 		return err
 	}},
-	{"DA segment on Starknet", settle.MaxSegment, "words", "`client/starknet/settle` MaxSegment", fmt.Sprintf("words, a transaction carries %d", settle.MaxSegment), func(t *testing.T, n int64) error {
-		l, err := settle.NewDA("0x"+strings.Repeat("1", 60), "")
+	{"DA segment on Starknet", starknet.MaxSegment, "words", "`client/starknet` MaxSegment", fmt.Sprintf("words, a transaction carries %d", starknet.MaxSegment), func(t *testing.T, n int64) error {
+		l, err := starknet.NewDA("0x"+strings.Repeat("1", 60), "")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -128,7 +128,7 @@ var limits = []limit{
 		return err
 	}},
 	{"artifact that is written once (S3)", 32 << 20, "bytes", "`client/s3` maxNew", "more than 33554432 bytes", func(t *testing.T, n int64) error {
-		return s3.New(emulator.Config(serve(t, nil)), "b", true).PutNew(t.Context(), "k", io.LimitReader(spaces{}, n))
+		return s3.New(devcloud.Config(serve(t, nil)), "b", true).PutNew(t.Context(), "k", io.LimitReader(spaces{}, n))
 	}},
 	{"answer of the SNOS runner (HTTP)", 1 << 20, "bytes", "`client/snosrunner/httprunner` maxBody", "its answer has more than 1048576 bytes", func(t *testing.T, n int64) error {
 		c, err := httprunner.New(serve(t, []byte(padded(`{}`, n))), "", 0)
@@ -184,12 +184,12 @@ func closed(why batch.Reason, full bool) error {
 func ask(t *testing.T, method, target, body string) error {
 	t.Helper()
 	jobs := memory.NewJobs(nil)
-	s := &admin.Service{Jobs: jobs, Batches: memory.NewBatches(nil), Worker: &worker.Worker{Jobs: jobs}}
+	s := &admin.Service{Jobs: jobs, Batches: memory.NewBatches(nil), Worker: &executor.Worker{Jobs: jobs}}
 	hook := func(_ context.Context, _ string, _ []byte) ([]string, error) { return nil, nil }
 	r := httptest.NewRequest(method, target, strings.NewReader(body))
 	r.Header.Set("Content-Type", "application/json")
 	w := httptest.NewRecorder()
-	route.New(s, true, hook, slog.New(slog.DiscardHandler)).ServeHTTP(w, r)
+	apicontroller.New(s, true, hook, slog.New(slog.DiscardHandler)).ServeHTTP(w, r)
 	if w.Code < 400 {
 		return nil
 	}

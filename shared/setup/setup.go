@@ -7,7 +7,7 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/madara-orchestrator/orchestrator/shared/controller/worker"
+	eventcontroller "github.com/madara-orchestrator/orchestrator/shared/controller/event"
 	"github.com/madara-orchestrator/orchestrator/shared/core/alert"
 	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
 	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
@@ -23,19 +23,19 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/snos"
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
-	"github.com/madara-orchestrator/orchestrator/shared/service/aggregation"
+	"github.com/madara-orchestrator/orchestrator/shared/service/aggregator"
 	"github.com/madara-orchestrator/orchestrator/shared/service/batching"
 	"github.com/madara-orchestrator/orchestrator/shared/service/cleanup"
+	"github.com/madara-orchestrator/orchestrator/shared/service/datasubmission"
+	"github.com/madara-orchestrator/orchestrator/shared/service/executor"
 	"github.com/madara-orchestrator/orchestrator/shared/service/lag"
-	"github.com/madara-orchestrator/orchestrator/shared/service/proving"
+	"github.com/madara-orchestrator/orchestrator/shared/service/proofcreation"
+	"github.com/madara-orchestrator/orchestrator/shared/service/proofregistration"
 	"github.com/madara-orchestrator/orchestrator/shared/service/reconcile"
-	"github.com/madara-orchestrator/orchestrator/shared/service/registration"
 	"github.com/madara-orchestrator/orchestrator/shared/service/sending"
-	"github.com/madara-orchestrator/orchestrator/shared/service/settling"
-	snosservice "github.com/madara-orchestrator/orchestrator/shared/service/snos"
-	"github.com/madara-orchestrator/orchestrator/shared/service/submission"
+	"github.com/madara-orchestrator/orchestrator/shared/service/snosrun"
+	"github.com/madara-orchestrator/orchestrator/shared/service/statetransition"
 	"github.com/madara-orchestrator/orchestrator/shared/service/triggering"
-	workerservice "github.com/madara-orchestrator/orchestrator/shared/service/worker"
 )
 
 // Core is what every function needs. All fields are required but Log, Policies (nil: the defaults), NewID and QueueName.
@@ -81,13 +81,13 @@ func (c Core) policies() map[job.Type]job.Policy {
 }
 
 // Waker wakes trigger workers.
-func (c Core) Waker() *workerservice.Waker {
-	return &workerservice.Waker{Queue: c.Queue, QueueName: c.queueName(resource.TriggerQueue), Layer: c.Layer, Log: c.Log}
+func (c Core) Waker() *executor.Waker {
+	return &executor.Waker{Queue: c.Queue, QueueName: c.queueName(resource.TriggerQueue), Layer: c.Layer, Log: c.Log}
 }
 
 // Worker serves the job types of the handlers.
-func (c Core) Worker(handlers map[job.Type]workerservice.Handler) *workerservice.Worker {
-	return &workerservice.Worker{
+func (c Core) Worker(handlers map[job.Type]executor.Handler) *executor.Worker {
+	return &executor.Worker{
 		Jobs: c.Jobs, Queue: c.Queue, Wake: c.Waker(), Alerts: c.Alerts, Events: c.Events, Control: c.Control,
 		Handlers: handlers, Policies: c.policies(), Now: c.Now, NewOwner: c.newID(), Chain: c.Chain, Log: c.Log,
 		Route: func(t job.Type, a job.Action, priority bool) string {
@@ -97,28 +97,28 @@ func (c Core) Worker(handlers map[job.Type]workerservice.Handler) *workerservice
 }
 
 // JobFunction is the handler of a job type's function.
-func (c Core) JobFunction(t job.Type, h workerservice.Handler) *worker.Jobs {
-	return &worker.Jobs{Worker: c.Worker(map[job.Type]workerservice.Handler{t: h}), Log: c.Log}
+func (c Core) JobFunction(t job.Type, h executor.Handler) *eventcontroller.Jobs {
+	return &eventcontroller.Jobs{Worker: c.Worker(map[job.Type]executor.Handler{t: h}), Log: c.Log}
 }
 
 // SnosRun is the SnosRun function's handler.
-func (c Core) SnosRun(r snos.Runner) *worker.Jobs {
-	return c.JobFunction(job.SnosRun, &snosservice.Handler{Runner: r, Artifacts: c.Artifacts})
+func (c Core) SnosRun(r snos.Runner) *eventcontroller.Jobs {
+	return c.JobFunction(job.SnosRun, &snosrun.Handler{Runner: r, Artifacts: c.Artifacts})
 }
 
 // ProofCreation is the ProofCreation function's handler.
-func (c Core) ProofCreation(p proof.Prover) *worker.Jobs {
-	return c.JobFunction(job.ProofCreation, &proving.Handler{Prover: p, Artifacts: c.Artifacts})
+func (c Core) ProofCreation(p proof.Prover) *eventcontroller.Jobs {
+	return c.JobFunction(job.ProofCreation, &proofcreation.Handler{Prover: p, Artifacts: c.Artifacts})
 }
 
 // ProofRegistration is the ProofRegistration function's handler.
-func (c Core) ProofRegistration(p proof.Prover) *worker.Jobs {
-	return c.JobFunction(job.ProofRegistration, &registration.Handler{Prover: p, Artifacts: c.Artifacts})
+func (c Core) ProofRegistration(p proof.Prover) *eventcontroller.Jobs {
+	return c.JobFunction(job.ProofRegistration, &proofregistration.Handler{Prover: p, Artifacts: c.Artifacts})
 }
 
 // Aggregator is the Aggregator function's handler.
-func (c Core) Aggregator(p proof.Prover, r snos.Runner) *worker.Jobs {
-	return c.JobFunction(job.Aggregator, &aggregation.Handler{Prover: p, Runner: r, Jobs: c.Jobs, Artifacts: c.Artifacts})
+func (c Core) Aggregator(p proof.Prover, r snos.Runner) *eventcontroller.Jobs {
+	return c.JobFunction(job.Aggregator, &aggregator.Handler{Prover: p, Runner: r, Jobs: c.Jobs, Artifacts: c.Artifacts})
 }
 
 // Wallet is what sends transactions.
@@ -137,20 +137,20 @@ func (c Core) sender(w Wallet) *sending.Sender {
 }
 
 // DataSubmission is the DataSubmission function's handler.
-func (c Core) DataSubmission(l da.Layer, w Wallet) *worker.Jobs {
-	return c.JobFunction(job.DataSubmission, &submission.Handler{Layer: l, Sender: c.sender(w), Artifacts: c.Artifacts})
+func (c Core) DataSubmission(l da.Layer, w Wallet) *eventcontroller.Jobs {
+	return c.JobFunction(job.DataSubmission, &datasubmission.Handler{Layer: l, Sender: c.sender(w), Artifacts: c.Artifacts})
 }
 
 // StateTransition is the StateTransition function's handler.
-func (c Core) StateTransition(k settlement.Contract, w Wallet, codec settling.Codec) *worker.Jobs {
-	return c.JobFunction(job.StateTransition, &settling.Handler{
+func (c Core) StateTransition(k settlement.Contract, w Wallet, codec statetransition.Codec) *eventcontroller.Jobs {
+	return c.JobFunction(job.StateTransition, &statetransition.Handler{
 		Contract: k, Sender: c.sender(w), Artifacts: c.Artifacts, Codec: codec,
 	})
 }
 
 // DeadLetters is the jobfailure function's handler.
-func (c Core) DeadLetters() *worker.DeadLetters {
-	return &worker.DeadLetters{Burier: c.Worker(nil), Log: c.Log}
+func (c Core) DeadLetters() *eventcontroller.DeadLetters {
+	return &eventcontroller.DeadLetters{Burier: c.Worker(nil), Log: c.Log}
 }
 
 // Trigger is what the trigger function needs beyond the core.
@@ -198,6 +198,6 @@ func (c Core) Triggers(t Trigger) *triggering.Triggers {
 }
 
 // TriggerFunction is the trigger function's handler.
-func (c Core) TriggerFunction(t Trigger) *worker.Triggers {
-	return &worker.Triggers{Runner: c.Triggers(t), Invoker: invoker(t.Invoke), Log: c.Log}
+func (c Core) TriggerFunction(t Trigger) *eventcontroller.Triggers {
+	return &eventcontroller.Triggers{Runner: c.Triggers(t), Invoker: invoker(t.Invoke), Log: c.Log}
 }

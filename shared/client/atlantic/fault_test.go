@@ -9,12 +9,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/madara-orchestrator/orchestrator/scripts/standin"
-	server "github.com/madara-orchestrator/orchestrator/scripts/standin/atlantic"
 	"github.com/madara-orchestrator/orchestrator/shared/client/atlantic"
 	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/proof"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/fake"
+	fakeatlantic "github.com/madara-orchestrator/orchestrator/shared/dev/fake/atlantic"
 )
 
 const (
@@ -26,22 +26,22 @@ const (
 // TestSubmit_Faults: whatever happens to the requests on their way, one call of Submit ends with one query.
 func TestSubmit_Faults(t *testing.T) {
 	t.Parallel()
-	for name, strikes := range map[string][]standin.Strike{
-		"LostResponse":       {{Fault: standin.LostResponse, Op: submission}},
-		"LostTwice":          {{Fault: standin.LostResponse, Op: submission}, {Fault: standin.Refused, Op: lookup}},
-		"CutResponse":        {{Fault: standin.CutResponse, Op: submission}},
-		"GarbageLookup":      {{Fault: standin.Garbage, Op: lookup}},
-		"GarbageAnswer":      {{Fault: standin.Garbage, Op: submission}},
-		"RefusedConnection":  {{Fault: standin.Refused, Op: submission, Times: 2}},
-		"RateLimitedStorm":   {{Fault: standin.RateLimited, Times: 5, RetryAfter: 2 * time.Second}},
-		"RateLimitedSubmits": {{Fault: standin.RateLimited, Op: submission, Times: 4}},
-		"InternalError":      {{Fault: standin.Internal, Op: submission, Times: 3}},
-		"LoadBalancer":       {{Fault: standin.BadGateway, Op: submission}, {Fault: standin.NoRoute, Op: submission}, {Fault: standin.NoRoute, Op: lookup}},
-		"Unavailable":        {{Fault: standin.Unavailable, Times: 3, RetryAfter: time.Second}},
+	for name, strikes := range map[string][]fake.Strike{
+		"LostResponse":       {{Fault: fake.LostResponse, Op: submission}},
+		"LostTwice":          {{Fault: fake.LostResponse, Op: submission}, {Fault: fake.Refused, Op: lookup}},
+		"CutResponse":        {{Fault: fake.CutResponse, Op: submission}},
+		"GarbageLookup":      {{Fault: fake.Garbage, Op: lookup}},
+		"GarbageAnswer":      {{Fault: fake.Garbage, Op: submission}},
+		"RefusedConnection":  {{Fault: fake.Refused, Op: submission, Times: 2}},
+		"RateLimitedStorm":   {{Fault: fake.RateLimited, Times: 5, RetryAfter: 2 * time.Second}},
+		"RateLimitedSubmits": {{Fault: fake.RateLimited, Op: submission, Times: 4}},
+		"InternalError":      {{Fault: fake.Internal, Op: submission, Times: 3}},
+		"LoadBalancer":       {{Fault: fake.BadGateway, Op: submission}, {Fault: fake.NoRoute, Op: submission}, {Fault: fake.NoRoute, Op: lookup}},
+		"Unavailable":        {{Fault: fake.Unavailable, Times: 3, RetryAfter: time.Second}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := start(t, server.Config{})
+			s := start(t, fakeatlantic.Config{})
 			for _, strike := range strikes {
 				s.Inject(strike)
 			}
@@ -66,14 +66,14 @@ func TestSubmit_Faults(t *testing.T) {
 // TestSubmit_GivesUp: where no answer ever comes the error is a passing one, and the next call finds the one query.
 func TestSubmit_GivesUp(t *testing.T) {
 	t.Parallel()
-	for _, f := range []standin.Fault{standin.LostResponse, standin.RateLimited, standin.Internal, standin.BadGateway, standin.CutResponse, standin.Garbage} {
+	for _, f := range []fake.Fault{fake.LostResponse, fake.RateLimited, fake.Internal, fake.BadGateway, fake.CutResponse, fake.Garbage} {
 		t.Run(string(f), func(t *testing.T) {
 			t.Parallel()
-			s := start(t, server.Config{})
+			s := start(t, fakeatlantic.Config{})
 			p, w := client(t, s)
-			s.Inject(standin.Strike{Fault: standin.LostResponse, Op: submission})
-			s.Inject(standin.Strike{Fault: f, Op: submission, Times: -1})
-			s.Inject(standin.Strike{Fault: f, Op: lookup, Times: -1})
+			s.Inject(fake.Strike{Fault: fake.LostResponse, Op: submission})
+			s.Inject(fake.Strike{Fault: f, Op: submission, Times: -1})
+			s.Inject(fake.Strike{Fault: f, Op: lookup, Times: -1})
 			_, err := p.Submit(t.Context(), child("d", zipped()))
 			if err == nil || errors.Is(err, proof.ErrRejected) || strings.Contains(err.Error(), key) {
 				t.Errorf("Submit: %v, want a passing error without the key", err)
@@ -93,7 +93,7 @@ func TestSubmit_GivesUp(t *testing.T) {
 // TestSubmit_Race: two processes submit the same request at once. Both get the one query.
 func TestSubmit_Race(t *testing.T) {
 	t.Parallel()
-	s := start(t, server.Config{})
+	s := start(t, fakeatlantic.Config{})
 	p, _ := client(t, s)
 	tasks := make(chan string, 8)
 	for range cap(tasks) {
@@ -119,7 +119,7 @@ func TestSubmit_Race(t *testing.T) {
 // TestSubmit_Refused: what Atlantic refuses for good is ErrRejected at once; what a setting or money mends is not.
 func TestSubmit_Refused(t *testing.T) {
 	t.Parallel()
-	s := start(t, server.Config{})
+	s := start(t, fakeatlantic.Config{})
 	p, w := client(t, s)
 	corrupt := child("no-zip", []byte("this is no zip"))
 	elsewhere := child("d", zipped())
@@ -169,7 +169,7 @@ func TestSubmit_Refused(t *testing.T) {
 // TestFailedProof: a failed query stays the dedup id's task, and a new dedup id is a new query.
 func TestFailedProof(t *testing.T) {
 	t.Parallel()
-	s := start(t, server.Config{})
+	s := start(t, fakeatlantic.Config{})
 	p, _ := client(t, s)
 	truncated := zipped()[:40] // begins as a zip does
 	task, err := p.Submit(t.Context(), child("d", truncated))
@@ -194,7 +194,7 @@ func TestFailedProof(t *testing.T) {
 // TestFetch_Faults: results that are late, gone, cut off or something else.
 func TestFetch_Faults(t *testing.T) {
 	t.Parallel()
-	s := start(t, server.Config{Polls: 1})
+	s := start(t, fakeatlantic.Config{Polls: 1})
 	p, _ := client(t, s)
 	task := aggregated(t, p)
 	single, err := p.Submit(t.Context(), child("single", zipped()))
@@ -209,20 +209,20 @@ func TestFetch_Faults(t *testing.T) {
 	}
 	fetch(single, proof.ProofFile, proof.ErrNotReady, "before the end")
 	s.Finish(single)
-	s.Inject(standin.Strike{Fault: standin.BadGateway, Op: "GET /store"})
-	s.Inject(standin.Strike{Fault: standin.Refused, Op: "GET /store"})
+	s.Inject(fake.Strike{Fault: fake.BadGateway, Op: "GET /store"})
+	s.Inject(fake.Strike{Fault: fake.Refused, Op: "GET /store"})
 	if b, err := content(t, p, single, proof.ProofFile); err != nil || !strings.Contains(b, single) {
 		t.Errorf("after a load balancer's fault: %.60q, %v", b, err)
 	}
-	s.Inject(standin.Strike{Fault: standin.CutResponse, Op: "GET /store"})
+	s.Inject(fake.Strike{Fault: fake.CutResponse, Op: "GET /store"})
 	fetch(single, proof.ProofFile, io.ErrUnexpectedEOF, "cut off")
 	for what, c := range map[string]string{"HTML": "<html>sorry</html>", "Empty": ""} {
-		if err := s.Corrupt(task, server.FilePIE, []byte(c)); err != nil {
+		if err := s.Corrupt(task, fakeatlantic.FilePIE, []byte(c)); err != nil {
 			t.Fatal(err)
 		}
 		fetch(task, proof.PIE, artifact.ErrCorrupt, what)
 	}
-	if err := s.Corrupt(task, server.FilePIE, zipped()); err != nil {
+	if err := s.Corrupt(task, fakeatlantic.FilePIE, zipped()); err != nil {
 		t.Fatal(err)
 	}
 	fetch(task, proof.ProgramOutput, artifact.ErrCorrupt, "output of a zip that is no PIE")
@@ -242,17 +242,17 @@ func TestFetch_Faults(t *testing.T) {
 // TestBucket_Faults: one bucket and one aggregation, whatever gets lost.
 func TestBucket_Faults(t *testing.T) {
 	t.Parallel()
-	for name, strikes := range map[string][]standin.Strike{
-		"LostCreation": {{Fault: standin.LostResponse, Op: "POST /buckets"}},
-		"LostClosing":  {{Fault: standin.LostResponse, Op: "POST /buckets/close"}},
-		"Storm": {{Fault: standin.RateLimited, Op: "POST /buckets", Times: 3, RetryAfter: time.Second},
-			{Fault: standin.RateLimited, Op: "POST /buckets/close", Times: 3}},
-		"Garbage": {{Fault: standin.Garbage, Op: "POST /buckets"}, {Fault: standin.Garbage, Op: "GET /buckets"}},
-		"Cut":     {{Fault: standin.CutResponse, Op: "POST /buckets"}, {Fault: standin.CutResponse, Op: "POST /buckets/close"}},
+	for name, strikes := range map[string][]fake.Strike{
+		"LostCreation": {{Fault: fake.LostResponse, Op: "POST /buckets"}},
+		"LostClosing":  {{Fault: fake.LostResponse, Op: "POST /buckets/close"}},
+		"Storm": {{Fault: fake.RateLimited, Op: "POST /buckets", Times: 3, RetryAfter: time.Second},
+			{Fault: fake.RateLimited, Op: "POST /buckets/close", Times: 3}},
+		"Garbage": {{Fault: fake.Garbage, Op: "POST /buckets"}, {Fault: fake.Garbage, Op: "GET /buckets"}},
+		"Cut":     {{Fault: fake.CutResponse, Op: "POST /buckets"}, {Fault: fake.CutResponse, Op: "POST /buckets/close"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := start(t, server.Config{})
+			s := start(t, fakeatlantic.Config{})
 			for _, strike := range strikes {
 				s.Inject(strike)
 			}
@@ -276,7 +276,7 @@ func TestBucket_Faults(t *testing.T) {
 
 func TestBucket_FailedChild(t *testing.T) {
 	t.Parallel()
-	s := start(t, server.Config{Polls: -1})
+	s := start(t, fakeatlantic.Config{Polls: -1})
 	p, _ := client(t, s)
 	bucket, err := p.OpenBucket(t.Context(), "b", "0.13.5")
 	if err != nil {
@@ -313,9 +313,9 @@ func second[T any](_ T, err error) error { return err }
 // TestRetryAfter: a pause that fits is waited out, one that does not is handed on to the job's scheduler.
 func TestRetryAfter(t *testing.T) {
 	t.Parallel()
-	s := start(t, server.Config{})
+	s := start(t, fakeatlantic.Config{})
 	p, w := client(t, s)
-	s.Inject(standin.Strike{Fault: standin.RateLimited, Times: 2, RetryAfter: 20 * time.Second})
+	s.Inject(fake.Strike{Fault: fake.RateLimited, Times: 2, RetryAfter: 20 * time.Second})
 	if _, err := p.Submit(t.Context(), child("d", zipped())); err != nil {
 		t.Fatal(err)
 	}
@@ -327,14 +327,14 @@ func TestRetryAfter(t *testing.T) {
 	if len(w.list()) != 2 {
 		t.Errorf("%d pauses, want 2", len(w.list()))
 	}
-	s.Inject(standin.Strike{Fault: standin.RateLimited, RetryAfter: 20 * time.Second})
+	s.Inject(fake.Strike{Fault: fake.RateLimited, RetryAfter: 20 * time.Second})
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
 	_, err := p.Submit(ctx, child("e", zipped()))
 	if job.RetryDelay(err) != 20*time.Second || errors.Is(err, proof.ErrRejected) {
 		t.Errorf("within 5 s: %v with a wish of %s, want 20 s", err, job.RetryDelay(err))
 	}
-	s.Inject(standin.Strike{Fault: standin.RateLimited, RetryAfter: time.Hour})
+	s.Inject(fake.Strike{Fault: fake.RateLimited, RetryAfter: time.Hour})
 	if _, err = p.Submit(t.Context(), child("e", zipped())); job.RetryDelay(err) != time.Hour {
 		t.Errorf("an hour: %v with a wish of %s", err, job.RetryDelay(err))
 	}

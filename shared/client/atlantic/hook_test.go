@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
-	server "github.com/madara-orchestrator/orchestrator/scripts/standin/atlantic"
 	"github.com/madara-orchestrator/orchestrator/shared/client/atlantic"
+	fakeatlantic "github.com/madara-orchestrator/orchestrator/shared/dev/fake/atlantic"
 )
 
 func TestParseHook(t *testing.T) {
@@ -52,7 +52,7 @@ func TestHook(t *testing.T) {
 		bodies <- b
 	}))
 	t.Cleanup(hook.Close)
-	s := start(t, server.Config{ProofTime: time.Millisecond, Webhook: hook.URL})
+	s := start(t, fakeatlantic.Config{ProofTime: time.Millisecond, Webhook: hook.URL})
 	p, _ := client(t, s)
 	bucket, err := p.OpenBucket(t.Context(), "b", "0.13.5")
 	if err != nil {

@@ -5,15 +5,15 @@ import (
 	"context"
 	"testing"
 
-	standin "github.com/madara-orchestrator/orchestrator/scripts/standin/atlantic"
 	"github.com/madara-orchestrator/orchestrator/shared/client/atlantic"
 	"github.com/madara-orchestrator/orchestrator/shared/core/proof"
 	"github.com/madara-orchestrator/orchestrator/shared/core/proof/prooftest"
+	fakeatlantic "github.com/madara-orchestrator/orchestrator/shared/dev/fake/atlantic"
 )
 
 func TestProver_Conformance(t *testing.T) {
 	t.Parallel()
-	for name, c := range map[string]standin.Config{
+	for name, c := range map[string]fakeatlantic.Config{
 		"IndexFrom0": {Polls: 2}, "IndexFrom1": {Polls: 2, IndexBase: 1}, "WithoutListing": {Polls: 1, NoListing: true},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -22,7 +22,7 @@ func TestProver_Conformance(t *testing.T) {
 				s := start(t, c)
 				p, _ := client(t, s, func(a *atlantic.Config) {
 					a.IndexBase = c.IndexBase
-					a.OutputFile = standin.FileOutput // the stand-in's PIE is none
+					a.OutputFile = fakeatlantic.FileOutput // the stand-in's PIE is none
 				})
 				t.Cleanup(func() { documented(t, s) })
 				service := prooftest.Service{
@@ -78,7 +78,7 @@ func TestSubmit_Shape(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := start(t, standin.Config{})
+			s := start(t, fakeatlantic.Config{})
 			change := c.change
 			if change == nil {
 				change = func(*atlantic.Config) {}
@@ -113,8 +113,8 @@ func TestSubmit_Shape(t *testing.T) {
 // TestBucket_Shape holds a bucket's requests against the documentation.
 func TestBucket_Shape(t *testing.T) {
 	t.Parallel()
-	var seen standin.Bucket
-	s := start(t, standin.Config{IndexBase: 1, Aggregate: nil})
+	var seen fakeatlantic.Bucket
+	s := start(t, fakeatlantic.Config{IndexBase: 1, Aggregate: nil})
 	p, _ := client(t, s, func(c *atlantic.Config) {
 		c.IndexBase, c.NodeWidth = 1, 4
 		c.Aggregator = atlantic.AggregatorParams{ChainID: "SN_SEPOLIA", FeeToken: "0x4718", PublicKeys: []string{"0x1", "0x2"}}
@@ -152,10 +152,10 @@ func TestBucket_Shape(t *testing.T) {
 func TestFetch_Artifacts(t *testing.T) {
 	t.Parallel()
 	da, output := `["0xda"]`, `["0x7"]`
-	s := start(t, standin.Config{Aggregate: func(_ context.Context, b standin.Bucket) (standin.Aggregated, error) {
-		return standin.Aggregated{PIE: zipped(), DASegment: []byte("\n " + da), Output: []byte(output)}, nil
+	s := start(t, fakeatlantic.Config{Aggregate: func(_ context.Context, b fakeatlantic.Bucket) (fakeatlantic.Aggregated, error) {
+		return fakeatlantic.Aggregated{PIE: zipped(), DASegment: []byte("\n " + da), Output: []byte(output)}, nil
 	}})
-	p, _ := client(t, s, func(c *atlantic.Config) { c.OutputFile = standin.FileOutput })
+	p, _ := client(t, s, func(c *atlantic.Config) { c.OutputFile = fakeatlantic.FileOutput })
 	task := aggregated(t, p)
 	for a, want := range map[proof.Artifact]string{proof.PIE: string(zipped()), proof.DASegment: da, proof.ProgramOutput: output} {
 		if got, err := content(t, p, task, a); err != nil || got != want {

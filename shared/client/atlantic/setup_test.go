@@ -9,19 +9,19 @@ import (
 	"testing"
 	"time"
 
-	standin "github.com/madara-orchestrator/orchestrator/scripts/standin/atlantic"
 	"github.com/madara-orchestrator/orchestrator/shared/client/atlantic"
 	"github.com/madara-orchestrator/orchestrator/shared/core/proof"
 	"github.com/madara-orchestrator/orchestrator/shared/core/proof/prooftest"
+	fakeatlantic "github.com/madara-orchestrator/orchestrator/shared/dev/fake/atlantic"
 )
 
 const key = "hunter2-the-api-key"
 
 // start starts a stand-in.
-func start(t *testing.T, c standin.Config) *standin.Server {
+func start(t *testing.T, c fakeatlantic.Config) *fakeatlantic.Server {
 	t.Helper()
 	c.APIKey = key
-	s, err := standin.Start(c)
+	s, err := fakeatlantic.Start(c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,14 +52,14 @@ func (p *pauses) list() []time.Duration {
 	return append([]time.Duration(nil), p.all...)
 }
 
-func config(s *standin.Server) atlantic.Config {
+func config(s *fakeatlantic.Server) atlantic.Config {
 	return atlantic.Config{
 		URL: s.URL(), ArtifactsURL: s.ArtifactsURL(), APIKey: key, Network: atlantic.Testnet, Settlement: atlantic.Ethereum,
 	}
 }
 
 // client is a client of a stand-in that does not wait between attempts.
-func client(t *testing.T, s *standin.Server, change ...func(*atlantic.Config)) (*atlantic.Prover, *pauses) {
+func client(t *testing.T, s *fakeatlantic.Server, change ...func(*atlantic.Config)) (*atlantic.Prover, *pauses) {
 	t.Helper()
 	c, w := config(s), &pauses{}
 	for _, f := range change {
@@ -97,7 +97,7 @@ func child(dedup string, input []byte) proof.Request {
 	}
 }
 
-func documented(t *testing.T, s *standin.Server) {
+func documented(t *testing.T, s *fakeatlantic.Server) {
 	t.Helper()
 	for _, v := range s.Violations() {
 		t.Errorf("not as documented: %s", v)

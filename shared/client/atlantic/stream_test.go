@@ -14,11 +14,11 @@ import (
 	"strings"
 	"testing"
 
-	server "github.com/madara-orchestrator/orchestrator/scripts/standin/atlantic"
 	"github.com/madara-orchestrator/orchestrator/shared/client/atlantic"
 	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 	"github.com/madara-orchestrator/orchestrator/shared/core/proof"
+	fakeatlantic "github.com/madara-orchestrator/orchestrator/shared/dev/fake/atlantic"
 	"github.com/madara-orchestrator/orchestrator/shared/starknet/pie"
 )
 
@@ -90,7 +90,7 @@ func TestLargePIE(t *testing.T) { //nolint:paralleltest
 // TestInput_Length: an input that is not as long as announced starts nothing and is no fault of the request's.
 func TestInput_Length(t *testing.T) {
 	t.Parallel()
-	s := start(t, server.Config{})
+	s := start(t, fakeatlantic.Config{})
 	p, w := client(t, s)
 	for name, d := range map[string]int64{"Shorter": 10, "Longer": -10} {
 		r := child(name, zipped())
@@ -113,8 +113,8 @@ func TestFetch_OutputOfPIE(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := start(t, server.Config{Aggregate: func(context.Context, server.Bucket) (server.Aggregated, error) {
-		return server.Aggregated{PIE: b.Bytes(), DASegment: []byte("[]"), Output: []byte("[]")}, nil
+	s := start(t, fakeatlantic.Config{Aggregate: func(context.Context, fakeatlantic.Bucket) (fakeatlantic.Aggregated, error) {
+		return fakeatlantic.Aggregated{PIE: b.Bytes(), DASegment: []byte("[]"), Output: []byte("[]")}, nil
 	}})
 	p, _ := client(t, s)
 	task := aggregated(t, p)

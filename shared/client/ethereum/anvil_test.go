@@ -8,13 +8,13 @@ import (
 	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/ethereum/go-ethereum/rpc"
 
-	devethereum "github.com/madara-orchestrator/orchestrator/scripts/devchain/ethereum"
-	"github.com/madara-orchestrator/orchestrator/scripts/testenv"
 	"github.com/madara-orchestrator/orchestrator/shared/client/ethereum"
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 	"github.com/madara-orchestrator/orchestrator/shared/core/settlement"
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx/txtest"
+	devethereum "github.com/madara-orchestrator/orchestrator/shared/dev/ethereum"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/tools"
 )
 
 // anvilChain is the chain id of an anvil with its defaults.
@@ -23,7 +23,7 @@ const anvilChain = "31337"
 // setupAnvil starts an anvil under a fork's rules and deploys the contracts on it; mine makes n blocks.
 func setupAnvil(t *testing.T, fork string, s devethereum.Setup) (*bench, func(n int)) {
 	t.Helper()
-	url := testenv.Anvil(t, "--no-mining", "--hardfork", fork)
+	url := tools.Anvil(t, "--no-mining", "--hardfork", fork)
 	client := must(rpc.DialContext(t.Context(), url))(t)
 	t.Cleanup(client.Close)
 	mine := func(n int) {

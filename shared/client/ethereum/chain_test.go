@@ -13,11 +13,11 @@ import (
 	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/ethereum/go-ethereum/ethclient"
 
-	devethereum "github.com/madara-orchestrator/orchestrator/scripts/devchain/ethereum"
 	"github.com/madara-orchestrator/orchestrator/shared/client/ethereum"
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx/txtest"
+	devethereum "github.com/madara-orchestrator/orchestrator/shared/dev/ethereum"
 )
 
 // Accounts of the development chain.

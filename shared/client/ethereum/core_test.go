@@ -7,7 +7,6 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 
-	devethereum "github.com/madara-orchestrator/orchestrator/scripts/devchain/ethereum"
 	"github.com/madara-orchestrator/orchestrator/shared/client/ethereum"
 	"github.com/madara-orchestrator/orchestrator/shared/core/block"
 	"github.com/madara-orchestrator/orchestrator/shared/core/da"
@@ -16,6 +15,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/settlement"
 	"github.com/madara-orchestrator/orchestrator/shared/core/settlement/settlementtest"
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
+	devethereum "github.com/madara-orchestrator/orchestrator/shared/dev/ethereum"
 	"github.com/madara-orchestrator/orchestrator/shared/starknet/blob"
 	"github.com/madara-orchestrator/orchestrator/shared/starknet/hash"
 	"github.com/madara-orchestrator/orchestrator/shared/starknet/output"

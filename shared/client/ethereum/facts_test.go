@@ -13,12 +13,12 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
 
-	devethereum "github.com/madara-orchestrator/orchestrator/scripts/devchain/ethereum"
 	"github.com/madara-orchestrator/orchestrator/shared/client/ethereum"
 	"github.com/madara-orchestrator/orchestrator/shared/client/mockprover"
 	"github.com/madara-orchestrator/orchestrator/shared/core/proof"
 	"github.com/madara-orchestrator/orchestrator/shared/core/proof/prooftest"
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
+	devethereum "github.com/madara-orchestrator/orchestrator/shared/dev/ethereum"
 )
 
 func (b *bench) facts(t *testing.T) *ethereum.Facts {

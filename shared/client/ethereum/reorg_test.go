@@ -9,11 +9,11 @@ import (
 	"strings"
 	"testing"
 
-	devethereum "github.com/madara-orchestrator/orchestrator/scripts/devchain/ethereum"
 	"github.com/madara-orchestrator/orchestrator/shared/client/ethereum"
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 	"github.com/madara-orchestrator/orchestrator/shared/core/settlement"
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
+	devethereum "github.com/madara-orchestrator/orchestrator/shared/dev/ethereum"
 )
 
 // TestLookup_AfterReorganisation: a receipt that the chain has undone is not Included any more, and the contract's state is

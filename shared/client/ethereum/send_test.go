@@ -16,9 +16,9 @@ import (
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/crypto/kzg4844"
 
-	devethereum "github.com/madara-orchestrator/orchestrator/scripts/devchain/ethereum"
 	"github.com/madara-orchestrator/orchestrator/shared/client/ethereum"
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
+	devethereum "github.com/madara-orchestrator/orchestrator/shared/dev/ethereum"
 )
 
 // fakeNode answers one text to blob transactions whose sidecar it does not want, and takes the others.

@@ -14,11 +14,11 @@ import (
 	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/ethereum/go-ethereum/rpc"
 
-	devethereum "github.com/madara-orchestrator/orchestrator/scripts/devchain/ethereum"
-	"github.com/madara-orchestrator/orchestrator/scripts/testenv"
 	"github.com/madara-orchestrator/orchestrator/shared/client/ethereum"
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 	"github.com/madara-orchestrator/orchestrator/shared/core/settlement"
+	devethereum "github.com/madara-orchestrator/orchestrator/shared/dev/ethereum"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/tools"
 	"github.com/madara-orchestrator/orchestrator/shared/starknet/blob"
 	"github.com/madara-orchestrator/orchestrator/shared/starknet/output"
 	"github.com/madara-orchestrator/orchestrator/shared/starknet/starknettest"
@@ -75,7 +75,7 @@ func TestStarknetSol(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			url := testenv.Anvil(t, "--no-mining", "--hardfork", "osaka", "--disable-code-size-limit")
+			url := tools.Anvil(t, "--no-mining", "--hardfork", "osaka", "--disable-code-size-limit")
 			client := must(rpc.DialContext(ctx, url))(t)
 			defer client.Close()
 			mine := func(n int) {

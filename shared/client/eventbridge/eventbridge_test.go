@@ -12,13 +12,13 @@ import (
 	awsbridge "github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
 
-	"github.com/madara-orchestrator/orchestrator/scripts/emulator"
-	"github.com/madara-orchestrator/orchestrator/scripts/testenv"
 	"github.com/madara-orchestrator/orchestrator/shared/client/eventbridge"
 	"github.com/madara-orchestrator/orchestrator/shared/client/sqs"
 	"github.com/madara-orchestrator/orchestrator/shared/core/event"
 	"github.com/madara-orchestrator/orchestrator/shared/core/event/eventtest"
 	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
+	devcloud "github.com/madara-orchestrator/orchestrator/shared/dev/cloud"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/tools"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
 )
 
@@ -26,8 +26,8 @@ import (
 func subscribed(t *testing.T, chain string) eventtest.Harness {
 	t.Helper()
 	ctx := t.Context()
-	cfg := emulator.Config(testenv.Moto(t))
-	s, err := emulator.Provision(ctx, cfg, emulator.Options{Chain: chain, Layer: schedule.L2})
+	cfg := devcloud.Config(tools.Moto(t))
+	s, err := devcloud.Provision(ctx, cfg, devcloud.Options{Chain: chain, Layer: schedule.L2})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,7 +38,7 @@ func subscribed(t *testing.T, chain string) eventtest.Harness {
 		t.Fatal(err)
 	}
 	_, err = api.PutTargets(ctx, &awsbridge.PutTargetsInput{Rule: aws.String("r"), EventBusName: &s.Bus, Targets: []types.Target{{
-		Id: aws.String("1"), Arn: aws.String("arn:aws:sqs:" + emulator.Region + ":123456789012:" + q),
+		Id: aws.String("1"), Arn: aws.String("arn:aws:sqs:" + devcloud.Region + ":123456789012:" + q),
 	}}})
 	if err != nil {
 		t.Fatal(err)

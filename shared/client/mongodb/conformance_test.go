@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/madara-orchestrator/orchestrator/scripts/testenv"
 	"github.com/madara-orchestrator/orchestrator/shared/client/mongodb"
 	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
 	"github.com/madara-orchestrator/orchestrator/shared/core/batch/batchtest"
@@ -17,6 +16,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/lock/locktest"
 	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
 	"github.com/madara-orchestrator/orchestrator/shared/core/schedule/scheduletest"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/tools"
 )
 
 var databases atomic.Int64
@@ -25,7 +25,7 @@ var databases atomic.Int64
 func open(t *testing.T) *mongodb.DB {
 	t.Helper()
 	db, err := mongodb.Connect(mongodb.Config{
-		URI: testenv.Mongod(t), Database: fmt.Sprintf("test%d", databases.Add(1)), PoolSize: 8, Timeout: 30 * time.Second,
+		URI: tools.Mongod(t), Database: fmt.Sprintf("test%d", databases.Add(1)), PoolSize: 8, Timeout: 30 * time.Second,
 	})
 	if err != nil {
 		t.Fatal(err)

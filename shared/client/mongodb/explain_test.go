@@ -13,13 +13,13 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
-	"github.com/madara-orchestrator/orchestrator/scripts/testenv"
 	"github.com/madara-orchestrator/orchestrator/shared/client/mongodb"
 	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job/jobtest"
 	"github.com/madara-orchestrator/orchestrator/shared/core/lock"
 	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/tools"
 )
 
 // recorder keeps the commands that a client sends.
@@ -45,7 +45,7 @@ func TestQueriesUseIndexes(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
 	rec := &recorder{}
-	uri := testenv.Mongod(t)
+	uri := tools.Mongod(t)
 	db, err := mongodb.Connect(mongodb.Config{URI: uri, Database: "explain", Monitor: rec.monitor(), Timeout: 30 * time.Second})
 	if err != nil {
 		t.Fatal(err)

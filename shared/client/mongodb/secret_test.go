@@ -20,8 +20,8 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
-	"github.com/madara-orchestrator/orchestrator/scripts/testenv"
 	"github.com/madara-orchestrator/orchestrator/shared/client/mongodb"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/tools"
 )
 
 func TestURI(t *testing.T) {
@@ -61,7 +61,7 @@ func TestTLS(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	ca := certificate(t, dir)
-	uri := testenv.MongodTLS(t, filepath.Join(dir, "server.pem"))
+	uri := tools.MongodTLS(t, filepath.Join(dir, "server.pem"))
 	u, err := url.Parse(uri)
 	if err != nil {
 		t.Fatal(err)

@@ -4,16 +4,16 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/madara-orchestrator/orchestrator/scripts/testenv"
 	"github.com/madara-orchestrator/orchestrator/shared/client/redis"
 	"github.com/madara-orchestrator/orchestrator/shared/core/cache"
 	"github.com/madara-orchestrator/orchestrator/shared/core/cache/cachetest"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/tools"
 )
 
 func TestConformance(t *testing.T) {
 	t.Parallel()
 	cachetest.TestCache(t, cachetest.Harness{New: func(t *testing.T) cache.Cache {
-		c, err := redis.New(testenv.Redis(t), t.Name())
+		c, err := redis.New(tools.Redis(t), t.Name())
 		if err != nil {
 			t.Fatal(err)
 		}

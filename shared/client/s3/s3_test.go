@@ -11,21 +11,21 @@ import (
 	"testing"
 	"time"
 
-	"github.com/madara-orchestrator/orchestrator/scripts/emulator"
-	"github.com/madara-orchestrator/orchestrator/scripts/testenv"
 	"github.com/madara-orchestrator/orchestrator/shared/client/s3"
 	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
 	"github.com/madara-orchestrator/orchestrator/shared/core/artifact/artifacttest"
 	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
+	devcloud "github.com/madara-orchestrator/orchestrator/shared/dev/cloud"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/tools"
 )
 
 var stacks atomic.Int64
 
 func TestConformance(t *testing.T) {
 	t.Parallel()
-	cfg := emulator.Config(testenv.Moto(t))
+	cfg := devcloud.Config(tools.Moto(t))
 	artifacttest.TestStore(t, func(t *testing.T) artifact.Store {
-		s, err := emulator.Provision(t.Context(), cfg, emulator.Options{Chain: fmt.Sprintf("s3x%d", stacks.Add(1)), Layer: schedule.L2})
+		s, err := devcloud.Provision(t.Context(), cfg, devcloud.Options{Chain: fmt.Sprintf("s3x%d", stacks.Add(1)), Layer: schedule.L2})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -58,7 +58,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	const size = 200 << 20
 	const most = 64 << 20
 	var got atomic.Int64
-	store := s3.New(emulator.Config(server(t, &got).URL), "b", true)
+	store := s3.New(devcloud.Config(server(t, &got).URL), "b", true)
 	var peak atomic.Uint64
 	stop, stopped := make(chan struct{}), make(chan struct{})
 	go func() {

@@ -11,14 +11,14 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
-	"github.com/madara-orchestrator/orchestrator/scripts/emulator"
-	"github.com/madara-orchestrator/orchestrator/scripts/testenv"
 	"github.com/madara-orchestrator/orchestrator/shared/client/secrets"
+	devcloud "github.com/madara-orchestrator/orchestrator/shared/dev/cloud"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/tools"
 )
 
 func TestGet(t *testing.T) {
 	t.Parallel()
-	cfg := emulator.Config(testenv.Moto(t))
+	cfg := devcloud.Config(tools.Moto(t))
 	api := secretsmanager.NewFromConfig(cfg)
 	for name, value := range map[string]string{"sec/plain": " hunter2\n", "sec/json": `{"key":"hunter3","n":4}`, "sec/empty": " "} {
 		if _, err := api.CreateSecret(t.Context(), &secretsmanager.CreateSecretInput{Name: aws.String(name), SecretString: aws.String(value)}); err != nil {

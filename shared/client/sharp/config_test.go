@@ -5,13 +5,13 @@ import (
 	"testing"
 	"time"
 
-	server "github.com/madara-orchestrator/orchestrator/scripts/standin/sharp"
 	"github.com/madara-orchestrator/orchestrator/shared/client/sharp"
+	fakesharp "github.com/madara-orchestrator/orchestrator/shared/dev/fake/sharp"
 )
 
 func TestConfig_Validate(t *testing.T) {
 	t.Parallel()
-	s, other := start(t, server.Config{TLS: true}), start(t, server.Config{TLS: true})
+	s, other := start(t, fakesharp.Config{TLS: true}), start(t, fakesharp.Config{TLS: true})
 	good := config(s)
 	if err := good.Validate(); err != nil {
 		t.Errorf("good: %v", err)
@@ -50,7 +50,7 @@ func TestConfig_Validate(t *testing.T) {
 // TestTLS: the pinned server and no other; the right client and no other; no certificate outside its time.
 func TestTLS(t *testing.T) {
 	t.Parallel()
-	s, other := start(t, server.Config{TLS: true}), start(t, server.Config{TLS: true})
+	s, other := start(t, fakesharp.Config{TLS: true}), start(t, fakesharp.Config{TLS: true})
 	ping := func(now func() time.Time, change func(*sharp.Config)) error {
 		c := config(s)
 		c.HTTP.Attempts = 1

@@ -13,17 +13,17 @@ import (
 	"testing"
 	"time"
 
-	"github.com/madara-orchestrator/orchestrator/scripts/standin"
-	server "github.com/madara-orchestrator/orchestrator/scripts/standin/sharp"
 	"github.com/madara-orchestrator/orchestrator/shared/client/sharp"
 	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
 	"github.com/madara-orchestrator/orchestrator/shared/core/proof"
 	"github.com/madara-orchestrator/orchestrator/shared/core/proof/prooftest"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/fake"
+	fakesharp "github.com/madara-orchestrator/orchestrator/shared/dev/fake/sharp"
 )
 
 func TestProver_Conformance(t *testing.T) {
 	t.Parallel()
-	for name, c := range map[string]server.Config{"HTTP": {Polls: 2}, "TLS": {Polls: 1, TLS: true}} {
+	for name, c := range map[string]fakesharp.Config{"HTTP": {Polls: 2}, "TLS": {Polls: 1, TLS: true}} {
 		for _, by := range []string{sharp.KeyByDedup, sharp.KeyByFact} {
 			t.Run(name+"/"+by, func(t *testing.T) {
 				t.Parallel()
@@ -44,13 +44,13 @@ func TestProver_Conformance(t *testing.T) {
 // TestSubmit_Shape holds what is sent against what is known of the gateway.
 func TestSubmit_Shape(t *testing.T) {
 	t.Parallel()
-	s := start(t, server.Config{TLS: true})
+	s := start(t, fakesharp.Config{TLS: true})
 	p := client(t, s, &facts{})
 	one, two := submit(t, p, child("a")), submit(t, p, child("b"))
 	task := submit(t, p, aggregation("c", two, one))
 	documented(t, s)
 	sum := sha256.Sum256(zipped())
-	var posts []standin.Record
+	var posts []fake.Record
 	for _, r := range s.Records() {
 		if r.Key != "customer" || r.Query["customer_id"] != customer {
 			t.Errorf("%s %s by %q with %v", r.Method, r.Path, r.Key, r.Query)
@@ -77,18 +77,18 @@ func TestSubmit_Shape(t *testing.T) {
 func TestSubmit_Faults(t *testing.T) {
 	t.Parallel()
 	const add, look = "POST /add_job", "GET /get_status"
-	for name, strikes := range map[string][]standin.Strike{
-		"LostResponse": {{Fault: standin.LostResponse, Op: add}},
-		"LostTwice":    {{Fault: standin.LostResponse, Op: add}, {Fault: standin.Refused, Op: look}},
-		"CutResponse":  {{Fault: standin.CutResponse, Op: add}},
-		"Garbage":      {{Fault: standin.Garbage, Op: add}, {Fault: standin.Garbage, Op: look}},
-		"Storm":        {{Fault: standin.RateLimited, Times: 5, RetryAfter: time.Second}},
-		"LoadBalancer": {{Fault: standin.BadGateway, Op: add}, {Fault: standin.NoRoute, Op: add}, {Fault: standin.NoRoute, Op: look}},
-		"Internal":     {{Fault: standin.Internal, Op: add, Times: 3}},
+	for name, strikes := range map[string][]fake.Strike{
+		"LostResponse": {{Fault: fake.LostResponse, Op: add}},
+		"LostTwice":    {{Fault: fake.LostResponse, Op: add}, {Fault: fake.Refused, Op: look}},
+		"CutResponse":  {{Fault: fake.CutResponse, Op: add}},
+		"Garbage":      {{Fault: fake.Garbage, Op: add}, {Fault: fake.Garbage, Op: look}},
+		"Storm":        {{Fault: fake.RateLimited, Times: 5, RetryAfter: time.Second}},
+		"LoadBalancer": {{Fault: fake.BadGateway, Op: add}, {Fault: fake.NoRoute, Op: add}, {Fault: fake.NoRoute, Op: look}},
+		"Internal":     {{Fault: fake.Internal, Op: add, Times: 3}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := start(t, server.Config{})
+			s := start(t, fakesharp.Config{})
 			for _, strike := range strikes {
 				s.Inject(strike)
 			}
@@ -104,7 +104,7 @@ func TestSubmit_Faults(t *testing.T) {
 // TestSubmit_Race: two processes submit the same request at once. Both get the one job.
 func TestSubmit_Race(t *testing.T) {
 	t.Parallel()
-	s := start(t, server.Config{})
+	s := start(t, fakesharp.Config{})
 	p := client(t, s, &facts{})
 	tasks := make(chan string, 8)
 	for range cap(tasks) {
@@ -130,7 +130,7 @@ func TestSubmit_Race(t *testing.T) {
 // TestStatus: children are done when validated, aggregations when their fact is registered.
 func TestStatus(t *testing.T) {
 	t.Parallel()
-	s := start(t, server.Config{Polls: -1, Validate: true})
+	s := start(t, fakesharp.Config{Polls: -1, Validate: true})
 	f := &facts{valid: map[string]bool{}}
 	p := client(t, s, f)
 	one := submit(t, p, child("a"))
@@ -170,7 +170,7 @@ func TestFailed(t *testing.T) {
 	for _, by := range []string{sharp.KeyByDedup, sharp.KeyByFact} {
 		t.Run(by, func(t *testing.T) {
 			t.Parallel()
-			s := start(t, server.Config{Polls: -1})
+			s := start(t, fakesharp.Config{Polls: -1})
 			p := client(t, s, &facts{all: true}, func(c *sharp.Config) { c.AggregationKey = by })
 			one := submit(t, p, child("a"))
 			s.Finish(one)
@@ -202,7 +202,7 @@ func TestFailed(t *testing.T) {
 // TestCorrupt: a corrupt PIE, an unknown child, an expired and a corrupt proof.
 func TestCorrupt(t *testing.T) {
 	t.Parallel()
-	s := start(t, server.Config{})
+	s := start(t, fakesharp.Config{})
 	p := client(t, s, &facts{all: true})
 	bad := child("bad")
 	bad.InputSize, bad.Input = 3, func(context.Context) (io.ReadCloser, error) { return io.NopCloser(strings.NewReader("PIE")), nil }
@@ -230,7 +230,7 @@ func TestCorrupt(t *testing.T) {
 
 func TestSubmit_Refused(t *testing.T) {
 	t.Parallel()
-	s := start(t, server.Config{})
+	s := start(t, fakesharp.Config{})
 	p := client(t, s, &facts{})
 	one := submit(t, p, child("a"))
 	registration, factless, bucketed, empty := child("r"), aggregation("f", one), child("b"), child("e")

@@ -11,10 +11,10 @@ import (
 	"testing"
 	"time"
 
-	standin "github.com/madara-orchestrator/orchestrator/scripts/standin/sharp"
 	"github.com/madara-orchestrator/orchestrator/shared/client/sharp"
 	"github.com/madara-orchestrator/orchestrator/shared/core/proof"
 	"github.com/madara-orchestrator/orchestrator/shared/core/proof/prooftest"
+	fakesharp "github.com/madara-orchestrator/orchestrator/shared/dev/fake/sharp"
 )
 
 const customer = "customer-7"
@@ -43,10 +43,10 @@ func (f *facts) set(change func(*facts)) {
 	change(f)
 }
 
-func start(t *testing.T, c standin.Config) *standin.Server {
+func start(t *testing.T, c fakesharp.Config) *fakesharp.Server {
 	t.Helper()
 	c.CustomerID = customer
-	s, err := standin.Start(c)
+	s, err := fakesharp.Start(c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,7 +58,7 @@ func start(t *testing.T, c standin.Config) *standin.Server {
 	return s
 }
 
-func config(s *standin.Server) sharp.Config {
+func config(s *fakesharp.Server) sharp.Config {
 	c := s.Credentials()
 	return sharp.Config{
 		URL: s.URL(), CustomerID: customer, ClientCert: c.ClientCert, ClientKey: c.ClientKey, ServerCert: c.ServerCert, Proofs: true,
@@ -78,7 +78,7 @@ func (p *pauses) sleep(ctx context.Context, d time.Duration) error {
 	return ctx.Err()
 }
 
-func client(t *testing.T, s *standin.Server, f proof.FactChecker, change ...func(*sharp.Config)) *sharp.Prover {
+func client(t *testing.T, s *fakesharp.Server, f proof.FactChecker, change ...func(*sharp.Config)) *sharp.Prover {
 	t.Helper()
 	c, w := config(s), &pauses{}
 	for _, f := range change {
@@ -143,7 +143,7 @@ func key(task string) string {
 	return k
 }
 
-func documented(t *testing.T, s *standin.Server) {
+func documented(t *testing.T, s *fakesharp.Server) {
 	t.Helper()
 	for _, v := range s.Violations() {
 		t.Errorf("not as documented: %s", v)

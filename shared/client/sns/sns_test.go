@@ -12,14 +12,14 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awssns "github.com/aws/aws-sdk-go-v2/service/sns"
 
-	"github.com/madara-orchestrator/orchestrator/scripts/emulator"
-	"github.com/madara-orchestrator/orchestrator/scripts/testenv"
 	"github.com/madara-orchestrator/orchestrator/shared/client/sns"
 	"github.com/madara-orchestrator/orchestrator/shared/client/sqs"
 	"github.com/madara-orchestrator/orchestrator/shared/core/alert"
 	"github.com/madara-orchestrator/orchestrator/shared/core/alert/alerttest"
 	"github.com/madara-orchestrator/orchestrator/shared/core/queue"
 	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
+	devcloud "github.com/madara-orchestrator/orchestrator/shared/dev/cloud"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/tools"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
 )
 
@@ -27,14 +27,14 @@ import (
 func subscribed(t *testing.T, chain string) (topic string, receive func(context.Context) ([]queue.Delivery, error)) {
 	t.Helper()
 	ctx := t.Context()
-	cfg := emulator.Config(testenv.Moto(t))
-	s, err := emulator.Provision(ctx, cfg, emulator.Options{Chain: chain, Layer: schedule.L2})
+	cfg := devcloud.Config(tools.Moto(t))
+	s, err := devcloud.Provision(ctx, cfg, devcloud.Options{Chain: chain, Layer: schedule.L2})
 	if err != nil {
 		t.Fatal(err)
 	}
 	q := resource.Physical(chain, resource.TriggerQueue)
 	_, err = awssns.NewFromConfig(cfg).Subscribe(ctx, &awssns.SubscribeInput{
-		TopicArn: &s.TopicARN, Protocol: aws.String("sqs"), Endpoint: aws.String("arn:aws:sqs:" + emulator.Region + ":123456789012:" + q),
+		TopicArn: &s.TopicARN, Protocol: aws.String("sqs"), Endpoint: aws.String("arn:aws:sqs:" + devcloud.Region + ":123456789012:" + q),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -62,7 +62,7 @@ func TestConformance(t *testing.T) {
 	var n atomic.Int32
 	alerttest.TestNotifier(t, func(t *testing.T) alerttest.Harness {
 		topic, receive := subscribed(t, fmt.Sprintf("sns%d", n.Add(1)))
-		return alerttest.Harness{Notifier: sns.New(emulator.Config(testenv.Moto(t)), topic, "mychain"), Received: func(ctx context.Context) ([]alert.Alert, error) {
+		return alerttest.Harness{Notifier: sns.New(devcloud.Config(tools.Moto(t)), topic, "mychain"), Received: func(ctx context.Context) ([]alert.Alert, error) {
 			ds, err := receive(ctx)
 			var out []alert.Alert
 			for _, d := range ds {
@@ -80,7 +80,7 @@ func TestConformance(t *testing.T) {
 func TestSubject(t *testing.T) {
 	t.Parallel()
 	topic, receive := subscribed(t, "sns")
-	cfg := emulator.Config(testenv.Moto(t))
+	cfg := devcloud.Config(tools.Moto(t))
 	a := alert.Alert{Severity: alert.Critical, Key: "k", Title: "A job failed — ünïcode\n" + strings.Repeat("x", 200)}
 	if err := sns.New(cfg, topic, "mychain").Notify(t.Context(), a); err != nil {
 		t.Fatal(err)

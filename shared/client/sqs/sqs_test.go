@@ -5,11 +5,11 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/madara-orchestrator/orchestrator/scripts/emulator"
-	"github.com/madara-orchestrator/orchestrator/scripts/testenv"
 	"github.com/madara-orchestrator/orchestrator/shared/client/sqs"
 	"github.com/madara-orchestrator/orchestrator/shared/core/queue/queuetest"
 	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
+	devcloud "github.com/madara-orchestrator/orchestrator/shared/dev/cloud"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/tools"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
 )
 
@@ -17,10 +17,10 @@ var stacks atomic.Int64
 
 func TestConformance(t *testing.T) {
 	t.Parallel()
-	cfg := emulator.Config(testenv.Moto(t))
+	cfg := devcloud.Config(tools.Moto(t))
 	queuetest.TestQueue(t, func(t *testing.T) queuetest.Queue {
 		chain := fmt.Sprintf("sqs%d", stacks.Add(1))
-		if _, err := emulator.Provision(t.Context(), cfg, emulator.Options{Chain: chain, Layer: schedule.L2}); err != nil {
+		if _, err := devcloud.Provision(t.Context(), cfg, devcloud.Options{Chain: chain, Layer: schedule.L2}); err != nil {
 			t.Fatal(err)
 		}
 		q := resource.Queues()[0]

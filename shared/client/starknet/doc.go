@@ -1,7 +1,17 @@
-// Package starknet reads an app chain over Starknet JSON-RPC (0.8 to 0.10) and Madara's feeder gateway.
+// Package starknet is Starknet as a settlement layer, for app chains of layer 3: the account that sends transactions
+// (tx.Chain), the core contract piltover (settlement.Contract), DA segments in calldata (da.Layer), and Integrity's fact
+// registry (proof.FactChecker).
 //
-// Nothing that a node says is taken on trust: an answer must be for the block that was asked for, the blocks of a range
-// must follow each other by hash and by root, and sizes are bounded. A node that answers nonsense, lags or is down is
-// tried again after a pause, and the backup node is asked where there is one. URLs, which carry API keys, appear in no
-// error.
+// All of it works on a Node, one JSON-RPC endpoint of Starknet API 0.9 or later over HTTP:
+//
+//	node, err := settle.Dial(url, "SN_SEPOLIA")           // no request yet; a wrong chain is refused before the first one
+//	signer, err := settle.NewKeySigner(hexKey)
+//	wallet, err := settle.NewWallet(node, signer, account, settle.STRK)
+//	core, err := settle.NewCore(node, contract, wallet, settle.DataArguments)
+//	facts, err := settle.NewFacts(node, registry)
+//	layer, err := settle.NewDA(account, "")
+//
+// What nodes say is translated in two places only: errors.go for sent transactions, revert.go for refusals of contracts.
+// Errors carry no part of the URL that may be a key. Only reads that a node did not answer are
+// repeated, twice.
 package starknet

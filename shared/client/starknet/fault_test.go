@@ -1,528 +1,300 @@
 package starknet_test
 
 import (
-	"bytes"
-	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"log/slog"
+	"math/big"
 	"net/http"
 	"net/http/httptest"
-	"net/http/httputil"
-	"net/url"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
-	"time"
 
-	devstarknet "github.com/madara-orchestrator/orchestrator/scripts/devchain/starknet"
 	"github.com/madara-orchestrator/orchestrator/shared/client/starknet"
-	"github.com/madara-orchestrator/orchestrator/shared/core/block"
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
+	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/fake"
+	fakestarknet "github.com/madara-orchestrator/orchestrator/shared/dev/fake/starknet"
 )
 
-// proxy stands before a node. spoil may answer a request itself, and then returns true; edit may change an answer.
-type proxy struct {
-	*httptest.Server
-	requests atomic.Int64
-	spoil    func(n int64, w http.ResponseWriter, body []byte) bool
-	edit     func(n int64, answer []byte) []byte
-}
+// portErrors are what Broadcast may say of a transaction.
+var portErrors = []error{tx.ErrNonceTooLow, tx.ErrUnderpriced, tx.ErrInsufficientFunds, tx.ErrRefused}
 
-func newProxy(t *testing.T, node string, spoil func(int64, http.ResponseWriter, []byte) bool, edit func(int64, []byte) []byte) *proxy {
-	t.Helper()
-	target, err := url.Parse(node)
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := &proxy{spoil: spoil, edit: edit}
-	back := httputil.NewSingleHostReverseProxy(target)
-	p.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, _ := io.ReadAll(r.Body)
-		n := p.requests.Add(1)
-		if p.spoil != nil && p.spoil(n, w, body) {
-			return
-		}
-		r.Body, r.ContentLength, r.URL.Path = io.NopCloser(bytes.NewReader(body)), int64(len(body)), strings.TrimPrefix(r.URL.Path, "/secretpath123")
-		rec := httptest.NewRecorder()
-		r.Header.Del("Accept-Encoding")
-		back.ServeHTTP(rec, r)
-		out := rec.Body.Bytes()
-		if p.edit != nil {
-			out = p.edit(n, out)
-		}
-		w.Header().Set("Content-Type", "application/json")
-		w.WriteHeader(rec.Code)
-		_, _ = w.Write(out)
-	}))
-	t.Cleanup(p.Close)
-	return p
-}
-
-// clock counts the pauses and lets none pass in real time.
-type clock struct {
-	mu     sync.Mutex
-	now    time.Time
-	pauses []time.Duration
-}
-
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *clock) Sleep(ctx context.Context, d time.Duration) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
-	c.pauses = append(c.pauses, d)
-	return ctx.Err()
-}
-
-func (c *clock) deps() starknet.Deps {
-	return starknet.Deps{Now: c.Now, Sleep: c.Sleep, Jitter: func() float64 { return 0.5 }}
-}
-
-func newClock() *clock { return &clock{now: time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)} }
-
-func respond(status int, contentType, body string, header ...string) func(http.ResponseWriter) {
-	return func(w http.ResponseWriter) {
-		w.Header().Set("Content-Type", contentType)
-		for i := 0; i+1 < len(header); i += 2 {
-			w.Header().Set(header[i], header[i+1])
-		}
-		w.WriteHeader(status)
-		_, _ = io.WriteString(w, body)
-	}
-}
-
-var troubles = map[string]func(http.ResponseWriter){
-	"429":           respond(429, "application/json", `{"error":"slow down"}`),
-	"500":           respond(500, "text/plain", "boom"),
-	"502HTML":       respond(502, "text/html", "<html>bad gateway</html>"),
-	"404":           respond(404, "text/plain", "404 page not found"),
-	"200HTML":       respond(200, "text/html", "<html>maintenance</html>"),
-	"HTMLAsJSON":    respond(200, "application/json", "\n <!doctype html>"),
-	"Truncated":     respond(200, "application/json", `{"jsonrpc":"2.0","id":1,"result":{"block_ha`),
-	"Empty":         respond(200, "application/json", ``),
-	"WrongID":       respond(200, "application/json", `{"jsonrpc":"2.0","id":77,"result":1}`),
-	"NoResult":      respond(200, "application/json", `{"jsonrpc":"2.0","id":1}`),
-	"InternalError": respond(200, "application/json", `{"jsonrpc":"2.0","id":1,"error":{"code":-32603,"message":"Internal error"}}`),
-	"Redirect":      respond(302, "text/plain", "", "Location", "http://127.0.0.1:1/"),
-	"CutConnection": func(w http.ResponseWriter) {
-		conn, _, err := http.NewResponseController(w).Hijack()
-		if err == nil {
-			_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{\"json")
-			_ = conn.Close()
-		}
-	},
-}
-
-// TestPassingTroublesAreRetried: whatever a node answers for a while, the read succeeds afterwards.
-func TestPassingTroublesAreRetried(t *testing.T) {
+// TestBroadcast_Answers: what nodes say of a sent transaction, and what it means. want nil is a passing trouble.
+func TestBroadcast_Answers(t *testing.T) {
 	t.Parallel()
-	chain := devChain(t, devstarknet.Options{Blocks: 5})
-	for name, trouble := range troubles {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			c := newClock()
-			p := newProxy(t, chain.URL(), func(n int64, w http.ResponseWriter, _ []byte) bool {
-				if n == 2 || n == 3 { // the first answers the chain id
-					trouble(w)
-					return true
-				}
-				return false
-			}, nil)
-			got, err := open(t, starknet.Config{URL: p.URL}, c.deps()).Headers(t.Context(), 3, 3)
-			if err != nil || got[0].Number != 3 {
-				t.Fatalf("Headers = %v, %v", got, err)
-			}
-			if len(c.pauses) != 2 || c.pauses[0] != 100*time.Millisecond || c.pauses[1] != 200*time.Millisecond {
-				t.Errorf("pauses %v, want half of 200 ms and of 400 ms", c.pauses)
-			}
-		})
-	}
-}
-
-// TestLastingTroublesEnd: attempts are bounded, and the error says what it is.
-func TestLastingTroublesEnd(t *testing.T) {
-	t.Parallel()
-	malformed := map[string]bool{"200HTML": true, "HTMLAsJSON": true, "Truncated": true, "Empty": true, "WrongID": true, "NoResult": true}
-	for name, trouble := range troubles {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			p := newProxy(t, "http://127.0.0.1:1", func(_ int64, w http.ResponseWriter, _ []byte) bool { trouble(w); return true }, nil)
-			_, err := open(t, starknet.Config{URL: p.URL, Attempts: 4}, newClock().deps()).Head(t.Context())
-			if err == nil || errors.Is(err, block.ErrMalformed) != malformed[name] || errors.Is(err, block.ErrNotFound) {
-				t.Errorf("Head = %v; malformed: want %v", err, malformed[name])
-			}
-			if n := p.requests.Load(); n != 4 {
-				t.Errorf("%d requests, want 4", n)
-			}
-		})
-	}
-}
-
-func TestRetryAfter(t *testing.T) {
-	t.Parallel()
-	chain := devChain(t, devstarknet.Options{Blocks: 3})
-	for header, want := range map[string]time.Duration{
-		"7": 7 * time.Second, "9999": 20 * time.Second, "Wed, 01 Jan 2025 00:00:05 GMT": 5 * time.Second, "soon": 100 * time.Millisecond} {
-		c := newClock()
-		p := newProxy(t, chain.URL(), func(n int64, w http.ResponseWriter, _ []byte) bool {
-			if n == 1 {
-				respond(429, "text/plain", "", "Retry-After", header)(w)
-			}
-			return n == 1
-		}, nil)
-		if _, err := open(t, starknet.Config{URL: p.URL}, c.deps()).Head(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		if len(c.pauses) != 1 || c.pauses[0] != want {
-			t.Errorf("Retry-After %q: pauses %v, want %v", header, c.pauses, want)
-		}
-	}
-}
-
-// TestNoWaitPastTheDeadline: a pause that the deadline would cut off isn't begun.
-func TestNoWaitPastTheDeadline(t *testing.T) {
-	t.Parallel()
-	p := newProxy(t, "http://127.0.0.1:1", func(_ int64, w http.ResponseWriter, _ []byte) bool {
-		respond(503, "text/plain", "", "Retry-After", "20")(w)
-		return true
-	}, nil)
-	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
-	defer cancel()
-	slept := false
-	deps := starknet.Deps{Sleep: func(context.Context, time.Duration) error { slept = true; return nil }}
-	_, err := open(t, starknet.Config{URL: p.URL}, deps).Head(ctx)
-	if !errors.Is(err, context.DeadlineExceeded) || slept || p.requests.Load() != 1 {
-		t.Errorf("Head = %v, slept %v, %d requests", err, slept, p.requests.Load())
-	}
-}
-
-func TestWrongChain(t *testing.T) {
-	t.Parallel()
-	chain := devChain(t, devstarknet.Options{Blocks: 3})
-	s := open(t, starknet.Config{URL: chain.URL(), ChainID: "SN_MAIN"}, newClock().deps())
-	if _, err := s.Head(t.Context()); !errors.Is(err, block.ErrWrongChain) {
-		t.Errorf("Head = %v, want ErrWrongChain", err)
-	}
-	if _, err := s.ChainID(t.Context()); !errors.Is(err, block.ErrWrongChain) {
-		t.Errorf("ChainID = %v, want ErrWrongChain", err)
-	}
-}
-
-// swap replaces a JSON field's value in every answer that has it, from the given request on.
-func swap(from int64, old, new string) func(int64, []byte) []byte {
-	return func(n int64, b []byte) []byte {
-		if n < from {
-			return b
-		}
-		return bytes.ReplaceAll(b, []byte(old), []byte(new))
-	}
-}
-
-// TestLiesAreCaught: an answer that cannot be right is ErrMalformed, never taken.
-func TestLiesAreCaught(t *testing.T) {
-	t.Parallel()
-	chain := devChain(t, devstarknet.Options{Seed: 5, Blocks: 8})
-	truth := open(t, starknet.Config{URL: chain.URL()}, starknet.Deps{})
-	h, err := truth.Headers(t.Context(), 0, 7)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx := t.Context()
-	headers := func(s *starknet.Source) error { _, err := s.Headers(ctx, 2, 5); return err }
-	updates := func(s *starknet.Source) error { _, err := s.StateUpdates(ctx, 2, 5); return err }
-	one := func(s *starknet.Source) error { _, err := s.StateUpdates(ctx, 3, 3); return err }
-	messages := func(s *starknet.Source) error { _, err := s.Messages(ctx, 2, 5); return err }
-	for name, c := range map[string]struct {
-		old, new string
-		read     func(*starknet.Source) error
+	b := setup(t)
+	w := b.wallet(t, stranger)
+	p := take("answers")
+	signed := b.prepare(t, w, p)
+	for _, a := range []struct {
+		code int
+		data any
+		want error
 	}{
-		"WrongNumber":        {`"block_number":3`, `"block_number":4`, headers},
-		"WrongParent":        {`"parent_hash":"` + h[3].ParentHash.String(), `"parent_hash":"0x5`, headers},
-		"HashNotInField":     {`"block_hash":"` + h[3].Hash.String(), `"block_hash":"0xffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff`, headers},
-		"NoRoot":             {`"new_root"`, `"newroot"`, headers},
-		"Rejected":           {`"ACCEPTED_ON_L2"`, `"REJECTED"`, headers},
-		"TimeRunsBack":       {fmt.Sprintf(`"timestamp":%d`, h[4].Timestamp.Unix()), `"timestamp":5`, headers},
-		"NoTransactions":     {`"transactions"`, `"txs"`, headers},
-		"GapInRoots":         {`"old_root":"` + h[3].NewRoot.String(), `"old_root":"0x1`, updates},
-		"UpdateOfOtherBlock": {`"old_root":"` + h[2].NewRoot.String() + `"`, `"old_root":"` + h[2].NewRoot.String() + `","block_hash":"0x7"`, one},
-		"NoDiff":             {`"state_diff"`, `"diff"`, one},
-		"NullInDiff":         {`"class_hash":"`, `"class_hash":null,"x":"`, updates},
-		"NoReceipts":         {`"receipt"`, `"receipts"`, messages},
-		"NoSender":           {`"from_address"`, `"from"`, func(s *starknet.Source) error { _, err := s.Messages(ctx, 0, 7); return err }},
+		{53, nil, tx.ErrUnderpriced}, {54, nil, tx.ErrInsufficientFunds}, {64, nil, tx.ErrUnderpriced}, {65, nil, tx.ErrUnderpriced},
+		{58, nil, tx.ErrRefused}, {61, nil, tx.ErrRefused}, {-32602, "missing field", tx.ErrRefused},
+		{55, "Account: invalid signature", tx.ErrRefused}, {55, "something else", tx.ErrRefused}, {55, "Resource bounds were not satisfied: Max L2Gas price", tx.ErrUnderpriced},
+		{55, "Resources bounds (..) exceed balance (1).", tx.ErrInsufficientFunds}, {63, "max gas price is lower than the actual gas price", tx.ErrUnderpriced},
+		{63, "mempool is full", nil}, {52, "Invalid transaction nonce: expected 7, got 0", nil}, {1, nil, nil}, {-32603, "internal", nil}, {-32005, nil, nil}, {429, nil, nil},
 	} {
-		t.Run(name, func(t *testing.T) {
+		b.Answer("starknet_addInvokeTransaction", a.code, "message", a.data)
+		err := w.Broadcast(t.Context(), signed, p)
+		if err == nil {
+			t.Errorf("%d %v: no error", a.code, a.data)
+		}
+		for _, e := range portErrors {
+			if errors.Is(err, e) != (e == a.want) {
+				t.Errorf("%d %v: %v, want %v", a.code, a.data, err, a.want)
+			}
+		}
+	}
+	b.Answer("starknet_addInvokeTransaction", 59, "A transaction with the same hash already exists in the mempool", nil)
+	if err := w.Broadcast(t.Context(), signed, p); err != nil {
+		t.Errorf("a transaction that is known: %v", err)
+	}
+}
+
+// TestBroadcast_LostAnswer: the node takes the transaction and its answer is lost; it is found, and sent again it counts as taken.
+func TestBroadcast_LostAnswer(t *testing.T) {
+	t.Parallel()
+	for _, f := range []fake.Fault{fake.LostResponse, fake.CutResponse, fake.RateLimited, fake.Unavailable, fake.BadGateway, fake.Refused, fake.Garbage, fake.Internal} {
+		t.Run(string(f), func(t *testing.T) {
 			t.Parallel()
-			p := newProxy(t, chain.URL(), nil, swap(2, c.old, c.new))
-			if err := c.read(open(t, starknet.Config{URL: p.URL}, newClock().deps())); !errors.Is(err, block.ErrMalformed) {
-				t.Errorf("read = %v, want ErrMalformed", err)
+			b := setup(t)
+			w := b.wallet(t, stranger)
+			p := take("lost")
+			signed := b.prepare(t, w, p)
+			b.Inject(fake.Strike{Fault: f, Op: "starknet_addInvokeTransaction"})
+			err := w.Broadcast(t.Context(), signed, p)
+			if err == nil {
+				t.Fatal("no error")
+			}
+			for _, e := range portErrors {
+				if errors.Is(err, e) {
+					t.Errorf("it counts as final: %v", err)
+				}
+			}
+			taken := f == fake.LostResponse || f == fake.CutResponse
+			if s := must(w.Lookup(t.Context(), signed.Hash))(t); (s.Phase == tx.Pending) != taken {
+				t.Errorf("phase %s", s.Phase)
+			}
+			if err := w.Broadcast(t.Context(), signed, p); err != nil {
+				t.Errorf("sent again: %v", err)
+			}
+			b.Mine(1)
+			if s := must(w.Lookup(t.Context(), signed.Hash))(t); s.Phase != tx.Included || !s.Success {
+				t.Errorf("status %+v", s)
 			}
 		})
 	}
 }
 
-// TestReorganisation: blocks that do not fit together are read anew, around the cache.
-func TestReorganisation(t *testing.T) {
+// TestLifecycle_Rejected: a transaction that the node takes and then rejects is replaced at higher prices with its nonce.
+func TestLifecycle_Rejected(t *testing.T) {
 	t.Parallel()
-	a := devChain(t, devstarknet.Options{Seed: 1, Blocks: 10})
-	b := devChain(t, devstarknet.Options{Seed: 2, Blocks: 10})
-	cache := newMemoryCache()
-	deps := newClock().deps()
-	deps.Cache = cache
-	if _, err := open(t, starknet.Config{URL: a.URL(), ChainID: "DEV_APPCHAIN"}, deps).Headers(t.Context(), 2, 4); err != nil {
+	b := setup(t)
+	w := b.wallet(t, stranger)
+	ctx := t.Context()
+	p := take("rejected")
+	b.Reject("Max L2Gas price is too low")
+	signed := b.prepare(t, w, p)
+	if err := w.Broadcast(ctx, signed, p); err != nil {
 		t.Fatal(err)
 	}
-	s := open(t, starknet.Config{URL: b.URL(), ChainID: "DEV_APPCHAIN"}, deps)
-	got, err := s.Headers(t.Context(), 2, 8)
-	if err != nil {
+	if s := must(w.Lookup(ctx, signed.Hash))(t); s.Phase != tx.Unknown {
+		t.Errorf("phase %s", s.Phase)
+	}
+	if err := w.Broadcast(ctx, signed, p); !errors.Is(err, tx.ErrUnderpriced) || !strings.Contains(err.Error(), "Max L2Gas price is too low") {
+		t.Errorf("sent again: %v", err)
+	}
+	fees := tx.Fees{Gas: 10_000_000, GasPrice: big.NewInt(6e9), Tip: big.NewInt(1), BlobGas: 1000, BlobPrice: big.NewInt(20_000)}
+	j := tx.Journal{Records: []tx.Record{{Hash: signed.Hash, Fees: fees}}, Underpriced: true}
+	v := tx.View{Head: must(w.Head(ctx))(t), Account: must(w.Account(ctx, 1))(t), Statuses: map[string]tx.Status{}, Gas: 2_000_000, DataGas: 300}
+	d := tx.Decide(j, v, tx.StarknetPolicy())
+	if d.Step != tx.Sign || d.Nonce != 0 || d.Replaces != signed.Hash || d.Fees.GasPrice.Cmp(big.NewInt(9e9)) < 0 || d.Fees.BlobGas != 1000 {
+		t.Fatalf("decision %+v", d)
+	}
+	again := must(w.Sign(ctx, p, d.Nonce, d.Fees))(t)
+	if err := w.Broadcast(ctx, again, p); err != nil {
 		t.Fatal(err)
 	}
-	if cache.hits == 0 {
-		t.Error("the cache was not asked: nothing is tested")
-	}
-	if head, _ := b.Head(); got[6].Number != 8 || got[6].Hash == head.Hash {
-		t.Errorf("unexpected header %+v", got[6])
-	}
-	want, err := open(t, starknet.Config{URL: b.URL()}, starknet.Deps{}).Headers(t.Context(), 2, 8)
-	if err != nil || got[0] != want[0] {
-		t.Errorf("block 2 is that of the cache: %+v", got[0])
+	b.Mine(1)
+	if s := must(w.Lookup(ctx, again.Hash))(t); s.Phase != tx.Included {
+		t.Errorf("phase %s", s.Phase)
 	}
 }
 
-// TestPendingIsNotCached: a block that is not closed does not exist.
-func TestPendingIsNotCached(t *testing.T) {
+// TestLifecycle_Lag: a node behind the others shows an included transaction as unknown and its nonce as free; a reorganisation
+// takes it away.
+func TestLifecycle_LagAndReorg(t *testing.T) {
 	t.Parallel()
-	chain := devChain(t, devstarknet.Options{Blocks: 4})
-	cache := newMemoryCache()
-	deps := newClock().deps()
-	deps.Cache = cache
-	p := newProxy(t, chain.URL(), nil, swap(2, "ACCEPTED_ON_L2", "PRE_CONFIRMED"))
-	s := open(t, starknet.Config{URL: p.URL}, deps)
-	if _, err := s.Headers(t.Context(), 3, 3); !errors.Is(err, block.ErrNotFound) {
-		t.Errorf("Headers = %v, want ErrNotFound", err)
+	b := setup(t)
+	w := b.wallet(t, stranger)
+	ctx := t.Context()
+	p := take("lag")
+	signed := b.prepare(t, w, p)
+	if err := w.Broadcast(ctx, signed, p); err != nil {
+		t.Fatal(err)
 	}
-	if _, err := s.Messages(t.Context(), 3, 3); !errors.Is(err, block.ErrNotFound) {
-		t.Errorf("Messages = %v, want ErrNotFound", err)
+	b.Mine(2)
+	b.Lag(2)
+	if s, a := must(w.Lookup(ctx, signed.Hash))(t), must(w.Account(ctx, 1))(t); s.Phase != tx.Unknown || a.Pending != 0 || a.Latest != 0 {
+		t.Errorf("with a node that lags: %s, %+v", s.Phase, a)
 	}
-	if len(cache.m) != 0 {
-		t.Errorf("%d answers are cached", len(cache.m))
+	if err := w.Broadcast(ctx, signed, p); err != nil {
+		t.Errorf("sent again to a node that lags: %v", err)
+	}
+	b.Lag(0)
+	b.AcceptOnL1()
+	if h := must(w.Head(ctx))(t); h.Number != 2 || h.Finalized != 2 {
+		t.Errorf("head %+v", h)
+	}
+	b.Reorg(2)
+	if s, a := must(w.Lookup(ctx, signed.Hash))(t), must(w.Account(ctx, 1))(t); s.Phase != tx.Unknown || a.Latest != 0 {
+		t.Errorf("after a reorganisation: %s, %+v", s.Phase, a)
+	}
+	if err := w.Broadcast(ctx, signed, p); err != nil {
+		t.Errorf("sent again after a reorganisation: %v", err)
+	}
+	b.Drop()
+	if s := must(w.Lookup(ctx, signed.Hash))(t); s.Phase != tx.Unknown {
+		t.Errorf("dropped from the pool: %s", s.Phase)
 	}
 }
 
-func TestBackup(t *testing.T) {
+// TestPriceRises: a transaction below the market waits in the pool until it is replaced.
+func TestPriceRises(t *testing.T) {
 	t.Parallel()
-	ahead := devChain(t, devstarknet.Options{Blocks: 8})
-	behind := devChain(t, devstarknet.Options{Blocks: 5})
-	down := func(t *testing.T) *proxy {
-		return newProxy(t, ahead.URL(), func(_ int64, w http.ResponseWriter, _ []byte) bool {
-			respond(500, "text/plain", "down")(w)
-			return true
-		}, nil)
+	b := setup(t)
+	w := b.wallet(t, stranger)
+	ctx := t.Context()
+	p := take("cheap")
+	signed := b.prepare(t, w, p)
+	if err := w.Broadcast(ctx, signed, p); err != nil {
+		t.Fatal(err)
 	}
+	b.SetPrices(big.NewInt(50_000_000_000), big.NewInt(10_000))
+	b.Mine(1)
+	if s := must(w.Lookup(ctx, signed.Hash))(t); s.Phase != tx.Pending {
+		t.Errorf("phase %s", s.Phase)
+	}
+	fees := tx.Fees{Gas: 3_000_000, GasPrice: big.NewInt(60_000_000_000), Tip: big.NewInt(2), BlobGas: 1000, BlobPrice: big.NewInt(20_000)}
+	again := must(w.Sign(ctx, p, 0, fees))(t)
+	if err := w.Broadcast(ctx, again, p); err != nil {
+		t.Fatal(err)
+	}
+	b.Mine(1)
+	if s := must(w.Lookup(ctx, again.Hash))(t); s.Phase != tx.Included || s.GasPrice.Cmp(big.NewInt(50_000_000_002)) != 0 {
+		t.Errorf("status %+v", s)
+	}
+	if err := w.Broadcast(ctx, signed, p); !errors.Is(err, tx.ErrNonceTooLow) {
+		t.Errorf("the first one: %v", err)
+	}
+}
 
-	t.Run("PrimaryDown", func(t *testing.T) {
-		t.Parallel()
-		dead := down(t)
-		c := newClock()
-		s := open(t, starknet.Config{URL: dead.URL, BackupURL: ahead.URL()}, c.deps())
-		for range 3 {
-			if n, err := s.Head(t.Context()); err != nil || n != 7 {
-				t.Errorf("Head = %d, %v; want the backup's", n, err)
+func TestNode_WrongChain(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	old := setup(t, func(o *fakestarknet.Options) { o.APIVersion = "0.8.1" })
+	for want, n := range map[error]*starknet.Node{starknet.ErrWrongChain: must(starknet.Dial(b.URL(), "SN_MAIN"))(t), starknet.ErrVersion: old.node} {
+		w := must(starknet.NewWallet(n, b.keys[operator], operator.String(), starknet.STRK))(t)
+		_, head := w.Head(t.Context())
+		_, sign := w.Sign(t.Context(), take("x"), 0, tx.Fees{})
+		_, state := must(starknet.NewCore(n, fakestarknet.CoreAddress.String(), nil, ""))(t).State(t.Context(), false)
+		for name, err := range map[string]error{"Ping": n.Ping(t.Context()), "Head": head, "Sign": sign, "State": state} {
+			if !errors.Is(err, want) {
+				t.Errorf("%s: %v, want %v", name, err, want)
 			}
 		}
-		if len(c.pauses) != 0 || dead.requests.Load() != 1 {
-			t.Errorf("%d pauses and %d requests to a node that is down, want 0 and 1", len(c.pauses), dead.requests.Load())
-		}
-	})
-	t.Run("PrimaryLacksBlock", func(t *testing.T) {
-		t.Parallel()
-		c := newClock()
-		s := open(t, starknet.Config{URL: behind.URL(), BackupURL: ahead.URL()}, c.deps())
-		if _, err := s.Headers(t.Context(), 3, 7); err != nil || len(c.pauses) != 0 {
-			t.Errorf("Headers = %v after %d pauses", err, len(c.pauses))
-		}
-		if _, err := s.Headers(t.Context(), 8, 8); !errors.Is(err, block.ErrNotFound) {
-			t.Errorf("Headers = %v, want ErrNotFound", err)
-		}
-	})
-	t.Run("StalledHead", func(t *testing.T) {
-		t.Parallel()
-		c := newClock()
-		s := open(t, starknet.Config{URL: behind.URL(), BackupURL: ahead.URL()}, c.deps())
-		if n, err := s.Head(t.Context()); err != nil || n != 4 {
-			t.Errorf("Head = %d, %v; want the primary's 4", n, err)
-		}
-		_ = c.Sleep(t.Context(), time.Minute)
-		if n, err := s.Head(t.Context()); err != nil || n != 7 {
-			t.Errorf("Head = %d, %v; want the backup's 7 after a minute without a block", n, err)
-		}
-	})
-	t.Run("BackupServesOtherChain", func(t *testing.T) {
-		t.Parallel()
-		other := devChain(t, devstarknet.Options{Blocks: 9, ChainID: "OTHER"})
-		s := open(t, starknet.Config{URL: down(t).URL, BackupURL: other.URL(), ChainID: ahead.ChainID()}, newClock().deps())
-		if _, err := s.Head(t.Context()); !errors.Is(err, block.ErrWrongChain) {
-			t.Errorf("Head = %v, want ErrWrongChain", err)
-		}
-	})
-	t.Run("BothDown", func(t *testing.T) {
-		t.Parallel()
-		s := open(t, starknet.Config{URL: down(t).URL, BackupURL: down(t).URL}, newClock().deps())
-		if _, err := s.Head(t.Context()); err == nil || errors.Is(err, block.ErrNotFound) {
-			t.Errorf("Head = %v", err)
-		}
-	})
+	}
+	if err := b.node.Ping(t.Context()); err != nil {
+		t.Errorf("Ping: %v", err)
+	}
 }
 
-// TestBatchesAreHalved: a node that takes small batches only is served with small ones.
-func TestBatchesAreHalved(t *testing.T) {
+func TestDial_Faults(t *testing.T) {
 	t.Parallel()
-	chain := devChain(t, devstarknet.Options{Blocks: 30})
-	for name, refuse := range map[string]func(http.ResponseWriter){
-		"413":          respond(413, "text/plain", "too large"),
-		"ErrorObject":  respond(200, "application/json", `{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"batch too large"}}`),
-		"Unsupported":  respond(200, "application/json", `{"jsonrpc":"2.0","id":null,"error":{"code":-32005,"message":"Batched requests are not supported"}}`),
-		"LargeAnswers": respond(200, "application/json", strings.Repeat(" ", 200_000)),
+	for _, bad := range []string{"", "localhost", "ws://x", "http://", "http://user:hunter2@h\x7f/"} {
+		if _, err := starknet.Dial(bad, "SN_MAIN"); err == nil || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%q: %v", bad, err)
+		}
+	}
+	for _, bad := range []string{"", strings.Repeat("x", 32)} {
+		if _, err := starknet.Dial("http://x", bad); err == nil {
+			t.Errorf("chain id %q was taken", bad)
+		}
+	}
+}
+
+// TestErrors_ShowNoSecret: whatever a node says, and however it fails, keys in its URL are in no error.
+func TestErrors_ShowNoSecret(t *testing.T) {
+	t.Parallel()
+	const key, password = "topsecretapikey42", "hunter2"
+	for name, h := range map[string]http.HandlerFunc{
+		"echo": func(w http.ResponseWriter, r *http.Request) {
+			http.Error(w, "no route "+r.URL.String()+" for "+key, http.StatusNotFound)
+		},
+		"error": func(w http.ResponseWriter, r *http.Request) {
+			fmt.Fprintf(w, `{"jsonrpc":"2.0","id":1,"error":{"code":1,"message":"key %s","data":"%s"}}`, key, password)
+		},
+		"redirect": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "http://127.0.0.1:1/"+key, http.StatusFound)
+		},
+		"cut": func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
+		"large": func(w http.ResponseWriter, _ *http.Request) {
+			for range 17 {
+				_, _ = w.Write([]byte(strings.Repeat(" ", 1<<20)))
+			}
+		},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			p := newProxy(t, chain.URL(), func(_ int64, w http.ResponseWriter, body []byte) bool {
-				var list []json.RawMessage
-				if json.Unmarshal(body, &list) == nil && len(list) > 4 {
-					refuse(w)
-					return true
-				}
-				return false
-			}, nil)
-			c := newClock()
-			s := open(t, starknet.Config{URL: p.URL, MaxResponse: 150_000}, c.deps())
-			if got, err := s.Headers(t.Context(), 0, 29); err != nil || len(got) != 30 || len(c.pauses) != 0 {
-				t.Errorf("%d headers after %d pauses, %v", len(got), len(c.pauses), err)
-			}
-		})
+		srv := httptest.NewServer(h)
+		url := strings.Replace(srv.URL, "http://", "http://user:"+password+"@", 1) + "/v1/" + key + "?apikey=" + key
+		n := must(starknet.Dial(url, "SN_MAIN"))(t)
+		err := n.Ping(t.Context())
+		if err == nil || strings.Contains(err.Error(), key) || strings.Contains(err.Error(), password) {
+			t.Errorf("%s: %v", name, err)
+		}
+		srv.Close()
 	}
 }
 
-func TestResponsesAreBounded(t *testing.T) {
+// TestReads_Retried: a read is repeated while a node does not answer, a sent transaction never.
+func TestReads_Retried(t *testing.T) {
 	t.Parallel()
-	p := newProxy(t, "http://127.0.0.1:1", func(_ int64, w http.ResponseWriter, _ []byte) bool {
-		chunk := bytes.Repeat([]byte(" "), 1<<16)
-		for range 1 << 12 { // 256 MiB, of which a reader that counts takes little
-			if _, err := w.Write(chunk); err != nil {
-				return true
-			}
-		}
-		return true
-	}, nil)
-	if _, err := open(t, starknet.Config{URL: p.URL, MaxResponse: 1 << 20}, newClock().deps()).Head(t.Context()); err == nil {
-		t.Error("an endless answer is taken")
+	b := setup(t)
+	w := b.wallet(t, stranger)
+	signed := b.prepare(t, w, take("x"))
+	b.Inject(fake.Strike{Fault: fake.RateLimited, Times: 2})
+	if _, err := w.Head(t.Context()); err != nil || b.Struck() != 2 {
+		t.Errorf("a read that fails twice: %v, struck %d", err, b.Struck())
+	}
+	b.Inject(fake.Strike{Fault: fake.LostResponse, Op: "starknet_addInvokeTransaction", Times: 2})
+	if err := w.Broadcast(t.Context(), signed, take("x")); err == nil || b.Struck() != 3 {
+		t.Errorf("a sent transaction: %v, struck %d", err, b.Struck())
+	}
+	b.Clear()
+	b.Inject(fake.Strike{Fault: fake.Unavailable, Times: 3})
+	if _, err := w.Head(t.Context()); err == nil {
+		t.Error("a node that never answers is no error")
 	}
 }
 
-func TestGatewayFaults(t *testing.T) {
+func TestFacts(t *testing.T) {
 	t.Parallel()
-	chain := devChain(t, devstarknet.Options{Blocks: 10})
-	for name, trouble := range troubles {
-		if strings.Contains("WrongID NoResult InternalError", name) {
-			continue // of JSON-RPC only
-		}
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			p := newProxy(t, chain.GatewayURL(), func(n int64, w http.ResponseWriter, _ []byte) bool {
-				if n == 1 {
-					trouble(w)
-				}
-				return n == 1
-			}, nil)
-			got, err := open(t, starknet.Config{URL: chain.URL(), GatewayURL: p.URL}, newClock().deps()).Weights(t.Context(), 8, 9)
-			if err != nil || got[0].ProvingGas != 1_500_000 || got[1].NTxs == 0 {
-				t.Errorf("Weights = %+v, %v; block 8 is empty", got, err)
-			}
-		})
+	b := setup(t)
+	facts := must(starknet.NewFacts(b.node, fakestarknet.RegistryAddress.String()))(t)
+	known := felt.FromUint64(77)
+	b.RegisterFact(known)
+	got := must(facts.Valid(t.Context(), []string{fmt.Sprintf("0x%x", known[:]), "0x" + strings.Repeat("0", 62) + "4d", "0x" + strings.Repeat("0", 63) + "1"}))(t)
+	if !got[0] || !got[1] || got[2] {
+		t.Errorf("valid %v", got)
 	}
-}
-
-// TestSecretsStayHidden: nothing of a URL but scheme and host is in an error or a log line.
-func TestSecretsStayHidden(t *testing.T) {
-	t.Parallel()
-	var log bytes.Buffer
-	deps := newClock().deps()
-	deps.Log = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	echo := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.WriteHeader(http.StatusForbidden)
-		_, _ = fmt.Fprintf(w, "no access to %s with %s", r.URL, r.Header)
-	}))
-	t.Cleanup(echo.Close)
-	host := strings.TrimPrefix(echo.URL, "http://")
-	secrets := []string{"secretuser99", "secretpass99", "secretpath123", "secretkey456"}
-	for _, base := range []string{host, "127.0.0.1:1", "no-such-host.invalid"} {
-		cfg := starknet.Config{URL: "http://secretuser99:secretpass99@" + base + "/secretpath123?apikey=secretkey456"}
-		cfg.GatewayURL, cfg.BackupURL, cfg.WebsocketURL = cfg.URL, cfg.URL, "ws"+strings.TrimPrefix(cfg.URL, "http")
-		cfg.Attempts = 2
-		s := open(t, cfg, deps)
-		_, e1 := s.Head(t.Context())
-		_, e2 := s.Weights(t.Context(), 1, 1)
-		ctx, cancel := context.WithCancel(t.Context())
-		tries := 0
-		d2 := deps
-		d2.Sleep = func(context.Context, time.Duration) error {
-			if tries++; tries == 2 {
-				cancel()
-			}
-			return ctx.Err()
-		}
-		e3 := open(t, cfg, d2).Heads(ctx, func(block.Header) {})
-		for _, text := range []string{fmt.Sprint(e1), fmt.Sprintf("%+v", e2), fmt.Sprint(e3), log.String()} {
-			for _, secret := range secrets {
-				if strings.Contains(text, secret) {
-					t.Errorf("%q tells %s", text, secret)
-				}
-			}
-		}
-		if e1 == nil || !strings.Contains(e1.Error(), base) {
-			t.Errorf("error does not name the host %s: %v", base, e1)
+	for _, bad := range []string{"", "77", "0x4d", "0x" + strings.Repeat("f", 64)} {
+		if _, err := facts.Valid(t.Context(), []string{bad}); err == nil {
+			t.Errorf("fact %q was taken", bad)
 		}
 	}
-	if _, err := starknet.New(starknet.Config{URL: "ftp://u:secretpass99@h/secretpath123"}, starknet.Deps{}); err == nil || strings.Contains(err.Error(), "secret") {
-		t.Errorf("New = %v", err)
-	}
-	if _, err := starknet.New(starknet.Config{URL: "http://u:secretpass99@h:port/x"}, starknet.Deps{}); err == nil || strings.Contains(err.Error(), "secret") {
-		t.Errorf("New = %v", err)
-	}
-}
-
-func TestCacheSparesRequests(t *testing.T) {
-	t.Parallel()
-	chain := devChain(t, devstarknet.Options{Blocks: 20})
-	p := newProxy(t, chain.URL(), nil, nil)
-	deps := newClock().deps()
-	deps.Cache = newMemoryCache()
-	s := open(t, starknet.Config{URL: p.URL, GatewayURL: p.URL}, deps)
-	var counts []int64
-	for range 3 {
-		if _, err := s.StateUpdates(t.Context(), 0, 19); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := s.Messages(t.Context(), 0, 19); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := s.Weights(t.Context(), 0, 19); err != nil {
-			t.Fatal(err)
-		}
-		counts = append(counts, p.requests.Load())
-	}
-	if counts[1] != counts[0] || counts[2] != counts[0] {
-		t.Errorf("requests %v: a repeated read asks the node again", counts)
-	}
-	if v, err := s.Nonces(t.Context(), 19, []felt.Felt{felt.FromUint64(1)}); err != nil || !v[0].IsZero() {
-		t.Errorf("Nonces = %v, %v", v, err)
+	if _, err := must(starknet.NewFacts(b.node, fakestarknet.SinkAddress.String()))(t).Valid(t.Context(), []string{"0x" + strings.Repeat("0", 64)}); err == nil {
+		t.Error("the sink is taken for a registry")
 	}
 }

@@ -1,5 +1,5 @@
 // Package admin answers operators: how far the chain's settlement is and what blocks it, which jobs and batches there
-// are, and whether everything outside can be reached. It carries out their orders through service/worker, which alone
+// are, and whether everything outside can be reached. It carries out their orders through service/executor, which alone
 // writes the status of jobs.
 package admin
 
@@ -17,7 +17,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/queue"
 	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
 	"github.com/madara-orchestrator/orchestrator/shared/core/settlement"
-	"github.com/madara-orchestrator/orchestrator/shared/service/worker"
+	"github.com/madara-orchestrator/orchestrator/shared/service/executor"
 )
 
 var (
@@ -45,7 +45,7 @@ type Service struct {
 	Jobs     job.Store
 	Batches  batch.Store
 	Control  schedule.Control
-	Worker   *worker.Worker
+	Worker   *executor.Worker
 	Queue    queue.Sender
 	Trigger  string // the trigger queue's name
 	Events   event.Bus
@@ -98,8 +98,8 @@ func checkText(name, text string, most int) error {
 	return nil
 }
 
-func (o Order) worker() worker.Order {
-	return worker.Order{By: o.By, Reason: o.Reason, Priority: o.Priority}
+func (o Order) worker() executor.Order {
+	return executor.Order{By: o.By, Reason: o.Reason, Priority: o.Priority}
 }
 
 func (s *Service) log() *slog.Logger {

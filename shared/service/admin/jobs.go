@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
-	"github.com/madara-orchestrator/orchestrator/shared/service/worker"
+	"github.com/madara-orchestrator/orchestrator/shared/service/executor"
 )
 
 // Bounds of a listing's length.
@@ -206,7 +206,7 @@ var waiting = []job.Status{job.Failed, job.VerificationTimeout}
 
 // refusal is why an order was refused, as far as callers may know.
 func (s *Service) refusal(ctx context.Context, err error) string {
-	if either(err, worker.ErrRefused, job.ErrNotFound, job.ErrConflict, job.ErrSchema) {
+	if either(err, executor.ErrRefused, job.ErrNotFound, job.ErrConflict, job.ErrSchema) {
 		return reasonOf(err)
 	}
 	s.log().ErrorContext(ctx, "order not carried out", "error", err)
@@ -222,9 +222,9 @@ func (s *Service) Hook(ctx context.Context, token string) {
 	}
 	j, err := s.Jobs.Get(ctx, token)
 	if err == nil && s.hinted(j) {
-		_, err = s.Worker.Hasten(ctx, j.ID, job.Verify, worker.Order{By: "prover's webhook"})
+		_, err = s.Worker.Hasten(ctx, j.ID, job.Verify, executor.Order{By: "prover's webhook"})
 	}
-	if err != nil && !either(err, worker.ErrRefused, job.ErrNotFound, job.ErrConflict, job.ErrSchema) && !errors.Is(err, context.Canceled) {
+	if err != nil && !either(err, executor.ErrRefused, job.ErrNotFound, job.ErrConflict, job.ErrSchema) && !errors.Is(err, context.Canceled) {
 		s.log().WarnContext(ctx, "webhook not heeded, polling goes on", "job_id", token, "error", err)
 	}
 }

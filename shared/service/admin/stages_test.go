@@ -14,7 +14,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
 	"github.com/madara-orchestrator/orchestrator/shared/service/admin"
-	"github.com/madara-orchestrator/orchestrator/shared/service/worker"
+	"github.com/madara-orchestrator/orchestrator/shared/service/executor"
 )
 
 // bench is a chain with jobs of one type, and an operator.
@@ -25,15 +25,17 @@ type bench struct {
 	jobs   *memory.Jobs
 	queues *memory.Queues
 	events *memory.Events
-	worker *worker.Worker
+	worker *executor.Worker
 	done   int // jobs that were worked on
 }
 
 // Process implements worker.Handler.
-func (b *bench) Process(context.Context, *worker.Run) error { b.done++; return nil }
+func (b *bench) Process(context.Context, *executor.Run) error { b.done++; return nil }
 
 // Verify implements worker.Handler.
-func (b *bench) Verify(context.Context, *worker.Run) (job.Verdict, error) { return job.Verified(), nil }
+func (b *bench) Verify(context.Context, *executor.Run) (job.Verdict, error) {
+	return job.Verified(), nil
+}
 
 func setup(t *testing.T, layer schedule.Layer) *bench {
 	t.Helper()
@@ -49,9 +51,9 @@ func setup(t *testing.T, layer schedule.Layer) *bench {
 	}
 	control := memory.NewControls(env)
 	b.jobs, b.queues, b.events = memory.NewJobs(env), queues, memory.NewEvents(env)
-	b.worker = &worker.Worker{
+	b.worker = &executor.Worker{
 		Jobs: b.jobs, Queue: queues, Route: resource.Route, Alerts: memory.NewAlerts(env), Events: b.events, Control: control,
-		Wake: &worker.Waker{Queue: queues, QueueName: resource.TriggerQueue, Layer: layer}, Handlers: map[job.Type]worker.Handler{job.SnosRun: b},
+		Wake: &executor.Waker{Queue: queues, QueueName: resource.TriggerQueue, Layer: layer}, Handlers: map[job.Type]executor.Handler{job.SnosRun: b},
 		Policies: job.Policies(), Now: env.Now, NewOwner: job.NewID, Log: slog.New(slog.DiscardHandler),
 	}
 	b.Service = &admin.Service{

@@ -17,7 +17,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/lock"
 	"github.com/madara-orchestrator/orchestrator/shared/core/proof"
 	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
-	"github.com/madara-orchestrator/orchestrator/shared/service/worker"
+	"github.com/madara-orchestrator/orchestrator/shared/service/executor"
 )
 
 // Sizer measures an open batch's compressed state diff. Adding a block costs in proportion to that block.
@@ -41,7 +41,7 @@ type Batcher struct {
 	NewSizer func(version string, saved []byte) (Sizer, error)
 	Alerts   alert.Notifier
 	Events   event.Bus
-	Wake     *worker.Waker
+	Wake     *executor.Waker
 	Limits   batch.Limits
 	// SupportsVersion says whether blocks of a Starknet version can be proven by what is deployed.
 	SupportsVersion func(version string) bool

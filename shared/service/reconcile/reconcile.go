@@ -11,13 +11,13 @@ import (
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
-	"github.com/madara-orchestrator/orchestrator/shared/service/worker"
+	"github.com/madara-orchestrator/orchestrator/shared/service/executor"
 )
 
 // Reconciler sends lost wake-ups again. All fields but Log are required.
 type Reconciler struct {
 	Jobs    job.Store
-	Worker  *worker.Worker
+	Worker  *executor.Worker
 	Control schedule.Control
 	// Grace is how long a job may be overdue before it is woken: the time that its own message needs.
 	Grace time.Duration

@@ -15,7 +15,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/proof"
 	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
-	"github.com/madara-orchestrator/orchestrator/shared/service/worker"
+	"github.com/madara-orchestrator/orchestrator/shared/service/executor"
 )
 
 // Batching is what the batching workers need.
@@ -47,8 +47,8 @@ type Triggers struct {
 	Settings  Settings
 	Jobs      job.Store
 	Batches   batch.Store
-	Worker    *worker.Worker // to send the first wake-up of a job
-	Prover    proof.Prover   // for its capabilities
+	Worker    *executor.Worker // to send the first wake-up of a job
+	Prover    proof.Prover     // for its capabilities
 	Batching  Batching
 	Cleanup   Runner
 	Reconcile Runner

@@ -10,7 +10,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 	"github.com/madara-orchestrator/orchestrator/shared/service/batching"
-	"github.com/madara-orchestrator/orchestrator/shared/service/settling"
+	"github.com/madara-orchestrator/orchestrator/shared/service/statetransition"
 	"github.com/madara-orchestrator/orchestrator/shared/starknet/blob"
 	"github.com/madara-orchestrator/orchestrator/shared/starknet/output"
 	"github.com/madara-orchestrator/orchestrator/shared/starknet/statediff"
@@ -26,11 +26,13 @@ func NewSizer(version string, saved []byte) (batching.Sizer, error) {
 }
 
 // Codec encodes state updates for Ethereum.
-func Codec() settling.Codec { return settling.Codec{UpdateWords: output.UpdateWords, Blobs: blobs} }
+func Codec() statetransition.Codec {
+	return statetransition.Codec{UpdateWords: output.UpdateWords, Blobs: blobs}
+}
 
 // StarknetCodec encodes state updates for Starknet, which takes no blobs.
-func StarknetCodec() settling.Codec {
-	return settling.Codec{UpdateWords: starknetWords, ProofOutput: proofOutput, Blobs: func([]felt.Felt) ([][]byte, error) {
+func StarknetCodec() statetransition.Codec {
+	return statetransition.Codec{UpdateWords: starknetWords, ProofOutput: proofOutput, Blobs: func([]felt.Felt) ([][]byte, error) {
 		return nil, errors.New("a state update on Starknet carries no blobs")
 	}}
 }

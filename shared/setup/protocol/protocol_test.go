@@ -15,9 +15,9 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/settlement"
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
+	"github.com/madara-orchestrator/orchestrator/shared/service/executor"
 	"github.com/madara-orchestrator/orchestrator/shared/service/sending"
-	"github.com/madara-orchestrator/orchestrator/shared/service/settling"
-	"github.com/madara-orchestrator/orchestrator/shared/service/worker"
+	"github.com/madara-orchestrator/orchestrator/shared/service/statetransition"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/protocol"
 	"github.com/madara-orchestrator/orchestrator/shared/starknet/output"
 )
@@ -73,10 +73,10 @@ func TestOutputsOfProofs(t *testing.T) {
 				t.Fatal(err)
 			}
 			contract := &seen{}
-			h := &settling.Handler{Contract: contract, Artifacts: store, Codec: protocol.StarknetCodec(), Sender: &sending.Sender{
+			h := &statetransition.Handler{Contract: contract, Artifacts: store, Codec: protocol.StarknetCodec(), Sender: &sending.Sender{
 				Chain: memory.NewL1(nil, memory.L1Config{}), Raw: store, Policy: tx.StarknetPolicy(), Now: time.Now, Wallet: memory.NewLocks(nil), WalletName: "w",
 			}}
-			err = h.Process(ctx, worker.NewRun(job.New("1", 1, m, "", time.Now()), memory.NewJobs(nil)))
+			err = h.Process(ctx, executor.NewRun(job.New("1", 1, m, "", time.Now()), memory.NewJobs(nil)))
 			if job.IsFatal(err) != c.fatal || !c.fatal && !errors.Is(err, errSeen) {
 				t.Fatalf("Process: %v", err)
 			}

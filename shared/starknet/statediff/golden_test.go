@@ -9,10 +9,10 @@ import (
 	"strconv"
 	"testing"
 
-	devstarknet "github.com/madara-orchestrator/orchestrator/scripts/devchain/starknet"
-	"github.com/madara-orchestrator/orchestrator/shared/client/starknet"
+	"github.com/madara-orchestrator/orchestrator/shared/client/appchain"
 	"github.com/madara-orchestrator/orchestrator/shared/core/block"
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
+	devappchain "github.com/madara-orchestrator/orchestrator/shared/dev/appchain"
 	"github.com/madara-orchestrator/orchestrator/shared/starknet/blob"
 	"github.com/madara-orchestrator/orchestrator/shared/starknet/starknettest"
 	"github.com/madara-orchestrator/orchestrator/shared/starknet/statediff"
@@ -25,7 +25,7 @@ func TestMainnetBlobs(t *testing.T) {
 		name := strconv.FormatUint(n, 10)
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			u, err := starknet.ParseStateUpdate(n, starknettest.Read(t, "state_update", name+".json"))
+			u, err := appchain.ParseStateUpdate(n, starknettest.Read(t, "state_update", name+".json"))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -125,7 +125,7 @@ var sepolia = []string{"batch_8373665", "8373665.tar.gz"}
 
 func update(t testing.TB, member string) block.StateUpdate {
 	t.Helper()
-	u, err := starknet.ParseStateUpdate(0, starknettest.ReadTar(t, member, sepolia...))
+	u, err := appchain.ParseStateUpdate(0, starknettest.ReadTar(t, member, sepolia...))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -139,7 +139,7 @@ func updates(t testing.TB) []block.StateUpdate {
 	out := make([]block.StateUpdate, len(raw))
 	for i, r := range raw {
 		var err error
-		if out[i], err = starknet.ParseStateUpdate(uint64(789878+i), r); err != nil {
+		if out[i], err = appchain.ParseStateUpdate(uint64(789878+i), r); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -232,12 +232,12 @@ func squashedSlots(d *statediff.Diff) map[block.Slot]bool {
 // derives them from the two recorded forms.
 func earlierAliases(t *testing.T, d *statediff.Diff) map[felt.Felt]felt.Felt {
 	t.Helper()
-	chain, err := devstarknet.FromRecording(starknettest.Data(t, sepolia...), devstarknet.RecordingOptions{})
+	chain, err := devappchain.FromRecording(starknettest.Data(t, sepolia...), devappchain.RecordingOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = chain.Close() })
-	src, err := starknet.New(starknet.Config{URL: chain.URL()}, starknet.Deps{})
+	src, err := appchain.New(appchain.Config{URL: chain.URL()}, appchain.Deps{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,12 +13,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 
-	"github.com/madara-orchestrator/orchestrator/scripts/standin/awsbatch"
 	"github.com/madara-orchestrator/orchestrator/shared/client/snosrunner/batchrunner"
 	"github.com/madara-orchestrator/orchestrator/shared/client/snosrunner/contract"
 	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
 	"github.com/madara-orchestrator/orchestrator/shared/core/snos"
 	"github.com/madara-orchestrator/orchestrator/shared/core/snos/snostest"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/fake/awsbatch"
 )
 
 func start(t *testing.T, c awsbatch.Config) (*batchrunner.Client, *awsbatch.Server) {

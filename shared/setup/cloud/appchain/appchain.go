@@ -2,15 +2,15 @@
 package appchain
 
 import (
+	"github.com/madara-orchestrator/orchestrator/shared/client/appchain"
 	"github.com/madara-orchestrator/orchestrator/shared/client/redis"
-	"github.com/madara-orchestrator/orchestrator/shared/client/starknet"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud"
 )
 
 // Source returns the chain's source, with a Redis cache where one is configured. It makes no request.
-func Source(p *cloud.Process) (*starknet.Source, error) {
+func Source(p *cloud.Process) (*appchain.Source, error) {
 	c := p.Config.Chain
-	deps := starknet.Deps{Log: p.Log}
+	deps := appchain.Deps{Log: p.Log}
 	if p.Config.Redis.URL != "" {
 		cache, err := redis.New(p.Config.Redis.URL, c.Name)
 		if err != nil {
@@ -18,7 +18,7 @@ func Source(p *cloud.Process) (*starknet.Source, error) {
 		}
 		deps.Cache = cache
 	}
-	return starknet.New(starknet.Config{
+	return appchain.New(appchain.Config{
 		URL: c.RPC, BackupURL: c.BackupRPC, GatewayURL: c.FeederGateway, ChainID: c.ID, EmptyProvingGas: p.Config.Batch.EmptyGas,
 	}, deps)
 }

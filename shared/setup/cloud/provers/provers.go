@@ -9,7 +9,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/client/mockprover"
 	"github.com/madara-orchestrator/orchestrator/shared/client/sharp"
 	"github.com/madara-orchestrator/orchestrator/shared/config"
-	"github.com/madara-orchestrator/orchestrator/shared/controller/route"
+	apicontroller "github.com/madara-orchestrator/orchestrator/shared/controller/api"
 	"github.com/madara-orchestrator/orchestrator/shared/core/proof"
 	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud"
@@ -71,7 +71,7 @@ func Atlantic(ctx context.Context, p *cloud.Process) (*atlantic.Prover, error) {
 }
 
 // Hook reads Atlantic's webhooks.
-func Hook(ctx context.Context, p *cloud.Process) (route.ProverHook, error) {
+func Hook(ctx context.Context, p *cloud.Process) (apicontroller.ProverHook, error) {
 	secret, err := p.Secrets.Get(ctx, p.Config.Prover.Atlantic.HookSecret)
 	if err != nil {
 		return nil, err
@@ -84,11 +84,11 @@ func Hook(ctx context.Context, p *cloud.Process) (route.ProverHook, error) {
 }
 
 // HookOf reads the webhooks of a prover whose URL carries secret.
-func HookOf(prover *atlantic.Prover, secret string) route.ProverHook {
+func HookOf(prover *atlantic.Prover, secret string) apicontroller.ProverHook {
 	return func(ctx context.Context, token string, body []byte) ([]string, error) {
 		hint, err := atlantic.ParseHook(secret, token, body)
 		if err != nil {
-			return nil, fmt.Errorf("%w: %w", route.ErrBadHook, err)
+			return nil, fmt.Errorf("%w: %w", apicontroller.ErrBadHook, err)
 		}
 		return prover.Tasks(ctx, hint)
 	}

@@ -9,7 +9,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/da"
 	"github.com/madara-orchestrator/orchestrator/shared/core/proof"
 	"github.com/madara-orchestrator/orchestrator/shared/core/settlement"
-	"github.com/madara-orchestrator/orchestrator/shared/service/settling"
+	"github.com/madara-orchestrator/orchestrator/shared/service/statetransition"
 	"github.com/madara-orchestrator/orchestrator/shared/setup"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/protocol"
@@ -89,7 +89,7 @@ func (l *ethereumLayer) Data(ctx context.Context) (da.Layer, setup.Wallet, error
 }
 
 // Codec implements Layer.
-func (*ethereumLayer) Codec() settling.Codec { return protocol.Codec() }
+func (*ethereumLayer) Codec() statetransition.Codec { return protocol.Codec() }
 
 // Facts implements Layer.
 func (l *ethereumLayer) Facts() (proof.FactChecker, error) { return l.facts() }

@@ -10,7 +10,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/da"
 	"github.com/madara-orchestrator/orchestrator/shared/core/proof"
 	"github.com/madara-orchestrator/orchestrator/shared/core/settlement"
-	"github.com/madara-orchestrator/orchestrator/shared/service/settling"
+	"github.com/madara-orchestrator/orchestrator/shared/service/statetransition"
 	"github.com/madara-orchestrator/orchestrator/shared/setup"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud"
 )
@@ -26,7 +26,7 @@ type Layer interface {
 	// Data is data availability of its own on this layer, with the wallet that publishes.
 	Data(ctx context.Context) (da.Layer, setup.Wallet, error)
 	// Codec encodes state updates for the contract.
-	Codec() settling.Codec
+	Codec() statetransition.Codec
 	// Facts is the configured fact registry.
 	Facts() (proof.FactChecker, error)
 	// Registrar registers facts on a development registry with the account of the mock prover's key.

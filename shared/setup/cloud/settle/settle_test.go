@@ -9,12 +9,12 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
-	"github.com/madara-orchestrator/orchestrator/scripts/standin/starknetl2"
 	"github.com/madara-orchestrator/orchestrator/shared/client/secrets"
-	l2 "github.com/madara-orchestrator/orchestrator/shared/client/starknet/settle"
+	l2 "github.com/madara-orchestrator/orchestrator/shared/client/starknet"
 	"github.com/madara-orchestrator/orchestrator/shared/config"
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
+	fakestarknet "github.com/madara-orchestrator/orchestrator/shared/dev/fake/starknet"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud/settle"
 )
@@ -32,9 +32,9 @@ func TestStarknet(t *testing.T) {
 		t.Fatal(err)
 	}
 	account := felt.MustHex("0xacc1")
-	s, err := starknetl2.Start(starknetl2.Options{
-		Accounts: []starknetl2.Account{{Address: account, PublicKey: signer.PublicKey(), Balance: big.NewInt(1e18)}},
-		Core:     starknetl2.Core{Operators: []felt.Felt{account}},
+	s, err := fakestarknet.Start(fakestarknet.Options{
+		Accounts: []fakestarknet.Account{{Address: account, PublicKey: signer.PublicKey(), Balance: big.NewInt(1e18)}},
+		Core:     fakestarknet.Core{Operators: []felt.Felt{account}},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -47,8 +47,8 @@ func TestStarknet(t *testing.T) {
 	p := &cloud.Process{Secrets: secrets.New(aws.Config{}), Config: config.Config{
 		Chain: config.Chain{Name: "dev", Layer: schedule.L3},
 		Settlement: config.Settlement{
-			Kind: config.StarknetLayer, RPC: s.URL(), ChainID: s.ChainID(), Contract: starknetl2.CoreAddress.String(), Account: account.String(),
-			Verifier: starknetl2.RegistryAddress.String(), KeyFile: file,
+			Kind: config.StarknetLayer, RPC: s.URL(), ChainID: s.ChainID(), Contract: fakestarknet.CoreAddress.String(), Account: account.String(),
+			Verifier: fakestarknet.RegistryAddress.String(), KeyFile: file,
 		},
 		Prover: config.Prover{Kind: config.MockProver, KeySecret: secrets.FilePrefix + file, Account: account.String()},
 	}}

@@ -5,38 +5,38 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/madara-orchestrator/orchestrator/shared/client/starknet/settle"
+	"github.com/madara-orchestrator/orchestrator/shared/client/starknet"
 	"github.com/madara-orchestrator/orchestrator/shared/core/da"
 	"github.com/madara-orchestrator/orchestrator/shared/core/proof"
 	"github.com/madara-orchestrator/orchestrator/shared/core/settlement"
-	"github.com/madara-orchestrator/orchestrator/shared/service/settling"
+	"github.com/madara-orchestrator/orchestrator/shared/service/statetransition"
 	"github.com/madara-orchestrator/orchestrator/shared/setup"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/protocol"
 )
 
 type starknetLayer struct {
-	*settle.Node
+	*starknet.Node
 	p *cloud.Process
 }
 
 func openStarknet(p *cloud.Process) (Layer, error) {
-	n, err := settle.Dial(p.Config.Settlement.RPC, p.Config.Settlement.ChainID)
+	n, err := starknet.Dial(p.Config.Settlement.RPC, p.Config.Settlement.ChainID)
 	if err != nil {
 		return nil, err
 	}
 	return &starknetLayer{n, p}, nil
 }
 
-func (l *starknetLayer) account(key, address string) (*settle.Wallet, error) {
-	signer, err := settle.NewKeySigner(key)
+func (l *starknetLayer) account(key, address string) (*starknet.Wallet, error) {
+	signer, err := starknet.NewKeySigner(key)
 	if err != nil {
 		return nil, err
 	}
-	return settle.NewWallet(l.Node, signer, address, cmp.Or(l.p.Config.Settlement.FeeToken, settle.STRK))
+	return starknet.NewWallet(l.Node, signer, address, cmp.Or(l.p.Config.Settlement.FeeToken, starknet.STRK))
 }
 
-func (l *starknetLayer) wallet(ctx context.Context) (*settle.Wallet, setup.Wallet, error) {
+func (l *starknetLayer) wallet(ctx context.Context) (*starknet.Wallet, setup.Wallet, error) {
 	s := l.p.Config.Settlement
 	key, err := walletKey(ctx, l.p)
 	if err != nil {
@@ -53,9 +53,9 @@ func (l *starknetLayer) wallet(ctx context.Context) (*settle.Wallet, setup.Walle
 // Reader implements Layer.
 func (l *starknetLayer) Reader() (settlement.Contract, error) { return l.core(nil) }
 
-func (l *starknetLayer) core(w *settle.Wallet) (*settle.Core, error) {
+func (l *starknetLayer) core(w *starknet.Wallet) (*starknet.Core, error) {
 	s := l.p.Config.Settlement
-	return settle.NewCore(l.Node, s.Contract, w, settle.Arguments(s.Arguments))
+	return starknet.NewCore(l.Node, s.Contract, w, starknet.Arguments(s.Arguments))
 }
 
 // Contract implements Layer.
@@ -75,18 +75,18 @@ func (l *starknetLayer) Data(ctx context.Context) (da.Layer, setup.Wallet, error
 		return nil, w, err
 	}
 	s := l.p.Config.Settlement
-	d, err := settle.NewDA(cmp.Or(s.DataContract, account.Address().String()), s.DataFunction)
+	d, err := starknet.NewDA(cmp.Or(s.DataContract, account.Address().String()), s.DataFunction)
 	return d, w, err
 }
 
 // Codec implements Layer.
-func (*starknetLayer) Codec() settling.Codec { return protocol.StarknetCodec() }
+func (*starknetLayer) Codec() statetransition.Codec { return protocol.StarknetCodec() }
 
 // Facts implements Layer.
 func (l *starknetLayer) Facts() (proof.FactChecker, error) { return l.facts() }
 
-func (l *starknetLayer) facts() (*settle.Facts, error) {
-	return settle.NewFacts(l.Node, l.p.Config.Settlement.Verifier)
+func (l *starknetLayer) facts() (*starknet.Facts, error) {
+	return starknet.NewFacts(l.Node, l.p.Config.Settlement.Verifier)
 }
 
 // Registrar implements Layer.
@@ -103,5 +103,5 @@ func (l *starknetLayer) Registrar(ctx context.Context) (Registrar, error) {
 	if err != nil {
 		return nil, fmt.Errorf("registrar: %w", err)
 	}
-	return settle.NewRegistrar(facts, w), nil
+	return starknet.NewRegistrar(facts, w), nil
 }

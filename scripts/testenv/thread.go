@@ -1,6 +1,0 @@
-package testenv
-
-import "runtime"
-
-// lockThread keeps the calling goroutine on its thread for good.
-func lockThread() { runtime.LockOSThread() }

@@ -1,0 +1,162 @@
+package appchain
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/madara-orchestrator/orchestrator/shared/core/cache"
+	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
+)
+
+// Config says where the chain's nodes are and how they may be used. Zero fields take the defaults of DefaultConfig.
+type Config struct {
+	// URL is the node's JSON-RPC address; BackupURL is asked when that one fails or lags ("" for none).
+	URL, BackupURL string
+	// GatewayURL is the root of Madara's feeder gateway, which serves bouncer weights; "" to estimate them instead.
+	GatewayURL string
+	// WebsocketURL serves new heads (ws or wss); only Heads needs it.
+	WebsocketURL string
+	// ChainID is the chain that the nodes must serve, such as "SN_SEPOLIA"; "" to accept any.
+	ChainID string
+	// BatchSize is the number of calls in one JSON-RPC batch.
+	BatchSize int
+	// Concurrency is the number of HTTP requests under way at once.
+	Concurrency int
+	// MaxRange is the number of blocks that one call may ask for.
+	MaxRange int
+	// MaxResponse is the most bytes that one HTTP response may have, uncompressed.
+	MaxResponse int64
+	// Attempts is how often a request is made before its error is returned.
+	Attempts int
+	// RequestTimeout bounds one HTTP request.
+	RequestTimeout time.Duration
+	// MinBackoff and MaxBackoff bound the pauses between attempts; MaxBackoff bounds Retry-After too.
+	MinBackoff, MaxBackoff time.Duration
+	// Cooldown is how long a failing primary is passed over; StallAfter is how long its head may stand still before the
+	// backup's head is looked at. Both only with BackupURL.
+	Cooldown, StallAfter time.Duration
+	// EmptyProvingGas is the proving gas of a block for which the sequencer reports none.
+	EmptyProvingGas uint64
+	// CacheTTL is how long immutable reads stay in the cache.
+	CacheTTL time.Duration
+}
+
+// DefaultConfig holds the defaults of Config's numeric fields.
+var DefaultConfig = Config{
+	BatchSize: 25, Concurrency: 4, MaxRange: 2048, MaxResponse: 64 << 20, Attempts: 6,
+	RequestTimeout: 30 * time.Second, MinBackoff: 200 * time.Millisecond, MaxBackoff: 20 * time.Second,
+	Cooldown: 15 * time.Second, StallAfter: 30 * time.Second, EmptyProvingGas: 1_500_000, CacheTTL: time.Hour,
+}
+
+// Validate names every fault of c at once.
+func (c Config) Validate() error {
+	errs := []error{checkURL("node", c.URL, true, "http", "https"), checkURL("backup node", c.BackupURL, false, "http", "https"),
+		checkURL("feeder gateway", c.GatewayURL, false, "http", "https"), checkURL("websocket", c.WebsocketURL, false, "ws", "wss")}
+	if _, err := felt.FromShortString(c.ChainID); err != nil {
+		errs = append(errs, fmt.Errorf("chain id: %w", err))
+	}
+	if c.BatchSize < 0 || c.Concurrency < 0 || c.MaxRange < 0 || c.MaxResponse < 0 || c.Attempts < 0 ||
+		c.RequestTimeout < 0 || c.MinBackoff < 0 || c.MaxBackoff < 0 || c.Cooldown < 0 || c.StallAfter < 0 || c.CacheTTL < 0 {
+		errs = append(errs, errors.New("a limit of the node's client is negative"))
+	}
+	return errors.Join(errs...)
+}
+
+func checkURL(what, raw string, required bool, schemes ...string) error {
+	if raw == "" {
+		if required {
+			return fmt.Errorf("%s URL is not set", what)
+		}
+		return nil
+	}
+	u, err := url.Parse(raw)
+	if err != nil || u.Host == "" { // err would print the URL with its key
+		return fmt.Errorf("%s URL is no URL with a host", what)
+	}
+	for _, s := range schemes {
+		if u.Scheme == s {
+			return nil
+		}
+	}
+	return fmt.Errorf("%s URL has scheme %q, want one of %q", what, u.Scheme, schemes)
+}
+
+// withDefaults fills the zero numeric fields of c.
+func (c Config) withDefaults() Config {
+	d := DefaultConfig
+	set(&c.BatchSize, d.BatchSize)
+	set(&c.Concurrency, d.Concurrency)
+	set(&c.MaxRange, d.MaxRange)
+	set(&c.MaxResponse, d.MaxResponse)
+	set(&c.Attempts, d.Attempts)
+	set(&c.RequestTimeout, d.RequestTimeout)
+	set(&c.MinBackoff, d.MinBackoff)
+	set(&c.MaxBackoff, d.MaxBackoff)
+	set(&c.Cooldown, d.Cooldown)
+	set(&c.StallAfter, d.StallAfter)
+	set(&c.EmptyProvingGas, d.EmptyProvingGas)
+	set(&c.CacheTTL, d.CacheTTL)
+	return c
+}
+
+func set[T comparable](field *T, def T) {
+	var zero T
+	if *field == zero {
+		*field = def
+	}
+}
+
+// Deps are what a Source needs besides its configuration. Every field may be left unset.
+type Deps struct {
+	// HTTP makes the requests; its redirect policy is replaced by none, so that a key in a URL goes to its host only.
+	HTTP *http.Client
+	// Cache keeps immutable reads.
+	Cache cache.Cache
+	// Log tells of failures that a retry or the backup made good.
+	Log *slog.Logger
+	// Now is the clock.
+	Now func() time.Time
+	// Sleep waits for d or until ctx ends, whose error it then returns.
+	Sleep func(ctx context.Context, d time.Duration) error
+	// Jitter returns a number in [0, 1) that scales a pause.
+	Jitter func() float64
+}
+
+func (d Deps) withDefaults() Deps {
+	client := http.Client{}
+	if d.HTTP != nil {
+		client = *d.HTTP
+	}
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	d.HTTP = &client
+	if d.Log == nil {
+		d.Log = slog.New(slog.DiscardHandler)
+	}
+	if d.Now == nil {
+		d.Now = time.Now
+	}
+	if d.Sleep == nil {
+		d.Sleep = sleep
+	}
+	if d.Jitter == nil {
+		d.Jitter = rand.Float64
+	}
+	return d
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
+	}
+}

@@ -1,0 +1,130 @@
+package starknet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
+	"github.com/madara-orchestrator/orchestrator/shared/core/settlement"
+)
+
+// Arguments says what a core contract's update_state takes.
+type Arguments string
+
+const (
+	// DataArguments is piltover since it verifies facts: snos_output, layout_bridge_output, onchain_data_hash, onchain_data_size.
+	DataArguments Arguments = "data"
+	// OutputArguments are contracts without the last two.
+	OutputArguments Arguments = "outputs"
+)
+
+// ParseArguments reads the setting; "" is DataArguments.
+func ParseArguments(s string) (Arguments, error) {
+	switch a := Arguments(s); a {
+	case "":
+		return DataArguments, nil
+	case DataArguments, OutputArguments:
+		return a, nil
+	}
+	return "", fmt.Errorf("arguments of update_state %q: want data or outputs", s)
+}
+
+// Core is the core contract piltover: a settlement.Contract.
+type Core struct {
+	node     *Node
+	contract felt.Felt
+	wallet   *Wallet // nil for readers
+	args     Arguments
+}
+
+var _ settlement.Contract = (*Core)(nil)
+
+// NewCore returns the core contract at an address. wallet, whose rights Config tells of, may be nil. It makes no request.
+func NewCore(n *Node, address string, wallet *Wallet, args Arguments) (*Core, error) {
+	a, err := parseAddress("core contract", address)
+	if err != nil {
+		return nil, err
+	}
+	if args, err = ParseArguments(string(args)); err != nil {
+		return nil, err
+	}
+	return &Core{node: n, contract: a, wallet: wallet, args: args}, nil
+}
+
+// view reads a function of the contract that answers at least n felts.
+func (c *Core) view(ctx context.Context, name string, block any, n int, args ...felt.Felt) ([]felt.Felt, error) {
+	out, err := c.node.read(ctx, c.contract, name, block, args...)
+	switch code(err) {
+	case codeContractNotFound:
+		return nil, fmt.Errorf("%w: %w", settlement.ErrNotConfigured, err)
+	case codeNoEntrypoint, codeContractError:
+		return nil, fmt.Errorf("core contract %s has no %s as piltover has it: %w", c.contract, name, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if len(out) < n {
+		return nil, fmt.Errorf("core contract %s: %s answers %d felts, want %d", c.contract, name, len(out), n)
+	}
+	return out, nil
+}
+
+// State implements settlement.Contract. Root and BlockHash are set before the first update too: what it must start from.
+// Final is what is accepted on L1; a contract that is younger than that is not settled yet.
+func (c *Core) State(ctx context.Context, finalized bool) (settlement.State, error) {
+	var block any = latest
+	if finalized {
+		n, ok, err := c.node.accepted(ctx)
+		if err != nil || !ok {
+			return settlement.State{}, err
+		}
+		block = blockNumber{n}
+	}
+	out, err := c.view(ctx, "get_state", block, 3)
+	if finalized && errors.Is(err, settlement.ErrNotConfigured) {
+		return settlement.State{}, nil
+	}
+	if err != nil {
+		return settlement.State{}, err
+	}
+	s := settlement.State{Root: out[0], BlockHash: out[2]}
+	if out[1] == felt.MinusOne() {
+		return s, nil
+	}
+	n, ok := out[1].Uint64()
+	if !ok {
+		return settlement.State{}, fmt.Errorf("core contract %s: its block number is %s", c.contract, out[1])
+	}
+	s.Settled, s.Block = true, n
+	return s, nil
+}
+
+// Config implements settlement.Contract. Contracts before the layout bridge's program hash was kept have none.
+func (c *Core) Config(ctx context.Context) (settlement.Config, error) {
+	out, err := c.view(ctx, "get_program_info", latest, 3)
+	if err != nil {
+		return settlement.Config{}, err
+	}
+	cfg := settlement.Config{BootloaderHash: out[0], ConfigHash: out[1], ProgramHash: out[2]}
+	if len(out) > 3 {
+		cfg.LayoutBridgeHash = out[3]
+	}
+	if c.wallet == nil {
+		return cfg, nil
+	}
+	cfg.Operator, err = c.operator(ctx)
+	return cfg, err
+}
+
+// operator says whether the wallet may update the state: operators and the owner may.
+func (c *Core) operator(ctx context.Context) (bool, error) {
+	out, err := c.view(ctx, "is_operator", latest, 1, c.wallet.account)
+	if err != nil || !out[0].IsZero() {
+		return err == nil, err
+	}
+	if out, err = c.view(ctx, "owner", latest, 1); err != nil {
+		return false, err
+	}
+	return out[0] == c.wallet.account, nil
+}

@@ -1,0 +1,158 @@
+package starknet
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
+	"github.com/madara-orchestrator/orchestrator/shared/core/settlement"
+	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
+	"github.com/madara-orchestrator/orchestrator/shared/starknet/hash"
+	"github.com/madara-orchestrator/orchestrator/shared/starknet/output"
+)
+
+func invalid(code, format string, args ...any) error {
+	return &settlement.InvalidError{Code: code, Detail: fmt.Sprintf(format, args...)}
+}
+
+// Encode implements settlement.Contract. It asks the contract's fact registry too whether the update is proven.
+func (c *Core) Encode(ctx context.Context, u settlement.Update, s settlement.State, cfg settlement.Config) (tx.Payload, error) {
+	args, fact, err := Calldata(u, s, cfg, c.args)
+	if err != nil {
+		return tx.Payload{}, err
+	}
+	p := tx.Payload{To: c.contract.String(), Entrypoint: "update_state", Data: felt.Concat(args)}
+	if _, err := calldataOf(p); err != nil {
+		return tx.Payload{}, invalid("CALLDATA_TOO_LONG", "%v: make batches smaller, or run SNOS with KZG data availability, which leaves the state diff out", err)
+	}
+	registry, err := c.view(ctx, "get_facts_registry", latest, 1)
+	if err != nil {
+		return tx.Payload{}, err
+	}
+	ok, err := (&Facts{node: c.node, contract: registry[0]}).valid(ctx, fact, latest)
+	if err != nil {
+		return tx.Payload{}, err
+	}
+	if !ok {
+		return tx.Payload{}, invalid("NO_STATE_TRANSITION_PROOF", "fact %s is not registered on fact registry %s", fact, registry[0])
+	}
+	return p, nil
+}
+
+// Calldata checks an update as the contract would, and returns the arguments of update_state and the fact that the contract
+// will ask for. A fault is a *settlement.InvalidError. What only the chain knows, whether the fact is proven and the consumed
+// messages exist, is left to the registry and to simulation.
+//
+// The SNOS output goes as the bootloader wrote it, under the contract's program hash. The layout bridge's output is that of
+// the update, or where it has none the one that follows from the SNOS output and the contract's program hashes.
+func Calldata(u settlement.Update, s settlement.State, cfg settlement.Config, a Arguments) (args []felt.Felt, fact felt.Felt, err error) {
+	if !cfg.Operator {
+		return nil, fact, invalid("ONLY_OPERATOR", "the account is neither operator nor owner of the core contract")
+	}
+	program, words, bootloaded := output.SkipBootloader(u.ProgramOutput)
+	if bootloaded && program != cfg.ProgramHash {
+		return nil, fact, invalid("INVALID_PROGRAM_HASH", "SNOS ran as program %s, the contract takes %s", program, cfg.ProgramHash)
+	}
+	if err := check(words, u, s, cfg); err != nil {
+		return nil, fact, err
+	}
+	snos := output.Bootloaded(cfg.ProgramHash, words)
+	bridge, err := bridgeOutput(snos, u.BridgeOutput, cfg)
+	if err != nil {
+		return nil, fact, err
+	}
+	fact = hash.PoseidonMany([]felt.Felt{cfg.BootloaderHash, hash.PoseidonMany(bridge)})
+	args = slices.Concat(span(snos), span(bridge))
+	if a == DataArguments {
+		args = append(args, u.DataHash, felt.FromUint64(u.DataSize), felt.Zero) // the size is a u256: low, high
+	}
+	return args, fact, nil
+}
+
+// span is a list as Cairo takes it: its length, its felts.
+func span(fs []felt.Felt) []felt.Felt {
+	return append([]felt.Felt{felt.FromUint64(uint64(len(fs)))}, fs...)
+}
+
+// check holds the state update's words against batch and contract.
+func check(w []felt.Felt, u settlement.Update, s settlement.State, cfg settlement.Config) error {
+	if len(w) < output.HeaderWords+2 { // the sizes of the messages follow
+		return invalid("STARKNET_OUTPUT_TOO_SHORT", "the SNOS output has %d words, at least %d", len(w), output.HeaderWords+2)
+	}
+	for i := range w {
+		if _, err := felt.FromBytes(w[i][:]); err != nil {
+			return invalid("PROGRAM_OUTPUT_VALUE_OUT_OF_RANGE", "word %d: %v", i, err)
+		}
+	}
+	if err := follows(w, u, s); err != nil {
+		return err
+	}
+	o, rest, err := output.Parse(w)
+	switch {
+	case err != nil:
+		return invalid("INVALID_MESSAGE_SEGMENT_SIZE", "%v", err)
+	case o.Kzg != nil && len(rest) > 0:
+		return invalid("STARKNET_OUTPUT_TOO_LONG", "%d words follow the messages", len(rest))
+	case len(u.Blobs) > 0:
+		return invalid("UNEXPECTED_KZG_DA_FLAG", "the update brings %d blobs, Starknet takes none", len(u.Blobs))
+	case o.ConfigHash != cfg.ConfigHash:
+		return invalid("INVALID_CONFIG_HASH", "the SNOS output has %s, the contract %s", o.ConfigHash, cfg.ConfigHash)
+	case o.PrevHash != s.BlockHash:
+		return invalid("INVALID_PREV_BLOCK_HASH", "the update starts from block hash %s, the contract holds %s", o.PrevHash, s.BlockHash)
+	case o.PrevRoot != s.Root:
+		return invalid("INVALID_PREVIOUS_ROOT", "the update starts from root %s, the contract holds %s", o.PrevRoot, s.Root)
+	}
+	return nil
+}
+
+// follows checks block numbers against contract and batch.
+func follows(w []felt.Felt, u settlement.Update, s settlement.State) error {
+	before, after := w[output.PrevBlockAt], w[output.NewBlockAt]
+	prev, have := felt.MinusOne(), felt.MinusOne()
+	if u.StartBlock > 0 {
+		prev = felt.FromUint64(u.StartBlock - 1)
+	}
+	if s.Settled {
+		have = felt.FromUint64(s.Block)
+	}
+	switch {
+	case before != have:
+		return invalid("INVALID_PREV_BLOCK_NUMBER", "the update starts after block %s, the contract is at %s", number(before), number(have))
+	case before != prev || after != felt.FromUint64(u.EndBlock) || u.EndBlock < u.StartBlock:
+		return invalid("INVALID_BLOCK_NUMBER", "the SNOS output is from after block %s to %s, the batch is %d to %d",
+			number(before), number(after), u.StartBlock, u.EndBlock)
+	}
+	return nil
+}
+
+// number writes a block number for people.
+func number(f felt.Felt) string {
+	if f == felt.MinusOne() {
+		return "-1"
+	}
+	return f.Big().String()
+}
+
+// Offsets in the layout bridge's output, bootloaded.
+const (
+	bridgeProgramAt = 2
+	bridgeOutputAt  = 4
+)
+
+// bridgeOutput checks the layout bridge's output, or makes it.
+func bridgeOutput(snos, given []felt.Felt, cfg settlement.Config) ([]felt.Felt, error) {
+	switch h := hash.PoseidonMany(snos); {
+	case len(given) == 0 && cfg.LayoutBridgeHash.IsZero():
+		return nil, invalid("STARKNET_OUTPUT_TOO_SHORT", "the update has no layout bridge output, and the contract keeps no program hash to make it from")
+	case len(given) == 0:
+		return output.LayoutBridge(cfg.LayoutBridgeHash, cfg.BootloaderHash, snos), nil
+	case len(given) <= bridgeOutputAt:
+		return nil, invalid("STARKNET_OUTPUT_TOO_SHORT", "the layout bridge's output has %d words, at least %d", len(given), bridgeOutputAt+1)
+	case !cfg.LayoutBridgeHash.IsZero() && given[bridgeProgramAt] != cfg.LayoutBridgeHash:
+		return nil, invalid("INVALID_LAYOUT_BRIDGE_PROGRAM_HASH", "the layout bridge ran as program %s, the contract takes %s", given[bridgeProgramAt], cfg.LayoutBridgeHash)
+	case given[bridgeOutputAt] != h:
+		return nil, invalid("INVALID_OUTPUT_HASH", "the layout bridge proved an output with hash %s, that of SNOS under the contract's program has %s", given[bridgeOutputAt], h)
+	}
+	return given, nil
+}

@@ -1,0 +1,364 @@
+package api_test
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"mime"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/google/go-cmp/cmp"
+	"github.com/santhosh-tekuri/jsonschema/v6"
+	"go.yaml.in/yaml/v3"
+
+	"github.com/madara-orchestrator/orchestrator/shared/client/memory"
+	apicontroller "github.com/madara-orchestrator/orchestrator/shared/controller/api"
+	"github.com/madara-orchestrator/orchestrator/shared/core/job"
+	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
+	"github.com/madara-orchestrator/orchestrator/shared/service/admin"
+)
+
+const specURL = "file:///openapi.yaml"
+
+// spec is the OpenAPI file.
+type spec struct {
+	doc     map[string]any
+	schemas *jsonschema.Compiler
+}
+
+func readSpec(t *testing.T) spec {
+	t.Helper()
+	var doc map[string]any
+	if err := yaml.Unmarshal(apicontroller.OpenAPI, &doc); err != nil {
+		t.Fatal(err)
+	}
+	b, err := json.Marshal(doc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain, err := jsonschema.UnmarshalJSON(strings.NewReader(string(b)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := jsonschema.NewCompiler()
+	c.AssertFormat()
+	if err := c.AddResource(specURL, plain); err != nil {
+		t.Fatal(err)
+	}
+	return spec{doc: plain.(map[string]any), schemas: c}
+}
+
+// at follows keys from the document's root and then the reference that is there; pointer is where it ended.
+func (s spec) at(keys ...string) (v any, pointer string) {
+	v = s.doc
+	for _, k := range keys {
+		m, _ := v.(map[string]any)
+		if v = m[k]; v == nil {
+			return nil, ""
+		}
+		pointer += "/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(k)
+	}
+	if m, ok := v.(map[string]any); ok {
+		if ref, ok := m["$ref"].(string); ok {
+			return s.at(strings.Split(strings.TrimPrefix(ref, "#/"), "/")...)
+		}
+	}
+	return v, pointer
+}
+
+// operations are the file's operations as the mux writes them, such as "GET /jobs".
+func (s spec) operations() []string {
+	var out []string
+	for path, item := range s.doc["paths"].(map[string]any) {
+		for method := range item.(map[string]any) {
+			if method != "parameters" {
+				out = append(out, strings.ToUpper(method)+" "+path)
+			}
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// answers are the statuses that an operation names.
+func (s spec) answers(operation string) []string {
+	method, path, _ := strings.Cut(operation, " ")
+	rs, _ := s.at("paths", path, strings.ToLower(method), "responses")
+	var out []string
+	for code := range rs.(map[string]any) {
+		out = append(out, code)
+	}
+	return out
+}
+
+// check holds an answer against what the file says of its operation.
+func (s spec) check(t *testing.T, operation string, out events.APIGatewayV2HTTPResponse) {
+	t.Helper()
+	method, path, _ := strings.Cut(operation, " ")
+	where := []string{"paths", path, strings.ToLower(method), "responses", strconv.Itoa(out.StatusCode)}
+	answer, pointer := s.at(where...)
+	if answer == nil {
+		t.Errorf("%s answers %d, which the file does not have", operation, out.StatusCode)
+		return
+	}
+	m, _ := answer.(map[string]any)
+	content, ok := m["content"].(map[string]any)
+	if !ok {
+		if out.Body != "" {
+			t.Errorf("%s answers %d with a body that the file does not have: %s", operation, out.StatusCode, out.Body)
+		}
+		return
+	}
+	kind, _, err := mime.ParseMediaType(out.Headers["Content-Type"])
+	if _, ok := content[kind]; err != nil || !ok {
+		t.Errorf("%s answers %d as %q, which the file does not have", operation, out.StatusCode, out.Headers["Content-Type"])
+		return
+	}
+	if !strings.HasSuffix(kind, "json") {
+		return
+	}
+	sch, err := s.schemas.Compile(specURL + "#" + pointer + "/content/" + strings.ReplaceAll(kind, "/", "~1") + "/schema")
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := jsonschema.UnmarshalJSON(strings.NewReader(out.Body))
+	if err != nil {
+		t.Fatalf("%s answers %d with %q: %v", operation, out.StatusCode, out.Body, err)
+	}
+	if err := sch.Validate(body); err != nil {
+		t.Errorf("%s answers %d with\n%s\n%v", operation, out.StatusCode, out.Body, err)
+	}
+}
+
+// Every route is in the file, and nothing else.
+func TestOpenAPIRoutes(t *testing.T) {
+	t.Parallel()
+	var routes []string
+	for _, r := range newWorld(t, schedule.L2, slog.New(slog.DiscardHandler)).Routes() {
+		routes = append(routes, strings.TrimSuffix(r, "{$}"))
+	}
+	slices.Sort(routes)
+	if d := cmp.Diff(routes, readSpec(t).operations()); d != "" {
+		t.Errorf("openapi.yaml differs from the routes (-route +file):\n%s", d)
+	}
+}
+
+// The lists in the file are those of the code.
+func TestOpenAPILists(t *testing.T) {
+	t.Parallel()
+	s := readSpec(t)
+	list := func(keys ...string) (out []string) {
+		v, _ := s.at(keys...)
+		for _, x := range v.([]any) {
+			out = append(out, x.(string))
+		}
+		return out
+	}
+	var types, statuses []string
+	for _, x := range job.Types {
+		types = append(types, string(x))
+	}
+	for _, x := range job.Statuses {
+		statuses = append(statuses, string(x))
+	}
+	stages := make([]string, 0, len(schedule.Workers)+len(types))
+	for _, w := range schedule.Workers {
+		stages = append(stages, string(w))
+	}
+	for _, x := range types {
+		if !slices.Contains(stages, x) {
+			stages = append(stages, x)
+		}
+	}
+	if d := cmp.Diff(stages, list("components", "schemas", "StageName", "enum")); d != "" {
+		t.Errorf("stages:\n%s", d)
+	}
+	if d := cmp.Diff(types, list("components", "schemas", "JobType", "enum")); d != "" {
+		t.Errorf("job types:\n%s", d)
+	}
+	if d := cmp.Diff(statuses, list("components", "schemas", "JobStatus", "enum")); d != "" {
+		t.Errorf("job statuses:\n%s", d)
+	}
+	for _, tt := range []struct {
+		code int
+		keys []string
+	}{
+		{admin.MaxReason, []string{"components", "schemas", "Order", "properties", "reason", "maxLength"}},
+		{admin.MaxBy, []string{"components", "schemas", "Order", "properties", "by", "maxLength"}},
+		{admin.MaxJobs, []string{"components", "schemas", "JobPage", "properties", "jobs", "maxItems"}},
+		{admin.MaxBatches, []string{"components", "schemas", "BatchPage", "properties", "batches", "maxItems"}},
+		{job.MaxFailures, []string{"components", "schemas", "JobDetail", "properties", "failures", "maxItems"}},
+	} {
+		if v, _ := s.at(tt.keys...); v != json.Number(strconv.Itoa(tt.code)) {
+			t.Errorf("%v is %v in the file and %d in the code", tt.keys, v, tt.code)
+		}
+	}
+}
+
+// Every answer that the file names is given once, and every answer is as the file says.
+func TestOpenAPIAnswers(t *testing.T) {
+	t.Parallel()
+	s := readSpec(t)
+	unread := memory.Rule{Component: "jobs", Times: -1, Fault: memory.Fault{Kind: memory.FailBefore, Err: errSecret}}
+	unreadBatches := memory.Rule{Component: "batches", Times: -1, Fault: unread.Fault}
+	unreadControls := memory.Rule{Component: "controls", Times: -1, Fault: unread.Fault}
+	down := admin.Check{Name: "settlement layer", Ping: func(context.Context) error { return errSecret }}
+	tests := []struct {
+		operation   string
+		path, query string
+		body        string
+		status      int
+		change      func(*events.APIGatewayV2HTTPRequest)
+		fault       memory.Rule
+		checks      []admin.Check
+	}{
+		{operation: "GET /", path: "/", status: 200},
+		{operation: "GET /openapi.yaml", path: "/openapi.yaml", status: 200},
+		{operation: "GET /health", path: "/health", status: 200},
+		{operation: "GET /ready", path: "/ready", status: 200},
+		{operation: "GET /ready", path: "/ready", status: 503, checks: []admin.Check{down}},
+		{operation: "GET /lag", path: "/lag", status: 200},
+		{operation: "GET /lag", path: "/lag", status: 500, fault: unread},
+		{operation: "GET /jobs", path: "/jobs", status: 200},
+		{operation: "GET /jobs", path: "/jobs", query: "type=SnosRun&status=Failed&limit=100&newest=true", status: 200},
+		{operation: "GET /jobs", path: "/jobs", query: "limit=3&cursor=Aggregator.2", status: 200},
+		{operation: "GET /jobs", path: "/jobs", query: "limit=101", status: 400},
+		{operation: "GET /jobs", path: "/jobs", status: 500, fault: unread},
+		{operation: "GET /jobs/{id}", path: "/jobs/x", status: 400},
+		{operation: "GET /jobs/{id}", path: "/jobs/" + id(999), status: 404},
+		{operation: "GET /jobs/{id}", path: "/jobs/" + id(newerJob), status: 409},
+		{operation: "GET /jobs/{id}", path: "/jobs/" + id(pendingJob), status: 500, fault: unread},
+		{operation: "GET /batches", path: "/batches", status: 200},
+		{operation: "GET /batches", path: "/batches", query: "before=5&limit=50", status: 200},
+		{operation: "GET /batches", path: "/batches", query: "before=x", status: 400},
+		{operation: "GET /batches", path: "/batches", status: 500, fault: unreadBatches},
+		{operation: "GET /stages", path: "/stages", status: 200},
+		{operation: "GET /stages", path: "/stages", status: 500, fault: unreadControls},
+		{operation: "POST /hooks/prover/{token}", path: "/hooks/prover/" + id(pendingJob), status: 202},
+		{operation: "POST /hooks/atlantic/{token}", path: "/hooks/atlantic/" + hookSecret, body: "{}", status: 202},
+		{operation: "POST /hooks/atlantic/{token}", path: "/hooks/atlantic/guess", body: "{}", status: 400},
+		{operation: "POST /hooks/atlantic/{token}", path: "/hooks/atlantic/", body: "{}", status: 404},
+		{operation: "POST /hooks/atlantic/{token}", path: "/hooks/atlantic/" + hookSecret, body: strings.Repeat("x", 70_000), status: 413},
+		{operation: "POST /hooks/atlantic/{token}", path: "/hooks/atlantic/" + hookSecret, body: `"down"`, status: 503},
+	}
+	add := tests[0]
+	for _, at := range []string{"/batches/{index}", "/blocks/{number}"} {
+		base := at[:strings.LastIndex(at, "/")+1]
+		for last, status := range map[string]int{"1": 200, "60": 200, "-1": 400, "777": 404} {
+			add = tests[0]
+			add.operation, add.path, add.status = "GET "+at, base+last, status
+			tests = append(tests, add)
+		}
+		add.path, add.status, add.fault = base+"1", 500, unreadBatches
+		tests = append(tests, add)
+	}
+	for n := range 6 * len(job.Statuses) {
+		if n+1 != newerJob {
+			add = tests[0]
+			add.operation, add.path, add.status = "GET /jobs/{id}", "/jobs/"+id(n+1), 200
+			tests = append(tests, add)
+		}
+	}
+	for order, n := range map[string]int{"process": createdJob, "verify": pendingJob, "retry": failedJob} {
+		refused := map[string]int{"process": pendingJob, "verify": createdJob, "retry": createdJob}[order]
+		for _, x := range []struct {
+			id     int
+			body   string
+			status int
+			change func(*events.APIGatewayV2HTTPRequest)
+			fault  memory.Rule
+		}{
+			{id: n, status: 200}, {id: n, body: `{"reason":"mended","priority":true}`, status: 200}, {id: n, body: `{"x":1}`, status: 400},
+			{id: n, status: 401, change: func(e *events.APIGatewayV2HTTPRequest) { e.RequestContext.Authorizer = nil }},
+			{id: n, status: 403, change: func(e *events.APIGatewayV2HTTPRequest) { e.Headers["sec-fetch-site"] = "cross-site" }},
+			{id: 999, status: 404}, {id: refused, status: 409}, {id: newerJob, status: 409}, {id: busyJob, status: 409},
+			{id: n, body: strings.Repeat(" ", 5000), status: 413},
+			{id: n, body: "{}", status: 415, change: func(e *events.APIGatewayV2HTTPRequest) { e.Headers["content-type"] = "text/plain" }},
+			{id: n, status: 500, fault: unread},
+		} {
+			add = tests[0]
+			add.operation, add.path, add.body, add.status = "POST /jobs/{id}/"+order, "/jobs/"+id(x.id)+"/"+order, x.body, x.status
+			add.change, add.fault = x.change, x.fault
+			tests = append(tests, add)
+		}
+	}
+	why := `{"reason":"the prover is away"}`
+	for _, order := range []string{"pause", "resume", "requeue", "retry"} {
+		for _, x := range []struct {
+			stage, body string
+			status      int
+			change      func(*events.APIGatewayV2HTTPRequest)
+			fault       memory.Rule
+		}{
+			{stage: "SnosRun", body: why, status: 200}, {stage: "StateTransition", body: why, status: 200}, {stage: "SnosRun", status: 400},
+			{stage: "SnosRun", body: why, status: 401, change: func(e *events.APIGatewayV2HTTPRequest) { e.RequestContext.Authorizer = nil }},
+			{stage: "SnosRun", body: why, status: 403, change: func(e *events.APIGatewayV2HTTPRequest) { e.Headers["sec-fetch-site"] = "cross-site" }},
+			{stage: "Nothing", body: why, status: 404}, {stage: "SnosRun", body: strings.Repeat(" ", 5000), status: 413},
+			{stage: "SnosRun", body: why, status: 415, change: func(e *events.APIGatewayV2HTTPRequest) { e.Headers["content-type"] = "text/plain" }},
+			{stage: "SnosRun", body: why, status: 500, fault: unreadControls},
+		} {
+			add = tests[0]
+			add.operation, add.path, add.body, add.status = "POST /stages/{stage}/"+order, "/stages/"+x.stage+"/"+order, x.body, x.status
+			add.change, add.fault = x.change, x.fault
+			tests = append(tests, add)
+		}
+	}
+	for _, o := range s.operations() {
+		add = tests[0]
+		add.operation = o
+		_, add.path, _ = strings.Cut(o, " ")
+		add.path, add.query, add.status = strings.NewReplacer("{", "", "}", "").Replace(add.path), "x=%zz", 400
+		tests = append(tests, add)
+		add.query, add.status = strings.Repeat("x", 5000), 414
+		tests = append(tests, add)
+	}
+	given := map[string]bool{}
+	for _, tt := range tests {
+		for _, layer := range []schedule.Layer{schedule.L2, schedule.L3} {
+			w := newWorld(t, layer, slog.New(slog.DiscardHandler), tt.checks...)
+			if tt.fault.Component != "" {
+				w.faults.Add(tt.fault)
+			}
+			method, _, _ := strings.Cut(tt.operation, " ")
+			e := get(method, tt.path, tt.query, tt.body)
+			if tt.change != nil {
+				tt.change(&e)
+			}
+			out := call(t, w.Handler, e)
+			if out.StatusCode != tt.status {
+				t.Errorf("%s %s?%s %.60s: status %d, want %d: %s", method, tt.path, tt.query, tt.body, out.StatusCode, tt.status, out.Body)
+			}
+			s.check(t, tt.operation, out)
+			given[tt.operation+" "+strconv.Itoa(out.StatusCode)] = true
+		}
+	}
+	for _, o := range s.operations() { // of a deployment that lacks something
+		method, path, _ := strings.Cut(o, " ")
+		out := call(t, apicontroller.NewUnready(errSecret), get(method, path, "", ""))
+		s.check(t, o, out)
+		given[o+" "+strconv.Itoa(out.StatusCode)] = true
+	}
+	for _, o := range s.operations() {
+		for _, code := range s.answers(o) {
+			byGateway := strings.HasPrefix(o, "GET ") && (code == "401" || code == "403")
+			if !byGateway && !given[o+" "+code] {
+				t.Errorf("the file names %s for %s, which no test was answered with", code, o)
+			}
+		}
+	}
+}
+
+// The file itself is served.
+func TestOpenAPIServed(t *testing.T) {
+	t.Parallel()
+	h, _ := newAPI(t, false)
+	out := call(t, h, get(http.MethodGet, "/openapi.yaml", "", ""))
+	if out.Headers["Content-Type"] != "application/yaml" || out.Body != string(apicontroller.OpenAPI) {
+		t.Errorf("%d %s, %d bytes", out.StatusCode, out.Headers["Content-Type"], len(out.Body))
+	}
+}

@@ -1,0 +1,92 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+
+	"github.com/madara-orchestrator/orchestrator/shared/service/admin"
+)
+
+// caller is who sent a request, in its context: whom the gateway authenticated.
+type caller struct{}
+
+// errAnonymous is an order that came through API Gateway without anybody who was authenticated there.
+var errAnonymous = errors.New("an order needs a caller: sign the request (IAM) or send a token, as the API's authorizer has it")
+
+// errForeign is an order that a page of another site made a browser send.
+var errForeign = errors.New("an order does not come from another site's page")
+
+// errMedia is a body of another kind than orders have.
+var errMedia = errors.New("want Content-Type: application/json")
+
+// orders adds the routes that change something.
+func (h *Handler) orders(s *admin.Service) {
+	order(h, "/jobs/{id}/process", "id", s.Process)
+	order(h, "/jobs/{id}/verify", "id", s.Verify)
+	order(h, "/jobs/{id}/retry", "id", s.Retry)
+	order(h, "/stages/{stage}/pause", "stage", s.Pause)
+	order(h, "/stages/{stage}/resume", "stage", s.Resume)
+	order(h, "/stages/{stage}/requeue", "stage", s.Requeue)
+	order(h, "/stages/{stage}/retry", "stage", s.RetryAll)
+}
+
+// order adds a route for an order about what the path's parameter names.
+func order[T any](h *Handler, path, parameter string, f func(context.Context, string, admin.Order) (T, error)) {
+	foreign := http.NewCrossOriginProtection()
+	h.route("POST "+path, h.answer(func(r *http.Request) (any, error) {
+		if err := foreign.Check(r); err != nil {
+			return nil, errForeign
+		}
+		o, err := readOrder(r)
+		if err != nil {
+			return nil, err
+		}
+		if who, ok := r.Context().Value(caller{}).(string); ok {
+			if who == "" {
+				return nil, errAnonymous
+			}
+			o.By = who // the audit names whom the gateway knows, not whom the body claims
+		}
+		return f(r.Context(), r.PathValue(parameter), o)
+	}))
+}
+
+// readOrder reads an order's body, which may be missing.
+func readOrder(r *http.Request) (admin.Order, error) {
+	var body *struct {
+		By       string `json:"by"`
+		Reason   string `json:"reason"`
+		Priority bool   `json:"priority"`
+	}
+	d := json.NewDecoder(r.Body)
+	d.DisallowUnknownFields()
+	err := d.Decode(&body)
+	if err == io.EOF {
+		return admin.Order{}, nil
+	}
+	if large := new(http.MaxBytesError); errors.As(err, &large) {
+		return admin.Order{}, err
+	}
+	if kind, _, bad := mime.ParseMediaType(r.Header.Get("Content-Type")); bad != nil || kind != "application/json" {
+		return admin.Order{}, errMedia
+	}
+	if err != nil {
+		return admin.Order{}, errors.Join(admin.ErrInvalid, err)
+	}
+	if body == nil {
+		return admin.Order{}, fmt.Errorf("%w: body: want an object or nothing, not null", admin.ErrInvalid)
+	}
+	if _, err := d.Token(); err != io.EOF {
+		if large := new(http.MaxBytesError); errors.As(err, &large) {
+			return admin.Order{}, err
+		}
+		return admin.Order{}, fmt.Errorf("%w: body: something follows the object", admin.ErrInvalid)
+	}
+	o := admin.Order{By: body.By, Reason: body.Reason, Priority: body.Priority}
+	return o, o.Check() // here already: By may be replaced
+}

@@ -1,0 +1,25 @@
+package api
+
+import (
+	"net/http"
+
+	"github.com/madara-orchestrator/orchestrator/shared/service/admin"
+)
+
+// NewUnready returns the handler of a deployment that can't be put together, for reason: it is alive, not ready, and everything
+// else is to be asked again later. The reason is shown to whoever may call the API, without what Redact takes out.
+func NewUnready(reason error) *Handler {
+	h := &Handler{mux: http.NewServeMux()}
+	detail := admin.Redact(reason.Error())
+	h.mux.HandleFunc("GET /health", func(w http.ResponseWriter, _ *http.Request) { reply(w, http.StatusOK, alive) })
+	h.mux.HandleFunc("GET /ready", func(w http.ResponseWriter, _ *http.Request) {
+		reply(w, http.StatusServiceUnavailable, admin.Readiness{Reason: detail, Checks: []admin.CheckResult{}})
+	})
+	h.mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
+		problem(w, http.StatusServiceUnavailable, "the deployment can't be put together, see /ready")
+	})
+	return h
+}
+
+// alive is the answer of /health.
+var alive = map[string]string{"status": "ok"}

@@ -1,0 +1,79 @@
+package event
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/aws/aws-lambda-go/events"
+
+	"github.com/madara-orchestrator/orchestrator/shared/core/job"
+	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
+)
+
+// Runner runs a trigger worker once.
+type Runner interface {
+	Run(ctx context.Context, w schedule.Worker) error
+}
+
+// Invoker runs a job type's function at once, past its queue.
+type Invoker interface {
+	Invoke(ctx context.Context, t job.Type, body string) error
+}
+
+// Triggers serves the schedules, the wake-up queue of the trigger workers, and the priority pair.
+type Triggers struct {
+	Runner  Runner
+	Invoker Invoker
+	Log     *slog.Logger
+}
+
+// Handle takes a schedule event {"worker":"..."} or an SQS event whose messages are such objects or, on the priority
+// queues, job wake-ups. The answer to an SQS event names the failed records; a schedule's failure is the function's.
+func (c *Triggers) Handle(ctx context.Context, raw json.RawMessage) (any, error) {
+	var shape struct {
+		Records []json.RawMessage `json:"Records"`
+		Worker  *string           `json:"worker"`
+	}
+	if err := decodeOnly(raw, &shape); err != nil {
+		return nil, err
+	}
+	switch {
+	case shape.Records != nil && shape.Worker != nil:
+		return nil, errors.New(`event has both "Records" and "worker": it is neither a schedule's nor a queue's`)
+	case shape.Worker != nil:
+		w, err := schedule.ParseWorker(*shape.Worker)
+		if err != nil {
+			return nil, err
+		}
+		return nil, c.Runner.Run(ctx, w)
+	case shape.Records == nil:
+		return nil, errors.New(`event has no "worker" and no "Records": want a schedule's {"worker":"..."} or an SQS event`)
+	}
+	var e events.SQSEvent
+	if err := decodeOnly(raw, &e); err != nil {
+		return nil, err
+	}
+	return eachRecord(ctx, c.Log, e, c.record)
+}
+
+func (c *Triggers) record(ctx context.Context, r events.SQSMessage) error {
+	var wakeup schedule.Wakeup
+	if err := json.Unmarshal([]byte(r.Body), &wakeup); err == nil && wakeup.Worker != "" {
+		w, err := schedule.ParseWorker(string(wakeup.Worker))
+		if err != nil {
+			return err
+		}
+		return c.Runner.Run(ctx, w)
+	}
+	m, err := job.DecodeMessage(r.Body)
+	if err != nil {
+		return err
+	}
+	if err := c.Invoker.Invoke(ctx, m.Type, m.Encode()); err != nil {
+		return fmt.Errorf("invoke the function of %s for job %s: %w", m.Type, m.JobID, err)
+	}
+	return nil
+}

@@ -1,0 +1,220 @@
+package ethereum
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"errors"
+	"fmt"
+	"math/big"
+	"time"
+
+	"github.com/ethereum/go-ethereum"
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/crypto"
+	"github.com/ethereum/go-ethereum/ethclient"
+
+	"github.com/madara-orchestrator/orchestrator/shared/core/block"
+	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/ethereum/contracts"
+)
+
+// Setup is what the core contract is deployed with.
+type Setup struct {
+	ProgramHash, AggregatorProgramHash, ConfigHash felt.Felt
+	// Settled says that Block, Root and BlockHash are settled already; else the contract waits for block 0.
+	Settled   bool
+	Block     uint64
+	Root      felt.Felt
+	BlockHash felt.Felt
+	// Operators may update the state beside the deployer.
+	Operators []common.Address
+	// Registrar is the account that registers facts.
+	Registrar common.Address
+}
+
+// Deployment are the addresses of what was deployed.
+type Deployment struct{ Core, Registry common.Address }
+
+// Sender sends transactions of one development account to a node and waits for them. Mine, when set, is called after
+// sending: for chains that mine on demand.
+type Sender struct {
+	Client *ethclient.Client
+	Key    string // hex
+	Mine   func()
+}
+
+// Deploy deploys fact registry and core contract.
+func (s *Sender) Deploy(ctx context.Context, o Setup) (Deployment, error) {
+	registry, core := contracts.ParseABI(contracts.RegistryABI), contracts.ParseABI(contracts.CoreABI)
+	var d Deployment
+	args, err := registry.Pack("", o.Registrar)
+	if err != nil {
+		return d, fmt.Errorf("encode the fact registry's arguments: %w", err)
+	}
+	if d.Registry, err = s.create(ctx, append(contracts.RegistryBytecode(), args...)); err != nil {
+		return d, fmt.Errorf("deploy the fact registry: %w", err)
+	}
+	number := big.NewInt(-1)
+	if o.Settled {
+		number.SetUint64(o.Block)
+	}
+	args, err = core.Pack("", o.ProgramHash.Big(), o.AggregatorProgramHash.Big(), o.ConfigHash.Big(), d.Registry, o.Root.Big(), number, o.BlockHash.Big())
+	if err != nil {
+		return d, fmt.Errorf("encode the core contract's arguments: %w", err)
+	}
+	if d.Core, err = s.create(ctx, append(contracts.CoreBytecode(), args...)); err != nil {
+		return d, fmt.Errorf("deploy the core contract: %w", err)
+	}
+	for _, op := range o.Operators {
+		data, err := core.Pack("registerOperator", op)
+		if err != nil {
+			return d, fmt.Errorf("encode registerOperator: %w", err)
+		}
+		if err := s.Send(ctx, Call{To: &d.Core, Data: data}); err != nil {
+			return d, fmt.Errorf("register operator %s: %w", op, err)
+		}
+	}
+	return d, nil
+}
+
+// RegisterFact registers a fact; the sender must be the registrar.
+func (s *Sender) RegisterFact(ctx context.Context, registry common.Address, fact [32]byte) error {
+	a := contracts.ParseABI(contracts.RegistryABI)
+	data, err := a.Pack("registerFact", fact)
+	if err != nil {
+		return fmt.Errorf("encode registerFact: %w", err)
+	}
+	return s.Send(ctx, Call{To: &registry, Data: data})
+}
+
+// SendMessages sends messages to the app chain in order. The contract counts nonces and takes the sender's address itself,
+// so messages must be from the sender and have the contract's next nonces.
+func (s *Sender) SendMessages(ctx context.Context, core common.Address, ms []block.MessageToL2) error {
+	a := contracts.ParseABI(contracts.CoreABI)
+	from := felt.Felt{}
+	copy(from[12:], Address(s.Key).Bytes())
+	var calls []Call
+	for i, m := range ms {
+		if m.From != from {
+			return fmt.Errorf("message %d is from %s, it can only be sent from %s", i, m.From, from)
+		}
+		payload := make([]*big.Int, len(m.Payload))
+		for k, p := range m.Payload {
+			payload[k] = p.Big()
+		}
+		data, err := a.Pack("sendMessageToL2", m.To.Big(), m.Selector.Big(), payload)
+		if err != nil {
+			return fmt.Errorf("encode message %d: %w", i, err)
+		}
+		calls = append(calls, Call{To: &core, Data: data, Value: big.NewInt(1)})
+	}
+	return s.Send(ctx, calls...)
+}
+
+// Call is one transaction; To nil creates a contract.
+type Call struct {
+	To    *common.Address
+	Data  []byte
+	Value *big.Int
+}
+
+func (s *Sender) create(ctx context.Context, code []byte) (common.Address, error) {
+	receipts, err := s.send(ctx, []Call{{Data: code}})
+	if err != nil {
+		return common.Address{}, err
+	}
+	return receipts[0].ContractAddress, nil
+}
+
+// Send sends calls in order and waits until all are in a block. A reverted one is an error.
+func (s *Sender) Send(ctx context.Context, calls ...Call) error {
+	_, err := s.send(ctx, calls)
+	return err
+}
+
+// pendingAtOnce is how many transactions are sent before they are waited for: pools take 16 of an account for sure.
+const pendingAtOnce = 16
+
+func (s *Sender) send(ctx context.Context, calls []Call) ([]*types.Receipt, error) {
+	key, err := crypto.HexToECDSA(s.Key)
+	if err != nil {
+		return nil, errors.New("the development key is no private key")
+	}
+	var all []*types.Receipt
+	for len(calls) > 0 {
+		part := calls[:min(pendingAtOnce, len(calls))]
+		calls = calls[len(part):]
+		hashes, err := s.broadcast(ctx, key, part)
+		if err != nil {
+			return nil, err
+		}
+		if s.Mine != nil {
+			s.Mine()
+		}
+		for _, h := range hashes {
+			r, err := s.receipt(ctx, h)
+			if err != nil {
+				return nil, err
+			}
+			if r.Status != types.ReceiptStatusSuccessful {
+				return nil, fmt.Errorf("transaction %s reverted", h)
+			}
+			all = append(all, r)
+		}
+	}
+	return all, nil
+}
+
+// deployGas is enough for each of the development contracts' creation and calls.
+const deployGas = 5_000_000
+
+func (s *Sender) broadcast(ctx context.Context, key *ecdsa.PrivateKey, calls []Call) ([]common.Hash, error) {
+	id, err := s.Client.ChainID(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read the chain id: %w", err)
+	}
+	nonce, err := s.Client.PendingNonceAt(ctx, crypto.PubkeyToAddress(key.PublicKey))
+	if err != nil {
+		return nil, fmt.Errorf("read the nonce: %w", err)
+	}
+	price, err := s.Client.SuggestGasPrice(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read the gas price: %w", err)
+	}
+	var hashes []common.Hash
+	for i, c := range calls {
+		tx, err := types.SignNewTx(key, types.LatestSignerForChainID(id), &types.DynamicFeeTx{
+			ChainID: id, Nonce: nonce + uint64(i), GasTipCap: big.NewInt(1e9), GasFeeCap: new(big.Int).Add(new(big.Int).Mul(price, big.NewInt(3)), big.NewInt(1e9)),
+			Gas: deployGas, To: c.To, Value: c.Value, Data: c.Data,
+		})
+		if err != nil {
+			return nil, fmt.Errorf("sign: %w", err)
+		}
+		if err := s.Client.SendTransaction(ctx, tx); err != nil {
+			return nil, fmt.Errorf("send: %w", err)
+		}
+		hashes = append(hashes, tx.Hash())
+	}
+	return hashes, nil
+}
+
+// receipt polls for a receipt.
+func (s *Sender) receipt(ctx context.Context, h common.Hash) (*types.Receipt, error) {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		r, err := s.Client.TransactionReceipt(ctx, h)
+		if err == nil {
+			return r, nil
+		}
+		if !errors.Is(err, ethereum.NotFound) && ctx.Err() != nil {
+			return nil, fmt.Errorf("read the receipt of %s: %w", h, err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, fmt.Errorf("wait for transaction %s: %w", h, ctx.Err())
+		case <-tick.C:
+		}
+	}
+}

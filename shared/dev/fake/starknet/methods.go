@@ -1,0 +1,285 @@
+package starknet
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/big"
+	"slices"
+
+	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
+)
+
+var (
+	errBlock    = &rpcError{24, "Block not found", nil}
+	errContract = &rpcError{20, "Contract not found", nil}
+	errHash     = &rpcError{29, "Transaction hash not found", nil}
+	errParams   = &rpcError{-32602, "Invalid params", nil}
+	errMethod   = &rpcError{-32601, "Method not found", nil}
+)
+
+func badParams(err error) *rpcError { return &rpcError{-32602, "Invalid params", err.Error()} }
+
+// params decodes positional parameters; there must be as many.
+func params(ps []json.RawMessage, into ...any) *rpcError {
+	if len(ps) != len(into) {
+		return badParams(fmt.Errorf("%d parameters, want %d", len(ps), len(into)))
+	}
+	for i, p := range ps {
+		if err := json.Unmarshal(p, into[i]); err != nil {
+			return badParams(err)
+		}
+	}
+	return nil
+}
+
+// answer makes a call.
+func (s *Server) answer(method string, ps []json.RawMessage) (any, *rpcError) {
+	c := s.c
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch method {
+	case "starknet_chainId":
+		return c.id, nil
+	case "starknet_specVersion":
+		return c.o.APIVersion, nil
+	case "starknet_blockNumber":
+		return c.seen().number, nil
+	case "starknet_getBlockWithTxHashes":
+		return c.getBlock(ps)
+	case "starknet_getNonce":
+		return c.getNonce(ps)
+	case "starknet_call":
+		return c.callContract(ps)
+	case "starknet_estimateFee":
+		return c.estimate(ps)
+	case "starknet_addInvokeTransaction":
+		return c.addInvoke(ps)
+	case "starknet_getTransactionStatus":
+		return c.status(ps)
+	case "starknet_getTransactionReceipt":
+		return c.receipt(ps)
+	}
+	return nil, errMethod
+}
+
+// blockID finds a block; pending says that it is the one to come.
+func (c *chain) blockID(raw json.RawMessage) (b *blockOf, pending bool, e *rpcError) {
+	var tag string
+	if json.Unmarshal(raw, &tag) == nil {
+		switch tag {
+		case "latest":
+			return c.seen(), false, nil
+		case "pre_confirmed":
+			return c.seen(), true, nil
+		case "l1_accepted":
+			if c.accepted < 0 {
+				return nil, false, errBlock
+			}
+			return c.blocks[c.accepted], false, nil
+		}
+		return nil, false, errParams
+	}
+	var id struct {
+		Number *uint64    `json:"block_number"`
+		Hash   *felt.Felt `json:"block_hash"`
+	}
+	if err := json.Unmarshal(raw, &id); err != nil || (id.Number == nil) == (id.Hash == nil) {
+		return nil, false, errParams
+	}
+	i := slices.IndexFunc(c.blocks, func(b *blockOf) bool {
+		return id.Number != nil && b.number == *id.Number || id.Hash != nil && b.hash == *id.Hash
+	})
+	if i < 0 || uint64(i) > c.seen().number {
+		return nil, false, errBlock
+	}
+	return c.blocks[i], false, nil
+}
+
+func hexOf(n *big.Int) string { return "0x" + n.Text(16) }
+
+func hexUint(n uint64) string { return fmt.Sprintf("0x%x", n) }
+
+func priceOf(n *big.Int) map[string]string {
+	return map[string]string{"price_in_fri": hexOf(n), "price_in_wei": "0x1"}
+}
+
+func (c *chain) getBlock(ps []json.RawMessage) (any, *rpcError) {
+	if len(ps) != 1 {
+		return nil, errParams
+	}
+	b, pending, e := c.blockID(ps[0])
+	if e != nil || pending {
+		return nil, cmpError(e, errBlock)
+	}
+	status := "ACCEPTED_ON_L2"
+	if int(b.number) <= c.accepted {
+		status = "ACCEPTED_ON_L1"
+	}
+	return map[string]any{
+		"status": status, "block_hash": b.hash, "parent_hash": b.parent, "block_number": b.number, "new_root": b.hash, "timestamp": 1_700_000_000 + b.number,
+		"sequencer_address": "0x1", "starknet_version": "0.14.0", "l1_da_mode": "BLOB", "transactions": append([]felt.Felt{}, b.txs...),
+		"l1_gas_price": priceOf(b.prices.l1), "l2_gas_price": priceOf(b.prices.l2), "l1_data_gas_price": priceOf(b.prices.data),
+	}, nil
+}
+
+func cmpError(e, or *rpcError) *rpcError {
+	if e != nil {
+		return e
+	}
+	return or
+}
+
+func (c *chain) getNonce(ps []json.RawMessage) (any, *rpcError) {
+	var id json.RawMessage
+	var a felt.Felt
+	if e := params(ps, &id, &a); e != nil {
+		return nil, e
+	}
+	b, pending, e := c.blockID(id)
+	if e != nil {
+		return nil, e
+	}
+	n, ok := b.state.nonces[a]
+	if !ok {
+		return nil, errContract
+	}
+	if pending {
+		n = c.pending(a)
+	}
+	return felt.FromUint64(n), nil
+}
+
+func (c *chain) callContract(ps []json.RawMessage) (any, *rpcError) {
+	var q struct {
+		To       felt.Felt   `json:"contract_address"`
+		Selector felt.Felt   `json:"entry_point_selector"`
+		Args     []felt.Felt `json:"calldata"`
+	}
+	var id json.RawMessage
+	if e := params(ps, &q, &id); e != nil {
+		return nil, e
+	}
+	b, _, e := c.blockID(id)
+	if e != nil {
+		return nil, e
+	}
+	out, f := b.state.clone().run(felt.Zero, call{q.To, q.Selector, q.Args})
+	switch {
+	case f == nil:
+		return append([]felt.Felt{}, out...), nil
+	case f.missing:
+		return nil, errContract
+	case f.noEntry:
+		return nil, &rpcError{21, "Requested entrypoint does not exist in the contract", nil}
+	}
+	return nil, &rpcError{40, "Contract error", map[string]any{"revert_error": f.nested()}}
+}
+
+// nested is a failure as the API's CONTRACT_EXECUTION_ERROR.
+func (f *fault) nested() map[string]any {
+	return map[string]any{"contract_address": f.to, "class_hash": "0xc1a55", "selector": f.selector, "error": f.text()}
+}
+
+func (c *chain) estimate(ps []json.RawMessage) (any, *rpcError) {
+	var txs []json.RawMessage
+	var flags []string
+	var id json.RawMessage
+	if e := params(ps, &txs, &flags, &id); e != nil {
+		return nil, e
+	}
+	b, _, e := c.blockID(id)
+	if e != nil {
+		return nil, e
+	}
+	if len(txs) != 1 || !slices.Equal(flags, []string{"SKIP_VALIDATE"}) {
+		return nil, errParams // all that settlement asks for
+	}
+	t, err := parseTransaction(txs[0], c.id)
+	if err != nil {
+		return nil, badParams(err)
+	}
+	failed := func(what any) *rpcError {
+		return &rpcError{41, "Transaction execution error", map[string]any{"transaction_index": 0, "execution_error": what}}
+	}
+	if n, ok := b.state.nonces[t.sender]; !ok || t.nonce != n {
+		return nil, failed(fmt.Sprintf("Invalid transaction nonce of contract at address %s. Account nonce: %d; got: %d.", t.sender, n, t.nonce))
+	}
+	w := b.state.clone()
+	w.written = 0
+	gas, data, f := usage(w, t)
+	if f != nil {
+		return nil, failed(map[string]any{"contract_address": t.sender, "class_hash": "0xacc", "selector": "0x1", "error": f.nested()})
+	}
+	fee := new(big.Int).Add(bigMul(b.prices.l2, int64(gas)), bigMul(b.prices.data, int64(data)))
+	return []map[string]string{{
+		"l1_gas_consumed": "0x0", "l1_gas_price": hexOf(b.prices.l1), "l2_gas_consumed": hexUint(gas), "l2_gas_price": hexOf(b.prices.l2),
+		"l1_data_gas_consumed": hexUint(data), "l1_data_gas_price": hexOf(b.prices.data), "overall_fee": hexOf(fee), "unit": "FRI",
+	}}, nil
+}
+
+func (c *chain) addInvoke(ps []json.RawMessage) (any, *rpcError) {
+	var raw json.RawMessage
+	if e := params(ps, &raw); e != nil {
+		return nil, e
+	}
+	t, err := parseTransaction(raw, c.id)
+	if err == errVersion {
+		return nil, &rpcError{61, "The transaction version is not supported", nil}
+	}
+	if err != nil {
+		return nil, badParams(err)
+	}
+	if e := c.add(t); e != nil {
+		return nil, e
+	}
+	return map[string]any{"transaction_hash": t.hash}, nil
+}
+
+func (c *chain) status(ps []json.RawMessage) (any, *rpcError) {
+	var h felt.Felt
+	if e := params(ps, &h); e != nil {
+		return nil, e
+	}
+	if why, ok := c.rejected[h]; ok {
+		return map[string]any{"finality_status": "REJECTED", "failure_reason": why}, nil
+	}
+	if r, ok := c.receipts[h]; ok && r.block <= c.seen().number {
+		return r.outcome(c.finality(r), "failure_reason"), nil
+	}
+	if slices.ContainsFunc(c.pool, func(t *transaction) bool { return t.hash == h }) {
+		return map[string]any{"finality_status": "RECEIVED"}, nil
+	}
+	return nil, errHash
+}
+
+func (c *chain) finality(r *receipt) string {
+	if int(r.block) <= c.accepted {
+		return "ACCEPTED_ON_L1"
+	}
+	return "ACCEPTED_ON_L2"
+}
+
+func (r *receipt) outcome(finality, reason string) map[string]any {
+	m := map[string]any{"finality_status": finality, "execution_status": "SUCCEEDED"}
+	if r.revert != "" {
+		m["execution_status"], m[reason] = "REVERTED", r.revert
+	}
+	return m
+}
+
+func (c *chain) receipt(ps []json.RawMessage) (any, *rpcError) {
+	var h felt.Felt
+	if e := params(ps, &h); e != nil {
+		return nil, e
+	}
+	r, ok := c.receipts[h]
+	if !ok || r.block > c.seen().number {
+		return nil, errHash
+	}
+	m := r.outcome(c.finality(r), "revert_reason")
+	m["type"], m["transaction_hash"], m["block_number"], m["block_hash"] = "INVOKE", h, r.block, r.blockID
+	m["actual_fee"] = map[string]string{"amount": hexOf(r.fee), "unit": "FRI"}
+	m["messages_sent"], m["events"] = []any{}, []any{}
+	m["execution_resources"] = map[string]uint64{"l1_gas": 0, "l2_gas": r.gas, "l1_data_gas": r.data}
+	return m, nil
+}

@@ -1,0 +1,45 @@
+package snosrunner
+
+import (
+	"io"
+	"sync"
+
+	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
+	"github.com/madara-orchestrator/orchestrator/shared/starknet/pie"
+)
+
+// program is one of the two fixed stand-ins. Its data is its name: it computes nothing.
+type program struct {
+	pie  pie.Program
+	hash func() felt.Felt
+}
+
+func newProgram(name string) program {
+	p := pie.Program{Data: []felt.Felt{short(name)}, Builtins: []string{"output"}}
+	return program{pie: p, hash: sync.OnceValue(func() felt.Felt {
+		h, err := p.Hash()
+		if err != nil {
+			panic(err) // fixed input
+		}
+		return h
+	})}
+}
+
+// programs are the stand-ins of the Starknet OS and of the aggregator.
+var osProgram, aggregatorProgram = newProgram("ORCHESTRATOR_DEV_OS_1"), newProgram("ORCHESTRATOR_DEV_AGGREGATOR_1")
+
+// OSProgramHash is the program hash of the stand-in of the Starknet OS: what a core contract is set up with.
+func OSProgramHash() felt.Felt { return osProgram.hash() }
+
+// AggregatorProgramHash is the program hash of the stand-in of the aggregator.
+func AggregatorProgramHash() felt.Felt { return aggregatorProgram.hash() }
+
+// writePIE writes the PIE of a run.
+func (p program) writePIE(w io.Writer, o outcome) error {
+	run := &pie.PIE{Program: p.pie, Output: o.output, Steps: o.steps()}
+	if o.page > 0 {
+		start := uint64(len(o.output) - o.page)
+		run.Pages, run.Tree = []pie.Page{{Start: start, Size: uint64(o.page)}}, calldataTree
+	}
+	return pie.Write(w, run)
+}

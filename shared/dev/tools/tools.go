@@ -1,0 +1,321 @@
+// Package tools starts the real components that tests run against: mongod, the AWS emulator moto, Redis and anvil. They
+// are installed by shared/dev/tools/install (`make tools`); each is started once per test binary, on a free port, and ends
+// with it.
+package tools
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// Require is the environment variable that makes a missing tool a failure instead of a skipped test; `make test` sets it.
+const Require = "ORCHESTRATOR_REQUIRE_TOOLS"
+
+// startTimeout is how long a component may take until it answers.
+const startTimeout = 60 * time.Second
+
+// tool is a component that is started at most once.
+type tool struct {
+	name    string
+	command func(root string, port int, dir string) *exec.Cmd
+	url     func(port int) string
+	ready   func(ctx context.Context, port int) error
+
+	once sync.Once
+	base string
+	err  error
+}
+
+var (
+	mongod = &tool{
+		name:    "mongod",
+		command: mongodCommand(),
+		url:     func(port int) string { return fmt.Sprintf("mongodb://127.0.0.1:%d", port) },
+		ready:   dial,
+	}
+	moto = &tool{
+		name: "moto",
+		command: func(root string, port int, _ string) *exec.Cmd {
+			c := exec.Command(filepath.Join(root, "venv/bin/moto_server"), "-H", "127.0.0.1", "-p", strconv.Itoa(port))
+			c.Env = append(os.Environ(), "AWS_CA_BUNDLE=")
+			return c
+		},
+		url: func(port int) string { return fmt.Sprintf("http://127.0.0.1:%d", port) },
+		ready: func(ctx context.Context, port int) error {
+			return get(ctx, fmt.Sprintf("http://127.0.0.1:%d/moto-api/", port))
+		},
+	}
+	redis = &tool{
+		name: "redis",
+		command: func(root string, port int, dir string) *exec.Cmd {
+			args := []string{"--port", strconv.Itoa(port), "--bind", "127.0.0.1", "--dir", dir, "--save", "", "--appendonly", "no"}
+			if path, err := exec.LookPath("redis-server"); err == nil {
+				return exec.Command(path, args...)
+			}
+			c := exec.Command(filepath.Join(root, "redis/usr/bin/redis-server"), args...)
+			c.Env = append(os.Environ(), "LD_LIBRARY_PATH="+filepath.Join(root, "redis/usr/lib/x86_64-linux-gnu"))
+			return c
+		},
+		url:   func(port int) string { return fmt.Sprintf("redis://127.0.0.1:%d", port) },
+		ready: dial,
+	}
+)
+
+// mongodCommand runs mongod with further arguments.
+func mongodCommand(more ...string) func(root string, port int, dir string) *exec.Cmd {
+	return func(root string, port int, dir string) *exec.Cmd {
+		return exec.Command(filepath.Join(root, "mongo/fiftyone/db/bin/mongod"), append([]string{
+			"--dbpath", dir, "--port", strconv.Itoa(port), "--bind_ip", "127.0.0.1", "--wiredTigerCacheSizeGB", "0.25", "--nounixsocket",
+			"--setParameter", "diagnosticDataCollectionEnabled=false",
+		}, more...)...)
+	}
+}
+
+// MongodTLS returns the URI of a mongod of the test's own that answers with TLS alone, as localhost, with the key and
+// certificate of a PEM file.
+func MongodTLS(t testing.TB, pem string) string {
+	t.Helper()
+	o := mongod.another()
+	o.command = mongodCommand("--tlsMode", "requireTLS", "--tlsCertificateKeyFile", pem)
+	o.url = func(port int) string { return fmt.Sprintf("mongodb://localhost:%d", port) }
+	return o.get(t)
+}
+
+// Mongod returns the URI of a mongod of its own for this test binary. Use a database of your own in it.
+func Mongod(t testing.TB) string { t.Helper(); return mongod.get(t) }
+
+// Moto returns the endpoint of the AWS emulator. Use names of your own in it.
+func Moto(t testing.TB) string { t.Helper(); return moto.get(t) }
+
+// Redis returns the URL of a Redis. Use a key prefix of your own in it.
+func Redis(t testing.TB) string { t.Helper(); return redis.get(t) }
+
+// Start starts a component by name (mongod, moto, redis, anvil) for a program; it ends with the program.
+func Start(name string) (url string, err error) {
+	for _, o := range []*tool{mongod, moto, redis, newAnvil()} {
+		if o.name != name {
+			continue
+		}
+		o.once.Do(func() { o.base, o.err = o.start() })
+		if o.err != nil {
+			return "", fmt.Errorf("start %s: %w: install it with `make tools`", name, o.err)
+		}
+		return o.base, nil
+	}
+	return "", fmt.Errorf("start %q: no such component", name)
+}
+
+// Anvil starts an Ethereum node for one test, with further arguments, and returns its URL.
+func Anvil(t testing.TB, args ...string) string {
+	t.Helper()
+	return newAnvil(args...).get(t)
+}
+
+func newAnvil(args ...string) *tool {
+	return &tool{
+		name: "anvil",
+		command: func(root string, port int, _ string) *exec.Cmd {
+			return exec.Command(filepath.Join(root, "node/node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil"),
+				append([]string{"--host", "127.0.0.1", "--port", strconv.Itoa(port), "--silent"}, args...)...)
+		},
+		url:   func(port int) string { return fmt.Sprintf("http://127.0.0.1:%d", port) },
+		ready: dial,
+	}
+}
+
+// MongodAlone returns the URI of a mongod that no other test uses, so that it may be paused.
+func MongodAlone(t testing.TB) string { t.Helper(); return mongod.another().get(t) }
+
+// MotoAlone returns the endpoint of an AWS emulator that no other test uses, so that everything in it is the test's own.
+func MotoAlone(t testing.TB) string { t.Helper(); return moto.another().get(t) }
+
+// another is a further one of the same component.
+func (o *tool) another() *tool {
+	return &tool{name: o.name, command: o.command, url: o.url, ready: o.ready}
+}
+
+// get starts the component if it is not running.
+func (o *tool) get(t testing.TB) string {
+	t.Helper()
+	o.once.Do(func() { o.base, o.err = o.start() })
+	if o.err == nil {
+		return o.base
+	}
+	if os.Getenv(Require) != "" {
+		t.Fatalf("%s: %v", o.name, o.err)
+	}
+	t.Skipf("%s is not here (%v): install it with `make tools`", o.name, o.err)
+	return ""
+}
+
+func (o *tool) start() (string, error) {
+	root, err := Tools()
+	if err != nil {
+		return "", err
+	}
+	dir, err := os.MkdirTemp("", "testenv-"+o.name+"-")
+	if err != nil {
+		return "", err
+	}
+	port, err := freePort()
+	if err != nil {
+		return "", err
+	}
+	cmd := o.command(root, port, dir)
+	if _, err := os.Stat(cmd.Path); err != nil {
+		return "", err
+	}
+	var out tail
+	cmd.Stdout, cmd.Stderr = &out, &out
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // it ends with the test binary, however that ends
+	started := make(chan error)
+	ended := make(chan error, 1)
+	go func() { // Pdeathsig follows the thread that started the process
+		lockThread()
+		if err := cmd.Start(); err != nil {
+			started <- err
+			return
+		}
+		started <- nil
+		ended <- cmd.Wait()
+		_ = os.RemoveAll(dir)
+	}()
+	if err := <-started; err != nil {
+		return "", err
+	}
+	processes.Store(o.url(port), cmd.Process)
+	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
+	defer cancel()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if o.ready(ctx, port) == nil {
+			return o.url(port), nil
+		}
+		select {
+		case err := <-ended:
+			return "", fmt.Errorf("it ended at its start: %w: %s", err, out.String())
+		case <-ctx.Done():
+			return "", fmt.Errorf("it did not answer within %s: %s", startTimeout, out.String())
+		case <-tick.C:
+		}
+	}
+}
+
+// processes are the components that run, by URL.
+var processes sync.Map
+
+// Pause stops a component's process as it stands (SIGSTOP) until resume is called: its connections stay and nothing
+// answers, as when a machine hangs.
+func Pause(url string) (resume func(), err error) {
+	p, ok := processes.Load(url)
+	if !ok {
+		return nil, fmt.Errorf("pause %s: no component of this program", url)
+	}
+	process := p.(*os.Process)
+	if err := process.Signal(syscall.SIGSTOP); err != nil {
+		return nil, fmt.Errorf("pause %s: %w", url, err)
+	}
+	return func() { _ = process.Signal(syscall.SIGCONT) }, nil
+}
+
+// Tools is the folder that the tools are installed in.
+func Tools() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return filepath.Join(dir, ".tools"), nil
+		}
+		up := filepath.Dir(dir)
+		if up == dir {
+			return "", fmt.Errorf("no go.mod above the working directory")
+		}
+		dir = up
+	}
+}
+
+func freePort() (int, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, err
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port, nil
+}
+
+func dial(ctx context.Context, port int) error {
+	c, err := (&net.Dialer{}).DialContext(ctx, "tcp", fmt.Sprintf("127.0.0.1:%d", port))
+	if err == nil {
+		err = c.Close()
+	}
+	return err
+}
+
+func get(ctx context.Context, url string) error {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	resp, err := http.DefaultClient.Do(r)
+	if err == nil {
+		err = resp.Body.Close()
+	}
+	return err
+}
+
+// tail keeps the last part of what a component prints.
+type tail struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+const maxTail = 4096
+
+func (w *tail) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.b.Write(p)
+	if over := w.b.Len() - maxTail; over > 0 {
+		w.b.Next(over)
+	}
+	return len(p), nil
+}
+
+func (w *tail) String() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return strings.TrimSpace(w.b.String())
+}
+
+// Program returns the path of an installed program, such as "schemathesis/bin/schemathesis". Where it is missing the test is
+// skipped, or fails if Require is set.
+func Program(t testing.TB, name string) string {
+	t.Helper()
+	root, err := Tools()
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(root, name)
+	if _, err := os.Stat(path); err != nil {
+		if os.Getenv(Require) != "" {
+			t.Fatalf("%s: %v", name, err)
+		}
+		t.Skipf("%s is not here: install it with `make tools`", name)
+	}
+	return path
+}

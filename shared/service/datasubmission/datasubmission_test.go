@@ -1,0 +1,108 @@
+package datasubmission_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/madara-orchestrator/orchestrator/shared/client/memory"
+	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
+	"github.com/madara-orchestrator/orchestrator/shared/core/da"
+	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
+	"github.com/madara-orchestrator/orchestrator/shared/core/job"
+	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
+	"github.com/madara-orchestrator/orchestrator/shared/service/datasubmission"
+	"github.com/madara-orchestrator/orchestrator/shared/service/executor"
+	"github.com/madara-orchestrator/orchestrator/shared/service/sending"
+)
+
+// bench is a batch's segment that is to be published.
+type bench struct {
+	t       *testing.T
+	chain   *memory.L1
+	handler *datasubmission.Handler
+	run     *executor.Run
+}
+
+func setup(t *testing.T) *bench {
+	t.Helper()
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	env := &memory.Env{Now: func() time.Time { return now }}
+	chain, store, jobs := memory.NewL1(env, memory.L1Config{}), memory.NewArtifacts(env), memory.NewJobs(env)
+	policy := tx.DefaultPolicy()
+	policy.Gas = 0
+	m := &job.DataSubmissionMeta{EndBlock: 3, SegmentKey: artifact.SNOSKey(1, artifact.DASegment)}
+	if err := artifact.WriteFelts(t.Context(), store, m.SegmentKey, []felt.Felt{felt.FromUint64(7)}); err != nil {
+		t.Fatal(err)
+	}
+	j := job.New(job.NewID(), 1, m, "", now)
+	if err := jobs.Create(t.Context(), j); err != nil {
+		t.Fatal(err)
+	}
+	stored, err := jobs.Get(t.Context(), j.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &bench{
+		t: t, chain: chain, run: executor.NewRun(stored, jobs),
+		handler: &datasubmission.Handler{Layer: chain.DA(), Artifacts: store, Sender: &sending.Sender{
+			Chain: chain, Raw: store, Policy: policy, Now: env.Now, Wallet: memory.NewLocks(env), WalletName: "wallet",
+		}},
+	}
+}
+
+// verify asks, with the job in a status, and wants a verdict.
+func (b *bench) verify(status job.Status, want job.VerdictKind, watch bool) {
+	b.t.Helper()
+	b.run.Job.Status = status
+	v, err := b.handler.Verify(b.t.Context(), b.run)
+	if err != nil || v.Kind != want || v.Watch != watch {
+		b.t.Fatalf("verdict %s (%s), watch %t, %v; want %s, watch %t", v.Kind, v.Reason, v.Watch, err, want, watch)
+	}
+}
+
+// A publication is confirmed, undone by a reorganisation, published again, and left alone once it is final.
+func TestPublicationIsWatched(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	if err := b.handler.Process(t.Context(), b.run); err != nil {
+		t.Fatal(err)
+	}
+	b.verify(job.PendingVerification, job.StillPending, false)
+	b.chain.Mine()
+	b.chain.MineEmpty(2)
+	b.verify(job.PendingVerification, job.IsVerified, true)
+	b.verify(job.Completed, job.IsUnderWatch, false)
+	if _, err := b.chain.Reorg(3, false); err != nil {
+		t.Fatal(err)
+	}
+	b.verify(job.Completed, job.IsUndone, false)
+	b.verify(job.PendingVerification, job.StillPending, false) // sent again
+	b.chain.Mine()
+	b.chain.Finalize(b.chain.MineEmpty(3))
+	b.verify(job.Completed, job.IsFinal, false)
+	if n := len(b.chain.DA().Published()); n != 1 {
+		t.Errorf("published %d times", n)
+	}
+}
+
+// refusing is a layer whose publications the chain refuses.
+type refusing struct{ da.Layer }
+
+// Encode implements da.Layer.
+func (refusing) Encode(context.Context, da.Data) (tx.Payload, da.Commitment, error) {
+	return tx.Payload{}, da.Commitment{}, &tx.RevertError{Code: "NOT_ALLOWED"}
+}
+
+// What the chain would refuse is hopeless, whether it is sent by processing or later.
+func TestRefusedPublicationIsHopeless(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.handler.Layer = refusing{}
+	if err := b.handler.Process(t.Context(), b.run); !job.IsFatal(err) {
+		t.Errorf("processing: %v", err)
+	}
+	if _, err := b.handler.Verify(t.Context(), b.run); !job.IsFatal(err) {
+		t.Errorf("verification: %v", err)
+	}
+}

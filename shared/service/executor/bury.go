@@ -1,0 +1,54 @@
+package executor
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/madara-orchestrator/orchestrator/shared/core/alert"
+	"github.com/madara-orchestrator/orchestrator/shared/core/job"
+	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
+)
+
+// shown is how much of an unreadable message an alert shows, in bytes.
+const shown = 200
+
+// Bury takes note of a dead letter: a message that was delivered as often as its queue allows. A job that keeps crashing
+// its function fails; anything else lost only a hint, which reconcile gives again. A message that nobody can read is
+// shown to the operators.
+func (w *Worker) Bury(ctx context.Context, messageID, body string) error {
+	var wakeup schedule.Wakeup
+	if err := json.Unmarshal([]byte(body), &wakeup); err == nil && wakeup.Worker != "" {
+		return w.warn(ctx, "dead-letter/worker/"+string(wakeup.Worker), "A trigger worker keeps failing",
+			fmt.Sprintf("The wake-up of worker %.80q was given up. Its schedule runs it again; look at the trigger function's errors.", wakeup.Worker))
+	}
+	m, err := job.DecodeMessage(body)
+	if err != nil {
+		return w.warn(ctx, "dead-letter/unreadable/"+messageID, "A message could not be read",
+			fmt.Sprintf("Message %s: %v. It begins %.*q. No job was changed.", messageID, err, shown, body))
+	}
+	j, err := w.Jobs.Get(ctx, m.JobID)
+	if errors.Is(err, job.ErrNotFound) {
+		return w.warn(ctx, "dead-letter/unknown/"+m.JobID, "A message is about an unknown job",
+			fmt.Sprintf("Message %s asks to %s job %s, which does not exist. No job was changed.", messageID, m.Action, m.JobID))
+	}
+	if err != nil {
+		return fmt.Errorf("read job %s of dead letter %s: %w", m.JobID, messageID, err)
+	}
+	next, failed := j.Buried(m, w.Now(), w.Policies[j.Type])
+	if failed {
+		return w.store(ctx, j, next)
+	}
+	w.log().WarnContext(ctx, "dead letter changes nothing: the job's document knows what is next",
+		"job_id", j.ID, "job_type", j.Type, "status", string(j.Status), "message_id", messageID)
+	return nil
+}
+
+func (w *Worker) warn(ctx context.Context, key, title, detail string) error {
+	a := alert.Alert{Severity: alert.Warning, Key: key, Title: title, Detail: detail, At: w.Now()}
+	if err := w.Alerts.Notify(ctx, a); err != nil {
+		return fmt.Errorf("alert of a dead letter: %w", err)
+	}
+	return nil
+}

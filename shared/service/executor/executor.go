@@ -1,0 +1,263 @@
+// Package executor is the only writer of job status. It takes a wake-up, claims the job, runs the stage's handler, applies
+// the state machine to what came of it, and wakes whatever comes next.
+package executor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"time"
+
+	"github.com/madara-orchestrator/orchestrator/shared/core/alert"
+	"github.com/madara-orchestrator/orchestrator/shared/core/event"
+	"github.com/madara-orchestrator/orchestrator/shared/core/job"
+	"github.com/madara-orchestrator/orchestrator/shared/core/queue"
+	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
+)
+
+// Handler does the work of one job type. Both calls must be safe to repeat at any point: what they do to the outside
+// world is recorded with Run.Checkpoint before it is done, and asked about before it is done again.
+type Handler interface {
+	// Process submits the job's work. nil: submitted. An error of job.Fatal: it can never succeed. Any other error: the
+	// outside world is in trouble; it is called again later.
+	Process(ctx context.Context, r *Run) error
+	// Verify asks how the submitted work stands. An error is a trouble in asking.
+	Verify(ctx context.Context, r *Run) (job.Verdict, error)
+}
+
+// Router names the queue of a job type's action.
+type Router func(t job.Type, a job.Action, priority bool) string
+
+// Worker runs jobs. All fields but Log are required.
+type Worker struct {
+	Jobs     job.Store
+	Queue    queue.Sender
+	Route    Router
+	Wake     *Waker
+	Alerts   alert.Notifier
+	Events   event.Bus
+	Control  schedule.Control
+	Handlers map[job.Type]Handler // of the types that this process serves
+	Policies map[job.Type]job.Policy
+	Now      func() time.Time
+	NewOwner func() string // a new name for each invocation
+	Chain    string        // the chain's name, for events
+	Log      *slog.Logger
+}
+
+// saveMargin is kept of an invocation's time to store what came of it.
+const saveMargin = 2 * time.Second
+
+// Handle works on one wake-up. nil means that the message is done with; an error that it should be delivered again.
+func (w *Worker) Handle(ctx context.Context, m job.Message) error {
+	h, ok := w.Handlers[m.Type]
+	if !ok {
+		return fmt.Errorf("this function does not serve %s jobs: the queue's event source mapping is wrong", m.Type)
+	}
+	log := w.log().With("job_id", m.JobID, "job_type", m.Type, "action", m.Action, "trace_id", m.TraceID)
+	j, err := w.Jobs.Get(ctx, m.JobID)
+	if err != nil {
+		return fmt.Errorf("read job %s: %w", m.JobID, err)
+	}
+	if j.Type != m.Type {
+		return fmt.Errorf("job %s is of type %s, the message says %s: %w", j.ID, j.Type, m.Type, job.ErrBadMessage)
+	}
+	if paused, err := w.paused(ctx, j.Type); err != nil || paused {
+		return err // while paused the document keeps the action; resuming wakes it
+	}
+	claimed, result := j.Claim(m, w.NewOwner(), w.Now(), w.Policies[j.Type])
+	switch result {
+	case job.Stale, job.Busy:
+		log.DebugContext(ctx, "wake-up dropped", "why", string(result))
+		return nil
+	case job.Early:
+		return w.Dispatch(ctx, j)
+	case job.Spent:
+		return w.store(ctx, j, claimed)
+	}
+	claimed, err = w.Jobs.Update(ctx, claimed)
+	if errors.Is(err, job.ErrConflict) {
+		return nil // another invocation was faster
+	}
+	if err != nil {
+		return fmt.Errorf("claim job %s: %w", j.ID, err)
+	}
+	run := &Run{Job: claimed, store: w.Jobs, log: log.With("batch", j.InternalID)}
+	return w.finish(ctx, run, w.act(ctx, h, run, m.Action))
+}
+
+// act runs the handler and returns the document as the state machine has it afterwards.
+func (w *Worker) act(ctx context.Context, h Handler, r *Run, a job.Action) (next job.Job) {
+	p := w.Policies[r.Job.Type]
+	defer func() {
+		if v := recover(); v != nil {
+			r.log.ErrorContext(ctx, "handler panicked", "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+			next = r.Job.Crashed(w.Now(), fmt.Sprintf("%s panicked: %v", a, v), p)
+		}
+	}()
+	if deadline, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-saveMargin))
+		defer cancel()
+	}
+	if a == job.Process {
+		err := h.Process(ctx, r)
+		switch {
+		case err == nil:
+			return r.Job.Submitted(w.Now(), p)
+		case job.IsFatal(err):
+			r.log.ErrorContext(ctx, "job failed", "error", err)
+			return r.Job.Hopeless(w.Now(), err)
+		}
+		return w.troubled(ctx, r, err, p)
+	}
+	v, err := h.Verify(ctx, r)
+	switch {
+	case err != nil && job.IsFatal(err):
+		return r.Job.Hopeless(w.Now(), err)
+	case err != nil:
+		return w.troubled(ctx, r, err, p)
+	}
+	r.log.InfoContext(ctx, "verified", "verdict", string(v.Kind), "reason", v.Reason)
+	return r.Job.Judged(v, w.Now(), p)
+}
+
+func (w *Worker) troubled(ctx context.Context, r *Run, err error, p job.Policy) job.Job {
+	r.log.WarnContext(ctx, "trouble outside, trying again later", "error", err, "in_a_row", r.Job.Attempts.Transient+1)
+	next := r.Job.Troubled(w.Now(), err, p)
+	if p.AlertAfter > 0 && next.Attempts.Transient%p.AlertAfter == 0 {
+		w.notify(ctx, alert.Alert{
+			Severity: alert.Warning, Key: "trouble/" + next.ID,
+			Title:  fmt.Sprintf("%s of batch %d meets trouble outside", next.Type, next.InternalID),
+			Detail: fmt.Sprintf("%d tries in a row ended in: %v. The job goes on trying; nothing is lost.", next.Attempts.Transient, err),
+		}, next)
+	}
+	return next
+}
+
+// finish stores what came of an invocation. A conflict means that the lease was lost to another invocation, whose result
+// counts.
+func (w *Worker) finish(ctx context.Context, r *Run, next job.Job) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveMargin)
+	defer cancel()
+	if r.lost {
+		r.log.WarnContext(ctx, "lease was lost to another invocation; its result counts")
+		return nil
+	}
+	return w.store(ctx, r.Job, next)
+}
+
+// store writes a transition and does what follows from it.
+func (w *Worker) store(ctx context.Context, old, next job.Job) error {
+	if old.Status != next.Status && !job.CanMove(old.Status, next.Status) {
+		return fmt.Errorf("job %s: no transition from %s to %s", old.ID, old.Status, next.Status)
+	}
+	stored, err := w.Jobs.Update(ctx, next)
+	if errors.Is(err, job.ErrConflict) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("store job %s as %s: %w", next.ID, next.Status, err)
+	}
+	w.follow(ctx, old, stored)
+	return nil
+}
+
+// follow does what follows from a stored transition. Everything here is a hint: if it is lost, reconcile or a schedule
+// does it again.
+func (w *Worker) follow(ctx context.Context, old, now job.Job) {
+	if now.NextAction != job.None {
+		if err := w.Dispatch(ctx, now); err != nil {
+			w.log().WarnContext(ctx, "wake-up not sent, reconcile will", "job_id", now.ID, "error", err)
+		}
+	}
+	if old.Status != now.Status {
+		w.publish(ctx, now)
+	}
+	if now.Status == job.Completed && old.Status != job.Completed {
+		w.Wake.After(ctx, now.Type)
+	}
+	if now.Status.NeedsOperator() {
+		w.Tell(ctx, now)
+	}
+}
+
+// Tell alerts the operators of a job that waits for them, and notes that it did. Reconcile calls it again for those
+// whose alert was lost, and from time to time for those that still wait.
+func (w *Worker) Tell(ctx context.Context, j job.Job) {
+	ok := w.notify(ctx, alert.Alert{
+		Severity: alert.Critical, Key: "job/" + j.ID,
+		Title: fmt.Sprintf("%s of batch %d: %s", j.Type, j.InternalID, j.Status),
+		Detail: fmt.Sprintf("Reason: %s. It holds back the batches above %d. Mend the cause, then retry it: POST /jobs/%s/retry",
+			j.Reason(), j.InternalID, j.ID),
+	}, j)
+	if !ok {
+		return
+	}
+	j.AlertedAt = w.Now()
+	if _, err := w.Jobs.Update(ctx, j); err != nil && !errors.Is(err, job.ErrConflict) {
+		w.log().WarnContext(ctx, "alert is sent but not noted, it may be sent again", "job_id", j.ID, "error", err)
+	}
+}
+
+// Dispatch sends the wake-up of a job's next action for when it is due.
+func (w *Worker) Dispatch(ctx context.Context, j job.Job) error { return w.dispatch(ctx, j, false) }
+
+// DispatchPriority sends the wake-up past the stage's queue.
+func (w *Worker) DispatchPriority(ctx context.Context, j job.Job) error {
+	return w.dispatch(ctx, j, true)
+}
+
+func (w *Worker) dispatch(ctx context.Context, j job.Job, priority bool) error {
+	if j.NextAction == job.None {
+		return nil
+	}
+	m := queue.Outgoing{Body: j.Wakeup().Encode(), Delay: Delay(j.DueAt, w.Now())}
+	if err := w.Queue.Send(ctx, w.Route(j.Type, j.NextAction, priority), m); err != nil {
+		return fmt.Errorf("send wake-up of job %s: %w", j.ID, err)
+	}
+	return nil
+}
+
+// Delay is how long a queue must hold a message for an action that is due at due: whole seconds, rounded up, at most
+// what a queue allows.
+func Delay(due, now time.Time) time.Duration {
+	d := due.Sub(now)
+	if d <= 0 {
+		return 0
+	}
+	return min((d + time.Second - 1).Truncate(time.Second), queue.MaxDelay)
+}
+
+func (w *Worker) paused(ctx context.Context, t job.Type) (bool, error) {
+	pauses, err := w.Control.Pauses(ctx)
+	if err != nil {
+		return false, fmt.Errorf("read paused stages: %w", err)
+	}
+	for _, p := range pauses {
+		if p.Stage == string(t) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+func (w *Worker) notify(ctx context.Context, a alert.Alert, j job.Job) bool {
+	a.JobID, a.JobType, a.Batch, a.At = j.ID, string(j.Type), j.InternalID, w.Now()
+	if err := w.Alerts.Notify(ctx, a); err != nil {
+		w.log().ErrorContext(ctx, "alert not sent", "key", a.Key, "title", a.Title, "error", err)
+		return false
+	}
+	return true
+}
+
+func (w *Worker) publish(ctx context.Context, j job.Job) { w.send(ctx, w.changed(j)) }
+
+func (w *Worker) log() *slog.Logger {
+	if w.Log == nil {
+		return slog.Default()
+	}
+	return w.Log
+}

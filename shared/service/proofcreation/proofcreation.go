@@ -1,0 +1,131 @@
+// Package proofcreation has a SNOS batch's PIE proven: the ProofCreation job.
+package proofcreation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
+	"github.com/madara-orchestrator/orchestrator/shared/core/job"
+	"github.com/madara-orchestrator/orchestrator/shared/core/proof"
+	"github.com/madara-orchestrator/orchestrator/shared/service/executor"
+	"github.com/madara-orchestrator/orchestrator/shared/service/snosrun"
+)
+
+// Handler submits a PIE to the prover and waits for the proof.
+type Handler struct {
+	Prover    proof.Prover
+	Artifacts artifact.Store
+}
+
+var _ executor.Handler = (*Handler)(nil)
+
+// Process records the request's dedup id, then submits it.
+func (h *Handler) Process(ctx context.Context, r *executor.Run) error {
+	m, err := executor.Meta[*job.ProofCreationMeta](r)
+	if err != nil {
+		return err
+	}
+	if m.DedupID == "" {
+		m.DedupID = snosrun.TaskID(r.Job)
+		if err := r.Checkpoint(ctx); err != nil {
+			return err
+		}
+	}
+	req := proof.Request{
+		Kind: proof.Child, DedupID: m.DedupID, Batch: r.Job.InternalID, Steps: m.Steps,
+		Bucket: m.Bucket, Index: m.BucketIndex, Fact: m.Fact,
+	}
+	m.Task, err = Submit(ctx, h.Prover, h.Artifacts, m.PIEKey, req)
+	if err != nil {
+		return err
+	}
+	r.Job.ExternalID = m.Task
+	return nil
+}
+
+// Submit sends a request whose input is an artifact ("": none). A request that the prover will never take is Fatal.
+func Submit(ctx context.Context, p proof.Prover, s artifact.Store, key string, req proof.Request) (string, error) {
+	if key != "" {
+		info, err := s.Stat(ctx, key)
+		if errors.Is(err, artifact.ErrNotFound) {
+			return "", job.Fatal(fmt.Errorf("input %s of the proof: %w", key, err))
+		}
+		if err != nil {
+			return "", fmt.Errorf("look for %s: %w", key, err)
+		}
+		req.InputSize = info.Size
+		req.Input = func(ctx context.Context) (io.ReadCloser, error) { return s.Get(ctx, key) }
+	}
+	task, err := p.Submit(ctx, req)
+	if errors.Is(err, proof.ErrRejected) {
+		return "", job.Fatal(err)
+	}
+	if err != nil {
+		return "", fmt.Errorf("submit %s of batch %d to %s: %w", req.Kind, req.Batch, p.Capabilities().Name, err)
+	}
+	return task, nil
+}
+
+// Verify asks the prover and stores the finished proof where that is wanted.
+func (h *Handler) Verify(ctx context.Context, r *executor.Run) (job.Verdict, error) {
+	m, err := executor.Meta[*job.ProofCreationMeta](r)
+	if err != nil {
+		return job.Verdict{}, err
+	}
+	v, done, again, err := Ask(ctx, h.Prover, m.Task)
+	if again {
+		m.DedupID = ""
+	}
+	if err != nil || !done {
+		return v, err
+	}
+	if m.ProofKey == "" || !h.Prover.Capabilities().Proofs {
+		return job.Verified(), nil
+	}
+	v, again, err = Keep(ctx, h.Prover, h.Artifacts, m.Task, proof.ProofFile, m.ProofKey)
+	if again {
+		m.DedupID = ""
+	}
+	return v, err
+}
+
+// Ask asks how a task stands. While it isn't done v is the verdict; again says that the next request needs a new dedup
+// id.
+func Ask(ctx context.Context, p proof.Prover, task string) (v job.Verdict, done, again bool, err error) {
+	progress, err := p.Status(ctx, task)
+	if err != nil {
+		return v, false, false, fmt.Errorf("ask %s for task %s: %w", p.Capabilities().Name, task, err)
+	}
+	switch progress.State {
+	case proof.Done:
+		return v, true, false, nil
+	case proof.Rejected:
+		return job.Rejected("%s rejected task %s: %s", p.Capabilities().Name, task, progress.Detail), false, true, nil
+	case proof.Lost:
+		return job.Lost("%s does not know task %s", p.Capabilities().Name, task), false, false, nil
+	}
+	return job.Pending("proof is in progress"), false, false, nil
+}
+
+// Keep stores an artifact of a finished task. Its verdict is Verified, Pending while the artifact isn't there yet, or
+// Rejected where it never will be in order: it has expired or is corrupt. Then again says that the next request needs a
+// new dedup id.
+func Keep(ctx context.Context, p proof.Prover, s artifact.Store, task string, a proof.Artifact, key string) (v job.Verdict, again bool, err error) {
+	r, err := p.Fetch(ctx, task, a)
+	switch {
+	case errors.Is(err, proof.ErrNotReady):
+		return job.Pending("%s of task %s is not there yet", a, task), false, nil
+	case errors.Is(err, proof.ErrRejected), errors.Is(err, artifact.ErrCorrupt):
+		return job.Rejected("%s of task %s can't be had: %v", a, task, err), true, nil
+	case err != nil:
+		return v, false, fmt.Errorf("fetch %s of task %s: %w", a, task, err)
+	}
+	defer r.Close()
+	if err := s.Put(ctx, key, r); err != nil {
+		return v, false, fmt.Errorf("store %s of task %s as %s: %w", a, task, key, err)
+	}
+	return job.Verified(), false, nil
+}

@@ -1,0 +1,66 @@
+// Package proofregistration has a proof verified on the settlement layer of an L3: the ProofRegistration job.
+package proofregistration
+
+import (
+	"context"
+
+	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
+	"github.com/madara-orchestrator/orchestrator/shared/core/job"
+	"github.com/madara-orchestrator/orchestrator/shared/core/proof"
+	"github.com/madara-orchestrator/orchestrator/shared/service/executor"
+	"github.com/madara-orchestrator/orchestrator/shared/service/proofcreation"
+	"github.com/madara-orchestrator/orchestrator/shared/service/snosrun"
+)
+
+// Handler submits a proof for registration and waits until it is registered.
+type Handler struct {
+	Prover    proof.Prover
+	Artifacts artifact.Store
+}
+
+var _ executor.Handler = (*Handler)(nil)
+
+// Process records the request's dedup id, then submits it.
+func (h *Handler) Process(ctx context.Context, r *executor.Run) error {
+	m, err := executor.Meta[*job.ProofRegistrationMeta](r)
+	if err != nil {
+		return err
+	}
+	if m.DedupID == "" {
+		m.DedupID = snosrun.TaskID(r.Job)
+		if err := r.Checkpoint(ctx); err != nil {
+			return err
+		}
+	}
+	m.Task, err = proofcreation.Submit(ctx, h.Prover, h.Artifacts, m.ProofKey, proof.Request{
+		Kind: proof.Registration, DedupID: m.DedupID, Batch: r.Job.InternalID, Fact: m.Fact,
+	})
+	if err != nil {
+		return err
+	}
+	r.Job.ExternalID = m.Task
+	return nil
+}
+
+// Verify asks the prover and stores the registered proof, whose public input the state update carries.
+func (h *Handler) Verify(ctx context.Context, r *executor.Run) (job.Verdict, error) {
+	m, err := executor.Meta[*job.ProofRegistrationMeta](r)
+	if err != nil {
+		return job.Verdict{}, err
+	}
+	v, done, again, err := proofcreation.Ask(ctx, h.Prover, m.Task)
+	if again {
+		m.DedupID = ""
+	}
+	if err != nil || !done {
+		return v, err
+	}
+	if m.BridgeProofKey == "" || !h.Prover.Capabilities().Proofs {
+		return job.Verified(), nil
+	}
+	v, again, err = proofcreation.Keep(ctx, h.Prover, h.Artifacts, m.Task, proof.ProofFile, m.BridgeProofKey)
+	if again {
+		m.DedupID = ""
+	}
+	return v, err
+}

@@ -1,0 +1,129 @@
+// Package snosrun runs the Starknet OS over a SNOS batch: the SnosRun job.
+package snosrun
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
+	"github.com/madara-orchestrator/orchestrator/shared/core/job"
+	"github.com/madara-orchestrator/orchestrator/shared/core/snos"
+	"github.com/madara-orchestrator/orchestrator/shared/service/executor"
+)
+
+// maxResult bounds a run's result file in bytes.
+const maxResult = 64 << 10
+
+// Handler submits a batch to the runner and waits for its artifacts.
+type Handler struct {
+	Runner    snos.Runner
+	Artifacts artifact.Store
+}
+
+var _ executor.Handler = (*Handler)(nil)
+
+// Process records the task's id, then submits it; a repeated call submits the same task.
+func (h *Handler) Process(ctx context.Context, r *executor.Run) error {
+	m, err := executor.Meta[*job.SnosRunMeta](r)
+	if err != nil {
+		return err
+	}
+	if m.TaskID == "" {
+		m.TaskID = TaskID(r.Job)
+		if err := r.Checkpoint(ctx); err != nil {
+			return err
+		}
+	}
+	m.Handle, err = h.Runner.Submit(ctx, snos.Task{
+		Kind: snos.Run, ID: m.TaskID, Batch: r.Job.InternalID, StartBlock: m.StartBlock, EndBlock: m.EndBlock,
+		FullOutput: m.FullOutput, OutputPrefix: m.OutputPrefix, UseBackup: m.UseBackup,
+	})
+	if err != nil {
+		return fmt.Errorf("submit SNOS batch %d (blocks %d to %d): %w", r.Job.InternalID, m.StartBlock, m.EndBlock, err)
+	}
+	r.Job.ExternalID = m.Handle
+	return nil
+}
+
+// TaskID is a new runner task's id for a job: one an invocation that had none, so a failed task's id is not used again.
+func TaskID(j job.Job) string { return fmt.Sprintf("%s-%d", j.ID, j.Attempts.Total) }
+
+// Verify asks the runner; when it is done the artifacts must be there and be those of the batch.
+func (h *Handler) Verify(ctx context.Context, r *executor.Run) (job.Verdict, error) {
+	m, err := executor.Meta[*job.SnosRunMeta](r)
+	if err != nil {
+		return job.Verdict{}, err
+	}
+	p, err := h.Runner.Status(ctx, m.Handle)
+	if err != nil {
+		return job.Verdict{}, fmt.Errorf("ask the runner for %s: %w", m.Handle, err)
+	}
+	if p.State != snos.Succeeded {
+		v, again := Unfinished(p)
+		if again {
+			m.TaskID = ""
+		}
+		m.UseBackup = m.UseBackup || p.Failure == snos.ChainUnavailable
+		return v, nil
+	}
+	res, err := ReadResult(ctx, h.Artifacts, m.OutputPrefix)
+	if errors.Is(err, ErrCorrupt) {
+		m.TaskID = ""
+		return job.Rejected("%v", err), nil
+	}
+	if err != nil {
+		return job.Verdict{}, err
+	}
+	if res.Kind != snos.Run || res.StartBlock != m.StartBlock || res.EndBlock != m.EndBlock {
+		m.TaskID = ""
+		return job.Rejected("the run's result is about %s of blocks %d to %d, want %d to %d",
+			res.Kind, res.StartBlock, res.EndBlock, m.StartBlock, m.EndBlock), nil
+	}
+	m.ProgramHash, m.Steps, m.Fact = res.ProgramHash, res.Steps, res.Fact
+	return job.Verified(), nil
+}
+
+// Unfinished is the verdict on a run that has not succeeded; again says that the next one needs a new task id.
+func Unfinished(p snos.Progress) (v job.Verdict, again bool) {
+	switch p.State {
+	case snos.Queued, snos.Running:
+		return job.Pending("run is %s", p.State), false
+	case snos.Lost:
+		return job.Lost("the runner does not know the task"), false
+	}
+	switch p.Failure {
+	case snos.Interrupted, snos.ChainUnavailable:
+		return job.Lost("run failed (%s): %s", p.Failure, p.Detail), true
+	}
+	return job.Rejected("run failed (%s): %s", p.Failure, p.Detail), true
+}
+
+// ErrCorrupt says that an artifact of a finished run is missing or can't be read.
+var ErrCorrupt = errors.New("artifact of the run is corrupt")
+
+// ReadResult reads a finished run's result and checks that its other artifacts are there. ErrCorrupt where they are not.
+func ReadResult(ctx context.Context, s artifact.Store, prefix string) (snos.Result, error) {
+	var res snos.Result
+	b, err := artifact.ReadAll(ctx, s, prefix+artifact.RunResult, maxResult)
+	if errors.Is(err, artifact.ErrNotFound) || errors.Is(err, artifact.ErrTooLarge) {
+		return res, fmt.Errorf("%s: %w: %w", prefix+artifact.RunResult, ErrCorrupt, err)
+	}
+	if err != nil {
+		return res, fmt.Errorf("read %s: %w", prefix+artifact.RunResult, err)
+	}
+	if err := json.Unmarshal(b, &res); err != nil {
+		return res, fmt.Errorf("%s: %w: %w", prefix+artifact.RunResult, ErrCorrupt, err)
+	}
+	for _, name := range []string{artifact.PIE, artifact.ProgramOutput} {
+		info, err := s.Stat(ctx, prefix+name)
+		if errors.Is(err, artifact.ErrNotFound) || (err == nil && info.Size == 0) {
+			return res, fmt.Errorf("%s is missing or empty: %w", prefix+name, ErrCorrupt)
+		}
+		if err != nil {
+			return res, fmt.Errorf("look for %s: %w", prefix+name, err)
+		}
+	}
+	return res, nil
+}

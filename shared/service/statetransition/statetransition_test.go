@@ -1,0 +1,180 @@
+package statetransition_test
+
+import (
+	"context"
+	"errors"
+	"math/big"
+	"testing"
+	"time"
+
+	"github.com/madara-orchestrator/orchestrator/shared/client/memory"
+	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
+	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
+	"github.com/madara-orchestrator/orchestrator/shared/core/job"
+	"github.com/madara-orchestrator/orchestrator/shared/core/lock"
+	"github.com/madara-orchestrator/orchestrator/shared/core/settlement"
+	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
+	"github.com/madara-orchestrator/orchestrator/shared/service/executor"
+	"github.com/madara-orchestrator/orchestrator/shared/service/sending"
+	"github.com/madara-orchestrator/orchestrator/shared/service/statetransition"
+)
+
+// bench is the first batch, of blocks 0 and 1, that is to be settled.
+type bench struct {
+	t       *testing.T
+	chain   *memory.L1
+	locks   *memory.Locks
+	handler *statetransition.Handler
+	run     *executor.Run
+	output  []felt.Felt
+}
+
+func setup(t *testing.T) *bench {
+	t.Helper()
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	env := &memory.Env{Now: func() time.Time { return now }}
+	b := &bench{t: t, chain: memory.NewL1(env, memory.L1Config{}), locks: memory.NewLocks(env)}
+	store, jobs := memory.NewArtifacts(env), memory.NewJobs(env)
+	first := memory.NextBlock(nil, now)
+	b.output = memory.ProgramOutput(first, memory.NextBlock(&first, now), 0)
+	m := &job.StateTransitionMeta{EndBlock: 1, ProgramOutputKey: artifact.AggregatorKey(1, artifact.ProgramOutput)}
+	if err := artifact.WriteFelts(t.Context(), store, m.ProgramOutputKey, b.output); err != nil {
+		t.Fatal(err)
+	}
+	j := job.New(job.NewID(), 1, m, "", now)
+	if err := jobs.Create(t.Context(), j); err != nil {
+		t.Fatal(err)
+	}
+	stored, err := jobs.Get(t.Context(), j.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	policy := tx.DefaultPolicy()
+	policy.Gas = 0
+	b.run = executor.NewRun(stored, jobs)
+	b.handler = &statetransition.Handler{
+		Contract: b.chain, Artifacts: store, Codec: statetransition.Codec{UpdateWords: func(o []felt.Felt) ([]felt.Felt, error) { return o, nil }},
+		Sender: &sending.Sender{Chain: b.chain, Raw: store, Policy: policy, Now: env.Now, Wallet: b.locks, WalletName: "wallet"},
+	}
+	return b
+}
+
+func (b *bench) process() {
+	b.t.Helper()
+	if err := b.handler.Process(b.t.Context(), b.run); err != nil {
+		b.t.Fatal(err)
+	}
+	b.run.Job.Status = job.PendingVerification
+}
+
+func (b *bench) verify(want job.VerdictKind) job.Verdict {
+	b.t.Helper()
+	v, err := b.handler.Verify(b.t.Context(), b.run)
+	if err != nil || v.Kind != want {
+		b.t.Fatalf("verdict %s (%s), %v; want %s", v.Kind, v.Reason, err, want)
+	}
+	return v
+}
+
+func (b *bench) signed() int {
+	return len(b.run.Job.Metadata.(*job.StateTransitionMeta).Journal.Records)
+}
+
+// byOthers settles the batch with a transaction of another wallet.
+func (b *bench) byOthers() {
+	b.t.Helper()
+	u := settlement.Update{Batch: 1, EndBlock: 1, ProgramOutput: b.output}
+	p, err := b.chain.Encode(b.t.Context(), u, settlement.State{}, settlement.Config{Operator: true})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.chain.Intrude(p, false)
+	b.chain.Mine()
+}
+
+// A batch is sent, confirmed and watched until it is final.
+func TestSettles(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.process()
+	b.verify(job.StillPending)
+	b.chain.Mine()
+	b.chain.MineEmpty(2)
+	if v := b.verify(job.IsVerified); !v.Watch {
+		t.Error("it is not watched")
+	}
+	b.run.Job.Status = job.Completed
+	b.verify(job.IsUnderWatch)
+	b.chain.Finalize(b.chain.MineEmpty(1))
+	b.verify(job.IsFinal)
+}
+
+// While another job's transaction has the wallet, the batch waits without going round, and is signed by verification once it is free.
+func TestWaitsForTheWallet(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	l, err := b.locks.Acquire(t.Context(), "wallet", "another job", time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.process()
+	for range 3 {
+		if v := b.verify(job.StillPending); v.Reason != sending.ErrWalletBusy.Error() || b.signed() > 0 {
+			t.Fatalf("%q with %d signed", v.Reason, b.signed())
+		}
+	}
+	if err := b.locks.Release(t.Context(), l); err != nil {
+		t.Fatal(err)
+	}
+	b.verify(job.StillPending)
+	if b.signed() != 1 || len(b.chain.Pool()) != 1 {
+		t.Errorf("%d signed, in the pool %q", b.signed(), b.chain.Pool())
+	}
+}
+
+// Fees above the cap are a trouble outside: the job is tried again, nothing is signed, and nothing is lost.
+func TestFeesAboveTheCap(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.chain.SetFees(new(big.Int).Mul(big.NewInt(1e9), big.NewInt(1e6)), nil)
+	if err := b.handler.Process(t.Context(), b.run); !errors.Is(err, tx.ErrFeeCap) || job.IsFatal(err) {
+		t.Errorf("got %v, want %v and not fatal", err, tx.ErrFeeCap)
+	}
+	if b.signed() > 0 {
+		t.Error("it is signed")
+	}
+}
+
+// A batch that another orchestrator has settled is done, and gives the wallet back if it has it.
+func TestSettledByOthers(t *testing.T) {
+	t.Parallel()
+	for name, before := range map[string]bool{"before anything was signed": true, "instead of ours": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			if !before {
+				b.process()
+				b.chain.Drop(b.chain.Pool()[0])
+			}
+			b.byOthers()
+			if before {
+				b.process()
+			} else {
+				b.chain.Intrude(tx.Payload{To: "0x2"}, true) // the nonce goes to a stranger
+				b.chain.Mine()
+			}
+			b.chain.MineEmpty(4)
+			b.verify(job.IsVerified)
+			m := b.run.Job.Metadata.(*job.StateTransitionMeta)
+			if m.SettledBy != "another transaction" {
+				t.Errorf("settled by %q", m.SettledBy)
+			}
+			if _, err := b.locks.Acquire(context.Background(), "wallet", "another job", time.Minute); errors.Is(err, lock.ErrHeld) {
+				t.Error("the wallet is still held")
+			}
+			if err := b.chain.CheckHistory(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}

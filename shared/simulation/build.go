@@ -1,0 +1,207 @@
+package simulation
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+
+	"github.com/madara-orchestrator/orchestrator/shared/client/memory"
+	eventcontroller "github.com/madara-orchestrator/orchestrator/shared/controller/event"
+	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
+	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
+	"github.com/madara-orchestrator/orchestrator/shared/core/block"
+	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
+	"github.com/madara-orchestrator/orchestrator/shared/core/job"
+	"github.com/madara-orchestrator/orchestrator/shared/core/proof"
+	"github.com/madara-orchestrator/orchestrator/shared/core/snos"
+	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
+	"github.com/madara-orchestrator/orchestrator/shared/resource"
+	"github.com/madara-orchestrator/orchestrator/shared/service/batching"
+	"github.com/madara-orchestrator/orchestrator/shared/service/statetransition"
+	"github.com/madara-orchestrator/orchestrator/shared/setup"
+)
+
+// version is one deployment of the functions.
+type version struct {
+	functions map[string]func(context.Context, events.SQSEvent) (events.SQSEventResponse, error)
+	triggers  *eventcontroller.Triggers
+}
+
+func (w *World) clients() error {
+	w.Jobs, w.Batches = memory.NewJobs(w.env), memory.NewBatches(w.env)
+	w.Artifacts, w.Alerts, w.Events = memory.NewArtifacts(w.env), memory.NewAlerts(w.env), memory.NewEvents(w.env)
+	w.Control = memory.NewControls(w.env)
+	w.locks = memory.NewLocks(&memory.Env{Now: w.local, Hook: w.env.Hook}) // a lease goes by its owner's clock
+	if other := w.cfg.Beside; other != nil {
+		w.now, w.Blocks, w.Data, w.grown, w.L1, w.watch.journals = other.now, other.Blocks, other.Data, len(other.Data), other.L1, other.watch.journals
+	} else if err := w.surroundings(); err != nil {
+		return err
+	}
+	var ds []memory.Declaration
+	for _, q := range resource.Queues() {
+		w.queues = append(w.queues, q)
+		ds = append(ds, memory.Declaration{Name: q.Name, Visibility: q.Visibility, MaxReceives: q.MaxReceives, DeadLetter: q.DeadLetter})
+	}
+	var err error
+	if w.Queues, err = memory.NewQueues(w.env, ds...); err != nil {
+		return err
+	}
+	w.Prover = memory.NewProver(w.env, memory.ProverConfig{
+		Capabilities: proof.Capabilities{Proofs: true},
+		Plan: func(memory.ProofTask) memory.ProofPlan {
+			return memory.ProofPlan{Polls: w.patience(cmp.Or(w.cfg.ProofPolls, 2))}
+		},
+	})
+	w.Runner = memory.NewRunner(w.env, memory.RunnerConfig{Polls: cmp.Or(w.cfg.RunPolls, 1), Execute: w.execute})
+	return nil
+}
+
+// surroundings makes the app chain and the settlement layer.
+func (w *World) surroundings() error {
+	w.L1 = memory.NewL1(w.env, memory.L1Config{BlockTime: 12 * time.Second, Finality: 8})
+	w.Blocks = memory.NewBlocks(w.env, "SN_SIM")
+	first, every := start.Add(-time.Duration(w.cfg.Blocks)*time.Second), time.Second
+	if w.cfg.BlockTime > 0 {
+		first, every = start, w.cfg.BlockTime
+	}
+	var prev *memory.BlockData
+	for i := range w.cfg.Blocks {
+		b := memory.NextBlock(prev, first.Add(time.Duration(i)*every))
+		w.Data = append(w.Data, b)
+		prev = &b
+	}
+	return w.grow()
+}
+
+// grow adds the blocks that have come by now to the app chain.
+func (w *World) grow() error {
+	n := w.grown
+	for n < len(w.Data) && !w.Data[n].Header.Timestamp.After(w.now) {
+		n++
+	}
+	if n == w.grown {
+		return nil
+	}
+	if err := w.Blocks.Add(w.Data[w.grown:n]...); err != nil {
+		return fmt.Errorf("add blocks: %w", err)
+	}
+	w.grown = n
+	return nil
+}
+
+// execute writes the artifacts of a run as a real runner would, past the faults.
+func (w *World) execute(ctx context.Context, t snos.Task) error {
+	store := w.Artifacts.Direct()
+	blobs := 0
+	if t.Kind == snos.Aggregate {
+		blobs = 1
+	}
+	output := memory.ProgramOutput(w.Data[t.StartBlock], w.Data[t.EndBlock], blobs)
+	for name, words := range map[string][]felt.Felt{
+		artifact.ProgramOutput: output, artifact.OSOutput: output, artifact.DASegment: {felt.FromUint64(t.StartBlock)},
+	} {
+		if err := artifact.WriteFelts(ctx, store, t.OutputPrefix+name, words); err != nil {
+			return err
+		}
+	}
+	if err := store.Put(ctx, t.OutputPrefix+artifact.PIE, bytes.NewReader([]byte("PK"))); err != nil {
+		return err
+	}
+	res, err := json.Marshal(snos.Result{Kind: t.Kind, StartBlock: t.StartBlock, EndBlock: t.EndBlock, Steps: 1})
+	if err != nil {
+		return err
+	}
+	return store.Put(ctx, t.OutputPrefix+artifact.RunResult, bytes.NewReader(res))
+}
+
+// words is a sizer for blocks whose state diffs are all alike: six words a block.
+type words struct{ n int }
+
+func (s *words) Add(block.StateUpdate) error    { s.n += 6; return nil }
+func (s *words) Words() int                     { return s.n }
+func (s *words) MarshalBinary() ([]byte, error) { return []byte(strconv.Itoa(s.n)), nil }
+
+func newSizer(_ string, saved []byte) (batching.Sizer, error) {
+	if saved == nil {
+		return &words{}, nil
+	}
+	n, err := strconv.Atoi(string(saved))
+	return &words{n: n}, err
+}
+
+// maxVerify is how many answers "still pending" end the patience of simulated jobs.
+const maxVerify = 60
+
+// patience is how many questions about a task find it in progress: usually as many as asked for, in turmoil sometimes more than
+// a job has patience for.
+func (w *World) patience(usual int) int {
+	if !w.turmoil || w.rng.IntN(50) > 0 {
+		return usual
+	}
+	w.Injected[Strike{"prover is slow", "outside"}]++
+	return maxVerify + 10
+}
+
+// policies are the real ones with less patience, so that it is seen to end.
+func policies() map[job.Type]job.Policy {
+	ps := job.Policies()
+	for t, p := range ps {
+		p.MaxVerify = maxVerify
+		ps[t] = p
+	}
+	return ps
+}
+
+// newID makes ids as random as the seed.
+func (w *World) newID() string { return fmt.Sprintf("%016x%016x", w.rng.Uint64(), w.rng.Uint64()) }
+
+// deploy puts the functions together, as processes that have just started: in turmoil of two versions, the second of which
+// has smaller batches.
+func (w *World) deploy() {
+	smaller := w.cfg.Limits
+	smaller.SnosBlocks, smaller.Blocks = max(smaller.SnosBlocks-1, 1), max(smaller.Blocks-2, 2)
+	w.versions = []version{w.functionsWith(w.cfg.Limits)}
+	if w.cfg.Turmoil {
+		w.versions = append(w.versions, w.functionsWith(smaller))
+	}
+	w.version = 0
+}
+
+func (w *World) functionsWith(limits batch.Limits) version {
+	core := setup.Core{
+		Chain: "sim", Layer: w.cfg.Layer, Jobs: w.Jobs, Batches: w.Batches, Locks: w.locks, Control: w.Control, Policies: policies(),
+		Queue: w.Queues, Artifacts: w.Artifacts, Alerts: w.Alerts, Events: w.Events, Now: w.local, NewID: w.newID, Log: w.cfg.Log,
+	}
+	w.operator = core.Worker(nil)
+	policy := tx.DefaultPolicy()
+	policy.Gas, policy.FeeCap = 0, w.cap
+	wallet := setup.Wallet{Chain: w.L1, Name: "sim", Policy: policy}
+	codec := statetransition.Codec{
+		UpdateWords: func(o []felt.Felt) ([]felt.Felt, error) { return o, nil },
+		Blobs:       func([]felt.Felt) ([][]byte, error) { return [][]byte{{1}}, nil },
+	}
+	v := version{}
+	v.functions = map[string]func(context.Context, events.SQSEvent) (events.SQSEventResponse, error){
+		resource.FnSnosRun:           core.SnosRun(w.Runner).Handle,
+		resource.FnProofCreation:     core.ProofCreation(w.Prover).Handle,
+		resource.FnProofRegistration: core.ProofRegistration(w.Prover).Handle,
+		resource.FnAggregator:        core.Aggregator(w.Prover, w.Runner).Handle,
+		resource.FnDataSubmission:    core.DataSubmission(w.L1.DA(), wallet).Handle,
+		resource.FnStateTransition:   core.StateTransition(w.L1, wallet, codec).Handle,
+		resource.FnJobFailure:        core.DeadLetters().Handle,
+	}
+	v.triggers = core.TriggerFunction(setup.Trigger{
+		Source: w.Blocks, Prover: w.Prover, NewSizer: newSizer, Limits: limits, FirstBatch: 1, Window: cmp.Or(w.cfg.Window, 20),
+		Invoke: func(ctx context.Context, t job.Type, body string) error {
+			_, err := v.functions[resource.FunctionOf(t)](ctx, one("priority", body, 1))
+			return err
+		},
+	})
+	return v
+}

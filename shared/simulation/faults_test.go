@@ -1,0 +1,234 @@
+package simulation_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/madara-orchestrator/orchestrator/shared/client/memory"
+	"github.com/madara-orchestrator/orchestrator/shared/core/job"
+	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
+	"github.com/madara-orchestrator/orchestrator/shared/simulation"
+)
+
+// soak is how much more than in `make test` is simulated: ORCHESTRATOR_SOAK=50 runs 50 times as many seeds and every crash
+// point. ORCHESTRATOR_SEED=n runs that seed only, ORCHESTRATOR_FIRST_SEED=n begins with it.
+func number(t *testing.T, name string, otherwise int) int {
+	t.Helper()
+	v := os.Getenv(name)
+	if v == "" {
+		return otherwise
+	}
+	n, err := strconv.Atoi(v)
+	if err != nil {
+		t.Fatalf("%s=%q is no number", name, v)
+	}
+	return n
+}
+
+// blocks of a pipeline of 5 batches: on an L2 8 a batch, on an L3 3.
+var blocks = map[schedule.Layer]int{schedule.L2: 38, schedule.L3: 14}
+
+// patience is how long after the last fault everything must be settled, by the simulated clock: an alert that never arrived is
+// sent again after a day, and a job may need a person more than once.
+const patience = 72 * time.Hour
+
+// finish runs a world to its end and says what is wrong with it then.
+func finish(w *simulation.World, last uint64) error {
+	ctx := context.Background()
+	for begin := w.Now(); w.Now().Sub(begin) < patience; {
+		if err := step(ctx, w); err != nil {
+			return err
+		}
+		done, err := w.Done(ctx, last)
+		if err != nil {
+			return fmt.Errorf("step %d: %w", w.Steps, err)
+		}
+		if done {
+			return judge(ctx, w)
+		}
+	}
+	return fmt.Errorf("not settled %s after the last fault, step %d: %s", patience, w.Steps, w.Describe(ctx))
+}
+
+// step lets one thing happen and holds the world against the invariants.
+func step(ctx context.Context, w *simulation.World) error {
+	if err := w.Step(ctx); err != nil {
+		return fmt.Errorf("step %d: %w", w.Steps, err)
+	}
+	if err := w.Check(ctx); err != nil {
+		return fmt.Errorf("after step %d: %w", w.Steps, err)
+	}
+	return nil
+}
+
+// judge holds the end against the promises: each batch once and in order, its data published, nothing failed, nothing half done.
+func judge(ctx context.Context, w *simulation.World) error {
+	if err := w.L1.CheckHistory(); err != nil {
+		return err
+	}
+	if err := w.CheckPublished(); err != nil {
+		return err
+	}
+	for _, t := range job.Types {
+		js, err := w.Jobs.List(ctx, job.Filter{Type: t, Limit: job.MaxPage})
+		if err != nil {
+			return err
+		}
+		for i, j := range js {
+			if j.Status != job.Completed || j.InternalID != uint64(i+1) {
+				return fmt.Errorf("%s job %d of batch %d is %s: %s", t, i+1, j.InternalID, j.Status, j.Reason())
+			}
+		}
+	}
+	return nil
+}
+
+// TestCrashSweep ends the process before and after its k-th I/O call, for every k of a pipeline of 5 batches (`make test`
+// takes every 29th), and wants each batch settled once all the same.
+func TestCrashSweep(t *testing.T) {
+	t.Parallel()
+	stride := 29
+	if number(t, "ORCHESTRATOR_SOAK", 0) > 0 {
+		stride = 1
+	}
+	for _, layer := range []schedule.Layer{schedule.L2, schedule.L3} {
+		t.Run(string(layer), func(t *testing.T) {
+			t.Parallel()
+			last := uint64(blocks[layer] - 1)
+			run := func(hook memory.Hook) error {
+				w, err := simulation.New(simulation.Config{Seed: 1, Layer: layer, Blocks: blocks[layer], Limits: limits(), Hook: hook})
+				if err != nil {
+					return err
+				}
+				return finish(w, last)
+			}
+			count := memory.NewCrash(0, false)
+			if err := run(count); err != nil {
+				t.Fatal(err)
+			}
+			points := 0
+			for k := 1; k <= count.Calls(); k += stride {
+				for _, after := range []bool{false, true} {
+					points++
+					if err := run(memory.NewCrash(k, after)); err != nil {
+						t.Errorf("crash at call %d of %d, after its effect %t: %v", k, count.Calls(), after, err)
+					}
+				}
+			}
+			if !t.Failed() {
+				t.Logf("crash points %d (of %d calls, before and after), lost 0, twice 0", points, count.Calls())
+			}
+		})
+	}
+}
+
+// kinds are the faults of random runs, each as it may come.
+var kinds = []memory.Fault{
+	{Kind: memory.FailBefore}, {Kind: memory.FailAfter}, {Kind: memory.Throttle}, {Kind: memory.Twice}, {Kind: memory.Lose},
+	{Kind: memory.Late, By: 30 * time.Second}, {Kind: memory.Late, By: 10 * time.Minute}, {Kind: memory.Reorder}, {Kind: memory.Stale},
+}
+
+// blockTime makes a pipeline's blocks come over some ten minutes.
+const blockTime = 20 * time.Second
+
+// TestRandomFaults lets calls go wrong at random for a while; when the faults stop, everything settles, once.
+func TestRandomFaults(t *testing.T) {
+	t.Parallel()
+	const seeds, faulty = 100, 1500 // of each layer; steps with faults
+	first, n := number(t, "ORCHESTRATOR_FIRST_SEED", 0), seeds*max(number(t, "ORCHESTRATOR_SOAK", 1), 1)
+	if one := number(t, "ORCHESTRATOR_SEED", -1); one >= 0 {
+		first, n = one, 1
+	}
+	var mu sync.Mutex
+	sum := newCoverage()
+	for _, layer := range []schedule.Layer{schedule.L2, schedule.L3} {
+		t.Run(string(layer), func(t *testing.T) {
+			t.Parallel()
+			for seed := first; seed < first+n; seed++ {
+				hook := memory.NewRandom(uint64(seed), 0.02, kinds...)
+				c := simulation.Config{
+					Seed: uint64(seed), Layer: layer, Blocks: blocks[layer], Limits: limits(), Hook: hook, Turmoil: true,
+				}
+				if seed%2 == 1 { // a chain that lives, instead of one with blocks to catch up with
+					c.BlockTime = blockTime
+				}
+				w, err := simulation.New(c)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for range faulty {
+					if err = step(context.Background(), w); err != nil {
+						break
+					}
+				}
+				hook.Stop()
+				w.Calm()
+				calm := w.Now()
+				if err == nil {
+					err = finish(w, uint64(blocks[layer]-1))
+				}
+				took := w.Now().Sub(calm)
+				if err != nil {
+					t.Errorf("seed %d: %v\n%s\nagain: ORCHESTRATOR_SEED=%d go test -run 'TestRandomFaults/%s' ./shared/simulation",
+						seed, err, w.Story(), seed, layer)
+				}
+				if done := seed - first + 1; done%500 == 0 {
+					t.Logf("%d of %d seeds", done, n)
+				}
+				mu.Lock()
+				sum.add(w, took)
+				mu.Unlock()
+				if t.Failed() {
+					return
+				}
+			}
+		})
+	}
+	t.Cleanup(func() { sum.report(t, n) })
+}
+
+// recorder notes every call and passes it on.
+type recorder struct {
+	memory.Hook
+	calls []string
+}
+
+// Before implements memory.Hook.
+func (r *recorder) Before(op memory.Op) memory.Fault {
+	r.calls = append(r.calls, op.String())
+	return r.Hook.Before(op)
+}
+
+// A seed gives the same run again, call for call: that is what makes a failure worth a report.
+func TestSameSeedSameRun(t *testing.T) {
+	t.Parallel()
+	run := func(seed uint64) []string {
+		r := &recorder{Hook: memory.NewRandom(seed, 0.02, kinds...)}
+		w, err := simulation.New(simulation.Config{Seed: seed, Layer: schedule.L2, Blocks: 20, Limits: limits(), Hook: r, Turmoil: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 800 {
+			if err := step(context.Background(), w); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return r.calls
+	}
+	for seed := range uint64(3) {
+		first, second := run(seed), run(seed)
+		for i := range min(len(first), len(second)) {
+			if first[i] != second[i] {
+				t.Fatalf("seed %d: call %d is %s, then %s", seed, i, first[i], second[i])
+			}
+		}
+		if len(first) != len(second) || len(first) < 1000 {
+			t.Errorf("seed %d: %d calls, then %d", seed, len(first), len(second))
+		}
+	}
+}

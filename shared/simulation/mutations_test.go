@@ -1,0 +1,104 @@
+package simulation_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+// mutation is a deliberate bug: in each file, from becomes to. It is compiled into a copy by go's -overlay; the tree stays as it is.
+type mutation struct {
+	name  string
+	edits []edit
+}
+
+type edit struct{ file, from, to string }
+
+var mutations = []mutation{
+	{"drop the generation check", []edit{{"core/job/machine.go", "case m.Generation != j.Generation, m.Action != j.NextAction, j.NextAction == None:", "case m.Action != j.NextAction, j.NextAction == None:"}}},
+	{"broadcast before recording", []edit{{"service/sending/sending.go", "	if err := s.Raw.PutNew(ctx, rec.RawKey", "	if err := s.Chain.Broadcast(ctx, signed, payload); err != nil {\n		return Progress{}, err\n	}\n	if err := s.Raw.PutNew(ctx, rec.RawKey"}}},
+	{"sign anew on every retry", []edit{{"core/tx/decide.go", "		return decideOpen(r, j, v, p)", "		_ = r\n		return signFirst(v, p)"}}},
+	{"replace at another nonce", []edit{{"core/tx/decide.go", "d := Decision{Step: Sign, Nonce: r.Nonce, Fees: f, Replaces: r.Hash, Record: r}", "d := Decision{Step: Sign, Nonce: v.Account.Pending, Fees: f, Replaces: r.Hash, Record: r}"}}},
+	{"work on a job before it is due", []edit{{"core/job/machine.go", "	case now.Add(Skew).Before(j.DueAt):", "	case false && now.Add(Skew).Before(j.DueAt):"}}},
+	{"let artifacts expire before the batch is final", []edit{{"service/cleanup/cleanup.go", "return j.Status == job.Completed && j.NextAction == job.None && (!ok || m.Finalized)", "_, _ = m, ok\n	return j.Status == job.Completed"}}},
+	{"leave a publication unwatched", []edit{{"service/datasubmission/datasubmission.go", "Watch: p.Step != tx.Final}", "Watch: false}"}}},
+	{"no fee cap", []edit{{"core/tx/decide.go", "	case total.Cmp(p.FeeCap) > 0:", "	case total.Sign() < 0:"}}},
+	{"skip the reconcile query", []edit{{"service/reconcile/reconcile.go", "	for _, j := range due {", "	for _, j := range due[:0] {"}}},
+	{"lose an alert for good", []edit{{"service/reconcile/reconcile.go", "			if r.Now().Sub(j.AlertedAt) >= Reminder {", "			if false && r.Now().Sub(j.AlertedAt) >= Reminder {"}}},
+	{"ignore lock, fence and version of batches", []edit{
+		{"client/memory/batches.go", "		if was.fence > f.fence {", "		*f.version, f.fence = *was.version, max(f.fence, was.fence)\n		if was.fence > f.fence {"},
+		{"client/memory/locks.go", "if l.Owner != \"\" && l.Owner != owner && now.Before(l.ExpiresAt) {", "if false {"},
+		{"client/memory/locks.go", "if held.Owner != l.Owner || held.Fence != l.Fence || !now.Before(held.ExpiresAt) {", "if false {"},
+	}},
+	{"ignore the version of jobs", []edit{{"client/memory/jobs.go", "		if old.Version != j.Version {", "		j.Version = old.Version\n		if old.Version != j.Version {"}}},
+	{"leave a settled batch unwatched", []edit{{"core/job/machine.go", "return next.plan(Completed, Verify, now.Add(p.Watch.Delay(next.Attempts.Verify)))", "return next.plan(Completed, None, time.Time{})"}}},
+	{"submit without a recorded dedup id", []edit{{"service/proofcreation/proofcreation.go", "		m.DedupID = snos.TaskID(r.Job)\n		if err := r.Checkpoint(ctx); err != nil {\n			return err\n		}", "		m.DedupID = snos.TaskID(r.Job) + r.Job.UpdatedAt.String()"}}},
+	{"a nonce that was lost is taken for settled", []edit{{"core/tx/decide.go", "		case v.Account.Confirmed > r.Nonce:", "		case false && v.Account.Confirmed > r.Nonce:"}}},
+}
+
+// caught is the first seed that failed, and why.
+var caught = regexp.MustCompile(`seed \d+: .*`)
+
+// TestMutations shows that the simulation can fail: each bug is caught within the 200 seeds of TestRandomFaults.
+func TestMutations(t *testing.T) {
+	if os.Getenv("ORCHESTRATOR_MUTATIONS") == "" {
+		t.Skip("`make mutations` runs this: each bug is compiled in")
+	}
+	shared, err := filepath.Abs("..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range mutations {
+		t.Run(m.name, func(t *testing.T) {
+			dir := t.TempDir()
+			replaced := map[string]string{} // original to mutant
+			for i, e := range m.edits {
+				path := filepath.Join(shared, e.file)
+				source, ok := replaced[path]
+				if !ok {
+					source = path
+				}
+				b, err := os.ReadFile(source)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if strings.Count(string(b), e.from) != 1 {
+					t.Fatalf("%s holds %q %d times, want once: the bug is out of date", e.file, e.from, strings.Count(string(b), e.from))
+				}
+				replaced[path] = filepath.Join(dir, fmt.Sprintf("mutant%d.go", i))
+				if err := os.WriteFile(replaced[path], []byte(strings.Replace(string(b), e.from, e.to, 1)), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			overlay, binary := filepath.Join(dir, "overlay.json"), filepath.Join(dir, "mutant.test")
+			o, err := json.Marshal(map[string]any{"Replace": replaced})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(overlay, o, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if out, err := exec.Command("go", "test", "-c", "-overlay", overlay, "-o", binary, ".").CombinedOutput(); err != nil {
+				t.Fatalf("the bug does not compile: %v\n%s", err, out)
+			}
+			began := time.Now()
+			cmd := exec.Command(binary, "-test.run", "TestRandomFaults")
+			cmd.Env = append(os.Environ(), "ORCHESTRATOR_MUTATIONS=")
+			out, err := cmd.CombinedOutput()
+			if err == nil {
+				t.Fatalf("200 seeds did not catch it (%s)", time.Since(began).Round(time.Second))
+			}
+			first := caught.FindString(string(out))
+			if first == "" {
+				t.Fatalf("it ended without naming a seed:\n%s", out)
+			}
+			t.Logf("caught in %s: %.250s", time.Since(began).Round(100*time.Millisecond), first)
+		})
+	}
+}

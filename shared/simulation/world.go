@@ -1,0 +1,285 @@
+// Package simulation runs the whole pipeline in one goroutine: every port in memory, a virtual clock, and a scheduler that
+// picks what happens next from a seed. The same seed gives the same run.
+package simulation
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/big"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+
+	"github.com/madara-orchestrator/orchestrator/shared/client/memory"
+	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
+	"github.com/madara-orchestrator/orchestrator/shared/core/job"
+	"github.com/madara-orchestrator/orchestrator/shared/core/queue"
+	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
+	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
+	"github.com/madara-orchestrator/orchestrator/shared/resource"
+	"github.com/madara-orchestrator/orchestrator/shared/service/executor"
+)
+
+// Config says what to simulate.
+type Config struct {
+	Seed   uint64
+	Layer  schedule.Layer
+	Blocks int // of the app chain
+	// BlockTime is how long after one another the blocks come; 0: all are there from the start.
+	BlockTime time.Duration
+	// Prompt delivers every message that is due before time goes on, as where functions are never busy; otherwise a schedule may come
+	// first.
+	Prompt bool
+	Window uint64 // of batches that a stage works on; 0: 20
+	// RunPolls and ProofPolls are how often a SNOS run and a proof are found in progress; 0: 1 and 2.
+	RunPolls, ProofPolls int
+	Limits               batch.Limits
+	Hook                 memory.Hook // faults of I/O calls; nil for none
+	// Beside is another orchestrator that was started for the same chain by mistake: it has a database, queues and artifacts of its own,
+	// and the same wallet. Blocks counts for nothing then.
+	Beside *World
+	// Turmoil ends processes and lets time run out for them, runs several at a time with clocks that differ and of two
+	// versions, and lets the world around do what it does, until Calm.
+	Turmoil bool
+	Log     *slog.Logger
+}
+
+// World is one simulated deployment with everything around it.
+type World struct {
+	cfg       Config
+	now       time.Time
+	rng       *rand.Rand
+	env       *memory.Env
+	Jobs      *memory.Jobs
+	Batches   *memory.Batches
+	Queues    *memory.Queues
+	Artifacts *memory.Artifacts
+	Alerts    *memory.Alerts
+	Events    *memory.Events
+	Control   *memory.Controls
+	Blocks    *memory.Blocks
+	Data      []memory.BlockData
+	L1        *memory.L1
+	Prover    *memory.Prover
+	Runner    *memory.Runner
+
+	queues    []resource.Queue
+	ticks     []*tick
+	locks     *memory.Locks
+	operator  *executor.Worker
+	versions  []version // deployed at once; version is the one that the invocation under way runs
+	version   int
+	frames    []*frame // invocations under way, the innermost last
+	turmoil   bool
+	outside   bool  // what is done is not a function's
+	nested    error // of an invocation within another one
+	intruders map[string]bool
+	lost      map[string][]byte // artifacts that vanished, until the operator brings them back
+	seen      map[string]job.Job
+	grown     int // how many blocks of Data the app chain has
+	watch     watch
+	touched   map[string]bool // components, since the last Check
+	story     []string        // what happened last
+	cap       *big.Int        // of a transaction's fees, as the operator has set it
+	heeded    int             // alerts that the operator has looked at for it
+
+	Steps    int
+	Faults   []error // what functions returned
+	Injected map[Strike]int
+	Edges    map[Edge]int
+	Crashes  int
+	Timeouts int
+	Retried  int // orders of the operator
+	Usage    Usage
+}
+
+type tick struct {
+	worker schedule.Worker
+	every  time.Duration
+	next   time.Time
+}
+
+// start is when every simulation begins.
+var start = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// New returns a world in which nothing has happened yet.
+func New(c Config) (*World, error) {
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	w := &World{
+		cfg: c, now: start, Injected: map[Strike]int{}, Edges: map[Edge]int{}, watch: newWatch(), touched: map[string]bool{}, cap: tx.DefaultPolicy().FeeCap,
+		rng: rand.New(rand.NewPCG(c.Seed, 0)), turmoil: c.Turmoil,
+		intruders: map[string]bool{}, lost: map[string][]byte{}, seen: map[string]job.Job{},
+		Usage: Usage{Invocations: map[string]int{}, Calls: map[Call]int{}},
+	}
+	w.env = &memory.Env{Now: w.Now, Hook: &gate{w: w}}
+	if err := w.clients(); err != nil {
+		return nil, err
+	}
+	w.deploy()
+	for _, s := range resource.Schedules() {
+		if slices.Contains(s.Layers, c.Layer) {
+			w.ticks = append(w.ticks, &tick{worker: s.Worker, every: s.Every, next: w.now})
+		}
+	}
+	return w, nil
+}
+
+// Now is the virtual time.
+func (w *World) Now() time.Time { return w.now }
+
+func one(id, body string, receives int) events.SQSEvent {
+	return events.SQSEvent{Records: []events.SQSMessage{{
+		MessageId: id, Body: body, Attributes: map[string]string{"ApproximateReceiveCount": strconv.Itoa(receives)},
+	}}}
+}
+
+// Meet sets the clocks of two worlds to the later time.
+func (w *World) Meet(o *World) error {
+	if o.now.After(w.now) {
+		return w.advance(o.now)
+	}
+	return o.advance(w.now)
+}
+
+// Step lets one thing happen: a schedule fires or a message is delivered, at random among what is due next.
+func (w *World) Step(ctx context.Context) error {
+	w.Steps++
+	if w.turmoil && w.rng.IntN(20) == 0 {
+		w.happen()
+	}
+	if w.Steps%100 == 0 {
+		var err error
+		if w.aside(func() { err = w.operate(ctx) }); err != nil {
+			return err
+		}
+	}
+	due := w.ticks[0]
+	for _, t := range w.ticks[1:] {
+		if t.next.Before(due.next) {
+			due = t
+		}
+	}
+	at := due.next
+	if at.Before(w.now) {
+		at = w.now
+	}
+	var ready []resource.Queue // those whose message comes first, if none comes after the schedule
+	for _, q := range w.queues {
+		when, ok := w.Queues.NextReady(q.Name)
+		if !ok {
+			continue
+		}
+		if when.Before(w.now) {
+			when = w.now
+		}
+		if when.After(at) {
+			continue
+		}
+		if when.Before(at) {
+			at, ready = when, ready[:0]
+		}
+		ready = append(ready, q)
+	}
+	if len(ready) > 0 && (w.cfg.Prompt || at.Before(due.next) || w.rng.IntN(4) > 0) {
+		if err := w.advance(at); err != nil {
+			return err
+		}
+		return w.deliver(ctx, ready[w.rng.IntN(len(ready))])
+	}
+	if err := w.advance(due.next); err != nil {
+		return err
+	}
+	due.next = due.next.Add(due.every)
+	if w.turmoil && w.rng.IntN(30) == 0 {
+		w.Injected[Strike{"schedule late", "outside"}]++
+		due.next = due.next.Add(time.Duration(w.rng.Int64N(int64(3 * due.every))))
+	}
+	body, err := json.Marshal(schedule.Wakeup{Worker: due.worker})
+	if err != nil {
+		return err
+	}
+	for range w.firings() {
+		_, err = w.invoke(ctx, resource.FnTrigger, false, func(ctx context.Context) (any, error) { return w.versions[w.version].triggers.Handle(ctx, body) })
+		if err != nil {
+			w.Faults = append(w.Faults, err)
+		}
+	}
+	return w.nested
+}
+
+// firings is how often a schedule fires when it is due: EventBridge promises at least once, and an account's quota or an
+// outage may still swallow one.
+func (w *World) firings() int {
+	if w.turmoil {
+		switch w.rng.IntN(30) {
+		case 0:
+			w.Injected[Strike{"schedule missed", "outside"}]++
+			return 0
+		case 1:
+			w.Injected[Strike{"schedule twice", "outside"}]++
+			return 2
+		}
+	}
+	return 1
+}
+
+func (w *World) advance(to time.Time) error {
+	if to.After(w.now) {
+		w.now = to
+	}
+	return w.grow()
+}
+
+// stale says whether a message is a wake-up for something that its job has left behind.
+func (w *World) stale(ctx context.Context, body string) (stale bool) {
+	m, err := job.DecodeMessage(body)
+	if err != nil {
+		return false
+	}
+	w.aside(func() {
+		j, err := w.Jobs.Get(ctx, m.JobID)
+		stale = err == nil && m.Generation < j.Generation
+	})
+	return stale
+}
+
+// deliver gives one message of a queue to its function.
+func (w *World) deliver(ctx context.Context, q resource.Queue) error {
+	var ds []queue.Delivery
+	var err error
+	w.aside(func() { ds, err = w.Queues.Receive(ctx, q.Name, 1, 0) })
+	if err != nil || len(ds) == 0 {
+		return err
+	}
+	d := ds[0]
+	e := one(d.ID, d.Body, d.Receives)
+	var resp events.SQSEventResponse
+	out, err := w.invoke(ctx, q.Function, w.stale(ctx, d.Body), func(ctx context.Context) (any, error) {
+		v := w.versions[w.version]
+		if q.Function != resource.FnTrigger {
+			return v.functions[q.Function](ctx, e)
+		}
+		raw, err := json.Marshal(e)
+		if err != nil {
+			return nil, err
+		}
+		return v.triggers.Handle(ctx, raw)
+	})
+	if r, ok := out.(events.SQSEventResponse); ok {
+		resp = r
+	}
+	if err != nil || len(resp.BatchItemFailures) > 0 {
+		w.Faults = append(w.Faults, errors.Join(err, fmt.Errorf("message %s on %s is wanted again", d.Body, q.Name)))
+		return w.nested
+	}
+	w.aside(func() { err = w.Queues.Delete(ctx, q.Name, d.Handle) })
+	return errors.Join(err, w.nested)
+}
