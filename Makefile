@@ -38,9 +38,9 @@ contracts: ## Compile the development contracts (npm solc); their bytecode is co
 	cd shared/dev/ethereum/contracts && npm ci --no-fund --no-audit && node compile.js
 
 .PHONY: run
-run: ## Settle a development chain on this machine: BLOCKS=N|PATH SEED= LAYER= SETTLE= SPEED= SNOS= PROVER= API= DRY_RUN=1 MONGO= ...
+run: ## Settle a development chain on this machine: BLOCKS=N|PATH SEED= VERSION= LAYER= SETTLE= SPEED= SNOS= PROVER= API= DRY_RUN=1 MONGO= ...
 	@mkdir -p build && $(GO) build -o build/run ./scripts/run
-	@build/run $(if $(BLOCKS),-blocks '$(BLOCKS)') $(if $(SEED),-seed '$(SEED)') $(if $(LAYER),-layer '$(LAYER)') \
+	@build/run $(if $(BLOCKS),-blocks '$(BLOCKS)') $(if $(SEED),-seed '$(SEED)') $(if $(VERSION),-version '$(VERSION)') $(if $(LAYER),-layer '$(LAYER)') \
 	  $(if $(SPEED),-speed '$(SPEED)') $(if $(SNOS),-snos '$(SNOS)') $(if $(PROVER),-prover '$(PROVER)') \
 	  $(if $(DRY_RUN),-dry-run) $(if $(API),-api '$(API)') $(if $(TIMEOUT),-timeout '$(TIMEOUT)') $(if $(V),-v) \
 	  $(if $(MONGO),-mongo '$(MONGO)') $(if $(REDIS),-redis '$(REDIS)') $(if $(AWS),-aws '$(AWS)') \

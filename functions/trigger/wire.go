@@ -11,7 +11,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud/appchain"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud/provers"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/protocol"
-	"github.com/madara-orchestrator/orchestrator/shared/starknet/statediff"
+	"github.com/madara-orchestrator/orchestrator/shared/starknet/version"
 )
 
 func wire(ctx context.Context, p *cloud.Process) (any, error) {
@@ -33,7 +33,7 @@ func wire(ctx context.Context, p *cloud.Process) (any, error) {
 	functions := lambda.New(p.AWS)
 	c := p.Config
 	return core.TriggerFunction(setup.Trigger{
-		Source: source, Prover: prover, NewSizer: protocol.NewSizer, SupportsVersion: statediff.Supports, Limits: c.Limits(),
+		Source: source, Prover: prover, NewSizer: protocol.NewSizer, SupportsVersion: version.Supported, Limits: c.Limits(),
 		FirstBlock: c.Chain.FirstBlock, FirstBatch: c.Settlement.FirstBatch, Window: c.Batch.Window, WantProofs: c.Prover.Proofs,
 		Invoke: func(ctx context.Context, t job.Type, body string) error {
 			return functions.InvokeMessage(ctx, resource.Physical(c.Chain.Name, resource.FunctionOf(t)), body)

@@ -42,7 +42,7 @@ func TestWrongUsage(t *testing.T) {
 		"--starknet-version is missing":         {"blob", "encode", "--state-update", update},
 		"Starknet version 0.12.0":               {"blob", "encode", "--state-update", update, "--starknet-version", "0.12.0"},
 		"exclude each other":                    {"blob", "encode", "--state-update", update, "--starknet-version", "0.13.4", "--aliased", "--aliases", "x"},
-		"no Starknet version such as":           {"blob", "decode", "x", "--starknet-version", "new"},
+		"not a Starknet version such as":        {"blob", "decode", "x", "--starknet-version", "new"},
 		"--blob is missing":                     {"kzg"},
 		"1 to 64 hex digits":                    {"kzg", "--blob", "x", "--point", "0x"},
 		"want 1 to 64: not a field element":     {"pie", "x", "--program-hash", "0x"},

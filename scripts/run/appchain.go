@@ -47,7 +47,7 @@ func startChain(ctx context.Context, o options, c cache.Cache, log *slog.Logger)
 			return nil, err
 		}
 	default:
-		opts := devappchain.Options{Seed: o.seed, Blocks: o.blocks}
+		opts := devappchain.Options{Seed: o.seed, Blocks: o.blocks, Versions: o.versions()}
 		if o.speed > 0 {
 			opts.Blocks, opts.MaxBlocks = 1, uint64(o.blocks)
 			opts.BlockInterval = time.Duration(float64(time.Second) / o.speed)
@@ -80,9 +80,14 @@ func startChain(ctx context.Context, o options, c cache.Cache, log *slog.Logger)
 	return a, nil
 }
 
+// versions is the Starknet version of all blocks that the development chain makes.
+func (o options) versions() []devappchain.VersionFrom {
+	return []devappchain.VersionFrom{{Block: 0, Version: o.version}}
+}
+
 // messages are those that the chain will consume: a chain of the same seed that has all blocks at once tells.
 func messages(o options) ([]block.MessageToL2, error) {
-	all, err := devappchain.Start(devappchain.Options{Seed: o.seed, Blocks: o.blocks})
+	all, err := devappchain.Start(devappchain.Options{Seed: o.seed, Blocks: o.blocks, Versions: o.versions()})
 	if err != nil {
 		return nil, fmt.Errorf("look ahead for messages: %w", err)
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
 	fakeatlantic "github.com/madara-orchestrator/orchestrator/shared/dev/fake/atlantic"
 	fakesharp "github.com/madara-orchestrator/orchestrator/shared/dev/fake/sharp"
+	"github.com/madara-orchestrator/orchestrator/shared/starknet/version"
 )
 
 // options are what the user may choose. Zero values mean the embedded default.
@@ -26,7 +27,7 @@ type options struct {
 	speed     float64 // blocks a second; 0: all are there from the start
 	perBatch  uint64  // blocks of an aggregator batch
 	perSnos   uint64  // blocks of a SNOS batch
-	version   string  // Starknet version of recorded blocks
+	version   string  // Starknet version of the blocks; "": the newest, or 0.13.5 for recorded ones
 	snos      string
 	prover    string
 	settle    string // ethereum or starknet; "": by layer
@@ -42,6 +43,9 @@ type options struct {
 	mongo, redis, aws, ethereum, ethereumKey, starknet string // URLs of real parts
 }
 
+// recordedVersion is the Starknet version of recorded blocks where none is given: that of batch 8373665.
+const recordedVersion = "0.13.5"
+
 // Settlement layers.
 const (
 	ethereumLayer = "ethereum"
@@ -55,7 +59,7 @@ func parse(args []string, out io.Writer) (options, error) {
 	fs := flag.NewFlagSet("run", flag.ContinueOnError)
 	fs.SetOutput(out)
 	fs.Usage = func() {
-		fmt.Fprint(out, "Carry an app chain's blocks through every stage to a settled state, on this machine.\n\n  make run [BLOCKS=N|PATH] [SEED=N] [LAYER=l2|l3] [SETTLE=ethereum|starknet] [SPEED=N] [SNOS=http|grpc|batch] [PROVER=atlantic|sharp] [DRY_RUN=1] [MONGO=URL] ...\n\nOptions of the program itself:\n")
+		fmt.Fprint(out, "Carry an app chain's blocks through every stage to a settled state, on this machine.\n\n  make run [BLOCKS=N|PATH] [SEED=N] [LAYER=l2|l3] [SETTLE=ethereum|starknet] [VERSION=0.14.2] [SPEED=N] [SNOS=http|grpc|batch] [PROVER=atlantic|sharp] [DRY_RUN=1] [MONGO=URL] ...\n\nOptions of the program itself:\n")
 		fs.PrintDefaults()
 	}
 	fs.StringVar(&blocks, "blocks", "36", "number of blocks, or a path of recorded state updates (folder, JSON or tar.gz)")
@@ -64,7 +68,8 @@ func parse(args []string, out io.Writer) (options, error) {
 	fs.Float64Var(&o.speed, "speed", 0, "blocks a second that the chain makes; 0: all at once")
 	fs.Uint64Var(&o.perBatch, "batch", 0, "blocks of an aggregator batch; 0: a third of the blocks, at most 100")
 	fs.Uint64Var(&o.perSnos, "snos-batch", 0, "blocks of a SNOS batch; 0: a third of a batch, at most 10")
-	fs.StringVar(&o.version, "starknet-version", "0.13.5", "Starknet version of recorded blocks, which do not say it")
+	fs.StringVar(&o.version, "version", "", "Starknet version of the blocks that the development chain makes, or of recorded ones, "+
+		"which do not say it; default: "+version.Newest()+", recorded ones "+recordedVersion)
 	fs.StringVar(&o.snos, "snos", devRunner, "dev (in this process), or http, grpc or batch: the real client against a server of the same runner")
 	fs.StringVar(&o.prover, "prover", "mock", "mock, or atlantic or sharp: the real client against a stand-in of the service")
 	fs.StringVar(&o.settle, "settle", "", "ethereum or starknet; default: ethereum for an l2, Starknet's stand-in for an l3")
@@ -88,7 +93,13 @@ func parse(args []string, out io.Writer) (options, error) {
 			o.settle = starknetLayer
 		}
 	}
-	err := errors.Join(o.setBlocks(blocks), o.validate(fs.Args()))
+	err := o.setBlocks(blocks)
+	if o.version == "" {
+		if o.version = version.Newest(); o.recording != "" {
+			o.version = recordedVersion
+		}
+	}
+	err = errors.Join(err, o.validate(fs.Args()))
 	if err != nil {
 		fmt.Fprintln(out, err)
 	}
@@ -113,6 +124,9 @@ func (o *options) setBlocks(v string) error {
 // validate names everything that is wrong.
 func (o *options) validate(rest []string) error {
 	var errs []error
+	if _, err := version.Check(o.version); err != nil {
+		errs = append(errs, fmt.Errorf("-version: %w", err))
+	}
 	if len(rest) > 0 {
 		errs = append(errs, fmt.Errorf("unexpected arguments %q", rest))
 	}

@@ -31,6 +31,8 @@ func TestSettles(t *testing.T) {
 		"aws batch":      {"-blocks", "6", "-snos", "batch"},
 		"live":           {"-blocks", "8", "-speed", "20", "-snos", "http"},
 		"recording":      {"-blocks", "RECORDING"},
+		"0.14.1":         {"-blocks", "6", "-version", "0.14.1"},
+		"0.14.2":         {"-blocks", "6", "-version", "0.14.2"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -68,6 +70,8 @@ func TestWrongUsage(t *testing.T) {
 		want string
 	}{
 		"several faults": {[]string{"-layer", "l9", "-speed", "-1", "-snos", "x"}, 2, "-layer"},
+		"no version":     {[]string{"-version", "0.14"}, 2, "-version: \"0.14\" is not a Starknet version"},
+		"a new version":  {[]string{"-version", "0.15.0"}, 2, "deploy a release that implements it"},
 		"l2 on starknet": {[]string{"-settle", "starknet"}, 2, "an l2 settles on Ethereum"},
 		"no layer":       {[]string{"-settle", "moon"}, 2, "want ethereum or starknet"},
 		"no number":      {[]string{"-blocks", "/nonexistent"}, 2, "neither a number nor a path"},

@@ -24,7 +24,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
 	"github.com/madara-orchestrator/orchestrator/shared/setup"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/protocol"
-	"github.com/madara-orchestrator/orchestrator/shared/starknet/statediff"
+	"github.com/madara-orchestrator/orchestrator/shared/starknet/version"
 )
 
 // settle runs the whole system until the contract holds the chain's last block.
@@ -160,7 +160,7 @@ func deploy(ctx context.Context, o options, core setup.Core, qs queue.Queue, a *
 	fs[resource.FnStateTransition] = devlambda.InProcess(core.StateTransition(l.contract, l.wallet, l.codec).Handle)
 	fs[resource.FnJobFailure] = devlambda.InProcess(core.DeadLetters().Handle)
 	fs[resource.FnTrigger] = devlambda.InProcess(core.TriggerFunction(setup.Trigger{
-		Source: a.source, Prover: prover, NewSizer: protocol.NewSizer, SupportsVersion: statediff.Supports, Limits: limits,
+		Source: a.source, Prover: prover, NewSizer: protocol.NewSizer, SupportsVersion: version.Supported, Limits: limits,
 		FirstBlock: a.first, FirstBatch: 1, Window: 50, Invoke: invoke(p), ReconcileGrace: time.Second,
 	}).Handle)
 	return p, nil

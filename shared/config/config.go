@@ -53,8 +53,6 @@ type Chain struct {
 	FeederGateway   string         `env:"FEEDER_GATEWAY"`
 	FirstBlock      uint64         `env:"FIRST_BLOCK"`
 	MaxBlock        *uint64        `env:"MAX_BLOCK"`
-	MinVersion      string         `env:"MIN_STARKNET_VERSION" envDefault:"0.13.1"`
-	MaxVersion      string         `env:"MAX_STARKNET_VERSION" envDefault:"0.14.1"`
 	ConfigHash      string         `env:"CONFIG_HASH" envDefault:"0x0"`
 	FeeTokenAddress string         `env:"FEE_TOKEN_ADDRESS"`
 }

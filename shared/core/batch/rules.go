@@ -26,9 +26,7 @@ type Limits struct {
 	MaxBlock     uint64
 	HasMaxBlock  bool
 	EmptyGas     uint64 // proving gas of a block for which the node says 0
-	MinStarknet  string // versions outside Min..Max halt batching with an alert; "" is no bound
-	MaxStarknet  string
-	BlocksPerRun int // blocks that one run of a batching worker reads at the most
+	BlocksPerRun int    // blocks that one run of a batching worker reads at the most
 }
 
 // DefaultLimits are the reference's defaults (orchestrator/src/cli/batching.rs), with the age as it is deployed.

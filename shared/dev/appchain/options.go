@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
+	starknetversion "github.com/madara-orchestrator/orchestrator/shared/starknet/version"
 )
 
 // VersionFrom sets the Starknet version from a block on.
@@ -32,7 +33,7 @@ type Options struct {
 	// BlockInterval produces a block every so often until MaxBlocks (0: no end); 0 for none.
 	BlockInterval time.Duration
 	MaxBlocks     uint64
-	// Versions is the Starknet version by block, ascending; "0.14.1" throughout where unset.
+	// Versions is the Starknet version by block, ascending; version.Newest throughout where unset.
 	Versions []VersionFrom
 	// Transactions is how many transactions a block has about, 6 where unset.
 	Transactions int
@@ -69,7 +70,7 @@ func (o Options) withDefaults() Options {
 		o.GenesisTime = time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)
 	}
 	if len(o.Versions) == 0 {
-		o.Versions = []VersionFrom{{0, "0.14.1"}}
+		o.Versions = []VersionFrom{{0, starknetversion.Newest()}}
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)

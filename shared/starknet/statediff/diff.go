@@ -1,5 +1,5 @@
 // Package statediff turns state diffs into data availability words and back: squashing a batch's blocks into one diff,
-// stateful compression by aliases, the DA words of every Starknet version from 0.13.1 to 0.14.1 and, by package stateless,
+// stateful compression by aliases, the DA words of every Starknet version from 0.13.1 to 0.14.2 and, by package stateless,
 // stateless compression. It does no I/O: what must be read of the chain is named (Slots, AliasKeys, MissingNonces) and
 // given back by the caller.
 package statediff

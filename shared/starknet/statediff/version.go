@@ -1,10 +1,6 @@
 package statediff
 
-import (
-	"fmt"
-	"strconv"
-	"strings"
-)
+import "github.com/madara-orchestrator/orchestrator/shared/starknet/version"
 
 // Format is how a Starknet version writes state diffs for data availability.
 type Format struct {
@@ -17,70 +13,23 @@ type Format struct {
 	Stateless bool
 }
 
-// Oldest and newest Starknet versions whose encoding is known here.
-const (
-	OldestVersion = "0.13.1"
-	NewestVersion = "0.14.1"
+// Versions from which on a part of the format is in use. Nothing changed since the last of them.
+var (
+	packedSince    = version.Must("0.13.3")
+	aliasesSince   = version.Must("0.13.4")
+	statelessSince = version.Must("0.13.5")
 )
 
-// FormatOf returns the format of a Starknet version. A version outside OldestVersion..NewestVersion (any 0.14.1.x is
-// within) is an error: its encoding is not known.
-func FormatOf(version string) (Format, error) {
-	v, err := parse(version)
+// FormatOf returns the format of a Starknet version. One that is not among version.Known is an error (version.ErrUnknown or
+// version.ErrMalformed): its encoding is not known.
+func FormatOf(starknet string) (Format, error) {
+	v, err := version.Check(starknet)
 	if err != nil {
 		return Format{}, err
 	}
-	if v.before(must(OldestVersion)) || must(NewestVersion).minor().before(v.minor()) {
-		return Format{}, fmt.Errorf("Starknet version %s: the encodings of %s to %s are known", version, OldestVersion, NewestVersion)
-	}
 	return Format{
-		PackedWord: !v.before(must("0.13.3")),
-		Aliases:    !v.before(must("0.13.4")),
-		Stateless:  !v.before(must("0.13.5")),
+		PackedWord: !v.Before(packedSince),
+		Aliases:    !v.Before(aliasesSince),
+		Stateless:  !v.Before(statelessSince),
 	}, nil
 }
-
-// Supports says whether FormatOf knows the version.
-func Supports(version string) bool {
-	_, err := FormatOf(version)
-	return err == nil
-}
-
-// number is a version's up to four parts.
-type number [4]int
-
-func parse(s string) (number, error) {
-	var v number
-	parts := strings.Split(s, ".")
-	if len(parts) < 3 || len(parts) > 4 {
-		return v, fmt.Errorf("%.40q is no Starknet version such as 0.13.5", s)
-	}
-	for i, p := range parts {
-		n, err := strconv.ParseUint(p, 10, 16)
-		if err != nil {
-			return v, fmt.Errorf("%.40q is no Starknet version such as 0.13.5", s)
-		}
-		v[i] = int(n)
-	}
-	return v, nil
-}
-
-func must(s string) number {
-	v, err := parse(s)
-	if err != nil {
-		panic(err)
-	}
-	return v
-}
-
-func (v number) before(w number) bool {
-	for i := range v {
-		if v[i] != w[i] {
-			return v[i] < w[i]
-		}
-	}
-	return false
-}
-
-// minor is the version without its fourth part.
-func (v number) minor() number { v[3] = 0; return v }
