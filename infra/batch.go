@@ -112,16 +112,20 @@ func (s *Stack) permitRuns(role awsiam.Role) {
 	if s.runner == nil {
 		return
 	}
+	// A submission is checked on the queue, the definition and the new job (service authorization reference of AWS Batch:
+	// SubmitJob), and one with tags needs batch:TagResource on the same three.
+	runs := "arn:aws:batch:" + *s.Region() + ":" + *s.Account() + ":job/*"
 	role.AddToPrincipalPolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
-		Actions: jsii.Strings("batch:SubmitJob"), Resources: &[]*string{s.runner.queue.JobQueueArn(), s.runner.definition.JobDefinitionArn()},
+		Actions:    jsii.Strings("batch:SubmitJob", "batch:TagResource"),
+		Resources:  &[]*string{s.runner.queue.JobQueueArn(), s.runner.definition.JobDefinitionArn(), jsii.String(runs)},
+		Conditions: &map[string]any{"StringEquals": map[string]string{"aws:RequestTag/" + contract.ChainTag: s.chain.Name}},
 	}))
 	// A run's ARN is a random id; these runs carry the tag that the orchestrator gives them.
 	role.AddToPrincipalPolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
-		Actions: jsii.Strings("batch:TerminateJob"), Resources: jsii.Strings("arn:aws:batch:" + *s.Region() + ":" + *s.Account() + ":job/*"),
+		Actions: jsii.Strings("batch:TerminateJob"), Resources: jsii.Strings(runs),
 		Conditions: &map[string]any{"StringEquals": map[string]string{"aws:ResourceTag/" + contract.ChainTag: s.chain.Name}},
 	}))
-	excuse(role, "AwsSolutions-IAM5", "a run's ARN is a random id; the condition keeps to this chain's runs", `/^Resource::arn:aws:batch:.*:job\/\*$/g`)
-	allow(role, s.runner.queue.JobQueueArn(), "batch:TagResource")
+	excuse(role, "AwsSolutions-IAM5", "a run's ARN is a random id; the conditions keep to this chain's runs", `/^Resource::arn:aws:batch:.*:job\/\*$/g`)
 	allowAll(role, "they have no resource to name (service authorization reference of AWS Batch)",
 		"batch:ListJobs", "batch:DescribeJobs", "batch:DescribeJobQueues", "batch:DescribeJobDefinitions")
 }

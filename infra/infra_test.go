@@ -312,15 +312,26 @@ func TestRunner(t *testing.T) {
 		}
 		for _, f := range functionsOf(s.chain) {
 			runs := resource.AccessOf(f.Name).Runs
-			if got := s.may(f.Name, "batch:SubmitJob"); len(got) > 0 != runs || slices.Contains(got, `"*"`) {
-				t.Errorf("%s may start %q", f.Name, got)
+			// A submission is checked on queue, definition and job; as it carries a tag, tagging them as well.
+			for _, action := range []string{"batch:SubmitJob", "batch:TagResource"} {
+				got := s.may(f.Name, action)
+				if len(got) > 0 != runs || slices.Contains(got, `"*"`) {
+					t.Errorf("%s may %s on %q", f.Name, action, got)
+				}
+				for _, part := range []string{"RunnerQueue", "RunnerDefinition", ":job/*"} {
+					if runs && !strings.Contains(strings.Join(got, " "), part) {
+						t.Errorf("%s may not %s on %s: %q", f.Name, action, part, got)
+					}
+				}
 			}
 			if got := s.may(f.Name, "batch:TerminateJob"); len(got) > 0 != runs {
 				t.Errorf("%s may end %q", f.Name, got)
 			}
 		}
-		if policies := text(s.of("AWS::IAM::Policy")); !strings.Contains(policies, `"aws:ResourceTag/orchestrator:chain":"`+s.chain.Name+`"`) {
-			t.Error("runs of other chains may be ended")
+		for _, tag := range []string{"aws:ResourceTag", "aws:RequestTag"} {
+			if policies := text(s.of("AWS::IAM::Policy")); !strings.Contains(policies, `"`+tag+`/orchestrator:chain":"`+s.chain.Name+`"`) {
+				t.Errorf("no policy keeps to this chain's runs by %s", tag)
+			}
 		}
 		for _, p := range s.of("AWS::Lambda::Function") {
 			vars := text(p["Environment"])

@@ -26,8 +26,12 @@ func (c Core) API(a API) *apicontroller.Handler {
 		{Name: "database", Ping: c.Jobs.Ping}, {Name: "artifacts", Ping: c.Artifacts.Ping},
 		{Name: "schedules", Ping: func(ctx context.Context) error { _, err := c.Control.Pauses(ctx); return err }},
 	}
-	if p, ok := c.Queue.(interface{ Ping(context.Context) error }); ok {
-		checks = append(checks, admin.Check{Name: "queues", Ping: p.Ping})
+	if p, ok := c.Queue.(interface {
+		Ping(ctx context.Context, queue string) error
+	}); ok { // the queue that the API itself sends to
+		checks = append(checks, admin.Check{Name: "queues", Ping: func(ctx context.Context) error {
+			return p.Ping(ctx, c.queueName(resource.TriggerQueue))
+		}})
 	}
 	return apicontroller.New(&admin.Service{
 		Chain: c.Chain, Layer: c.Layer, Jobs: c.Jobs, Batches: c.Batches, Control: c.Control, Worker: c.Worker(nil), Queue: c.Queue,

@@ -130,9 +130,7 @@ func (s *Artifacts) Stat(ctx context.Context, key string) (artifact.Info, error)
 		if !ok {
 			return artifact.Info{}, fmt.Errorf("stat %s: %w", key, artifact.ErrNotFound)
 		}
-		i := o.info(key)
-		i.Tags = maps.Clone(o.tags)
-		return i, nil
+		return o.info(key), nil
 	})
 }
 
@@ -167,10 +165,7 @@ func (s *Artifacts) Tag(ctx context.Context, key string, tags map[string]string)
 		if !ok {
 			return fmt.Errorf("tag %s: %w", key, artifact.ErrNotFound)
 		}
-		if o.tags == nil {
-			o.tags = map[string]string{}
-		}
-		maps.Copy(o.tags, tags)
+		o.tags = maps.Clone(tags)
 		s.objects[key] = o
 		return nil
 	})
@@ -215,6 +210,13 @@ func (s *Artifacts) Expires(key string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.objects[key].tags[artifact.TagExpire] == artifact.TagExpireValue
+}
+
+// Tags returns an object's tags, for tests.
+func (s *Artifacts) Tags(key string) map[string]string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return maps.Clone(s.objects[key].tags)
 }
 
 // Ping implements artifact.Store.

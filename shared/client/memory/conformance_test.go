@@ -66,7 +66,10 @@ func TestQueueConformance(t *testing.T) {
 
 func TestArtifactConformance(t *testing.T) {
 	t.Parallel()
-	artifacttest.TestStore(t, func(*testing.T) artifact.Store { return memory.NewArtifacts(nil) })
+	artifacttest.TestStore(t, func(*testing.T) (artifact.Store, artifacttest.Tags) {
+		s := memory.NewArtifacts(nil)
+		return s, func(key string) (map[string]string, error) { return s.Tags(key), nil }
+	})
 }
 
 func TestAlertConformance(t *testing.T) {

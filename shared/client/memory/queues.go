@@ -236,7 +236,14 @@ func (s *Queues) Purge(ctx context.Context, name string) error {
 }
 
 // Ping implements queue.Queue.
-func (s *Queues) Ping(ctx context.Context) error { return ping(ctx, s.env, "queues") }
+func (s *Queues) Ping(ctx context.Context, name string) error {
+	return act(ctx, s.env, "queues", "Ping", name, func(Fault) error {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		_, err := s.line(name)
+		return err
+	})
+}
 
 // NextReady tells when the next message of the named queues, or of all, can be received: now or earlier if one can be.
 // ok is false when there is no message.

@@ -105,23 +105,7 @@ func (s *Store) Stat(ctx context.Context, key string) (artifact.Info, error) {
 	if err != nil {
 		return artifact.Info{}, translate("look for", key, err)
 	}
-	tags, err := s.tags(ctx, key)
-	if err != nil {
-		return artifact.Info{}, err
-	}
-	return artifact.Info{Key: key, Size: aws.ToInt64(out.ContentLength), Modified: aws.ToTime(out.LastModified).UTC(), Tags: tags}, nil
-}
-
-func (s *Store) tags(ctx context.Context, key string) (map[string]string, error) {
-	out, err := s.api.GetObjectTagging(ctx, &s3.GetObjectTaggingInput{Bucket: &s.bucket, Key: &key})
-	if err != nil {
-		return nil, translate("read tags of", key, err)
-	}
-	tags := map[string]string{}
-	for _, t := range out.TagSet {
-		tags[aws.ToString(t.Key)] = aws.ToString(t.Value)
-	}
-	return tags, nil
+	return artifact.Info{Key: key, Size: aws.ToInt64(out.ContentLength), Modified: aws.ToTime(out.LastModified).UTC()}, nil
 }
 
 // maxKeys is how many keys S3 lists in one request.
@@ -150,19 +134,10 @@ func (s *Store) List(ctx context.Context, prefix, after string, limit int) ([]ar
 	return out, nil
 }
 
-// Tag implements artifact.Store. S3 replaces the whole set, so what is there is read first.
-func (s *Store) Tag(ctx context.Context, key string, add map[string]string) error {
-	tags, err := s.tags(ctx, key)
-	if err != nil {
-		return err
-	}
+// Tag implements artifact.Store.
+func (s *Store) Tag(ctx context.Context, key string, tags map[string]string) error {
 	set := []types.Tag{}
 	for k, v := range tags {
-		if _, replaced := add[k]; !replaced {
-			set = append(set, types.Tag{Key: aws.String(k), Value: aws.String(v)})
-		}
-	}
-	for k, v := range add {
 		set = append(set, types.Tag{Key: aws.String(k), Value: aws.String(v)})
 	}
 	slices.SortFunc(set, func(a, b types.Tag) int { return bytes.Compare([]byte(*a.Key), []byte(*b.Key)) })

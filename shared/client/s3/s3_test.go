@@ -11,6 +11,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+
 	"github.com/madara-orchestrator/orchestrator/shared/client/s3"
 	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
 	"github.com/madara-orchestrator/orchestrator/shared/core/artifact/artifacttest"
@@ -24,13 +27,48 @@ var stacks atomic.Int64
 func TestConformance(t *testing.T) {
 	t.Parallel()
 	cfg := devcloud.Config(tools.Moto(t))
-	artifacttest.TestStore(t, func(t *testing.T) artifact.Store {
+	artifacttest.TestStore(t, func(t *testing.T) (artifact.Store, artifacttest.Tags) {
 		s, err := devcloud.Provision(t.Context(), cfg, devcloud.Options{Chain: fmt.Sprintf("s3x%d", stacks.Add(1)), Layer: schedule.L2})
 		if err != nil {
 			t.Fatal(err)
 		}
-		return s3.New(cfg, s.Bucket, true)
+		return s3.New(cfg, s.Bucket, true), func(key string) (map[string]string, error) { return tags(t, cfg, s.Bucket, key) }
 	})
+}
+
+// tags reads an object's tags by the service itself.
+func tags(t *testing.T, cfg aws.Config, bucket, key string) (map[string]string, error) {
+	api := awss3.NewFromConfig(cfg, func(o *awss3.Options) { o.UsePathStyle = true })
+	out, err := api.GetObjectTagging(t.Context(), &awss3.GetObjectTaggingInput{Bucket: &bucket, Key: &key})
+	if err != nil {
+		return nil, err
+	}
+	set := map[string]string{}
+	for _, x := range out.TagSet {
+		set[*x.Key] = *x.Value
+	}
+	return set, nil
+}
+
+// No role of the stack may read an object's tags, and nothing needs them: Stat and Tag work where reading tags is denied.
+func TestTagsAreNotRead(t *testing.T) {
+	t.Parallel()
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet && r.URL.Query().Has("tagging") {
+			w.WriteHeader(http.StatusForbidden)
+			fmt.Fprint(w, `<Error><Code>AccessDenied</Code><Message>not authorized to perform: s3:GetObjectTagging</Message></Error>`)
+			return
+		}
+		w.Header().Set("Content-Length", "0")
+	}))
+	t.Cleanup(srv.Close)
+	store := s3.New(devcloud.Config(srv.URL), "b", true)
+	if _, err := store.Stat(t.Context(), "snos/0000000001/pie.zip"); err != nil {
+		t.Errorf("Stat: %v", err)
+	}
+	if err := store.Tag(t.Context(), "snos/0000000001/pie.zip", map[string]string{"a": "b"}); err != nil {
+		t.Errorf("Tag: %v", err)
+	}
 }
 
 // server takes uploads in parts and forgets them.

@@ -49,13 +49,22 @@ func (c *Client) url(ctx context.Context, name string) (*string, error) {
 	if ok {
 		return &u, nil
 	}
+	found, err := c.find(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.urls[name] = aws.ToString(found)
+	return found, nil
+}
+
+// find asks SQS for a queue's URL.
+func (c *Client) find(ctx context.Context, name string) (*string, error) {
 	out, err := c.api.GetQueueUrl(ctx, &sqs.GetQueueUrlInput{QueueName: &name})
 	if err != nil {
 		return nil, translate(name, "find", err)
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.urls[name] = aws.ToString(out.QueueUrl)
 	return out.QueueUrl, nil
 }
 
@@ -205,10 +214,8 @@ func (c *Client) Purge(ctx context.Context, name string) error {
 	return nil
 }
 
-// Ping implements queue.Queue.
-func (c *Client) Ping(ctx context.Context) error {
-	if _, err := c.api.ListQueues(ctx, &sqs.ListQueuesInput{MaxResults: aws.Int32(1)}); err != nil {
-		return fmt.Errorf("ping SQS: %w", err)
-	}
-	return nil
+// Ping implements queue.Queue by GetQueueUrl, which every role that sends may call.
+func (c *Client) Ping(ctx context.Context, name string) error {
+	_, err := c.find(ctx, name)
+	return err
 }

@@ -23,7 +23,6 @@ type Info struct {
 	Key      string
 	Size     int64
 	Modified time.Time
-	Tags     map[string]string // only from Stat
 }
 
 // Store keeps objects under keys. Writes are atomic: a reader sees a whole object or none, and a read after a
@@ -41,7 +40,8 @@ type Store interface {
 	Stat(ctx context.Context, key string) (Info, error)
 	// List returns up to limit objects whose key starts with prefix and is greater than after, in ascending order of keys.
 	List(ctx context.Context, prefix, after string, limit int) ([]Info, error)
-	// Tag adds tags to an object, replacing values of tags that it has. ErrNotFound where there is none.
+	// Tag sets an object's tags; those that it had are gone, so nothing has to be read first. ErrNotFound where there is no
+	// object.
 	Tag(ctx context.Context, key string, tags map[string]string) error
 	// Delete removes an object; a key without one is no error.
 	Delete(ctx context.Context, key string) error

@@ -62,6 +62,7 @@ type Queue interface {
 	Depth(ctx context.Context, queue string) (Depth, error)
 	// Purge removes all messages of a queue.
 	Purge(ctx context.Context, queue string) error
-	// Ping returns an error when the queues can't be used.
-	Ping(ctx context.Context) error
+	// Ping returns an error when a queue can't be used, ErrUnknownQueue where none has the name. It asks the service each
+	// time and needs no permission that Send does not need.
+	Ping(ctx context.Context, queue string) error
 }

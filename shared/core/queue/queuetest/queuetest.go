@@ -174,7 +174,12 @@ func testPurge(t *testing.T, ctx context.Context, q Queue) {
 }
 
 func testPing(t *testing.T, ctx context.Context, q Queue) {
-	if err := q.Q.Ping(ctx); err != nil {
-		t.Error(err)
+	for range 2 {
+		if err := q.Q.Ping(ctx, q.Name); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := q.Q.Ping(ctx, q.Name+"-none"); !errors.Is(err, queue.ErrUnknownQueue) {
+		t.Errorf("a queue that does not exist: %v", err)
 	}
 }
