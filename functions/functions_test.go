@@ -19,8 +19,8 @@ import (
 
 	"github.com/madara-orchestrator/orchestrator/shared/client/memory"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
-	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
 	"github.com/madara-orchestrator/orchestrator/shared/core/snos"
+	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
 	"github.com/madara-orchestrator/orchestrator/shared/setup"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/protocol"
@@ -142,7 +142,7 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	core := setup.Core{
-		Chain: "dev", Layer: schedule.L2, Jobs: w.jobs, Batches: memory.NewBatches(nil), Locks: memory.NewLocks(nil), Control: memory.NewControls(nil),
+		Chain: "dev", Layer: stage.L2, Jobs: w.jobs, Batches: memory.NewBatches(nil), Locks: memory.NewLocks(nil), Control: memory.NewControls(nil),
 		Queue: queues, Artifacts: memory.NewArtifacts(nil), Alerts: w.alerts, Events: memory.NewEvents(nil), Now: time.Now, Log: slog.New(slog.DiscardHandler),
 	}
 	l1, prover := memory.NewL1(nil, memory.L1Config{}), memory.NewProver(nil, memory.ProverConfig{})
@@ -260,7 +260,7 @@ func (w *world) judge(t *testing.T, name, function string, seeded []string, bad,
 func TestScheduleSamples(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	for _, worker := range schedule.Workers {
+	for _, worker := range stage.Names() {
 		raw, err := os.ReadFile("../events/eventbridge/trigger_" + string(worker) + ".json")
 		if err != nil {
 			t.Fatal(err)
@@ -270,7 +270,7 @@ func TestScheduleSamples(t *testing.T) {
 		}
 	}
 	for name, raw := range map[string]string{
-		"unknown worker": `{"worker":"Nobody"}`, "neither": `{}`, "both": `{"worker":"Snos","Records":[]}`, "no object": `"Snos"`, "no JSON": `{`,
+		"unknown stage": `{"stage":"Nobody"}`, "neither": `{}`, "both": `{"stage":"SnosRun","Records":[]}`, "no object": `"Snos"`, "no JSON": `{`,
 	} {
 		if _, err := w.functions[resource.FnTrigger].Invoke(t.Context(), []byte(raw)); err == nil {
 			t.Errorf("%s was taken", name)

@@ -14,7 +14,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/madara-orchestrator/orchestrator/shared/config"
-	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
+	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud/provers"
 )
@@ -28,9 +28,9 @@ type File struct {
 
 // Chain is one deployment: one stack.
 type Chain struct {
-	Name        string         `yaml:"name"`
-	Environment string         `yaml:"environment"` // dev or prod
-	Layer       schedule.Layer `yaml:"layer"`       // l2 or l3
+	Name        string      `yaml:"name"`
+	Environment string      `yaml:"environment"` // dev or prod
+	Layer       stage.Layer `yaml:"layer"`       // l2 or l3
 	// Settings are the functions' settings without ORCHESTRATOR_. A setting that ends in _SECRET names a secret by a word; the
 	// stack makes the secret NAME/WORD, whose value you put in afterwards.
 	Settings map[string]string `yaml:"settings"`

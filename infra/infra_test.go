@@ -34,7 +34,7 @@ func TestOneToOne(t *testing.T) {
 			queues = append(queues, q.Name)
 		}
 		for _, x := range schedulesOf(s.chain) {
-			workers = append(workers, string(x.Worker))
+			workers = append(workers, string(x.Stage))
 		}
 		for _, tt := range []struct {
 			want []string

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"time"
 
@@ -33,15 +32,11 @@ func (s *Stack) schedules() {
 	allow(role, trigger.FunctionArn(), "lambda:InvokeFunction")
 	allow(role, dead.QueueArn(), "sqs:SendMessage")
 	for _, x := range schedulesOf(s.chain) {
-		input, err := json.Marshal(schedule.Wakeup{Worker: x.Worker})
-		if err != nil {
-			panic(err) // a string always marshals
-		}
-		sched := awsscheduler.NewCfnSchedule(s.Stack, jsii.String("Schedule"+string(x.Worker)), &awsscheduler.CfnScheduleProps{
-			Name: jsii.String(resource.Physical(s.chain.Name, string(x.Worker))), GroupName: group.Name(), ScheduleExpression: jsii.String(rate(x.Every)),
+		sched := awsscheduler.NewCfnSchedule(s.Stack, jsii.String("Schedule"+string(x.Stage)), &awsscheduler.CfnScheduleProps{
+			Name: jsii.String(resource.Physical(s.chain.Name, string(x.Stage))), GroupName: group.Name(), ScheduleExpression: jsii.String(rate(x.Every)),
 			FlexibleTimeWindow: &awsscheduler.CfnSchedule_FlexibleTimeWindowProperty{Mode: jsii.String("OFF")},
 			Target: &awsscheduler.CfnSchedule_TargetProperty{
-				Arn: trigger.FunctionArn(), RoleArn: role.RoleArn(), Input: jsii.String(string(input)),
+				Arn: trigger.FunctionArn(), RoleArn: role.RoleArn(), Input: jsii.String(schedule.Wakeup{Stage: x.Stage}.Encode()),
 				// An old tick is worth nothing once the next one has come.
 				RetryPolicy: &awsscheduler.CfnSchedule_RetryPolicyProperty{
 					MaximumRetryAttempts: jsii.Number(2), MaximumEventAgeInSeconds: jsii.Number(max(x.Every.Seconds(), 60)),

@@ -7,14 +7,14 @@ import (
 	"testing"
 	"time"
 
-	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
+	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 )
 
 // The table of infra/README.md is what the program prints.
 func TestTable(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	if err := report(t.Context(), &out, schedule.L2, Usual()); err != nil {
+	if err := report(t.Context(), &out, stage.L2, Usual()); err != nil {
 		t.Fatal(err)
 	}
 	page, err := os.ReadFile("../../infra/README.md")
@@ -31,7 +31,7 @@ func TestTable(t *testing.T) {
 // Twice the blocks cost twice as much beyond what idling costs, and larger batches less.
 func TestModel(t *testing.T) {
 	t.Parallel()
-	for _, layer := range []schedule.Layer{schedule.L2, schedule.L3} {
+	for _, layer := range []stage.Layer{stage.L2, stage.L3} {
 		m, err := Measure(t.Context(), layer, Usual())
 		if err != nil {
 			t.Fatal(err)

@@ -10,19 +10,19 @@ import (
 	"os"
 	"strings"
 
-	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
+	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 )
 
 func main() {
 	a := Usual()
-	layer := flag.String("layer", string(schedule.L2), "l2 or l3")
+	layer := flag.String("layer", string(stage.L2), "l2 or l3")
 	flag.Uint64Var(&a.SnosBlocks, "snos-blocks", a.SnosBlocks, "blocks of a SNOS batch")
 	flag.Uint64Var(&a.Blocks, "blocks", a.Blocks, "blocks of an aggregator batch (l2)")
 	flag.DurationVar(&a.Run, "run", a.Run, "how long a SNOS run takes")
 	flag.DurationVar(&a.Proof, "proof", a.Proof, "how long a proof takes")
 	flag.Float64Var(&a.PIE, "pie", a.PIE, "MB of a PIE")
 	flag.Parse()
-	if err := report(context.Background(), os.Stdout, schedule.Layer(*layer), a); err != nil {
+	if err := report(context.Background(), os.Stdout, stage.Layer(*layer), a); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
@@ -32,7 +32,7 @@ func main() {
 var rates = []float64{0, 1, 10}
 
 // report prints the table, as Markdown.
-func report(ctx context.Context, out io.Writer, layer schedule.Layer, a Assumptions) error {
+func report(ctx context.Context, out io.Writer, layer stage.Layer, a Assumptions) error {
 	m, err := Measure(ctx, layer, a)
 	if err != nil {
 		return err

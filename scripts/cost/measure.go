@@ -9,7 +9,7 @@ import (
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
-	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
+	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	"github.com/madara-orchestrator/orchestrator/shared/simulation"
 )
 
@@ -28,7 +28,7 @@ func Usual() Assumptions {
 
 // Model is what a deployment does in an hour: without blocks, and more for each block.
 type Model struct {
-	Layer schedule.Layer
+	Layer stage.Layer
 	Assumptions
 	Idle     Count // an hour
 	PerBlock Count
@@ -46,7 +46,7 @@ type Count struct {
 const measured = 3000
 
 // Measure simulates an hour without blocks and a chain until it is settled.
-func Measure(ctx context.Context, layer schedule.Layer, a Assumptions) (Model, error) {
+func Measure(ctx context.Context, layer stage.Layer, a Assumptions) (Model, error) {
 	m := Model{Layer: layer, Assumptions: a}
 	idle, err := m.run(ctx, 0)
 	if err != nil {

@@ -172,11 +172,11 @@ func (d *deployment) lacksSecrets(w *world) {
 		d.t.Errorf("/ready of a deployment without secrets: %s, %v; want 503 and the secret's name", answer, err)
 	}
 	// A schedule and a message fail with the reason, which is what the alarms count, and the message stays.
-	if _, err := w.platform.Invoke(d.t.Context(), resource.FnTrigger, []byte(`{"worker":"Reconcile"}`)); err == nil || !strings.Contains(err.Error(), d.chain+"/mongo") {
+	if _, err := w.platform.Invoke(d.t.Context(), resource.FnTrigger, []byte(`{"stage":"Reconcile"}`)); err == nil || !strings.Contains(err.Error(), d.chain+"/mongo") {
 		d.t.Errorf("a schedule without secrets: %v; want an error that names the secret", err)
 	}
 	name := resource.Physical(d.chain, resource.TriggerQueue)
-	if err := w.Queues.Send(d.t.Context(), name, queue.Outgoing{Body: `{"worker":"AggregatorBatching"}`}); err != nil {
+	if err := w.Queues.Send(d.t.Context(), name, queue.Outgoing{Body: `{"stage":"AggregatorBatching"}`}); err != nil {
 		d.t.Fatal(err)
 	}
 	ds, err := w.Queues.Receive(d.t.Context(), name, 1, time.Second)

@@ -28,6 +28,7 @@ import (
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
+	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	devcloud "github.com/madara-orchestrator/orchestrator/shared/dev/cloud"
 	devlambda "github.com/madara-orchestrator/orchestrator/shared/dev/lambda"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
@@ -175,15 +176,15 @@ func ask(t *testing.T, cfg aws.Config, tpl template) *deployed {
 		}
 	}
 	for _, s := range tpl.of("AWS::Scheduler::Schedule") {
-		var w schedule.Wakeup
 		input := s.Properties["Target"].(map[string]any)["Input"].(string)
 		fields := strings.FieldsFunc(s.Properties["ScheduleExpression"].(string), func(r rune) bool { return r == '(' || r == ' ' || r == ')' })
 		n, err := strconv.Atoi(fields[1])
-		if json.Unmarshal([]byte(input), &w) != nil || w.Worker == "" || err != nil {
+		w, ok, err2 := schedule.Decode([]byte(input))
+		if !ok || err2 != nil || err != nil {
 			t.Fatalf("schedule %v", s.Properties)
 		}
 		// A minute of the deployment is a second here, at least two.
-		d.ticks = append(d.ticks, devlambda.Tick{Worker: w.Worker, Every: max(time.Duration(n)*time.Second, 2*time.Second)})
+		d.ticks = append(d.ticks, devlambda.Tick{Stage: w.Stage, Every: max(time.Duration(n)*time.Second, 2*time.Second)})
 	}
 	return d
 }
@@ -406,21 +407,21 @@ func (d *deployment) check() {
 			t.Errorf("log group %s is kept for ever", name)
 		}
 	}
-	if want := len(schedulesOf(schedule.L2)); len(is.ticks) != want {
+	if want := len(schedulesOf(stage.L2)); len(is.ticks) != want {
 		t.Errorf("%d schedules, want %d", len(is.ticks), want)
 	}
 }
 
 func count(name string) int { return min(len(name), 1) }
 
-func schedulesOf(l schedule.Layer) []resource.Schedule {
+func schedulesOf(l stage.Layer) []resource.Schedule {
 	return slices.DeleteFunc(resource.Schedules(), func(s resource.Schedule) bool { return !slices.Contains(s.Layers, l) })
 }
 
 func (d *deployment) checkQueues() {
 	d.t.Helper()
 	for _, q := range resource.Queues() {
-		if !slices.Contains(q.Layers, schedule.L2) {
+		if !slices.Contains(q.Layers, stage.L2) {
 			continue
 		}
 		name := resource.Physical(d.chain, q.Name)
@@ -453,7 +454,7 @@ func (d *deployment) checkQueues() {
 func (d *deployment) checkFunctions() {
 	d.t.Helper()
 	for _, f := range resource.Functions() {
-		if !slices.Contains(f.Layers, schedule.L2) {
+		if !slices.Contains(f.Layers, stage.L2) {
 			continue
 		}
 		name := resource.Physical(d.chain, f.Name)

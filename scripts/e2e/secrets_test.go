@@ -28,7 +28,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/config"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/queue"
-	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
+	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
 	devcloud "github.com/madara-orchestrator/orchestrator/shared/dev/cloud"
 	devlambda "github.com/madara-orchestrator/orchestrator/shared/dev/lambda"
@@ -150,12 +150,12 @@ type exposure struct {
 	dir      string
 	settings map[string]string
 	logs     *logs
-	layer    schedule.Layer
+	layer    stage.Layer
 	only     []string // functions; empty: all
 	ran      atomic.Int32
 }
 
-func newExposure(t *testing.T, layer schedule.Layer, outside, mongo string) *exposure {
+func newExposure(t *testing.T, layer stage.Layer, outside, mongo string) *exposure {
 	t.Helper()
 	name := "leak" + strings.ToLower(job.NewID()[:8])
 	x := &exposure{t: t, dir: t.TempDir(), logs: &logs{}, layer: layer}
@@ -170,7 +170,7 @@ func newExposure(t *testing.T, layer schedule.Layer, outside, mongo string) *exp
 		"PROVER_ATLANTIC_HOOK_SECRET": x.secret("hook", canaries["hook"]), "API_ADMIN": "true", "LOG_LEVEL": "debug", "PACE": "1000",
 		"MONGO_URI_SECRET": x.secret("mongo", mongo),
 	}
-	if layer == schedule.L3 {
+	if layer == stage.L3 {
 		maps.Copy(x.settings, map[string]string{
 			"SETTLEMENT_KIND": config.StarknetLayer, "SETTLEMENT_CHAIN_ID": "SN_DEV", "SETTLEMENT_ACCOUNT": "0x1",
 			"SETTLEMENT_KEY_SECRET": x.secret("stark", canaries["stark"]), "PROVER_ATLANTIC_VERIFIER_PROGRAM_HASH": "0x5",
@@ -263,7 +263,7 @@ func (x *exposure) run(wakeups map[string][]string) {
 		case resource.FnTrigger:
 			for _, s := range resource.Schedules() {
 				if slices.Contains(s.Layers, x.layer) {
-					evs = append(evs, map[string]any{"worker": s.Worker})
+					evs = append(evs, map[string]any{"stage": s.Stage})
 				}
 			}
 		case resource.FnAPI:
@@ -308,11 +308,11 @@ func TestSecretsStaySecret(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name   string
-		layer  schedule.Layer
+		layer  stage.Layer
 		status int // of the mirror; 0: nobody listens
 	}{
-		{"l2, answers of 400", schedule.L2, 400}, {"l2, answers of 200 with an error", schedule.L2, 200},
-		{"l3, answers of 401", schedule.L3, 401}, {"l3, nobody listens", schedule.L3, 0},
+		{"l2, answers of 400", stage.L2, 400}, {"l2, answers of 200 with an error", stage.L2, 200},
+		{"l3, answers of 401", stage.L3, 401}, {"l3, nobody listens", stage.L3, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -422,7 +422,7 @@ func TestBrokenSecretsStaySecret(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			x := newExposure(t, schedule.L2, "http://"+refused(t), tools.Mongod(t))
+			x := newExposure(t, stage.L2, "http://"+refused(t), tools.Mongod(t))
 			change(x)
 			x.run(nil)
 		})

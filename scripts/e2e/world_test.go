@@ -22,7 +22,7 @@ import (
 	"time"
 
 	"github.com/madara-orchestrator/orchestrator/shared/config"
-	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
+	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	devcloud "github.com/madara-orchestrator/orchestrator/shared/dev/cloud"
 	devlambda "github.com/madara-orchestrator/orchestrator/shared/dev/lambda"
 	"github.com/madara-orchestrator/orchestrator/shared/dev/stack"
@@ -173,20 +173,20 @@ func (w *world) newPlatform(t *testing.T) *devlambda.Platform {
 	t.Helper()
 	p := w.emptyPlatform()
 	for _, f := range resource.Functions() {
-		if f.Name != resource.FnAPI && slices.Contains(f.Layers, schedule.L2) {
+		if f.Name != resource.FnAPI && slices.Contains(f.Layers, stage.L2) {
 			w.run(t, p, f.Name, f.Timeout, w.Env)
 		}
 	}
 	for _, q := range resource.Queues() {
-		if slices.Contains(q.Layers, schedule.L2) {
+		if slices.Contains(q.Layers, stage.L2) {
 			p.Mappings = append(p.Mappings, devlambda.Mapping{
 				Queue: resource.Physical(w.name, q.Name), Function: q.Function, BatchSize: q.BatchSize, MaxConcurrency: 1,
 			})
 		}
 	}
 	for _, s := range resource.Schedules() {
-		if slices.Contains(s.Layers, schedule.L2) {
-			p.Ticks = append(p.Ticks, devlambda.Tick{Worker: s.Worker, Every: max(s.Every/60, 2*time.Second)})
+		if slices.Contains(s.Layers, stage.L2) {
+			p.Ticks = append(p.Ticks, devlambda.Tick{Stage: s.Stage, Every: max(s.Every/60, 2*time.Second)})
 		}
 	}
 	return p

@@ -16,8 +16,8 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/da"
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 	"github.com/madara-orchestrator/orchestrator/shared/core/proof"
-	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
 	"github.com/madara-orchestrator/orchestrator/shared/core/settlement"
+	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
 	devethereum "github.com/madara-orchestrator/orchestrator/shared/dev/ethereum"
 	"github.com/madara-orchestrator/orchestrator/shared/dev/snosrunner"
@@ -88,7 +88,7 @@ func startEthereum(ctx context.Context, o options, a *appChain, log *slog.Logger
 		closeChain()
 		return nil, err
 	}
-	if o.layer == schedule.L3 {
+	if o.layer == stage.L3 {
 		l.contract = ownData{l.contract}
 	}
 	node := l.close

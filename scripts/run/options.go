@@ -12,7 +12,7 @@ import (
 
 	"github.com/madara-orchestrator/orchestrator/shared/client/atlantic"
 	"github.com/madara-orchestrator/orchestrator/shared/config"
-	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
+	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	fakeatlantic "github.com/madara-orchestrator/orchestrator/shared/dev/fake/atlantic"
 	fakesharp "github.com/madara-orchestrator/orchestrator/shared/dev/fake/sharp"
 	"github.com/madara-orchestrator/orchestrator/shared/starknet/version"
@@ -23,7 +23,7 @@ type options struct {
 	blocks    int    // how many blocks of the development chain
 	recording string // instead: recorded state updates
 	seed      uint64
-	layer     schedule.Layer
+	layer     stage.Layer
 	speed     float64 // blocks a second; 0: all are there from the start
 	perBatch  uint64  // blocks of an aggregator batch
 	perSnos   uint64  // blocks of a SNOS batch
@@ -86,10 +86,10 @@ func parse(args []string, out io.Writer) (options, error) {
 	if err := fs.Parse(args); err != nil {
 		return o, err
 	}
-	o.layer = schedule.Layer(layer)
+	o.layer = stage.Layer(layer)
 	if o.settle == "" {
 		o.settle = ethereumLayer
-		if o.layer == schedule.L3 && o.ethereum == "" {
+		if o.layer == stage.L3 && o.ethereum == "" {
 			o.settle = starknetLayer
 		}
 	}
@@ -130,13 +130,13 @@ func (o *options) validate(rest []string) error {
 	if len(rest) > 0 {
 		errs = append(errs, fmt.Errorf("unexpected arguments %q", rest))
 	}
-	if o.layer != schedule.L2 && o.layer != schedule.L3 {
+	if o.layer != stage.L2 && o.layer != stage.L3 {
 		errs = append(errs, fmt.Errorf("-layer %q: want l2 or l3", o.layer))
 	}
 	if o.settle != ethereumLayer && o.settle != starknetLayer {
 		errs = append(errs, fmt.Errorf("-settle %q: want ethereum or starknet", o.settle))
 	}
-	if o.settle == starknetLayer && (o.layer == schedule.L2 || o.ethereum != "") {
+	if o.settle == starknetLayer && (o.layer == stage.L2 || o.ethereum != "") {
 		errs = append(errs, errors.New("-settle starknet: it is for -layer l3 without -ethereum; an l2 settles on Ethereum"))
 	}
 	if o.speed < 0 || o.speed > 1000 {
@@ -148,7 +148,7 @@ func (o *options) validate(rest []string) error {
 	if !slices.Contains([]string{"mock", "atlantic", "sharp"}, o.prover) {
 		errs = append(errs, fmt.Errorf("-prover %q: want mock, atlantic or sharp", o.prover))
 	}
-	if o.prover == "sharp" && o.layer == schedule.L3 {
+	if o.prover == "sharp" && o.layer == stage.L3 {
 		errs = append(errs, errors.New("-prover sharp: it proves for Ethereum only, and an l3 settles on Starknet; use atlantic"))
 	}
 	if o.recording != "" && o.starknet != "" {

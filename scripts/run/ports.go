@@ -147,7 +147,7 @@ func newPlatform(o options, core setup.Core, qs queue.Queue, fs map[string]devla
 	}
 	for _, s := range resource.Schedules() {
 		if slices.Contains(s.Layers, o.layer) {
-			p.Ticks = append(p.Ticks, devlambda.Tick{Worker: s.Worker, Every: max(s.Every/(4*pace), 250*time.Millisecond)})
+			p.Ticks = append(p.Ticks, devlambda.Tick{Stage: s.Stage, Every: max(s.Every/(4*pace), 250*time.Millisecond)})
 		}
 	}
 	return p

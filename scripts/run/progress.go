@@ -14,7 +14,7 @@ import (
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/event"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
-	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
+	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
 )
 
@@ -22,7 +22,7 @@ import (
 const batched = "Batching"
 
 // stages are the bars from top to bottom.
-func stages(l schedule.Layer) []string {
+func stages(l stage.Layer) []string {
 	all := []string{batched}
 	for _, t := range job.Types {
 		i := slices.IndexFunc(resource.Functions(), func(f resource.Function) bool { return f.Name == resource.FunctionOf(t) })
@@ -37,7 +37,7 @@ func stages(l schedule.Layer) []string {
 // that hands on to the real one.
 type meter struct {
 	event.Bus
-	layer schedule.Layer
+	layer stage.Layer
 	show  func(stage string, blocks int)
 
 	mu     sync.Mutex
@@ -46,7 +46,7 @@ type meter struct {
 	counts map[string]int
 }
 
-func newMeter(bus event.Bus, l schedule.Layer, show func(stage string, blocks int)) *meter {
+func newMeter(bus event.Bus, l stage.Layer, show func(stage string, blocks int)) *meter {
 	return &meter{Bus: bus, layer: l, show: show, blocks: map[string]int{}, passed: map[string]bool{}, counts: map[string]int{}}
 }
 
@@ -75,7 +75,7 @@ func (m *meter) see(e event.Event) {
 		}
 	case e.Type == event.JobChanged && e.Status == string(job.Completed):
 		kind := "snos"
-		if t := job.Type(e.JobType); m.layer == schedule.L2 && (t == job.Aggregator || t == job.StateTransition) {
+		if t := job.Type(e.JobType); m.layer == stage.L2 && (t == job.Aggregator || t == job.StateTransition) {
 			kind = "aggregator"
 		}
 		m.pass(e.JobType, e.Batch, m.blocks[kind+strconv.FormatUint(e.Batch, 10)])

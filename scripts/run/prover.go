@@ -12,7 +12,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/proof"
-	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
+	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	fakeatlantic "github.com/madara-orchestrator/orchestrator/shared/dev/fake/atlantic"
 	"github.com/madara-orchestrator/orchestrator/shared/dev/fake/proving"
 	fakesharp "github.com/madara-orchestrator/orchestrator/shared/dev/fake/sharp"
@@ -70,7 +70,7 @@ func startAtlantic(o options, world *proving.World, log *slog.Logger) (*proverSe
 		o.started(server)
 	}
 	c.URL, c.ArtifactsURL = server.URL(), server.ArtifactsURL()
-	if o.layer == schedule.L3 {
+	if o.layer == stage.L3 {
 		c.Settlement, c.VerifierProgramHash = atlantic.Starknet, felt.FromUint64(1).String() // the stand-in has no verifier program
 	}
 	p, err := atlantic.New(c, atlantic.Deps{Log: log})

@@ -12,8 +12,8 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
 	"github.com/madara-orchestrator/orchestrator/shared/core/block"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
-	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
 	"github.com/madara-orchestrator/orchestrator/shared/core/settlement"
+	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 )
 
 // row is one settled batch of the table.
@@ -27,9 +27,9 @@ type row struct {
 }
 
 // rows reads the batches from the store, as an operator would see them.
-func rows(ctx context.Context, s batch.Store, l schedule.Layer) ([]row, error) {
+func rows(ctx context.Context, s batch.Store, l stage.Layer) ([]row, error) {
 	var out []row
-	if l == schedule.L2 {
+	if l == stage.L2 {
 		last, err := s.LastAggregator(ctx)
 		if errors.Is(err, batch.ErrNotFound) {
 			return nil, nil
@@ -64,7 +64,7 @@ func rows(ctx context.Context, s batch.Store, l schedule.Layer) ([]row, error) {
 }
 
 // table prints the batches with what each cost and how long each stage took.
-func table(w io.Writer, rs []row, l schedule.Layer, unit string) {
+func table(w io.Writer, rs []row, l stage.Layer, unit string) {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintf(tw, "batch\tblocks\tSNOS\tclosed by\tblobs\tgas\tblob gas\tfee (%s)\t", unit)
 	for _, s := range stages(l)[1:] {

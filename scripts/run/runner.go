@@ -11,8 +11,8 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/client/snosrunner/grpcrunner"
 	"github.com/madara-orchestrator/orchestrator/shared/client/snosrunner/httprunner"
 	"github.com/madara-orchestrator/orchestrator/shared/config"
-	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
 	"github.com/madara-orchestrator/orchestrator/shared/core/snos"
+	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	devcloud "github.com/madara-orchestrator/orchestrator/shared/dev/cloud"
 	"github.com/madara-orchestrator/orchestrator/shared/dev/fake/awsbatch"
 	"github.com/madara-orchestrator/orchestrator/shared/dev/snosrunner"
@@ -24,7 +24,7 @@ const devRunner = "dev"
 
 // newRunner is the development runner: in this process, or behind a server of its own that a real client asks.
 func newRunner(ctx context.Context, o options, core setup.Core, a *appChain) (snos.Runner, error) {
-	r, err := snosrunner.New(snosrunner.Options{Source: a.source, Artifacts: core.Artifacts, Calldata: o.layer == schedule.L3, LayoutBridge: o.layoutBridge()})
+	r, err := snosrunner.New(snosrunner.Options{Source: a.source, Artifacts: core.Artifacts, Calldata: o.layer == stage.L3, LayoutBridge: o.layoutBridge()})
 	if err != nil || o.snos == devRunner {
 		return r, err
 	}

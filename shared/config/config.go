@@ -17,7 +17,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/block"
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
-	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
+	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
 )
 
@@ -45,16 +45,16 @@ type Config struct {
 
 // Chain is the app chain.
 type Chain struct {
-	Name            string         `env:"NAME"`  // of the deployment: prefix of all cloud names
-	Layer           schedule.Layer `env:"LAYER"` // l2 or l3
-	ID              string         `env:"ID"`    // the chain's own id, such as SN_SEPOLIA
-	RPC             string         `env:"RPC"`
-	BackupRPC       string         `env:"BACKUP_RPC"`
-	FeederGateway   string         `env:"FEEDER_GATEWAY"`
-	FirstBlock      uint64         `env:"FIRST_BLOCK"`
-	MaxBlock        *uint64        `env:"MAX_BLOCK"`
-	ConfigHash      string         `env:"CONFIG_HASH" envDefault:"0x0"`
-	FeeTokenAddress string         `env:"FEE_TOKEN_ADDRESS"`
+	Name            string      `env:"NAME"`  // of the deployment: prefix of all cloud names
+	Layer           stage.Layer `env:"LAYER"` // l2 or l3
+	ID              string      `env:"ID"`    // the chain's own id, such as SN_SEPOLIA
+	RPC             string      `env:"RPC"`
+	BackupRPC       string      `env:"BACKUP_RPC"`
+	FeederGateway   string      `env:"FEEDER_GATEWAY"`
+	FirstBlock      uint64      `env:"FIRST_BLOCK"`
+	MaxBlock        *uint64     `env:"MAX_BLOCK"`
+	ConfigHash      string      `env:"CONFIG_HASH" envDefault:"0x0"`
+	FeeTokenAddress string      `env:"FEE_TOKEN_ADDRESS"`
 }
 
 // Mongo is the database.
@@ -195,7 +195,7 @@ func set[T comparable](to *T, v T) {
 func (c Config) faults() []error {
 	f := &faultList{}
 	f.check(namePattern.MatchString(c.Chain.Name), "CHAIN_NAME", "%q: want 1 to 31 of a-z, 0-9 and -, beginning with a letter", c.Chain.Name)
-	f.check(c.Chain.Layer == schedule.L2 || c.Chain.Layer == schedule.L3, "CHAIN_LAYER", "%q: want l2 or l3", c.Chain.Layer)
+	f.check(c.Chain.Layer == stage.L2 || c.Chain.Layer == stage.L3, "CHAIN_LAYER", "%q: want l2 or l3", c.Chain.Layer)
 	f.check(c.Chain.ID != "" && len(c.Chain.ID) <= 31, "CHAIN_ID", "%q: want the chain's id, such as SN_SEPOLIA", c.Chain.ID)
 	f.url("CHAIN_RPC", c.Chain.RPC, true)
 	f.url("CHAIN_BACKUP_RPC", c.Chain.BackupRPC, false)

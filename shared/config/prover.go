@@ -1,7 +1,7 @@
 package config
 
 import (
-	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
+	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 )
 
 // Kinds of provers.
@@ -63,10 +63,10 @@ type SharpProver struct {
 }
 
 // mainnets are the chain ids on which facts are worth money, by layer of the app chain.
-var mainnets = map[schedule.Layer]string{schedule.L2: "1", schedule.L3: "SN_MAIN"}
+var mainnets = map[stage.Layer]string{stage.L2: "1", stage.L3: "SN_MAIN"}
 
 // faults checks the prover and how it fits chain and settlement. client/atlantic and client/sharp check their own values.
-func (p Prover) faults(f *faultList, layer schedule.Layer, s Settlement) {
+func (p Prover) faults(f *faultList, layer stage.Layer, s Settlement) {
 	f.oneOf("PROVER_KIND", p.Kind, MockProver, Atlantic, Sharp)
 	f.url("PROVER_URL", p.URL, p.Kind == Sharp)
 	f.url("PROVER_ATLANTIC_ARTIFACTS_URL", p.Atlantic.ArtifactsURL, false)
@@ -84,11 +84,11 @@ func (p Prover) faults(f *faultList, layer schedule.Layer, s Settlement) {
 			"TESTNET, but the settlement layer %q is a main network: its facts would be registered elsewhere", s.ChainID)
 		f.check(p.Atlantic.Network != "MAINNET" || isMain || s.ChainID == "", "PROVER_ATLANTIC_NETWORK",
 			"MAINNET, but the settlement layer %q is none: proofs would be paid for and registered elsewhere", s.ChainID)
-		f.check(layer != schedule.L3 || p.Atlantic.Registration == "pie" || p.Atlantic.VerifierProgramHash != "", "PROVER_ATLANTIC_VERIFIER_PROGRAM_HASH",
+		f.check(layer != stage.L3 || p.Atlantic.Registration == "pie" || p.Atlantic.VerifierProgramHash != "", "PROVER_ATLANTIC_VERIFIER_PROGRAM_HASH",
 			"missing: an L3 registers its proofs under the Cairo verifier's program; or set PROVER_ATLANTIC_REGISTRATION to pie")
 	case Sharp:
 		f.check(s.Kind != StarknetLayer, "PROVER_KIND", "sharp registers facts on Ethereum only, and the settlement layer is Starknet")
-		f.check(layer != schedule.L3, "PROVER_KIND", "sharp registers facts on Ethereum only, and an l3 settles on Starknet: use atlantic")
+		f.check(layer != stage.L3, "PROVER_KIND", "sharp registers facts on Ethereum only, and an l3 settles on Starknet: use atlantic")
 		f.check(s.Verifier != "", "SETTLEMENT_VERIFIER", "missing: with SHARP a batch is proven when its fact is registered on this contract")
 		f.check(p.Sharp.CustomerID != "", "PROVER_SHARP_CUSTOMER_ID", "missing: the customer's name at the gateway")
 		f.check((p.Sharp.ClientCertSecret == "") == (p.Sharp.ClientKeySecret == ""), "PROVER_SHARP_CLIENT_KEY_SECRET",

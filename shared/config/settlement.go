@@ -5,7 +5,7 @@ import (
 	"strings"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
-	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
+	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 )
 
 // Kinds of settlement layers.
@@ -17,7 +17,7 @@ const (
 var ethereumAddress = regexp.MustCompile(`^0x[0-9a-fA-F]{40}$`)
 
 // kindFaults checks what only one kind of settlement layer has.
-func (s Settlement) kindFaults(f *faultList, layer schedule.Layer) {
+func (s Settlement) kindFaults(f *faultList, layer stage.Layer) {
 	f.oneOf("SETTLEMENT_KIND", s.Kind, EthereumLayer, StarknetLayer)
 	only := []struct{ name, value string }{
 		{"SETTLEMENT_ACCOUNT", s.Account}, {"SETTLEMENT_ARGUMENTS", s.Arguments}, {"SETTLEMENT_FEE_TOKEN", s.FeeToken},
@@ -33,7 +33,7 @@ func (s Settlement) kindFaults(f *faultList, layer schedule.Layer) {
 		}
 		return
 	}
-	f.check(layer == schedule.L3, "SETTLEMENT_KIND", "starknet, but an l2 settles on Ethereum: its updates carry blobs")
+	f.check(layer == stage.L3, "SETTLEMENT_KIND", "starknet, but an l2 settles on Ethereum: its updates carry blobs")
 	f.check(len(s.ChainID) <= 31 && (s.ChainID == "" || strings.Trim(s.ChainID, "0123456789") != ""), "SETTLEMENT_CHAIN_ID", "%q: want a short string such as SN_MAIN", s.ChainID)
 	f.check(s.Account != "", "SETTLEMENT_ACCOUNT", "missing: the account contract that sends the transactions")
 	f.check(s.KMSKey == "", "SETTLEMENT_KMS_KEY", "KMS has no keys of the STARK curve: use SETTLEMENT_KEY_SECRET")

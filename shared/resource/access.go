@@ -48,9 +48,9 @@ func AccessOf(function string) Access {
 			a.Consumes = append(a.Consumes, q.Name)
 		}
 	}
-	for _, s := range stages {
-		if s.function == function { // its own next action, and the trigger of what follows
-			a.Sends = []string{Route(s.job, job.Process, false), Route(s.job, job.Verify, false), TriggerQueue}
+	for _, s := range stages() {
+		if FunctionOf(s.Name) == function { // its own next action, and the trigger of what follows
+			a.Sends = []string{Route(s.Name, job.Process, false), Route(s.Name, job.Verify, false), TriggerQueue}
 		}
 	}
 	all := []string{SnosArtifacts, AggregatorArtifacts, SignedTransactions}
@@ -71,8 +71,8 @@ func AccessOf(function string) Access {
 		a.Sends = allQueues()
 		a.Reads, a.Writes, a.Lists, a.Tags = all, []string{AggregatorArtifacts}, true, true
 		a.Secrets = append(a.Secrets, ProverSecret)
-		for _, s := range stages {
-			a.Invokes = append(a.Invokes, s.function)
+		for _, s := range stages() {
+			a.Invokes = append(a.Invokes, FunctionOf(s.Name))
 		}
 	case FnJobFailure:
 		a.Sends = allQueues()

@@ -4,10 +4,13 @@
 package resource
 
 import (
+	"slices"
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
-	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
+	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 )
 
 // Function is one Lambda function.
@@ -17,7 +20,7 @@ type Function struct {
 	Timeout  time.Duration
 	// Concurrency is the reserved concurrency; 0 reserves none. 1 where order matters.
 	Concurrency int
-	Layers      []schedule.Layer
+	Layers      []stage.Layer
 }
 
 // Queue is one SQS queue.
@@ -32,17 +35,17 @@ type Queue struct {
 	BatchSize   int
 	// MaxConcurrency bounds the event source mapping's invocations at a time; at least 2 (SQS's own lower bound).
 	MaxConcurrency int
-	Layers         []schedule.Layer
+	Layers         []stage.Layer
 }
 
-// Schedule is one EventBridge Scheduler schedule: it runs a trigger worker.
+// Schedule is one EventBridge Scheduler schedule: it runs a stage's trigger worker.
 type Schedule struct {
-	Worker schedule.Worker
+	Stage  stage.Name
 	Every  time.Duration // whole minutes, the scheduler's finest step
-	Layers []schedule.Layer
+	Layers []stage.Layer
 }
 
-var both = []schedule.Layer{schedule.L2, schedule.L3}
+var both = []stage.Layer{stage.L2, stage.L3}
 
 // Names of the functions.
 const (
@@ -65,33 +68,35 @@ const (
 	DeadLetterQueue      = "dead-letter"
 )
 
-// stage ties a job type to its function and to the stem of its queues' names.
-type stage struct {
-	job      job.Type
-	function string
-	queue    string
-	timeout  time.Duration
-	memory   int
-	batch    int
-	most     int // concurrent invocations
-	layers   []schedule.Layer
+// size is what the function and the queues of a stage with jobs are given.
+type size struct {
+	timeout     time.Duration // of the function
+	memoryMB    int
+	batch       int // messages an invocation
+	concurrency int // invocations at a time, a queue
 }
 
-var stages = []stage{
-	{job.SnosRun, FnSnosRun, "snos-run", time.Minute, 256, 10, 5, both},
-	{job.ProofCreation, FnProofCreation, "proof-creation", 5 * time.Minute, 512, 5, 5, both},
-	{job.ProofRegistration, FnProofRegistration, "proof-registration", 5 * time.Minute, 512, 5, 5, []schedule.Layer{schedule.L3}},
-	{job.DataSubmission, FnDataSubmission, "data-submission", time.Minute, 256, 1, 2, []schedule.Layer{schedule.L3}},
-	{job.Aggregator, FnAggregator, "aggregator", 5 * time.Minute, 512, 5, 3, []schedule.Layer{schedule.L2}},
-	{job.StateTransition, FnStateTransition, "state-transition", 2 * time.Minute, 1024, 1, 2, both},
+var sizes = map[stage.Name]size{
+	stage.SnosRun:           {time.Minute, 256, 10, 5},
+	stage.ProofCreation:     {5 * time.Minute, 512, 5, 5},
+	stage.ProofRegistration: {5 * time.Minute, 512, 5, 5},
+	stage.DataSubmission:    {time.Minute, 256, 1, 2},
+	stage.Aggregator:        {5 * time.Minute, 512, 5, 3},
+	stage.StateTransition:   {2 * time.Minute, 1024, 1, 2},
+}
+
+// stages are the stages that have jobs, and so a function and queues of their own.
+func stages() []stage.Stage {
+	return slices.DeleteFunc(stage.All(), func(s stage.Stage) bool { return !s.Jobs })
 }
 
 // Functions are all functions.
 func Functions() []Function {
-	fs := make([]Function, 0, len(stages)+3)
-	for _, s := range stages {
-		f := Function{Name: s.function, MemoryMB: s.memory, Timeout: s.timeout, Layers: s.layers}
-		if s.job == job.StateTransition {
+	var fs []Function
+	for _, s := range stages() {
+		z := sizes[s.Name]
+		f := Function{Name: FunctionOf(s.Name), MemoryMB: z.memoryMB, Timeout: z.timeout, Layers: s.Layers}
+		if s.Name == stage.StateTransition {
 			f.Concurrency = 2 // its event source mappings may not be starved; leases keep the order
 		}
 		fs = append(fs, f)
@@ -103,14 +108,19 @@ func Functions() []Function {
 	)
 }
 
-// FunctionOf names the function of a job type.
-func FunctionOf(t job.Type) string {
-	for _, s := range stages {
-		if s.job == t {
-			return s.function
+// FunctionOf names the function of a stage that has jobs: the stage's name in lower case.
+func FunctionOf(n stage.Name) string { return strings.ToLower(string(n)) }
+
+// queueStem is what the names of a stage's queues begin with: the stage's name in lower case, its words joined by hyphens.
+func queueStem(n stage.Name) string {
+	var b strings.Builder
+	for i, r := range string(n) {
+		if unicode.IsUpper(r) && i > 0 {
+			b.WriteByte('-')
 		}
+		b.WriteRune(unicode.ToLower(r))
 	}
-	return ""
+	return b.String()
 }
 
 // visibilityFactor is how many function timeouts a message stays invisible.
@@ -125,7 +135,7 @@ const retention = 14 * 24 * time.Hour
 // Queues are all queues.
 func Queues() []Queue {
 	var qs []Queue
-	add := func(name, function string, batch, most int, layers []schedule.Layer) {
+	add := func(name, function string, batch, most int, layers []stage.Layer) {
 		q := Queue{
 			Name: name, Function: function, Retention: retention, MaxReceives: maxReceives, DeadLetter: DeadLetterQueue,
 			BatchSize: batch, MaxConcurrency: most, Layers: layers,
@@ -137,9 +147,11 @@ func Queues() []Queue {
 		}
 		qs = append(qs, q)
 	}
-	for _, s := range stages {
-		add(s.queue+"-process", s.function, s.batch, s.most, s.layers)
-		add(s.queue+"-verify", s.function, s.batch, s.most, s.layers)
+	for _, s := range stages() {
+		z := sizes[s.Name]
+		for _, a := range []job.Action{job.Process, job.Verify} {
+			add(Route(s.Name, a, false), FunctionOf(s.Name), z.batch, z.concurrency, s.Layers)
+		}
 	}
 	add(TriggerQueue, FnTrigger, 10, 5, both)
 	add(PriorityProcessQueue, FnTrigger, 1, 2, both)
@@ -149,7 +161,8 @@ func Queues() []Queue {
 	return qs
 }
 
-// Route names the queue of a job type's action; with priority it is the pair that goes past the stages' queues.
+// Route names the queue of an action of a stage's jobs. With priority it is one of the two queues that go past the stages'
+// own. It is "" for a stage without jobs.
 func Route(t job.Type, a job.Action, priority bool) string {
 	if priority {
 		if a == job.Verify {
@@ -157,30 +170,31 @@ func Route(t job.Type, a job.Action, priority bool) string {
 		}
 		return PriorityProcessQueue
 	}
-	for _, s := range stages {
-		if s.job == t {
-			return s.queue + "-" + string(a)
-		}
+	if s, _ := stage.Of(t); !s.Jobs {
+		return ""
 	}
-	return ""
+	return queueStem(t) + "-" + string(a)
 }
 
 // Schedules are all schedules. Completion wakes the next stage at once, so they are the safety net and the clock of
 // what nothing wakes: new blocks, ages, overdue jobs.
 func Schedules() []Schedule {
-	l2, l3 := []schedule.Layer{schedule.L2}, []schedule.Layer{schedule.L3}
-	return []Schedule{
-		{schedule.AggregatorBatching, time.Minute, l2},
-		{schedule.SnosBatching, time.Minute, both},
-		{schedule.Snos, 5 * time.Minute, both},
-		{schedule.Proving, 5 * time.Minute, both},
-		{schedule.ProofRegistration, 5 * time.Minute, l3},
-		{schedule.DataSubmission, 5 * time.Minute, l3},
-		{schedule.Aggregator, 5 * time.Minute, l2},
-		{schedule.UpdateState, 5 * time.Minute, both},
-		{schedule.StorageCleanup, time.Hour, both},
-		{schedule.Reconcile, time.Minute, both},
+	var out []Schedule
+	for _, s := range stage.All() {
+		out = append(out, Schedule{Stage: s.Name, Every: every(s.Name), Layers: s.Layers})
 	}
+	return out
+}
+
+// every is how often a stage's trigger worker runs by its schedule.
+func every(n stage.Name) time.Duration {
+	switch n {
+	case stage.AggregatorBatching, stage.SnosBatching, stage.Reconcile:
+		return time.Minute
+	case stage.StorageCleanup:
+		return time.Hour
+	}
+	return 5 * time.Minute
 }
 
 // Physical is a resource's name in the cloud: the chain's name keeps several chains apart in one account.

@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
-	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
+	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
 )
 
@@ -72,15 +72,15 @@ func TestLeasesOutliveFunctions(t *testing.T) {
 	}
 }
 
-func TestEveryWorkerHasASchedule(t *testing.T) {
+func TestEveryStageHasASchedule(t *testing.T) {
 	t.Parallel()
-	for _, l := range []schedule.Layer{schedule.L2, schedule.L3} {
-		for _, w := range schedule.Workers {
+	for _, l := range []stage.Layer{stage.L2, stage.L3} {
+		for _, w := range stage.Names() {
 			has := slices.ContainsFunc(resource.Schedules(), func(s resource.Schedule) bool {
-				return s.Worker == w && slices.Contains(s.Layers, l)
+				return s.Stage == w && slices.Contains(s.Layers, l)
 			})
-			if has != l.Serves(w) {
-				t.Errorf("%s on %s: scheduled %v, served %v", w, l, has, l.Serves(w))
+			if has != l.Has(w) {
+				t.Errorf("%s on %s: scheduled %v, served %v", w, l, has, l.Has(w))
 			}
 		}
 	}

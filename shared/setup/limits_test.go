@@ -87,13 +87,13 @@ var limits = []limit{
 		return closed(batch.DefaultLimits().CloseSnos(batch.Span{EndBlock: uint64(n) - 2}, batch.Candidate{}))
 	}},
 	{"blocks of an aggregator batch", 100, "blocks", "`core/batch` Limits.Blocks", "closes it: block count", func(_ *testing.T, n int64) error {
-		return closed(batch.DefaultLimits().CloseAggregator(batch.Aggregator{Span: batch.Span{EndBlock: uint64(n) - 2}}, batch.Candidate{}))
+		return closed(batch.DefaultLimits().CloseAggregator(batch.AggregatorBatch{Span: batch.Span{EndBlock: uint64(n) - 2}}, batch.Candidate{}))
 	}},
 	{"data of an aggregator batch", 6*4096 - 15, "words", "`core/batch` Limits.Blobs, BlobBuffer", "closes it: blob capacity", func(_ *testing.T, n int64) error {
-		return closed(batch.DefaultLimits().CloseAggregator(batch.Aggregator{}, batch.Candidate{DAWords: int(n)}))
+		return closed(batch.DefaultLimits().CloseAggregator(batch.AggregatorBatch{}, batch.Candidate{DAWords: int(n)}))
 	}},
 	{"aggregator's input", 750_000, "felts", "`core/batch` Limits.InputSize", "closes it: aggregator input size", func(_ *testing.T, n int64) error {
-		return closed(batch.DefaultLimits().CloseAggregator(batch.Aggregator{}, batch.Candidate{InputSize: int(n)}))
+		return closed(batch.DefaultLimits().CloseAggregator(batch.AggregatorBatch{}, batch.Candidate{InputSize: int(n)}))
 	}},
 	{"`BATCH_BLOBS`", 9, "blobs", "`config` Batch.Blobs", "want 1 to 9, or 0 for the default", func(_ *testing.T, n int64) error {
 		_, err := config.FromEnviron([]string{fmt.Sprintf("%sBATCH_BLOBS=%d", config.Prefix, n)})

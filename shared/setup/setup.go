@@ -21,6 +21,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
 	"github.com/madara-orchestrator/orchestrator/shared/core/settlement"
 	"github.com/madara-orchestrator/orchestrator/shared/core/snos"
+	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
 	"github.com/madara-orchestrator/orchestrator/shared/service/aggregator"
@@ -41,7 +42,7 @@ import (
 // Core is what every function needs. All fields are required but Log, Policies (nil: the defaults), NewID and QueueName.
 type Core struct {
 	Chain     string // the deployment's name
-	Layer     schedule.Layer
+	Layer     stage.Layer
 	Jobs      job.Store
 	Batches   batch.Store
 	Locks     lock.Locker

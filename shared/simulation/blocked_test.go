@@ -6,7 +6,7 @@ import (
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/proof"
-	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
+	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	"github.com/madara-orchestrator/orchestrator/shared/simulation"
 )
 
@@ -15,7 +15,7 @@ import (
 func TestFailedJobHoldsBackOnlyWhatFollows(t *testing.T) {
 	t.Parallel()
 	const refused = 3 // of the batches that settle: one that is neither the first nor the last
-	for layer, settles := range map[schedule.Layer]proof.Kind{schedule.L2: proof.Aggregation, schedule.L3: proof.Child} {
+	for layer, settles := range map[stage.Layer]proof.Kind{stage.L2: proof.Aggregation, stage.L3: proof.Child} {
 		t.Run(string(layer), func(t *testing.T) {
 			t.Parallel()
 			ctx := context.Background()
@@ -23,7 +23,7 @@ func TestFailedJobHoldsBackOnlyWhatFollows(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			stage := map[schedule.Layer]job.Type{schedule.L2: job.Aggregator, schedule.L3: job.ProofCreation}[layer]
+			stage := map[stage.Layer]job.Type{stage.L2: job.Aggregator, stage.L3: job.ProofCreation}[layer]
 			count := func(jt job.Type, s job.Status) int {
 				n, err := w.Jobs.Count(ctx, jt, []job.Status{s}, 100)
 				if err != nil {

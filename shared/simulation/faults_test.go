@@ -11,7 +11,7 @@ import (
 
 	"github.com/madara-orchestrator/orchestrator/shared/client/memory"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
-	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
+	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	"github.com/madara-orchestrator/orchestrator/shared/simulation"
 )
 
@@ -31,7 +31,7 @@ func number(t *testing.T, name string, otherwise int) int {
 }
 
 // blocks of a pipeline of 5 batches: on an L2 8 a batch, on an L3 3.
-var blocks = map[schedule.Layer]int{schedule.L2: 38, schedule.L3: 14}
+var blocks = map[stage.Layer]int{stage.L2: 38, stage.L3: 14}
 
 // patience is how long after the last fault everything must be settled, by the simulated clock: an alert that never arrived is
 // sent again after a day, and a job may need a person more than once.
@@ -96,7 +96,7 @@ func TestCrashSweep(t *testing.T) {
 	if number(t, "ORCHESTRATOR_SOAK", 0) > 0 {
 		stride = 1
 	}
-	for _, layer := range []schedule.Layer{schedule.L2, schedule.L3} {
+	for _, layer := range []stage.Layer{stage.L2, stage.L3} {
 		t.Run(string(layer), func(t *testing.T) {
 			t.Parallel()
 			last := uint64(blocks[layer] - 1)
@@ -146,7 +146,7 @@ func TestRandomFaults(t *testing.T) {
 	}
 	var mu sync.Mutex
 	sum := newCoverage()
-	for _, layer := range []schedule.Layer{schedule.L2, schedule.L3} {
+	for _, layer := range []stage.Layer{stage.L2, stage.L3} {
 		t.Run(string(layer), func(t *testing.T) {
 			t.Parallel()
 			for seed := first; seed < first+n; seed++ {
@@ -209,7 +209,7 @@ func TestSameSeedSameRun(t *testing.T) {
 	t.Parallel()
 	run := func(seed uint64) []string {
 		r := &recorder{Hook: memory.NewRandom(seed, 0.02, kinds...)}
-		w, err := simulation.New(simulation.Config{Seed: seed, Layer: schedule.L2, Blocks: 20, Limits: limits(), Hook: r, Turmoil: true})
+		w, err := simulation.New(simulation.Config{Seed: seed, Layer: stage.L2, Blocks: 20, Limits: limits(), Hook: r, Turmoil: true})
 		if err != nil {
 			t.Fatal(err)
 		}

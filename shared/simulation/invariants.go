@@ -9,8 +9,8 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/proof"
-	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
 	"github.com/madara-orchestrator/orchestrator/shared/core/snos"
+	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
 )
 
@@ -76,7 +76,7 @@ func (w *World) checkBatches(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := w.grows(fmt.Sprintf("SNOS batch %d", i), span{b.StartBlock, b.EndBlock, b.Fence, b.Status != batch.SnosOpen}); err != nil {
+		if err := w.grows(fmt.Sprintf("SNOS batch %d", i), span{b.StartBlock, b.EndBlock, b.Fence, b.Status != batch.Open}); err != nil {
 			return err
 		}
 	}
@@ -169,10 +169,10 @@ func (w *World) checkArtifacts(ctx context.Context) error {
 
 // unsettled are the prefixes of the artifacts of batches that are kept.
 func (w *World) unsettled(ctx context.Context, keep func(batch.Span) bool) (prefixes []string, err error) {
-	if w.cfg.Layer == schedule.L3 {
+	if w.cfg.Layer == stage.L3 {
 		last, err := w.Batches.LastSnos(ctx)
 		for i := uint64(1); err == nil && i <= last.Index; i++ {
-			var b batch.Snos
+			var b batch.SnosBatch
 			if b, err = w.Batches.Snos(ctx, i); err == nil && keep(b.Span) {
 				prefixes = append(prefixes, artifact.SNOSPrefix(i))
 			}
@@ -181,7 +181,7 @@ func (w *World) unsettled(ctx context.Context, keep func(batch.Span) bool) (pref
 	}
 	last, err := w.Batches.LastAggregator(ctx)
 	for i := uint64(1); err == nil && i <= last.Index; i++ {
-		var b batch.Aggregator
+		var b batch.AggregatorBatch
 		if b, err = w.Batches.Aggregator(ctx, i); err != nil || !keep(b.Span) {
 			continue
 		}
@@ -195,7 +195,7 @@ func (w *World) unsettled(ctx context.Context, keep func(batch.Span) bool) (pref
 
 // CheckPublished wants the data of every settled batch to be on the chain where it is published by transactions of its own.
 func (w *World) CheckPublished() error {
-	if w.cfg.Layer == schedule.L2 {
+	if w.cfg.Layer == stage.L2 {
 		return nil // blobs go with the state update
 	}
 	published := map[uint64]bool{}

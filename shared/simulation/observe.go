@@ -9,7 +9,7 @@ import (
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
-	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
+	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 )
 
 // Done says whether the contract is at the last block, and the last batch is settled for good and archived.
@@ -18,12 +18,12 @@ func (w *World) Done(ctx context.Context, last uint64) (bool, error) {
 	if err != nil || !s.Settled || s.Block < last {
 		return false, err
 	}
-	if w.cfg.Layer == schedule.L2 {
+	if w.cfg.Layer == stage.L2 {
 		b, err := w.Batches.LastAggregator(ctx)
 		return err == nil && b.Status == batch.Archived, ignore(err, batch.ErrNotFound)
 	}
 	b, err := w.Batches.LastSnos(ctx)
-	return err == nil && b.Status == batch.SnosArchived, ignore(err, batch.ErrNotFound)
+	return err == nil && b.Status == batch.Archived, ignore(err, batch.ErrNotFound)
 }
 
 func ignore(err, target error) error {

@@ -8,7 +8,7 @@ import (
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
-	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
+	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	"github.com/madara-orchestrator/orchestrator/shared/simulation"
 )
 
@@ -38,7 +38,7 @@ func settle(t *testing.T, w *simulation.World, last uint64) {
 
 func TestHappyPath(t *testing.T) {
 	t.Parallel()
-	for _, layer := range []schedule.Layer{schedule.L2, schedule.L3} {
+	for _, layer := range []stage.Layer{stage.L2, stage.L3} {
 		for seed := range uint64(5) {
 			t.Run(fmt.Sprintf("%s/seed %d", layer, seed), func(t *testing.T) {
 				t.Parallel()

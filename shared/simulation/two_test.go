@@ -6,7 +6,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
-	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
+	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	"github.com/madara-orchestrator/orchestrator/shared/simulation"
 )
 
@@ -14,7 +14,7 @@ import (
 // once between them: who comes too late finds it settled.
 func TestTwoOrchestrators(t *testing.T) {
 	t.Parallel()
-	for _, layer := range []schedule.Layer{schedule.L2, schedule.L3} {
+	for _, layer := range []stage.Layer{stage.L2, stage.L3} {
 		for seed := range uint64(5) {
 			t.Run(fmt.Sprintf("%s/seed %d", layer, seed), func(t *testing.T) {
 				t.Parallel()

@@ -21,6 +21,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/queue"
 	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
+	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
 	"github.com/madara-orchestrator/orchestrator/shared/service/executor"
@@ -29,7 +30,7 @@ import (
 // Config says what to simulate.
 type Config struct {
 	Seed   uint64
-	Layer  schedule.Layer
+	Layer  stage.Layer
 	Blocks int // of the app chain
 	// BlockTime is how long after one another the blocks come; 0: all are there from the start.
 	BlockTime time.Duration
@@ -100,9 +101,9 @@ type World struct {
 }
 
 type tick struct {
-	worker schedule.Worker
-	every  time.Duration
-	next   time.Time
+	stage stage.Name
+	every time.Duration
+	next  time.Time
 }
 
 // start is when every simulation begins.
@@ -126,7 +127,7 @@ func New(c Config) (*World, error) {
 	w.deploy()
 	for _, s := range resource.Schedules() {
 		if slices.Contains(s.Layers, c.Layer) {
-			w.ticks = append(w.ticks, &tick{worker: s.Worker, every: s.Every, next: w.now})
+			w.ticks = append(w.ticks, &tick{stage: s.Stage, every: s.Every, next: w.now})
 		}
 	}
 	return w, nil
@@ -202,12 +203,9 @@ func (w *World) Step(ctx context.Context) error {
 		w.Injected[Strike{"schedule late", "outside"}]++
 		due.next = due.next.Add(time.Duration(w.rng.Int64N(int64(3 * due.every))))
 	}
-	body, err := json.Marshal(schedule.Wakeup{Worker: due.worker})
-	if err != nil {
-		return err
-	}
+	body := []byte(schedule.Wakeup{Stage: due.stage}.Encode())
 	for range w.firings() {
-		_, err = w.invoke(ctx, resource.FnTrigger, false, func(ctx context.Context) (any, error) { return w.versions[w.version].triggers.Handle(ctx, body) })
+		_, err := w.invoke(ctx, resource.FnTrigger, false, func(ctx context.Context) (any, error) { return w.versions[w.version].triggers.Handle(ctx, body) })
 		if err != nil {
 			w.Faults = append(w.Faults, err)
 		}

@@ -16,7 +16,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/client/sqs"
 	"github.com/madara-orchestrator/orchestrator/shared/core/event"
 	"github.com/madara-orchestrator/orchestrator/shared/core/event/eventtest"
-	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
+	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	devcloud "github.com/madara-orchestrator/orchestrator/shared/dev/cloud"
 	"github.com/madara-orchestrator/orchestrator/shared/dev/tools"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
@@ -27,7 +27,7 @@ func subscribed(t *testing.T, chain string) eventtest.Harness {
 	t.Helper()
 	ctx := t.Context()
 	cfg := devcloud.Config(tools.Moto(t))
-	s, err := devcloud.Provision(ctx, cfg, devcloud.Options{Chain: chain, Layer: schedule.L2})
+	s, err := devcloud.Provision(ctx, cfg, devcloud.Options{Chain: chain, Layer: stage.L2})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,8 +15,8 @@ import (
 
 // Batches is a batch.Store.
 type Batches struct {
-	snos        shelf[batch.Snos]
-	aggregators shelf[batch.Aggregator]
+	snos        shelf[batch.SnosBatch]
+	aggregators shelf[batch.AggregatorBatch]
 }
 
 var _ batch.Store = (*Batches)(nil)
@@ -24,71 +24,71 @@ var _ batch.Store = (*Batches)(nil)
 // NewBatches returns an empty store.
 func NewBatches(e *Env) *Batches {
 	return &Batches{
-		snos: newShelf(e, "Snos", cloneSnos, func(b *batch.Snos) fields {
+		snos: newShelf(e, "Snos", cloneSnos, func(b *batch.SnosBatch) fields {
 			return fields{b.Index, string(b.Status), b.StartBlock, b.EndBlock, b.Fence, &b.Version}
 		}),
-		aggregators: newShelf(e, "Aggregator", cloneAggregator, func(b *batch.Aggregator) fields {
+		aggregators: newShelf(e, "Aggregator", cloneAggregator, func(b *batch.AggregatorBatch) fields {
 			return fields{b.Index, string(b.Status), b.StartBlock, b.EndBlock, b.Fence, &b.Version}
 		}),
 	}
 }
 
 // CreateSnos implements batch.SnosStore.
-func (s *Batches) CreateSnos(ctx context.Context, b batch.Snos) error { return s.snos.create(ctx, b) }
+func (s *Batches) CreateSnos(ctx context.Context, b batch.SnosBatch) error { return s.snos.create(ctx, b) }
 
 // Snos implements batch.SnosStore.
-func (s *Batches) Snos(ctx context.Context, i uint64) (batch.Snos, error) { return s.snos.one(ctx, i) }
+func (s *Batches) Snos(ctx context.Context, i uint64) (batch.SnosBatch, error) { return s.snos.one(ctx, i) }
 
 // LastSnos implements batch.SnosStore.
-func (s *Batches) LastSnos(ctx context.Context) (batch.Snos, error) { return s.snos.last(ctx) }
+func (s *Batches) LastSnos(ctx context.Context) (batch.SnosBatch, error) { return s.snos.last(ctx) }
 
 // SnosOfBlock implements batch.SnosStore.
-func (s *Batches) SnosOfBlock(ctx context.Context, number uint64) (batch.Snos, error) {
+func (s *Batches) SnosOfBlock(ctx context.Context, number uint64) (batch.SnosBatch, error) {
 	return s.snos.ofBlock(ctx, number)
 }
 
 // ListSnos implements batch.SnosStore.
-func (s *Batches) ListSnos(ctx context.Context, st batch.SnosStatus, from uint64, limit int) ([]batch.Snos, error) {
+func (s *Batches) ListSnos(ctx context.Context, st batch.Status, from uint64, limit int) ([]batch.SnosBatch, error) {
 	return s.snos.list(ctx, string(st), from, limit)
 }
 
 // SnosRange implements batch.SnosStore.
-func (s *Batches) SnosRange(ctx context.Context, first, last uint64) ([]batch.Snos, error) {
+func (s *Batches) SnosRange(ctx context.Context, first, last uint64) ([]batch.SnosBatch, error) {
 	return s.snos.span(ctx, first, last)
 }
 
 // UpdateSnos implements batch.SnosStore.
-func (s *Batches) UpdateSnos(ctx context.Context, b batch.Snos) (batch.Snos, error) {
+func (s *Batches) UpdateSnos(ctx context.Context, b batch.SnosBatch) (batch.SnosBatch, error) {
 	return s.snos.update(ctx, b)
 }
 
 // CreateAggregator implements batch.AggregatorStore.
-func (s *Batches) CreateAggregator(ctx context.Context, b batch.Aggregator) error {
+func (s *Batches) CreateAggregator(ctx context.Context, b batch.AggregatorBatch) error {
 	return s.aggregators.create(ctx, b)
 }
 
 // Aggregator implements batch.AggregatorStore.
-func (s *Batches) Aggregator(ctx context.Context, i uint64) (batch.Aggregator, error) {
+func (s *Batches) Aggregator(ctx context.Context, i uint64) (batch.AggregatorBatch, error) {
 	return s.aggregators.one(ctx, i)
 }
 
 // LastAggregator implements batch.AggregatorStore.
-func (s *Batches) LastAggregator(ctx context.Context) (batch.Aggregator, error) {
+func (s *Batches) LastAggregator(ctx context.Context) (batch.AggregatorBatch, error) {
 	return s.aggregators.last(ctx)
 }
 
 // AggregatorOfBlock implements batch.AggregatorStore.
-func (s *Batches) AggregatorOfBlock(ctx context.Context, number uint64) (batch.Aggregator, error) {
+func (s *Batches) AggregatorOfBlock(ctx context.Context, number uint64) (batch.AggregatorBatch, error) {
 	return s.aggregators.ofBlock(ctx, number)
 }
 
 // ListAggregators implements batch.AggregatorStore.
-func (s *Batches) ListAggregators(ctx context.Context, st batch.AggregatorStatus, from uint64, limit int) ([]batch.Aggregator, error) {
+func (s *Batches) ListAggregators(ctx context.Context, st batch.Status, from uint64, limit int) ([]batch.AggregatorBatch, error) {
 	return s.aggregators.list(ctx, string(st), from, limit)
 }
 
 // UpdateAggregator implements batch.AggregatorStore.
-func (s *Batches) UpdateAggregator(ctx context.Context, b batch.Aggregator) (batch.Aggregator, error) {
+func (s *Batches) UpdateAggregator(ctx context.Context, b batch.AggregatorBatch) (batch.AggregatorBatch, error) {
 	return s.aggregators.update(ctx, b)
 }
 
@@ -277,12 +277,12 @@ func (s *shelf[B]) delist(f fields) {
 	s.blocks.remove(blockKey{f.start, f.index})
 }
 
-func cloneSnos(b batch.Snos) batch.Snos {
+func cloneSnos(b batch.SnosBatch) batch.SnosBatch {
 	b.Ledger = cloneLedger(b.Ledger)
 	return b
 }
 
-func cloneAggregator(b batch.Aggregator) batch.Aggregator {
+func cloneAggregator(b batch.AggregatorBatch) batch.AggregatorBatch {
 	b.Snos = slices.Clone(b.Snos)
 	b.Ledger = cloneLedger(b.Ledger)
 	return b

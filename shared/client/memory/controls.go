@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
+	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 )
 
 // Controls is a schedule.Control.
@@ -15,18 +16,18 @@ type Controls struct {
 	env *Env
 
 	mu     sync.Mutex
-	paused map[string]schedule.Pause
-	before map[string]schedule.Pause // before the last change
+	paused map[stage.Name]schedule.Pause
+	before map[stage.Name]schedule.Pause // before the last change
 }
 
 var _ schedule.Control = (*Controls)(nil)
 
 // NewControls returns a control with no stage paused.
-func NewControls(e *Env) *Controls { return &Controls{env: e, paused: map[string]schedule.Pause{}} }
+func NewControls(e *Env) *Controls { return &Controls{env: e, paused: map[stage.Name]schedule.Pause{}} }
 
 // Pauses implements schedule.Control, by stage.
-func (s *Controls) Pauses(ctx context.Context) ([]schedule.Pause, error) {
-	return call(ctx, s.env, "controls", "Pauses", "", func(f Fault) ([]schedule.Pause, error) {
+func (s *Controls) Pauses(ctx context.Context) (schedule.Pauses, error) {
+	return call(ctx, s.env, "controls", "Pauses", "", func(f Fault) (schedule.Pauses, error) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		all := s.paused
@@ -39,7 +40,7 @@ func (s *Controls) Pauses(ctx context.Context) ([]schedule.Pause, error) {
 
 // Pause implements schedule.Control.
 func (s *Controls) Pause(ctx context.Context, p schedule.Pause) error {
-	return act(ctx, s.env, "controls", "Pause", p.Stage, func(Fault) error {
+	return act(ctx, s.env, "controls", "Pause", string(p.Stage), func(Fault) error {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if _, ok := s.paused[p.Stage]; !ok {
@@ -51,13 +52,13 @@ func (s *Controls) Pause(ctx context.Context, p schedule.Pause) error {
 }
 
 // Resume implements schedule.Control.
-func (s *Controls) Resume(ctx context.Context, stage string) error {
-	return act(ctx, s.env, "controls", "Resume", stage, func(Fault) error {
+func (s *Controls) Resume(ctx context.Context, n stage.Name) error {
+	return act(ctx, s.env, "controls", "Resume", string(n), func(Fault) error {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		if _, ok := s.paused[stage]; ok {
+		if _, ok := s.paused[n]; ok {
 			s.before = maps.Clone(s.paused)
-			delete(s.paused, stage)
+			delete(s.paused, n)
 		}
 		return nil
 	})

@@ -109,7 +109,7 @@ func TestFault_StaleRead(t *testing.T) {
 		t.Errorf("List has %d jobs, want 0", len(got))
 	}
 	controls := memory.NewControls(env)
-	if err := controls.Pause(ctx, schedule.Pause{Stage: "Proving"}); err != nil {
+	if err := controls.Pause(ctx, schedule.Pause{Stage: "ProofCreation"}); err != nil {
 		t.Fatal(err)
 	}
 	if a, b := must(controls.Pauses(ctx))(t), must(controls.Pauses(ctx))(t); len(a) != 0 || len(b) != 1 {

@@ -82,7 +82,7 @@ func TestBatches(t *testing.T) {
 	ctx := t.Context()
 	s := memory.NewBatches(nil)
 	for i := uint64(1); i <= 5; i++ {
-		b := batch.Aggregator{Index: i, Status: batch.Open, Version: 1, Fence: i, Snos: make([]batch.Span, 1)}
+		b := batch.AggregatorBatch{Index: i, Status: batch.Open, Version: 1, Fence: i, Snos: make([]batch.Span, 1)}
 		b.StartBlock, b.EndBlock = i*10, i*10+8
 		b.Ledger.FeeWei = big.NewInt(int64(i))
 		if err := s.CreateAggregator(ctx, b); err != nil {

@@ -3,6 +3,7 @@ package mongodb
 import (
 	"fmt"
 	"math/big"
+	"slices"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -40,6 +41,7 @@ type metaDoc struct {
 	Ledger    ledgerDoc      `bson:"ledger"`
 	Version   int64          `bson:"version"`
 	Fence     int64          `bson:"fence"`
+	Schema    int            `bson:"schema"` // 0 in SNOS batches of release 0.1: 1
 	CreatedAt *bson.DateTime `bson:"created_at,omitempty"`
 	UpdatedAt *bson.DateTime `bson:"updated_at,omitempty"`
 }
@@ -76,7 +78,6 @@ type aggregatorDoc struct {
 	InputSize      int       `bson:"input_size"`
 	AccumulatorKey string    `bson:"accumulator_key,omitempty"`
 	Bucket         string    `bson:"bucket,omitempty"`
-	Schema         int       `bson:"schema"`
 }
 
 // ints converts unsigned numbers and keeps the first one that does not fit.
@@ -121,7 +122,7 @@ func (n *ints) spanBack(d spanDoc) batch.Span {
 
 func (n *ints) meta(index uint64, status, trace string, l batch.Ledger, version, fence uint64, created, updated time.Time) metaDoc {
 	d := metaDoc{
-		Index: n.of(index), Status: status, TraceID: trace, Version: n.of(version), Fence: n.of(fence),
+		Index: n.of(index), Status: status, TraceID: trace, Version: n.of(version), Fence: n.of(fence), Schema: batch.SchemaMax,
 		CreatedAt: moment(created), UpdatedAt: moment(updated),
 		Ledger: ledgerDoc{GasUsed: n.of(l.GasUsed), BlobGasUsed: n.of(l.BlobGasUsed), Blobs: l.Blobs, Tx: l.Tx, ProverTask: l.ProverTask, Requests: l.Requests},
 	}
@@ -157,7 +158,7 @@ func (n *ints) ledgerBack(d ledgerDoc) batch.Ledger {
 	return l
 }
 
-func toSnosDoc(b batch.Snos) (snosDoc, error) {
+func toSnosDoc(b batch.SnosBatch) (snosDoc, error) {
 	n := &ints{}
 	d := snosDoc{
 		Meta: n.meta(b.Index, string(b.Status), b.TraceID, b.Ledger, b.Version, b.Fence, b.CreatedAt, b.UpdatedAt),
@@ -166,22 +167,26 @@ func toSnosDoc(b batch.Snos) (snosDoc, error) {
 	return d, n.err
 }
 
-func (d snosDoc) batch() (batch.Snos, error) {
+func (d snosDoc) batch() (batch.SnosBatch, error) {
+	st, err := d.Meta.status("SNOS", d.Aggregator != 0)
+	if err != nil {
+		return batch.SnosBatch{}, err
+	}
 	n := &ints{}
-	b := batch.Snos{
-		Span: n.spanBack(d.Span), Index: n.back(d.Meta.Index), Aggregator: n.back(d.Aggregator), Status: batch.SnosStatus(d.Meta.Status),
+	b := batch.SnosBatch{
+		Span: n.spanBack(d.Span), Index: n.back(d.Meta.Index), Aggregator: n.back(d.Aggregator), Status: st,
 		TraceID: d.Meta.TraceID, Ledger: n.ledgerBack(d.Meta.Ledger), Version: n.back(d.Meta.Version), Fence: n.back(d.Meta.Fence),
 		CreatedAt: timeOf(d.Meta.CreatedAt), UpdatedAt: timeOf(d.Meta.UpdatedAt),
 	}
 	return b, n.err
 }
 
-func toAggregatorDoc(b batch.Aggregator) (aggregatorDoc, error) {
+func toAggregatorDoc(b batch.AggregatorBatch) (aggregatorDoc, error) {
 	n := &ints{}
 	d := aggregatorDoc{
 		Meta: n.meta(b.Index, string(b.Status), b.TraceID, b.Ledger, b.Version, b.Fence, b.CreatedAt, b.UpdatedAt),
 		Span: n.span(b.Span), FirstSnos: n.of(b.FirstSnos), Snos: []spanDoc{}, DAWords: b.DAWords, InputSize: b.InputSize,
-		AccumulatorKey: b.AccumulatorKey, Bucket: b.Bucket, Schema: b.Schema,
+		AccumulatorKey: b.AccumulatorKey, Bucket: b.Bucket,
 	}
 	for _, s := range b.Snos {
 		d.Snos = append(d.Snos, n.span(s))
@@ -189,16 +194,60 @@ func toAggregatorDoc(b batch.Aggregator) (aggregatorDoc, error) {
 	return d, n.err
 }
 
-func (d aggregatorDoc) batch() (batch.Aggregator, error) {
+func (d aggregatorDoc) batch() (batch.AggregatorBatch, error) {
+	st, err := d.Meta.status("aggregator", false)
+	if err != nil {
+		return batch.AggregatorBatch{}, err
+	}
 	n := &ints{}
-	b := batch.Aggregator{
+	b := batch.AggregatorBatch{
 		Span: n.spanBack(d.Span), Index: n.back(d.Meta.Index), FirstSnos: n.back(d.FirstSnos), DAWords: d.DAWords, InputSize: d.InputSize,
-		AccumulatorKey: d.AccumulatorKey, Bucket: d.Bucket, Status: batch.AggregatorStatus(d.Meta.Status), TraceID: d.Meta.TraceID,
-		Ledger: n.ledgerBack(d.Meta.Ledger), Version: n.back(d.Meta.Version), Fence: n.back(d.Meta.Fence), Schema: d.Schema,
+		AccumulatorKey: d.AccumulatorKey, Bucket: d.Bucket, Status: st, TraceID: d.Meta.TraceID,
+		Ledger: n.ledgerBack(d.Meta.Ledger), Version: n.back(d.Meta.Version), Fence: n.back(d.Meta.Fence),
 		CreatedAt: timeOf(d.Meta.CreatedAt), UpdatedAt: timeOf(d.Meta.UpdatedAt),
 	}
 	for _, s := range d.Snos {
 		b.Snos = append(b.Snos, n.spanBack(s))
 	}
 	return b, n.err
+}
+
+// statusOf1 are the names that statuses had in schema 1 (release 0.1).
+var statusOf1 = map[string]batch.Status{
+	"SnosJobCreated": batch.InSnosRun, "ProofJobCreated": batch.InProofCreation,
+	"RegistrationJobCreated": batch.InProofRegistration, "DataJobCreated": batch.InDataSubmission,
+	"ReadyForStateUpdate": batch.InStateTransition, "PendingAggregatorRun": batch.Proven,
+	"PendingAggregatorVerification": batch.InAggregator,
+}
+
+// status reads the status and checks the schema. child says that it is a SNOS batch of an aggregator batch.
+func (d metaDoc) status(kind string, child bool) (batch.Status, error) {
+	schema := max(d.Schema, 1)
+	if schema < batch.SchemaMin || schema > batch.SchemaMax {
+		return "", fmt.Errorf("%s batch %d has schema %d, this build reads %d to %d: %w",
+			kind, d.Index, schema, batch.SchemaMin, batch.SchemaMax, batch.ErrSchema)
+	}
+	st := batch.Status(d.Status)
+	if schema == 1 {
+		if now, ok := statusOf1[d.Status]; ok {
+			st = now
+		} else if child && st == batch.Completed { // schema 1 called a proven child completed
+			st = batch.Proven
+		}
+	}
+	if !slices.Contains(batch.Statuses, st) {
+		return "", fmt.Errorf("%s batch %d has the unknown status %.40q: the document is corrupt", kind, d.Index, d.Status)
+	}
+	return st, nil
+}
+
+// storedStatuses are the names under which documents of every schema that is read may have a status.
+func storedStatuses(st batch.Status) []string {
+	names := []string{string(st)}
+	for was, now := range statusOf1 {
+		if now == st {
+			names = append(names, was)
+		}
+	}
+	return names
 }

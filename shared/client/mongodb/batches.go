@@ -14,8 +14,8 @@ import (
 
 // Batches is a batch.Store.
 type Batches struct {
-	snos        shelf[snosDoc, batch.Snos]
-	aggregators shelf[aggregatorDoc, batch.Aggregator]
+	snos        shelf[snosDoc, batch.SnosBatch]
+	aggregators shelf[aggregatorDoc, batch.AggregatorBatch]
 }
 
 var _ batch.Store = (*Batches)(nil)
@@ -25,11 +25,11 @@ var batchErrors = sentinels{notFound: batch.ErrNotFound, exists: batch.ErrExists
 // Batches returns the store of batches.
 func (d *DB) Batches() *Batches {
 	return &Batches{
-		snos: shelf[snosDoc, batch.Snos]{
+		snos: shelf[snosDoc, batch.SnosBatch]{
 			c: d.db.Collection(resource.SnosCollection), kind: "SNOS", to: toSnosDoc, from: snosDoc.batch,
 			meta: func(d *snosDoc) *metaDoc { return &d.Meta },
 		},
-		aggregators: shelf[aggregatorDoc, batch.Aggregator]{
+		aggregators: shelf[aggregatorDoc, batch.AggregatorBatch]{
 			c: d.db.Collection(resource.AggregatorsCollection), kind: "aggregator", to: toAggregatorDoc, from: aggregatorDoc.batch,
 			meta: func(d *aggregatorDoc) *metaDoc { return &d.Meta },
 		},
@@ -37,70 +37,74 @@ func (d *DB) Batches() *Batches {
 }
 
 // CreateSnos implements batch.SnosStore.
-func (s *Batches) CreateSnos(ctx context.Context, b batch.Snos) error { return s.snos.create(ctx, b) }
+func (s *Batches) CreateSnos(ctx context.Context, b batch.SnosBatch) error {
+	return s.snos.create(ctx, b)
+}
 
 // Snos implements batch.SnosStore.
-func (s *Batches) Snos(ctx context.Context, i uint64) (batch.Snos, error) { return s.snos.one(ctx, i) }
+func (s *Batches) Snos(ctx context.Context, i uint64) (batch.SnosBatch, error) {
+	return s.snos.one(ctx, i)
+}
 
 // LastSnos implements batch.SnosStore.
-func (s *Batches) LastSnos(ctx context.Context) (batch.Snos, error) { return s.snos.last(ctx) }
+func (s *Batches) LastSnos(ctx context.Context) (batch.SnosBatch, error) { return s.snos.last(ctx) }
 
 // SnosOfBlock implements batch.SnosStore.
-func (s *Batches) SnosOfBlock(ctx context.Context, number uint64) (batch.Snos, error) {
+func (s *Batches) SnosOfBlock(ctx context.Context, number uint64) (batch.SnosBatch, error) {
 	b, err := s.snos.ofBlock(ctx, number)
 	if err == nil && b.EndBlock < number {
-		return batch.Snos{}, notOfBlock("SNOS", number)
+		return batch.SnosBatch{}, notOfBlock("SNOS", number)
 	}
 	return b, err
 }
 
 // ListSnos implements batch.SnosStore.
-func (s *Batches) ListSnos(ctx context.Context, st batch.SnosStatus, from uint64, limit int) ([]batch.Snos, error) {
-	return s.snos.list(ctx, string(st), from, limit)
+func (s *Batches) ListSnos(ctx context.Context, st batch.Status, from uint64, limit int) ([]batch.SnosBatch, error) {
+	return s.snos.list(ctx, st, from, limit)
 }
 
 // SnosRange implements batch.SnosStore.
-func (s *Batches) SnosRange(ctx context.Context, first, last uint64) ([]batch.Snos, error) {
+func (s *Batches) SnosRange(ctx context.Context, first, last uint64) ([]batch.SnosBatch, error) {
 	filter := bson.D{{Key: "_id", Value: bson.D{{Key: "$gte", Value: bound(first)}, {Key: "$lte", Value: bound(last)}}}}
 	return s.snos.find(ctx, filter, batch.MaxPage, "list a range of SNOS batches")
 }
 
 // UpdateSnos implements batch.SnosStore.
-func (s *Batches) UpdateSnos(ctx context.Context, b batch.Snos) (batch.Snos, error) {
+func (s *Batches) UpdateSnos(ctx context.Context, b batch.SnosBatch) (batch.SnosBatch, error) {
 	return s.snos.update(ctx, b)
 }
 
 // CreateAggregator implements batch.AggregatorStore.
-func (s *Batches) CreateAggregator(ctx context.Context, b batch.Aggregator) error {
+func (s *Batches) CreateAggregator(ctx context.Context, b batch.AggregatorBatch) error {
 	return s.aggregators.create(ctx, b)
 }
 
 // Aggregator implements batch.AggregatorStore.
-func (s *Batches) Aggregator(ctx context.Context, i uint64) (batch.Aggregator, error) {
+func (s *Batches) Aggregator(ctx context.Context, i uint64) (batch.AggregatorBatch, error) {
 	return s.aggregators.one(ctx, i)
 }
 
 // LastAggregator implements batch.AggregatorStore.
-func (s *Batches) LastAggregator(ctx context.Context) (batch.Aggregator, error) {
+func (s *Batches) LastAggregator(ctx context.Context) (batch.AggregatorBatch, error) {
 	return s.aggregators.last(ctx)
 }
 
 // AggregatorOfBlock implements batch.AggregatorStore.
-func (s *Batches) AggregatorOfBlock(ctx context.Context, number uint64) (batch.Aggregator, error) {
+func (s *Batches) AggregatorOfBlock(ctx context.Context, number uint64) (batch.AggregatorBatch, error) {
 	b, err := s.aggregators.ofBlock(ctx, number)
 	if err == nil && b.EndBlock < number {
-		return batch.Aggregator{}, notOfBlock("aggregator", number)
+		return batch.AggregatorBatch{}, notOfBlock("aggregator", number)
 	}
 	return b, err
 }
 
 // ListAggregators implements batch.AggregatorStore.
-func (s *Batches) ListAggregators(ctx context.Context, st batch.AggregatorStatus, from uint64, limit int) ([]batch.Aggregator, error) {
-	return s.aggregators.list(ctx, string(st), from, limit)
+func (s *Batches) ListAggregators(ctx context.Context, st batch.Status, from uint64, limit int) ([]batch.AggregatorBatch, error) {
+	return s.aggregators.list(ctx, st, from, limit)
 }
 
 // UpdateAggregator implements batch.AggregatorStore.
-func (s *Batches) UpdateAggregator(ctx context.Context, b batch.Aggregator) (batch.Aggregator, error) {
+func (s *Batches) UpdateAggregator(ctx context.Context, b batch.AggregatorBatch) (batch.AggregatorBatch, error) {
 	return s.aggregators.update(ctx, b)
 }
 
@@ -153,9 +157,13 @@ func (s *shelf[D, B]) first(ctx context.Context, filter, sort bson.D, what strin
 	return s.from(d)
 }
 
-func (s *shelf[D, B]) list(ctx context.Context, status string, from uint64, limit int) ([]B, error) {
+func (s *shelf[D, B]) list(ctx context.Context, st batch.Status, from uint64, limit int) ([]B, error) {
+	var status any = string(st)
+	if names := storedStatuses(st); len(names) > 1 {
+		status = bson.D{{Key: "$in", Value: names}}
+	}
 	filter := bson.D{{Key: "status", Value: status}, {Key: "_id", Value: bson.D{{Key: "$gte", Value: bound(from)}}}}
-	return s.find(ctx, filter, limit, "list "+s.kind+" batches with status "+status)
+	return s.find(ctx, filter, limit, "list "+s.kind+" batches with status "+string(st))
 }
 
 func (s *shelf[D, B]) find(ctx context.Context, filter bson.D, limit int, what string) ([]B, error) {

@@ -160,8 +160,8 @@ func useEverything(t *testing.T, db *mongodb.DB) {
 
 	bs := db.Batches()
 	for i := uint64(1); i < 6; i++ {
-		check(bs.CreateSnos(ctx, batch.Snos{Index: i, Span: batch.Span{StartBlock: i, EndBlock: i}, Status: batch.SnosClosed}))
-		check(bs.CreateAggregator(ctx, batch.Aggregator{Index: i, Span: batch.Span{StartBlock: i, EndBlock: i}, Status: batch.Closed}))
+		check(bs.CreateSnos(ctx, batch.SnosBatch{Index: i, Span: batch.Span{StartBlock: i, EndBlock: i}, Status: batch.Closed}))
+		check(bs.CreateAggregator(ctx, batch.AggregatorBatch{Index: i, Span: batch.Span{StartBlock: i, EndBlock: i}, Status: batch.Closed}))
 	}
 	b, err := bs.LastSnos(ctx)
 	check(err)
@@ -175,7 +175,7 @@ func useEverything(t *testing.T, db *mongodb.DB) {
 	check(err)
 	_, err = bs.AggregatorOfBlock(ctx, 3)
 	check(err)
-	_, err = bs.ListSnos(ctx, batch.SnosClosed, 2, 3)
+	_, err = bs.ListSnos(ctx, batch.Closed, 2, 3)
 	check(err)
 	_, err = bs.ListAggregators(ctx, batch.Closed, 2, 3)
 	check(err)

@@ -9,6 +9,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
+	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
 )
 
@@ -28,14 +29,18 @@ type pauseDoc struct {
 }
 
 func (d pauseDoc) pause() (schedule.Pause, error) {
-	return schedule.Pause{Stage: d.Stage, Since: d.Since.Time().UTC(), By: d.By, Reason: d.Reason}, nil
+	n, err := stage.Parse(d.Stage)
+	if err != nil { // a later release knows more stages; this one can't run them, so it can't fail to pause them
+		n = stage.Name(d.Stage)
+	}
+	return schedule.Pause{Stage: n, Since: d.Since.Time().UTC(), By: d.By, Reason: d.Reason}, nil
 }
 
 // maxPauses bounds the listing; there are far fewer stages.
 const maxPauses = 100
 
 // Pauses implements schedule.Control.
-func (s *Controls) Pauses(ctx context.Context) ([]schedule.Pause, error) {
+func (s *Controls) Pauses(ctx context.Context) (schedule.Pauses, error) {
 	cur, err := s.c.Find(ctx, bson.D{}, options.Find().SetSort(bson.D{{Key: "_id", Value: 1}}).SetLimit(maxPauses))
 	if err != nil {
 		return nil, fmt.Errorf("list pauses: %w", err)
@@ -49,7 +54,7 @@ func (s *Controls) Pauses(ctx context.Context) ([]schedule.Pause, error) {
 
 // Pause implements schedule.Control.
 func (s *Controls) Pause(ctx context.Context, p schedule.Pause) error {
-	d := pauseDoc{Stage: p.Stage, Since: bson.NewDateTimeFromTime(p.Since), By: p.By, Reason: p.Reason}
+	d := pauseDoc{Stage: string(p.Stage), Since: bson.NewDateTimeFromTime(p.Since), By: p.By, Reason: p.Reason}
 	if _, err := s.c.InsertOne(ctx, d); err != nil && !mongo.IsDuplicateKeyError(err) {
 		return fmt.Errorf("pause %s: %w", p.Stage, err)
 	}
@@ -57,9 +62,13 @@ func (s *Controls) Pause(ctx context.Context, p schedule.Pause) error {
 }
 
 // Resume implements schedule.Control.
-func (s *Controls) Resume(ctx context.Context, stage string) error {
-	if _, err := s.c.DeleteOne(ctx, bson.D{{Key: "_id", Value: stage}}); err != nil {
-		return fmt.Errorf("resume %s: %w", stage, err)
+func (s *Controls) Resume(ctx context.Context, n stage.Name) error {
+	ids := bson.A{string(n)}
+	for _, was := range stage.Was(n) {
+		ids = append(ids, was)
+	}
+	if _, err := s.c.DeleteMany(ctx, bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: ids}}}}); err != nil {
+		return fmt.Errorf("resume %s: %w", n, err)
 	}
 	return nil
 }

@@ -17,7 +17,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/client/s3"
 	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
 	"github.com/madara-orchestrator/orchestrator/shared/core/artifact/artifacttest"
-	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
+	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	devcloud "github.com/madara-orchestrator/orchestrator/shared/dev/cloud"
 	"github.com/madara-orchestrator/orchestrator/shared/dev/tools"
 )
@@ -28,7 +28,7 @@ func TestConformance(t *testing.T) {
 	t.Parallel()
 	cfg := devcloud.Config(tools.Moto(t))
 	artifacttest.TestStore(t, func(t *testing.T) (artifact.Store, artifacttest.Tags) {
-		s, err := devcloud.Provision(t.Context(), cfg, devcloud.Options{Chain: fmt.Sprintf("s3x%d", stacks.Add(1)), Layer: schedule.L2})
+		s, err := devcloud.Provision(t.Context(), cfg, devcloud.Options{Chain: fmt.Sprintf("s3x%d", stacks.Add(1)), Layer: stage.L2})
 		if err != nil {
 			t.Fatal(err)
 		}

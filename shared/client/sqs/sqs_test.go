@@ -7,7 +7,7 @@ import (
 
 	"github.com/madara-orchestrator/orchestrator/shared/client/sqs"
 	"github.com/madara-orchestrator/orchestrator/shared/core/queue/queuetest"
-	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
+	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	devcloud "github.com/madara-orchestrator/orchestrator/shared/dev/cloud"
 	"github.com/madara-orchestrator/orchestrator/shared/dev/tools"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
@@ -20,7 +20,7 @@ func TestConformance(t *testing.T) {
 	cfg := devcloud.Config(tools.Moto(t))
 	queuetest.TestQueue(t, func(t *testing.T) queuetest.Queue {
 		chain := fmt.Sprintf("sqs%d", stacks.Add(1))
-		if _, err := devcloud.Provision(t.Context(), cfg, devcloud.Options{Chain: chain, Layer: schedule.L2}); err != nil {
+		if _, err := devcloud.Provision(t.Context(), cfg, devcloud.Options{Chain: chain, Layer: stage.L2}); err != nil {
 			t.Fatal(err)
 		}
 		q := resource.Queues()[0]

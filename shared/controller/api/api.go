@@ -216,7 +216,7 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 		status = http.StatusBadRequest
 	case errors.Is(err, admin.ErrUnknown), errors.Is(err, job.ErrNotFound), errors.Is(err, batch.ErrNotFound):
 		status = http.StatusNotFound
-	case errors.Is(err, executor.ErrRefused), errors.Is(err, job.ErrConflict), errors.Is(err, job.ErrSchema):
+	case errors.Is(err, executor.ErrRefused), errors.Is(err, job.ErrConflict), errors.Is(err, job.ErrSchema), errors.Is(err, batch.ErrSchema):
 		status = http.StatusConflict
 	}
 	detail := admin.Redact(err.Error())

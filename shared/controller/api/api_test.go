@@ -18,8 +18,8 @@ import (
 	apicontroller "github.com/madara-orchestrator/orchestrator/shared/controller/api"
 	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
-	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
 	"github.com/madara-orchestrator/orchestrator/shared/core/settlement"
+	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
 	"github.com/madara-orchestrator/orchestrator/shared/service/admin"
 	"github.com/madara-orchestrator/orchestrator/shared/service/executor"
@@ -51,12 +51,12 @@ func newAPI(t *testing.T, adminRoutes bool, checks ...admin.Check) (*apicontroll
 	}
 	jobs, batches := memory.NewJobs(nil), memory.NewBatches(nil)
 	core := setup.Core{
-		Chain: "dev", Layer: schedule.L2, Jobs: jobs, Batches: batches, Locks: memory.NewLocks(nil), Control: memory.NewControls(nil), Queue: queues,
+		Chain: "dev", Layer: stage.L2, Jobs: jobs, Batches: batches, Locks: memory.NewLocks(nil), Control: memory.NewControls(nil), Queue: queues,
 		Artifacts: memory.NewArtifacts(nil), Alerts: memory.NewAlerts(nil), Events: memory.NewEvents(nil), Now: time.Now, Log: slog.New(slog.DiscardHandler),
 	}
 	created := job.New(strings.Repeat("0", 31)+"1", 1, &job.SnosRunMeta{}, "", time.Now())
 	failed := job.New(strings.Repeat("0", 31)+"2", 2, &job.SnosRunMeta{}, "", time.Now()).Hopeless(time.Now(), errSecret)
-	err = errors.Join(jobs.Create(t.Context(), created), jobs.Create(t.Context(), failed), batches.CreateAggregator(t.Context(), batch.Aggregator{
+	err = errors.Join(jobs.Create(t.Context(), created), jobs.Create(t.Context(), failed), batches.CreateAggregator(t.Context(), batch.AggregatorBatch{
 		Index: 1, Span: batch.Span{StartBlock: 0, EndBlock: 9}, Status: batch.Closed, Snos: []batch.Span{{EndBlock: 9}},
 	}))
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	apicontroller "github.com/madara-orchestrator/orchestrator/shared/controller/api"
-	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
+	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	"github.com/madara-orchestrator/orchestrator/shared/service/admin"
 )
 
@@ -27,7 +27,7 @@ func TestHostile(t *testing.T) {
 	type request = events.APIGatewayV2HTTPRequest
 	with := func(e request, change func(*request)) request { change(&e); return e }
 	header := func(k, v string) func(*request) { return func(e *request) { e.Headers[k] = v } }
-	w := newWorld(t, schedule.L2, slog.New(slog.DiscardHandler))
+	w := newWorld(t, stage.L2, slog.New(slog.DiscardHandler))
 	for name, tt := range map[string]struct {
 		e      request
 		status int
@@ -186,7 +186,7 @@ func TestOrderNamesTheCaller(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var log bytes.Buffer
-			w := newWorld(t, schedule.L2, slog.New(slog.NewTextHandler(&log, nil)))
+			w := newWorld(t, stage.L2, slog.New(slog.NewTextHandler(&log, nil)))
 			e := get("POST", "/jobs/"+id(failedJob)+"/retry", "", `{"by":"mallory","reason":"mended"}`)
 			e.RequestContext.Authorizer = tt.by
 			if out := call(t, w.Handler, e); out.StatusCode != 200 {
@@ -210,7 +210,7 @@ func TestOrdersOverHTTP(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, schedule.L2, slog.New(slog.DiscardHandler))
+			w := newWorld(t, stage.L2, slog.New(slog.DiscardHandler))
 			r := httptest.NewRequest(http.MethodPost, "/jobs/"+id(failedJob)+"/retry", strings.NewReader(`{"by":"ada"}`))
 			r.Header.Set("Content-Type", "application/json; charset=utf-8")
 			r.Header.Set(tt.header, tt.value)

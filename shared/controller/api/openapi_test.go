@@ -19,7 +19,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/client/memory"
 	apicontroller "github.com/madara-orchestrator/orchestrator/shared/controller/api"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
-	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
+	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	"github.com/madara-orchestrator/orchestrator/shared/service/admin"
 )
 
@@ -139,7 +139,7 @@ func (s spec) check(t *testing.T, operation string, out events.APIGatewayV2HTTPR
 func TestOpenAPIRoutes(t *testing.T) {
 	t.Parallel()
 	var routes []string
-	for _, r := range newWorld(t, schedule.L2, slog.New(slog.DiscardHandler)).Routes() {
+	for _, r := range newWorld(t, stage.L2, slog.New(slog.DiscardHandler)).Routes() {
 		routes = append(routes, strings.TrimSuffix(r, "{$}"))
 	}
 	slices.Sort(routes)
@@ -166,14 +166,9 @@ func TestOpenAPILists(t *testing.T) {
 	for _, x := range job.Statuses {
 		statuses = append(statuses, string(x))
 	}
-	stages := make([]string, 0, len(schedule.Workers)+len(types))
-	for _, w := range schedule.Workers {
-		stages = append(stages, string(w))
-	}
-	for _, x := range types {
-		if !slices.Contains(stages, x) {
-			stages = append(stages, x)
-		}
+	stages := make([]string, 0, len(stage.Names()))
+	for _, n := range stage.Names() {
+		stages = append(stages, string(n))
 	}
 	if d := cmp.Diff(stages, list("components", "schemas", "StageName", "enum")); d != "" {
 		t.Errorf("stages:\n%s", d)
@@ -319,7 +314,7 @@ func TestOpenAPIAnswers(t *testing.T) {
 	}
 	given := map[string]bool{}
 	for _, tt := range tests {
-		for _, layer := range []schedule.Layer{schedule.L2, schedule.L3} {
+		for _, layer := range []stage.Layer{stage.L2, stage.L3} {
 			w := newWorld(t, layer, slog.New(slog.DiscardHandler), tt.checks...)
 			if tt.fault.Component != "" {
 				w.faults.Add(tt.fault)

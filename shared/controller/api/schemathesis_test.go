@@ -13,7 +13,7 @@ import (
 	"testing"
 
 	apicontroller "github.com/madara-orchestrator/orchestrator/shared/controller/api"
-	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
+	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	"github.com/madara-orchestrator/orchestrator/shared/dev/tools"
 )
 
@@ -42,7 +42,7 @@ func TestSchemathesis(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var log bytes.Buffer // slog's handler locks it
-			w := newWorld(t, schedule.L2, slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelError})))
+			w := newWorld(t, stage.L2, slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelError})))
 			srv := httptest.NewServer(tt.serve(w.Handler))
 			defer srv.Close()
 			// One worker: Python 3.11 can't parse in two threads at once.

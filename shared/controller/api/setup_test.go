@@ -19,7 +19,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
-	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
+	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
 	"github.com/madara-orchestrator/orchestrator/shared/service/admin"
@@ -49,7 +49,7 @@ const (
 	busyJob
 )
 
-func newWorld(t testing.TB, layer schedule.Layer, log *slog.Logger, checks ...admin.Check) *world {
+func newWorld(t testing.TB, layer stage.Layer, log *slog.Logger, checks ...admin.Check) *world {
 	t.Helper()
 	var ds []memory.Declaration
 	for _, q := range resource.Queues() {
@@ -118,8 +118,8 @@ func (w *world) seed(t testing.TB) {
 			t.Fatal(err)
 		}
 	}
-	statuses := []batch.AggregatorStatus{batch.Archived, batch.Completed, batch.ReadyForStateUpdate, batch.PendingAggregatorRun, batch.Open}
-	snos := []batch.SnosStatus{batch.SnosArchived, batch.SnosCompleted, batch.SnosReadyToSettle, batch.SnosProving, batch.SnosOpen}
+	statuses := []batch.Status{batch.Archived, batch.Completed, batch.InStateTransition, batch.Proven, batch.Open}
+	snos := []batch.Status{batch.Archived, batch.Completed, batch.InStateTransition, batch.InProofCreation, batch.Open}
 	for i := range uint64(60) {
 		span := batch.Span{StartBlock: i * 2, EndBlock: i*2 + 1, OpenedAt: now}
 		at := min(int(i), len(statuses)-1)
@@ -131,8 +131,8 @@ func (w *world) seed(t testing.TB) {
 		}
 		trace := batch.NewTraceID()
 		err := errors.Join(
-			w.batches.CreateAggregator(t.Context(), batch.Aggregator{Index: i + 1, Span: span, FirstSnos: i + 1, Snos: []batch.Span{span}, DAWords: 9, Status: statuses[at], TraceID: trace, Ledger: l}),
-			w.batches.CreateSnos(t.Context(), batch.Snos{Index: i + 1, Span: span, Status: snos[at], TraceID: trace, Ledger: l}))
+			w.batches.CreateAggregator(t.Context(), batch.AggregatorBatch{Index: i + 1, Span: span, FirstSnos: i + 1, Snos: []batch.Span{span}, DAWords: 9, Status: statuses[at], TraceID: trace, Ledger: l}),
+			w.batches.CreateSnos(t.Context(), batch.SnosBatch{Index: i + 1, Span: span, Status: snos[at], TraceID: trace, Ledger: l}))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -12,14 +12,14 @@ import (
 
 	eventcontroller "github.com/madara-orchestrator/orchestrator/shared/controller/event"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
-	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
+	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 )
 
 // calls counts what reached the services.
 type calls struct{ ran, invoked int }
 
-func (c *calls) Run(_ context.Context, w schedule.Worker) error {
-	if _, err := schedule.ParseWorker(string(w)); err != nil {
+func (c *calls) Run(_ context.Context, w stage.Name) error {
+	if _, err := stage.Parse(string(w)); err != nil {
 		return err
 	}
 	c.ran++
@@ -54,16 +54,18 @@ func TestTriggers(t *testing.T) {
 		failed       string // message ids
 		err          string
 	}{
-		"schedule":         {`{"worker":"SnosBatching"}`, 1, 0, "", ""},
-		"unknown worker":   {`{"worker":"Nonsense"}`, 0, 0, "", "Nonsense"},
-		"neither":          {`{}`, 0, 0, "", "no \"worker\""},
-		"both":             {`{"worker":"SnosBatching","Records":[]}`, 0, 0, "", "both"},
+		"schedule":         {`{"stage":"SnosBatching"}`, 1, 0, "", ""},
+		"of release 0.1":   {`{"worker":"Proving"}`, 1, 0, "", ""},
+		"two names":        {`{"stage":"SnosRun","worker":"Snos"}`, 0, 0, "", "want one"},
+		"unknown stage":    {`{"stage":"Nonsense"}`, 0, 0, "", "Nonsense"},
+		"neither":          {`{}`, 0, 0, "", "no \"stage\""},
+		"both":             {`{"stage":"SnosBatching","Records":[]}`, 0, 0, "", "both"},
 		"no JSON":          {`nonsense`, 0, 0, "", "invalid"},
 		"no object":        {`[1]`, 0, 0, "", "cannot"},
-		"wake-up":          {string(sqsEvent(`{"worker":"SnosBatching"}`)), 1, 0, "", ""},
+		"wake-up":          {string(sqsEvent(`{"stage":"SnosBatching"}`)), 1, 0, "", ""},
 		"priority":         {string(sqsEvent(good)), 0, 1, "", ""},
-		"one bad of three": {string(sqsEvent(good, "junk", `{"worker":"SnosBatching"}`)), 1, 1, "b", ""},
-		"all bad":          {string(sqsEvent("", `{"worker":"x"}`)), 0, 0, "ab", ""},
+		"one bad of three": {string(sqsEvent(good, "junk", `{"stage":"SnosBatching"}`)), 1, 1, "b", ""},
+		"all bad":          {string(sqsEvent("", `{"stage":"x"}`)), 0, 0, "ab", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -88,7 +90,7 @@ func TestTriggers(t *testing.T) {
 
 // FuzzTriggers feeds whole events: no panic, and nothing that is no wake-up reaches a service.
 func FuzzTriggers(f *testing.F) {
-	f.Add([]byte(`{"worker":"SnosBatching"}`))
+	f.Add([]byte(`{"stage":"SnosBatching"}`))
 	f.Add([]byte(sqsEvent(good, "junk")))
 	f.Add([]byte(`{"Records":[{"body":1}]}`))
 	f.Fuzz(func(t *testing.T, event []byte) {

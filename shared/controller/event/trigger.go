@@ -11,11 +11,12 @@ import (
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
+	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 )
 
 // Runner runs a trigger worker once.
 type Runner interface {
-	Run(ctx context.Context, w schedule.Worker) error
+	Run(ctx context.Context, w stage.Name) error
 }
 
 // Invoker runs a job type's function at once, past its queue.
@@ -30,27 +31,25 @@ type Triggers struct {
 	Log     *slog.Logger
 }
 
-// Handle takes a schedule event {"worker":"..."} or an SQS event whose messages are such objects or, on the priority
+// Handle takes a schedule event {"stage":"..."} or an SQS event whose messages are such objects or, on the priority
 // queues, job wake-ups. The answer to an SQS event names the failed records; a schedule's failure is the function's.
 func (c *Triggers) Handle(ctx context.Context, raw json.RawMessage) (any, error) {
 	var shape struct {
 		Records []json.RawMessage `json:"Records"`
-		Worker  *string           `json:"worker"`
 	}
 	if err := decodeOnly(raw, &shape); err != nil {
 		return nil, err
 	}
+	wakeup, ok, err := schedule.Decode(raw)
 	switch {
-	case shape.Records != nil && shape.Worker != nil:
-		return nil, errors.New(`event has both "Records" and "worker": it is neither a schedule's nor a queue's`)
-	case shape.Worker != nil:
-		w, err := schedule.ParseWorker(*shape.Worker)
-		if err != nil {
-			return nil, err
-		}
-		return nil, c.Runner.Run(ctx, w)
+	case err != nil:
+		return nil, err
+	case ok && shape.Records != nil:
+		return nil, errors.New(`event has both "Records" and "stage": want a schedule's {"stage":"..."} or an SQS event`)
+	case ok:
+		return nil, c.Runner.Run(ctx, wakeup.Stage)
 	case shape.Records == nil:
-		return nil, errors.New(`event has no "worker" and no "Records": want a schedule's {"worker":"..."} or an SQS event`)
+		return nil, errors.New(`event has no "stage" and no "Records": want a schedule's {"stage":"..."} or an SQS event`)
 	}
 	var e events.SQSEvent
 	if err := decodeOnly(raw, &e); err != nil {
@@ -60,13 +59,12 @@ func (c *Triggers) Handle(ctx context.Context, raw json.RawMessage) (any, error)
 }
 
 func (c *Triggers) record(ctx context.Context, r events.SQSMessage) error {
-	var wakeup schedule.Wakeup
-	if err := json.Unmarshal([]byte(r.Body), &wakeup); err == nil && wakeup.Worker != "" {
-		w, err := schedule.ParseWorker(string(wakeup.Worker))
-		if err != nil {
-			return err
-		}
-		return c.Runner.Run(ctx, w)
+	wakeup, ok, err := schedule.Decode([]byte(r.Body))
+	switch {
+	case err != nil:
+		return err
+	case ok:
+		return c.Runner.Run(ctx, wakeup.Stage)
 	}
 	m, err := job.DecodeMessage(r.Body)
 	if err != nil {

@@ -9,38 +9,31 @@ import (
 	"time"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/block"
+	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 )
 
-// SnosStatus is how far a SNOS batch is.
-type SnosStatus string
+// Status says how far a batch is. From Closed on, In... names the newest stage that has a job of the batch.
+type Status string
 
-// The statuses of a SNOS batch. From Closed on each says which job was created last.
+// The statuses. A SNOS batch of an L2 goes from Open to Proven: the aggregator batch that it belongs to does the rest. A SNOS
+// batch of an L3 goes through all stages of its layer itself.
 const (
-	SnosOpen          SnosStatus = "Open"
-	SnosClosed        SnosStatus = "Closed"
-	SnosRunning       SnosStatus = "SnosJobCreated"
-	SnosProving       SnosStatus = "ProofJobCreated"
-	SnosRegistering   SnosStatus = "RegistrationJobCreated" // L3
-	SnosPublishing    SnosStatus = "DataJobCreated"         // L3
-	SnosReadyToSettle SnosStatus = "ReadyForStateUpdate"    // L3
-	SnosCompleted     SnosStatus = "Completed"              // L2: proven; L3: settled
-	SnosArchived      SnosStatus = "Archived"               // settled for good, its artifacts expire
+	Open                Status = "Open"
+	Closed              Status = "Closed"
+	InSnosRun           Status = Status(stage.SnosRun)
+	InProofCreation     Status = Status(stage.ProofCreation)
+	InProofRegistration Status = Status(stage.ProofRegistration) // L3
+	InDataSubmission    Status = Status(stage.DataSubmission)    // L3
+	Proven              Status = "Proven"                        // L2: the SNOS batch, or all SNOS batches of the aggregator batch
+	InAggregator        Status = Status(stage.Aggregator)        // L2
+	InStateTransition   Status = Status(stage.StateTransition)   // all before it is done: the state update is next
+	Completed           Status = "Completed"                     // settled
+	Archived            Status = "Archived"                      // settled for good: its artifacts expire
 )
 
-// AggregatorStatus is how far an aggregator batch is.
-type AggregatorStatus string
-
-// The statuses of an aggregator batch.
-const (
-	Open                          AggregatorStatus = "Open"
-	Closed                        AggregatorStatus = "Closed"
-	PendingAggregatorRun          AggregatorStatus = "PendingAggregatorRun"          // all children are proven
-	PendingAggregatorVerification AggregatorStatus = "PendingAggregatorVerification" // its job exists
-	ReadyForStateUpdate           AggregatorStatus = "ReadyForStateUpdate"
-	Completed                     AggregatorStatus = "Completed"
-	VerificationFailed            AggregatorStatus = "VerificationFailed"
-	Archived                      AggregatorStatus = "Archived" // settled for good, its artifacts expire
-)
+// Statuses are all statuses.
+var Statuses = []Status{Open, Closed, InSnosRun, InProofCreation, InProofRegistration, InDataSubmission, Proven,
+	InAggregator, InStateTransition, Completed, Archived}
 
 // Reason is why a batch was closed.
 type Reason string
@@ -71,12 +64,12 @@ type Span struct {
 // Blocks is the number of blocks.
 func (s Span) Blocks() uint64 { return s.EndBlock - s.StartBlock + 1 }
 
-// Snos is a SNOS batch. Its index is global, from 1.
-type Snos struct {
+// SnosBatch is a SNOS batch. Its index is global, from 1.
+type SnosBatch struct {
 	Span
 	Index      uint64
 	Aggregator uint64 // index of its aggregator batch; 0 on an L3
-	Status     SnosStatus
+	Status     Status
 	TraceID    string
 	Ledger     Ledger // L3; on an L2 the aggregator batch's counts
 
@@ -86,11 +79,11 @@ type Snos struct {
 	UpdatedAt time.Time
 }
 
-// Aggregator is an aggregator batch: what one state update of an L2 settles. Its index is from 1.
+// AggregatorBatch is an aggregator batch: what one state update of an L2 settles. Its index is from 1.
 //
 // Its document alone says which SNOS batches it consists of, so batching writes one document and nothing can be torn;
 // the SNOS batches' own documents follow from it.
-type Aggregator struct {
+type AggregatorBatch struct {
 	Span
 	Index     uint64
 	FirstSnos uint64 // index of Snos[0]
@@ -100,19 +93,18 @@ type Aggregator struct {
 	// AccumulatorKey names the state-diff accumulator of the open batch.
 	AccumulatorKey string
 	Bucket         string // the prover's; "" for provers without, and before it is opened
-	Status         AggregatorStatus
+	Status         Status
 	TraceID        string
 	Ledger         Ledger
 
 	Version   uint64
 	Fence     uint64
-	Schema    int
 	CreatedAt time.Time
 	UpdatedAt time.Time
 }
 
 // LastSnos is the index of the last SNOS batch.
-func (a Aggregator) LastSnos() uint64 { return a.FirstSnos + uint64(len(a.Snos)) - 1 }
+func (a AggregatorBatch) LastSnos() uint64 { return a.FirstSnos + uint64(len(a.Snos)) - 1 }
 
 // Ledger is what a batch cost and when it passed each stage.
 type Ledger struct {

@@ -101,7 +101,7 @@ func (l Limits) CloseSnos(s Span, c Candidate) (Reason, bool) {
 }
 
 // CloseAggregator says whether an aggregator batch must close before the candidate joins it.
-func (l Limits) CloseAggregator(a Aggregator, c Candidate) (Reason, bool) {
+func (l Limits) CloseAggregator(a AggregatorBatch, c Candidate) (Reason, bool) {
 	if a.StarknetVersion != c.Header.StarknetVersion {
 		return VersionChange, true
 	}
@@ -141,7 +141,7 @@ func (l Limits) FullSnos(s Span, now time.Time) (Reason, bool) {
 
 // FullAggregator says whether an aggregator batch is full as it stands, or too old at now. An idle chain's batch closes
 // by age without a further block.
-func (l Limits) FullAggregator(a Aggregator, now time.Time) (Reason, bool) {
+func (l Limits) FullAggregator(a AggregatorBatch, now time.Time) (Reason, bool) {
 	switch {
 	case l.Blocks != 0 && a.Blocks() >= l.Blocks:
 		return BlockCount, true
@@ -175,7 +175,7 @@ func (s Span) Close(r Reason, now time.Time) Span {
 }
 
 // Add puts the candidate into the batch, which the rules allow, and into its open SNOS batch or a new one.
-func (a Aggregator) Add(l Limits, c Candidate, now time.Time) Aggregator {
+func (a AggregatorBatch) Add(l Limits, c Candidate, now time.Time) AggregatorBatch {
 	a.Snos = append([]Span(nil), a.Snos...)
 	if n := len(a.Snos); n == 0 {
 		a.Span = OpenSpan(c, now)
@@ -199,7 +199,7 @@ func (a Aggregator) Add(l Limits, c Candidate, now time.Time) Aggregator {
 }
 
 // CloseFullSnos closes the open SNOS batch if it is full or too old, as long as the batch may have a further one.
-func (a Aggregator) CloseFullSnos(l Limits, now time.Time) Aggregator {
+func (a AggregatorBatch) CloseFullSnos(l Limits, now time.Time) AggregatorBatch {
 	n := len(a.Snos)
 	if n == 0 || a.Snos[n-1].Reason != "" {
 		return a
@@ -212,7 +212,7 @@ func (a Aggregator) CloseFullSnos(l Limits, now time.Time) Aggregator {
 }
 
 // CloseAll closes the batch and its open SNOS batch.
-func (a Aggregator) CloseAll(r Reason, now time.Time) Aggregator {
+func (a AggregatorBatch) CloseAll(r Reason, now time.Time) AggregatorBatch {
 	a.Span = a.Span.Close(r, now)
 	a.Status = Closed
 	a.Snos = append([]Span(nil), a.Snos...)

@@ -14,6 +14,15 @@ var (
 	ErrConflict = errors.New("batch was changed by another writer")
 	// ErrFenced says that a holder of a newer lease has written: this one's lease is over.
 	ErrFenced = errors.New("batch was written under a newer lease")
+	// ErrSchema says that a document's schema is outside SchemaMin..SchemaMax: another release wrote it, it is left alone.
+	ErrSchema = errors.New("batch document has another schema")
+)
+
+// SchemaMin and SchemaMax are the range of document schemas that this build reads. Documents are written with SchemaMax.
+// Schema 1 is release 0.1's, whose statuses had other names; it is still read.
+const (
+	SchemaMin = 1
+	SchemaMax = 2
 )
 
 // MaxPage is the most that one listing returns.
@@ -22,36 +31,36 @@ const MaxPage = 1000
 // SnosStore keeps SNOS batches. Every call is bounded and served by an index. Safe for concurrent use.
 type SnosStore interface {
 	// CreateSnos stores a new batch. ErrExists where the index is taken.
-	CreateSnos(ctx context.Context, b Snos) error
+	CreateSnos(ctx context.Context, b SnosBatch) error
 	// Snos returns a batch by index, or ErrNotFound.
-	Snos(ctx context.Context, index uint64) (Snos, error)
+	Snos(ctx context.Context, index uint64) (SnosBatch, error)
 	// LastSnos returns the batch with the highest index, or ErrNotFound.
-	LastSnos(ctx context.Context) (Snos, error)
+	LastSnos(ctx context.Context) (SnosBatch, error)
 	// SnosOfBlock returns the batch that holds a block, or ErrNotFound.
-	SnosOfBlock(ctx context.Context, number uint64) (Snos, error)
+	SnosOfBlock(ctx context.Context, number uint64) (SnosBatch, error)
 	// ListSnos returns up to limit batches with the status, by ascending index from from on.
-	ListSnos(ctx context.Context, s SnosStatus, from uint64, limit int) ([]Snos, error)
+	ListSnos(ctx context.Context, s Status, from uint64, limit int) ([]SnosBatch, error)
 	// SnosRange returns the batches with indices first..last that exist, ascending; at most MaxPage.
-	SnosRange(ctx context.Context, first, last uint64) ([]Snos, error)
+	SnosRange(ctx context.Context, first, last uint64) ([]SnosBatch, error)
 	// UpdateSnos replaces a batch if its stored version is b.Version and its stored fence is not above b.Fence; it returns
 	// the batch with Version+1. Otherwise ErrConflict, ErrFenced or ErrNotFound.
-	UpdateSnos(ctx context.Context, b Snos) (Snos, error)
+	UpdateSnos(ctx context.Context, b SnosBatch) (SnosBatch, error)
 }
 
 // AggregatorStore keeps aggregator batches, under the same rules as SnosStore.
 type AggregatorStore interface {
 	// CreateAggregator stores a new batch. ErrExists where the index is taken.
-	CreateAggregator(ctx context.Context, b Aggregator) error
+	CreateAggregator(ctx context.Context, b AggregatorBatch) error
 	// Aggregator returns a batch by index, or ErrNotFound.
-	Aggregator(ctx context.Context, index uint64) (Aggregator, error)
+	Aggregator(ctx context.Context, index uint64) (AggregatorBatch, error)
 	// LastAggregator returns the batch with the highest index, or ErrNotFound.
-	LastAggregator(ctx context.Context) (Aggregator, error)
+	LastAggregator(ctx context.Context) (AggregatorBatch, error)
 	// AggregatorOfBlock returns the batch that holds a block, or ErrNotFound.
-	AggregatorOfBlock(ctx context.Context, number uint64) (Aggregator, error)
+	AggregatorOfBlock(ctx context.Context, number uint64) (AggregatorBatch, error)
 	// ListAggregators returns up to limit batches with the status, by ascending index from from on.
-	ListAggregators(ctx context.Context, s AggregatorStatus, from uint64, limit int) ([]Aggregator, error)
+	ListAggregators(ctx context.Context, s Status, from uint64, limit int) ([]AggregatorBatch, error)
 	// UpdateAggregator is UpdateSnos for aggregator batches.
-	UpdateAggregator(ctx context.Context, b Aggregator) (Aggregator, error)
+	UpdateAggregator(ctx context.Context, b AggregatorBatch) (AggregatorBatch, error)
 }
 
 // Store is both.

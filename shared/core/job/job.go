@@ -11,23 +11,25 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 )
 
-// Type is a stage of the pipeline.
-type Type string
+// Type is the stage that a job belongs to.
+type Type = stage.Name
 
 // The job types.
 const (
-	SnosRun           Type = "SnosRun"
-	ProofCreation     Type = "ProofCreation"
-	ProofRegistration Type = "ProofRegistration" // L3
-	DataSubmission    Type = "DataSubmission"    // L3
-	Aggregator        Type = "Aggregator"        // L2
-	StateTransition   Type = "StateTransition"
+	SnosRun           = stage.SnosRun
+	ProofCreation     = stage.ProofCreation
+	ProofRegistration = stage.ProofRegistration // L3
+	DataSubmission    = stage.DataSubmission    // L3
+	Aggregator        = stage.Aggregator        // L2
+	StateTransition   = stage.StateTransition
 )
 
 // Types are all job types in the order of the pipeline.
-var Types = []Type{SnosRun, ProofCreation, ProofRegistration, DataSubmission, Aggregator, StateTransition}
+var Types = stage.WithJobs()
 
 // ParseType returns the type with the name; the error lists the known ones.
 func ParseType(s string) (Type, error) {

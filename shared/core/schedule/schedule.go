@@ -1,83 +1,76 @@
-// Package schedule names the trigger workers and holds which stages are paused.
+// Package schedule holds the message that runs a stage's trigger worker, and which stages are paused.
 package schedule
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
-	"slices"
 	"time"
+
+	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 )
 
-// Worker is a trigger worker: one a stage, run by its own schedule and woken when its predecessor completes.
-type Worker string
-
-// The trigger workers.
-const (
-	SnosBatching       Worker = "SnosBatching"
-	AggregatorBatching Worker = "AggregatorBatching"
-	Snos               Worker = "Snos"
-	Proving            Worker = "Proving"
-	ProofRegistration  Worker = "ProofRegistration"
-	DataSubmission     Worker = "DataSubmission"
-	Aggregator         Worker = "Aggregator"
-	UpdateState        Worker = "UpdateState"
-	StorageCleanup     Worker = "StorageCleanup"
-	Reconcile          Worker = "Reconcile"
-)
-
-// Workers are all trigger workers, in the order of the pipeline.
-var Workers = []Worker{
-	AggregatorBatching, SnosBatching, Snos, Proving, ProofRegistration, DataSubmission, Aggregator, UpdateState,
-	StorageCleanup, Reconcile,
-}
-
-// ParseWorker returns the worker with the name; the error lists the known ones.
-func ParseWorker(name string) (Worker, error) {
-	if w := Worker(name); slices.Contains(Workers, w) {
-		return w, nil
-	}
-	return "", fmt.Errorf("unknown worker %.80q, want one of %v", name, Workers)
-}
-
-// Layer is where a chain settles, which decides its stages.
-type Layer string
-
-// The layers.
-const (
-	L2 Layer = "l2" // on Ethereum, with aggregation and blobs
-	L3 Layer = "l3" // on Starknet, with calldata
-)
-
-// Serves says whether a chain of the layer has the worker's stage.
-func (l Layer) Serves(w Worker) bool {
-	switch w {
-	case AggregatorBatching, Aggregator:
-		return l == L2
-	case ProofRegistration, DataSubmission:
-		return l == L3
-	}
-	return true
-}
-
-// Wakeup is the body of a message or schedule that runs a worker once: {"worker":"Proving"}.
+// Wakeup is the body of a message or schedule that runs a stage's trigger worker once: {"stage":"ProofCreation"}.
 type Wakeup struct {
-	Worker Worker `json:"worker"`
+	Stage stage.Name
 }
 
-// Pause says that a stage is paused: its worker and its jobs do nothing until it is resumed.
+// wire is a wake-up as JSON. Worker is the key that releases up to 0.1 wrote; it is still read.
+type wire struct {
+	Stage  string `json:"stage,omitempty"`
+	Worker string `json:"worker,omitempty"`
+}
+
+// Encode returns the wake-up as JSON.
+func (w Wakeup) Encode() string {
+	b, err := json.Marshal(wire{Stage: string(w.Stage)})
+	if err != nil {
+		panic(err) // a string always marshals
+	}
+	return string(b)
+}
+
+// Decode reads a wake-up. ok is false where the body is not one: it names no stage. The error says that it names a stage
+// that does not exist, or two.
+func Decode(body []byte) (w Wakeup, ok bool, err error) {
+	var x wire
+	if json.Unmarshal(body, &x) != nil || x.Stage == "" && x.Worker == "" {
+		return Wakeup{}, false, nil
+	}
+	if x.Stage != "" && x.Worker != "" {
+		return Wakeup{}, true, fmt.Errorf("wake-up names the stage %.80q and the worker %.80q, want one", x.Stage, x.Worker)
+	}
+	n, err := stage.Parse(x.Stage + x.Worker)
+	return Wakeup{Stage: n}, true, err
+}
+
+// Pause says that a stage is paused: its trigger worker and its jobs do nothing until it is resumed.
 type Pause struct {
-	Stage  string // a Worker's or a job type's name
+	Stage  stage.Name
 	Since  time.Time
 	By     string // who asked, for the audit
 	Reason string
 }
 
+// Pauses are the paused stages.
+type Pauses []Pause
+
+// Of returns the pause of a stage. ok is false if the stage is not paused.
+func (ps Pauses) Of(n stage.Name) (p Pause, ok bool) {
+	for _, p := range ps {
+		if p.Stage == n {
+			return p, true
+		}
+	}
+	return Pause{}, false
+}
+
 // Control keeps which stages are paused. Safe for concurrent use.
 type Control interface {
 	// Pauses lists the paused stages.
-	Pauses(ctx context.Context) ([]Pause, error)
-	// Pause pauses a stage; paused already is no error and keeps the first pause's data.
+	Pauses(ctx context.Context) (Pauses, error)
+	// Pause pauses a stage. If the stage is already paused, that is not an error and the first pause's data stays.
 	Pause(ctx context.Context, p Pause) error
-	// Resume resumes a stage; not paused is no error.
-	Resume(ctx context.Context, stage string) error
+	// Resume resumes a stage. If the stage is not paused, that is not an error.
+	Resume(ctx context.Context, n stage.Name) error
 }

@@ -21,7 +21,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
-	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
+	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
 )
 
@@ -41,7 +41,7 @@ type Stack struct{ Bucket, TopicARN, Bus string }
 // Options say what to make.
 type Options struct {
 	Chain   string // prefix of all names
-	Layer   schedule.Layer
+	Layer   stage.Layer
 	Secrets map[string]string // name to value
 	// Visibility, when set, replaces the queues' visibility timeouts, so that tests of crashes need not wait.
 	Visibility time.Duration

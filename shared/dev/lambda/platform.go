@@ -19,6 +19,7 @@ import (
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/queue"
 	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
+	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 )
 
 // Function runs one invocation: event JSON in, answer JSON out. An error is a function error: nothing was acknowledged.
@@ -39,8 +40,8 @@ type Mapping struct {
 
 // Tick is a schedule.
 type Tick struct {
-	Worker schedule.Worker
-	Every  time.Duration
+	Stage stage.Name
+	Every time.Duration
 }
 
 // Platform runs functions until its context ends.
@@ -181,10 +182,7 @@ func (p *Platform) Invoke(ctx context.Context, function string, event []byte) ([
 func (p *Platform) tick(ctx context.Context, t Tick) {
 	ticker := time.NewTicker(t.Every)
 	defer ticker.Stop()
-	event, err := json.Marshal(schedule.Wakeup{Worker: t.Worker})
-	if err != nil {
-		panic(err) // a string always marshals
-	}
+	event := []byte(schedule.Wakeup{Stage: t.Stage}.Encode())
 	for {
 		p.fire(ctx, t, event)
 		select {
@@ -203,7 +201,7 @@ func (p *Platform) fire(ctx context.Context, t Tick, event []byte) {
 	defer cancel()
 	if _, err := p.Invoke(ctx, p.Trigger, event); err != nil && !errors.Is(err, context.Canceled) {
 		p.failures.Add(1)
-		p.Log.WarnContext(ctx, "schedule failed", "worker", string(t.Worker), "error", err)
+		p.Log.WarnContext(ctx, "schedule failed", "stage", string(t.Stage), "error", err)
 	}
 }
 

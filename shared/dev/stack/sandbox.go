@@ -24,7 +24,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/client/snosrunner/httprunner"
 	"github.com/madara-orchestrator/orchestrator/shared/client/sqs"
 	"github.com/madara-orchestrator/orchestrator/shared/config"
-	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
+	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	devappchain "github.com/madara-orchestrator/orchestrator/shared/dev/appchain"
 	devcloud "github.com/madara-orchestrator/orchestrator/shared/dev/cloud"
 	devethereum "github.com/madara-orchestrator/orchestrator/shared/dev/ethereum"
@@ -139,7 +139,7 @@ func (o Options) deploy(ctx context.Context, cfg aws.Config, settings, secrets m
 	if o.Deploy != nil {
 		return o.Deploy(maps.Clone(settings), secrets)
 	}
-	return devcloud.Provision(ctx, cfg, devcloud.Options{Chain: o.Name, Layer: schedule.L2, Visibility: o.Visibility, Secrets: secrets})
+	return devcloud.Provision(ctx, cfg, devcloud.Options{Chain: o.Name, Layer: stage.L2, Visibility: o.Visibility, Secrets: secrets})
 }
 
 // contracts deploys the contracts and sends the chain's messages to the core contract.

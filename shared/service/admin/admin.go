@@ -17,6 +17,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/queue"
 	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
 	"github.com/madara-orchestrator/orchestrator/shared/core/settlement"
+	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	"github.com/madara-orchestrator/orchestrator/shared/service/executor"
 )
 
@@ -41,7 +42,7 @@ type Contract interface {
 // for concurrent use.
 type Service struct {
 	Chain    string // the deployment's name
-	Layer    schedule.Layer
+	Layer    stage.Layer
 	Jobs     job.Store
 	Batches  batch.Store
 	Control  schedule.Control
@@ -110,4 +111,4 @@ func (s *Service) log() *slog.Logger {
 }
 
 // l2 says whether the chain settles by aggregator batches.
-func (s *Service) l2() bool { return s.Layer == schedule.L2 }
+func (s *Service) l2() bool { return s.Layer == stage.L2 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
+	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 )
 
 // Batch is what one state update settles, as operators see it: an aggregator batch on an L2, a SNOS batch on an L3.
@@ -110,11 +111,11 @@ func (s *Service) BatchOfBlock(ctx context.Context, number uint64) (Batch, error
 	var b Batch
 	var err error
 	if s.l2() {
-		var a batch.Aggregator
+		var a batch.AggregatorBatch
 		a, err = s.Batches.AggregatorOfBlock(ctx, number)
 		b = aggregatorView(a)
 	} else {
-		var x batch.Snos
+		var x batch.SnosBatch
 		x, err = s.Batches.SnosOfBlock(ctx, number)
 		b = snosView(x)
 	}
@@ -124,13 +125,13 @@ func (s *Service) BatchOfBlock(ctx context.Context, number uint64) (Batch, error
 	return b, err
 }
 
-func aggregatorView(b batch.Aggregator) Batch {
+func aggregatorView(b batch.AggregatorBatch) Batch {
 	v := spanView(b.Span, b.Ledger)
 	v.Index, v.Kind, v.SnosBatches, v.Status, v.DAWords, v.TraceID = b.Index, KindAggregator, len(b.Snos), string(b.Status), b.DAWords, b.TraceID
 	return v
 }
 
-func snosView(b batch.Snos) Batch {
+func snosView(b batch.SnosBatch) Batch {
 	v := spanView(b.Span, b.Ledger)
 	v.Index, v.Kind, v.SnosBatches, v.Status, v.TraceID = b.Index, KindSnos, 1, string(b.Status), b.TraceID
 	return v
@@ -166,7 +167,7 @@ type Lag struct {
 	// Failed counts the jobs that wait for an operator, up to 100 a type.
 	Failed int `json:"failed"`
 	// Paused are the stages that an operator has stopped.
-	Paused []string `json:"paused,omitempty"`
+	Paused []stage.Name `json:"paused,omitempty"`
 	// Unknown says what could not be read.
 	Unknown []string `json:"unknown,omitempty"`
 }

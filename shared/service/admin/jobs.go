@@ -163,18 +163,18 @@ const maxBulk = 100
 
 // RetryAll retries the jobs of a stage that wait for an operator, at most 100, the lowest batches first. The order needs a reason. Errors:
 // ErrInvalid, ErrUnknown.
-func (s *Service) RetryAll(ctx context.Context, stage string, o Order) (Bulk, error) {
+func (s *Service) RetryAll(ctx context.Context, name string, o Order) (Bulk, error) {
 	if err := o.check(true); err != nil {
 		return Bulk{}, err
 	}
-	st, err := s.stage(ctx, stage)
+	st, err := s.stage(ctx, name)
 	if err != nil {
 		return Bulk{}, err
 	}
 	if !st.Jobs {
-		return Bulk{}, invalid("%s has no jobs: name a job type", stage)
+		return Bulk{}, invalid("stage %s has no jobs", st.Stage)
 	}
-	return s.bulk(ctx, job.Filter{Type: job.Type(stage), Statuses: waiting}, func(j job.Job) error {
+	return s.bulk(ctx, job.Filter{Type: st.Stage, Statuses: waiting}, func(j job.Job) error {
 		_, err := s.Worker.Retry(ctx, j.ID, o.worker())
 		return err
 	})

@@ -11,7 +11,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/client/memory"
 	"github.com/madara-orchestrator/orchestrator/shared/core/event"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
-	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
+	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
 	"github.com/madara-orchestrator/orchestrator/shared/service/admin"
 	"github.com/madara-orchestrator/orchestrator/shared/service/executor"
@@ -37,7 +37,7 @@ func (b *bench) Verify(context.Context, *executor.Run) (job.Verdict, error) {
 	return job.Verified(), nil
 }
 
-func setup(t *testing.T, layer schedule.Layer) *bench {
+func setup(t *testing.T, layer stage.Layer) *bench {
 	t.Helper()
 	b := &bench{t: t, now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
 	env := &memory.Env{Now: func() time.Time { return b.now }}
@@ -96,10 +96,10 @@ var why = admin.Order{By: "ann", Reason: "the prover is being upgraded"}
 // A paused stage does nothing; resumed, what waited goes on at once. Both are kept for the audit.
 func TestPauseAndResume(t *testing.T) {
 	t.Parallel()
-	b := setup(t, schedule.L2)
+	b := setup(t, stage.L2)
 	b.create(2, same)
 	st, err := b.Pause(t.Context(), "SnosRun", why)
-	if err != nil || !st.Paused || st.By != "ann" || st.Reason != why.Reason || !st.Since.Equal(b.now) || !st.Jobs || st.Worker {
+	if err != nil || !st.Paused || st.By != "ann" || st.Reason != why.Reason || !st.Since.Equal(b.now) || !st.Jobs {
 		t.Fatalf("%+v, %v", st, err)
 	}
 	js, err := b.jobs.List(t.Context(), job.Filter{Type: job.SnosRun, Limit: 10})
@@ -143,9 +143,9 @@ func TestPauseAndResume(t *testing.T) {
 // The stages are those of the layer; workers are run by a message.
 func TestStages(t *testing.T) {
 	t.Parallel()
-	for layer, want := range map[schedule.Layer]string{
-		schedule.L2: "AggregatorBatching SnosBatching Snos Proving Aggregator UpdateState StorageCleanup Reconcile SnosRun ProofCreation StateTransition",
-		schedule.L3: "SnosBatching Snos Proving ProofRegistration DataSubmission UpdateState StorageCleanup Reconcile SnosRun ProofCreation StateTransition",
+	for layer, want := range map[stage.Layer]string{
+		stage.L2: "AggregatorBatching SnosBatching SnosRun ProofCreation Aggregator StateTransition StorageCleanup Reconcile",
+		stage.L3: "SnosBatching SnosRun ProofCreation ProofRegistration DataSubmission StateTransition StorageCleanup Reconcile",
 	} {
 		b := setup(t, layer)
 		l, err := b.Stages(t.Context())
@@ -154,12 +154,12 @@ func TestStages(t *testing.T) {
 		}
 		var names []string
 		for _, s := range l.Stages {
-			names = append(names, s.Stage)
+			names = append(names, string(s.Stage))
 		}
 		if got := strings.Join(names, " "); got != want {
 			t.Errorf("%s has %s, want %s", layer, got, want)
 		}
-		if _, err := b.Requeue(t.Context(), "Proving", why); err != nil || b.waiting(resource.TriggerQueue) != 1 {
+		if _, err := b.Requeue(t.Context(), "StorageCleanup", why); err != nil || b.waiting(resource.TriggerQueue) != 1 {
 			t.Errorf("%s: a worker was not run: %v", layer, err)
 		}
 	}
@@ -168,7 +168,7 @@ func TestStages(t *testing.T) {
 // An order about a stage concerns 100 jobs, wants a reason and a stage that there is, and leaves alone what is being worked on.
 func TestStageOrders(t *testing.T) {
 	t.Parallel()
-	b := setup(t, schedule.L2)
+	b := setup(t, stage.L2)
 	b.create(130, func(j job.Job) job.Job { return j.Hopeless(b.now, errors.New("broken")) })
 	for want, o := range map[error]func() error{
 		admin.ErrInvalid: func() error { _, err := b.RetryAll(t.Context(), "SnosRun", admin.Order{By: "ann"}); return err },
@@ -178,7 +178,7 @@ func TestStageOrders(t *testing.T) {
 			t.Errorf("got %v, want %v", err, want)
 		}
 	}
-	if _, err := b.RetryAll(t.Context(), "Proving", why); !errors.Is(err, admin.ErrInvalid) {
+	if _, err := b.RetryAll(t.Context(), "Reconcile", why); !errors.Is(err, admin.ErrInvalid) {
 		t.Errorf("retry of a worker: %v", err)
 	}
 	got, err := b.RetryAll(t.Context(), "SnosRun", why)

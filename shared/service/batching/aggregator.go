@@ -8,23 +8,23 @@ import (
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
 	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
-	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
+	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 )
 
 // RunAggregator groups new blocks into aggregator batches and their SNOS batches (L2), and closes what is full or too
 // old.
 func (b *Batcher) RunAggregator(ctx context.Context) error {
 	p := &pass{Batcher: b}
-	err := b.locked(ctx, schedule.AggregatorBatching, func(ctx context.Context, l *lease) error {
+	err := b.locked(ctx, stage.AggregatorBatching, func(ctx context.Context, l *lease) error {
 		p.lease = l
 		err := p.run(ctx)
 		if p.closedSnos {
-			b.Wake.Run(ctx, schedule.SnosBatching)
+			b.Wake.After(ctx, stage.AggregatorBatching)
 		}
 		return err
 	})
 	if err == nil && p.more { // once the lease is free
-		b.Wake.Run(ctx, schedule.AggregatorBatching)
+		b.Wake.Run(ctx, stage.AggregatorBatching)
 	}
 	return err
 }
@@ -34,11 +34,11 @@ func (b *Batcher) RunAggregator(ctx context.Context) error {
 type pass struct {
 	*Batcher
 	lease      *lease
-	cur        batch.Aggregator
+	cur        batch.AggregatorBatch
 	sizer      Sizer
 	saved      bool
 	dirty      bool
-	last       batch.Aggregator // the closed batch before cur, zero for the first
+	last       batch.AggregatorBatch // the closed batch before cur, zero for the first
 	closedSnos bool
 	more       bool // blocks are left for another run
 }
@@ -162,9 +162,9 @@ func (p *pass) openWith(ctx context.Context, r read, blockInput int) error {
 		return err
 	}
 	now := p.Now()
-	next := batch.Aggregator{
+	next := batch.AggregatorBatch{
 		Index: p.last.Index + 1, FirstSnos: 1, Status: batch.Open, TraceID: batch.NewTraceID(),
-		Schema: 1, CreatedAt: now, UpdatedAt: now,
+		CreatedAt: now, UpdatedAt: now,
 	}
 	if p.last.Index != 0 {
 		next.FirstSnos = p.last.LastSnos() + 1
@@ -208,7 +208,7 @@ func (p *pass) close(ctx context.Context, reason batch.Reason) error {
 		return err
 	}
 	p.closed(ctx, p.cur.Index, p.cur.Span, p.cur.TraceID, "aggregator")
-	p.last, p.cur, p.sizer, p.saved = p.cur, batch.Aggregator{}, nil, false
+	p.last, p.cur, p.sizer, p.saved = p.cur, batch.AggregatorBatch{}, nil, false
 	return nil
 }
 
@@ -271,7 +271,7 @@ func (p *pass) write(ctx context.Context) error {
 	return err
 }
 
-func closedSpans(a batch.Aggregator) int {
+func closedSpans(a batch.AggregatorBatch) int {
 	n := 0
 	for _, s := range a.Snos {
 		if s.Reason != "" {

@@ -16,7 +16,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/event"
 	"github.com/madara-orchestrator/orchestrator/shared/core/lock"
 	"github.com/madara-orchestrator/orchestrator/shared/core/proof"
-	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
+	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	"github.com/madara-orchestrator/orchestrator/shared/service/executor"
 )
 
@@ -68,7 +68,7 @@ var ErrBlockTooLarge = errors.New("one block alone is larger than a batch may be
 var ErrUnsupportedVersion = errors.New("Starknet version is not supported by this deployment")
 
 // locked runs f under the worker's lease. Another holder means that there is nothing to do.
-func (b *Batcher) locked(ctx context.Context, w schedule.Worker, f func(context.Context, *lease) error) error {
+func (b *Batcher) locked(ctx context.Context, w stage.Name, f func(context.Context, *lease) error) error {
 	l, err := b.Locks.Acquire(ctx, string(w), b.NewOwner(), leaseTTL)
 	if errors.Is(err, lock.ErrHeld) {
 		return nil
@@ -79,10 +79,10 @@ func (b *Batcher) locked(ctx context.Context, w schedule.Worker, f func(context.
 	held := &lease{Lease: l, locks: b.Locks}
 	err = f(ctx, held)
 	if rerr := b.Locks.Release(context.WithoutCancel(ctx), held.Lease); rerr != nil {
-		b.log().WarnContext(ctx, "lease not released, it runs out", "worker", string(w), "error", rerr)
+		b.log().WarnContext(ctx, "lease not released, it runs out", "stage", string(w), "error", rerr)
 	}
 	if errors.Is(err, lock.ErrLost) || errors.Is(err, batch.ErrFenced) || errors.Is(err, batch.ErrConflict) {
-		b.log().WarnContext(ctx, "another invocation took over", "worker", string(w), "error", err)
+		b.log().WarnContext(ctx, "another invocation took over", "stage", string(w), "error", err)
 		return nil
 	}
 	return err

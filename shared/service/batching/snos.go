@@ -6,7 +6,7 @@ import (
 	"fmt"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
-	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
+	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 )
 
 // maxMaterialized bounds how many SNOS batches one run writes.
@@ -15,7 +15,7 @@ const maxMaterialized = 500
 // RunSnosOfAggregators writes the documents of the closed SNOS batches that the aggregator batches list (L2).
 func (b *Batcher) RunSnosOfAggregators(ctx context.Context) error {
 	written := 0
-	err := b.locked(ctx, schedule.SnosBatching, func(ctx context.Context, l *lease) error {
+	err := b.locked(ctx, stage.SnosBatching, func(ctx context.Context, l *lease) error {
 		next, parent := uint64(1), uint64(1)
 		last, err := b.Batches.LastSnos(ctx)
 		switch {
@@ -26,12 +26,12 @@ func (b *Batcher) RunSnosOfAggregators(ctx context.Context) error {
 		}
 		written, err = b.materialize(ctx, l, parent, next)
 		if written > 0 {
-			b.Wake.Run(ctx, schedule.Snos)
+			b.Wake.After(ctx, stage.SnosBatching)
 		}
 		return err
 	})
 	if err == nil && written >= maxMaterialized {
-		b.Wake.Run(ctx, schedule.SnosBatching)
+		b.Wake.Run(ctx, stage.SnosBatching)
 	}
 	return err
 }
@@ -51,8 +51,8 @@ func (b *Batcher) materialize(ctx context.Context, l *lease, parent, next uint64
 				continue
 			}
 			now := b.Now()
-			s := batch.Snos{
-				Span: span, Index: index, Aggregator: a.Index, Status: batch.SnosClosed, TraceID: a.TraceID,
+			s := batch.SnosBatch{
+				Span: span, Index: index, Aggregator: a.Index, Status: batch.Closed, TraceID: a.TraceID,
 				Version: 1, Fence: l.Fence, CreatedAt: now, UpdatedAt: now,
 			}
 			if err := b.Batches.CreateSnos(ctx, s); err != nil && !errors.Is(err, batch.ErrExists) {
@@ -71,16 +71,16 @@ func (b *Batcher) materialize(ctx context.Context, l *lease, parent, next uint64
 // RunSnos groups new blocks into SNOS batches (L3), and closes what is full or too old.
 func (b *Batcher) RunSnos(ctx context.Context) error {
 	p := &snosPass{Batcher: b}
-	err := b.locked(ctx, schedule.SnosBatching, func(ctx context.Context, l *lease) error {
+	err := b.locked(ctx, stage.SnosBatching, func(ctx context.Context, l *lease) error {
 		p.lease = l
 		err := p.run(ctx)
 		if p.closedAny {
-			b.Wake.Run(ctx, schedule.Snos)
+			b.Wake.After(ctx, stage.SnosBatching)
 		}
 		return err
 	})
 	if err == nil && p.more {
-		b.Wake.Run(ctx, schedule.SnosBatching)
+		b.Wake.Run(ctx, stage.SnosBatching)
 	}
 	return err
 }
@@ -89,7 +89,7 @@ func (b *Batcher) RunSnos(ctx context.Context) error {
 type snosPass struct {
 	*Batcher
 	lease        *lease
-	cur, last    batch.Snos
+	cur, last    batch.SnosBatch
 	saved, dirty bool
 	closedAny    bool
 	more         bool // blocks are left for another run
@@ -102,7 +102,7 @@ func (p *snosPass) run(ctx context.Context) error {
 	case errors.Is(err, batch.ErrNotFound):
 	case err != nil:
 		return fmt.Errorf("read the newest SNOS batch: %w", err)
-	case last.Status == batch.SnosOpen:
+	case last.Status == batch.Open:
 		p.cur, p.saved, next = last, true, last.EndBlock+1
 	default:
 		p.last, next = last, last.EndBlock+1
@@ -150,8 +150,8 @@ func (p *snosPass) take(ctx context.Context, from, to uint64) error {
 		}
 		if p.cur.Index == 0 {
 			now := p.Now()
-			p.cur = batch.Snos{
-				Span: batch.OpenSpan(c, now), Index: p.last.Index + 1, Status: batch.SnosOpen,
+			p.cur = batch.SnosBatch{
+				Span: batch.OpenSpan(c, now), Index: p.last.Index + 1, Status: batch.Open,
 				TraceID: batch.NewTraceID(), CreatedAt: now,
 			}
 			p.saved = false
@@ -170,13 +170,13 @@ func (p *snosPass) take(ctx context.Context, from, to uint64) error {
 
 func (p *snosPass) close(ctx context.Context, reason batch.Reason) error {
 	p.cur.Span = p.cur.Span.Close(reason, p.Now())
-	p.cur.Status = batch.SnosClosed
+	p.cur.Status = batch.Closed
 	p.dirty = true
 	if err := p.save(ctx); err != nil {
 		return err
 	}
 	p.closed(ctx, p.cur.Index, p.cur.Span, p.cur.TraceID, "snos")
-	p.last, p.cur, p.saved, p.closedAny = p.cur, batch.Snos{}, false, true
+	p.last, p.cur, p.saved, p.closedAny = p.cur, batch.SnosBatch{}, false, true
 	return nil
 }
 

@@ -11,12 +11,12 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
 	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
-	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
+	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 )
 
 // Cleaner tags artifacts. All fields are required.
 type Cleaner struct {
-	Layer     schedule.Layer
+	Layer     stage.Layer
 	Jobs      job.Store
 	Batches   batch.Store
 	Artifacts artifact.Store
@@ -33,10 +33,10 @@ var expire = map[string]string{artifact.TagExpire: artifact.TagExpireValue}
 
 // Run tags the artifacts of batches whose state update is final.
 func (c *Cleaner) Run(ctx context.Context) error {
-	if c.Layer == schedule.L2 {
+	if c.Layer == stage.L2 {
 		return c.aggregators(ctx)
 	}
-	bs, err := c.Batches.ListSnos(ctx, batch.SnosCompleted, 0, page)
+	bs, err := c.Batches.ListSnos(ctx, batch.Completed, 0, page)
 	if err != nil {
 		return fmt.Errorf("list completed SNOS batches: %w", err)
 	}
@@ -45,7 +45,7 @@ func (c *Cleaner) Run(ctx context.Context) error {
 		if err != nil || !done {
 			return err
 		}
-		b.Status, b.UpdatedAt = batch.SnosArchived, c.Now()
+		b.Status, b.UpdatedAt = batch.Archived, c.Now()
 		if _, err := c.Batches.UpdateSnos(ctx, b); err != nil && !errors.Is(err, batch.ErrConflict) {
 			return fmt.Errorf("archive SNOS batch %d: %w", b.Index, err)
 		}
@@ -78,7 +78,7 @@ func (c *Cleaner) aggregators(ctx context.Context) error {
 // clean tags a batch's objects; done is false while one of its transactions can still be undone.
 func (c *Cleaner) clean(ctx context.Context, index uint64, prefixes ...string) (done bool, err error) {
 	sends := []job.Type{job.StateTransition}
-	if c.Layer == schedule.L3 {
+	if c.Layer == stage.L3 {
 		sends = append(sends, job.DataSubmission)
 	}
 	for _, t := range sends {

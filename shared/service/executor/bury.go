@@ -2,7 +2,6 @@ package executor
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -18,10 +17,9 @@ const shown = 200
 // its function fails; anything else lost only a hint, which reconcile gives again. A message that nobody can read is
 // shown to the operators.
 func (w *Worker) Bury(ctx context.Context, messageID, body string) error {
-	var wakeup schedule.Wakeup
-	if err := json.Unmarshal([]byte(body), &wakeup); err == nil && wakeup.Worker != "" {
-		return w.warn(ctx, "dead-letter/worker/"+string(wakeup.Worker), "A trigger worker keeps failing",
-			fmt.Sprintf("The wake-up of worker %.80q was given up. Its schedule runs it again; look at the trigger function's errors.", wakeup.Worker))
+	if wakeup, ok, err := schedule.Decode([]byte(body)); ok && err == nil {
+		return w.warn(ctx, "dead-letter/stage/"+string(wakeup.Stage), fmt.Sprintf("The trigger worker of %s keeps failing", wakeup.Stage),
+			fmt.Sprintf("A wake-up of %s failed as often as its queue allows. The schedule runs it again. Look at the trigger function's errors.", wakeup.Stage))
 	}
 	m, err := job.DecodeMessage(body)
 	if err != nil {

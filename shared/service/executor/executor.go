@@ -15,6 +15,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/queue"
 	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
+	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 )
 
 // Handler does the work of one job type. Both calls must be safe to repeat at any point: what they do to the outside
@@ -231,17 +232,13 @@ func Delay(due, now time.Time) time.Duration {
 	return min((d + time.Second - 1).Truncate(time.Second), queue.MaxDelay)
 }
 
-func (w *Worker) paused(ctx context.Context, t job.Type) (bool, error) {
+func (w *Worker) paused(ctx context.Context, n stage.Name) (bool, error) {
 	pauses, err := w.Control.Pauses(ctx)
 	if err != nil {
 		return false, fmt.Errorf("read paused stages: %w", err)
 	}
-	for _, p := range pauses {
-		if p.Stage == string(t) {
-			return true, nil
-		}
-	}
-	return false, nil
+	_, paused := pauses.Of(n)
+	return paused, nil
 }
 
 func (w *Worker) notify(ctx context.Context, a alert.Alert, j job.Job) bool {

@@ -34,14 +34,14 @@ func (r *Reconciler) Run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("list overdue jobs: %w", err)
 	}
-	paused, err := r.paused(ctx)
+	pauses, err := r.Control.Pauses(ctx)
 	if err != nil {
-		return err
+		return fmt.Errorf("read paused stages: %w", err)
 	}
 	var faults []error
 	woken := 0
 	for _, j := range due {
-		if paused[string(j.Type)] {
+		if _, paused := pauses.Of(j.Type); paused {
 			continue
 		}
 		if err := r.Worker.Dispatch(ctx, j); err != nil {
@@ -54,18 +54,6 @@ func (r *Reconciler) Run(ctx context.Context) error {
 		r.Log.InfoContext(ctx, "overdue jobs woken", "jobs", woken)
 	}
 	return errors.Join(append(faults, r.tell(ctx))...)
-}
-
-func (r *Reconciler) paused(ctx context.Context) (map[string]bool, error) {
-	ps, err := r.Control.Pauses(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("read paused stages: %w", err)
-	}
-	out := make(map[string]bool, len(ps))
-	for _, p := range ps {
-		out[p.Stage] = true
-	}
-	return out, nil
 }
 
 // Reminder is how often the operators are told again of a job that waits for them: an alert that was taken may still never arrive.

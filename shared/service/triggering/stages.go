@@ -8,16 +8,16 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
 	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
-	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
+	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 )
 
 // snos creates SnosRun jobs for closed SNOS batches, in order, within the window above the oldest one that still runs.
 func (t *Triggers) snos(ctx context.Context) error {
-	running, err := t.Batches.ListSnos(ctx, batch.SnosRunning, 0, 1)
+	running, err := t.Batches.ListSnos(ctx, batch.InSnosRun, 0, 1)
 	if err != nil {
 		return fmt.Errorf("find the oldest running SNOS batch: %w", err)
 	}
-	closed, err := t.Batches.ListSnos(ctx, batch.SnosClosed, 0, page)
+	closed, err := t.Batches.ListSnos(ctx, batch.Closed, 0, page)
 	if err != nil {
 		return fmt.Errorf("list closed SNOS batches: %w", err)
 	}
@@ -33,13 +33,13 @@ func (t *Triggers) snos(ctx context.Context) error {
 			return nil
 		}
 		m := &job.SnosRunMeta{
-			StartBlock: b.StartBlock, EndBlock: b.EndBlock, FullOutput: t.Settings.Layer == schedule.L2,
+			StartBlock: b.StartBlock, EndBlock: b.EndBlock, FullOutput: t.Settings.Layer == stage.L2,
 			OutputPrefix: artifact.SNOSPrefix(b.Index),
 		}
 		if err := t.create(ctx, b.Index, m, b.TraceID); err != nil {
 			return err
 		}
-		if err := t.move(ctx, b, batch.SnosRunning); err != nil {
+		if err := t.move(ctx, b, batch.InSnosRun); err != nil {
 			return err
 		}
 	}
@@ -48,7 +48,7 @@ func (t *Triggers) snos(ctx context.Context) error {
 
 // proving creates ProofCreation jobs for SNOS batches that have run.
 func (t *Triggers) proving(ctx context.Context) error {
-	return t.advance(ctx, batch.SnosRunning, job.SnosRun, batch.SnosProving, func(b batch.Snos, run job.Job) (job.Metadata, error) {
+	return t.advance(ctx, batch.InSnosRun, job.SnosRun, batch.InProofCreation, func(b batch.SnosBatch, run job.Job) (job.Metadata, error) {
 		ran, ok := run.Metadata.(*job.SnosRunMeta)
 		if !ok {
 			return nil, fmt.Errorf("SnosRun job %s has metadata %T", run.ID, run.Metadata)
@@ -57,7 +57,7 @@ func (t *Triggers) proving(ctx context.Context) error {
 			StartBlock: b.StartBlock, EndBlock: b.EndBlock, PIEKey: artifact.SNOSKey(b.Index, artifact.PIE),
 			Steps: ran.Steps, Fact: ran.Fact,
 		}
-		if t.Prover.Capabilities().Proofs && (t.Settings.WantProofs || t.Settings.Layer == schedule.L3) {
+		if t.Prover.Capabilities().Proofs && (t.Settings.WantProofs || t.Settings.Layer == stage.L3) {
 			m.ProofKey = artifact.SNOSKey(b.Index, artifact.Proof)
 		}
 		if b.Aggregator != 0 && t.Prover.Capabilities().Buckets {
@@ -73,7 +73,7 @@ func (t *Triggers) proving(ctx context.Context) error {
 
 // registration creates ProofRegistration jobs for SNOS batches that are proven (L3).
 func (t *Triggers) registration(ctx context.Context) error {
-	return t.advance(ctx, batch.SnosProving, job.ProofCreation, batch.SnosRegistering, func(b batch.Snos, proven job.Job) (job.Metadata, error) {
+	return t.advance(ctx, batch.InProofCreation, job.ProofCreation, batch.InProofRegistration, func(b batch.SnosBatch, proven job.Job) (job.Metadata, error) {
 		made, ok := proven.Metadata.(*job.ProofCreationMeta)
 		if !ok {
 			return nil, fmt.Errorf("ProofCreation job %s has metadata %T", proven.ID, proven.Metadata)
@@ -89,7 +89,7 @@ func (t *Triggers) registration(ctx context.Context) error {
 
 // dataSubmission creates DataSubmission jobs for SNOS batches whose proof is registered (L3).
 func (t *Triggers) dataSubmission(ctx context.Context) error {
-	return t.advance(ctx, batch.SnosRegistering, job.ProofRegistration, batch.SnosPublishing, func(b batch.Snos, _ job.Job) (job.Metadata, error) {
+	return t.advance(ctx, batch.InProofRegistration, job.ProofRegistration, batch.InDataSubmission, func(b batch.SnosBatch, _ job.Job) (job.Metadata, error) {
 		return &job.DataSubmissionMeta{
 			StartBlock: b.StartBlock, EndBlock: b.EndBlock, SegmentKey: artifact.SNOSKey(b.Index, artifact.DASegment),
 		}, nil
@@ -98,11 +98,11 @@ func (t *Triggers) dataSubmission(ctx context.Context) error {
 
 // aggregator marks proven SNOS batches, and creates Aggregator jobs for closed batches whose children are all proven.
 func (t *Triggers) aggregator(ctx context.Context) error {
-	if err := t.advance(ctx, batch.SnosProving, job.ProofCreation, batch.SnosCompleted, nil); err != nil {
+	if err := t.advance(ctx, batch.InProofCreation, job.ProofCreation, batch.Proven, nil); err != nil {
 		return err
 	}
 	var faults []error
-	for _, s := range []batch.AggregatorStatus{batch.PendingAggregatorRun, batch.Closed} {
+	for _, s := range []batch.Status{batch.Proven, batch.Closed} {
 		bs, err := t.Batches.ListAggregators(ctx, s, 0, page)
 		if err != nil {
 			return fmt.Errorf("list aggregator batches with status %s: %w", s, err)
@@ -116,7 +116,7 @@ func (t *Triggers) aggregator(ctx context.Context) error {
 	return errors.Join(faults...)
 }
 
-func (t *Triggers) aggregate(ctx context.Context, b batch.Aggregator) error {
+func (t *Triggers) aggregate(ctx context.Context, b batch.AggregatorBatch) error {
 	if b.Status == batch.Closed {
 		children, err := t.Batches.SnosRange(ctx, b.FirstSnos, b.LastSnos())
 		if err != nil {
@@ -126,11 +126,11 @@ func (t *Triggers) aggregate(ctx context.Context, b batch.Aggregator) error {
 			return nil
 		}
 		for _, c := range children {
-			if c.Status != batch.SnosCompleted {
+			if c.Status != batch.Proven {
 				return nil
 			}
 		}
-		if b, err = t.moveAggregator(ctx, b, batch.PendingAggregatorRun); err != nil {
+		if b, err = t.moveAggregator(ctx, b, batch.Proven); err != nil {
 			return err
 		}
 	}
@@ -141,6 +141,6 @@ func (t *Triggers) aggregate(ctx context.Context, b batch.Aggregator) error {
 	if err := t.create(ctx, b.Index, m, b.TraceID); err != nil {
 		return err
 	}
-	_, err := t.moveAggregator(ctx, b, batch.PendingAggregatorVerification)
+	_, err := t.moveAggregator(ctx, b, batch.InAggregator)
 	return err
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/proof"
 	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
+	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	"github.com/madara-orchestrator/orchestrator/shared/service/executor"
 )
 
@@ -32,7 +33,7 @@ type Runner interface {
 
 // Settings are what operators choose.
 type Settings struct {
-	Layer schedule.Layer
+	Layer stage.Layer
 	// Window is the buffer window: how many batches above the oldest incomplete one a stage may have jobs for.
 	Window uint64
 	// FirstBatch is the batch whose state update is the first.
@@ -64,25 +65,23 @@ type Triggers struct {
 const page = 100
 
 // Run runs one worker once. A worker that the layer doesn't have, or that is paused, does nothing.
-func (t *Triggers) Run(ctx context.Context, w schedule.Worker) error {
-	if _, err := schedule.ParseWorker(string(w)); err != nil {
-		return err
+func (t *Triggers) Run(ctx context.Context, w stage.Name) error {
+	if _, ok := stage.Of(w); !ok {
+		return fmt.Errorf("unknown stage %.80q, want one of %v", w, stage.Names())
 	}
-	if !t.Settings.Layer.Serves(w) {
+	if !t.Settings.Layer.Has(w) {
 		return nil
 	}
 	pauses, err := t.Control.Pauses(ctx)
 	if err != nil {
 		return fmt.Errorf("read paused stages: %w", err)
 	}
-	for _, p := range pauses {
-		if p.Stage == string(w) {
-			t.log().InfoContext(ctx, "worker is paused", "worker", string(w), "by", p.By, "reason", p.Reason)
-			return nil
-		}
+	if p, paused := pauses.Of(w); paused {
+		t.log().InfoContext(ctx, "stage is paused", "stage", string(w), "by", p.By, "reason", p.Reason)
+		return nil
 	}
 	if err := t.run(ctx, w); err != nil {
-		return fmt.Errorf("worker %s: %w", w, err)
+		return fmt.Errorf("trigger worker of %s: %w", w, err)
 	}
 	return nil
 }
@@ -95,29 +94,29 @@ func (t *Triggers) measure(ctx context.Context) error {
 	return ctx.Err()
 }
 
-func (t *Triggers) run(ctx context.Context, w schedule.Worker) error {
-	l2 := t.Settings.Layer == schedule.L2
+func (t *Triggers) run(ctx context.Context, w stage.Name) error {
+	l2 := t.Settings.Layer == stage.L2
 	switch w {
-	case schedule.AggregatorBatching:
+	case stage.AggregatorBatching:
 		return t.Batching.RunAggregator(ctx)
-	case schedule.SnosBatching:
+	case stage.SnosBatching:
 		if l2 {
 			return t.Batching.RunSnosOfAggregators(ctx)
 		}
 		return t.Batching.RunSnos(ctx)
-	case schedule.Snos:
+	case stage.SnosRun:
 		return t.snos(ctx)
-	case schedule.Proving:
+	case stage.ProofCreation:
 		return t.proving(ctx)
-	case schedule.ProofRegistration:
+	case stage.ProofRegistration:
 		return t.registration(ctx)
-	case schedule.DataSubmission:
+	case stage.DataSubmission:
 		return t.dataSubmission(ctx)
-	case schedule.Aggregator:
+	case stage.Aggregator:
 		return t.aggregator(ctx)
-	case schedule.UpdateState:
+	case stage.StateTransition:
 		return t.updateState(ctx)
-	case schedule.StorageCleanup:
+	case stage.StorageCleanup:
 		return t.Cleanup.Run(ctx)
 	default:
 		return errors.Join(t.Reconcile.Run(ctx), t.measure(ctx))
@@ -143,7 +142,7 @@ func (t *Triggers) create(ctx context.Context, internalID uint64, m job.Metadata
 }
 
 // move sets a SNOS batch's status. Another run that was faster is no error.
-func (t *Triggers) move(ctx context.Context, b batch.Snos, to batch.SnosStatus) error {
+func (t *Triggers) move(ctx context.Context, b batch.SnosBatch, to batch.Status) error {
 	b.Status, b.UpdatedAt = to, t.Now()
 	if _, err := t.Batches.UpdateSnos(ctx, b); err != nil && !errors.Is(err, batch.ErrConflict) {
 		return fmt.Errorf("move SNOS batch %d to %s: %w", b.Index, to, err)
@@ -151,7 +150,7 @@ func (t *Triggers) move(ctx context.Context, b batch.Snos, to batch.SnosStatus) 
 	return nil
 }
 
-func (t *Triggers) moveAggregator(ctx context.Context, b batch.Aggregator, to batch.AggregatorStatus) (batch.Aggregator, error) {
+func (t *Triggers) moveAggregator(ctx context.Context, b batch.AggregatorBatch, to batch.Status) (batch.AggregatorBatch, error) {
 	b.Status, b.UpdatedAt = to, t.Now()
 	stored, err := t.Batches.UpdateAggregator(ctx, b)
 	if err != nil {
@@ -161,7 +160,7 @@ func (t *Triggers) moveAggregator(ctx context.Context, b batch.Aggregator, to ba
 }
 
 // finished returns the SNOS batches with a status whose job of a type is completed, with that job, in order.
-func (t *Triggers) finished(ctx context.Context, s batch.SnosStatus, jt job.Type) ([]batch.Snos, map[uint64]job.Job, error) {
+func (t *Triggers) finished(ctx context.Context, s batch.Status, jt job.Type) ([]batch.SnosBatch, map[uint64]job.Job, error) {
 	bs, err := t.Batches.ListSnos(ctx, s, 0, page)
 	if err != nil {
 		return nil, nil, fmt.Errorf("list SNOS batches with status %s: %w", s, err)
@@ -189,8 +188,8 @@ func (t *Triggers) finished(ctx context.Context, s batch.SnosStatus, jt job.Type
 }
 
 // advance creates the next job of every SNOS batch whose job before is completed, and moves the batch.
-func (t *Triggers) advance(ctx context.Context, from batch.SnosStatus, before job.Type, to batch.SnosStatus,
-	next func(batch.Snos, job.Job) (job.Metadata, error)) error {
+func (t *Triggers) advance(ctx context.Context, from batch.Status, before job.Type, to batch.Status,
+	next func(batch.SnosBatch, job.Job) (job.Metadata, error)) error {
 	bs, jobs, err := t.finished(ctx, from, before)
 	if err != nil {
 		return err

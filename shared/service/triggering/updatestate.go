@@ -10,7 +10,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
 	"github.com/madara-orchestrator/orchestrator/shared/core/event"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
-	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
+	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 )
 
 // updateState creates StateTransition jobs strictly in order, one at a time: the next one when the last is completed.
@@ -32,7 +32,7 @@ func (t *Triggers) updateState(ctx context.Context) error {
 		}
 		next = last[0].InternalID + 1
 	}
-	if t.Settings.Layer == schedule.L2 {
+	if t.Settings.Layer == stage.L2 {
 		return t.transitionL2(ctx, next)
 	}
 	return t.transitionL3(ctx, next)
@@ -40,10 +40,10 @@ func (t *Triggers) updateState(ctx context.Context) error {
 
 // ready marks the batches whose last job before the state update is completed.
 func (t *Triggers) ready(ctx context.Context) error {
-	if t.Settings.Layer == schedule.L3 {
-		return t.advance(ctx, batch.SnosPublishing, job.DataSubmission, batch.SnosReadyToSettle, nil)
+	if t.Settings.Layer == stage.L3 {
+		return t.advance(ctx, batch.InDataSubmission, job.DataSubmission, batch.InStateTransition, nil)
 	}
-	bs, err := t.Batches.ListAggregators(ctx, batch.PendingAggregatorVerification, 0, page)
+	bs, err := t.Batches.ListAggregators(ctx, batch.InAggregator, 0, page)
 	if err != nil || len(bs) == 0 {
 		return err
 	}
@@ -62,7 +62,7 @@ func (t *Triggers) ready(ctx context.Context) error {
 		if !completed[b.Index] {
 			continue
 		}
-		if _, err := t.moveAggregator(ctx, b, batch.ReadyForStateUpdate); err != nil && !errors.Is(err, batch.ErrConflict) {
+		if _, err := t.moveAggregator(ctx, b, batch.InStateTransition); err != nil && !errors.Is(err, batch.ErrConflict) {
 			return err
 		}
 	}
@@ -71,7 +71,7 @@ func (t *Triggers) ready(ctx context.Context) error {
 
 func (t *Triggers) transitionL2(ctx context.Context, index uint64) error {
 	b, err := t.Batches.Aggregator(ctx, index)
-	if errors.Is(err, batch.ErrNotFound) || (err == nil && b.Status != batch.ReadyForStateUpdate) {
+	if errors.Is(err, batch.ErrNotFound) || (err == nil && b.Status != batch.InStateTransition) {
 		return nil
 	}
 	if err != nil {
@@ -99,7 +99,7 @@ func gapError(index, end, start uint64) error {
 
 func (t *Triggers) transitionL3(ctx context.Context, index uint64) error {
 	b, err := t.Batches.Snos(ctx, index)
-	if errors.Is(err, batch.ErrNotFound) || (err == nil && b.Status != batch.SnosReadyToSettle) {
+	if errors.Is(err, batch.ErrNotFound) || (err == nil && b.Status != batch.InStateTransition) {
 		return nil
 	}
 	if err != nil {
@@ -139,7 +139,7 @@ func (t *Triggers) complete(ctx context.Context, settled job.Job) error {
 		return fmt.Errorf("StateTransition job %s has metadata %T", settled.ID, settled.Metadata)
 	}
 	index := settled.InternalID
-	if t.Settings.Layer == schedule.L2 {
+	if t.Settings.Layer == stage.L2 {
 		b, err := t.Batches.Aggregator(ctx, index)
 		if err != nil {
 			return fmt.Errorf("read aggregator batch %d: %w", index, err)
@@ -160,13 +160,13 @@ func (t *Triggers) complete(ctx context.Context, settled job.Job) error {
 	if err != nil {
 		return fmt.Errorf("read SNOS batch %d: %w", index, err)
 	}
-	if b.Status == batch.SnosCompleted || b.Status == batch.SnosArchived {
+	if b.Status == batch.Completed || b.Status == batch.Archived {
 		return nil
 	}
 	if b.Ledger, err = t.ledger(ctx, settled, m, index, index); err != nil {
 		return err
 	}
-	if err := t.move(ctx, b, batch.SnosCompleted); err != nil {
+	if err := t.move(ctx, b, batch.Completed); err != nil {
 		return err
 	}
 	t.settledEvent(ctx, settled, b.TraceID)
@@ -185,7 +185,7 @@ func (t *Triggers) ledger(ctx context.Context, settled job.Job, m *job.StateTran
 		l.Requests[string(j.Type)] += j.Attempts.Total
 	}
 	for _, jt := range []job.Type{job.SnosRun, job.ProofCreation, job.ProofRegistration, job.DataSubmission} {
-		if (jt == job.ProofRegistration || jt == job.DataSubmission) && t.Settings.Layer == schedule.L2 {
+		if (jt == job.ProofRegistration || jt == job.DataSubmission) && t.Settings.Layer == stage.L2 {
 			continue
 		}
 		jobs, err := t.Jobs.List(ctx, job.Filter{Type: jt, From: first, To: last, Limit: job.MaxPage})
@@ -199,7 +199,7 @@ func (t *Triggers) ledger(ctx context.Context, settled job.Job, m *job.StateTran
 			}
 		}
 	}
-	if t.Settings.Layer == schedule.L2 {
+	if t.Settings.Layer == stage.L2 {
 		j, err := t.Jobs.Find(ctx, job.Aggregator, settled.InternalID)
 		if err != nil {
 			return l, fmt.Errorf("read Aggregator job of batch %d: %w", settled.InternalID, err)

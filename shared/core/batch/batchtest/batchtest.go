@@ -50,14 +50,14 @@ func ledger() batch.Ledger {
 	return l
 }
 
-func snos(i uint64) batch.Snos {
-	return batch.Snos{Span: span(i*10, i*10+9), Index: i, Aggregator: 1, Status: batch.SnosClosed, TraceID: "t", Ledger: ledger(), CreatedAt: start, UpdatedAt: start}
+func snos(i uint64) batch.SnosBatch {
+	return batch.SnosBatch{Span: span(i*10, i*10+9), Index: i, Aggregator: 1, Status: batch.Closed, TraceID: "t", Ledger: ledger(), CreatedAt: start, UpdatedAt: start}
 }
 
-func aggregator(i uint64) batch.Aggregator {
-	return batch.Aggregator{
+func aggregator(i uint64) batch.AggregatorBatch {
+	return batch.AggregatorBatch{
 		Span: span(i*100, i*100+99), Index: i, FirstSnos: i * 10, Snos: []batch.Span{span(i*100, i*100+49), span(i*100+50, i*100+99)}, DAWords: 77,
-		InputSize: 66, AccumulatorKey: "k", Bucket: "b", Status: batch.Closed, TraceID: "t", Ledger: ledger(), Schema: 1, CreatedAt: start, UpdatedAt: start,
+		InputSize: 66, AccumulatorKey: "k", Bucket: "b", Status: batch.Closed, TraceID: "t", Ledger: ledger(), CreatedAt: start, UpdatedAt: start,
 	}
 }
 
@@ -108,7 +108,7 @@ func testSnos(t *testing.T, ctx context.Context, s batch.Store) {
 	for i := uint64(1); i <= 5; i++ {
 		b := snos(i)
 		if i%2 == 0 {
-			b.Status = batch.SnosProving
+			b.Status = batch.InProofCreation
 		}
 		if err := s.CreateSnos(ctx, b); err != nil {
 			t.Fatal(err)
@@ -128,10 +128,10 @@ func testSnos(t *testing.T, ctx context.Context, s batch.Store) {
 		}
 	}
 	var got []uint64
-	for _, b := range must(s.ListSnos(ctx, batch.SnosClosed, 2, 10))(t) {
+	for _, b := range must(s.ListSnos(ctx, batch.Closed, 2, 10))(t) {
 		got = append(got, b.Index)
 	}
-	for _, b := range must(s.ListSnos(ctx, batch.SnosClosed, 0, 1))(t) {
+	for _, b := range must(s.ListSnos(ctx, batch.Closed, 0, 1))(t) {
 		got = append(got, b.Index)
 	}
 	for _, b := range must(s.SnosRange(ctx, 4, 9))(t) {
@@ -176,7 +176,7 @@ func testUpdate(t *testing.T, ctx context.Context, s batch.Store) {
 	if err := s.CreateAggregator(ctx, b); err != nil {
 		t.Fatal(err)
 	}
-	b.Status = batch.PendingAggregatorRun
+	b.Status = batch.Proven
 	next := must(s.UpdateAggregator(ctx, b))(t)
 	if next.Version != b.Version+1 {
 		t.Errorf("version %d after %d", next.Version, b.Version)

@@ -24,7 +24,7 @@ func TestControl(t *testing.T, newControl func(t *testing.T) schedule.Control) {
 			t.Fatal(err)
 		}
 		if len(got)+len(want) > 0 {
-			if d := cmp.Diff(want, got); d != "" {
+			if d := cmp.Diff(schedule.Pauses(want), got); d != "" {
 				t.Errorf("pauses (-want +got):\n%s", d)
 			}
 		}
@@ -32,7 +32,7 @@ func TestControl(t *testing.T, newControl func(t *testing.T) schedule.Control) {
 	list()
 	at := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
 	first := schedule.Pause{Stage: "SnosRun", Since: at, By: "ann", Reason: "prover is down"}
-	second := schedule.Pause{Stage: "UpdateState", Since: at, By: "bob"}
+	second := schedule.Pause{Stage: "StateTransition", Since: at, By: "bob"}
 	for _, p := range []schedule.Pause{second, first, {Stage: "SnosRun", Since: at.Add(time.Hour), By: "eve"}} {
 		if err := c.Pause(ctx, p); err != nil {
 			t.Fatal(err)

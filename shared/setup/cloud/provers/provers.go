@@ -11,7 +11,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/config"
 	apicontroller "github.com/madara-orchestrator/orchestrator/shared/controller/api"
 	"github.com/madara-orchestrator/orchestrator/shared/core/proof"
-	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
+	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud/settle"
 )
@@ -44,7 +44,7 @@ func Check(c config.Config) error {
 func AtlanticConfig(c config.Config, key string) atlantic.Config {
 	p, a := c.Prover, c.Prover.Atlantic
 	settlement := atlantic.Ethereum
-	if c.Chain.Layer == schedule.L3 {
+	if c.Chain.Layer == stage.L3 {
 		settlement = atlantic.Starknet
 	}
 	out := atlantic.Config{

@@ -13,7 +13,7 @@ import (
 	l2 "github.com/madara-orchestrator/orchestrator/shared/client/starknet"
 	"github.com/madara-orchestrator/orchestrator/shared/config"
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
-	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
+	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	fakestarknet "github.com/madara-orchestrator/orchestrator/shared/dev/fake/starknet"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud/settle"
@@ -45,7 +45,7 @@ func TestStarknet(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := &cloud.Process{Secrets: secrets.New(aws.Config{}), Config: config.Config{
-		Chain: config.Chain{Name: "dev", Layer: schedule.L3},
+		Chain: config.Chain{Name: "dev", Layer: stage.L3},
 		Settlement: config.Settlement{
 			Kind: config.StarknetLayer, RPC: s.URL(), ChainID: s.ChainID(), Contract: fakestarknet.CoreAddress.String(), Account: account.String(),
 			Verifier: fakestarknet.RegistryAddress.String(), KeyFile: file,
