@@ -7,12 +7,13 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/madara-orchestrator/orchestrator/shared/client/memory/fault"
 	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
 )
 
 // Controls is a schedule.Control.
 type Controls struct {
-	env *Env
+	env *fault.Env
 
 	mu     sync.Mutex
 	paused map[string]schedule.Pause
@@ -22,15 +23,17 @@ type Controls struct {
 var _ schedule.Control = (*Controls)(nil)
 
 // NewControls returns a control with no stage paused.
-func NewControls(e *Env) *Controls { return &Controls{env: e, paused: map[string]schedule.Pause{}} }
+func NewControls(e *fault.Env) *Controls {
+	return &Controls{env: e, paused: map[string]schedule.Pause{}}
+}
 
 // Pauses implements schedule.Control, by stage.
 func (s *Controls) Pauses(ctx context.Context) ([]schedule.Pause, error) {
-	return call(ctx, s.env, "controls", "Pauses", "", func(f Fault) ([]schedule.Pause, error) {
+	return fault.Call(ctx, s.env, "controls", "Pauses", "", func(f fault.Fault) ([]schedule.Pause, error) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		all := s.paused
-		if f.Is(Stale) {
+		if f.Is(fault.Stale) {
 			all = s.before
 		}
 		return slices.SortedFunc(maps.Values(all), func(a, b schedule.Pause) int { return cmp.Compare(a.Stage, b.Stage) }), nil
@@ -39,7 +42,7 @@ func (s *Controls) Pauses(ctx context.Context) ([]schedule.Pause, error) {
 
 // Pause implements schedule.Control.
 func (s *Controls) Pause(ctx context.Context, p schedule.Pause) error {
-	return act(ctx, s.env, "controls", "Pause", p.Stage, func(Fault) error {
+	return fault.Act(ctx, s.env, "controls", "Pause", p.Stage, func(fault.Fault) error {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if _, ok := s.paused[p.Stage]; !ok {
@@ -52,7 +55,7 @@ func (s *Controls) Pause(ctx context.Context, p schedule.Pause) error {
 
 // Resume implements schedule.Control.
 func (s *Controls) Resume(ctx context.Context, stage string) error {
-	return act(ctx, s.env, "controls", "Resume", stage, func(Fault) error {
+	return fault.Act(ctx, s.env, "controls", "Resume", stage, func(fault.Fault) error {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if _, ok := s.paused[stage]; ok {

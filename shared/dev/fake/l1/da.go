@@ -1,4 +1,4 @@
-package memory
+package l1
 
 import (
 	"context"
@@ -12,12 +12,12 @@ import (
 )
 
 // DA is the da.Layer of an L1: data goes into the calldata of a transaction.
-type DA struct{ l1 *L1 }
+type DA struct{ l1 *Chain }
 
 var _ da.Layer = (*DA)(nil)
 
 // DA returns the chain as a data availability layer.
-func (s *L1) DA() *DA { return &DA{l1: s} }
+func (s *Chain) DA() *DA { return &DA{l1: s} }
 
 // Name implements da.Layer.
 func (*DA) Name() string { return "memory" }
@@ -34,8 +34,9 @@ func (d *DA) Encode(_ context.Context, data da.Data) (tx.Payload, da.Commitment,
 	if err != nil {
 		return tx.Payload{}, da.Commitment{}, fmt.Errorf("encode data of batch %d: %w", data.Batch, err)
 	}
-	sum := sha256.Sum256(felt.Concat(data.Words))
-	return tx.Payload{To: d.l1.cfg.DA, Data: b}, da.Commitment{Hash: digestFelt(sum[:]), Size: uint64(len(data.Words))}, nil
+	hash := felt.Felt(sha256.Sum256(felt.Concat(data.Words)))
+	hash[0] &= 0x07 // below the field's prime
+	return tx.Payload{To: d.l1.cfg.DA, Data: b}, da.Commitment{Hash: hash, Size: uint64(len(data.Words))}, nil
 }
 
 // Published returns what the canonical chain holds, in order.

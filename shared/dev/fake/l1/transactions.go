@@ -1,4 +1,4 @@
-package memory
+package l1
 
 import (
 	"bytes"
@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"math/big"
 
+	"github.com/madara-orchestrator/orchestrator/shared/client/memory/fault"
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
 )
 
@@ -30,7 +31,7 @@ func (t *signedTx) payload() tx.Payload {
 }
 
 // takeNonce gives a stranger's transaction the nonce that it takes.
-func (t *l1Tx) takeNonce(n uint64) {
+func (t *transaction) takeNonce(n uint64) {
 	if !t.outside {
 		t.Nonce = n
 	}
@@ -53,12 +54,12 @@ func hashOf(raw []byte) string {
 }
 
 // Account implements tx.Chain.
-func (s *L1) Account(ctx context.Context, depth uint64) (tx.Account, error) {
-	return call(ctx, s.env, "l1", "Account", "", func(f Fault) (tx.Account, error) {
+func (s *Chain) Account(ctx context.Context, depth uint64) (tx.Account, error) {
+	return fault.Call(ctx, s.env, "l1", "Account", "", func(f fault.Fault) (tx.Account, error) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.catchUp()
-		b := s.tip(f.Is(Stale))
+		b := s.tip(f.Is(fault.Stale))
 		a := tx.Account{Address: s.cfg.Wallet, Latest: b.nonce, Pending: b.nonce, Balance: new(big.Int).Set(b.balance)}
 		for s.pool[a.Pending] != nil {
 			a.Pending++
@@ -71,12 +72,12 @@ func (s *L1) Account(ctx context.Context, depth uint64) (tx.Account, error) {
 }
 
 // Head implements tx.Chain.
-func (s *L1) Head(ctx context.Context) (tx.Head, error) {
-	return call(ctx, s.env, "l1", "Head", "", func(f Fault) (tx.Head, error) {
+func (s *Chain) Head(ctx context.Context) (tx.Head, error) {
+	return fault.Call(ctx, s.env, "l1", "Head", "", func(f fault.Fault) (tx.Head, error) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.catchUp()
-		b, next := s.tip(f.Is(Stale)), s.next
+		b, next := s.tip(f.Is(fault.Stale)), s.next
 		if int(b.number)+1 < len(s.blocks) {
 			next = s.blocks[b.number+1].fees
 		}
@@ -88,12 +89,12 @@ func (s *L1) Head(ctx context.Context) (tx.Head, error) {
 }
 
 // Simulate implements tx.Chain.
-func (s *L1) Simulate(ctx context.Context, p tx.Payload) (tx.Usage, error) {
-	return call(ctx, s.env, "l1", "Simulate", "", func(f Fault) (tx.Usage, error) {
+func (s *Chain) Simulate(ctx context.Context, p tx.Payload) (tx.Usage, error) {
+	return fault.Call(ctx, s.env, "l1", "Simulate", "", func(f fault.Fault) (tx.Usage, error) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.catchUp()
-		gas, _, revert := s.execute(s.tip(f.Is(Stale)).core, p)
+		gas, _, revert := s.execute(s.tip(f.Is(fault.Stale)).core, p)
 		if revert != nil {
 			return tx.Usage{}, fmt.Errorf("simulate call of %s: %w", p.To, revert)
 		}
@@ -102,8 +103,8 @@ func (s *L1) Simulate(ctx context.Context, p tx.Payload) (tx.Usage, error) {
 }
 
 // Sign implements tx.Chain. The same payload, nonce and fees give the same bytes.
-func (s *L1) Sign(ctx context.Context, p tx.Payload, nonce uint64, fees tx.Fees) (tx.Signed, error) {
-	return call(ctx, s.env, "l1", "Sign", fmt.Sprint(nonce), func(Fault) (tx.Signed, error) {
+func (s *Chain) Sign(ctx context.Context, p tx.Payload, nonce uint64, fees tx.Fees) (tx.Signed, error) {
+	return fault.Call(ctx, s.env, "l1", "Sign", fmt.Sprint(nonce), func(fault.Fault) (tx.Signed, error) {
 		raw, err := json.Marshal(signedTx{
 			From: s.cfg.Wallet, Nonce: nonce, Fees: whole(fees), To: p.To, Entrypoint: p.Entrypoint, Data: p.Data,
 			Blobs: len(p.Blobs), BlobHash: blobHash(p.Blobs),
@@ -130,8 +131,8 @@ func whole(f tx.Fees) tx.Fees {
 var errNonceGap = errors.New("nonce is too high: a transaction before this one is missing")
 
 // Broadcast implements tx.Chain. With the fault Lose the node takes the transaction and forgets it.
-func (s *L1) Broadcast(ctx context.Context, signed tx.Signed, p tx.Payload) error {
-	return act(ctx, s.env, "l1", "Broadcast", signed.Hash, func(f Fault) error {
+func (s *Chain) Broadcast(ctx context.Context, signed tx.Signed, p tx.Payload) error {
+	return fault.Act(ctx, s.env, "l1", "Broadcast", signed.Hash, func(f fault.Fault) error {
 		t, err := s.decode(signed, p)
 		if err != nil {
 			return fmt.Errorf("broadcast %s: %w", signed.Hash, err)
@@ -149,7 +150,7 @@ func (s *L1) Broadcast(ctx context.Context, signed tx.Signed, p tx.Payload) erro
 			return fmt.Errorf("broadcast %s with nonce %d: %w", t.hash, t.Nonce, err)
 		}
 		s.remember(t)
-		if !f.Is(Lose) {
+		if !f.Is(fault.Lose) {
 			s.pool[t.Nonce] = t
 		}
 		return nil
@@ -157,8 +158,8 @@ func (s *L1) Broadcast(ctx context.Context, signed tx.Signed, p tx.Payload) erro
 }
 
 // decode reads a signed transaction and checks that hash and payload belong to it.
-func (s *L1) decode(signed tx.Signed, p tx.Payload) (*l1Tx, error) {
-	t := &l1Tx{hash: hashOf(signed.Raw)}
+func (s *Chain) decode(signed tx.Signed, p tx.Payload) (*transaction, error) {
+	t := &transaction{hash: hashOf(signed.Raw)}
 	if err := json.Unmarshal(signed.Raw, &t.signedTx); err != nil {
 		return nil, fmt.Errorf("%w: no transaction: %w", tx.ErrRefused, err)
 	}
@@ -181,7 +182,7 @@ func (s *L1) decode(signed tx.Signed, p tx.Payload) (*l1Tx, error) {
 }
 
 // admit applies the pool's rules. The caller holds the lock.
-func (s *L1) admit(t *l1Tx) error {
+func (s *Chain) admit(t *transaction) error {
 	b := s.tip(false)
 	old := s.pool[t.Nonce]
 	switch {
@@ -211,7 +212,7 @@ func (s *L1) admit(t *l1Tx) error {
 
 // replaces says whether t outbids old: every price doubled where one of them has blobs, a tenth more otherwise (geth's
 // blob pool and legacy pool).
-func replaces(t, old *l1Tx) bool {
+func replaces(t, old *transaction) bool {
 	percent := int64(110)
 	if t.Blobs > 0 || old.Blobs > 0 {
 		percent = 200
@@ -225,7 +226,7 @@ func replaces(t, old *l1Tx) bool {
 }
 
 // remember notes a transaction for good. The caller holds the lock.
-func (s *L1) remember(t *l1Tx) {
+func (s *Chain) remember(t *transaction) {
 	if s.known[t.hash] == nil {
 		s.order = append(s.order, t.hash)
 	}
@@ -233,17 +234,17 @@ func (s *L1) remember(t *l1Tx) {
 }
 
 // Lookup implements tx.Chain.
-func (s *L1) Lookup(ctx context.Context, hash string) (tx.Status, error) {
-	return call(ctx, s.env, "l1", "Lookup", hash, func(f Fault) (tx.Status, error) {
+func (s *Chain) Lookup(ctx context.Context, hash string) (tx.Status, error) {
+	return fault.Call(ctx, s.env, "l1", "Lookup", hash, func(f fault.Fault) (tx.Status, error) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.catchUp()
-		return s.status(hash, f.Is(Stale)), nil
+		return s.status(hash, f.Is(fault.Stale)), nil
 	})
 }
 
 // status is a transaction as the node sees it. The caller holds the lock.
-func (s *L1) status(hash string, stale bool) tx.Status {
+func (s *Chain) status(hash string, stale bool) tx.Status {
 	number, ok := s.mined[hash]
 	switch {
 	case ok && number > s.tip(stale).number:

@@ -1,4 +1,4 @@
-package memory
+package fault
 
 import (
 	"context"
@@ -23,7 +23,7 @@ type Env struct {
 }
 
 // now returns the time.
-func (e *Env) now() time.Time {
+func (e *Env) Time() time.Time {
 	if e == nil || e.Now == nil {
 		return time.Now()
 	}
@@ -31,19 +31,19 @@ func (e *Env) now() time.Time {
 }
 
 // real says whether the machine's clock is used, so that waiting makes sense.
-func (e *Env) real() bool { return e == nil || e.Now == nil }
+func (e *Env) RealTime() bool { return e == nil || e.Now == nil }
 
 // hooked says whether calls can go wrong.
-func (e *Env) hooked() bool { return e != nil && e.Hook != nil }
+func (e *Env) Hooked() bool { return e != nil && e.Hook != nil }
 
 // call does one I/O call of a component with whatever its hook adds. do gets the fault, which is the zero one but for
 // faults of the component's own kind. It is called without a lock held, so a hook may look at every component.
-func call[T any](ctx context.Context, e *Env, component, method, key string, do func(Fault) (T, error)) (T, error) {
+func Call[T any](ctx context.Context, e *Env, component, method, key string, do func(Fault) (T, error)) (T, error) {
 	var none T
 	if err := ctx.Err(); err != nil {
 		return none, fmt.Errorf("%s %s %s: %w", component, method, key, err)
 	}
-	if !e.hooked() {
+	if !e.Hooked() {
 		return do(Fault{})
 	}
 	op := Op{Component: component, Method: method, Key: key, Seq: e.seq.Add(1)}
@@ -62,12 +62,12 @@ func call[T any](ctx context.Context, e *Env, component, method, key string, do 
 }
 
 // act is call for what returns nothing.
-func act(ctx context.Context, e *Env, component, method, key string, do func(Fault) error) error {
-	_, err := call(ctx, e, component, method, key, func(f Fault) (struct{}, error) { return struct{}{}, do(f) })
+func Act(ctx context.Context, e *Env, component, method, key string, do func(Fault) error) error {
+	_, err := Call(ctx, e, component, method, key, func(f Fault) (struct{}, error) { return struct{}{}, do(f) })
 	return err
 }
 
 // ping is a call without an effect.
-func ping(ctx context.Context, e *Env, component string) error {
-	return act(ctx, e, component, "Ping", "", func(Fault) error { return nil })
+func Ping(ctx context.Context, e *Env, component string) error {
+	return Act(ctx, e, component, "Ping", "", func(Fault) error { return nil })
 }

@@ -11,6 +11,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/madara-orchestrator/orchestrator/shared/client/memory"
+	"github.com/madara-orchestrator/orchestrator/shared/client/memory/fault"
+	"github.com/madara-orchestrator/orchestrator/shared/client/memory/fault/faulttest"
 	"github.com/madara-orchestrator/orchestrator/shared/core/alert"
 	"github.com/madara-orchestrator/orchestrator/shared/core/event"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
@@ -27,16 +29,16 @@ func newJob(now time.Time) job.Job {
 func TestFault_FailBeforeHasNoEffect(t *testing.T) {
 	t.Parallel()
 	trouble := errors.New("no route to host")
-	env, c := faulty(
-		memory.Rule{Component: "jobs", Method: "Create", Fault: memory.Fault{Kind: memory.FailBefore, Err: trouble}},
-		memory.Rule{Component: "jobs", Method: "Create", Nth: 2, Fault: memory.Fault{Kind: memory.Throttle}},
+	env, c := faulttest.Env(
+		fault.Rule{Component: "jobs", Method: "Create", Fault: fault.Fault{Kind: fault.FailBefore, Err: trouble}},
+		fault.Rule{Component: "jobs", Method: "Create", Nth: 2, Fault: fault.Fault{Kind: fault.Throttle}},
 	)
 	jobs := memory.NewJobs(env)
 	j := newJob(c.Now())
-	if err := jobs.Create(t.Context(), j); !errors.Is(err, memory.ErrInjected) || !errors.Is(err, trouble) {
+	if err := jobs.Create(t.Context(), j); !errors.Is(err, fault.ErrInjected) || !errors.Is(err, trouble) {
 		t.Errorf("first Create: %v, want ErrInjected and its cause", err)
 	}
-	if err := jobs.Create(t.Context(), j); !errors.Is(err, memory.ErrThrottled) || !errors.Is(err, memory.ErrInjected) {
+	if err := jobs.Create(t.Context(), j); !errors.Is(err, fault.ErrThrottled) || !errors.Is(err, fault.ErrInjected) {
 		t.Errorf("second Create: %v, want ErrThrottled", err)
 	}
 	if _, err := jobs.Get(t.Context(), jobID); !errors.Is(err, job.ErrNotFound) {
@@ -49,14 +51,14 @@ func TestFault_FailBeforeHasNoEffect(t *testing.T) {
 
 func TestFault_FailAfterPersists(t *testing.T) {
 	t.Parallel()
-	env, c := faulty(memory.Rule{Component: "jobs", Method: "Update", Fault: memory.Fault{Kind: memory.FailAfter}})
+	env, c := faulttest.Env(fault.Rule{Component: "jobs", Method: "Update", Fault: fault.Fault{Kind: fault.FailAfter}})
 	jobs := memory.NewJobs(env)
 	j := newJob(c.Now())
 	if err := jobs.Create(t.Context(), j); err != nil {
 		t.Fatal(err)
 	}
 	j.ExternalID = "changed"
-	if got, err := jobs.Update(t.Context(), j); !errors.Is(err, memory.ErrInjected) || got.ID != "" {
+	if got, err := jobs.Update(t.Context(), j); !errors.Is(err, fault.ErrInjected) || got.ID != "" {
 		t.Errorf("Update = %+v, %v; want nothing and ErrInjected", got, err)
 	}
 	if got := must(jobs.Get(t.Context(), jobID))(t); got.ExternalID != "changed" || got.Version != 2 {
@@ -66,13 +68,13 @@ func TestFault_FailAfterPersists(t *testing.T) {
 
 func TestFault_FailAfterBreaksArtifactOff(t *testing.T) {
 	t.Parallel()
-	env, _ := faulty(memory.Rule{Component: "artifacts", Method: "Get", Fault: memory.Fault{Kind: memory.FailAfter}})
+	env, _ := faulttest.Env(fault.Rule{Component: "artifacts", Method: "Get", Fault: fault.Fault{Kind: fault.FailAfter}})
 	s := memory.NewArtifacts(env)
 	if err := s.Put(t.Context(), "k", strings.NewReader("0123456789")); err != nil {
 		t.Fatal(err)
 	}
 	b, err := io.ReadAll(must(s.Get(t.Context(), "k"))(t))
-	if string(b) != "01234" || !errors.Is(err, memory.ErrInjected) {
+	if string(b) != "01234" || !errors.Is(err, fault.ErrInjected) {
 		t.Errorf("read %q, %v; want half of it and ErrInjected", b, err)
 	}
 	if b, err := io.ReadAll(must(s.Get(t.Context(), "k"))(t)); string(b) != "0123456789" || err != nil {
@@ -82,11 +84,11 @@ func TestFault_FailAfterBreaksArtifactOff(t *testing.T) {
 
 func TestFault_StaleRead(t *testing.T) {
 	t.Parallel()
-	stale := memory.Fault{Kind: memory.Stale}
-	env, c := faulty(
-		memory.Rule{Component: "jobs", Method: "Get", Fault: stale, Times: 2},
-		memory.Rule{Component: "jobs", Method: "List", Fault: stale},
-		memory.Rule{Component: "controls", Method: "Pauses", Fault: stale},
+	stale := fault.Fault{Kind: fault.Stale}
+	env, c := faulttest.Env(
+		fault.Rule{Component: "jobs", Method: "Get", Fault: stale, Times: 2},
+		fault.Rule{Component: "jobs", Method: "List", Fault: stale},
+		fault.Rule{Component: "controls", Method: "Pauses", Fault: stale},
 	)
 	jobs, ctx := memory.NewJobs(env), t.Context()
 	j := newJob(c.Now())
@@ -120,20 +122,20 @@ func TestFault_StaleRead(t *testing.T) {
 func TestFault_Sends(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		fault memory.Fault
+		fault fault.Fault
 		at    time.Duration // when it is looked at
 		want  []string
 	}{
-		"None":    {memory.Fault{}, 0, []string{"old", "a", "b"}},
-		"Twice":   {memory.Fault{Kind: memory.Twice}, 0, []string{"old", "a", "a", "b", "b"}},
-		"Late":    {memory.Fault{Kind: memory.Late, By: time.Minute}, 59 * time.Second, []string{"old"}},
-		"Later":   {memory.Fault{Kind: memory.Late, By: time.Minute}, time.Minute, []string{"old", "a", "b"}},
-		"Lose":    {memory.Fault{Kind: memory.Lose}, time.Hour, []string{"old"}},
-		"Reorder": {memory.Fault{Kind: memory.Reorder}, 0, []string{"b", "a", "old"}},
+		"None":    {fault.Fault{}, 0, []string{"old", "a", "b"}},
+		"Twice":   {fault.Fault{Kind: fault.Twice}, 0, []string{"old", "a", "a", "b", "b"}},
+		"Late":    {fault.Fault{Kind: fault.Late, By: time.Minute}, 59 * time.Second, []string{"old"}},
+		"Later":   {fault.Fault{Kind: fault.Late, By: time.Minute}, time.Minute, []string{"old", "a", "b"}},
+		"Lose":    {fault.Fault{Kind: fault.Lose}, time.Hour, []string{"old"}},
+		"Reorder": {fault.Fault{Kind: fault.Reorder}, 0, []string{"b", "a", "old"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			env, clock := faulty(memory.Rule{Component: "queues", Method: "Send", Key: "q", Nth: 2, Fault: c.fault})
+			env, clock := faulttest.Env(fault.Rule{Component: "queues", Method: "Send", Key: "q", Nth: 2, Fault: c.fault})
 			qs := must(memory.NewQueues(env, memory.Declaration{Name: "q"}))(t)
 			if err := qs.Send(t.Context(), "q", queue.Outgoing{Body: "old"}); err != nil {
 				t.Fatal(err)
@@ -162,10 +164,10 @@ func TestFault_Sends(t *testing.T) {
 
 func TestFault_Records(t *testing.T) {
 	t.Parallel()
-	env, _ := faulty(
-		memory.Rule{Component: "alerts", Fault: memory.Fault{Kind: memory.Twice}},
-		memory.Rule{Component: "alerts", Nth: 2, Fault: memory.Fault{Kind: memory.Lose}},
-		memory.Rule{Component: "events", Fault: memory.Fault{Kind: memory.Lose}},
+	env, _ := faulttest.Env(
+		fault.Rule{Component: "alerts", Fault: fault.Fault{Kind: fault.Twice}},
+		fault.Rule{Component: "alerts", Nth: 2, Fault: fault.Fault{Kind: fault.Lose}},
+		fault.Rule{Component: "events", Fault: fault.Fault{Kind: fault.Lose}},
 	)
 	alerts, events := memory.NewAlerts(env), memory.NewEvents(env)
 	for range 3 {
@@ -186,110 +188,13 @@ func TestFault_Records(t *testing.T) {
 
 func TestFault_LoseForgets(t *testing.T) {
 	t.Parallel()
-	env, _ := faulty(
-		memory.Rule{Component: "cache", Method: "Get", Fault: memory.Fault{Kind: memory.Lose}},
-		memory.Rule{Component: "prover", Method: "Submit", Fault: memory.Fault{Kind: memory.Lose}},
-	)
+	env, _ := faulttest.Env(fault.Rule{Component: "cache", Method: "Get", Fault: fault.Fault{Kind: fault.Lose}})
 	c := memory.NewCache(env, 0)
 	if err := c.Set(t.Context(), "k", []byte("v"), 0); err != nil {
 		t.Fatal(err)
 	}
 	if _, ok, err := c.Get(t.Context(), "k"); ok || err != nil {
 		t.Errorf("Get of what was lost = %t, %v", ok, err)
-	}
-	p := memory.NewProver(env, memory.ProverConfig{})
-	first, second := must(p.Submit(t.Context(), request("d", "")))(t), must(p.Submit(t.Context(), request("d", "")))(t)
-	if first == second {
-		t.Errorf("a request that the service lost is still task %s", first)
-	}
-}
-
-// TestCrash_EveryCall ends a process at each of its calls: before the end everything is done, afterwards nothing.
-func TestCrash_EveryCall(t *testing.T) {
-	t.Parallel()
-	c := newClock()
-	work := func(ctx context.Context, h memory.Hook) (int, error) {
-		env := &memory.Env{Now: c.Now, Hook: h}
-		s := memory.NewArtifacts(env)
-		for i, key := range []string{"a", "b", "c"} {
-			if err := s.Put(ctx, key, strings.NewReader(key)); err != nil {
-				return len(must(s.Direct().List(ctx, "", "", 10))(t)), err
-			}
-			if i == 1 {
-				if _, err := s.Stat(ctx, key); err != nil {
-					return len(must(s.Direct().List(ctx, "", "", 10))(t)), err
-				}
-			}
-		}
-		return len(must(s.Direct().List(ctx, "", "", 10))(t)), nil
-	}
-	count := memory.NewCrash(0, false)
-	if n, err := work(t.Context(), count); n != 3 || err != nil || count.Calls() != 4 {
-		t.Fatalf("without a crash %d objects, %v, %d calls", n, err, count.Calls())
-	}
-	for n, want := range map[int][2]int{1: {0, 1}, 2: {1, 2}, 3: {2, 2}, 4: {2, 3}} {
-		for i, after := range []bool{false, true} {
-			h := memory.NewCrash(n, after)
-			got, err := work(t.Context(), h)
-			if got != want[i] || !errors.Is(err, memory.ErrCrashed) || !h.Gone() {
-				t.Errorf("crash at call %d (after %t) leaves %d objects, %v; want %d and ErrCrashed", n, after, got, err, want[i])
-			}
-			if f := h.Before(memory.Op{}); !f.Is(memory.FailBefore) {
-				t.Errorf("a call of a process that is gone meets %+v", f)
-			}
-			h.Restart()
-			if f := h.Before(memory.Op{}); !f.Is(memory.NoFault) {
-				t.Errorf("a call after the restart meets %+v", f)
-			}
-		}
-	}
-}
-
-func TestRandom_SameSeedSameFaults(t *testing.T) {
-	t.Parallel()
-	run := func() []string {
-		r := memory.NewRandom(42, 0.3, memory.Fault{Kind: memory.FailBefore}, memory.Fault{Kind: memory.FailAfter}, memory.Fault{Kind: memory.Throttle})
-		trace := &memory.Trace{Next: r}
-		c := newClock()
-		jobs := memory.NewJobs(&memory.Env{Now: c.Now, Hook: trace})
-		for range 50 {
-			_ = jobs.Create(t.Context(), newJob(c.Now()))
-			_, _ = jobs.Get(t.Context(), jobID)
-		}
-		r.Stop()
-		if _, err := jobs.Get(t.Context(), jobID); err != nil {
-			t.Errorf("after Stop: %v", err)
-		}
-		return trace.Lines()
-	}
-	a, b := run(), run()
-	if d := cmp.Diff(a, b); d != "" || len(a) != 101 {
-		t.Errorf("two runs of %d calls differ:\n%s", len(a), d)
-	}
-	faults := 0
-	for _, line := range a {
-		if strings.Contains(line, "): ") {
-			faults++
-		}
-	}
-	if faults < 10 || faults > 60 {
-		t.Errorf("%d of 101 calls went wrong, want about 30", faults)
-	}
-}
-
-func TestHooks_FirstFaultCounts(t *testing.T) {
-	t.Parallel()
-	count := memory.NewCrash(0, false)
-	h := memory.Hooks{
-		memory.HookFunc(func(memory.Op) memory.Fault { return memory.Fault{Kind: memory.Late} }),
-		memory.NewRules(memory.Rule{Times: -1, Fault: memory.Fault{Kind: memory.Lose}}), count,
-	}
-	if f := h.Before(memory.Op{}); f.Kind != memory.Late || count.Calls() != 1 {
-		t.Errorf("fault is %s, the last hook saw %d calls", f.Kind, count.Calls())
-	}
-	trouble := errors.New("x")
-	if err := h.After(memory.Op{}, trouble); !errors.Is(err, trouble) {
-		t.Errorf("After returns %v", err)
 	}
 }
 

@@ -1,4 +1,6 @@
-package memory
+// Package l1 is a fake of a settlement chain in memory: a transaction pool, a fee market, reorganisations and the core
+// contract. Its calls can fail as a Hook of package fault decides.
+package l1
 
 import (
 	"cmp"
@@ -10,12 +12,13 @@ import (
 	"sync"
 	"time"
 
+	"github.com/madara-orchestrator/orchestrator/shared/client/memory/fault"
 	"github.com/madara-orchestrator/orchestrator/shared/core/settlement"
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
 )
 
 // L1Config is how a settlement chain behaves. Zero fields take the defaults that each names.
-type L1Config struct {
+type Config struct {
 	Wallet   string   // address of the wallet that signs; "0xa11ce"
 	Balance  *big.Int // of the wallet, in wei; 100 ETH
 	Contract string   // address of the core contract; "0xc04e"
@@ -44,41 +47,41 @@ type L1Config struct {
 
 // L1 is a settlement chain with one wallet and the core contract: a tx.Chain and a settlement.Contract, and a da.Layer by
 // DA. Its pool, fee market and reorganisations follow Ethereum's rules, simplified where the comment says so.
-type L1 struct {
-	env *Env
-	cfg L1Config
+type Chain struct {
+	env *fault.Env
+	cfg Config
 
 	mu        sync.Mutex
-	blocks    []l1Block // by number, from 0
+	blocks    []block // by number, from 0
 	finalized uint64
 	forks     int // reorganisations so far: part of a block's hash
-	pool      map[uint64]*l1Tx
-	known     map[string]*l1Tx  // every transaction ever taken in or mined
-	order     []string          // their hashes, in the order in which they came
-	mined     map[string]uint64 // hash to block, of the canonical chain
-	strangers []*l1Tx           // of others, for the next block
-	load      L1Load
-	next      L1Fees
+	pool      map[uint64]*transaction
+	known     map[string]*transaction // every transaction ever taken in or mined
+	order     []string                // their hashes, in the order in which they came
+	mined     map[string]uint64       // hash to block, of the canonical chain
+	strangers []*transaction          // of others, for the next block
+	load      Load
+	next      Fees
 	minedAt   time.Time // of the newest block, with BlockTime
 }
 
 var (
-	_ tx.Chain            = (*L1)(nil)
-	_ settlement.Contract = (*L1)(nil)
+	_ tx.Chain            = (*Chain)(nil)
+	_ settlement.Contract = (*Chain)(nil)
 )
 
 // L1Fees are a block's fees in wei.
-type L1Fees struct{ Base, Blob *big.Int }
+type Fees struct{ Base, Blob *big.Int }
 
 // L1Load is how full blocks are with the transactions of others, in percent of the target: at 100 a fee stays, at 200 it
 // grows by an eighth a block, at 0 it falls by an eighth. The blob fee follows the same rule, which simplifies EIP-4844.
-type L1Load struct{ Gas, Blob int64 }
+type Load struct{ Gas, Blob int64 }
 
-type l1Block struct {
+type block struct {
 	number  uint64
 	hash    string
-	fees    L1Fees
-	results []l1Result
+	fees    Fees
+	results []result
 	// State after the block.
 	nonce   uint64
 	balance *big.Int
@@ -86,7 +89,7 @@ type l1Block struct {
 }
 
 // l1Tx is a transaction.
-type l1Tx struct {
+type transaction struct {
 	signedTx
 	hash     string
 	stranger bool // signed elsewhere
@@ -96,8 +99,8 @@ type l1Tx struct {
 }
 
 // l1Result is a transaction in a block.
-type l1Result struct {
-	tx        *l1Tx
+type result struct {
+	tx        *transaction
 	revert    *tx.RevertError
 	gas       uint64
 	gasPrice  *big.Int
@@ -108,7 +111,7 @@ type l1Result struct {
 func gwei(n int64) *big.Int { return new(big.Int).Mul(big.NewInt(n), big.NewInt(1e9)) }
 
 // NewL1 returns a chain with one block, number 0.
-func NewL1(e *Env, c L1Config) *L1 {
+func New(e *fault.Env, c Config) *Chain {
 	or := func(n *big.Int, d *big.Int) *big.Int {
 		if n == nil {
 			return d
@@ -121,16 +124,16 @@ func NewL1(e *Env, c L1Config) *L1 {
 	c.Tip, c.MinTip = or(c.Tip, big.NewInt(200_000_000)), or(c.MinTip, big.NewInt(1))
 	c.MaxBlobs, c.MaxDAWords = cmp.Or(c.MaxBlobs, 6), cmp.Or(c.MaxDAWords, 6*4096)
 	c.Core.Operator = !c.NotOperator
-	s := &L1{
-		env: e, cfg: c, pool: map[uint64]*l1Tx{}, known: map[string]*l1Tx{}, mined: map[string]uint64{},
-		load: L1Load{Gas: 100, Blob: 100}, next: L1Fees{c.BaseFee, c.BlobBaseFee}, minedAt: e.now(),
+	s := &Chain{
+		env: e, cfg: c, pool: map[uint64]*transaction{}, known: map[string]*transaction{}, mined: map[string]uint64{},
+		load: Load{Gas: 100, Blob: 100}, next: Fees{c.BaseFee, c.BlobBaseFee}, minedAt: e.Time(),
 	}
-	s.blocks = []l1Block{{hash: s.blockHash("", nil), fees: s.next, balance: c.Balance, core: c.Initial}}
+	s.blocks = []block{{hash: s.blockHash("", nil), fees: s.next, balance: c.Balance, core: c.Initial}}
 	return s
 }
 
 // tip is the newest block, or with stale the one before it. The caller holds the lock.
-func (s *L1) tip(stale bool) *l1Block {
+func (s *Chain) tip(stale bool) *block {
 	n := len(s.blocks) - 1
 	if stale && n > 0 {
 		n--
@@ -139,7 +142,7 @@ func (s *L1) tip(stale bool) *l1Block {
 }
 
 // Mine makes a block of what the pool holds and the fees allow, and returns its number.
-func (s *L1) Mine() uint64 {
+func (s *Chain) Mine() uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.mine(true)
@@ -147,7 +150,7 @@ func (s *L1) Mine() uint64 {
 }
 
 // MineEmpty makes n blocks that leave the pool alone, and returns the last one's number.
-func (s *L1) MineEmpty(n int) uint64 {
+func (s *Chain) MineEmpty(n int) uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for range n {
@@ -160,11 +163,11 @@ func (s *L1) MineEmpty(n int) uint64 {
 const maxCatchUp = 1000
 
 // catchUp mines the blocks that are due by the clock. The caller holds the lock.
-func (s *L1) catchUp() {
+func (s *Chain) catchUp() {
 	if s.cfg.BlockTime <= 0 {
 		return
 	}
-	due := int64(s.env.now().Sub(s.minedAt) / s.cfg.BlockTime)
+	due := int64(s.env.Time().Sub(s.minedAt) / s.cfg.BlockTime)
 	if due <= 0 {
 		return
 	}
@@ -175,9 +178,9 @@ func (s *L1) catchUp() {
 }
 
 // mine makes a block. The caller holds the lock.
-func (s *L1) mine(withPool bool) {
+func (s *Chain) mine(withPool bool) {
 	last := s.tip(false)
-	b := l1Block{
+	b := block{
 		number: last.number + 1, fees: s.next, nonce: last.nonce, balance: new(big.Int).Set(last.balance), core: last.core,
 	}
 	if withPool {
@@ -197,7 +200,7 @@ func (s *L1) mine(withPool bool) {
 }
 
 // append adds a block and cleans the pool up. The caller holds the lock.
-func (s *L1) append(b l1Block) {
+func (s *Chain) append(b block) {
 	s.blocks = append(s.blocks, b)
 	for _, r := range b.results {
 		s.mined[r.tx.hash] = b.number
@@ -207,7 +210,7 @@ func (s *L1) append(b l1Block) {
 			delete(s.pool, nonce)
 		}
 	}
-	s.next = L1Fees{moved(b.fees.Base, s.load.Gas), moved(b.fees.Blob, s.load.Blob)}
+	s.next = Fees{moved(b.fees.Base, s.load.Gas), moved(b.fees.Blob, s.load.Blob)}
 	if f := s.cfg.Finality; f > 0 && b.number > f {
 		s.finalized = max(s.finalized, b.number-f)
 	}
@@ -228,7 +231,7 @@ func moved(fee *big.Int, load int64) *big.Int {
 }
 
 // pays says whether a transaction's limits allow a block's fees.
-func (s *L1) pays(t *l1Tx, b *l1Block) bool {
+func (s *Chain) pays(t *transaction, b *block) bool {
 	if t.Fees.GasPrice.Cmp(b.fees.Base) < 0 || t.Blobs > 0 && t.Fees.BlobPrice.Cmp(b.fees.Blob) < 0 {
 		return false
 	}
@@ -236,9 +239,9 @@ func (s *L1) pays(t *l1Tx, b *l1Block) bool {
 }
 
 // include runs a transaction in a block.
-func (s *L1) include(b *l1Block, t *l1Tx) {
+func (s *Chain) include(b *block, t *transaction) {
 	gas, core, revert := s.execute(b.core, t.payload())
-	r := l1Result{tx: t, revert: revert, gas: gas, gasPrice: new(big.Int), blobPrice: new(big.Int)}
+	r := result{tx: t, revert: revert, gas: gas, gasPrice: new(big.Int), blobPrice: new(big.Int)}
 	if !t.stranger {
 		r.gasPrice.Add(b.fees.Base, t.Fees.Tip)
 		if r.gasPrice.Cmp(t.Fees.GasPrice) > 0 {
@@ -261,14 +264,14 @@ func (s *L1) include(b *l1Block, t *l1Tx) {
 	b.results = append(b.results, r)
 }
 
-func (r l1Result) cost() *big.Int {
+func (r result) cost() *big.Int {
 	return tx.Fees{Gas: r.gas, GasPrice: r.gasPrice, BlobGas: r.blobGas(), BlobPrice: r.blobPrice}.Total()
 }
 
-func (r l1Result) blobGas() uint64 { return uint64(r.tx.Blobs) * tx.BlobGas }
+func (r result) blobGas() uint64 { return uint64(r.tx.Blobs) * tx.BlobGas }
 
 // blockHash names a block by its parent, its transactions and the fork.
-func (s *L1) blockHash(parent string, results []l1Result) string {
+func (s *Chain) blockHash(parent string, results []result) string {
 	h := sha256.New()
 	fmt.Fprintf(h, "%s %d", parent, s.forks)
 	for _, r := range results {
@@ -279,7 +282,7 @@ func (s *L1) blockHash(parent string, results []l1Result) string {
 
 // Reorg takes the newest depth blocks away. With keep their transactions return to the pool, unless another one took
 // their place; otherwise they vanish. It returns the hashes of the transactions that were undone. Finalized blocks stay.
-func (s *L1) Reorg(depth int, keep bool) ([]string, error) {
+func (s *Chain) Reorg(depth int, keep bool) ([]string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	head := s.tip(false).number
@@ -306,14 +309,14 @@ func (s *L1) Reorg(depth int, keep bool) ([]string, error) {
 }
 
 // Finalize makes blocks up to number final; it never goes back.
-func (s *L1) Finalize(number uint64) {
+func (s *Chain) Finalize(number uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.finalized = max(s.finalized, min(number, s.tip(false).number))
 }
 
 // SetFees sets the fees of the next block; nil leaves one as it is.
-func (s *L1) SetFees(base, blob *big.Int) {
+func (s *Chain) SetFees(base, blob *big.Int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if base != nil {
@@ -325,21 +328,21 @@ func (s *L1) SetFees(base, blob *big.Int) {
 }
 
 // SetLoad sets how full the blocks from the next one on are.
-func (s *L1) SetLoad(l L1Load) {
+func (s *Chain) SetLoad(l Load) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.load = l
 }
 
 // SetBalance sets the wallet's balance as of the newest block.
-func (s *L1) SetBalance(wei *big.Int) {
+func (s *Chain) SetBalance(wei *big.Int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.tip(false).balance = new(big.Int).Set(wei)
 }
 
 // core is the contract's state in a block. The caller holds the lock.
-func (s *L1) core(finalized, stale bool) settlement.State {
+func (s *Chain) core(finalized, stale bool) settlement.State {
 	if finalized {
 		return s.blocks[s.finalized].core
 	}

@@ -1,4 +1,4 @@
-package memory
+package l1
 
 import (
 	"context"
@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/madara-orchestrator/orchestrator/shared/client/memory/fault"
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 	"github.com/madara-orchestrator/orchestrator/shared/core/settlement"
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/fake/blocks"
 )
 
 // Words of a state update's program output (Starknet core contract).
@@ -36,23 +38,23 @@ const (
 )
 
 // State implements settlement.Contract.
-func (s *L1) State(ctx context.Context, finalized bool) (settlement.State, error) {
-	return call(ctx, s.env, "l1", "State", "", func(f Fault) (settlement.State, error) {
+func (s *Chain) State(ctx context.Context, finalized bool) (settlement.State, error) {
+	return fault.Call(ctx, s.env, "l1", "State", "", func(f fault.Fault) (settlement.State, error) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.catchUp()
-		return s.core(finalized, f.Is(Stale)), nil
+		return s.core(finalized, f.Is(fault.Stale)), nil
 	})
 }
 
 // Config implements settlement.Contract.
-func (s *L1) Config(ctx context.Context) (settlement.Config, error) {
-	return call(ctx, s.env, "l1", "Config", "", func(Fault) (settlement.Config, error) { return s.cfg.Core, nil })
+func (s *Chain) Config(ctx context.Context) (settlement.Config, error) {
+	return fault.Call(ctx, s.env, "l1", "Config", "", func(fault.Fault) (settlement.Config, error) { return s.cfg.Core, nil })
 }
 
 // Encode implements settlement.Contract. It asks nobody, so nothing can go wrong on the way.
-func (s *L1) Encode(_ context.Context, u settlement.Update, st settlement.State, c settlement.Config) (tx.Payload, error) {
-	if code, detail := fault(u, len(u.Blobs), st, c); code != "" {
+func (s *Chain) Encode(_ context.Context, u settlement.Update, st settlement.State, c settlement.Config) (tx.Payload, error) {
+	if code, detail := refusal(u, len(u.Blobs), st, c); code != "" {
 		return tx.Payload{}, &settlement.InvalidError{Code: code, Detail: detail}
 	}
 	blobs := make([][]byte, len(u.Blobs))
@@ -78,7 +80,7 @@ func withoutBlobs(u settlement.Update) settlement.Update {
 }
 
 // fault names the first check of the contract that an update does not pass; "" where it passes all.
-func fault(u settlement.Update, blobs int, st settlement.State, c settlement.Config) (code, detail string) {
+func refusal(u settlement.Update, blobs int, st settlement.State, c settlement.Config) (code, detail string) {
 	w := u.ProgramOutput
 	if !c.Operator {
 		return "ONLY_OPERATOR", "the wallet may not update the state"
@@ -116,7 +118,7 @@ func fault(u settlement.Update, blobs int, st settlement.State, c settlement.Con
 }
 
 // execute runs a call in a state. It returns the gas that the call takes and the state after it.
-func (s *L1) execute(st settlement.State, p tx.Payload) (uint64, settlement.State, *tx.RevertError) {
+func (s *Chain) execute(st settlement.State, p tx.Payload) (uint64, settlement.State, *tx.RevertError) {
 	gas := uint64(transferGas + byteGas*len(p.Data))
 	if p.To != s.cfg.Contract {
 		return gas, st, nil // a transfer with data: always goes well
@@ -127,7 +129,7 @@ func (s *L1) execute(st settlement.State, p tx.Payload) (uint64, settlement.Stat
 	}
 	gas += updateGas
 	u := c.Update
-	code, detail := fault(u, c.Blobs, st, s.cfg.Core)
+	code, detail := refusal(u, c.Blobs, st, s.cfg.Core)
 	w := u.ProgramOutput
 	switch {
 	case code != "":
@@ -158,7 +160,7 @@ type Settled struct {
 }
 
 // History returns the updates that the canonical chain holds, in order.
-func (s *L1) History() []Settled {
+func (s *Chain) History() []Settled {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var out []Settled
@@ -182,7 +184,7 @@ func (s *L1) History() []Settled {
 
 // CheckHistory returns an error unless every batch was settled at most once, in ascending order, without a gap between
 // blocks.
-func (s *L1) CheckHistory() error {
+func (s *Chain) CheckHistory() error {
 	next, batch := s.cfg.Initial.Next(), uint64(0)
 	for i, h := range s.History() {
 		u := h.Update
@@ -199,7 +201,7 @@ func (s *L1) CheckHistory() error {
 
 // ProgramOutput is the program output of a state update over the blocks first to last with so many blobs, without
 // messages: what a scripted runner or prover hands on. Commitments and evaluations are 0.
-func ProgramOutput(first, last BlockData, blobs int) []felt.Felt {
+func ProgramOutput(first, last blocks.Block, blobs int) []felt.Felt {
 	prev := felt.MinusOne()
 	if n := first.Header.Number; n > 0 {
 		prev = felt.FromUint64(n - 1)

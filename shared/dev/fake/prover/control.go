@@ -1,4 +1,4 @@
-package memory
+package prover
 
 import (
 	"cmp"
@@ -8,12 +8,13 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/madara-orchestrator/orchestrator/shared/client/memory/fault"
 	"github.com/madara-orchestrator/orchestrator/shared/core/proof"
 )
 
 // OpenBucket implements proof.Prover.
 func (p *Prover) OpenBucket(ctx context.Context, externalID, starknetVersion string) (string, error) {
-	return call(ctx, p.env, "prover", "OpenBucket", externalID, func(Fault) (string, error) {
+	return fault.Call(ctx, p.env, "prover", "OpenBucket", externalID, func(fault.Fault) (string, error) {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		if err := p.hasBuckets(); err != nil {
@@ -32,7 +33,7 @@ func (p *Prover) OpenBucket(ctx context.Context, externalID, starknetVersion str
 
 // CloseBucket implements proof.Prover. An aggregation that was lost starts anew.
 func (p *Prover) CloseBucket(ctx context.Context, bucket string) (string, error) {
-	return call(ctx, p.env, "prover", "CloseBucket", bucket, func(f Fault) (string, error) {
+	return fault.Call(ctx, p.env, "prover", "CloseBucket", bucket, func(f fault.Fault) (string, error) {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		if err := p.hasBuckets(); err != nil {
@@ -54,7 +55,7 @@ func (p *Prover) CloseBucket(ctx context.Context, bucket string) (string, error)
 			Kind: proof.Aggregation, DedupID: "close/" + bucket, Bucket: bucket, Children: children,
 		}, "")
 		b.task = t.ID
-		if f.Is(Lose) {
+		if f.Is(fault.Lose) {
 			p.forget(t)
 		}
 		return t.ID, nil
@@ -94,12 +95,12 @@ func (p *Prover) children(bucket string) []string {
 
 // Valid implements proof.FactChecker.
 func (p *Prover) Valid(ctx context.Context, asked []string) ([]bool, error) {
-	return call(ctx, p.env, "prover", "Valid", "", func(f Fault) ([]bool, error) {
+	return fault.Call(ctx, p.env, "prover", "Valid", "", func(f fault.Fault) ([]bool, error) {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		out := make([]bool, len(asked))
 		for i, fact := range asked {
-			out[i] = p.facts.has(fact, f.Is(Stale))
+			out[i] = p.facts.has(fact, f.Is(fault.Stale))
 		}
 		return out, nil
 	})
@@ -113,20 +114,20 @@ func (p *Prover) Register(registered ...string) {
 }
 
 // Task returns a task that the service knows.
-func (p *Prover) Task(id string) (ProofTask, bool) {
+func (p *Prover) Task(id string) (Task, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if t := p.byID[id]; t != nil {
 		return t.copy(), true
 	}
-	return ProofTask{}, false
+	return Task{}, false
 }
 
 // Tasks returns every task that was ever started, in that order; the forgotten ones are Lost.
-func (p *Prover) Tasks() []ProofTask {
+func (p *Prover) Tasks() []Task {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	out := make([]ProofTask, len(p.tasks))
+	out := make([]Task, len(p.tasks))
 	for i, t := range p.tasks {
 		out[i] = t.copy()
 	}
@@ -152,8 +153,8 @@ func (p *Prover) change(task string, do func(*proofTask)) {
 	}
 }
 
-func (t *proofTask) copy() ProofTask {
-	c := t.ProofTask
+func (t *proofTask) copy() Task {
+	c := t.Task
 	c.Request.Children = slices.Clone(c.Request.Children)
 	return c
 }

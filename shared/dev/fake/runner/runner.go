@@ -1,4 +1,5 @@
-package memory
+// Package runner is a fake of a SNOS runner in memory. Its runs end as a plan says; a function of the caller does the work.
+package runner
 
 import (
 	"context"
@@ -7,17 +8,18 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/madara-orchestrator/orchestrator/shared/client/memory/fault"
 	"github.com/madara-orchestrator/orchestrator/shared/core/snos"
 )
 
 // RunnerConfig is how a runner behaves. The zero value succeeds at the first question and writes nothing.
-type RunnerConfig struct {
+type Config struct {
 	// Polls is how often a run is queued or running before it ends.
 	Polls int
 	// Capacity is how many runs there may be at a time; 0 is any number. More are ErrBusy.
 	Capacity int
 	// Plan, when set, decides for each run when it starts; Polls then counts for nothing.
-	Plan func(t snos.Task, number int) RunPlan
+	Plan func(t snos.Task, number int) Plan
 	// Execute does the run's work, which is to write its artifacts, when the run ends well. A *RunError fails the run with
 	// its kind, another error as Interrupted. It is called once a run, by the question that finds it ended, and again by
 	// the next one where that question's context ended meanwhile.
@@ -25,7 +27,7 @@ type RunnerConfig struct {
 }
 
 // RunPlan is what becomes of one run.
-type RunPlan struct {
+type Plan struct {
 	Polls   int              // how often it is queued or running before it ends
 	Failure snos.FailureKind // "" is success
 	Detail  string
@@ -33,16 +35,16 @@ type RunPlan struct {
 }
 
 // RunError is a failed run.
-type RunError struct {
+type Error struct {
 	Kind   snos.FailureKind
 	Detail string
 }
 
 // Error gives kind and detail.
-func (e *RunError) Error() string { return fmt.Sprintf("run failed (%s): %s", e.Kind, e.Detail) }
+func (e *Error) Error() string { return fmt.Sprintf("run failed (%s): %s", e.Kind, e.Detail) }
 
 // RunState is a run as the runner knows it.
-type RunState struct {
+type State struct {
 	Handle   string
 	Task     snos.Task
 	Progress snos.Progress
@@ -51,8 +53,8 @@ type RunState struct {
 
 // Runner is a snos.Runner that follows a script.
 type Runner struct {
-	env *Env
-	cfg RunnerConfig
+	env *fault.Env
+	cfg Config
 
 	mu       sync.Mutex
 	runs     []*run
@@ -63,20 +65,20 @@ type Runner struct {
 var _ snos.Runner = (*Runner)(nil)
 
 type run struct {
-	RunState
-	plan      RunPlan
+	State
+	plan      Plan
 	polls     int
 	executing bool
 }
 
 // NewRunner returns a runner without runs.
-func NewRunner(e *Env, c RunnerConfig) *Runner {
+func New(e *fault.Env, c Config) *Runner {
 	return &Runner{env: e, cfg: c, byHandle: map[string]*run{}, byID: map[string]*run{}}
 }
 
 // Submit implements snos.Runner.
 func (s *Runner) Submit(ctx context.Context, t snos.Task) (string, error) {
-	return call(ctx, s.env, "runner", "Submit", t.ID, func(f Fault) (string, error) {
+	return fault.Call(ctx, s.env, "runner", "Submit", t.ID, func(f fault.Fault) (string, error) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if r := s.byID[t.ID]; r != nil {
@@ -88,15 +90,15 @@ func (s *Runner) Submit(ctx context.Context, t snos.Task) (string, error) {
 		t.Inputs = slices.Clone(t.Inputs)
 		number := len(s.runs) + 1
 		r := &run{
-			RunState: RunState{Handle: fmt.Sprintf("run-%06d", number), Task: t, Progress: snos.Progress{State: snos.Queued}},
-			plan:     RunPlan{Polls: s.cfg.Polls},
+			State: State{Handle: fmt.Sprintf("run-%06d", number), Task: t, Progress: snos.Progress{State: snos.Queued}},
+			plan:  Plan{Polls: s.cfg.Polls},
 		}
 		if s.cfg.Plan != nil {
 			r.plan = s.cfg.Plan(t, number)
 		}
 		s.runs = append(s.runs, r)
 		s.byHandle[r.Handle], s.byID[t.ID] = r, r
-		if f.Is(Lose) {
+		if f.Is(fault.Lose) {
 			s.forget(r)
 		}
 		return r.Handle, nil
@@ -131,7 +133,7 @@ func (s *Runner) forget(r *run) {
 
 // Status implements snos.Runner.
 func (s *Runner) Status(ctx context.Context, handle string) (snos.Progress, error) {
-	return call(ctx, s.env, "runner", "Status", handle, func(Fault) (snos.Progress, error) {
+	return fault.Call(ctx, s.env, "runner", "Status", handle, func(fault.Fault) (snos.Progress, error) {
 		p, task := s.advance(handle)
 		if task == nil {
 			return p, nil
@@ -144,7 +146,7 @@ func (s *Runner) Status(ctx context.Context, handle string) (snos.Progress, erro
 			return snos.Progress{State: snos.Lost}, nil
 		}
 		r.executing = false
-		var failed *RunError
+		var failed *Error
 		switch {
 		case r.ended(): // canceled meanwhile
 		case err != nil && ctx.Err() != nil:
@@ -195,7 +197,7 @@ func (s *Runner) advance(handle string) (snos.Progress, *snos.Task) {
 
 // Cancel implements snos.Runner. A canceled run is one that failed as Interrupted.
 func (s *Runner) Cancel(ctx context.Context, handle string) error {
-	return act(ctx, s.env, "runner", "Cancel", handle, func(Fault) error {
+	return fault.Act(ctx, s.env, "runner", "Cancel", handle, func(fault.Fault) error {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if r := s.byHandle[handle]; r != nil && !r.ended() {
@@ -207,7 +209,7 @@ func (s *Runner) Cancel(ctx context.Context, handle string) error {
 }
 
 // Ping implements snos.Runner.
-func (s *Runner) Ping(ctx context.Context) error { return ping(ctx, s.env, "runner") }
+func (s *Runner) Ping(ctx context.Context) error { return fault.Ping(ctx, s.env, "runner") }
 
 // Forget makes the runner not know a run any more.
 func (s *Runner) Forget(handle string) {
@@ -219,12 +221,12 @@ func (s *Runner) Forget(handle string) {
 }
 
 // Runs returns every run that was ever started, in that order; the forgotten ones are Lost.
-func (s *Runner) Runs() []RunState {
+func (s *Runner) Runs() []State {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	out := make([]RunState, len(s.runs))
+	out := make([]State, len(s.runs))
 	for i, r := range s.runs {
-		out[i] = r.RunState
+		out[i] = r.State
 		out[i].Task.Inputs = slices.Clone(r.Task.Inputs)
 	}
 	return out
