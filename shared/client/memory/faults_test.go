@@ -28,14 +28,14 @@ func newJob(now time.Time) job.Job {
 
 func TestFault_FailBeforeHasNoEffect(t *testing.T) {
 	t.Parallel()
-	trouble := errors.New("no route to host")
+	cause := errors.New("no route to host")
 	env, c := faulttest.Env(
-		fault.Rule{Component: "jobs", Method: "Create", Fault: fault.Fault{Kind: fault.FailBefore, Err: trouble}},
+		fault.Rule{Component: "jobs", Method: "Create", Fault: fault.Fault{Kind: fault.FailBefore, Err: cause}},
 		fault.Rule{Component: "jobs", Method: "Create", Nth: 2, Fault: fault.Fault{Kind: fault.Throttle}},
 	)
 	jobs := memory.NewJobs(env)
 	j := newJob(c.Now())
-	if err := jobs.Create(t.Context(), j); !errors.Is(err, fault.ErrInjected) || !errors.Is(err, trouble) {
+	if err := jobs.Create(t.Context(), j); !errors.Is(err, fault.ErrInjected) || !errors.Is(err, cause) {
 		t.Errorf("first Create: %v, want ErrInjected and its cause", err)
 	}
 	if err := jobs.Create(t.Context(), j); !errors.Is(err, fault.ErrThrottled) || !errors.Is(err, fault.ErrInjected) {

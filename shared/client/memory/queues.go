@@ -102,7 +102,7 @@ func (s *Queues) line(name string) (*line, error) {
 	return nil, fmt.Errorf("queue %q: %w", name, queue.ErrUnknownQueue)
 }
 
-// wake tells those who wait that something changed. The caller holds the lock.
+// wake ends the waiting of all who wait for a change. The caller holds the lock.
 func (s *Queues) wake() {
 	close(s.changed)
 	s.changed = make(chan struct{})
@@ -239,8 +239,8 @@ func (s *Queues) Purge(ctx context.Context, name string) error {
 // Ping implements queue.Queue.
 func (s *Queues) Ping(ctx context.Context) error { return fault.Ping(ctx, s.env, "queues") }
 
-// NextReady tells when the next message of the named queues, or of all, can be received: now or earlier if one can be.
-// ok is false when there is no message.
+// NextReady returns when the next message of the named queues, or of all, can be received: now or earlier if one is
+// ready. ok is false if there are no messages.
 func (s *Queues) NextReady(names ...string) (at time.Time, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -72,7 +72,7 @@ func TestQueues_RedriveAfterMaxReceives(t *testing.T) {
 	for i := range 2 {
 		for _, d := range receive(t, qs, "q", 2-i) {
 			if d.Receives != i+1 {
-				t.Errorf("%s is received for the %d. time, told %d", d.Body, i+1, d.Receives)
+				t.Errorf("%s is received for time %d, the queue says %d", d.Body, i+1, d.Receives)
 			}
 			if d.Body == "fine" {
 				if err := qs.Delete(t.Context(), "q", d.Handle); err != nil {

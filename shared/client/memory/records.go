@@ -46,7 +46,7 @@ func (r *record[T]) all() []T {
 	return slices.Clone(r.list)
 }
 
-// Alerts is an alert.Notifier that keeps what it is told.
+// Alerts is an alert.Notifier that keeps the alerts.
 type Alerts struct {
 	env  *fault.Env
 	sent record[alert.Alert]
@@ -54,7 +54,7 @@ type Alerts struct {
 
 var _ alert.Notifier = (*Alerts)(nil)
 
-// NewAlerts returns a notifier that was told nothing yet.
+// NewAlerts returns a notifier without alerts.
 func NewAlerts(e *fault.Env) *Alerts { return &Alerts{env: e} }
 
 // Notify implements alert.Notifier.

@@ -21,7 +21,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/lock"
 )
 
-// TestJobs_IndexesFollowWrites compares what listings tell with a plain walk over all jobs.
+// TestJobs_IndexesFollowWrites compares listings with a plain walk over all jobs.
 func TestJobs_IndexesFollowWrites(t *testing.T) {
 	t.Parallel()
 	ctx, c := t.Context(), faulttest.NewClock()

@@ -7,22 +7,22 @@ import (
 	"time"
 )
 
-// Clock tells the time.
+// Clock returns the time.
 type Clock func() time.Time
 
-// Env is what components share: the time and the faults. A nil Env has neither clock nor hook. Set the fields before
-// the first call.
+// Env is what components share: the time and the faults. A nil Env uses the machine's clock and has no faults. Set the
+// fields before the first call.
 type Env struct {
-	// Now is the clock; nil is the machine's. With a clock of its own nothing ever waits: calls that would return what
-	// there is, and whoever owns the clock moves it.
+	// Now is the clock; nil is the machine's. With another clock no call ever waits: it returns what there is, and the
+	// owner of the clock moves it.
 	Now Clock
-	// Hook decides what goes wrong; nil is nothing.
+	// Hook decides what goes wrong; with nil nothing does.
 	Hook Hook
 
 	seq atomic.Uint64
 }
 
-// now returns the time.
+// Time returns the time of the clock.
 func (e *Env) Time() time.Time {
 	if e == nil || e.Now == nil {
 		return time.Now()
@@ -30,14 +30,15 @@ func (e *Env) Time() time.Time {
 	return e.Now()
 }
 
-// real says whether the machine's clock is used, so that waiting makes sense.
+// RealTime reports whether the machine's clock is used, so that waiting makes sense.
 func (e *Env) RealTime() bool { return e == nil || e.Now == nil }
 
-// hooked says whether calls can go wrong.
+// Hooked reports whether calls can go wrong.
 func (e *Env) Hooked() bool { return e != nil && e.Hook != nil }
 
-// call does one I/O call of a component with whatever its hook adds. do gets the fault, which is the zero one but for
-// faults of the component's own kind. It is called without a lock held, so a hook may look at every component.
+// Call makes one call of a component with the fault that the hook decides on. do gets the fault too, for the kinds that
+// only the component itself can act out, such as Stale. Call it without a lock held, so that the hook may read every
+// component. If ctx has ended it returns the context's error and does not ask the hook.
 func Call[T any](ctx context.Context, e *Env, component, method, key string, do func(Fault) (T, error)) (T, error) {
 	var none T
 	if err := ctx.Err(); err != nil {
@@ -61,13 +62,13 @@ func Call[T any](ctx context.Context, e *Env, component, method, key string, do 
 	return v, nil
 }
 
-// act is call for what returns nothing.
+// Act is Call for a method that returns only an error.
 func Act(ctx context.Context, e *Env, component, method, key string, do func(Fault) error) error {
 	_, err := Call(ctx, e, component, method, key, func(f Fault) (struct{}, error) { return struct{}{}, do(f) })
 	return err
 }
 
-// ping is a call without an effect.
+// Ping is a call without an effect.
 func Ping(ctx context.Context, e *Env, component string) error {
 	return Act(ctx, e, component, "Ping", "", func(Fault) error { return nil })
 }

@@ -98,8 +98,8 @@ func TestHooks_FirstFaultCounts(t *testing.T) {
 	if f := h.Before(fault.Op{}); f.Kind != fault.Late || count.Calls() != 1 {
 		t.Errorf("fault is %s, the last hook saw %d calls", f.Kind, count.Calls())
 	}
-	trouble := errors.New("x")
-	if err := h.After(fault.Op{}, trouble); !errors.Is(err, trouble) {
+	want := errors.New("x")
+	if err := h.After(fault.Op{}, want); !errors.Is(err, want) {
 		t.Errorf("After returns %v", err)
 	}
 }

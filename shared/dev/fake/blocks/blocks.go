@@ -17,10 +17,10 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 )
 
-// MaxBlockRange is the most blocks that one call of Blocks answers.
+// MaxRange is the most blocks that one call of a Source returns.
 const MaxRange = 1000
 
-// BlockData is all that a source tells of one block.
+// Block is all that a source returns about one block.
 type Block struct {
 	Header   block.Header
 	Update   block.StateUpdate
@@ -28,7 +28,7 @@ type Block struct {
 	Messages block.Messages
 }
 
-// Blocks is a block.Source over given data.
+// Source is a block.Source over given blocks.
 type Source struct {
 	env     *fault.Env
 	chainID string
@@ -57,13 +57,13 @@ func wrote(history []written, n uint64, value felt.Felt) []written {
 
 var errBlockGap = errors.New("blocks do not follow each other")
 
-// NewBlocks returns a chain without blocks.
+// New returns a chain without blocks.
 func New(e *fault.Env, chainID string) *Source {
 	return &Source{env: e, chainID: chainID, nonces: map[felt.Felt][]written{}, storage: map[block.Slot][]written{}}
 }
 
-// Add grows the chain. Each block must follow the one before in number, parent hash and root. The caller leaves the data
-// alone afterwards.
+// Add appends blocks. Each must follow the one before in number, parent hash and root; if one does not, Add returns an
+// error. The caller must not change the data afterwards.
 func (b *Source) Add(data ...Block) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -92,7 +92,7 @@ func (b *Source) Add(data ...Block) error {
 	return nil
 }
 
-// Grow adds n generated blocks, one every interval, of which the first is block 0 at the time at.
+// Grow appends n generated blocks, one every interval. In an empty chain the first is block 0 at the time at.
 func (b *Source) Grow(n int, at time.Time, interval time.Duration) error {
 	for range n {
 		b.mu.Lock()
@@ -109,7 +109,7 @@ func (b *Source) Grow(n int, at time.Time, interval time.Duration) error {
 	return nil
 }
 
-// NextBlock makes up a block that follows prev, or block 0 where there is none. The same prev gives the same block. Each
+// Next generates a block that follows prev, or block 0 if prev is nil. The same prev gives the same block. Each block
 // writes two slots of one contract and its nonce.
 func Next(prev *Block, at time.Time) Block {
 	h := block.Header{Timestamp: at, StarknetVersion: "0.13.5", Transactions: 1}
@@ -136,7 +136,7 @@ func Next(prev *Block, at time.Time) Block {
 	}
 }
 
-// made derives a felt from what it is for.
+// made derives a felt from its purpose, a block number and the parent's hash.
 func made(what string, n uint64, parent felt.Felt) felt.Felt {
 	h := sha256.New()
 	h.Write([]byte(what))
@@ -145,7 +145,7 @@ func made(what string, n uint64, parent felt.Felt) felt.Felt {
 	return digestFelt(h.Sum(nil))
 }
 
-// digestFelt makes a felt of a 32-byte digest by leaving out its high bits.
+// digestFelt makes a felt of a 32-byte digest by clearing its five highest bits.
 func digestFelt(digest []byte) felt.Felt {
 	f := felt.Felt(digest)
 	f[0] &= 0x07
@@ -213,7 +213,7 @@ func span[T any](ctx context.Context, b *Source, method string, from, to uint64,
 	})
 }
 
-// has returns an error unless all of the blocks are there. The caller holds the lock.
+// has returns an error if one of the blocks is missing. The caller holds the lock.
 func (b *Source) has(from, to uint64) error {
 	k := len(b.blocks)
 	if k == 0 || from < b.blocks[0].Header.Number || to > b.blocks[k-1].Header.Number {
@@ -232,8 +232,10 @@ func (b *Source) Storage(ctx context.Context, at uint64, slots []block.Slot) ([]
 	return values(ctx, b, "Storage", at, slots, b.storage)
 }
 
-// values reads what was last written to each key at a block or before.
-func values[K comparable](ctx context.Context, b *Source, method string, at uint64, keys []K, in map[K][]written) ([]felt.Felt, error) {
+// values reads the value of each key as of a block.
+func values[K comparable](
+	ctx context.Context, b *Source, method string, at uint64, keys []K, in map[K][]written,
+) ([]felt.Felt, error) {
 	return fault.Call(ctx, b.env, "blocks", method, fmt.Sprint(at), func(fault.Fault) ([]felt.Felt, error) {
 		b.mu.Lock()
 		defer b.mu.Unlock()

@@ -17,36 +17,38 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
 )
 
-// L1Config is how a settlement chain behaves. Zero fields take the defaults that each names.
+// Config is how a settlement chain behaves. A zero field takes the default that its comment names.
 type Config struct {
-	Wallet   string   // address of the wallet that signs; "0xa11ce"
-	Balance  *big.Int // of the wallet, in wei; 100 ETH
-	Contract string   // address of the core contract; "0xc04e"
-	DA       string   // address that published data is sent to; "0xda"
+	Wallet   string   // address of the wallet that signs; by default "0xa11ce"
+	Balance  *big.Int // of the wallet, in wei; by default 100 ETH
+	Contract string   // address of the core contract; by default "0xc04e"
+	DA       string   // address that published data is sent to; by default "0xda"
 
-	BaseFee, BlobBaseFee *big.Int // of the first block, in wei; 1 gwei each
-	Tip                  *big.Int // that the node suggests; 0.2 gwei
-	MinTip               *big.Int // the pool's floor; 1 wei
-	MaxBlobs             int      // of a transaction and of a block; 6
-	MaxDAWords           int      // of one publication; 6 * 4096
+	BaseFee, BlobBaseFee *big.Int // of the first block, in wei; by default 1 gwei each
+	Tip                  *big.Int // that the node suggests, in wei; by default 0.2 gwei
+	MinTip               *big.Int // the lowest tip that the pool takes, in wei; by default 1
+	MaxBlobs             int      // of a transaction and of a block; by default 6
+	MaxDAWords           int      // of one publication; by default 6 * 4096
 
-	// Core is what the contract is set up with. Operator is taken as true unless NotOperator is set.
+	// Core is the contract's configuration. Its Operator is true unless NotOperator is set.
 	Core        settlement.Config
 	NotOperator bool
-	// Initial is what the contract holds in the first block. Where it is not Settled, its Root is the one that the first
-	// update must start from.
+	// Initial is the contract's state in the first block. If it is not Settled, the first update must start from its
+	// Root.
 	Initial settlement.State
-	// Proven, when set, says whether the fact of an update is registered; the contract reverts where it isn't.
+	// Proven, if set, reports whether the fact of an update is registered. If it is not, the contract reverts.
 	Proven func(settlement.Update) bool
 
-	// Finality is how far the finalized block lies behind the head; 0 leaves it to Finalize.
+	// Finality is how many blocks the finalized block is behind the head. With 0 only Finalize makes blocks final.
 	Finality uint64
-	// BlockTime, when set, mines by itself: a call finds the blocks that are due by the clock. Otherwise only Mine does.
+	// BlockTime, if set, makes blocks by the clock: each call first mines those that are due. With 0 only Mine and its
+	// relatives do.
 	BlockTime time.Duration
 }
 
-// L1 is a settlement chain with one wallet and the core contract: a tx.Chain and a settlement.Contract, and a da.Layer by
-// DA. Its pool, fee market and reorganisations follow Ethereum's rules, simplified where the comment says so.
+// Chain is a settlement chain with one wallet and the core contract. It is a tx.Chain and a settlement.Contract; DA
+// returns it as a da.Layer. Its pool, fee market and reorganisations follow Ethereum's rules; comments say what is
+// simpler here.
 type Chain struct {
 	env *fault.Env
 	cfg Config
@@ -56,10 +58,10 @@ type Chain struct {
 	finalized uint64
 	forks     int // reorganisations so far: part of a block's hash
 	pool      map[uint64]*transaction
-	known     map[string]*transaction // every transaction ever taken in or mined
+	known     map[string]*transaction // every transaction ever accepted or mined
 	order     []string                // their hashes, in the order in which they came
 	mined     map[string]uint64       // hash to block, of the canonical chain
-	strangers []*transaction          // of others, for the next block
+	foreign   []*transaction          // signed elsewhere, for the next block
 	load      Load
 	next      Fees
 	minedAt   time.Time // of the newest block, with BlockTime
@@ -70,11 +72,12 @@ var (
 	_ settlement.Contract = (*Chain)(nil)
 )
 
-// L1Fees are a block's fees in wei.
+// Fees are a block's fees in wei.
 type Fees struct{ Base, Blob *big.Int }
 
-// L1Load is how full blocks are with the transactions of others, in percent of the target: at 100 a fee stays, at 200 it
-// grows by an eighth a block, at 0 it falls by an eighth. The blob fee follows the same rule, which simplifies EIP-4844.
+// Load is how full the transactions of others make the blocks, in percent of the target. At 100 a fee stays, at 200 it
+// grows by an eighth a block (EIP-1559), at 0 it falls by an eighth. The blob fee follows the same rule, which is
+// simpler than EIP-4844.
 type Load struct{ Gas, Blob int64 }
 
 type block struct {
@@ -88,17 +91,17 @@ type block struct {
 	core    settlement.State
 }
 
-// l1Tx is a transaction.
+// transaction is a signed transaction.
 type transaction struct {
 	signedTx
-	hash     string
-	stranger bool // signed elsewhere
-	outside  bool // by another wallet, so that it takes no nonce of ours
+	hash    string
+	foreign bool // signed elsewhere
+	outside bool // by another wallet, so it uses no nonce of ours
 
 	update *updateCall // of Data, once History has decoded it
 }
 
-// l1Result is a transaction in a block.
+// result is a transaction in a block.
 type result struct {
 	tx        *transaction
 	revert    *tx.RevertError
@@ -110,7 +113,7 @@ type result struct {
 // gwei returns n gwei in wei.
 func gwei(n int64) *big.Int { return new(big.Int).Mul(big.NewInt(n), big.NewInt(1e9)) }
 
-// NewL1 returns a chain with one block, number 0.
+// New returns a chain with one block, number 0.
 func New(e *fault.Env, c Config) *Chain {
 	or := func(n *big.Int, d *big.Int) *big.Int {
 		if n == nil {
@@ -149,7 +152,7 @@ func (s *Chain) Mine() uint64 {
 	return s.tip(false).number
 }
 
-// MineEmpty makes n blocks that leave the pool alone, and returns the last one's number.
+// MineEmpty makes n empty blocks, which leave the pool as it is, and returns the last one's number.
 func (s *Chain) MineEmpty(n int) uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -180,15 +183,13 @@ func (s *Chain) catchUp() {
 // mine makes a block. The caller holds the lock.
 func (s *Chain) mine(withPool bool) {
 	last := s.tip(false)
-	b := block{
-		number: last.number + 1, fees: s.next, nonce: last.nonce, balance: new(big.Int).Set(last.balance), core: last.core,
-	}
+	b := s.after(last)
 	if withPool {
-		for _, t := range s.strangers {
+		for _, t := range s.foreign {
 			t.takeNonce(b.nonce)
 			s.include(&b, t)
 		}
-		s.strangers = nil
+		s.foreign = nil
 		blobs := 0
 		for t := s.pool[b.nonce]; t != nil && s.pays(t, &b) && blobs+t.Blobs <= s.cfg.MaxBlobs; t = s.pool[b.nonce] {
 			blobs += t.Blobs
@@ -199,7 +200,14 @@ func (s *Chain) mine(withPool bool) {
 	s.append(b)
 }
 
-// append adds a block and cleans the pool up. The caller holds the lock.
+// after is a block without transactions that follows last. The caller holds the lock.
+func (s *Chain) after(last *block) block {
+	return block{
+		number: last.number + 1, fees: s.next, nonce: last.nonce, balance: new(big.Int).Set(last.balance), core: last.core,
+	}
+}
+
+// append adds a block and removes used nonces from the pool. The caller holds the lock.
 func (s *Chain) append(b block) {
 	s.blocks = append(s.blocks, b)
 	for _, r := range b.results {
@@ -216,7 +224,7 @@ func (s *Chain) append(b block) {
 	}
 }
 
-// moved is a fee after a block of the load.
+// moved is the fee after a block with the given load, in percent of the target.
 func moved(fee *big.Int, load int64) *big.Int {
 	change := new(big.Int).Mul(fee, big.NewInt(load-100))
 	change.Quo(change, big.NewInt(800))
@@ -230,7 +238,7 @@ func moved(fee *big.Int, load int64) *big.Int {
 	return change
 }
 
-// pays says whether a transaction's limits allow a block's fees.
+// pays reports whether a transaction's limits allow a block's fees.
 func (s *Chain) pays(t *transaction, b *block) bool {
 	if t.Fees.GasPrice.Cmp(b.fees.Base) < 0 || t.Blobs > 0 && t.Fees.BlobPrice.Cmp(b.fees.Blob) < 0 {
 		return false
@@ -242,7 +250,7 @@ func (s *Chain) pays(t *transaction, b *block) bool {
 func (s *Chain) include(b *block, t *transaction) {
 	gas, core, revert := s.execute(b.core, t.payload())
 	r := result{tx: t, revert: revert, gas: gas, gasPrice: new(big.Int), blobPrice: new(big.Int)}
-	if !t.stranger {
+	if !t.foreign {
 		r.gasPrice.Add(b.fees.Base, t.Fees.Tip)
 		if r.gasPrice.Cmp(t.Fees.GasPrice) > 0 {
 			r.gasPrice.Set(t.Fees.GasPrice)
@@ -270,7 +278,7 @@ func (r result) cost() *big.Int {
 
 func (r result) blobGas() uint64 { return uint64(r.tx.Blobs) * tx.BlobGas }
 
-// blockHash names a block by its parent, its transactions and the fork.
+// blockHash derives a block's hash from its parent, its transactions and the fork.
 func (s *Chain) blockHash(parent string, results []result) string {
 	h := sha256.New()
 	fmt.Fprintf(h, "%s %d", parent, s.forks)
@@ -280,8 +288,9 @@ func (s *Chain) blockHash(parent string, results []result) string {
 	return "0x" + hex.EncodeToString(h.Sum(nil))
 }
 
-// Reorg takes the newest depth blocks away. With keep their transactions return to the pool, unless another one took
-// their place; otherwise they vanish. It returns the hashes of the transactions that were undone. Finalized blocks stay.
+// Reorg removes the newest depth blocks. With keep their transactions return to the pool, unless another one has taken
+// their nonce; otherwise they are lost. It returns the hashes of the removed transactions. Finalized blocks stay: Reorg
+// returns an error if it would remove one.
 func (s *Chain) Reorg(depth int, keep bool) ([]string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -295,7 +304,7 @@ func (s *Chain) Reorg(depth int, keep bool) ([]string, error) {
 		for _, r := range b.results {
 			undone = append(undone, r.tx.hash)
 			delete(s.mined, r.tx.hash)
-			if keep && !r.tx.stranger && s.pool[r.tx.Nonce] == nil {
+			if keep && !r.tx.foreign && s.pool[r.tx.Nonce] == nil {
 				s.pool[r.tx.Nonce] = r.tx
 			}
 		}
@@ -308,14 +317,14 @@ func (s *Chain) Reorg(depth int, keep bool) ([]string, error) {
 	return undone, nil
 }
 
-// Finalize makes blocks up to number final; it never goes back.
+// Finalize makes the blocks up to number final. A final block stays final.
 func (s *Chain) Finalize(number uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.finalized = max(s.finalized, min(number, s.tip(false).number))
 }
 
-// SetFees sets the fees of the next block; nil leaves one as it is.
+// SetFees sets the fees of the next block in wei; nil leaves a fee as it is.
 func (s *Chain) SetFees(base, blob *big.Int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -327,14 +336,14 @@ func (s *Chain) SetFees(base, blob *big.Int) {
 	}
 }
 
-// SetLoad sets how full the blocks from the next one on are.
+// SetLoad sets how full the blocks are, from the next one on.
 func (s *Chain) SetLoad(l Load) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.load = l
 }
 
-// SetBalance sets the wallet's balance as of the newest block.
+// SetBalance sets the wallet's balance in wei as of the newest block.
 func (s *Chain) SetBalance(wei *big.Int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -25,7 +25,7 @@ func fees(n int64, blobs int) tx.Fees {
 	return f
 }
 
-// post is a payload that always goes well.
+// post is a payload that always succeeds.
 func post(text string, blobs int) tx.Payload {
 	p := tx.Payload{To: "0xda", Data: []byte(text)}
 	for i := range blobs {
@@ -168,7 +168,7 @@ func TestChain_DropAndLose(t *testing.T) {
 	l := l1.New(env, l1.Config{})
 	a, _ := put(t, l, post("a", 0), 0, fees(2, 0))
 	if !l.Drop(a) || l.Drop(a) {
-		t.Error("Drop does not tell what it did")
+		t.Error("Drop does not report what it did")
 	}
 	phase(t, l, a, tx.Unknown)
 	b, err := put(t, l, post("b", 0), 0, fees(2, 0))
@@ -251,7 +251,7 @@ func TestChain_AccountAtDepth(t *testing.T) {
 	}
 }
 
-func TestChain_Strangers(t *testing.T) {
+func TestChain_TransactionsOfThirdParties(t *testing.T) {
 	t.Parallel()
 	l := l1.New(nil, l1.Config{})
 	ours, _ := put(t, l, post("a", 0), 0, fees(4, 0))

@@ -114,9 +114,9 @@ func TestContract_EncodeRefuses(t *testing.T) {
 			t.Errorf("Encode: %v, want %q", err, code)
 		}
 	}
-	stranger := l1.New(nil, l1.Config{NotOperator: true})
-	if _, err := encode(t, stranger, update(1, blocks[:5], 0)); err == nil || !strings.Contains(err.Error(), "ONLY_OPERATOR") {
-		t.Errorf("Encode of a wallet that is no operator: %v", err)
+	other := l1.New(nil, l1.Config{NotOperator: true})
+	if _, err := encode(t, other, update(1, blocks[:5], 0)); err == nil || !strings.Contains(err.Error(), "ONLY_OPERATOR") {
+		t.Errorf("Encode of a wallet that is not an operator: %v", err)
 	}
 }
 

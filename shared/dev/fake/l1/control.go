@@ -10,7 +10,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
 )
 
-// L1Transaction is a transaction that the chain has seen.
+// Transaction is a transaction that the chain has seen.
 type Transaction struct {
 	Hash   string
 	Nonce  uint64
@@ -18,7 +18,7 @@ type Transaction struct {
 	Status tx.Status
 }
 
-// Transactions returns every transaction that the chain ever took in, in that order, as it stands now.
+// Transactions returns every transaction that the chain ever accepted, in that order, with its status now.
 func (s *Chain) Transactions() []Transaction {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -41,7 +41,7 @@ func (s *Chain) Pool() []string {
 	return out
 }
 
-// Drop removes a transaction from the pool, as a full pool or a node's restart does. It says whether it was there.
+// Drop removes a transaction from the pool, as a full pool or a node's restart does. It reports whether it was there.
 func (s *Chain) Drop(hash string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -53,29 +53,29 @@ func (s *Chain) Drop(hash string) bool {
 	return true
 }
 
-// MineOnly makes a block with one transaction that the chain has ever taken in, also one that was replaced or dropped:
-// another node's pool still had it.
+// MineOnly makes a block with one transaction that the chain has ever accepted, even if it was replaced or dropped:
+// another node's pool may still have it.
 func (s *Chain) MineOnly(hash string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	t, last := s.known[hash], s.tip(false)
-	if t == nil || t.stranger || t.Nonce != last.nonce {
+	if t == nil || t.foreign || t.Nonce != last.nonce {
 		return fmt.Errorf("mine %s: it is unknown, or its nonce is not %d", hash, last.nonce)
 	}
-	b := block{number: last.number + 1, fees: s.next, nonce: last.nonce, balance: new(big.Int).Set(last.balance), core: last.core}
+	b := s.after(last)
 	s.include(&b, t)
 	b.hash = s.blockHash(last.hash, b.results)
 	s.append(b)
 	return nil
 }
 
-// Intrude puts a transaction that none of ours signed into the next block, ahead of the pool, and returns its hash. With
-// ourWallet it takes the wallet's next nonce, as a second signer with the same key does; otherwise it comes from another
+// Intrude puts a third party's transaction into the next block, before those of the pool, and returns its hash. With
+// ourWallet it uses the wallet's next nonce, as a second signer with the same key does; otherwise it comes from another
 // account.
 func (s *Chain) Intrude(p tx.Payload, ourWallet bool) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	t := &transaction{stranger: true, outside: !ourWallet, signedTx: signedTx{
+	t := &transaction{foreign: true, outside: !ourWallet, signedTx: signedTx{
 		From: s.cfg.Wallet, Fees: whole(tx.Fees{}), To: p.To, Entrypoint: p.Entrypoint, Data: slices.Clone(p.Data),
 		Blobs: len(p.Blobs), BlobHash: blobHash(p.Blobs),
 	}}
@@ -88,7 +88,7 @@ func (s *Chain) Intrude(p tx.Payload, ourWallet bool) string {
 	}
 	t.hash = hashOf(fmt.Appendf(raw, "%d", len(s.order)))
 	s.remember(t)
-	s.strangers = append(s.strangers, t)
+	s.foreign = append(s.foreign, t)
 	return t.hash
 }
 

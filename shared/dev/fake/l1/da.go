@@ -25,7 +25,8 @@ func (*DA) Name() string { return "memory" }
 // Encode implements da.Layer. The commitment's hash is sha256 of the words without its five highest bits.
 func (d *DA) Encode(_ context.Context, data da.Data) (tx.Payload, da.Commitment, error) {
 	if n := len(data.Words); n > d.l1.cfg.MaxDAWords {
-		return tx.Payload{}, da.Commitment{}, fmt.Errorf("publish %d words of batch %d, at most %d: %w", n, data.Batch, d.l1.cfg.MaxDAWords, da.ErrTooLarge)
+		return tx.Payload{}, da.Commitment{}, fmt.Errorf("publish %d words of batch %d, at most %d: %w",
+			n, data.Batch, d.l1.cfg.MaxDAWords, da.ErrTooLarge)
 	}
 	if len(data.Words) == 0 {
 		return tx.Payload{}, da.Commitment{}, fmt.Errorf("publish batch %d: there is no data", data.Batch)

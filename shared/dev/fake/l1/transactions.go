@@ -30,7 +30,7 @@ func (t *signedTx) payload() tx.Payload {
 	return tx.Payload{To: t.To, Entrypoint: t.Entrypoint, Data: t.Data}
 }
 
-// takeNonce gives a stranger's transaction the nonce that it takes.
+// takeNonce gives a transaction that was signed elsewhere its nonce.
 func (t *transaction) takeNonce(n uint64) {
 	if !t.outside {
 		t.Nonce = n
@@ -116,7 +116,7 @@ func (s *Chain) Sign(ctx context.Context, p tx.Payload, nonce uint64, fees tx.Fe
 	})
 }
 
-// whole replaces missing prices by 0.
+// whole replaces missing prices with 0.
 func whole(f tx.Fees) tx.Fees {
 	for _, n := range []**big.Int{&f.GasPrice, &f.Tip, &f.BlobPrice} {
 		if *n == nil {
@@ -126,8 +126,8 @@ func whole(f tx.Fees) tx.Fees {
 	return f
 }
 
-// errNonceGap says that a blob transaction does not follow those in the pool, which Ethereum's blob pool refuses. To the
-// lifecycle it is a passing trouble.
+// errNonceGap means that a blob transaction does not follow those in the pool, which Ethereum's blob pool refuses. For the
+// transaction lifecycle this is a transient failure.
 var errNonceGap = errors.New("nonce is too high: a transaction before this one is missing")
 
 // Broadcast implements tx.Chain. With the fault Lose the node takes the transaction and forgets it.
@@ -161,7 +161,7 @@ func (s *Chain) Broadcast(ctx context.Context, signed tx.Signed, p tx.Payload) e
 func (s *Chain) decode(signed tx.Signed, p tx.Payload) (*transaction, error) {
 	t := &transaction{hash: hashOf(signed.Raw)}
 	if err := json.Unmarshal(signed.Raw, &t.signedTx); err != nil {
-		return nil, fmt.Errorf("%w: no transaction: %w", tx.ErrRefused, err)
+		return nil, fmt.Errorf("%w: this is not a transaction: %w", tx.ErrRefused, err)
 	}
 	t.Fees = whole(t.Fees)
 	switch {
@@ -169,7 +169,8 @@ func (s *Chain) decode(signed tx.Signed, p tx.Payload) (*transaction, error) {
 		return nil, fmt.Errorf("%w: the hash is %s", tx.ErrRefused, t.hash)
 	case t.From != s.cfg.Wallet:
 		return nil, fmt.Errorf("%w: signed by %s", tx.ErrRefused, t.From)
-	case t.To != p.To, t.Entrypoint != p.Entrypoint, !bytes.Equal(t.Data, p.Data), t.BlobHash != blobHash(p.Blobs), t.Blobs != len(p.Blobs):
+	case t.To != p.To, t.Entrypoint != p.Entrypoint, !bytes.Equal(t.Data, p.Data),
+		t.BlobHash != blobHash(p.Blobs), t.Blobs != len(p.Blobs):
 		return nil, fmt.Errorf("%w: another payload was signed", tx.ErrRefused)
 	case t.Blobs > s.cfg.MaxBlobs:
 		return nil, fmt.Errorf("%w: %d blobs, at most %d", tx.ErrRefused, t.Blobs, s.cfg.MaxBlobs)
@@ -210,8 +211,8 @@ func (s *Chain) admit(t *transaction) error {
 	return nil
 }
 
-// replaces says whether t outbids old: every price doubled where one of them has blobs, a tenth more otherwise (geth's
-// blob pool and legacy pool).
+// replaces reports whether t outbids old. Every price must double if one of them has blobs (geth's blob pool) and grow
+// by a tenth otherwise (geth's legacy pool).
 func replaces(t, old *transaction) bool {
 	percent := int64(110)
 	if t.Blobs > 0 || old.Blobs > 0 {
@@ -225,7 +226,7 @@ func replaces(t, old *transaction) bool {
 		(old.Blobs == 0 || enough(t.Fees.BlobPrice, old.Fees.BlobPrice))
 }
 
-// remember notes a transaction for good. The caller holds the lock.
+// remember keeps a transaction for ever. The caller holds the lock.
 func (s *Chain) remember(t *transaction) {
 	if s.known[t.hash] == nil {
 		s.order = append(s.order, t.hash)

@@ -31,7 +31,7 @@ func (p *Prover) OpenBucket(ctx context.Context, externalID, starknetVersion str
 	})
 }
 
-// CloseBucket implements proof.Prover. An aggregation that was lost starts anew.
+// CloseBucket implements proof.Prover. An aggregation that was lost starts again.
 func (p *Prover) CloseBucket(ctx context.Context, bucket string) (string, error) {
 	return fault.Call(ctx, p.env, "prover", "CloseBucket", bucket, func(f fault.Fault) (string, error) {
 		p.mu.Lock()
@@ -69,7 +69,7 @@ func (p *Prover) hasBuckets() error {
 	return nil
 }
 
-// bucket returns a bucket, nil where there is none. The caller holds the lock.
+// bucket returns a bucket, nil if there is none. The caller holds the lock.
 func (p *Prover) bucket(id string) *proofBucket {
 	if i := slices.IndexFunc(p.buckets, func(b *proofBucket) bool { return b.id == id }); i >= 0 {
 		return p.buckets[i]
@@ -77,8 +77,8 @@ func (p *Prover) bucket(id string) *proofBucket {
 	return nil
 }
 
-// children are the tasks in a bucket by index, without rejected ones whose place another took. The caller holds the
-// lock.
+// children are the tasks in a bucket by index. A task that replaced a rejected one stands in its place. The caller holds
+// the lock.
 func (p *Prover) children(bucket string) []string {
 	at := map[uint64]*proofTask{}
 	for _, t := range p.tasks {
@@ -106,7 +106,7 @@ func (p *Prover) Valid(ctx context.Context, asked []string) ([]bool, error) {
 	})
 }
 
-// Register makes facts valid that no task proved.
+// Register makes facts valid without a task.
 func (p *Prover) Register(registered ...string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -134,15 +134,15 @@ func (p *Prover) Tasks() []Task {
 	return out
 }
 
-// Finish ends a task well at once.
+// Finish makes a task Done now.
 func (p *Prover) Finish(task string) { p.change(task, p.finish) }
 
-// Reject ends a task with the reason.
+// Reject makes a task Rejected now, for the reason.
 func (p *Prover) Reject(task, reason string) {
 	p.change(task, func(t *proofTask) { t.State, t.Detail = proof.Rejected, cmp.Or(reason, "rejected") })
 }
 
-// Forget makes the service not know a task any more.
+// Forget makes the service lose a task.
 func (p *Prover) Forget(task string) { p.change(task, p.forget) }
 
 func (p *Prover) change(task string, do func(*proofTask)) {
@@ -176,7 +176,7 @@ func (s *facts) add(added ...string) {
 	}
 }
 
-// has says whether a fact is in the set; stale leaves out what was added last.
+// has reports whether a fact is in the set; with stale it ignores what was added last.
 func (s *facts) has(fact string, stale bool) bool {
 	at, ok := s.round[fact]
 	return ok && (!stale || at < s.last)

@@ -16,34 +16,34 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/proof"
 )
 
-// ProverConfig is how a prover behaves. The zero value finishes every proof at the first question.
+// Config is how a prover behaves. With the zero value every proof is done at the first Status.
 type Config struct {
-	// Capabilities are told as they are; an empty name is "memory".
+	// Capabilities are returned as they are; an empty name becomes "memory".
 	Capabilities proof.Capabilities
-	// Polls is how often a task is in progress before it is done.
+	// Polls is how many times Status reports a task in progress before it is done.
 	Polls int
-	// Plan, when set, decides for each task when it starts; Polls then counts for nothing.
+	// Plan, if set, decides for each task when it starts. Polls is then ignored.
 	Plan func(Task) Plan
-	// File, when set, makes an artifact of a finished task; otherwise an artifact is a line that names it. An error that
-	// is proof.ErrNotReady is told as it is.
+	// File, if set, makes an artifact of a finished task; otherwise an artifact is a line that names it. Fetch wraps its
+	// errors, so that it can return proof.ErrNotReady.
 	File func(Task, proof.Artifact) ([]byte, error)
 }
 
-// ProofPlan is what becomes of one task.
+// Plan is how one task ends.
 type Plan struct {
-	Polls  int    // how often it is in progress before it ends
-	Reject string // why it is rejected in the end; "" is done
+	Polls  int    // how many times it is in progress before it ends
+	Reject string // why it is rejected in the end; "" if it is done
 	Lose   bool   // the service forgets it instead of ending it
 }
 
-// ProofTask is a task as the service knows it.
+// Task is a task as the service knows it.
 type Task struct {
 	ID        string
 	Request   proof.Request // without Input; Children of a bucket's aggregation are its children
-	InputHash string        // sha256 of the input, hex; "" where there is none
+	InputHash string        // sha256 of the input, hex; "" if there is none
 	State     proof.State
 	Detail    string
-	Polls     int // questions answered
+	Polls     int // calls of Status so far
 }
 
 // Prover is a proof.Prover and the proof.FactChecker that knows the facts of its finished tasks.
@@ -75,10 +75,10 @@ type proofBucket struct {
 	task           string // the aggregation's
 }
 
-// errForgotten says that the service has lost what the caller names.
+// errForgotten means that the service has lost the task.
 var errForgotten = errors.New("prover does not know the task")
 
-// NewProver returns a prover without tasks.
+// New returns a prover without tasks.
 func New(e *fault.Env, c Config) *Prover {
 	if c.Capabilities.Name == "" {
 		c.Capabilities.Name = "memory"
@@ -89,7 +89,7 @@ func New(e *fault.Env, c Config) *Prover {
 // Capabilities implements proof.Prover.
 func (p *Prover) Capabilities() proof.Capabilities { return p.cfg.Capabilities }
 
-// Submit implements proof.Prover. It reads the input to its end before anything is started.
+// Submit implements proof.Prover. It reads the whole input before it starts a task.
 func (p *Prover) Submit(ctx context.Context, r proof.Request) (string, error) {
 	return fault.Call(ctx, p.env, "prover", "Submit", r.DedupID, func(f fault.Fault) (string, error) {
 		if id, ok := p.existing(r.DedupID); ok {
@@ -148,7 +148,7 @@ func (p *Prover) upload(ctx context.Context, r proof.Request) (string, error) {
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
-// admit refuses what the service never takes. The caller holds the lock.
+// admit refuses what the service never accepts. The caller holds the lock.
 func (p *Prover) admit(r proof.Request) error {
 	for _, child := range r.Children {
 		if p.byID[child] == nil {
@@ -188,7 +188,7 @@ func (p *Prover) start(r proof.Request, hash string) *proofTask {
 	return t
 }
 
-// forget makes the service not know a task. The caller holds the lock.
+// forget makes the service lose a task. The caller holds the lock.
 func (p *Prover) forget(t *proofTask) {
 	t.State = proof.Lost
 	delete(p.byID, t.ID)
@@ -213,7 +213,7 @@ func (p *Prover) Status(ctx context.Context, task string) (proof.Progress, error
 	})
 }
 
-// advance moves a task on by one question. The caller holds the lock.
+// advance counts one call of Status and ends the task if its plan says so. The caller holds the lock.
 func (p *Prover) advance(t *proofTask) {
 	t.Polls++
 	for _, id := range t.Request.Children {
@@ -237,7 +237,7 @@ func (p *Prover) advance(t *proofTask) {
 	}
 }
 
-// finish ends a task well. The caller holds the lock.
+// finish makes a task Done. The caller holds the lock.
 func (p *Prover) finish(t *proofTask) {
 	t.State = proof.Done
 	if t.Request.Fact != "" {
@@ -266,7 +266,7 @@ func (p *Prover) Fetch(ctx context.Context, task string, a proof.Artifact) (io.R
 	})
 }
 
-// makes says whether there is such an artifact of a task.
+// makes reports whether a task has such an artifact.
 func (p *Prover) makes(t Task, a proof.Artifact) bool {
 	if a == proof.ProofFile {
 		return p.cfg.Capabilities.Proofs

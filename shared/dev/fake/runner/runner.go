@@ -12,29 +12,29 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/snos"
 )
 
-// RunnerConfig is how a runner behaves. The zero value succeeds at the first question and writes nothing.
+// Config is how a runner behaves. With the zero value every run succeeds at the first Status and writes nothing.
 type Config struct {
-	// Polls is how often a run is queued or running before it ends.
+	// Polls is how many times Status reports a run queued or running before it ends.
 	Polls int
-	// Capacity is how many runs there may be at a time; 0 is any number. More are ErrBusy.
+	// Capacity is how many runs there may be at a time; 0 means no limit. Submit returns ErrBusy for more.
 	Capacity int
-	// Plan, when set, decides for each run when it starts; Polls then counts for nothing.
+	// Plan, if set, decides for each run when it starts. Polls is then ignored.
 	Plan func(t snos.Task, number int) Plan
-	// Execute does the run's work, which is to write its artifacts, when the run ends well. A *RunError fails the run with
-	// its kind, another error as Interrupted. It is called once a run, by the question that finds it ended, and again by
-	// the next one where that question's context ended meanwhile.
+	// Execute does the run's work, which is to write its artifacts, unless the plan lets the run fail. An *Error fails the
+	// run with its kind, any other error as Interrupted. The Status that finds the run at its end calls it. If the
+	// context of this Status ends meanwhile, the next Status calls it again.
 	Execute func(ctx context.Context, t snos.Task) error
 }
 
-// RunPlan is what becomes of one run.
+// Plan is how one run ends.
 type Plan struct {
-	Polls   int              // how often it is queued or running before it ends
-	Failure snos.FailureKind // "" is success
+	Polls   int              // how many times it is queued or running before it ends
+	Failure snos.FailureKind // "" if it succeeds
 	Detail  string
-	Lose    bool // the runner forgets it instead of ending it
+	Lose    bool // the runner loses it instead of ending it
 }
 
-// RunError is a failed run.
+// Error is the error of Execute for a failed run.
 type Error struct {
 	Kind   snos.FailureKind
 	Detail string
@@ -43,7 +43,7 @@ type Error struct {
 // Error gives kind and detail.
 func (e *Error) Error() string { return fmt.Sprintf("run failed (%s): %s", e.Kind, e.Detail) }
 
-// RunState is a run as the runner knows it.
+// State is a run as the runner knows it.
 type State struct {
 	Handle   string
 	Task     snos.Task
@@ -51,7 +51,7 @@ type State struct {
 	Canceled bool
 }
 
-// Runner is a snos.Runner that follows a script.
+// Runner is a snos.Runner whose runs end as a plan says.
 type Runner struct {
 	env *fault.Env
 	cfg Config
@@ -71,7 +71,7 @@ type run struct {
 	executing bool
 }
 
-// NewRunner returns a runner without runs.
+// New returns a runner without runs.
 func New(e *fault.Env, c Config) *Runner {
 	return &Runner{env: e, cfg: c, byHandle: map[string]*run{}, byID: map[string]*run{}}
 }
@@ -105,7 +105,7 @@ func (s *Runner) Submit(ctx context.Context, t snos.Task) (string, error) {
 	})
 }
 
-// active is how many runs have not ended. The caller holds the lock.
+// active is how many runs go on. The caller holds the lock.
 func (s *Runner) active() int {
 	n := 0
 	for _, r := range s.byHandle {
@@ -124,7 +124,7 @@ func (r *run) fail(kind snos.FailureKind, detail string) {
 	r.Progress = snos.Progress{State: snos.Failed, Failure: kind, Detail: detail}
 }
 
-// forget makes the runner not know a run. The caller holds the lock.
+// forget makes the runner lose a run. The caller holds the lock.
 func (s *Runner) forget(r *run) {
 	r.Progress = snos.Progress{State: snos.Lost}
 	delete(s.byHandle, r.Handle)
@@ -162,7 +162,7 @@ func (s *Runner) Status(ctx context.Context, handle string) (snos.Progress, erro
 	})
 }
 
-// advance moves a run on by one question. It returns the task where it is to be executed now.
+// advance counts one call of Status. It returns the task if it must be executed now.
 func (s *Runner) advance(handle string) (snos.Progress, *snos.Task) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -195,7 +195,7 @@ func (s *Runner) advance(handle string) (snos.Progress, *snos.Task) {
 	return r.Progress, nil
 }
 
-// Cancel implements snos.Runner. A canceled run is one that failed as Interrupted.
+// Cancel implements snos.Runner. A canceled run is Failed as Interrupted.
 func (s *Runner) Cancel(ctx context.Context, handle string) error {
 	return fault.Act(ctx, s.env, "runner", "Cancel", handle, func(fault.Fault) error {
 		s.mu.Lock()
@@ -211,7 +211,7 @@ func (s *Runner) Cancel(ctx context.Context, handle string) error {
 // Ping implements snos.Runner.
 func (s *Runner) Ping(ctx context.Context) error { return fault.Ping(ctx, s.env, "runner") }
 
-// Forget makes the runner not know a run any more.
+// Forget makes the runner lose a run.
 func (s *Runner) Forget(handle string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -109,7 +109,7 @@ func TestRunner_Plan(t *testing.T) {
 	}
 }
 
-func TestRunner_StoreInTrouble(t *testing.T) {
+func TestRunner_StoreFails(t *testing.T) {
 	t.Parallel()
 	env, _ := faulttest.Env(fault.Rule{Component: "artifacts", Method: "Put", Fault: fault.Fault{Kind: fault.FailBefore}})
 	store := memory.NewArtifacts(env)
