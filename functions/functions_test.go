@@ -21,6 +21,10 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/snos"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/fake/blocks"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/fake/l1"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/fake/prover"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/fake/runner"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
 	"github.com/madara-orchestrator/orchestrator/shared/setup"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/protocol"
@@ -145,20 +149,20 @@ func newWorld(t *testing.T) *world {
 		Chain: "dev", Layer: stage.L2, Jobs: w.jobs, Batches: memory.NewBatches(nil), Locks: memory.NewLocks(nil), Control: memory.NewControls(nil),
 		Queue: queues, Artifacts: memory.NewArtifacts(nil), Alerts: w.alerts, Events: memory.NewEvents(nil), Now: time.Now, Log: slog.New(slog.DiscardHandler),
 	}
-	l1, prover := memory.NewL1(nil, memory.L1Config{}), memory.NewProver(nil, memory.ProverConfig{})
-	runner := memory.NewRunner(nil, memory.RunnerConfig{Execute: func(context.Context, snos.Task) error { return nil }})
-	wallet := setup.Wallet{Chain: l1, Name: "dev"}
+	chain, proofs := l1.New(nil, l1.Config{}), prover.New(nil, prover.Config{})
+	runs := runner.New(nil, runner.Config{Execute: func(context.Context, snos.Task) error { return nil }})
+	wallet := setup.Wallet{Chain: chain, Name: "dev"}
 	w.functions = map[string]lambda.Handler{
-		resource.FnSnosRun:           lambda.NewHandler(core.SnosRun(runner).Handle),
-		resource.FnProofCreation:     lambda.NewHandler(core.ProofCreation(prover).Handle),
-		resource.FnProofRegistration: lambda.NewHandler(core.ProofRegistration(prover).Handle),
-		resource.FnDataSubmission:    lambda.NewHandler(core.DataSubmission(l1.DA(), wallet).Handle),
-		resource.FnAggregator:        lambda.NewHandler(core.Aggregator(prover, runner).Handle),
-		resource.FnStateTransition:   lambda.NewHandler(core.StateTransition(l1, wallet, protocol.Codec()).Handle),
+		resource.FnSnosRun:           lambda.NewHandler(core.SnosRun(runs).Handle),
+		resource.FnProofCreation:     lambda.NewHandler(core.ProofCreation(proofs).Handle),
+		resource.FnProofRegistration: lambda.NewHandler(core.ProofRegistration(proofs).Handle),
+		resource.FnDataSubmission:    lambda.NewHandler(core.DataSubmission(chain.DA(), wallet).Handle),
+		resource.FnAggregator:        lambda.NewHandler(core.Aggregator(proofs, runs).Handle),
+		resource.FnStateTransition:   lambda.NewHandler(core.StateTransition(chain, wallet, protocol.Codec()).Handle),
 		resource.FnJobFailure:        lambda.NewHandler(core.DeadLetters().Handle),
 	}
 	w.functions[resource.FnTrigger] = lambda.NewHandler(core.TriggerFunction(setup.Trigger{
-		Source: memory.NewBlocks(nil, "SN_DEV"), Prover: prover, NewSizer: protocol.NewSizer, Window: 10, FirstBatch: 1,
+		Source: blocks.New(nil, "SN_DEV"), Prover: proofs, NewSizer: protocol.NewSizer, Window: 10, FirstBatch: 1,
 		Invoke: func(ctx context.Context, jt job.Type, body string) error {
 			e, err := json.Marshal(events.SQSEvent{Records: []events.SQSMessage{{MessageId: "p", Body: body}}})
 			if err != nil {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/madara-orchestrator/orchestrator/shared/client/eventbridge"
 	"github.com/madara-orchestrator/orchestrator/shared/client/memory"
+	"github.com/madara-orchestrator/orchestrator/shared/client/memory/fault"
 	"github.com/madara-orchestrator/orchestrator/shared/client/mongodb"
 	"github.com/madara-orchestrator/orchestrator/shared/client/redis"
 	"github.com/madara-orchestrator/orchestrator/shared/client/s3"
@@ -55,7 +56,7 @@ func openPorts(ctx context.Context, o options, log *slog.Logger) (*ports, error)
 }
 
 func memoryPorts(o options, log *slog.Logger) (*ports, error) {
-	var env *memory.Env
+	var env *fault.Env
 	var ds []memory.Declaration
 	for _, q := range resource.Queues() {
 		ds = append(ds, memory.Declaration{Name: q.Name, Visibility: q.Visibility, MaxReceives: q.MaxReceives, DeadLetter: q.DeadLetter})

@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/madara-orchestrator/orchestrator/shared/client/memory"
 	"github.com/madara-orchestrator/orchestrator/shared/core/settlement"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/fake/l1"
 	"github.com/madara-orchestrator/orchestrator/shared/setup"
 )
 
@@ -16,19 +16,19 @@ import (
 func TestWalletCheck(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
-		config memory.L1Config
+		config l1.Config
 		detail string
 		fault  string
 	}{
-		"can settle":  {memory.L1Config{Wallet: "0xa", Balance: big.NewInt(5)}, "0xa holds 5", ""},
-		"no operator": {memory.L1Config{Wallet: "0xa", NotOperator: true}, "0xa holds ", "no operator of the core contract"},
-		"empty":       {memory.L1Config{Wallet: "0xa", Balance: new(big.Int)}, "0xa holds 0", "fund it"},
+		"can settle":  {l1.Config{Wallet: "0xa", Balance: big.NewInt(5)}, "0xa holds 5", ""},
+		"no operator": {l1.Config{Wallet: "0xa", NotOperator: true}, "0xa holds ", "no operator of the core contract"},
+		"empty":       {l1.Config{Wallet: "0xa", Balance: new(big.Int)}, "0xa holds 0", "fund it"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			l1 := memory.NewL1(nil, tt.config)
+			chain := l1.New(nil, tt.config)
 			check := setup.WalletCheck(func(context.Context) (settlement.Contract, setup.Wallet, error) {
-				return l1, setup.Wallet{Chain: l1}, nil
+				return chain, setup.Wallet{Chain: chain}, nil
 			})
 			detail, err := check.Look(t.Context())
 			if !strings.HasPrefix(detail, tt.detail) || (err == nil) != (tt.fault == "") || err != nil && !strings.Contains(err.Error(), tt.fault) {

@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 
 	"github.com/madara-orchestrator/orchestrator/shared/client/memory"
+	"github.com/madara-orchestrator/orchestrator/shared/client/memory/fault"
 	eventcontroller "github.com/madara-orchestrator/orchestrator/shared/controller/event"
 	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
 	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
@@ -21,6 +22,10 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/proof"
 	"github.com/madara-orchestrator/orchestrator/shared/core/snos"
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/fake/blocks"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/fake/l1"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/fake/prover"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/fake/runner"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
 	"github.com/madara-orchestrator/orchestrator/shared/service/batching"
 	"github.com/madara-orchestrator/orchestrator/shared/service/statetransition"
@@ -37,7 +42,7 @@ func (w *World) clients() error {
 	w.Jobs, w.Batches = memory.NewJobs(w.env), memory.NewBatches(w.env)
 	w.Artifacts, w.Alerts, w.Events = memory.NewArtifacts(w.env), memory.NewAlerts(w.env), memory.NewEvents(w.env)
 	w.Control = memory.NewControls(w.env)
-	w.locks = memory.NewLocks(&memory.Env{Now: w.local, Hook: w.env.Hook}) // a lease goes by its owner's clock
+	w.locks = memory.NewLocks(&fault.Env{Now: w.local, Hook: w.env.Hook}) // a lease goes by its owner's clock
 	if other := w.cfg.Beside; other != nil {
 		w.now, w.Blocks, w.Data, w.grown, w.L1, w.watch.journals = other.now, other.Blocks, other.Data, len(other.Data), other.L1, other.watch.journals
 	} else if err := w.surroundings(); err != nil {
@@ -52,27 +57,27 @@ func (w *World) clients() error {
 	if w.Queues, err = memory.NewQueues(w.env, ds...); err != nil {
 		return err
 	}
-	w.Prover = memory.NewProver(w.env, memory.ProverConfig{
+	w.Prover = prover.New(w.env, prover.Config{
 		Capabilities: proof.Capabilities{Proofs: true},
-		Plan: func(memory.ProofTask) memory.ProofPlan {
-			return memory.ProofPlan{Polls: w.patience(cmp.Or(w.cfg.ProofPolls, 2))}
+		Plan: func(prover.Task) prover.Plan {
+			return prover.Plan{Polls: w.patience(cmp.Or(w.cfg.ProofPolls, 2))}
 		},
 	})
-	w.Runner = memory.NewRunner(w.env, memory.RunnerConfig{Polls: cmp.Or(w.cfg.RunPolls, 1), Execute: w.execute})
+	w.Runner = runner.New(w.env, runner.Config{Polls: cmp.Or(w.cfg.RunPolls, 1), Execute: w.execute})
 	return nil
 }
 
 // surroundings makes the app chain and the settlement layer.
 func (w *World) surroundings() error {
-	w.L1 = memory.NewL1(w.env, memory.L1Config{BlockTime: 12 * time.Second, Finality: 8})
-	w.Blocks = memory.NewBlocks(w.env, "SN_SIM")
+	w.L1 = l1.New(w.env, l1.Config{BlockTime: 12 * time.Second, Finality: 8})
+	w.Blocks = blocks.New(w.env, "SN_SIM")
 	first, every := start.Add(-time.Duration(w.cfg.Blocks)*time.Second), time.Second
 	if w.cfg.BlockTime > 0 {
 		first, every = start, w.cfg.BlockTime
 	}
-	var prev *memory.BlockData
+	var prev *blocks.Block
 	for i := range w.cfg.Blocks {
-		b := memory.NextBlock(prev, first.Add(time.Duration(i)*every))
+		b := blocks.Next(prev, first.Add(time.Duration(i)*every))
 		w.Data = append(w.Data, b)
 		prev = &b
 	}
@@ -102,7 +107,7 @@ func (w *World) execute(ctx context.Context, t snos.Task) error {
 	if t.Kind == snos.Aggregate {
 		blobs = 1
 	}
-	output := memory.ProgramOutput(w.Data[t.StartBlock], w.Data[t.EndBlock], blobs)
+	output := l1.ProgramOutput(w.Data[t.StartBlock], w.Data[t.EndBlock], blobs)
 	for name, words := range map[string][]felt.Felt{
 		artifact.ProgramOutput: output, artifact.OSOutput: output, artifact.DASegment: {felt.FromUint64(t.StartBlock)},
 	} {

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/madara-orchestrator/orchestrator/shared/client/memory"
+	"github.com/madara-orchestrator/orchestrator/shared/client/memory/fault"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	"github.com/madara-orchestrator/orchestrator/shared/simulation"
@@ -100,14 +100,14 @@ func TestCrashSweep(t *testing.T) {
 		t.Run(string(layer), func(t *testing.T) {
 			t.Parallel()
 			last := uint64(blocks[layer] - 1)
-			run := func(hook memory.Hook) error {
+			run := func(hook fault.Hook) error {
 				w, err := simulation.New(simulation.Config{Seed: 1, Layer: layer, Blocks: blocks[layer], Limits: limits(), Hook: hook})
 				if err != nil {
 					return err
 				}
 				return finish(w, last)
 			}
-			count := memory.NewCrash(0, false)
+			count := fault.NewCrash(0, false)
 			if err := run(count); err != nil {
 				t.Fatal(err)
 			}
@@ -115,7 +115,7 @@ func TestCrashSweep(t *testing.T) {
 			for k := 1; k <= count.Calls(); k += stride {
 				for _, after := range []bool{false, true} {
 					points++
-					if err := run(memory.NewCrash(k, after)); err != nil {
+					if err := run(fault.NewCrash(k, after)); err != nil {
 						t.Errorf("crash at call %d of %d, after its effect %t: %v", k, count.Calls(), after, err)
 					}
 				}
@@ -128,9 +128,9 @@ func TestCrashSweep(t *testing.T) {
 }
 
 // kinds are the faults of random runs, each as it may come.
-var kinds = []memory.Fault{
-	{Kind: memory.FailBefore}, {Kind: memory.FailAfter}, {Kind: memory.Throttle}, {Kind: memory.Twice}, {Kind: memory.Lose},
-	{Kind: memory.Late, By: 30 * time.Second}, {Kind: memory.Late, By: 10 * time.Minute}, {Kind: memory.Reorder}, {Kind: memory.Stale},
+var kinds = []fault.Fault{
+	{Kind: fault.FailBefore}, {Kind: fault.FailAfter}, {Kind: fault.Throttle}, {Kind: fault.Twice}, {Kind: fault.Lose},
+	{Kind: fault.Late, By: 30 * time.Second}, {Kind: fault.Late, By: 10 * time.Minute}, {Kind: fault.Reorder}, {Kind: fault.Stale},
 }
 
 // blockTime makes a pipeline's blocks come over some ten minutes.
@@ -150,7 +150,7 @@ func TestRandomFaults(t *testing.T) {
 		t.Run(string(layer), func(t *testing.T) {
 			t.Parallel()
 			for seed := first; seed < first+n; seed++ {
-				hook := memory.NewRandom(uint64(seed), 0.02, kinds...)
+				hook := fault.NewRandom(uint64(seed), 0.02, kinds...)
 				c := simulation.Config{
 					Seed: uint64(seed), Layer: layer, Blocks: blocks[layer], Limits: limits(), Hook: hook, Turmoil: true,
 				}
@@ -194,12 +194,12 @@ func TestRandomFaults(t *testing.T) {
 
 // recorder notes every call and passes it on.
 type recorder struct {
-	memory.Hook
+	fault.Hook
 	calls []string
 }
 
-// Before implements memory.Hook.
-func (r *recorder) Before(op memory.Op) memory.Fault {
+// Before implements fault.Hook.
+func (r *recorder) Before(op fault.Op) fault.Fault {
 	r.calls = append(r.calls, op.String())
 	return r.Hook.Before(op)
 }
@@ -208,7 +208,7 @@ func (r *recorder) Before(op memory.Op) memory.Fault {
 func TestSameSeedSameRun(t *testing.T) {
 	t.Parallel()
 	run := func(seed uint64) []string {
-		r := &recorder{Hook: memory.NewRandom(seed, 0.02, kinds...)}
+		r := &recorder{Hook: fault.NewRandom(seed, 0.02, kinds...)}
 		w, err := simulation.New(simulation.Config{Seed: seed, Layer: stage.L2, Blocks: 20, Limits: limits(), Hook: r, Turmoil: true})
 		if err != nil {
 			t.Fatal(err)

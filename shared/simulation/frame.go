@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/madara-orchestrator/orchestrator/shared/client/memory"
+	"github.com/madara-orchestrator/orchestrator/shared/client/memory/fault"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
 )
@@ -99,28 +99,28 @@ func (w *World) local() time.Time {
 // gate lets faults into the calls of functions only: what the world does itself is AWS's part and the tests' own look.
 type gate struct{ w *World }
 
-// Before implements memory.Hook. While a call is under way other invocations may run: that is how functions interleave.
-func (g *gate) Before(op memory.Op) memory.Fault {
+// Before implements fault.Hook. While a call is under way other invocations may run: that is how functions interleave.
+func (g *gate) Before(op fault.Op) fault.Fault {
 	w := g.w
 	if len(w.frames) == 0 || w.outside {
-		return memory.Fault{}
+		return fault.Fault{}
 	}
 	fr := w.frames[len(w.frames)-1]
 	if fr.dead {
-		return memory.Fault{Kind: memory.FailBefore, Err: memory.ErrCrashed}
+		return fault.Fault{Kind: fault.FailBefore, Err: fault.ErrCrashed}
 	}
 	w.Usage.Calls[Call{fr.function, op.Component, op.Method}]++
-	var f memory.Fault
+	var f fault.Fault
 	chances := 1
 	if fr.function == resource.FnJobFailure {
 		chances = 8 // it does little and seldom; its calls are to go wrong too
 	}
-	for ; chances > 0 && w.cfg.Hook != nil && f.Kind == memory.NoFault; chances-- {
+	for ; chances > 0 && w.cfg.Hook != nil && f.Kind == fault.NoFault; chances-- {
 		f = w.cfg.Hook.Before(op)
 	}
-	if f.Kind != memory.NoFault {
+	if f.Kind != fault.NoFault {
 		w.count(string(f.Kind))
-		fr.misled = fr.misled || f.Kind == memory.Stale
+		fr.misled = fr.misled || f.Kind == fault.Stale
 		return f
 	}
 	if !w.turmoil {
@@ -130,11 +130,11 @@ func (g *gate) Before(op memory.Op) memory.Fault {
 	case draw < 0.004:
 		fr.dead = true
 		w.count("crash before")
-		return memory.Fault{Kind: memory.FailBefore, Err: memory.ErrCrashed}
+		return fault.Fault{Kind: fault.FailBefore, Err: fault.ErrCrashed}
 	case draw < 0.008:
 		fr.dead = true
 		w.count("crash after")
-		return memory.Fault{Kind: memory.FailAfter, Err: memory.ErrCrashed}
+		return fault.Fault{Kind: fault.FailAfter, Err: fault.ErrCrashed}
 	case draw < 0.010:
 		fr.late = true
 		fr.cancel()
@@ -152,14 +152,14 @@ func (g *gate) Before(op memory.Op) memory.Fault {
 			fr.late, fr.dead = true, true
 		}
 		if fr.dead {
-			return memory.Fault{Kind: memory.FailBefore, Err: memory.ErrCrashed}
+			return fault.Fault{Kind: fault.FailBefore, Err: fault.ErrCrashed}
 		}
 	}
 	return f
 }
 
-// After implements memory.Hook.
-func (g *gate) After(op memory.Op, err error) error {
+// After implements fault.Hook.
+func (g *gate) After(op fault.Op, err error) error {
 	w := g.w
 	if len(w.frames) == 0 || w.outside {
 		return err

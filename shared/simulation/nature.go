@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/madara-orchestrator/orchestrator/shared/client/memory"
 	"github.com/madara-orchestrator/orchestrator/shared/core/alert"
 	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
@@ -17,6 +16,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/queue"
 	"github.com/madara-orchestrator/orchestrator/shared/core/snos"
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/fake/l1"
 	"github.com/madara-orchestrator/orchestrator/shared/service/executor"
 )
 
@@ -42,7 +42,7 @@ var happenings = []event{
 		return true
 	}},
 	{"full blocks", func(w *World) bool {
-		w.L1.SetLoad(memory.L1Load{Gas: w.rng.Int64N(201), Blob: w.rng.Int64N(201)})
+		w.L1.SetLoad(l1.Load{Gas: w.rng.Int64N(201), Blob: w.rng.Int64N(201)})
 		return true
 	}},
 	{"dry wallet", func(w *World) bool { w.L1.SetBalance(big.NewInt(w.rng.Int64N(1e15))); return true }},
@@ -137,7 +137,7 @@ func (w *World) Calm() {
 	w.heeded = len(w.Alerts.Sent())
 	w.L1.SetBalance(gwei(1e11))
 	w.L1.SetFees(gwei(1), gwei(1))
-	w.L1.SetLoad(memory.L1Load{Gas: 100, Blob: 100})
+	w.L1.SetLoad(l1.Load{Gas: 100, Blob: 100})
 }
 
 // heed raises the cap of fees where an alert says that it keeps a transaction from being replaced.

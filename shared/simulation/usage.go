@@ -6,5 +6,5 @@ type Usage struct {
 	Calls       map[Call]int
 }
 
-// Call is an I/O call of a function: the port's component and method, as memory.Op names them.
+// Call is an I/O call of a function: the port's component and method, as fault.Op names them.
 type Call struct{ Function, Component, Method string }

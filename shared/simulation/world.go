@@ -17,12 +17,17 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 
 	"github.com/madara-orchestrator/orchestrator/shared/client/memory"
+	"github.com/madara-orchestrator/orchestrator/shared/client/memory/fault"
 	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/queue"
 	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/fake/blocks"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/fake/l1"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/fake/prover"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/fake/runner"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
 	"github.com/madara-orchestrator/orchestrator/shared/service/executor"
 )
@@ -41,7 +46,7 @@ type Config struct {
 	// RunPolls and ProofPolls are how often a SNOS run and a proof are found in progress; 0: 1 and 2.
 	RunPolls, ProofPolls int
 	Limits               batch.Limits
-	Hook                 memory.Hook // faults of I/O calls; nil for none
+	Hook                 fault.Hook // faults of I/O calls; nil for none
 	// Beside is another orchestrator that was started for the same chain by mistake: it has a database, queues and artifacts of its own,
 	// and the same wallet. Blocks counts for nothing then.
 	Beside *World
@@ -56,7 +61,7 @@ type World struct {
 	cfg       Config
 	now       time.Time
 	rng       *rand.Rand
-	env       *memory.Env
+	env       *fault.Env
 	Jobs      *memory.Jobs
 	Batches   *memory.Batches
 	Queues    *memory.Queues
@@ -64,11 +69,11 @@ type World struct {
 	Alerts    *memory.Alerts
 	Events    *memory.Events
 	Control   *memory.Controls
-	Blocks    *memory.Blocks
-	Data      []memory.BlockData
-	L1        *memory.L1
-	Prover    *memory.Prover
-	Runner    *memory.Runner
+	Blocks    *blocks.Source
+	Data      []blocks.Block
+	L1        *l1.Chain
+	Prover    *prover.Prover
+	Runner    *runner.Runner
 
 	queues    []resource.Queue
 	ticks     []*tick
@@ -120,7 +125,7 @@ func New(c Config) (*World, error) {
 		intruders: map[string]bool{}, lost: map[string][]byte{}, seen: map[string]job.Job{},
 		Usage: Usage{Invocations: map[string]int{}, Calls: map[Call]int{}},
 	}
-	w.env = &memory.Env{Now: w.Now, Hook: &gate{w: w}}
+	w.env = &fault.Env{Now: w.Now, Hook: &gate{w: w}}
 	if err := w.clients(); err != nil {
 		return nil, err
 	}

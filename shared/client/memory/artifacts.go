@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/madara-orchestrator/orchestrator/shared/client/memory/fault"
 	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
 )
 
@@ -19,7 +20,7 @@ type Artifacts struct {
 	// ExpireAfter is how old an object with the tag to expire must be for Expire to remove it.
 	ExpireAfter time.Duration
 
-	env *Env
+	env *fault.Env
 	*bucket
 }
 
@@ -39,23 +40,23 @@ type object struct {
 }
 
 // NewArtifacts returns an empty store.
-func NewArtifacts(e *Env) *Artifacts {
+func NewArtifacts(e *fault.Env) *Artifacts {
 	return &Artifacts{env: e, bucket: &bucket{objects: map[string]object{}, keys: index[string]{cmp: cmp.Compare[string]}}}
 }
 
 // Direct returns the same store without faults, for what belongs to another process: a runner that writes, a check that
 // looks.
 func (s *Artifacts) Direct() *Artifacts {
-	var e *Env
+	var e *fault.Env
 	if s.env != nil {
-		e = &Env{Now: s.env.Now}
+		e = &fault.Env{Now: s.env.Now}
 	}
 	return &Artifacts{env: e, bucket: s.bucket, ExpireAfter: s.ExpireAfter}
 }
 
 // Put implements artifact.Store.
 func (s *Artifacts) Put(ctx context.Context, key string, r io.Reader) error {
-	return act(ctx, s.env, "artifacts", "Put", key, func(Fault) error {
+	return fault.Act(ctx, s.env, "artifacts", "Put", key, func(fault.Fault) error {
 		data, err := io.ReadAll(r)
 		if err != nil {
 			return fmt.Errorf("put %s: %w", key, err)
@@ -69,7 +70,7 @@ func (s *Artifacts) Put(ctx context.Context, key string, r io.Reader) error {
 
 // PutNew implements artifact.Store.
 func (s *Artifacts) PutNew(ctx context.Context, key string, r io.Reader) error {
-	return act(ctx, s.env, "artifacts", "PutNew", key, func(Fault) error {
+	return fault.Act(ctx, s.env, "artifacts", "PutNew", key, func(fault.Fault) error {
 		data, err := io.ReadAll(r)
 		if err != nil {
 			return fmt.Errorf("put %s: %w", key, err)
@@ -90,23 +91,23 @@ func (s *Artifacts) PutNew(ctx context.Context, key string, r io.Reader) error {
 
 // set stores an object. The caller holds the lock.
 func (s *Artifacts) set(key string, data []byte) {
-	s.objects[key] = object{data: data, modified: s.env.now()}
+	s.objects[key] = object{data: data, modified: s.env.Time()}
 	s.keys.add(key)
 }
 
 // Get implements artifact.Store.
 func (s *Artifacts) Get(ctx context.Context, key string) (io.ReadCloser, error) {
 	var broken io.ReadCloser
-	r, err := call(ctx, s.env, "artifacts", "Get", key, func(f Fault) (io.ReadCloser, error) {
+	r, err := fault.Call(ctx, s.env, "artifacts", "Get", key, func(f fault.Fault) (io.ReadCloser, error) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		o, ok := s.objects[key]
 		if !ok {
 			return nil, fmt.Errorf("get %s: %w", key, artifact.ErrNotFound)
 		}
-		if f.Is(FailAfter) {
+		if f.Is(fault.FailAfter) {
 			half := bytes.NewReader(o.data[:len(o.data)/2])
-			broken = io.NopCloser(io.MultiReader(half, failing{fmt.Errorf("get %s: connection lost: %w", key, ErrInjected)}))
+			broken = io.NopCloser(io.MultiReader(half, failing{fmt.Errorf("get %s: connection lost: %w", key, fault.ErrInjected)}))
 		}
 		return io.NopCloser(bytes.NewReader(o.data)), nil
 	})
@@ -123,7 +124,7 @@ func (f failing) Read([]byte) (int, error) { return 0, f.err }
 
 // Stat implements artifact.Store.
 func (s *Artifacts) Stat(ctx context.Context, key string) (artifact.Info, error) {
-	return call(ctx, s.env, "artifacts", "Stat", key, func(Fault) (artifact.Info, error) {
+	return fault.Call(ctx, s.env, "artifacts", "Stat", key, func(fault.Fault) (artifact.Info, error) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		o, ok := s.objects[key]
@@ -140,7 +141,7 @@ func (o object) info(key string) artifact.Info {
 
 // List implements artifact.Store.
 func (s *Artifacts) List(ctx context.Context, prefix, after string, limit int) ([]artifact.Info, error) {
-	return call(ctx, s.env, "artifacts", "List", prefix, func(Fault) ([]artifact.Info, error) {
+	return fault.Call(ctx, s.env, "artifacts", "List", prefix, func(fault.Fault) ([]artifact.Info, error) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		var out []artifact.Info
@@ -158,7 +159,7 @@ func (s *Artifacts) List(ctx context.Context, prefix, after string, limit int) (
 
 // Tag implements artifact.Store.
 func (s *Artifacts) Tag(ctx context.Context, key string, tags map[string]string) error {
-	return act(ctx, s.env, "artifacts", "Tag", key, func(Fault) error {
+	return fault.Act(ctx, s.env, "artifacts", "Tag", key, func(fault.Fault) error {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		o, ok := s.objects[key]
@@ -173,7 +174,7 @@ func (s *Artifacts) Tag(ctx context.Context, key string, tags map[string]string)
 
 // Delete implements artifact.Store.
 func (s *Artifacts) Delete(ctx context.Context, key string) error {
-	return act(ctx, s.env, "artifacts", "Delete", key, func(Fault) error {
+	return fault.Act(ctx, s.env, "artifacts", "Delete", key, func(fault.Fault) error {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.drop(key)
@@ -195,7 +196,7 @@ func (s *Artifacts) Expire() []string {
 	var gone []string
 	for _, key := range s.keys.keys {
 		o := s.objects[key]
-		if o.tags[artifact.TagExpire] == artifact.TagExpireValue && s.env.now().Sub(o.modified) >= s.ExpireAfter {
+		if o.tags[artifact.TagExpire] == artifact.TagExpireValue && s.env.Time().Sub(o.modified) >= s.ExpireAfter {
 			gone = append(gone, key)
 		}
 	}
@@ -220,4 +221,4 @@ func (s *Artifacts) Tags(key string) map[string]string {
 }
 
 // Ping implements artifact.Store.
-func (s *Artifacts) Ping(ctx context.Context) error { return ping(ctx, s.env, "artifacts") }
+func (s *Artifacts) Ping(ctx context.Context) error { return fault.Ping(ctx, s.env, "artifacts") }

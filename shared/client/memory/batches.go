@@ -10,6 +10,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/madara-orchestrator/orchestrator/shared/client/memory/fault"
 	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
 )
 
@@ -22,7 +23,7 @@ type Batches struct {
 var _ batch.Store = (*Batches)(nil)
 
 // NewBatches returns an empty store.
-func NewBatches(e *Env) *Batches {
+func NewBatches(e *fault.Env) *Batches {
 	return &Batches{
 		snos: newShelf(e, "Snos", cloneSnos, func(b *batch.SnosBatch) fields {
 			return fields{b.Index, string(b.Status), b.StartBlock, b.EndBlock, b.Fence, &b.Version}
@@ -34,10 +35,14 @@ func NewBatches(e *Env) *Batches {
 }
 
 // CreateSnos implements batch.SnosStore.
-func (s *Batches) CreateSnos(ctx context.Context, b batch.SnosBatch) error { return s.snos.create(ctx, b) }
+func (s *Batches) CreateSnos(ctx context.Context, b batch.SnosBatch) error {
+	return s.snos.create(ctx, b)
+}
 
 // Snos implements batch.SnosStore.
-func (s *Batches) Snos(ctx context.Context, i uint64) (batch.SnosBatch, error) { return s.snos.one(ctx, i) }
+func (s *Batches) Snos(ctx context.Context, i uint64) (batch.SnosBatch, error) {
+	return s.snos.one(ctx, i)
+}
 
 // LastSnos implements batch.SnosStore.
 func (s *Batches) LastSnos(ctx context.Context) (batch.SnosBatch, error) { return s.snos.last(ctx) }
@@ -110,7 +115,7 @@ type blockKey struct{ start, index uint64 }
 
 // shelf keeps batches of one kind.
 type shelf[B any] struct {
-	env    *Env
+	env    *fault.Env
 	kind   string
 	fields func(*B) fields
 
@@ -121,9 +126,9 @@ type shelf[B any] struct {
 	blocks   index[blockKey]
 }
 
-func newShelf[B any](e *Env, kind string, clone func(B) B, f func(*B) fields) shelf[B] {
+func newShelf[B any](e *fault.Env, kind string, clone func(B) B, f func(*B) fields) shelf[B] {
 	return shelf[B]{
-		env: e, kind: kind, fields: f, docs: newTable[uint64](clone, e.hooked()),
+		env: e, kind: kind, fields: f, docs: newTable[uint64](clone, e.Hooked()),
 		indices: index[uint64]{cmp: cmp.Compare[uint64]},
 		statuses: index[statusKey]{cmp: func(a, b statusKey) int {
 			return cmp.Or(cmp.Compare(a.status, b.status), cmp.Compare(a.index, b.index))
@@ -135,8 +140,8 @@ func newShelf[B any](e *Env, kind string, clone func(B) B, f func(*B) fields) sh
 }
 
 // read does a reading call under the lock.
-func read[B, T any](ctx context.Context, s *shelf[B], method string, key any, do func(Fault) (T, error)) (T, error) {
-	return call(ctx, s.env, "batches", method, fmt.Sprint(key), func(f Fault) (T, error) {
+func read[B, T any](ctx context.Context, s *shelf[B], method string, key any, do func(fault.Fault) (T, error)) (T, error) {
+	return fault.Call(ctx, s.env, "batches", method, fmt.Sprint(key), func(f fault.Fault) (T, error) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		return do(f)
@@ -145,7 +150,7 @@ func read[B, T any](ctx context.Context, s *shelf[B], method string, key any, do
 
 func (s *shelf[B]) create(ctx context.Context, b B) error {
 	f := s.fields(&b)
-	_, err := read(ctx, s, "Create"+s.kind, f.index, func(Fault) (struct{}, error) {
+	_, err := read(ctx, s, "Create"+s.kind, f.index, func(fault.Fault) (struct{}, error) {
 		if _, ok := s.docs.rows[f.index]; ok {
 			return struct{}{}, fmt.Errorf("create %s batch %d: %w", s.kind, f.index, batch.ErrExists)
 		}
@@ -157,12 +162,12 @@ func (s *shelf[B]) create(ctx context.Context, b B) error {
 }
 
 func (s *shelf[B]) one(ctx context.Context, i uint64) (B, error) {
-	return read(ctx, s, s.kind, i, func(f Fault) (B, error) { return s.get(i, f) })
+	return read(ctx, s, s.kind, i, func(f fault.Fault) (B, error) { return s.get(i, f) })
 }
 
 // get returns a batch. The caller holds the lock.
-func (s *shelf[B]) get(i uint64, f Fault) (B, error) {
-	b, ok := s.docs.get(i, f.Is(Stale))
+func (s *shelf[B]) get(i uint64, f fault.Fault) (B, error) {
+	b, ok := s.docs.get(i, f.Is(fault.Stale))
 	if !ok {
 		return b, fmt.Errorf("read %s batch %d: %w", s.kind, i, batch.ErrNotFound)
 	}
@@ -170,7 +175,7 @@ func (s *shelf[B]) get(i uint64, f Fault) (B, error) {
 }
 
 func (s *shelf[B]) last(ctx context.Context) (B, error) {
-	return read(ctx, s, "Last"+s.kind, "", func(f Fault) (B, error) {
+	return read(ctx, s, "Last"+s.kind, "", func(f fault.Fault) (B, error) {
 		for _, i := range slices.Backward(s.indices.keys) {
 			if b, err := s.get(i, f); err == nil {
 				return b, nil
@@ -182,7 +187,7 @@ func (s *shelf[B]) last(ctx context.Context) (B, error) {
 }
 
 func (s *shelf[B]) ofBlock(ctx context.Context, number uint64) (B, error) {
-	return read(ctx, s, s.kind+"OfBlock", number, func(f Fault) (B, error) {
+	return read(ctx, s, s.kind+"OfBlock", number, func(f fault.Fault) (B, error) {
 		var none B
 		if p := s.blocks.at(blockKey{number, ^uint64(0)}); p > 0 {
 			b, err := s.get(s.blocks.keys[p-1].index, f)
@@ -195,9 +200,9 @@ func (s *shelf[B]) ofBlock(ctx context.Context, number uint64) (B, error) {
 }
 
 func (s *shelf[B]) list(ctx context.Context, status string, from uint64, limit int) ([]B, error) {
-	return read(ctx, s, "List"+s.kind, status, func(f Fault) ([]B, error) {
+	return read(ctx, s, "List"+s.kind, status, func(f fault.Fault) ([]B, error) {
 		var out []B
-		if f.Is(Stale) {
+		if f.Is(fault.Stale) {
 			for b := range s.before() {
 				if x := s.fields(&b); x.status == status && x.index >= from {
 					out = append(out, b)
@@ -228,7 +233,7 @@ func (s *shelf[B]) before() iter.Seq[B] {
 }
 
 func (s *shelf[B]) span(ctx context.Context, first, last uint64) ([]B, error) {
-	return read(ctx, s, s.kind+"Range", fmt.Sprintf("%d..%d", first, last), func(f Fault) ([]B, error) {
+	return read(ctx, s, s.kind+"Range", fmt.Sprintf("%d..%d", first, last), func(f fault.Fault) ([]B, error) {
 		var out []B
 		for _, i := range s.indices.keys[s.indices.at(first):] {
 			if i > last || len(out) == batch.MaxPage {
@@ -244,9 +249,9 @@ func (s *shelf[B]) span(ctx context.Context, first, last uint64) ([]B, error) {
 
 func (s *shelf[B]) update(ctx context.Context, b B) (B, error) {
 	f := s.fields(&b)
-	return read(ctx, s, "Update"+s.kind, f.index, func(Fault) (B, error) {
+	return read(ctx, s, "Update"+s.kind, f.index, func(fault.Fault) (B, error) {
 		var none B
-		old, err := s.get(f.index, Fault{})
+		old, err := s.get(f.index, fault.Fault{})
 		if err != nil {
 			return none, err
 		}

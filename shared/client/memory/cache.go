@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/madara-orchestrator/orchestrator/shared/client/memory/fault"
 	"github.com/madara-orchestrator/orchestrator/shared/core/cache"
 )
 
@@ -15,7 +16,7 @@ const DefaultCacheEntries = 4096
 
 // Cache is a cache.Cache that forgets what was longest unused.
 type Cache struct {
-	env  *Env
+	env  *fault.Env
 	most int
 
 	mu      sync.Mutex
@@ -32,7 +33,7 @@ type entry struct {
 }
 
 // NewCache returns an empty cache of at most most entries; 0 is DefaultCacheEntries.
-func NewCache(e *Env, most int) *Cache {
+func NewCache(e *fault.Env, most int) *Cache {
 	if most <= 0 {
 		most = DefaultCacheEntries
 	}
@@ -41,7 +42,7 @@ func NewCache(e *Env, most int) *Cache {
 
 // Get implements cache.Cache.
 func (c *Cache) Get(ctx context.Context, key string) (value []byte, ok bool, err error) {
-	value, err = call(ctx, c.env, "cache", "Get", key, func(f Fault) ([]byte, error) {
+	value, err = fault.Call(ctx, c.env, "cache", "Get", key, func(f fault.Fault) ([]byte, error) {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		el := c.entries[key]
@@ -49,7 +50,7 @@ func (c *Cache) Get(ctx context.Context, key string) (value []byte, ok bool, err
 			return nil, nil
 		}
 		e := el.Value.(*entry)
-		if f.Is(Lose) || !e.until.IsZero() && !c.env.now().Before(e.until) {
+		if f.Is(fault.Lose) || !e.until.IsZero() && !c.env.Time().Before(e.until) {
 			c.forget(key)
 			return nil, nil
 		}
@@ -62,16 +63,16 @@ func (c *Cache) Get(ctx context.Context, key string) (value []byte, ok bool, err
 
 // Set implements cache.Cache.
 func (c *Cache) Set(ctx context.Context, key string, value []byte, ttl time.Duration) error {
-	return act(ctx, c.env, "cache", "Set", key, func(f Fault) error {
+	return fault.Act(ctx, c.env, "cache", "Set", key, func(f fault.Fault) error {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		c.forget(key)
-		if f.Is(Lose) {
+		if f.Is(fault.Lose) {
 			return nil
 		}
 		e := &entry{key: key, value: bytes.Clone(value)}
 		if ttl > 0 {
-			e.until = c.env.now().Add(ttl)
+			e.until = c.env.Time().Add(ttl)
 		}
 		c.entries[key] = c.used.PushFront(e)
 		for c.used.Len() > c.most {
@@ -83,7 +84,7 @@ func (c *Cache) Set(ctx context.Context, key string, value []byte, ttl time.Dura
 
 // Delete implements cache.Cache.
 func (c *Cache) Delete(ctx context.Context, key string) error {
-	return act(ctx, c.env, "cache", "Delete", key, func(Fault) error {
+	return fault.Act(ctx, c.env, "cache", "Delete", key, func(fault.Fault) error {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		c.forget(key)
@@ -107,4 +108,4 @@ func (c *Cache) Len() int {
 }
 
 // Ping implements cache.Cache.
-func (c *Cache) Ping(ctx context.Context) error { return ping(ctx, c.env, "cache") }
+func (c *Cache) Ping(ctx context.Context) error { return fault.Ping(ctx, c.env, "cache") }

@@ -6,16 +6,15 @@ import (
 	"time"
 
 	"github.com/madara-orchestrator/orchestrator/shared/client/memory"
+	"github.com/madara-orchestrator/orchestrator/shared/client/memory/fault"
 	"github.com/madara-orchestrator/orchestrator/shared/core/alert"
 	"github.com/madara-orchestrator/orchestrator/shared/core/alert/alerttest"
 	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
 	"github.com/madara-orchestrator/orchestrator/shared/core/artifact/artifacttest"
 	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
 	"github.com/madara-orchestrator/orchestrator/shared/core/batch/batchtest"
-	"github.com/madara-orchestrator/orchestrator/shared/core/block"
 	"github.com/madara-orchestrator/orchestrator/shared/core/cache"
 	"github.com/madara-orchestrator/orchestrator/shared/core/cache/cachetest"
-	"github.com/madara-orchestrator/orchestrator/shared/core/da/datest"
 	"github.com/madara-orchestrator/orchestrator/shared/core/event"
 	"github.com/madara-orchestrator/orchestrator/shared/core/event/eventtest"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
@@ -25,9 +24,6 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/queue/queuetest"
 	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
 	"github.com/madara-orchestrator/orchestrator/shared/core/schedule/scheduletest"
-	"github.com/madara-orchestrator/orchestrator/shared/core/settlement"
-	"github.com/madara-orchestrator/orchestrator/shared/core/settlement/settlementtest"
-	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
 )
 
 func TestConformance(t *testing.T) {
@@ -39,7 +35,7 @@ func TestConformance(t *testing.T) {
 		batchtest.TestStore(t, func(*testing.T) batch.Store { return memory.NewBatches(nil) })
 	})
 	t.Run("Locks", func(t *testing.T) {
-		locktest.TestLocker(t, func(_ *testing.T, c *locktest.Clock) lock.Locker { return memory.NewLocks(&memory.Env{Now: c.Now}) })
+		locktest.TestLocker(t, func(_ *testing.T, c *locktest.Clock) lock.Locker { return memory.NewLocks(&fault.Env{Now: c.Now}) })
 	})
 	t.Run("Control", func(t *testing.T) {
 		scheduletest.TestControl(t, func(*testing.T) schedule.Control { return memory.NewControls(nil) })
@@ -47,7 +43,7 @@ func TestConformance(t *testing.T) {
 	t.Run("Cache", func(t *testing.T) {
 		c := &locktest.Clock{}
 		cachetest.TestCache(t, cachetest.Harness{
-			New:  func(*testing.T) cache.Cache { return memory.NewCache(&memory.Env{Now: c.Now}, 0) },
+			New:  func(*testing.T) cache.Cache { return memory.NewCache(&fault.Env{Now: c.Now}, 0) },
 			Pass: func(_ cache.Cache, d time.Duration) { c.Advance(d) },
 		})
 	})
@@ -93,40 +89,5 @@ func TestEventConformance(t *testing.T) {
 			defer func() { seen = len(all) }()
 			return all[seen:], nil
 		}}
-	})
-}
-
-func TestDAConformance(t *testing.T) {
-	t.Parallel()
-	datest.TestLayer(t, func(*testing.T) datest.Harness {
-		return datest.Harness{Layer: memory.NewL1(nil, memory.L1Config{MaxDAWords: 50}).DA(), Most: 50}
-	})
-}
-
-func TestContractConformance(t *testing.T) {
-	t.Parallel()
-	settlementtest.TestContract(t, func(t *testing.T) settlementtest.Harness {
-		blocks := chain(t, 10)
-		held := func(h block.Header) settlement.State {
-			return settlement.State{Settled: true, Block: h.Number, Root: h.NewRoot, BlockHash: h.Hash}
-		}
-		l := memory.NewL1(nil, memory.L1Config{Initial: held(blocks[4].Header)})
-		return settlementtest.Harness{
-			Contract: l, Before: must(l.State(t.Context(), false))(t), Update: update(1, blocks[5:], 2),
-			After: held(blocks[9].Header),
-			Simulate: func(t *testing.T, p tx.Payload) error {
-				_, err := l.Simulate(t.Context(), p)
-				return err
-			},
-			Send: func(t *testing.T, p tx.Payload) bool {
-				hash, err := put(t, l, p, must(l.Account(t.Context(), 0))(t).Latest, fees(4, 2))
-				if err != nil {
-					t.Fatal(err)
-				}
-				l.Mine()
-				return phase(t, l, hash, tx.Included).Success
-			},
-			Finalize: func() { l.Finalize(l.MineEmpty(1)) },
-		}
 	})
 }

@@ -7,13 +7,14 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/madara-orchestrator/orchestrator/shared/client/memory/fault"
 	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 )
 
 // Controls is a schedule.Control.
 type Controls struct {
-	env *Env
+	env *fault.Env
 
 	mu     sync.Mutex
 	paused map[stage.Name]schedule.Pause
@@ -23,15 +24,17 @@ type Controls struct {
 var _ schedule.Control = (*Controls)(nil)
 
 // NewControls returns a control with no stage paused.
-func NewControls(e *Env) *Controls { return &Controls{env: e, paused: map[stage.Name]schedule.Pause{}} }
+func NewControls(e *fault.Env) *Controls {
+	return &Controls{env: e, paused: map[stage.Name]schedule.Pause{}}
+}
 
 // Pauses implements schedule.Control, by stage.
 func (s *Controls) Pauses(ctx context.Context) (schedule.Pauses, error) {
-	return call(ctx, s.env, "controls", "Pauses", "", func(f Fault) (schedule.Pauses, error) {
+	return fault.Call(ctx, s.env, "controls", "Pauses", "", func(f fault.Fault) (schedule.Pauses, error) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		all := s.paused
-		if f.Is(Stale) {
+		if f.Is(fault.Stale) {
 			all = s.before
 		}
 		return slices.SortedFunc(maps.Values(all), func(a, b schedule.Pause) int { return cmp.Compare(a.Stage, b.Stage) }), nil
@@ -40,7 +43,7 @@ func (s *Controls) Pauses(ctx context.Context) (schedule.Pauses, error) {
 
 // Pause implements schedule.Control.
 func (s *Controls) Pause(ctx context.Context, p schedule.Pause) error {
-	return act(ctx, s.env, "controls", "Pause", string(p.Stage), func(Fault) error {
+	return fault.Act(ctx, s.env, "controls", "Pause", string(p.Stage), func(fault.Fault) error {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if _, ok := s.paused[p.Stage]; !ok {
@@ -53,7 +56,7 @@ func (s *Controls) Pause(ctx context.Context, p schedule.Pause) error {
 
 // Resume implements schedule.Control.
 func (s *Controls) Resume(ctx context.Context, n stage.Name) error {
-	return act(ctx, s.env, "controls", "Resume", string(n), func(Fault) error {
+	return fault.Act(ctx, s.env, "controls", "Resume", string(n), func(fault.Fault) error {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if _, ok := s.paused[n]; ok {

@@ -8,12 +8,13 @@ import (
 	"sync"
 	"time"
 
+	"github.com/madara-orchestrator/orchestrator/shared/client/memory/fault"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 )
 
 // Jobs is a job.Store.
 type Jobs struct {
-	env *Env
+	env *fault.Env
 
 	mu     sync.Mutex
 	docs   table[string, job.Job]
@@ -41,9 +42,9 @@ type dueKey struct {
 }
 
 // NewJobs returns an empty store.
-func NewJobs(e *Env) *Jobs {
+func NewJobs(e *fault.Env) *Jobs {
 	return &Jobs{
-		env: e, docs: newTable[string](job.Job.Clone, e.hooked()), ids: map[batchKey]string{},
+		env: e, docs: newTable[string](job.Job.Clone, e.Hooked()), ids: map[batchKey]string{},
 		stages: index[stageKey]{cmp: func(a, b stageKey) int {
 			return cmp.Or(cmp.Compare(a.kind, b.kind), cmp.Compare(a.status, b.status), cmp.Compare(a.batch, b.batch))
 		}},
@@ -53,7 +54,7 @@ func NewJobs(e *Env) *Jobs {
 
 // Create implements job.Store.
 func (s *Jobs) Create(ctx context.Context, j job.Job) error {
-	return act(ctx, s.env, "jobs", "Create", j.ID, func(Fault) error {
+	return fault.Act(ctx, s.env, "jobs", "Create", j.ID, func(fault.Fault) error {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if _, ok := s.docs.rows[j.ID]; ok {
@@ -70,7 +71,7 @@ func (s *Jobs) Create(ctx context.Context, j job.Job) error {
 
 // Get implements job.Store.
 func (s *Jobs) Get(ctx context.Context, id string) (job.Job, error) {
-	return call(ctx, s.env, "jobs", "Get", id, func(f Fault) (job.Job, error) {
+	return fault.Call(ctx, s.env, "jobs", "Get", id, func(f fault.Fault) (job.Job, error) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		return s.read(id, f)
@@ -80,7 +81,7 @@ func (s *Jobs) Get(ctx context.Context, id string) (job.Job, error) {
 // Find implements job.Store.
 func (s *Jobs) Find(ctx context.Context, t job.Type, internalID uint64) (job.Job, error) {
 	key := fmt.Sprintf("%s/%d", t, internalID)
-	return call(ctx, s.env, "jobs", "Find", key, func(f Fault) (job.Job, error) {
+	return fault.Call(ctx, s.env, "jobs", "Find", key, func(f fault.Fault) (job.Job, error) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		id, ok := s.ids[batchKey{t, internalID}]
@@ -92,8 +93,8 @@ func (s *Jobs) Find(ctx context.Context, t job.Type, internalID uint64) (job.Job
 }
 
 // read returns a readable document. The caller holds the lock.
-func (s *Jobs) read(id string, f Fault) (job.Job, error) {
-	j, ok := s.docs.get(id, f.Is(Stale))
+func (s *Jobs) read(id string, f fault.Fault) (job.Job, error) {
+	j, ok := s.docs.get(id, f.Is(fault.Stale))
 	if !ok {
 		return job.Job{}, fmt.Errorf("read job %s: %w", id, job.ErrNotFound)
 	}
@@ -107,10 +108,10 @@ func readable(j job.Job) bool { return j.Schema >= job.SchemaMin && j.Schema <= 
 
 // Update implements job.Store.
 func (s *Jobs) Update(ctx context.Context, j job.Job) (job.Job, error) {
-	return call(ctx, s.env, "jobs", "Update", j.ID, func(Fault) (job.Job, error) {
+	return fault.Call(ctx, s.env, "jobs", "Update", j.ID, func(fault.Fault) (job.Job, error) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		old, err := s.read(j.ID, Fault{})
+		old, err := s.read(j.ID, fault.Fault{})
 		if err != nil {
 			return job.Job{}, err
 		}
@@ -147,11 +148,11 @@ func (s *Jobs) delist(j job.Job) {
 
 // Due implements job.Store.
 func (s *Jobs) Due(ctx context.Context, t time.Time, limit int) ([]job.Job, error) {
-	return call(ctx, s.env, "jobs", "Due", "", func(f Fault) ([]job.Job, error) {
+	return fault.Call(ctx, s.env, "jobs", "Due", "", func(f fault.Fault) ([]job.Job, error) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		var out []job.Job
-		if f.Is(Stale) {
+		if f.Is(fault.Stale) {
 			for j := range s.docs.before() {
 				if j.NextAction != job.None && !j.DueAt.After(t) && readable(j) {
 					out = append(out, j)
@@ -176,7 +177,7 @@ func (s *Jobs) Due(ctx context.Context, t time.Time, limit int) ([]job.Job, erro
 
 // List implements job.Store.
 func (s *Jobs) List(ctx context.Context, f job.Filter) ([]job.Job, error) {
-	return call(ctx, s.env, "jobs", "List", string(f.Type), func(fault Fault) ([]job.Job, error) {
+	return fault.Call(ctx, s.env, "jobs", "List", string(f.Type), func(fault fault.Fault) ([]job.Job, error) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if f.Type == "" {
@@ -194,13 +195,13 @@ func (s *Jobs) List(ctx context.Context, f job.Filter) ([]job.Job, error) {
 }
 
 // selected returns the jobs of a filter, at most a page of each status, in no order. The caller holds the lock.
-func (s *Jobs) selected(f job.Filter, fault Fault) []job.Job {
+func (s *Jobs) selected(f job.Filter, with fault.Fault) []job.Job {
 	statuses := f.Statuses
 	if len(statuses) == 0 {
 		statuses = job.Statuses
 	}
 	var out []job.Job
-	if fault.Is(Stale) {
+	if with.Is(fault.Stale) {
 		for j := range s.docs.before() {
 			if j.Type == f.Type && slices.Contains(statuses, j.Status) && within(j.InternalID, f) && readable(j) {
 				out = append(out, j)
@@ -221,7 +222,7 @@ func (s *Jobs) selected(f job.Filter, fault Fault) []job.Job {
 			if n == pageSize(f.Limit) {
 				break
 			}
-			if j, err := s.read(s.ids[batchKey{f.Type, keys[i].batch}], Fault{}); err == nil {
+			if j, err := s.read(s.ids[batchKey{f.Type, keys[i].batch}], fault.Fault{}); err == nil {
 				out = append(out, j)
 				n++
 			}
@@ -246,13 +247,13 @@ func (s *Jobs) stage(t job.Type, status job.Status, from, to uint64) []stageKey 
 
 // Count implements job.Store.
 func (s *Jobs) Count(ctx context.Context, t job.Type, statuses []job.Status, most int) (map[job.Status]int, error) {
-	return call(ctx, s.env, "jobs", "Count", string(t), func(f Fault) (map[job.Status]int, error) {
+	return fault.Call(ctx, s.env, "jobs", "Count", string(t), func(f fault.Fault) (map[job.Status]int, error) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		out := make(map[job.Status]int, len(statuses))
 		for _, status := range statuses {
 			n := len(s.stage(t, status, 0, 0))
-			if f.Is(Stale) {
+			if f.Is(fault.Stale) {
 				n = 0
 				for j := range s.docs.before() {
 					if j.Type == t && j.Status == status {
@@ -267,7 +268,7 @@ func (s *Jobs) Count(ctx context.Context, t job.Type, statuses []job.Status, mos
 }
 
 // Ping implements job.Store.
-func (s *Jobs) Ping(ctx context.Context) error { return ping(ctx, s.env, "jobs") }
+func (s *Jobs) Ping(ctx context.Context) error { return fault.Ping(ctx, s.env, "jobs") }
 
 // pageSize is how much a limit allows.
 func pageSize(limit int) int { return min(max(limit, 0), job.MaxPage) }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/madara-orchestrator/orchestrator/shared/client/memory/fault"
 	"github.com/madara-orchestrator/orchestrator/shared/core/queue"
 )
 
@@ -35,18 +36,18 @@ func (m message) compare(n message) int {
 }
 
 // accept takes a sent message, with what a fault does to it.
-func (q *line) accept(m message, f Fault, now time.Time) {
+func (q *line) accept(m message, f fault.Fault, now time.Time) {
 	switch f.Kind {
-	case Lose:
+	case fault.Lose:
 		return
-	case Late:
+	case fault.Late:
 		m.readyAt = m.readyAt.Add(f.By)
-	case Reorder:
+	case fault.Reorder:
 		m.rank = -m.rank
 		if len(q.messages) > 0 && !m.readyAt.After(now) && q.messages[0].readyAt.Before(m.readyAt) {
 			m.readyAt = q.messages[0].readyAt
 		}
-	case Twice:
+	case fault.Twice:
 		again := m
 		again.copies = 1
 		q.insert(again)

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/madara-orchestrator/orchestrator/shared/client/memory/fault"
 	"github.com/madara-orchestrator/orchestrator/shared/core/queue"
 )
 
@@ -27,7 +28,7 @@ const defaultVisibility = 30 * time.Second
 
 // Queues is a queue.Queue.
 type Queues struct {
-	env *Env
+	env *fault.Env
 
 	mu      sync.Mutex
 	queues  map[string]*line
@@ -39,7 +40,7 @@ type Queues struct {
 var _ queue.Queue = (*Queues)(nil)
 
 // NewQueues returns the declared queues, empty.
-func NewQueues(e *Env, ds ...Declaration) (*Queues, error) {
+func NewQueues(e *fault.Env, ds ...Declaration) (*Queues, error) {
 	s := &Queues{env: e, queues: map[string]*line{}, changed: make(chan struct{})}
 	for _, d := range ds {
 		if d.Name == "" || s.queues[d.Name] != nil {
@@ -68,7 +69,7 @@ func (s *Queues) Send(ctx context.Context, name string, ms ...queue.Outgoing) er
 	if len(ms) == 0 {
 		return nil
 	}
-	return act(ctx, s.env, "queues", "Send", name, func(f Fault) error {
+	return fault.Act(ctx, s.env, "queues", "Send", name, func(f fault.Fault) error {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		q, err := s.line(name)
@@ -80,7 +81,7 @@ func (s *Queues) Send(ctx context.Context, name string, ms ...queue.Outgoing) er
 				return fmt.Errorf("send %d bytes to %s: %w", len(m.Body), name, queue.ErrTooLarge)
 			}
 		}
-		now := s.env.now()
+		now := s.env.Time()
 		for _, m := range ms {
 			s.sent++
 			q.accept(message{
@@ -101,7 +102,7 @@ func (s *Queues) line(name string) (*line, error) {
 	return nil, fmt.Errorf("queue %q: %w", name, queue.ErrUnknownQueue)
 }
 
-// wake tells those who wait that something changed. The caller holds the lock.
+// wake ends the waiting of all who wait for a change. The caller holds the lock.
 func (s *Queues) wake() {
 	close(s.changed)
 	s.changed = make(chan struct{})
@@ -109,11 +110,11 @@ func (s *Queues) wake() {
 
 // Receive implements queue.Queue. With a clock of its own it does not wait: it returns what is there.
 func (s *Queues) Receive(ctx context.Context, name string, most int, wait time.Duration) ([]queue.Delivery, error) {
-	return call(ctx, s.env, "queues", "Receive", name, func(Fault) ([]queue.Delivery, error) {
+	return fault.Call(ctx, s.env, "queues", "Receive", name, func(fault.Fault) ([]queue.Delivery, error) {
 		until := time.Now().Add(wait)
 		for {
 			got, next, changed, err := s.take(name, min(max(most, 1), 10))
-			if err != nil || len(got) > 0 || !s.env.real() {
+			if err != nil || len(got) > 0 || !s.env.RealTime() {
 				return got, err
 			}
 			left := time.Until(until)
@@ -146,7 +147,7 @@ func (s *Queues) take(name string, most int) (got []queue.Delivery, next time.Ti
 		return nil, next, nil, err
 	}
 	s.redrive(q)
-	got = q.receive(s.env.now(), most)
+	got = q.receive(s.env.Time(), most)
 	if len(q.messages) > 0 {
 		next = q.messages[0].readyAt
 	}
@@ -156,7 +157,7 @@ func (s *Queues) take(name string, most int) (got []queue.Delivery, next time.Ti
 // redrive moves the messages that were received too often to their dead-letter queue, for a queue and for those whose
 // dead letters it takes. The caller holds the lock.
 func (s *Queues) redrive(q *line) {
-	now := s.env.now()
+	now := s.env.Time()
 	for _, name := range s.order {
 		from := s.queues[name]
 		if from != q && from.DeadLetter != q.Name || from.MaxReceives <= 0 {
@@ -173,7 +174,7 @@ func (s *Queues) redrive(q *line) {
 
 // Delete implements queue.Queue. A handle that a later receipt has made stale deletes nothing.
 func (s *Queues) Delete(ctx context.Context, name, handle string) error {
-	return act(ctx, s.env, "queues", "Delete", name, func(Fault) error {
+	return fault.Act(ctx, s.env, "queues", "Delete", name, func(fault.Fault) error {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		q, err := s.line(name)
@@ -189,7 +190,7 @@ func (s *Queues) Delete(ctx context.Context, name, handle string) error {
 
 // ChangeVisibility implements queue.Queue. A handle that is stale changes nothing.
 func (s *Queues) ChangeVisibility(ctx context.Context, name, handle string, d time.Duration) error {
-	return act(ctx, s.env, "queues", "ChangeVisibility", name, func(Fault) error {
+	return fault.Act(ctx, s.env, "queues", "ChangeVisibility", name, func(fault.Fault) error {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		q, err := s.line(name)
@@ -199,7 +200,7 @@ func (s *Queues) ChangeVisibility(ctx context.Context, name, handle string, d ti
 		if i := q.find(handle); i >= 0 {
 			m := q.messages[i]
 			q.messages = slices.Delete(q.messages, i, i+1)
-			m.readyAt = s.env.now().Add(max(d, 0))
+			m.readyAt = s.env.Time().Add(max(d, 0))
 			q.insert(m)
 			s.wake()
 		}
@@ -209,7 +210,7 @@ func (s *Queues) ChangeVisibility(ctx context.Context, name, handle string, d ti
 
 // Depth implements queue.Queue.
 func (s *Queues) Depth(ctx context.Context, name string) (queue.Depth, error) {
-	return call(ctx, s.env, "queues", "Depth", name, func(Fault) (queue.Depth, error) {
+	return fault.Call(ctx, s.env, "queues", "Depth", name, func(fault.Fault) (queue.Depth, error) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		q, err := s.line(name)
@@ -217,13 +218,13 @@ func (s *Queues) Depth(ctx context.Context, name string) (queue.Depth, error) {
 			return queue.Depth{}, err
 		}
 		s.redrive(q)
-		return q.depth(s.env.now()), nil
+		return q.depth(s.env.Time()), nil
 	})
 }
 
 // Purge implements queue.Queue.
 func (s *Queues) Purge(ctx context.Context, name string) error {
-	return act(ctx, s.env, "queues", "Purge", name, func(Fault) error {
+	return fault.Act(ctx, s.env, "queues", "Purge", name, func(fault.Fault) error {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		q, err := s.line(name)
@@ -237,7 +238,7 @@ func (s *Queues) Purge(ctx context.Context, name string) error {
 
 // Ping implements queue.Queue.
 func (s *Queues) Ping(ctx context.Context, name string) error {
-	return act(ctx, s.env, "queues", "Ping", name, func(Fault) error {
+	return fault.Act(ctx, s.env, "queues", "Ping", name, func(fault.Fault) error {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		_, err := s.line(name)
@@ -245,8 +246,8 @@ func (s *Queues) Ping(ctx context.Context, name string) error {
 	})
 }
 
-// NextReady tells when the next message of the named queues, or of all, can be received: now or earlier if one can be.
-// ok is false when there is no message.
+// NextReady returns when the next message of the named queues, or of all, can be received: now or earlier if one is
+// ready. ok is false if there are no messages.
 func (s *Queues) NextReady(names ...string) (at time.Time, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

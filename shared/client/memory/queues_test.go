@@ -8,13 +8,15 @@ import (
 	"time"
 
 	"github.com/madara-orchestrator/orchestrator/shared/client/memory"
+	"github.com/madara-orchestrator/orchestrator/shared/client/memory/fault"
+	"github.com/madara-orchestrator/orchestrator/shared/client/memory/fault/faulttest"
 	"github.com/madara-orchestrator/orchestrator/shared/core/queue"
 )
 
-func newQueues(t *testing.T) (*memory.Queues, *clock) {
+func newQueues(t *testing.T) (*memory.Queues, *faulttest.Clock) {
 	t.Helper()
-	c := newClock()
-	qs := must(memory.NewQueues(&memory.Env{Now: c.Now},
+	c := faulttest.NewClock()
+	qs := must(memory.NewQueues(&fault.Env{Now: c.Now},
 		memory.Declaration{Name: "q", Visibility: time.Minute, MaxReceives: 2, DeadLetter: "dead"},
 		memory.Declaration{Name: "dead"}, memory.Declaration{Name: "prompt", MaxDelay: -1},
 	))(t)
@@ -70,7 +72,7 @@ func TestQueues_RedriveAfterMaxReceives(t *testing.T) {
 	for i := range 2 {
 		for _, d := range receive(t, qs, "q", 2-i) {
 			if d.Receives != i+1 {
-				t.Errorf("%s is received for the %d. time, told %d", d.Body, i+1, d.Receives)
+				t.Errorf("%s is received for time %d, the queue says %d", d.Body, i+1, d.Receives)
 			}
 			if d.Body == "fine" {
 				if err := qs.Delete(t.Context(), "q", d.Handle); err != nil {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/madara-orchestrator/orchestrator/shared/client/memory/fault"
 	"github.com/madara-orchestrator/orchestrator/shared/core/alert"
 	"github.com/madara-orchestrator/orchestrator/shared/core/event"
 )
@@ -19,18 +20,18 @@ type record[T any] struct {
 	list []T
 }
 
-func (r *record[T]) add(f Fault, items ...T) {
+func (r *record[T]) add(f fault.Fault, items ...T) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch f.Kind {
-	case Lose:
+	case fault.Lose:
 		return
-	case Reorder:
+	case fault.Reorder:
 		items = slices.Clone(items)
 		slices.Reverse(items)
 		r.list = slices.Insert(r.list, max(0, len(r.list)-1), items...)
 		return
-	case Twice:
+	case fault.Twice:
 		r.list = append(r.list, items...)
 	}
 	r.list = append(r.list, items...)
@@ -45,20 +46,20 @@ func (r *record[T]) all() []T {
 	return slices.Clone(r.list)
 }
 
-// Alerts is an alert.Notifier that keeps what it is told.
+// Alerts is an alert.Notifier that keeps the alerts.
 type Alerts struct {
-	env  *Env
+	env  *fault.Env
 	sent record[alert.Alert]
 }
 
 var _ alert.Notifier = (*Alerts)(nil)
 
-// NewAlerts returns a notifier that was told nothing yet.
-func NewAlerts(e *Env) *Alerts { return &Alerts{env: e} }
+// NewAlerts returns a notifier without alerts.
+func NewAlerts(e *fault.Env) *Alerts { return &Alerts{env: e} }
 
 // Notify implements alert.Notifier.
 func (s *Alerts) Notify(ctx context.Context, a alert.Alert) error {
-	return act(ctx, s.env, "alerts", "Notify", a.Key, func(f Fault) error {
+	return fault.Act(ctx, s.env, "alerts", "Notify", a.Key, func(f fault.Fault) error {
 		s.sent.add(f, a)
 		return nil
 	})
@@ -69,21 +70,21 @@ func (s *Alerts) Sent() []alert.Alert { return s.sent.all() }
 
 // Events is an event.Bus that keeps what is published.
 type Events struct {
-	env       *Env
+	env       *fault.Env
 	published record[event.Event]
 }
 
 var _ event.Bus = (*Events)(nil)
 
 // NewEvents returns a bus on which nothing was published yet.
-func NewEvents(e *Env) *Events { return &Events{env: e} }
+func NewEvents(e *fault.Env) *Events { return &Events{env: e} }
 
 // Publish implements event.Bus.
 func (s *Events) Publish(ctx context.Context, events ...event.Event) error {
 	if len(events) == 0 {
 		return nil
 	}
-	return act(ctx, s.env, "events", "Publish", string(events[0].Type), func(f Fault) error {
+	return fault.Act(ctx, s.env, "events", "Publish", string(events[0].Type), func(f fault.Fault) error {
 		s.published.add(f, cloneEvents(events)...)
 		return nil
 	})

@@ -12,6 +12,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/madara-orchestrator/orchestrator/shared/client/memory"
+	"github.com/madara-orchestrator/orchestrator/shared/client/memory/fault"
+	"github.com/madara-orchestrator/orchestrator/shared/client/memory/fault/faulttest"
 	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
 	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
 	"github.com/madara-orchestrator/orchestrator/shared/core/event"
@@ -19,11 +21,11 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/lock"
 )
 
-// TestJobs_IndexesFollowWrites compares what listings tell with a plain walk over all jobs.
+// TestJobs_IndexesFollowWrites compares listings with a plain walk over all jobs.
 func TestJobs_IndexesFollowWrites(t *testing.T) {
 	t.Parallel()
-	ctx, c := t.Context(), newClock()
-	s := memory.NewJobs(&memory.Env{Now: c.Now})
+	ctx, c := t.Context(), faulttest.NewClock()
+	s := memory.NewJobs(&fault.Env{Now: c.Now})
 	for i := range 40 {
 		j := job.New(fmt.Sprintf("%032x", i), uint64(i*7%40), &job.AggregatorMeta{}, "", c.Now().Add(time.Duration(i*3%40)*time.Second))
 		if err := s.Create(ctx, j); err != nil {
@@ -58,7 +60,7 @@ func TestJobs_IndexesFollowWrites(t *testing.T) {
 
 func TestJobs_CopiesInAndOut(t *testing.T) {
 	t.Parallel()
-	ctx, c := t.Context(), newClock()
+	ctx, c := t.Context(), faulttest.NewClock()
 	s := memory.NewJobs(nil)
 	j := newJob(c.Now())
 	if err := s.Create(ctx, j); err != nil {
@@ -124,8 +126,8 @@ func TestBatches(t *testing.T) {
 
 func TestLocks(t *testing.T) {
 	t.Parallel()
-	ctx, c := t.Context(), newClock()
-	s := memory.NewLocks(&memory.Env{Now: c.Now})
+	ctx, c := t.Context(), faulttest.NewClock()
+	s := memory.NewLocks(&fault.Env{Now: c.Now})
 	a := must(s.Acquire(ctx, "l", "a", time.Minute))(t)
 	if _, err := s.Acquire(ctx, "l", "b", time.Minute); !errors.Is(err, lock.ErrHeld) {
 		t.Errorf("Acquire of a held lease: %v", err)
@@ -152,8 +154,8 @@ func TestLocks(t *testing.T) {
 
 func TestArtifacts_Expire(t *testing.T) {
 	t.Parallel()
-	ctx, c := t.Context(), newClock()
-	s := memory.NewArtifacts(&memory.Env{Now: c.Now})
+	ctx, c := t.Context(), faulttest.NewClock()
+	s := memory.NewArtifacts(&fault.Env{Now: c.Now})
 	s.ExpireAfter = time.Hour
 	for _, key := range []string{"b", "a", "keep"} {
 		if err := s.Put(ctx, key, strings.NewReader(key)); err != nil {
@@ -182,8 +184,8 @@ func TestArtifacts_Expire(t *testing.T) {
 
 func TestCache_Bounds(t *testing.T) {
 	t.Parallel()
-	ctx, c := t.Context(), newClock()
-	s := memory.NewCache(&memory.Env{Now: c.Now}, 2)
+	ctx, c := t.Context(), faulttest.NewClock()
+	s := memory.NewCache(&fault.Env{Now: c.Now}, 2)
 	get := func(ctx context.Context, key string) bool {
 		_, ok, err := s.Get(ctx, key)
 		if err != nil {

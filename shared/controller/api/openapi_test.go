@@ -16,7 +16,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"go.yaml.in/yaml/v3"
 
-	"github.com/madara-orchestrator/orchestrator/shared/client/memory"
+	"github.com/madara-orchestrator/orchestrator/shared/client/memory/fault"
 	apicontroller "github.com/madara-orchestrator/orchestrator/shared/controller/api"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
@@ -199,9 +199,9 @@ func TestOpenAPILists(t *testing.T) {
 func TestOpenAPIAnswers(t *testing.T) {
 	t.Parallel()
 	s := readSpec(t)
-	unread := memory.Rule{Component: "jobs", Times: -1, Fault: memory.Fault{Kind: memory.FailBefore, Err: errSecret}}
-	unreadBatches := memory.Rule{Component: "batches", Times: -1, Fault: unread.Fault}
-	unreadControls := memory.Rule{Component: "controls", Times: -1, Fault: unread.Fault}
+	unread := fault.Rule{Component: "jobs", Times: -1, Fault: fault.Fault{Kind: fault.FailBefore, Err: errSecret}}
+	unreadBatches := fault.Rule{Component: "batches", Times: -1, Fault: unread.Fault}
+	unreadControls := fault.Rule{Component: "controls", Times: -1, Fault: unread.Fault}
 	down := admin.Check{Name: "settlement layer", Ping: func(context.Context) error { return errSecret }}
 	tests := []struct {
 		operation   string
@@ -209,7 +209,7 @@ func TestOpenAPIAnswers(t *testing.T) {
 		body        string
 		status      int
 		change      func(*events.APIGatewayV2HTTPRequest)
-		fault       memory.Rule
+		fault       fault.Rule
 		checks      []admin.Check
 	}{
 		{operation: "GET /", path: "/", status: 200},
@@ -266,7 +266,7 @@ func TestOpenAPIAnswers(t *testing.T) {
 			body   string
 			status int
 			change func(*events.APIGatewayV2HTTPRequest)
-			fault  memory.Rule
+			fault  fault.Rule
 		}{
 			{id: n, status: 200}, {id: n, body: `{"reason":"mended","priority":true}`, status: 200}, {id: n, body: `{"x":1}`, status: 400},
 			{id: n, status: 401, change: func(e *events.APIGatewayV2HTTPRequest) { e.RequestContext.Authorizer = nil }},
@@ -288,7 +288,7 @@ func TestOpenAPIAnswers(t *testing.T) {
 			stage, body string
 			status      int
 			change      func(*events.APIGatewayV2HTTPRequest)
-			fault       memory.Rule
+			fault       fault.Rule
 		}{
 			{stage: "SnosRun", body: why, status: 200}, {stage: "StateTransition", body: why, status: 200}, {stage: "SnosRun", status: 400},
 			{stage: "SnosRun", body: why, status: 401, change: func(e *events.APIGatewayV2HTTPRequest) { e.RequestContext.Authorizer = nil }},

@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 
 	"github.com/madara-orchestrator/orchestrator/shared/client/memory"
+	"github.com/madara-orchestrator/orchestrator/shared/client/memory/fault"
 	apicontroller "github.com/madara-orchestrator/orchestrator/shared/controller/api"
 	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
@@ -34,7 +35,7 @@ type world struct {
 	*apicontroller.Handler
 	jobs    *memory.Jobs
 	batches *memory.Batches
-	faults  *memory.Rules
+	faults  *fault.Rules
 }
 
 // id is the id of the world's n-th job.
@@ -55,8 +56,8 @@ func newWorld(t testing.TB, layer stage.Layer, log *slog.Logger, checks ...admin
 	for _, q := range resource.Queues() {
 		ds = append(ds, memory.Declaration{Name: q.Name})
 	}
-	w := &world{faults: memory.NewRules()}
-	e := &memory.Env{Hook: w.faults}
+	w := &world{faults: fault.NewRules()}
+	e := &fault.Env{Hook: w.faults}
 	queues, err := memory.NewQueues(nil, ds...)
 	if err != nil {
 		t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/madara-orchestrator/orchestrator/shared/client/memory"
+	"github.com/madara-orchestrator/orchestrator/shared/client/memory/fault"
 	"github.com/madara-orchestrator/orchestrator/shared/core/event"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
@@ -40,7 +41,7 @@ func (b *bench) Verify(context.Context, *executor.Run) (job.Verdict, error) {
 func setup(t *testing.T, layer stage.Layer) *bench {
 	t.Helper()
 	b := &bench{t: t, now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
-	env := &memory.Env{Now: func() time.Time { return b.now }}
+	env := &fault.Env{Now: func() time.Time { return b.now }}
 	var ds []memory.Declaration
 	for _, q := range resource.Queues() {
 		ds = append(ds, memory.Declaration{Name: q.Name})

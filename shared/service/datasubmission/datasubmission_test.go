@@ -6,11 +6,13 @@ import (
 	"time"
 
 	"github.com/madara-orchestrator/orchestrator/shared/client/memory"
+	"github.com/madara-orchestrator/orchestrator/shared/client/memory/fault"
 	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
 	"github.com/madara-orchestrator/orchestrator/shared/core/da"
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/fake/l1"
 	"github.com/madara-orchestrator/orchestrator/shared/service/datasubmission"
 	"github.com/madara-orchestrator/orchestrator/shared/service/executor"
 	"github.com/madara-orchestrator/orchestrator/shared/service/sending"
@@ -19,7 +21,7 @@ import (
 // bench is a batch's segment that is to be published.
 type bench struct {
 	t       *testing.T
-	chain   *memory.L1
+	chain   *l1.Chain
 	handler *datasubmission.Handler
 	run     *executor.Run
 }
@@ -27,8 +29,8 @@ type bench struct {
 func setup(t *testing.T) *bench {
 	t.Helper()
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	env := &memory.Env{Now: func() time.Time { return now }}
-	chain, store, jobs := memory.NewL1(env, memory.L1Config{}), memory.NewArtifacts(env), memory.NewJobs(env)
+	env := &fault.Env{Now: func() time.Time { return now }}
+	chain, store, jobs := l1.New(env, l1.Config{}), memory.NewArtifacts(env), memory.NewJobs(env)
 	policy := tx.DefaultPolicy()
 	policy.Gas = 0
 	m := &job.DataSubmissionMeta{EndBlock: 3, SegmentKey: artifact.SNOSKey(1, artifact.DASegment)}

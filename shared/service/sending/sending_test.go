@@ -8,7 +8,9 @@ import (
 	"time"
 
 	"github.com/madara-orchestrator/orchestrator/shared/client/memory"
+	"github.com/madara-orchestrator/orchestrator/shared/client/memory/fault"
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/fake/l1"
 	"github.com/madara-orchestrator/orchestrator/shared/service/sending"
 )
 
@@ -16,7 +18,7 @@ import (
 type bench struct {
 	t        *testing.T
 	now      time.Time
-	chain    *memory.L1
+	chain    *l1.Chain
 	locks    *memory.Locks
 	sender   *sending.Sender
 	journal  tx.Journal
@@ -27,10 +29,10 @@ type bench struct {
 func setup(t *testing.T) *bench {
 	t.Helper()
 	b := &bench{t: t, now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), payload: tx.Payload{To: "0x1", Data: []byte("pay")}}
-	env := &memory.Env{Now: func() time.Time { return b.now }}
+	env := &fault.Env{Now: func() time.Time { return b.now }}
 	policy := tx.DefaultPolicy()
 	policy.Gas = 0
-	b.chain, b.locks = memory.NewL1(env, memory.L1Config{}), memory.NewLocks(env)
+	b.chain, b.locks = l1.New(env, l1.Config{}), memory.NewLocks(env)
 	b.sender = &sending.Sender{
 		Chain: b.chain, Raw: memory.NewArtifacts(env), Policy: policy, Now: env.Now, Wallet: b.locks, WalletName: "wallet",
 	}

@@ -8,12 +8,15 @@ import (
 	"time"
 
 	"github.com/madara-orchestrator/orchestrator/shared/client/memory"
+	"github.com/madara-orchestrator/orchestrator/shared/client/memory/fault"
 	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/lock"
 	"github.com/madara-orchestrator/orchestrator/shared/core/settlement"
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/fake/blocks"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/fake/l1"
 	"github.com/madara-orchestrator/orchestrator/shared/service/executor"
 	"github.com/madara-orchestrator/orchestrator/shared/service/sending"
 	"github.com/madara-orchestrator/orchestrator/shared/service/statetransition"
@@ -22,7 +25,7 @@ import (
 // bench is the first batch, of blocks 0 and 1, that is to be settled.
 type bench struct {
 	t       *testing.T
-	chain   *memory.L1
+	chain   *l1.Chain
 	locks   *memory.Locks
 	handler *statetransition.Handler
 	run     *executor.Run
@@ -32,11 +35,11 @@ type bench struct {
 func setup(t *testing.T) *bench {
 	t.Helper()
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	env := &memory.Env{Now: func() time.Time { return now }}
-	b := &bench{t: t, chain: memory.NewL1(env, memory.L1Config{}), locks: memory.NewLocks(env)}
+	env := &fault.Env{Now: func() time.Time { return now }}
+	b := &bench{t: t, chain: l1.New(env, l1.Config{}), locks: memory.NewLocks(env)}
 	store, jobs := memory.NewArtifacts(env), memory.NewJobs(env)
-	first := memory.NextBlock(nil, now)
-	b.output = memory.ProgramOutput(first, memory.NextBlock(&first, now), 0)
+	first := blocks.Next(nil, now)
+	b.output = l1.ProgramOutput(first, blocks.Next(&first, now), 0)
 	m := &job.StateTransitionMeta{EndBlock: 1, ProgramOutputKey: artifact.AggregatorKey(1, artifact.ProgramOutput)}
 	if err := artifact.WriteFelts(t.Context(), store, m.ProgramOutputKey, b.output); err != nil {
 		t.Fatal(err)

@@ -15,6 +15,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/settlement"
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/fake/l1"
 	"github.com/madara-orchestrator/orchestrator/shared/service/executor"
 	"github.com/madara-orchestrator/orchestrator/shared/service/sending"
 	"github.com/madara-orchestrator/orchestrator/shared/service/statetransition"
@@ -74,7 +75,7 @@ func TestOutputsOfProofs(t *testing.T) {
 			}
 			contract := &seen{}
 			h := &statetransition.Handler{Contract: contract, Artifacts: store, Codec: protocol.StarknetCodec(), Sender: &sending.Sender{
-				Chain: memory.NewL1(nil, memory.L1Config{}), Raw: store, Policy: tx.StarknetPolicy(), Now: time.Now, Wallet: memory.NewLocks(nil), WalletName: "w",
+				Chain: l1.New(nil, l1.Config{}), Raw: store, Policy: tx.StarknetPolicy(), Now: time.Now, Wallet: memory.NewLocks(nil), WalletName: "w",
 			}}
 			err = h.Process(ctx, executor.NewRun(job.New("1", 1, m, "", time.Now()), memory.NewJobs(nil)))
 			if job.IsFatal(err) != c.fatal || !c.fatal && !errors.Is(err, errSeen) {

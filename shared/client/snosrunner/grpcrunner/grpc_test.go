@@ -18,12 +18,12 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 
-	"github.com/madara-orchestrator/orchestrator/shared/client/memory"
 	"github.com/madara-orchestrator/orchestrator/shared/client/snosrunner/grpcrunner"
 	"github.com/madara-orchestrator/orchestrator/shared/client/snosrunner/grpcrunner/runnerpb"
 	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
 	"github.com/madara-orchestrator/orchestrator/shared/core/snos"
 	"github.com/madara-orchestrator/orchestrator/shared/core/snos/snostest"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/fake/runner"
 )
 
 const secret = "hunter2"
@@ -74,8 +74,8 @@ func task(n int) snos.Task {
 
 var errRefused = errors.New("the program refuses it")
 
-func runner() *memory.Runner {
-	return memory.NewRunner(nil, memory.RunnerConfig{Execute: func(_ context.Context, x snos.Task) error {
+func newRunner() *runner.Runner {
+	return runner.New(nil, runner.Config{Execute: func(_ context.Context, x snos.Task) error {
 		if x.Batch >= 1000 {
 			return errRefused
 		}
@@ -87,8 +87,8 @@ func TestConformance(t *testing.T) {
 	t.Parallel()
 	cert, authority := certificate(t)
 	for name, c := range map[string]grpcrunner.Config{
-		"tls":   {URL: "grpcs://" + serve(t, grpcrunner.NewServer(runner(), secret, credentials.NewServerTLSFromCert(&cert))), Token: secret, Authority: authority},
-		"plain": {URL: "grpc://" + serve(t, grpcrunner.NewServer(runner(), secret, nil)), Token: secret},
+		"tls":   {URL: "grpcs://" + serve(t, grpcrunner.NewServer(newRunner(), secret, credentials.NewServerTLSFromCert(&cert))), Token: secret, Authority: authority},
+		"plain": {URL: "grpc://" + serve(t, grpcrunner.NewServer(newRunner(), secret, nil)), Token: secret},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -104,7 +104,7 @@ func TestTrust(t *testing.T) {
 	t.Parallel()
 	cert, authority := certificate(t)
 	_, other := certificate(t)
-	address := serve(t, grpcrunner.NewServer(runner(), secret, credentials.NewServerTLSFromCert(&cert)))
+	address := serve(t, grpcrunner.NewServer(newRunner(), secret, credentials.NewServerTLSFromCert(&cert)))
 	for name, tt := range map[string]struct {
 		c    grpcrunner.Config
 		want string
@@ -172,7 +172,7 @@ func TestNonsense(t *testing.T) {
 // A runner that takes no further task says so; a request without a task is refused.
 func TestBusyAndEmpty(t *testing.T) {
 	t.Parallel()
-	c := client(t, grpcrunner.Config{URL: "grpc://" + serve(t, grpcrunner.NewServer(busy{runner()}, secret, nil)), Token: secret})
+	c := client(t, grpcrunner.Config{URL: "grpc://" + serve(t, grpcrunner.NewServer(busy{newRunner()}, secret, nil)), Token: secret})
 	if _, err := c.Submit(t.Context(), snos.Task{Kind: snos.Run, ID: "x"}); !errors.Is(err, snos.ErrBusy) {
 		t.Errorf("%v, want busy", err)
 	}

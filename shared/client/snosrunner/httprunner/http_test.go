@@ -8,11 +8,11 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/madara-orchestrator/orchestrator/shared/client/memory"
 	"github.com/madara-orchestrator/orchestrator/shared/client/snosrunner/httprunner"
 	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
 	"github.com/madara-orchestrator/orchestrator/shared/core/snos"
 	"github.com/madara-orchestrator/orchestrator/shared/core/snos/snostest"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/fake/runner"
 )
 
 func serve(t *testing.T, h http.Handler, token string) *httprunner.Client {
@@ -28,9 +28,9 @@ func serve(t *testing.T, h http.Handler, token string) *httprunner.Client {
 
 func TestConformance(t *testing.T) {
 	t.Parallel()
-	runner := memory.NewRunner(nil, memory.RunnerConfig{Execute: func(context.Context, snos.Task) error { return nil }})
+	runs := runner.New(nil, runner.Config{Execute: func(context.Context, snos.Task) error { return nil }})
 	snostest.TestRunner(t, snostest.Harness{
-		Runner: serve(t, httprunner.NewHandler(runner, "hunter2"), "hunter2"), Cancelable: true,
+		Runner: serve(t, httprunner.NewHandler(runs, "hunter2"), "hunter2"), Cancelable: true,
 		Task: func(n int) snos.Task {
 			return snos.Task{Kind: snos.Run, Batch: uint64(n), StartBlock: 1, EndBlock: 2, OutputPrefix: artifact.SNOSPrefix(uint64(n))}
 		},
@@ -39,7 +39,7 @@ func TestConformance(t *testing.T) {
 
 func TestToken(t *testing.T) {
 	t.Parallel()
-	h := httprunner.NewHandler(memory.NewRunner(nil, memory.RunnerConfig{}), "hunter2")
+	h := httprunner.NewHandler(runner.New(nil, runner.Config{}), "hunter2")
 	for _, token := range []string{"", "hunter3"} {
 		if err := serve(t, h, token).Ping(t.Context()); err == nil || !strings.Contains(err.Error(), "401") || strings.Contains(err.Error(), "hunter") {
 			t.Errorf("token %q: %v", token, err)

@@ -1,4 +1,5 @@
-package memory
+// Package blocks is a fake of an app chain's node in memory: a chain of given or generated blocks.
+package blocks
 
 import (
 	"cmp"
@@ -11,33 +12,34 @@ import (
 	"sync"
 	"time"
 
+	"github.com/madara-orchestrator/orchestrator/shared/client/memory/fault"
 	"github.com/madara-orchestrator/orchestrator/shared/core/block"
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 )
 
-// MaxBlockRange is the most blocks that one call of Blocks answers.
-const MaxBlockRange = 1000
+// MaxRange is the most blocks that one call of a Source returns.
+const MaxRange = 1000
 
-// BlockData is all that a source tells of one block.
-type BlockData struct {
+// Block is all that a source returns about one block.
+type Block struct {
 	Header   block.Header
 	Update   block.StateUpdate
 	Weights  block.Weights
 	Messages block.Messages
 }
 
-// Blocks is a block.Source over given data.
-type Blocks struct {
-	env     *Env
+// Source is a block.Source over given blocks.
+type Source struct {
+	env     *fault.Env
 	chainID string
 
 	mu      sync.Mutex
-	blocks  []BlockData // numbers in a row
+	blocks  []Block // numbers in a row
 	nonces  map[felt.Felt][]written
 	storage map[block.Slot][]written
 }
 
-var _ block.Source = (*Blocks)(nil)
+var _ block.Source = (*Source)(nil)
 
 // written is a value and the block that wrote it.
 type written struct {
@@ -55,14 +57,14 @@ func wrote(history []written, n uint64, value felt.Felt) []written {
 
 var errBlockGap = errors.New("blocks do not follow each other")
 
-// NewBlocks returns a chain without blocks.
-func NewBlocks(e *Env, chainID string) *Blocks {
-	return &Blocks{env: e, chainID: chainID, nonces: map[felt.Felt][]written{}, storage: map[block.Slot][]written{}}
+// New returns a chain without blocks.
+func New(e *fault.Env, chainID string) *Source {
+	return &Source{env: e, chainID: chainID, nonces: map[felt.Felt][]written{}, storage: map[block.Slot][]written{}}
 }
 
-// Add grows the chain. Each block must follow the one before in number, parent hash and root. The caller leaves the data
-// alone afterwards.
-func (b *Blocks) Add(data ...BlockData) error {
+// Add appends blocks. Each must follow the one before in number, parent hash and root; if one does not, Add returns an
+// error. The caller must not change the data afterwards.
+func (b *Source) Add(data ...Block) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, d := range data {
@@ -90,14 +92,14 @@ func (b *Blocks) Add(data ...BlockData) error {
 	return nil
 }
 
-// Grow adds n generated blocks, one every interval, of which the first is block 0 at the time at.
-func (b *Blocks) Grow(n int, at time.Time, interval time.Duration) error {
+// Grow appends n generated blocks, one every interval. In an empty chain the first is block 0 at the time at.
+func (b *Source) Grow(n int, at time.Time, interval time.Duration) error {
 	for range n {
 		b.mu.Lock()
-		next := NextBlock(nil, at)
+		next := Next(nil, at)
 		if k := len(b.blocks); k > 0 {
 			last := b.blocks[k-1]
-			next = NextBlock(&last, last.Header.Timestamp.Add(interval))
+			next = Next(&last, last.Header.Timestamp.Add(interval))
 		}
 		b.mu.Unlock()
 		if err := b.Add(next); err != nil {
@@ -107,9 +109,9 @@ func (b *Blocks) Grow(n int, at time.Time, interval time.Duration) error {
 	return nil
 }
 
-// NextBlock makes up a block that follows prev, or block 0 where there is none. The same prev gives the same block. Each
+// Next generates a block that follows prev, or block 0 if prev is nil. The same prev gives the same block. Each block
 // writes two slots of one contract and its nonce.
-func NextBlock(prev *BlockData, at time.Time) BlockData {
+func Next(prev *Block, at time.Time) Block {
 	h := block.Header{Timestamp: at, StarknetVersion: "0.13.5", Transactions: 1}
 	old := felt.Zero
 	if prev != nil {
@@ -118,7 +120,7 @@ func NextBlock(prev *BlockData, at time.Time) BlockData {
 	}
 	h.Hash, h.NewRoot = made("block", h.Number, h.ParentHash), made("root", h.Number, h.ParentHash)
 	contract := felt.FromUint64(0x100 + h.Number%7)
-	return BlockData{
+	return Block{
 		Header: h,
 		Update: block.StateUpdate{
 			Number: h.Number, BlockHash: h.Hash, OldRoot: old, NewRoot: h.NewRoot,
@@ -134,7 +136,7 @@ func NextBlock(prev *BlockData, at time.Time) BlockData {
 	}
 }
 
-// made derives a felt from what it is for.
+// made derives a felt from its purpose, a block number and the parent's hash.
 func made(what string, n uint64, parent felt.Felt) felt.Felt {
 	h := sha256.New()
 	h.Write([]byte(what))
@@ -143,7 +145,7 @@ func made(what string, n uint64, parent felt.Felt) felt.Felt {
 	return digestFelt(h.Sum(nil))
 }
 
-// digestFelt makes a felt of a 32-byte digest by leaving out its high bits.
+// digestFelt makes a felt of a 32-byte digest by clearing its five highest bits.
 func digestFelt(digest []byte) felt.Felt {
 	f := felt.Felt(digest)
 	f[0] &= 0x07
@@ -151,17 +153,17 @@ func digestFelt(digest []byte) felt.Felt {
 }
 
 // ChainID implements block.Source.
-func (b *Blocks) ChainID(ctx context.Context) (string, error) {
-	return call(ctx, b.env, "blocks", "ChainID", "", func(Fault) (string, error) { return b.chainID, nil })
+func (b *Source) ChainID(ctx context.Context) (string, error) {
+	return fault.Call(ctx, b.env, "blocks", "ChainID", "", func(fault.Fault) (string, error) { return b.chainID, nil })
 }
 
 // Head implements block.Source.
-func (b *Blocks) Head(ctx context.Context) (uint64, error) {
-	return call(ctx, b.env, "blocks", "Head", "", func(f Fault) (uint64, error) {
+func (b *Source) Head(ctx context.Context) (uint64, error) {
+	return fault.Call(ctx, b.env, "blocks", "Head", "", func(f fault.Fault) (uint64, error) {
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		k := len(b.blocks)
-		if f.Is(Stale) {
+		if f.Is(fault.Stale) {
 			k--
 		}
 		if k <= 0 {
@@ -172,29 +174,29 @@ func (b *Blocks) Head(ctx context.Context) (uint64, error) {
 }
 
 // Headers implements block.Source.
-func (b *Blocks) Headers(ctx context.Context, from, to uint64) ([]block.Header, error) {
-	return span(ctx, b, "Headers", from, to, func(d BlockData) block.Header { return d.Header })
+func (b *Source) Headers(ctx context.Context, from, to uint64) ([]block.Header, error) {
+	return span(ctx, b, "Headers", from, to, func(d Block) block.Header { return d.Header })
 }
 
 // StateUpdates implements block.Source.
-func (b *Blocks) StateUpdates(ctx context.Context, from, to uint64) ([]block.StateUpdate, error) {
-	return span(ctx, b, "StateUpdates", from, to, func(d BlockData) block.StateUpdate { return cloneUpdate(d.Update) })
+func (b *Source) StateUpdates(ctx context.Context, from, to uint64) ([]block.StateUpdate, error) {
+	return span(ctx, b, "StateUpdates", from, to, func(d Block) block.StateUpdate { return cloneUpdate(d.Update) })
 }
 
 // Weights implements block.Source.
-func (b *Blocks) Weights(ctx context.Context, from, to uint64) ([]block.Weights, error) {
-	return span(ctx, b, "Weights", from, to, func(d BlockData) block.Weights { return d.Weights })
+func (b *Source) Weights(ctx context.Context, from, to uint64) ([]block.Weights, error) {
+	return span(ctx, b, "Weights", from, to, func(d Block) block.Weights { return d.Weights })
 }
 
 // Messages implements block.Source.
-func (b *Blocks) Messages(ctx context.Context, from, to uint64) ([]block.Messages, error) {
-	return span(ctx, b, "Messages", from, to, func(d BlockData) block.Messages { return cloneMessages(d.Messages) })
+func (b *Source) Messages(ctx context.Context, from, to uint64) ([]block.Messages, error) {
+	return span(ctx, b, "Messages", from, to, func(d Block) block.Messages { return cloneMessages(d.Messages) })
 }
 
 // span reads one part of each block of a range.
-func span[T any](ctx context.Context, b *Blocks, method string, from, to uint64, part func(BlockData) T) ([]T, error) {
-	return call(ctx, b.env, "blocks", method, fmt.Sprintf("%d..%d", from, to), func(Fault) ([]T, error) {
-		if err := block.CheckRange(from, to, MaxBlockRange); err != nil {
+func span[T any](ctx context.Context, b *Source, method string, from, to uint64, part func(Block) T) ([]T, error) {
+	return fault.Call(ctx, b.env, "blocks", method, fmt.Sprintf("%d..%d", from, to), func(fault.Fault) ([]T, error) {
+		if err := block.CheckRange(from, to, MaxRange); err != nil {
 			return nil, err
 		}
 		b.mu.Lock()
@@ -211,8 +213,8 @@ func span[T any](ctx context.Context, b *Blocks, method string, from, to uint64,
 	})
 }
 
-// has returns an error unless all of the blocks are there. The caller holds the lock.
-func (b *Blocks) has(from, to uint64) error {
+// has returns an error if one of the blocks is missing. The caller holds the lock.
+func (b *Source) has(from, to uint64) error {
 	k := len(b.blocks)
 	if k == 0 || from < b.blocks[0].Header.Number || to > b.blocks[k-1].Header.Number {
 		return fmt.Errorf("read blocks %d..%d: %w", from, to, block.ErrNotFound)
@@ -221,18 +223,20 @@ func (b *Blocks) has(from, to uint64) error {
 }
 
 // Nonces implements block.Source.
-func (b *Blocks) Nonces(ctx context.Context, at uint64, contracts []felt.Felt) ([]felt.Felt, error) {
+func (b *Source) Nonces(ctx context.Context, at uint64, contracts []felt.Felt) ([]felt.Felt, error) {
 	return values(ctx, b, "Nonces", at, contracts, b.nonces)
 }
 
 // Storage implements block.Source.
-func (b *Blocks) Storage(ctx context.Context, at uint64, slots []block.Slot) ([]felt.Felt, error) {
+func (b *Source) Storage(ctx context.Context, at uint64, slots []block.Slot) ([]felt.Felt, error) {
 	return values(ctx, b, "Storage", at, slots, b.storage)
 }
 
-// values reads what was last written to each key at a block or before.
-func values[K comparable](ctx context.Context, b *Blocks, method string, at uint64, keys []K, in map[K][]written) ([]felt.Felt, error) {
-	return call(ctx, b.env, "blocks", method, fmt.Sprint(at), func(Fault) ([]felt.Felt, error) {
+// values reads the value of each key as of a block.
+func values[K comparable](
+	ctx context.Context, b *Source, method string, at uint64, keys []K, in map[K][]written,
+) ([]felt.Felt, error) {
+	return fault.Call(ctx, b.env, "blocks", method, fmt.Sprint(at), func(fault.Fault) ([]felt.Felt, error) {
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		if err := b.has(at, at); err != nil {

@@ -1,4 +1,5 @@
-package memory
+// Package runner is a fake of a SNOS runner in memory. Its runs end as a plan says; a function of the caller does the work.
+package runner
 
 import (
 	"context"
@@ -7,52 +8,53 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/madara-orchestrator/orchestrator/shared/client/memory/fault"
 	"github.com/madara-orchestrator/orchestrator/shared/core/snos"
 )
 
-// RunnerConfig is how a runner behaves. The zero value succeeds at the first question and writes nothing.
-type RunnerConfig struct {
-	// Polls is how often a run is queued or running before it ends.
+// Config is how a runner behaves. With the zero value every run succeeds at the first Status and writes nothing.
+type Config struct {
+	// Polls is how many times Status reports a run queued or running before it ends.
 	Polls int
-	// Capacity is how many runs there may be at a time; 0 is any number. More are ErrBusy.
+	// Capacity is how many runs there may be at a time; 0 means no limit. Submit returns ErrBusy for more.
 	Capacity int
-	// Plan, when set, decides for each run when it starts; Polls then counts for nothing.
-	Plan func(t snos.Task, number int) RunPlan
-	// Execute does the run's work, which is to write its artifacts, when the run ends well. A *RunError fails the run with
-	// its kind, another error as Interrupted. It is called once a run, by the question that finds it ended, and again by
-	// the next one where that question's context ended meanwhile.
+	// Plan, if set, decides for each run when it starts. Polls is then ignored.
+	Plan func(t snos.Task, number int) Plan
+	// Execute does the run's work, which is to write its artifacts, unless the plan lets the run fail. An *Error fails the
+	// run with its kind, any other error as Interrupted. The Status that finds the run at its end calls it. If the
+	// context of this Status ends meanwhile, the next Status calls it again.
 	Execute func(ctx context.Context, t snos.Task) error
 }
 
-// RunPlan is what becomes of one run.
-type RunPlan struct {
-	Polls   int              // how often it is queued or running before it ends
-	Failure snos.FailureKind // "" is success
+// Plan is how one run ends.
+type Plan struct {
+	Polls   int              // how many times it is queued or running before it ends
+	Failure snos.FailureKind // "" if it succeeds
 	Detail  string
-	Lose    bool // the runner forgets it instead of ending it
+	Lose    bool // the runner loses it instead of ending it
 }
 
-// RunError is a failed run.
-type RunError struct {
+// Error is the error of Execute for a failed run.
+type Error struct {
 	Kind   snos.FailureKind
 	Detail string
 }
 
 // Error gives kind and detail.
-func (e *RunError) Error() string { return fmt.Sprintf("run failed (%s): %s", e.Kind, e.Detail) }
+func (e *Error) Error() string { return fmt.Sprintf("run failed (%s): %s", e.Kind, e.Detail) }
 
-// RunState is a run as the runner knows it.
-type RunState struct {
+// State is a run as the runner knows it.
+type State struct {
 	Handle   string
 	Task     snos.Task
 	Progress snos.Progress
 	Canceled bool
 }
 
-// Runner is a snos.Runner that follows a script.
+// Runner is a snos.Runner whose runs end as a plan says.
 type Runner struct {
-	env *Env
-	cfg RunnerConfig
+	env *fault.Env
+	cfg Config
 
 	mu       sync.Mutex
 	runs     []*run
@@ -63,20 +65,20 @@ type Runner struct {
 var _ snos.Runner = (*Runner)(nil)
 
 type run struct {
-	RunState
-	plan      RunPlan
+	State
+	plan      Plan
 	polls     int
 	executing bool
 }
 
-// NewRunner returns a runner without runs.
-func NewRunner(e *Env, c RunnerConfig) *Runner {
+// New returns a runner without runs.
+func New(e *fault.Env, c Config) *Runner {
 	return &Runner{env: e, cfg: c, byHandle: map[string]*run{}, byID: map[string]*run{}}
 }
 
 // Submit implements snos.Runner.
 func (s *Runner) Submit(ctx context.Context, t snos.Task) (string, error) {
-	return call(ctx, s.env, "runner", "Submit", t.ID, func(f Fault) (string, error) {
+	return fault.Call(ctx, s.env, "runner", "Submit", t.ID, func(f fault.Fault) (string, error) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if r := s.byID[t.ID]; r != nil {
@@ -88,22 +90,22 @@ func (s *Runner) Submit(ctx context.Context, t snos.Task) (string, error) {
 		t.Inputs = slices.Clone(t.Inputs)
 		number := len(s.runs) + 1
 		r := &run{
-			RunState: RunState{Handle: fmt.Sprintf("run-%06d", number), Task: t, Progress: snos.Progress{State: snos.Queued}},
-			plan:     RunPlan{Polls: s.cfg.Polls},
+			State: State{Handle: fmt.Sprintf("run-%06d", number), Task: t, Progress: snos.Progress{State: snos.Queued}},
+			plan:  Plan{Polls: s.cfg.Polls},
 		}
 		if s.cfg.Plan != nil {
 			r.plan = s.cfg.Plan(t, number)
 		}
 		s.runs = append(s.runs, r)
 		s.byHandle[r.Handle], s.byID[t.ID] = r, r
-		if f.Is(Lose) {
+		if f.Is(fault.Lose) {
 			s.forget(r)
 		}
 		return r.Handle, nil
 	})
 }
 
-// active is how many runs have not ended. The caller holds the lock.
+// active is how many runs go on. The caller holds the lock.
 func (s *Runner) active() int {
 	n := 0
 	for _, r := range s.byHandle {
@@ -122,7 +124,7 @@ func (r *run) fail(kind snos.FailureKind, detail string) {
 	r.Progress = snos.Progress{State: snos.Failed, Failure: kind, Detail: detail}
 }
 
-// forget makes the runner not know a run. The caller holds the lock.
+// forget makes the runner lose a run. The caller holds the lock.
 func (s *Runner) forget(r *run) {
 	r.Progress = snos.Progress{State: snos.Lost}
 	delete(s.byHandle, r.Handle)
@@ -131,7 +133,7 @@ func (s *Runner) forget(r *run) {
 
 // Status implements snos.Runner.
 func (s *Runner) Status(ctx context.Context, handle string) (snos.Progress, error) {
-	return call(ctx, s.env, "runner", "Status", handle, func(Fault) (snos.Progress, error) {
+	return fault.Call(ctx, s.env, "runner", "Status", handle, func(fault.Fault) (snos.Progress, error) {
 		p, task := s.advance(handle)
 		if task == nil {
 			return p, nil
@@ -144,7 +146,7 @@ func (s *Runner) Status(ctx context.Context, handle string) (snos.Progress, erro
 			return snos.Progress{State: snos.Lost}, nil
 		}
 		r.executing = false
-		var failed *RunError
+		var failed *Error
 		switch {
 		case r.ended(): // canceled meanwhile
 		case err != nil && ctx.Err() != nil:
@@ -160,7 +162,7 @@ func (s *Runner) Status(ctx context.Context, handle string) (snos.Progress, erro
 	})
 }
 
-// advance moves a run on by one question. It returns the task where it is to be executed now.
+// advance counts one call of Status. It returns the task if it must be executed now.
 func (s *Runner) advance(handle string) (snos.Progress, *snos.Task) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -193,9 +195,9 @@ func (s *Runner) advance(handle string) (snos.Progress, *snos.Task) {
 	return r.Progress, nil
 }
 
-// Cancel implements snos.Runner. A canceled run is one that failed as Interrupted.
+// Cancel implements snos.Runner. A canceled run is Failed as Interrupted.
 func (s *Runner) Cancel(ctx context.Context, handle string) error {
-	return act(ctx, s.env, "runner", "Cancel", handle, func(Fault) error {
+	return fault.Act(ctx, s.env, "runner", "Cancel", handle, func(fault.Fault) error {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if r := s.byHandle[handle]; r != nil && !r.ended() {
@@ -207,9 +209,9 @@ func (s *Runner) Cancel(ctx context.Context, handle string) error {
 }
 
 // Ping implements snos.Runner.
-func (s *Runner) Ping(ctx context.Context) error { return ping(ctx, s.env, "runner") }
+func (s *Runner) Ping(ctx context.Context) error { return fault.Ping(ctx, s.env, "runner") }
 
-// Forget makes the runner not know a run any more.
+// Forget makes the runner lose a run.
 func (s *Runner) Forget(handle string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -219,12 +221,12 @@ func (s *Runner) Forget(handle string) {
 }
 
 // Runs returns every run that was ever started, in that order; the forgotten ones are Lost.
-func (s *Runner) Runs() []RunState {
+func (s *Runner) Runs() []State {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	out := make([]RunState, len(s.runs))
+	out := make([]State, len(s.runs))
 	for i, r := range s.runs {
-		out[i] = r.RunState
+		out[i] = r.State
 		out[i].Task.Inputs = slices.Clone(r.Task.Inputs)
 	}
 	return out

@@ -1,4 +1,4 @@
-package memory_test
+package l1_test
 
 import (
 	"errors"
@@ -6,29 +6,30 @@ import (
 	"testing"
 	"time"
 
-	"github.com/madara-orchestrator/orchestrator/shared/client/memory"
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 	"github.com/madara-orchestrator/orchestrator/shared/core/settlement"
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/fake/blocks"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/fake/l1"
 )
 
 // chain returns n generated blocks.
-func chain(t *testing.T, n int) []memory.BlockData {
+func chain(t *testing.T, n int) []blocks.Block {
 	t.Helper()
-	var out []memory.BlockData
-	var prev *memory.BlockData
+	var out []blocks.Block
+	var prev *blocks.Block
 	for range n {
-		b := memory.NextBlock(prev, time.Unix(1_700_000_000, 0))
+		b := blocks.Next(prev, time.Unix(1_700_000_000, 0))
 		out, prev = append(out, b), &b
 	}
 	return out
 }
 
-func update(batch uint64, blocks []memory.BlockData, blobs int) settlement.Update {
+func update(batch uint64, blocks []blocks.Block, blobs int) settlement.Update {
 	first, last := blocks[0], blocks[len(blocks)-1]
 	u := settlement.Update{
 		Batch: batch, StartBlock: first.Header.Number, EndBlock: last.Header.Number,
-		ProgramOutput: memory.ProgramOutput(first, last, blobs),
+		ProgramOutput: l1.ProgramOutput(first, last, blobs),
 	}
 	for range blobs {
 		u.Blobs = append(u.Blobs, []byte("blob"))
@@ -37,16 +38,16 @@ func update(batch uint64, blocks []memory.BlockData, blobs int) settlement.Updat
 }
 
 // encode encodes an update for the contract as it is.
-func encode(t *testing.T, l *memory.L1, u settlement.Update) (tx.Payload, error) {
+func encode(t *testing.T, l *l1.Chain, u settlement.Update) (tx.Payload, error) {
 	t.Helper()
 	return l.Encode(t.Context(), u, must(l.State(t.Context(), false))(t), must(l.Config(t.Context()))(t))
 }
 
-func TestL1_Contract(t *testing.T) {
+func TestContract(t *testing.T) {
 	t.Parallel()
 	blocks := chain(t, 10)
 	proven := false
-	l := memory.NewL1(nil, memory.L1Config{Proven: func(settlement.Update) bool { return proven }})
+	l := l1.New(nil, l1.Config{Proven: func(settlement.Update) bool { return proven }})
 	first := must(encode(t, l, update(1, blocks[:5], 2)))(t)
 	var revert *tx.RevertError
 	if _, err := l.Simulate(t.Context(), first); !errors.As(err, &revert) || revert.Code != "NO_STATE_TRANSITION_PROOF" {
@@ -88,11 +89,11 @@ func TestL1_Contract(t *testing.T) {
 	}
 }
 
-func TestL1_EncodeRefuses(t *testing.T) {
+func TestContract_EncodeRefuses(t *testing.T) {
 	t.Parallel()
 	blocks := chain(t, 10)
 	settled := settlement.State{Settled: true, Block: 4, Root: blocks[4].Header.NewRoot, BlockHash: blocks[4].Header.Hash}
-	l := memory.NewL1(nil, memory.L1Config{Initial: settled, Core: settlement.Config{ConfigHash: felt.Zero, ProgramHash: felt.FromUint64(9)}})
+	l := l1.New(nil, l1.Config{Initial: settled, Core: settlement.Config{ConfigHash: felt.Zero, ProgramHash: felt.FromUint64(9)}})
 	for code, change := range map[string]func(*settlement.Update){
 		"":                          func(*settlement.Update) {},
 		"INVALID_PREV_BLOCK_NUMBER": func(u *settlement.Update) { *u = update(2, blocks[6:], 0) },
@@ -113,15 +114,15 @@ func TestL1_EncodeRefuses(t *testing.T) {
 			t.Errorf("Encode: %v, want %q", err, code)
 		}
 	}
-	stranger := memory.NewL1(nil, memory.L1Config{NotOperator: true})
-	if _, err := encode(t, stranger, update(1, blocks[:5], 0)); err == nil || !strings.Contains(err.Error(), "ONLY_OPERATOR") {
-		t.Errorf("Encode of a wallet that is no operator: %v", err)
+	other := l1.New(nil, l1.Config{NotOperator: true})
+	if _, err := encode(t, other, update(1, blocks[:5], 0)); err == nil || !strings.Contains(err.Error(), "ONLY_OPERATOR") {
+		t.Errorf("Encode of a wallet that is not an operator: %v", err)
 	}
 }
 
-func TestL1_RevertsOnOtherGenesis(t *testing.T) {
+func TestContract_RevertsOnOtherGenesis(t *testing.T) {
 	t.Parallel()
-	l := memory.NewL1(nil, memory.L1Config{Initial: settlement.State{Root: felt.FromUint64(77)}})
+	l := l1.New(nil, l1.Config{Initial: settlement.State{Root: felt.FromUint64(77)}})
 	p := must(encode(t, l, update(1, chain(t, 2), 0)))(t)
 	var revert *tx.RevertError
 	if _, err := l.Simulate(t.Context(), p); !errors.As(err, &revert) || revert.Code != "INVALID_PREVIOUS_ROOT" {

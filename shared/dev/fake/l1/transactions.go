@@ -1,4 +1,4 @@
-package memory
+package l1
 
 import (
 	"bytes"
@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"math/big"
 
+	"github.com/madara-orchestrator/orchestrator/shared/client/memory/fault"
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
 )
 
@@ -29,8 +30,8 @@ func (t *signedTx) payload() tx.Payload {
 	return tx.Payload{To: t.To, Entrypoint: t.Entrypoint, Data: t.Data}
 }
 
-// takeNonce gives a stranger's transaction the nonce that it takes.
-func (t *l1Tx) takeNonce(n uint64) {
+// takeNonce gives a transaction that was signed elsewhere its nonce.
+func (t *transaction) takeNonce(n uint64) {
 	if !t.outside {
 		t.Nonce = n
 	}
@@ -53,12 +54,12 @@ func hashOf(raw []byte) string {
 }
 
 // Account implements tx.Chain.
-func (s *L1) Account(ctx context.Context, depth uint64) (tx.Account, error) {
-	return call(ctx, s.env, "l1", "Account", "", func(f Fault) (tx.Account, error) {
+func (s *Chain) Account(ctx context.Context, depth uint64) (tx.Account, error) {
+	return fault.Call(ctx, s.env, "l1", "Account", "", func(f fault.Fault) (tx.Account, error) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.catchUp()
-		b := s.tip(f.Is(Stale))
+		b := s.tip(f.Is(fault.Stale))
 		a := tx.Account{Address: s.cfg.Wallet, Latest: b.nonce, Pending: b.nonce, Balance: new(big.Int).Set(b.balance)}
 		for s.pool[a.Pending] != nil {
 			a.Pending++
@@ -71,12 +72,12 @@ func (s *L1) Account(ctx context.Context, depth uint64) (tx.Account, error) {
 }
 
 // Head implements tx.Chain.
-func (s *L1) Head(ctx context.Context) (tx.Head, error) {
-	return call(ctx, s.env, "l1", "Head", "", func(f Fault) (tx.Head, error) {
+func (s *Chain) Head(ctx context.Context) (tx.Head, error) {
+	return fault.Call(ctx, s.env, "l1", "Head", "", func(f fault.Fault) (tx.Head, error) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.catchUp()
-		b, next := s.tip(f.Is(Stale)), s.next
+		b, next := s.tip(f.Is(fault.Stale)), s.next
 		if int(b.number)+1 < len(s.blocks) {
 			next = s.blocks[b.number+1].fees
 		}
@@ -88,12 +89,12 @@ func (s *L1) Head(ctx context.Context) (tx.Head, error) {
 }
 
 // Simulate implements tx.Chain.
-func (s *L1) Simulate(ctx context.Context, p tx.Payload) (tx.Usage, error) {
-	return call(ctx, s.env, "l1", "Simulate", "", func(f Fault) (tx.Usage, error) {
+func (s *Chain) Simulate(ctx context.Context, p tx.Payload) (tx.Usage, error) {
+	return fault.Call(ctx, s.env, "l1", "Simulate", "", func(f fault.Fault) (tx.Usage, error) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.catchUp()
-		gas, _, revert := s.execute(s.tip(f.Is(Stale)).core, p)
+		gas, _, revert := s.execute(s.tip(f.Is(fault.Stale)).core, p)
 		if revert != nil {
 			return tx.Usage{}, fmt.Errorf("simulate call of %s: %w", p.To, revert)
 		}
@@ -102,8 +103,8 @@ func (s *L1) Simulate(ctx context.Context, p tx.Payload) (tx.Usage, error) {
 }
 
 // Sign implements tx.Chain. The same payload, nonce and fees give the same bytes.
-func (s *L1) Sign(ctx context.Context, p tx.Payload, nonce uint64, fees tx.Fees) (tx.Signed, error) {
-	return call(ctx, s.env, "l1", "Sign", fmt.Sprint(nonce), func(Fault) (tx.Signed, error) {
+func (s *Chain) Sign(ctx context.Context, p tx.Payload, nonce uint64, fees tx.Fees) (tx.Signed, error) {
+	return fault.Call(ctx, s.env, "l1", "Sign", fmt.Sprint(nonce), func(fault.Fault) (tx.Signed, error) {
 		raw, err := json.Marshal(signedTx{
 			From: s.cfg.Wallet, Nonce: nonce, Fees: whole(fees), To: p.To, Entrypoint: p.Entrypoint, Data: p.Data,
 			Blobs: len(p.Blobs), BlobHash: blobHash(p.Blobs),
@@ -115,7 +116,7 @@ func (s *L1) Sign(ctx context.Context, p tx.Payload, nonce uint64, fees tx.Fees)
 	})
 }
 
-// whole replaces missing prices by 0.
+// whole replaces missing prices with 0.
 func whole(f tx.Fees) tx.Fees {
 	for _, n := range []**big.Int{&f.GasPrice, &f.Tip, &f.BlobPrice} {
 		if *n == nil {
@@ -125,13 +126,13 @@ func whole(f tx.Fees) tx.Fees {
 	return f
 }
 
-// errNonceGap says that a blob transaction does not follow those in the pool, which Ethereum's blob pool refuses. To the
-// lifecycle it is a passing trouble.
+// errNonceGap means that a blob transaction does not follow those in the pool, which Ethereum's blob pool refuses. For the
+// transaction lifecycle this is a transient failure.
 var errNonceGap = errors.New("nonce is too high: a transaction before this one is missing")
 
 // Broadcast implements tx.Chain. With the fault Lose the node takes the transaction and forgets it.
-func (s *L1) Broadcast(ctx context.Context, signed tx.Signed, p tx.Payload) error {
-	return act(ctx, s.env, "l1", "Broadcast", signed.Hash, func(f Fault) error {
+func (s *Chain) Broadcast(ctx context.Context, signed tx.Signed, p tx.Payload) error {
+	return fault.Act(ctx, s.env, "l1", "Broadcast", signed.Hash, func(f fault.Fault) error {
 		t, err := s.decode(signed, p)
 		if err != nil {
 			return fmt.Errorf("broadcast %s: %w", signed.Hash, err)
@@ -149,7 +150,7 @@ func (s *L1) Broadcast(ctx context.Context, signed tx.Signed, p tx.Payload) erro
 			return fmt.Errorf("broadcast %s with nonce %d: %w", t.hash, t.Nonce, err)
 		}
 		s.remember(t)
-		if !f.Is(Lose) {
+		if !f.Is(fault.Lose) {
 			s.pool[t.Nonce] = t
 		}
 		return nil
@@ -157,10 +158,10 @@ func (s *L1) Broadcast(ctx context.Context, signed tx.Signed, p tx.Payload) erro
 }
 
 // decode reads a signed transaction and checks that hash and payload belong to it.
-func (s *L1) decode(signed tx.Signed, p tx.Payload) (*l1Tx, error) {
-	t := &l1Tx{hash: hashOf(signed.Raw)}
+func (s *Chain) decode(signed tx.Signed, p tx.Payload) (*transaction, error) {
+	t := &transaction{hash: hashOf(signed.Raw)}
 	if err := json.Unmarshal(signed.Raw, &t.signedTx); err != nil {
-		return nil, fmt.Errorf("%w: no transaction: %w", tx.ErrRefused, err)
+		return nil, fmt.Errorf("%w: this is not a transaction: %w", tx.ErrRefused, err)
 	}
 	t.Fees = whole(t.Fees)
 	switch {
@@ -168,7 +169,8 @@ func (s *L1) decode(signed tx.Signed, p tx.Payload) (*l1Tx, error) {
 		return nil, fmt.Errorf("%w: the hash is %s", tx.ErrRefused, t.hash)
 	case t.From != s.cfg.Wallet:
 		return nil, fmt.Errorf("%w: signed by %s", tx.ErrRefused, t.From)
-	case t.To != p.To, t.Entrypoint != p.Entrypoint, !bytes.Equal(t.Data, p.Data), t.BlobHash != blobHash(p.Blobs), t.Blobs != len(p.Blobs):
+	case t.To != p.To, t.Entrypoint != p.Entrypoint, !bytes.Equal(t.Data, p.Data),
+		t.BlobHash != blobHash(p.Blobs), t.Blobs != len(p.Blobs):
 		return nil, fmt.Errorf("%w: another payload was signed", tx.ErrRefused)
 	case t.Blobs > s.cfg.MaxBlobs:
 		return nil, fmt.Errorf("%w: %d blobs, at most %d", tx.ErrRefused, t.Blobs, s.cfg.MaxBlobs)
@@ -181,7 +183,7 @@ func (s *L1) decode(signed tx.Signed, p tx.Payload) (*l1Tx, error) {
 }
 
 // admit applies the pool's rules. The caller holds the lock.
-func (s *L1) admit(t *l1Tx) error {
+func (s *Chain) admit(t *transaction) error {
 	b := s.tip(false)
 	old := s.pool[t.Nonce]
 	switch {
@@ -209,9 +211,9 @@ func (s *L1) admit(t *l1Tx) error {
 	return nil
 }
 
-// replaces says whether t outbids old: every price doubled where one of them has blobs, a tenth more otherwise (geth's
-// blob pool and legacy pool).
-func replaces(t, old *l1Tx) bool {
+// replaces reports whether t outbids old. Every price must double if one of them has blobs (geth's blob pool) and grow
+// by a tenth otherwise (geth's legacy pool).
+func replaces(t, old *transaction) bool {
 	percent := int64(110)
 	if t.Blobs > 0 || old.Blobs > 0 {
 		percent = 200
@@ -224,8 +226,8 @@ func replaces(t, old *l1Tx) bool {
 		(old.Blobs == 0 || enough(t.Fees.BlobPrice, old.Fees.BlobPrice))
 }
 
-// remember notes a transaction for good. The caller holds the lock.
-func (s *L1) remember(t *l1Tx) {
+// remember keeps a transaction for ever. The caller holds the lock.
+func (s *Chain) remember(t *transaction) {
 	if s.known[t.hash] == nil {
 		s.order = append(s.order, t.hash)
 	}
@@ -233,17 +235,17 @@ func (s *L1) remember(t *l1Tx) {
 }
 
 // Lookup implements tx.Chain.
-func (s *L1) Lookup(ctx context.Context, hash string) (tx.Status, error) {
-	return call(ctx, s.env, "l1", "Lookup", hash, func(f Fault) (tx.Status, error) {
+func (s *Chain) Lookup(ctx context.Context, hash string) (tx.Status, error) {
+	return fault.Call(ctx, s.env, "l1", "Lookup", hash, func(f fault.Fault) (tx.Status, error) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.catchUp()
-		return s.status(hash, f.Is(Stale)), nil
+		return s.status(hash, f.Is(fault.Stale)), nil
 	})
 }
 
 // status is a transaction as the node sees it. The caller holds the lock.
-func (s *L1) status(hash string, stale bool) tx.Status {
+func (s *Chain) status(hash string, stale bool) tx.Status {
 	number, ok := s.mined[hash]
 	switch {
 	case ok && number > s.tip(stale).number:

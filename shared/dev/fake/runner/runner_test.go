@@ -1,4 +1,4 @@
-package memory_test
+package runner_test
 
 import (
 	"bytes"
@@ -9,10 +9,13 @@ import (
 	"testing"
 
 	"github.com/madara-orchestrator/orchestrator/shared/client/memory"
+	"github.com/madara-orchestrator/orchestrator/shared/client/memory/fault"
+	"github.com/madara-orchestrator/orchestrator/shared/client/memory/fault/faulttest"
 	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 	"github.com/madara-orchestrator/orchestrator/shared/core/snos"
 	"github.com/madara-orchestrator/orchestrator/shared/core/snos/snostest"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/fake/runner"
 )
 
 // write writes the artifacts of a run.
@@ -40,11 +43,11 @@ func TestRunner(t *testing.T) {
 				return snos.Task{Kind: kind, Batch: uint64(n), StartBlock: 1, EndBlock: 2, OutputPrefix: fmt.Sprintf("%s/%d/", kind, n)}
 			}
 			snostest.TestRunner(t, snostest.Harness{
-				Runner: memory.NewRunner(nil, memory.RunnerConfig{
+				Runner: runner.New(nil, runner.Config{
 					Polls: 3,
 					Execute: func(ctx context.Context, x snos.Task) error {
 						if x.UseBackup {
-							return &memory.RunError{Kind: snos.Rejected, Detail: "no such block"}
+							return &runner.Error{Kind: snos.Rejected, Detail: "no such block"}
 						}
 						return write(ctx, store, x)
 					},
@@ -63,12 +66,12 @@ func TestRunner(t *testing.T) {
 
 func TestRunner_Plan(t *testing.T) {
 	t.Parallel()
-	plans := map[string]memory.RunPlan{
+	plans := map[string]runner.Plan{
 		"slow": {Polls: 2}, "lost": {Polls: 1, Lose: true},
 		"big": {Failure: snos.OutOfMemory, Detail: "killed"},
 	}
-	r := memory.NewRunner(nil, memory.RunnerConfig{
-		Capacity: 2, Plan: func(x snos.Task, _ int) memory.RunPlan { return plans[x.ID] },
+	r := runner.New(nil, runner.Config{
+		Capacity: 2, Plan: func(x snos.Task, _ int) runner.Plan { return plans[x.ID] },
 	})
 	for _, c := range []struct {
 		id   string
@@ -78,9 +81,9 @@ func TestRunner_Plan(t *testing.T) {
 		{"lost", []snos.State{snos.Queued, snos.Lost, snos.Lost}},
 		{"big", []snos.State{snos.Failed}},
 	} {
-		handle := must(r.Submit(t.Context(), snos.Task{ID: c.id}))(t)
+		handle := faulttest.Must(r.Submit(t.Context(), snos.Task{ID: c.id}))(t)
 		for i, want := range c.want {
-			if got := must(r.Status(t.Context(), handle))(t); got.State != want {
+			if got := faulttest.Must(r.Status(t.Context(), handle))(t); got.State != want {
 				t.Errorf("%s: question %d is answered %+v, want %s", c.id, i, got, want)
 			}
 		}
@@ -97,23 +100,23 @@ func TestRunner_Plan(t *testing.T) {
 	if err := r.Cancel(t.Context(), runs[3].Handle); err != nil {
 		t.Error(err)
 	}
-	if p := must(r.Status(t.Context(), runs[3].Handle))(t); p.State != snos.Failed || p.Failure != snos.Interrupted {
+	if p := faulttest.Must(r.Status(t.Context(), runs[3].Handle))(t); p.State != snos.Failed || p.Failure != snos.Interrupted {
 		t.Errorf("a canceled run is %+v", p)
 	}
 	r.Forget(runs[4].Handle)
-	if again := must(r.Submit(t.Context(), snos.Task{ID: "1"}))(t); again == runs[4].Handle {
+	if again := faulttest.Must(r.Submit(t.Context(), snos.Task{ID: "1"}))(t); again == runs[4].Handle {
 		t.Errorf("a forgotten run is still %s", again)
 	}
 }
 
-func TestRunner_StoreInTrouble(t *testing.T) {
+func TestRunner_StoreFails(t *testing.T) {
 	t.Parallel()
-	env, _ := faulty(memory.Rule{Component: "artifacts", Method: "Put", Fault: memory.Fault{Kind: memory.FailBefore}})
+	env, _ := faulttest.Env(fault.Rule{Component: "artifacts", Method: "Put", Fault: fault.Fault{Kind: fault.FailBefore}})
 	store := memory.NewArtifacts(env)
-	r := memory.NewRunner(env, memory.RunnerConfig{Execute: func(ctx context.Context, x snos.Task) error { return write(ctx, store, x) }})
+	r := runner.New(env, runner.Config{Execute: func(ctx context.Context, x snos.Task) error { return write(ctx, store, x) }})
 	for i, want := range []snos.State{snos.Failed, snos.Succeeded} {
-		handle := must(r.Submit(t.Context(), snos.Task{ID: fmt.Sprint(i)}))(t)
-		if p := must(r.Status(t.Context(), handle))(t); p.State != want {
+		handle := faulttest.Must(r.Submit(t.Context(), snos.Task{ID: fmt.Sprint(i)}))(t)
+		if p := faulttest.Must(r.Status(t.Context(), handle))(t); p.State != want {
 			t.Errorf("run %d is %+v, want %s", i, p, want)
 		}
 	}

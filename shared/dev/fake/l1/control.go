@@ -1,4 +1,4 @@
-package memory
+package l1
 
 import (
 	"encoding/json"
@@ -10,28 +10,28 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
 )
 
-// L1Transaction is a transaction that the chain has seen.
-type L1Transaction struct {
+// Transaction is a transaction that the chain has seen.
+type Transaction struct {
 	Hash   string
 	Nonce  uint64
 	Fees   tx.Fees
 	Status tx.Status
 }
 
-// Transactions returns every transaction that the chain ever took in, in that order, as it stands now.
-func (s *L1) Transactions() []L1Transaction {
+// Transactions returns every transaction that the chain ever accepted, in that order, with its status now.
+func (s *Chain) Transactions() []Transaction {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	out := make([]L1Transaction, 0, len(s.order))
+	out := make([]Transaction, 0, len(s.order))
 	for _, hash := range s.order {
 		t := s.known[hash]
-		out = append(out, L1Transaction{Hash: hash, Nonce: t.Nonce, Fees: cloneFees(t.Fees), Status: s.status(hash, false)})
+		out = append(out, Transaction{Hash: hash, Nonce: t.Nonce, Fees: cloneFees(t.Fees), Status: s.status(hash, false)})
 	}
 	return out
 }
 
 // Pool returns the hashes in the pool by nonce.
-func (s *L1) Pool() []string {
+func (s *Chain) Pool() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	out := make([]string, 0, len(s.pool))
@@ -41,8 +41,8 @@ func (s *L1) Pool() []string {
 	return out
 }
 
-// Drop removes a transaction from the pool, as a full pool or a node's restart does. It says whether it was there.
-func (s *L1) Drop(hash string) bool {
+// Drop removes a transaction from the pool, as a full pool or a node's restart does. It reports whether it was there.
+func (s *Chain) Drop(hash string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	t := s.known[hash]
@@ -53,29 +53,29 @@ func (s *L1) Drop(hash string) bool {
 	return true
 }
 
-// MineOnly makes a block with one transaction that the chain has ever taken in, also one that was replaced or dropped:
-// another node's pool still had it.
-func (s *L1) MineOnly(hash string) error {
+// MineOnly makes a block with one transaction that the chain has ever accepted, even if it was replaced or dropped:
+// another node's pool may still have it.
+func (s *Chain) MineOnly(hash string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	t, last := s.known[hash], s.tip(false)
-	if t == nil || t.stranger || t.Nonce != last.nonce {
+	if t == nil || t.foreign || t.Nonce != last.nonce {
 		return fmt.Errorf("mine %s: it is unknown, or its nonce is not %d", hash, last.nonce)
 	}
-	b := l1Block{number: last.number + 1, fees: s.next, nonce: last.nonce, balance: new(big.Int).Set(last.balance), core: last.core}
+	b := s.after(last)
 	s.include(&b, t)
 	b.hash = s.blockHash(last.hash, b.results)
 	s.append(b)
 	return nil
 }
 
-// Intrude puts a transaction that none of ours signed into the next block, ahead of the pool, and returns its hash. With
-// ourWallet it takes the wallet's next nonce, as a second signer with the same key does; otherwise it comes from another
+// Intrude puts a third party's transaction into the next block, before those of the pool, and returns its hash. With
+// ourWallet it uses the wallet's next nonce, as a second signer with the same key does; otherwise it comes from another
 // account.
-func (s *L1) Intrude(p tx.Payload, ourWallet bool) string {
+func (s *Chain) Intrude(p tx.Payload, ourWallet bool) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	t := &l1Tx{stranger: true, outside: !ourWallet, signedTx: signedTx{
+	t := &transaction{foreign: true, outside: !ourWallet, signedTx: signedTx{
 		From: s.cfg.Wallet, Fees: whole(tx.Fees{}), To: p.To, Entrypoint: p.Entrypoint, Data: slices.Clone(p.Data),
 		Blobs: len(p.Blobs), BlobHash: blobHash(p.Blobs),
 	}}
@@ -88,7 +88,7 @@ func (s *L1) Intrude(p tx.Payload, ourWallet bool) string {
 	}
 	t.hash = hashOf(fmt.Appendf(raw, "%d", len(s.order)))
 	s.remember(t)
-	s.strangers = append(s.strangers, t)
+	s.foreign = append(s.foreign, t)
 	return t.hash
 }
 

@@ -1,4 +1,4 @@
-package memory
+package fault
 
 import (
 	"errors"
@@ -7,23 +7,23 @@ import (
 )
 
 var (
-	// ErrInjected is in the chain of every error that a fault makes.
+	// ErrInjected is wrapped by every error that a fault makes.
 	ErrInjected = errors.New("injected fault")
 	// ErrThrottled is the error of Throttle.
 	ErrThrottled = fmt.Errorf("too many requests: %w", ErrInjected)
-	// ErrCrashed is the error of every call of a process that Crash has ended.
+	// ErrCrashed is the error of every call after Crash has ended the process.
 	ErrCrashed = fmt.Errorf("process is gone: %w", ErrInjected)
 )
 
 // Op is one I/O call.
 type Op struct {
-	Component string // "jobs", "queues", "l1" ...
+	Component string // "jobs", "queues", "l1" and so on
 	Method    string // the port's method
-	Key       string // what it is about: an id, a queue's name, an artifact's key, a hash; "" where there is none
-	Seq       uint64 // the call's number, from 1, over all components with the same Env
+	Key       string // what it is about: an id, a queue's name, an artifact's key or a hash; "" if there is none
+	Seq       uint64 // the call's number, from 1, counted over all components with the same Env
 }
 
-// String names the call as errors do.
+// String names the call as it appears in errors.
 func (o Op) String() string {
 	return fmt.Sprintf("%s.%s %s (call %d)", o.Component, o.Method, o.Key, o.Seq)
 }
@@ -47,14 +47,14 @@ const (
 // Kinds are all kinds of fault.
 var Kinds = []Kind{FailBefore, FailAfter, Throttle, Twice, Late, Lose, Reorder, Stale}
 
-// Fault is what goes wrong in one call. The zero value is nothing.
+// Fault is what goes wrong in one call. With the zero value nothing does.
 type Fault struct {
 	Kind Kind
-	Err  error         // of FailBefore and FailAfter; nil is a plain ErrInjected
-	By   time.Duration // of Late
+	Err  error         // of FailBefore and FailAfter; nil means ErrInjected alone
+	By   time.Duration // the delay of Late
 }
 
-// Is says whether the fault is of the kind.
+// Is reports whether the fault is of the kind.
 func (f Fault) Is(k Kind) bool { return f.Kind == k }
 
 func (f Fault) before(op Op) error {
@@ -84,13 +84,13 @@ func (f Fault) wrap(op Op) error {
 	return fmt.Errorf("%s: %w: %w", op, ErrInjected, f.Err)
 }
 
-// Hook decides what goes wrong. Both methods are called without any component's lock held and may read components; they
-// are called by whatever goroutine makes the call.
+// Hook decides what goes wrong. The goroutine that makes the call calls both methods. It holds no component's lock, so
+// they may read components.
 type Hook interface {
-	// Before is asked before a call has had any effect.
+	// Before is called before the call has any effect. It returns the fault.
 	Before(op Op) Fault
-	// After is told of a call's end, with the error that its caller would see, and returns the one that it does see. It
-	// returns err where it has nothing to add.
+	// After is called when the call ends, with the error that the caller would get. It returns the error that the caller
+	// gets; a hook that changes nothing returns err.
 	After(op Op, err error) error
 }
 

@@ -1,4 +1,4 @@
-package memory
+package prover
 
 import (
 	"cmp"
@@ -8,12 +8,13 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/madara-orchestrator/orchestrator/shared/client/memory/fault"
 	"github.com/madara-orchestrator/orchestrator/shared/core/proof"
 )
 
 // OpenBucket implements proof.Prover.
 func (p *Prover) OpenBucket(ctx context.Context, externalID, starknetVersion string) (string, error) {
-	return call(ctx, p.env, "prover", "OpenBucket", externalID, func(Fault) (string, error) {
+	return fault.Call(ctx, p.env, "prover", "OpenBucket", externalID, func(fault.Fault) (string, error) {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		if err := p.hasBuckets(); err != nil {
@@ -30,9 +31,9 @@ func (p *Prover) OpenBucket(ctx context.Context, externalID, starknetVersion str
 	})
 }
 
-// CloseBucket implements proof.Prover. An aggregation that was lost starts anew.
+// CloseBucket implements proof.Prover. An aggregation that was lost starts again.
 func (p *Prover) CloseBucket(ctx context.Context, bucket string) (string, error) {
-	return call(ctx, p.env, "prover", "CloseBucket", bucket, func(f Fault) (string, error) {
+	return fault.Call(ctx, p.env, "prover", "CloseBucket", bucket, func(f fault.Fault) (string, error) {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		if err := p.hasBuckets(); err != nil {
@@ -54,7 +55,7 @@ func (p *Prover) CloseBucket(ctx context.Context, bucket string) (string, error)
 			Kind: proof.Aggregation, DedupID: "close/" + bucket, Bucket: bucket, Children: children,
 		}, "")
 		b.task = t.ID
-		if f.Is(Lose) {
+		if f.Is(fault.Lose) {
 			p.forget(t)
 		}
 		return t.ID, nil
@@ -68,7 +69,7 @@ func (p *Prover) hasBuckets() error {
 	return nil
 }
 
-// bucket returns a bucket, nil where there is none. The caller holds the lock.
+// bucket returns a bucket, nil if there is none. The caller holds the lock.
 func (p *Prover) bucket(id string) *proofBucket {
 	if i := slices.IndexFunc(p.buckets, func(b *proofBucket) bool { return b.id == id }); i >= 0 {
 		return p.buckets[i]
@@ -76,8 +77,8 @@ func (p *Prover) bucket(id string) *proofBucket {
 	return nil
 }
 
-// children are the tasks in a bucket by index, without rejected ones whose place another took. The caller holds the
-// lock.
+// children are the tasks in a bucket by index. A task that replaced a rejected one stands in its place. The caller holds
+// the lock.
 func (p *Prover) children(bucket string) []string {
 	at := map[uint64]*proofTask{}
 	for _, t := range p.tasks {
@@ -94,18 +95,18 @@ func (p *Prover) children(bucket string) []string {
 
 // Valid implements proof.FactChecker.
 func (p *Prover) Valid(ctx context.Context, asked []string) ([]bool, error) {
-	return call(ctx, p.env, "prover", "Valid", "", func(f Fault) ([]bool, error) {
+	return fault.Call(ctx, p.env, "prover", "Valid", "", func(f fault.Fault) ([]bool, error) {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		out := make([]bool, len(asked))
 		for i, fact := range asked {
-			out[i] = p.facts.has(fact, f.Is(Stale))
+			out[i] = p.facts.has(fact, f.Is(fault.Stale))
 		}
 		return out, nil
 	})
 }
 
-// Register makes facts valid that no task proved.
+// Register makes facts valid without a task.
 func (p *Prover) Register(registered ...string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -113,35 +114,35 @@ func (p *Prover) Register(registered ...string) {
 }
 
 // Task returns a task that the service knows.
-func (p *Prover) Task(id string) (ProofTask, bool) {
+func (p *Prover) Task(id string) (Task, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if t := p.byID[id]; t != nil {
 		return t.copy(), true
 	}
-	return ProofTask{}, false
+	return Task{}, false
 }
 
 // Tasks returns every task that was ever started, in that order; the forgotten ones are Lost.
-func (p *Prover) Tasks() []ProofTask {
+func (p *Prover) Tasks() []Task {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	out := make([]ProofTask, len(p.tasks))
+	out := make([]Task, len(p.tasks))
 	for i, t := range p.tasks {
 		out[i] = t.copy()
 	}
 	return out
 }
 
-// Finish ends a task well at once.
+// Finish makes a task Done now.
 func (p *Prover) Finish(task string) { p.change(task, p.finish) }
 
-// Reject ends a task with the reason.
+// Reject makes a task Rejected now, for the reason.
 func (p *Prover) Reject(task, reason string) {
 	p.change(task, func(t *proofTask) { t.State, t.Detail = proof.Rejected, cmp.Or(reason, "rejected") })
 }
 
-// Forget makes the service not know a task any more.
+// Forget makes the service lose a task.
 func (p *Prover) Forget(task string) { p.change(task, p.forget) }
 
 func (p *Prover) change(task string, do func(*proofTask)) {
@@ -152,8 +153,8 @@ func (p *Prover) change(task string, do func(*proofTask)) {
 	}
 }
 
-func (t *proofTask) copy() ProofTask {
-	c := t.ProofTask
+func (t *proofTask) copy() Task {
+	c := t.Task
 	c.Request.Children = slices.Clone(c.Request.Children)
 	return c
 }
@@ -175,7 +176,7 @@ func (s *facts) add(added ...string) {
 	}
 }
 
-// has says whether a fact is in the set; stale leaves out what was added last.
+// has reports whether a fact is in the set; with stale it ignores what was added last.
 func (s *facts) has(fact string, stale bool) bool {
 	at, ok := s.round[fact]
 	return ok && (!stale || at < s.last)

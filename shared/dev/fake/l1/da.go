@@ -1,4 +1,4 @@
-package memory
+package l1
 
 import (
 	"context"
@@ -12,12 +12,12 @@ import (
 )
 
 // DA is the da.Layer of an L1: data goes into the calldata of a transaction.
-type DA struct{ l1 *L1 }
+type DA struct{ l1 *Chain }
 
 var _ da.Layer = (*DA)(nil)
 
 // DA returns the chain as a data availability layer.
-func (s *L1) DA() *DA { return &DA{l1: s} }
+func (s *Chain) DA() *DA { return &DA{l1: s} }
 
 // Name implements da.Layer.
 func (*DA) Name() string { return "memory" }
@@ -25,7 +25,8 @@ func (*DA) Name() string { return "memory" }
 // Encode implements da.Layer. The commitment's hash is sha256 of the words without its five highest bits.
 func (d *DA) Encode(_ context.Context, data da.Data) (tx.Payload, da.Commitment, error) {
 	if n := len(data.Words); n > d.l1.cfg.MaxDAWords {
-		return tx.Payload{}, da.Commitment{}, fmt.Errorf("publish %d words of batch %d, at most %d: %w", n, data.Batch, d.l1.cfg.MaxDAWords, da.ErrTooLarge)
+		return tx.Payload{}, da.Commitment{}, fmt.Errorf("publish %d words of batch %d, at most %d: %w",
+			n, data.Batch, d.l1.cfg.MaxDAWords, da.ErrTooLarge)
 	}
 	if len(data.Words) == 0 {
 		return tx.Payload{}, da.Commitment{}, fmt.Errorf("publish batch %d: there is no data", data.Batch)
@@ -34,8 +35,9 @@ func (d *DA) Encode(_ context.Context, data da.Data) (tx.Payload, da.Commitment,
 	if err != nil {
 		return tx.Payload{}, da.Commitment{}, fmt.Errorf("encode data of batch %d: %w", data.Batch, err)
 	}
-	sum := sha256.Sum256(felt.Concat(data.Words))
-	return tx.Payload{To: d.l1.cfg.DA, Data: b}, da.Commitment{Hash: digestFelt(sum[:]), Size: uint64(len(data.Words))}, nil
+	hash := felt.Felt(sha256.Sum256(felt.Concat(data.Words)))
+	hash[0] &= 0x07 // below the field's prime
+	return tx.Payload{To: d.l1.cfg.DA, Data: b}, da.Commitment{Hash: hash, Size: uint64(len(data.Words))}, nil
 }
 
 // Published returns what the canonical chain holds, in order.

@@ -1,4 +1,4 @@
-package memory
+package l1
 
 import (
 	"context"
@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/madara-orchestrator/orchestrator/shared/client/memory/fault"
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 	"github.com/madara-orchestrator/orchestrator/shared/core/settlement"
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/fake/blocks"
 )
 
 // Words of a state update's program output (Starknet core contract).
@@ -28,7 +30,7 @@ const (
 	headerWords = wordPoint
 )
 
-// Gas that the contract and a transfer take: made up, and constant for the same call.
+// Gas that the contract and a transfer use. The figures are made up, except transferGas and byteGas (Ethereum's).
 const (
 	transferGas = 21_000
 	byteGas     = 16
@@ -36,23 +38,23 @@ const (
 )
 
 // State implements settlement.Contract.
-func (s *L1) State(ctx context.Context, finalized bool) (settlement.State, error) {
-	return call(ctx, s.env, "l1", "State", "", func(f Fault) (settlement.State, error) {
+func (s *Chain) State(ctx context.Context, finalized bool) (settlement.State, error) {
+	return fault.Call(ctx, s.env, "l1", "State", "", func(f fault.Fault) (settlement.State, error) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.catchUp()
-		return s.core(finalized, f.Is(Stale)), nil
+		return s.core(finalized, f.Is(fault.Stale)), nil
 	})
 }
 
 // Config implements settlement.Contract.
-func (s *L1) Config(ctx context.Context) (settlement.Config, error) {
-	return call(ctx, s.env, "l1", "Config", "", func(Fault) (settlement.Config, error) { return s.cfg.Core, nil })
+func (s *Chain) Config(ctx context.Context) (settlement.Config, error) {
+	return fault.Call(ctx, s.env, "l1", "Config", "", func(fault.Fault) (settlement.Config, error) { return s.cfg.Core, nil })
 }
 
-// Encode implements settlement.Contract. It asks nobody, so nothing can go wrong on the way.
-func (s *L1) Encode(_ context.Context, u settlement.Update, st settlement.State, c settlement.Config) (tx.Payload, error) {
-	if code, detail := fault(u, len(u.Blobs), st, c); code != "" {
+// Encode implements settlement.Contract. It makes no call, so it has no faults.
+func (s *Chain) Encode(_ context.Context, u settlement.Update, st settlement.State, c settlement.Config) (tx.Payload, error) {
+	if code, detail := refusal(u, len(u.Blobs), st, c); code != "" {
 		return tx.Payload{}, &settlement.InvalidError{Code: code, Detail: detail}
 	}
 	blobs := make([][]byte, len(u.Blobs))
@@ -77,8 +79,8 @@ func withoutBlobs(u settlement.Update) settlement.Update {
 	return u
 }
 
-// fault names the first check of the contract that an update does not pass; "" where it passes all.
-func fault(u settlement.Update, blobs int, st settlement.State, c settlement.Config) (code, detail string) {
+// refusal is the code of the first check of the contract that an update does not pass; "" if it passes all.
+func refusal(u settlement.Update, blobs int, st settlement.State, c settlement.Config) (code, detail string) {
 	w := u.ProgramOutput
 	if !c.Operator {
 		return "ONLY_OPERATOR", "the wallet may not update the state"
@@ -95,7 +97,8 @@ func fault(u settlement.Update, blobs int, st settlement.State, c settlement.Con
 			w[wordPrevBlock], w[wordNewBlock], u.StartBlock, u.EndBlock)
 	}
 	if st.Next() != u.StartBlock {
-		return "INVALID_PREV_BLOCK_NUMBER", fmt.Sprintf("the contract waits for block %d, the update starts at %d", st.Next(), u.StartBlock)
+		return "INVALID_PREV_BLOCK_NUMBER", fmt.Sprintf("the contract waits for block %d, the update starts at %d",
+			st.Next(), u.StartBlock)
 	}
 	if w[wordKZG] == felt.FromUint64(1) && (len(w) <= wordBlobs || w[wordBlobs] != felt.FromUint64(uint64(blobs))) {
 		return "INVALID_NUMBER_OF_KZG_PROOFS", fmt.Sprintf("%d blobs, the output has another number", blobs)
@@ -115,11 +118,11 @@ func fault(u settlement.Update, blobs int, st settlement.State, c settlement.Con
 	return "", ""
 }
 
-// execute runs a call in a state. It returns the gas that the call takes and the state after it.
-func (s *L1) execute(st settlement.State, p tx.Payload) (uint64, settlement.State, *tx.RevertError) {
+// execute runs a call in a state. It returns the gas that the call uses and the state after it.
+func (s *Chain) execute(st settlement.State, p tx.Payload) (uint64, settlement.State, *tx.RevertError) {
 	gas := uint64(transferGas + byteGas*len(p.Data))
 	if p.To != s.cfg.Contract {
-		return gas, st, nil // a transfer with data: always goes well
+		return gas, st, nil // a transfer with data always succeeds
 	}
 	c, err := decodeUpdate(p.Data)
 	if err != nil {
@@ -127,7 +130,7 @@ func (s *L1) execute(st settlement.State, p tx.Payload) (uint64, settlement.Stat
 	}
 	gas += updateGas
 	u := c.Update
-	code, detail := fault(u, c.Blobs, st, s.cfg.Core)
+	code, detail := refusal(u, c.Blobs, st, s.cfg.Core)
 	w := u.ProgramOutput
 	switch {
 	case code != "":
@@ -149,7 +152,7 @@ func decodeUpdate(data []byte) (updateCall, error) {
 	return c, nil
 }
 
-// Settled is a state update that the contract took.
+// Settled is a state update that the contract accepted.
 type Settled struct {
 	Update settlement.Update // without its blobs
 	Blobs  int
@@ -158,7 +161,7 @@ type Settled struct {
 }
 
 // History returns the updates that the canonical chain holds, in order.
-func (s *L1) History() []Settled {
+func (s *Chain) History() []Settled {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var out []Settled
@@ -182,12 +185,13 @@ func (s *L1) History() []Settled {
 
 // CheckHistory returns an error unless every batch was settled at most once, in ascending order, without a gap between
 // blocks.
-func (s *L1) CheckHistory() error {
+func (s *Chain) CheckHistory() error {
 	next, batch := s.cfg.Initial.Next(), uint64(0)
 	for i, h := range s.History() {
 		u := h.Update
 		if u.StartBlock != next {
-			return fmt.Errorf("update %d (batch %d, transaction %s) starts at block %d, want %d", i, u.Batch, h.Hash, u.StartBlock, next)
+			return fmt.Errorf("update %d (batch %d, transaction %s) starts at block %d, want %d",
+				i, u.Batch, h.Hash, u.StartBlock, next)
 		}
 		if i > 0 && u.Batch != batch+1 {
 			return fmt.Errorf("update %d (transaction %s) is batch %d after batch %d", i, h.Hash, u.Batch, batch)
@@ -197,9 +201,9 @@ func (s *L1) CheckHistory() error {
 	return nil
 }
 
-// ProgramOutput is the program output of a state update over the blocks first to last with so many blobs, without
-// messages: what a scripted runner or prover hands on. Commitments and evaluations are 0.
-func ProgramOutput(first, last BlockData, blobs int) []felt.Felt {
+// ProgramOutput is the program output of a state update over the blocks first to last, with the given number of blobs
+// and without messages, as a fake runner or prover returns it. Commitments and evaluations are 0.
+func ProgramOutput(first, last blocks.Block, blobs int) []felt.Felt {
 	prev := felt.MinusOne()
 	if n := first.Header.Number; n > 0 {
 		prev = felt.FromUint64(n - 1)

@@ -1,13 +1,27 @@
-package memory_test
+package prover_test
 
 import (
+	"bytes"
+	"context"
 	"errors"
+	"io"
 	"testing"
 
-	"github.com/madara-orchestrator/orchestrator/shared/client/memory"
+	"github.com/madara-orchestrator/orchestrator/shared/client/memory/fault"
+	"github.com/madara-orchestrator/orchestrator/shared/client/memory/fault/faulttest"
 	"github.com/madara-orchestrator/orchestrator/shared/core/proof"
 	"github.com/madara-orchestrator/orchestrator/shared/core/proof/prooftest"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/fake/prover"
 )
+
+func request(dedup, fact string) proof.Request {
+	return proof.Request{
+		Kind: proof.Child, DedupID: dedup, Fact: fact, InputSize: 3,
+		Input: func(context.Context) (io.ReadCloser, error) {
+			return io.NopCloser(bytes.NewReader([]byte("pie"))), nil
+		},
+	}
+}
 
 func TestProver(t *testing.T) {
 	t.Parallel()
@@ -17,7 +31,7 @@ func TestProver(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			prooftest.TestProver(t, prooftest.Harness{New: func(*testing.T) prooftest.Service {
-				p := memory.NewProver(nil, memory.ProverConfig{Capabilities: c, Polls: 3})
+				p := prover.New(nil, prover.Config{Capabilities: c, Polls: 3})
 				return prooftest.Service{
 					Prover: p, Unknown: "task-999999",
 					Reject: func(task string) { p.Reject(task, "bad PIE") }, Forget: p.Forget,
@@ -31,7 +45,7 @@ func TestProver(t *testing.T) {
 func TestProverFacts(t *testing.T) {
 	t.Parallel()
 	prooftest.TestFactChecker(t, func(*testing.T) prooftest.Registry {
-		p := memory.NewProver(nil, memory.ProverConfig{})
+		p := prover.New(nil, prover.Config{})
 		return prooftest.Registry{Checker: p, Register: func(_ *testing.T, fact string) { p.Register(fact) }}
 	})
 }
@@ -39,10 +53,10 @@ func TestProverFacts(t *testing.T) {
 func TestProver_Plan(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
-	plans := map[string]memory.ProofPlan{
+	plans := map[string]prover.Plan{
 		"slow": {Polls: 2}, "bad": {Polls: 1, Reject: "memory is not continuous"}, "gone": {Polls: 1, Lose: true},
 	}
-	p := memory.NewProver(nil, memory.ProverConfig{Plan: func(t memory.ProofTask) memory.ProofPlan { return plans[t.Request.DedupID] }})
+	p := prover.New(nil, prover.Config{Plan: func(t prover.Task) prover.Plan { return plans[t.Request.DedupID] }})
 	for dedup, want := range map[string][]proof.State{
 		"slow": {proof.InProgress, proof.InProgress, proof.Done, proof.Done},
 		"bad":  {proof.InProgress, proof.Rejected, proof.Rejected},
@@ -66,7 +80,7 @@ func TestProver_Plan(t *testing.T) {
 func TestProver_ClosedBucketTakesNoChild(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
-	p := memory.NewProver(nil, memory.ProverConfig{Capabilities: proof.Capabilities{Buckets: true}})
+	p := prover.New(nil, prover.Config{Capabilities: proof.Capabilities{Buckets: true}})
 	bucket, err := p.OpenBucket(ctx, "b", "0.13.5")
 	if err != nil {
 		t.Fatal(err)
@@ -87,5 +101,16 @@ func TestProver_ClosedBucketTakesNoChild(t *testing.T) {
 	same.Index = 1
 	if _, err = p.Submit(ctx, same); !errors.Is(err, proof.ErrRejected) {
 		t.Errorf("a child of a closed bucket: %v, want ErrRejected", err)
+	}
+}
+
+func TestProver_LosesATask(t *testing.T) {
+	t.Parallel()
+	env, _ := faulttest.Env(fault.Rule{Component: "prover", Method: "Submit", Fault: fault.Fault{Kind: fault.Lose}})
+	p := prover.New(env, prover.Config{})
+	first := faulttest.Must(p.Submit(t.Context(), request("d", "")))(t)
+	second := faulttest.Must(p.Submit(t.Context(), request("d", "")))(t)
+	if first == second {
+		t.Errorf("a request that the service lost is still task %s", first)
 	}
 }

@@ -1,4 +1,5 @@
-package memory
+// Package prover is a fake of a proving service in memory. Its tasks end as a plan says, and nothing is proven.
+package prover
 
 import (
 	"bytes"
@@ -11,43 +12,44 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/madara-orchestrator/orchestrator/shared/client/memory/fault"
 	"github.com/madara-orchestrator/orchestrator/shared/core/proof"
 )
 
-// ProverConfig is how a prover behaves. The zero value finishes every proof at the first question.
-type ProverConfig struct {
-	// Capabilities are told as they are; an empty name is "memory".
+// Config is how a prover behaves. With the zero value every proof is done at the first Status.
+type Config struct {
+	// Capabilities are returned as they are; an empty name becomes "memory".
 	Capabilities proof.Capabilities
-	// Polls is how often a task is in progress before it is done.
+	// Polls is how many times Status reports a task in progress before it is done.
 	Polls int
-	// Plan, when set, decides for each task when it starts; Polls then counts for nothing.
-	Plan func(ProofTask) ProofPlan
-	// File, when set, makes an artifact of a finished task; otherwise an artifact is a line that names it. An error that
-	// is proof.ErrNotReady is told as it is.
-	File func(ProofTask, proof.Artifact) ([]byte, error)
+	// Plan, if set, decides for each task when it starts. Polls is then ignored.
+	Plan func(Task) Plan
+	// File, if set, makes an artifact of a finished task; otherwise an artifact is a line that names it. Fetch wraps its
+	// errors, so that it can return proof.ErrNotReady.
+	File func(Task, proof.Artifact) ([]byte, error)
 }
 
-// ProofPlan is what becomes of one task.
-type ProofPlan struct {
-	Polls  int    // how often it is in progress before it ends
-	Reject string // why it is rejected in the end; "" is done
+// Plan is how one task ends.
+type Plan struct {
+	Polls  int    // how many times it is in progress before it ends
+	Reject string // why it is rejected in the end; "" if it is done
 	Lose   bool   // the service forgets it instead of ending it
 }
 
-// ProofTask is a task as the service knows it.
-type ProofTask struct {
+// Task is a task as the service knows it.
+type Task struct {
 	ID        string
 	Request   proof.Request // without Input; Children of a bucket's aggregation are its children
-	InputHash string        // sha256 of the input, hex; "" where there is none
+	InputHash string        // sha256 of the input, hex; "" if there is none
 	State     proof.State
 	Detail    string
-	Polls     int // questions answered
+	Polls     int // calls of Status so far
 }
 
 // Prover is a proof.Prover and the proof.FactChecker that knows the facts of its finished tasks.
 type Prover struct {
-	env *Env
-	cfg ProverConfig
+	env *fault.Env
+	cfg Config
 
 	mu      sync.Mutex
 	tasks   []*proofTask          // in the order in which they were started
@@ -63,8 +65,8 @@ var (
 )
 
 type proofTask struct {
-	ProofTask
-	plan ProofPlan
+	Task
+	plan Plan
 }
 
 type proofBucket struct {
@@ -73,11 +75,11 @@ type proofBucket struct {
 	task           string // the aggregation's
 }
 
-// errForgotten says that the service has lost what the caller names.
+// errForgotten means that the service has lost the task.
 var errForgotten = errors.New("prover does not know the task")
 
-// NewProver returns a prover without tasks.
-func NewProver(e *Env, c ProverConfig) *Prover {
+// New returns a prover without tasks.
+func New(e *fault.Env, c Config) *Prover {
 	if c.Capabilities.Name == "" {
 		c.Capabilities.Name = "memory"
 	}
@@ -87,9 +89,9 @@ func NewProver(e *Env, c ProverConfig) *Prover {
 // Capabilities implements proof.Prover.
 func (p *Prover) Capabilities() proof.Capabilities { return p.cfg.Capabilities }
 
-// Submit implements proof.Prover. It reads the input to its end before anything is started.
+// Submit implements proof.Prover. It reads the whole input before it starts a task.
 func (p *Prover) Submit(ctx context.Context, r proof.Request) (string, error) {
-	return call(ctx, p.env, "prover", "Submit", r.DedupID, func(f Fault) (string, error) {
+	return fault.Call(ctx, p.env, "prover", "Submit", r.DedupID, func(f fault.Fault) (string, error) {
 		if id, ok := p.existing(r.DedupID); ok {
 			return id, nil
 		}
@@ -106,7 +108,7 @@ func (p *Prover) Submit(ctx context.Context, r proof.Request) (string, error) {
 			return "", err
 		}
 		t := p.start(r, hash)
-		if f.Is(Lose) {
+		if f.Is(fault.Lose) {
 			p.forget(t)
 		}
 		return t.ID, nil
@@ -146,7 +148,7 @@ func (p *Prover) upload(ctx context.Context, r proof.Request) (string, error) {
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
-// admit refuses what the service never takes. The caller holds the lock.
+// admit refuses what the service never accepts. The caller holds the lock.
 func (p *Prover) admit(r proof.Request) error {
 	for _, child := range r.Children {
 		if p.byID[child] == nil {
@@ -174,10 +176,10 @@ func (p *Prover) admit(r proof.Request) error {
 // start starts a task. The caller holds the lock.
 func (p *Prover) start(r proof.Request, hash string) *proofTask {
 	r.Input, r.Children = nil, slices.Clone(r.Children)
-	t := &proofTask{ProofTask: ProofTask{
+	t := &proofTask{Task: Task{
 		ID: fmt.Sprintf("task-%06d", len(p.tasks)+1), Request: r, InputHash: hash, State: proof.InProgress,
 	}}
-	t.plan = ProofPlan{Polls: p.cfg.Polls}
+	t.plan = Plan{Polls: p.cfg.Polls}
 	if p.cfg.Plan != nil {
 		t.plan = p.cfg.Plan(t.copy())
 	}
@@ -186,7 +188,7 @@ func (p *Prover) start(r proof.Request, hash string) *proofTask {
 	return t
 }
 
-// forget makes the service not know a task. The caller holds the lock.
+// forget makes the service lose a task. The caller holds the lock.
 func (p *Prover) forget(t *proofTask) {
 	t.State = proof.Lost
 	delete(p.byID, t.ID)
@@ -197,7 +199,7 @@ func (p *Prover) forget(t *proofTask) {
 
 // Status implements proof.Prover.
 func (p *Prover) Status(ctx context.Context, task string) (proof.Progress, error) {
-	return call(ctx, p.env, "prover", "Status", task, func(Fault) (proof.Progress, error) {
+	return fault.Call(ctx, p.env, "prover", "Status", task, func(fault.Fault) (proof.Progress, error) {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		t := p.byID[task]
@@ -211,7 +213,7 @@ func (p *Prover) Status(ctx context.Context, task string) (proof.Progress, error
 	})
 }
 
-// advance moves a task on by one question. The caller holds the lock.
+// advance counts one call of Status and ends the task if its plan says so. The caller holds the lock.
 func (p *Prover) advance(t *proofTask) {
 	t.Polls++
 	for _, id := range t.Request.Children {
@@ -235,7 +237,7 @@ func (p *Prover) advance(t *proofTask) {
 	}
 }
 
-// finish ends a task well. The caller holds the lock.
+// finish makes a task Done. The caller holds the lock.
 func (p *Prover) finish(t *proofTask) {
 	t.State = proof.Done
 	if t.Request.Fact != "" {
@@ -245,7 +247,7 @@ func (p *Prover) finish(t *proofTask) {
 
 // Fetch implements proof.Prover.
 func (p *Prover) Fetch(ctx context.Context, task string, a proof.Artifact) (io.ReadCloser, error) {
-	return call(ctx, p.env, "prover", "Fetch", task+"/"+string(a), func(Fault) (io.ReadCloser, error) {
+	return fault.Call(ctx, p.env, "prover", "Fetch", task+"/"+string(a), func(fault.Fault) (io.ReadCloser, error) {
 		t, ok := p.Task(task)
 		if !ok {
 			return nil, fmt.Errorf("fetch %s of %s: %w", a, task, errForgotten)
@@ -264,8 +266,8 @@ func (p *Prover) Fetch(ctx context.Context, task string, a proof.Artifact) (io.R
 	})
 }
 
-// makes says whether there is such an artifact of a task.
-func (p *Prover) makes(t ProofTask, a proof.Artifact) bool {
+// makes reports whether a task has such an artifact.
+func (p *Prover) makes(t Task, a proof.Artifact) bool {
 	if a == proof.ProofFile {
 		return p.cfg.Capabilities.Proofs
 	}
@@ -273,4 +275,4 @@ func (p *Prover) makes(t ProofTask, a proof.Artifact) bool {
 }
 
 // Ping implements proof.Prover.
-func (p *Prover) Ping(ctx context.Context) error { return ping(ctx, p.env, "prover") }
+func (p *Prover) Ping(ctx context.Context) error { return fault.Ping(ctx, p.env, "prover") }

@@ -1,4 +1,4 @@
-package memory
+package fault
 
 import (
 	"fmt"
@@ -7,12 +7,12 @@ import (
 	"sync"
 )
 
-// Rule says what goes wrong in the calls that it matches.
+// Rule gives a fault to the calls that it matches.
 type Rule struct {
 	Component, Method, Key string // "" matches any
-	// Nth is the first matching call that goes wrong, from 1; 0 is 1.
+	// Nth is the first matching call that goes wrong, from 1; 0 means 1.
 	Nth int
-	// Times is how many matching calls in a row go wrong; 0 is 1, a negative one is all from Nth on.
+	// Times is how many matching calls in a row go wrong; 0 means 1, a negative number means all from Nth on.
 	Times int
 	Fault Fault
 }
@@ -30,7 +30,7 @@ func (r Rule) hits(n int) bool {
 	return n >= first && (times < 0 || n < first+times)
 }
 
-// Rules is a hook that follows a list of rules; the first that hits decides. The zero value lets all calls pass.
+// Rules is a hook with a list of rules; the first one that applies decides. The zero value lets all calls pass.
 type Rules struct {
 	mu    sync.Mutex
 	rules []Rule
@@ -42,7 +42,7 @@ var _ Hook = (*Rules)(nil)
 // NewRules returns a hook with rules.
 func NewRules(rules ...Rule) *Rules { return new(Rules).Add(rules...) }
 
-// Add adds rules, which count calls from now on.
+// Add adds rules. They count the calls from now on.
 func (r *Rules) Add(rules ...Rule) *Rules {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -78,8 +78,8 @@ func (r *Rules) Before(op Op) Fault {
 // After implements Hook.
 func (*Rules) After(_ Op, err error) error { return err }
 
-// Crash is a hook that ends the process at one call: that call and all later ones return ErrCrashed, as far as the
-// process can tell, until Restart. Nothing else can be written by a process that is gone.
+// Crash is a hook that ends the process at one call: this call and all later ones return ErrCrashed until Restart. So
+// the process can write nothing after its end.
 type Crash struct {
 	mu    sync.Mutex
 	at    int  // counts down; 0 is off
@@ -90,8 +90,8 @@ type Crash struct {
 
 var _ Hook = (*Crash)(nil)
 
-// NewCrash returns a hook that ends the process at the n-th call from now (from 1), before or after its effect; n of 0
-// only counts calls.
+// NewCrash returns a hook that ends the process at the n-th call from now (from 1), before or after the call's effect.
+// With n of 0 it only counts calls.
 func NewCrash(n int, after bool) *Crash { return &Crash{at: n, after: after} }
 
 // Before implements Hook.
@@ -112,7 +112,7 @@ func (c *Crash) Before(Op) Fault {
 	return Fault{Kind: FailBefore, Err: ErrCrashed}
 }
 
-// After implements Hook. A call that was under way when the process ended has no answer.
+// After implements Hook. A call that was running when the process ended returns ErrCrashed.
 func (c *Crash) After(op Op, err error) error {
 	if err == nil && c.Gone() {
 		return Fault{Kind: FailAfter, Err: ErrCrashed}.after(op)
@@ -120,7 +120,7 @@ func (c *Crash) After(op Op, err error) error {
 	return err
 }
 
-// Gone says whether the process has ended.
+// Gone reports whether the process has ended.
 func (c *Crash) Gone() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -134,14 +134,14 @@ func (c *Crash) Calls() int {
 	return c.calls
 }
 
-// Restart lets calls pass again; the process does not end another time.
+// Restart lets calls pass again. The process does not end a second time.
 func (c *Crash) Restart() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.gone, c.at = false, 0
 }
 
-// Random is a hook that makes calls go wrong at random; the same seed does the same to the same calls.
+// Random is a hook that makes calls go wrong at random. The same seed gives the same calls the same faults.
 type Random struct {
 	mu     sync.Mutex
 	rand   *rand.Rand
@@ -152,7 +152,7 @@ type Random struct {
 
 var _ Hook = (*Random)(nil)
 
-// NewRandom returns a hook that lets a call go wrong with the chance (0 to 1), by one of the faults.
+// NewRandom returns a hook that gives a call one of the faults with the given chance (0 to 1).
 func NewRandom(seed uint64, chance float64, faults ...Fault) *Random {
 	return &Random{rand: rand.New(rand.NewPCG(seed, seed)), chance: chance, faults: slices.Clone(faults)}
 }
@@ -170,14 +170,14 @@ func (r *Random) Before(Op) Fault {
 // After implements Hook.
 func (*Random) After(_ Op, err error) error { return err }
 
-// Stop ends all faults, for the part of a test in which everything must settle.
+// Stop ends all faults, for the last part of a test, in which everything must finish.
 func (r *Random) Stop() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.off = true
 }
 
-// Trace is a hook that writes down calls and lets them pass to the next hook, if there is one.
+// Trace is a hook that records calls and passes them to the next hook, if there is one.
 type Trace struct {
 	Next Hook
 
@@ -211,14 +211,14 @@ func (t *Trace) After(op Op, err error) error {
 	return err
 }
 
-// Lines are the calls so far, with the faults they met.
+// Lines are the calls so far, with their faults.
 func (t *Trace) Lines() []string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return slices.Clone(t.lines)
 }
 
-// Hooks asks several hooks in turn: the first fault counts, and every one sees every call.
+// Hooks calls several hooks in turn. Every hook sees every call; the first fault counts.
 type Hooks []Hook
 
 var _ Hook = Hooks(nil)

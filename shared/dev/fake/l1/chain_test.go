@@ -1,4 +1,4 @@
-package memory_test
+package l1_test
 
 import (
 	"errors"
@@ -6,10 +6,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/madara-orchestrator/orchestrator/shared/client/memory"
+	"github.com/madara-orchestrator/orchestrator/shared/client/memory/fault"
+	"github.com/madara-orchestrator/orchestrator/shared/client/memory/fault/faulttest"
 	"github.com/madara-orchestrator/orchestrator/shared/core/da"
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/fake/l1"
 )
 
 func gwei(n int64) *big.Int { return new(big.Int).Mul(big.NewInt(n), big.NewInt(1e9)) }
@@ -23,7 +25,7 @@ func fees(n int64, blobs int) tx.Fees {
 	return f
 }
 
-// post is a payload that always goes well.
+// post is a payload that always succeeds.
 func post(text string, blobs int) tx.Payload {
 	p := tx.Payload{To: "0xda", Data: []byte(text)}
 	for i := range blobs {
@@ -33,13 +35,13 @@ func post(text string, blobs int) tx.Payload {
 }
 
 // put signs and broadcasts.
-func put(t *testing.T, l *memory.L1, p tx.Payload, nonce uint64, f tx.Fees) (string, error) {
+func put(t *testing.T, l *l1.Chain, p tx.Payload, nonce uint64, f tx.Fees) (string, error) {
 	t.Helper()
 	signed := must(l.Sign(t.Context(), p, nonce, f))(t)
 	return signed.Hash, l.Broadcast(t.Context(), signed, p)
 }
 
-func phase(t *testing.T, l *memory.L1, hash string, want tx.Phase) tx.Status {
+func phase(t *testing.T, l *l1.Chain, hash string, want tx.Phase) tx.Status {
 	t.Helper()
 	s := must(l.Lookup(t.Context(), hash))(t)
 	if s.Phase != want {
@@ -48,9 +50,9 @@ func phase(t *testing.T, l *memory.L1, hash string, want tx.Phase) tx.Status {
 	return s
 }
 
-func TestL1_SignIsDeterministic(t *testing.T) {
+func TestChain_SignIsDeterministic(t *testing.T) {
 	t.Parallel()
-	l := memory.NewL1(nil, memory.L1Config{})
+	l := l1.New(nil, l1.Config{})
 	a, b := must(l.Sign(t.Context(), post("x", 2), 3, fees(2, 2)))(t), must(l.Sign(t.Context(), post("x", 2), 3, fees(2, 2)))(t)
 	if a.Hash != b.Hash || string(a.Raw) != string(b.Raw) {
 		t.Error("one transaction was signed in two ways")
@@ -70,9 +72,9 @@ func TestL1_SignIsDeterministic(t *testing.T) {
 	}
 }
 
-func TestL1_PoolRules(t *testing.T) {
+func TestChain_PoolRules(t *testing.T) {
 	t.Parallel()
-	l := memory.NewL1(nil, memory.L1Config{Balance: gwei(50_000_000), MinTip: gwei(1)})
+	l := l1.New(nil, l1.Config{Balance: gwei(50_000_000), MinTip: gwei(1)})
 	first, err := put(t, l, post("a", 1), 0, fees(2, 1))
 	if err != nil {
 		t.Fatal(err)
@@ -118,9 +120,9 @@ func TestL1_PoolRules(t *testing.T) {
 	}
 }
 
-func TestL1_ReplacedTransactionMayStillBeMined(t *testing.T) {
+func TestChain_ReplacedTransactionMayStillBeMined(t *testing.T) {
 	t.Parallel()
-	l := memory.NewL1(nil, memory.L1Config{})
+	l := l1.New(nil, l1.Config{})
 	first, _ := put(t, l, post("a", 0), 0, fees(2, 0))
 	second, err := put(t, l, post("a", 0), 0, fees(3, 0)) // a tenth more is enough without blobs
 	if err != nil {
@@ -133,10 +135,10 @@ func TestL1_ReplacedTransactionMayStillBeMined(t *testing.T) {
 	phase(t, l, second, tx.Unknown)
 }
 
-func TestL1_FeeMarket(t *testing.T) {
+func TestChain_FeeMarket(t *testing.T) {
 	t.Parallel()
-	l := memory.NewL1(nil, memory.L1Config{})
-	l.SetLoad(memory.L1Load{Gas: 200, Blob: 0})
+	l := l1.New(nil, l1.Config{})
+	l.SetLoad(l1.Load{Gas: 200, Blob: 0})
 	hash, err := put(t, l, post("a", 1), 0, fees(1, 1))
 	if err != nil {
 		t.Fatal(err)
@@ -160,13 +162,13 @@ func TestL1_FeeMarket(t *testing.T) {
 	}
 }
 
-func TestL1_DropAndLose(t *testing.T) {
+func TestChain_DropAndLose(t *testing.T) {
 	t.Parallel()
-	env, _ := faulty(memory.Rule{Component: "l1", Method: "Broadcast", Nth: 2, Fault: memory.Fault{Kind: memory.Lose}})
-	l := memory.NewL1(env, memory.L1Config{})
+	env, _ := faulttest.Env(fault.Rule{Component: "l1", Method: "Broadcast", Nth: 2, Fault: fault.Fault{Kind: fault.Lose}})
+	l := l1.New(env, l1.Config{})
 	a, _ := put(t, l, post("a", 0), 0, fees(2, 0))
 	if !l.Drop(a) || l.Drop(a) {
-		t.Error("Drop does not tell what it did")
+		t.Error("Drop does not report what it did")
 	}
 	phase(t, l, a, tx.Unknown)
 	b, err := put(t, l, post("b", 0), 0, fees(2, 0))
@@ -180,26 +182,26 @@ func TestL1_DropAndLose(t *testing.T) {
 	phase(t, l, b, tx.Pending)
 }
 
-func TestL1_BroadcastFailsAfterAccepting(t *testing.T) {
+func TestChain_BroadcastFailsAfterAccepting(t *testing.T) {
 	t.Parallel()
-	env, _ := faulty(
-		memory.Rule{Component: "l1", Method: "Broadcast", Fault: memory.Fault{Kind: memory.FailBefore}},
-		memory.Rule{Component: "l1", Method: "Broadcast", Nth: 2, Fault: memory.Fault{Kind: memory.FailAfter}},
+	env, _ := faulttest.Env(
+		fault.Rule{Component: "l1", Method: "Broadcast", Fault: fault.Fault{Kind: fault.FailBefore}},
+		fault.Rule{Component: "l1", Method: "Broadcast", Nth: 2, Fault: fault.Fault{Kind: fault.FailAfter}},
 	)
-	l := memory.NewL1(env, memory.L1Config{})
+	l := l1.New(env, l1.Config{})
 	for _, want := range []tx.Phase{tx.Unknown, tx.Pending} {
 		hash, err := put(t, l, post("a", 0), 0, fees(2, 0))
-		if !errors.Is(err, memory.ErrInjected) {
+		if !errors.Is(err, fault.ErrInjected) {
 			t.Errorf("Broadcast: %v", err)
 		}
 		phase(t, l, hash, want)
 	}
 }
 
-func TestL1_Reorg(t *testing.T) {
+func TestChain_Reorg(t *testing.T) {
 	t.Parallel()
 	for _, keep := range []bool{true, false} {
-		l := memory.NewL1(nil, memory.L1Config{})
+		l := l1.New(nil, l1.Config{})
 		l.MineEmpty(3)
 		l.Finalize(2)
 		hash, _ := put(t, l, post("a", 1), 0, fees(4, 1))
@@ -229,9 +231,9 @@ func TestL1_Reorg(t *testing.T) {
 	}
 }
 
-func TestL1_AccountAtDepth(t *testing.T) {
+func TestChain_AccountAtDepth(t *testing.T) {
 	t.Parallel()
-	l := memory.NewL1(nil, memory.L1Config{Finality: 2})
+	l := l1.New(nil, l1.Config{Finality: 2})
 	_, _ = put(t, l, post("a", 0), 0, fees(4, 0))
 	_, _ = put(t, l, post("b", 0), 1, fees(4, 0))
 	if a := must(l.Account(t.Context(), 3))(t); a.Pending != 2 || a.Latest != 0 || a.Confirmed != 0 {
@@ -249,9 +251,9 @@ func TestL1_AccountAtDepth(t *testing.T) {
 	}
 }
 
-func TestL1_Strangers(t *testing.T) {
+func TestChain_TransactionsOfThirdParties(t *testing.T) {
 	t.Parallel()
-	l := memory.NewL1(nil, memory.L1Config{})
+	l := l1.New(nil, l1.Config{})
 	ours, _ := put(t, l, post("a", 0), 0, fees(4, 0))
 	theirs := l.Intrude(post("b", 0), true)
 	other := l.Intrude(post("c", 0), false)
@@ -264,14 +266,14 @@ func TestL1_Strangers(t *testing.T) {
 	}
 }
 
-func TestL1_StaleNode(t *testing.T) {
+func TestChain_StaleNode(t *testing.T) {
 	t.Parallel()
-	stale := memory.Fault{Kind: memory.Stale}
-	env, _ := faulty(
-		memory.Rule{Component: "l1", Method: "Head", Fault: stale}, memory.Rule{Component: "l1", Method: "Account", Fault: stale},
-		memory.Rule{Component: "l1", Method: "Lookup", Fault: stale},
+	stale := fault.Fault{Kind: fault.Stale}
+	env, _ := faulttest.Env(
+		fault.Rule{Component: "l1", Method: "Head", Fault: stale}, fault.Rule{Component: "l1", Method: "Account", Fault: stale},
+		fault.Rule{Component: "l1", Method: "Lookup", Fault: stale},
 	)
-	l := memory.NewL1(env, memory.L1Config{})
+	l := l1.New(env, l1.Config{})
 	hash, _ := put(t, l, post("a", 0), 0, fees(4, 0))
 	l.Mine()
 	h, a := must(l.Head(t.Context()))(t), must(l.Account(t.Context(), 0))(t)
@@ -282,10 +284,10 @@ func TestL1_StaleNode(t *testing.T) {
 	phase(t, l, hash, tx.Included)
 }
 
-func TestL1_BlockTime(t *testing.T) {
+func TestChain_BlockTime(t *testing.T) {
 	t.Parallel()
-	c := newClock()
-	l := memory.NewL1(&memory.Env{Now: c.Now}, memory.L1Config{BlockTime: 12 * time.Second})
+	c := faulttest.NewClock()
+	l := l1.New(&fault.Env{Now: c.Now}, l1.Config{BlockTime: 12 * time.Second})
 	hash, _ := put(t, l, post("a", 0), 0, fees(4, 0))
 	c.Advance(11 * time.Second)
 	phase(t, l, hash, tx.Pending)
@@ -298,9 +300,9 @@ func TestL1_BlockTime(t *testing.T) {
 	}
 }
 
-func TestL1_DA(t *testing.T) {
+func TestChain_DA(t *testing.T) {
 	t.Parallel()
-	l := memory.NewL1(nil, memory.L1Config{MaxDAWords: 2})
+	l := l1.New(nil, l1.Config{MaxDAWords: 2})
 	d := da.Data{Batch: 3, Words: []felt.Felt{felt.FromUint64(1), felt.FromUint64(2)}}
 	p, c, err := l.DA().Encode(t.Context(), d)
 	if err != nil || c.Size != 2 || c.Hash.IsZero() {

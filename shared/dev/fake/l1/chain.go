@@ -1,0 +1,359 @@
+// Package l1 is a fake of a settlement chain in memory: a transaction pool, a fee market, reorganisations and the core
+// contract. Its calls can fail as a Hook of package fault decides.
+package l1
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"math/big"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/madara-orchestrator/orchestrator/shared/client/memory/fault"
+	"github.com/madara-orchestrator/orchestrator/shared/core/settlement"
+	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
+)
+
+// Config is how a settlement chain behaves. A zero field takes the default that its comment names.
+type Config struct {
+	Wallet   string   // address of the wallet that signs; by default "0xa11ce"
+	Balance  *big.Int // of the wallet, in wei; by default 100 ETH
+	Contract string   // address of the core contract; by default "0xc04e"
+	DA       string   // address that published data is sent to; by default "0xda"
+
+	BaseFee, BlobBaseFee *big.Int // of the first block, in wei; by default 1 gwei each
+	Tip                  *big.Int // that the node suggests, in wei; by default 0.2 gwei
+	MinTip               *big.Int // the lowest tip that the pool takes, in wei; by default 1
+	MaxBlobs             int      // of a transaction and of a block; by default 6
+	MaxDAWords           int      // of one publication; by default 6 * 4096
+
+	// Core is the contract's configuration. Its Operator is true unless NotOperator is set.
+	Core        settlement.Config
+	NotOperator bool
+	// Initial is the contract's state in the first block. If it is not Settled, the first update must start from its
+	// Root.
+	Initial settlement.State
+	// Proven, if set, reports whether the fact of an update is registered. If it is not, the contract reverts.
+	Proven func(settlement.Update) bool
+
+	// Finality is how many blocks the finalized block is behind the head. With 0 only Finalize makes blocks final.
+	Finality uint64
+	// BlockTime, if set, makes blocks by the clock: each call first mines those that are due. With 0 only Mine and its
+	// relatives do.
+	BlockTime time.Duration
+}
+
+// Chain is a settlement chain with one wallet and the core contract. It is a tx.Chain and a settlement.Contract; DA
+// returns it as a da.Layer. Its pool, fee market and reorganisations follow Ethereum's rules; comments say what is
+// simpler here.
+type Chain struct {
+	env *fault.Env
+	cfg Config
+
+	mu        sync.Mutex
+	blocks    []block // by number, from 0
+	finalized uint64
+	forks     int // reorganisations so far: part of a block's hash
+	pool      map[uint64]*transaction
+	known     map[string]*transaction // every transaction ever accepted or mined
+	order     []string                // their hashes, in the order in which they came
+	mined     map[string]uint64       // hash to block, of the canonical chain
+	foreign   []*transaction          // signed elsewhere, for the next block
+	load      Load
+	next      Fees
+	minedAt   time.Time // of the newest block, with BlockTime
+}
+
+var (
+	_ tx.Chain            = (*Chain)(nil)
+	_ settlement.Contract = (*Chain)(nil)
+)
+
+// Fees are a block's fees in wei.
+type Fees struct{ Base, Blob *big.Int }
+
+// Load is how full the transactions of others make the blocks, in percent of the target. At 100 a fee stays, at 200 it
+// grows by an eighth a block (EIP-1559), at 0 it falls by an eighth. The blob fee follows the same rule, which is
+// simpler than EIP-4844.
+type Load struct{ Gas, Blob int64 }
+
+type block struct {
+	number  uint64
+	hash    string
+	fees    Fees
+	results []result
+	// State after the block.
+	nonce   uint64
+	balance *big.Int
+	core    settlement.State
+}
+
+// transaction is a signed transaction.
+type transaction struct {
+	signedTx
+	hash    string
+	foreign bool // signed elsewhere
+	outside bool // by another wallet, so it uses no nonce of ours
+
+	update *updateCall // of Data, once History has decoded it
+}
+
+// result is a transaction in a block.
+type result struct {
+	tx        *transaction
+	revert    *tx.RevertError
+	gas       uint64
+	gasPrice  *big.Int
+	blobPrice *big.Int
+}
+
+// gwei returns n gwei in wei.
+func gwei(n int64) *big.Int { return new(big.Int).Mul(big.NewInt(n), big.NewInt(1e9)) }
+
+// New returns a chain with one block, number 0.
+func New(e *fault.Env, c Config) *Chain {
+	or := func(n *big.Int, d *big.Int) *big.Int {
+		if n == nil {
+			return d
+		}
+		return new(big.Int).Set(n)
+	}
+	c.Wallet, c.Contract, c.DA = cmp.Or(c.Wallet, "0xa11ce"), cmp.Or(c.Contract, "0xc04e"), cmp.Or(c.DA, "0xda")
+	c.Balance = or(c.Balance, new(big.Int).Mul(gwei(100), big.NewInt(1e9)))
+	c.BaseFee, c.BlobBaseFee = or(c.BaseFee, gwei(1)), or(c.BlobBaseFee, gwei(1))
+	c.Tip, c.MinTip = or(c.Tip, big.NewInt(200_000_000)), or(c.MinTip, big.NewInt(1))
+	c.MaxBlobs, c.MaxDAWords = cmp.Or(c.MaxBlobs, 6), cmp.Or(c.MaxDAWords, 6*4096)
+	c.Core.Operator = !c.NotOperator
+	s := &Chain{
+		env: e, cfg: c, pool: map[uint64]*transaction{}, known: map[string]*transaction{}, mined: map[string]uint64{},
+		load: Load{Gas: 100, Blob: 100}, next: Fees{c.BaseFee, c.BlobBaseFee}, minedAt: e.Time(),
+	}
+	s.blocks = []block{{hash: s.blockHash("", nil), fees: s.next, balance: c.Balance, core: c.Initial}}
+	return s
+}
+
+// tip is the newest block, or with stale the one before it. The caller holds the lock.
+func (s *Chain) tip(stale bool) *block {
+	n := len(s.blocks) - 1
+	if stale && n > 0 {
+		n--
+	}
+	return &s.blocks[n]
+}
+
+// Mine makes a block of what the pool holds and the fees allow, and returns its number.
+func (s *Chain) Mine() uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.mine(true)
+	return s.tip(false).number
+}
+
+// MineEmpty makes n empty blocks, which leave the pool as it is, and returns the last one's number.
+func (s *Chain) MineEmpty(n int) uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for range n {
+		s.mine(false)
+	}
+	return s.tip(false).number
+}
+
+// maxCatchUp is the most blocks that one call mines by the clock.
+const maxCatchUp = 1000
+
+// catchUp mines the blocks that are due by the clock. The caller holds the lock.
+func (s *Chain) catchUp() {
+	if s.cfg.BlockTime <= 0 {
+		return
+	}
+	due := int64(s.env.Time().Sub(s.minedAt) / s.cfg.BlockTime)
+	if due <= 0 {
+		return
+	}
+	s.minedAt = s.minedAt.Add(time.Duration(due) * s.cfg.BlockTime)
+	for range min(due, maxCatchUp) {
+		s.mine(true)
+	}
+}
+
+// mine makes a block. The caller holds the lock.
+func (s *Chain) mine(withPool bool) {
+	last := s.tip(false)
+	b := s.after(last)
+	if withPool {
+		for _, t := range s.foreign {
+			t.takeNonce(b.nonce)
+			s.include(&b, t)
+		}
+		s.foreign = nil
+		blobs := 0
+		for t := s.pool[b.nonce]; t != nil && s.pays(t, &b) && blobs+t.Blobs <= s.cfg.MaxBlobs; t = s.pool[b.nonce] {
+			blobs += t.Blobs
+			s.include(&b, t)
+		}
+	}
+	b.hash = s.blockHash(last.hash, b.results)
+	s.append(b)
+}
+
+// after is a block without transactions that follows last. The caller holds the lock.
+func (s *Chain) after(last *block) block {
+	return block{
+		number: last.number + 1, fees: s.next, nonce: last.nonce, balance: new(big.Int).Set(last.balance), core: last.core,
+	}
+}
+
+// append adds a block and removes used nonces from the pool. The caller holds the lock.
+func (s *Chain) append(b block) {
+	s.blocks = append(s.blocks, b)
+	for _, r := range b.results {
+		s.mined[r.tx.hash] = b.number
+	}
+	for nonce := range s.pool {
+		if nonce < b.nonce {
+			delete(s.pool, nonce)
+		}
+	}
+	s.next = Fees{moved(b.fees.Base, s.load.Gas), moved(b.fees.Blob, s.load.Blob)}
+	if f := s.cfg.Finality; f > 0 && b.number > f {
+		s.finalized = max(s.finalized, b.number-f)
+	}
+}
+
+// moved is the fee after a block with the given load, in percent of the target.
+func moved(fee *big.Int, load int64) *big.Int {
+	change := new(big.Int).Mul(fee, big.NewInt(load-100))
+	change.Quo(change, big.NewInt(800))
+	if change.Sign() == 0 && load > 100 {
+		change.SetInt64(1)
+	}
+	change.Add(change, fee)
+	if change.Sign() <= 0 {
+		return big.NewInt(1)
+	}
+	return change
+}
+
+// pays reports whether a transaction's limits allow a block's fees.
+func (s *Chain) pays(t *transaction, b *block) bool {
+	if t.Fees.GasPrice.Cmp(b.fees.Base) < 0 || t.Blobs > 0 && t.Fees.BlobPrice.Cmp(b.fees.Blob) < 0 {
+		return false
+	}
+	return t.Fees.Total().Cmp(b.balance) <= 0
+}
+
+// include runs a transaction in a block.
+func (s *Chain) include(b *block, t *transaction) {
+	gas, core, revert := s.execute(b.core, t.payload())
+	r := result{tx: t, revert: revert, gas: gas, gasPrice: new(big.Int), blobPrice: new(big.Int)}
+	if !t.foreign {
+		r.gasPrice.Add(b.fees.Base, t.Fees.Tip)
+		if r.gasPrice.Cmp(t.Fees.GasPrice) > 0 {
+			r.gasPrice.Set(t.Fees.GasPrice)
+		}
+		if gas > t.Fees.Gas {
+			r.gas, core, r.revert = t.Fees.Gas, b.core, &tx.RevertError{Detail: "out of gas"}
+		}
+		if t.Blobs > 0 {
+			r.blobPrice.Set(b.fees.Blob)
+		}
+	}
+	if r.revert == nil {
+		b.core = core
+	}
+	if !t.outside {
+		b.nonce++
+	}
+	b.balance.Sub(b.balance, r.cost())
+	b.results = append(b.results, r)
+}
+
+func (r result) cost() *big.Int {
+	return tx.Fees{Gas: r.gas, GasPrice: r.gasPrice, BlobGas: r.blobGas(), BlobPrice: r.blobPrice}.Total()
+}
+
+func (r result) blobGas() uint64 { return uint64(r.tx.Blobs) * tx.BlobGas }
+
+// blockHash derives a block's hash from its parent, its transactions and the fork.
+func (s *Chain) blockHash(parent string, results []result) string {
+	h := sha256.New()
+	fmt.Fprintf(h, "%s %d", parent, s.forks)
+	for _, r := range results {
+		fmt.Fprintf(h, " %s", r.tx.hash)
+	}
+	return "0x" + hex.EncodeToString(h.Sum(nil))
+}
+
+// Reorg removes the newest depth blocks. With keep their transactions return to the pool, unless another one has taken
+// their nonce; otherwise they are lost. It returns the hashes of the removed transactions. Finalized blocks stay: Reorg
+// returns an error if it would remove one.
+func (s *Chain) Reorg(depth int, keep bool) ([]string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	head := s.tip(false).number
+	if depth < 0 || uint64(depth) > head-s.finalized {
+		return nil, fmt.Errorf("undo %d of %d blocks, %d is finalized", depth, head, s.finalized)
+	}
+	cut := len(s.blocks) - depth
+	var undone []string
+	for _, b := range s.blocks[cut:] {
+		for _, r := range b.results {
+			undone = append(undone, r.tx.hash)
+			delete(s.mined, r.tx.hash)
+			if keep && !r.tx.foreign && s.pool[r.tx.Nonce] == nil {
+				s.pool[r.tx.Nonce] = r.tx
+			}
+		}
+	}
+	if depth > 0 {
+		s.next = s.blocks[cut].fees
+		s.blocks = slices.Delete(s.blocks, cut, len(s.blocks))
+		s.forks++
+	}
+	return undone, nil
+}
+
+// Finalize makes the blocks up to number final. A final block stays final.
+func (s *Chain) Finalize(number uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.finalized = max(s.finalized, min(number, s.tip(false).number))
+}
+
+// SetFees sets the fees of the next block in wei; nil leaves a fee as it is.
+func (s *Chain) SetFees(base, blob *big.Int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if base != nil {
+		s.next.Base = new(big.Int).Set(base)
+	}
+	if blob != nil {
+		s.next.Blob = new(big.Int).Set(blob)
+	}
+}
+
+// SetLoad sets how full the blocks are, from the next one on.
+func (s *Chain) SetLoad(l Load) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.load = l
+}
+
+// SetBalance sets the wallet's balance in wei as of the newest block.
+func (s *Chain) SetBalance(wei *big.Int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.tip(false).balance = new(big.Int).Set(wei)
+}
+
+// core is the contract's state in a block. The caller holds the lock.
+func (s *Chain) core(finalized, stale bool) settlement.State {
+	if finalized {
+		return s.blocks[s.finalized].core
+	}
+	return s.tip(stale).core
+}
