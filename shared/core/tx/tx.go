@@ -32,8 +32,8 @@ type Fees struct {
 	Gas       uint64
 	GasPrice  *big.Int
 	Tip       *big.Int // part of GasPrice that goes to the block's builder
-	BlobGas   uint64
-	BlobPrice *big.Int
+	BlobGas   uint64   `json:"BlobGas"` // stored under this name since release 0.1
+	BlobPrice *big.Int `json:"BlobPrice"`
 }
 
 // Total is the most that the transaction can cost: Gas*GasPrice + BlobGas*BlobPrice.
