@@ -145,7 +145,7 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	core := setup.Core{
+	core := setup.App{
 		Chain: "dev", Layer: stage.L2, Jobs: w.jobs, Batches: memory.NewBatches(nil), Locks: memory.NewLocks(nil), Control: memory.NewControls(nil),
 		Queue: queues, Artifacts: memory.NewArtifacts(nil), Alerts: w.alerts, Events: memory.NewEvents(nil), Now: time.Now, Log: slog.New(slog.DiscardHandler),
 	}

@@ -61,11 +61,11 @@ func (w *world) check(t *testing.T) {
 	for _, j := range js {
 		m, ok := j.Metadata.(*job.StateTransitionMeta)
 		if !ok || m.StartBlock != next {
-			t.Fatalf("job %d has %+v, want it to start at block %d", j.InternalID, j.Metadata, next)
+			t.Fatalf("job %d has %+v, want it to start at block %d", j.Batch, j.Metadata, next)
 		}
 		next = m.EndBlock + 1
 		if len(m.Journal.Records) == 0 {
-			t.Errorf("batch %d has no recorded transaction", j.InternalID)
+			t.Errorf("batch %d has no recorded transaction", j.Batch)
 		}
 		for _, r := range m.Journal.Records {
 			if hashes[r.Hash] {

@@ -58,7 +58,7 @@ func seed(ctx context.Context, s *stack.Sandbox, event []byte, stderr io.Writer)
 		return err
 	}
 	if m := jobPath.FindStringSubmatch(e.RawPath); m != nil {
-		j := job.New(m[1], 1, metadata(job.SnosRun), "", time.Now().Add(-time.Minute)).Hopeless(time.Now(), errors.New("made to fail, for the sandbox"))
+		j := job.New(m[1], 1, metadata(job.SnosRun), "", time.Now().Add(-time.Minute)).FailedPermanently(time.Now(), errors.New("made to fail, for the sandbox"))
 		if err := s.DB.Jobs().Create(ctx, j); err != nil && !errors.Is(err, job.ErrExists) {
 			return err
 		}

@@ -35,7 +35,7 @@ const pace = 40
 
 // ports are what the functions keep their data in: in memory, or the real parts that the user named.
 type ports struct {
-	core   setup.Core
+	core   setup.App
 	queues queue.Queue
 	cache  cache.Cache
 	about  []string // the real parts
@@ -65,7 +65,7 @@ func memoryPorts(o options, log *slog.Logger) (*ports, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &ports{queues: qs, cache: memory.NewCache(env, 0), close: func() {}, core: setup.Core{
+	return &ports{queues: qs, cache: memory.NewCache(env, 0), close: func() {}, core: setup.App{
 		Chain: chainName, Layer: o.layer, Jobs: memory.NewJobs(env), Batches: memory.NewBatches(env), Locks: memory.NewLocks(env),
 		Control: memory.NewControls(env), Queue: qs, Artifacts: memory.NewArtifacts(env), Alerts: memory.NewAlerts(env),
 		Events: memory.NewEvents(env), Policies: job.Paced(job.Policies(), pace), Now: time.Now, Log: log,
@@ -131,7 +131,7 @@ func (p *ports) redis(ctx context.Context, o options) error {
 }
 
 // newPlatform maps queues and schedules to the functions as resource declares them.
-func newPlatform(o options, core setup.Core, qs queue.Queue, fs map[string]devlambda.Function, log *slog.Logger) *devlambda.Platform {
+func newPlatform(o options, core setup.App, qs queue.Queue, fs map[string]devlambda.Function, log *slog.Logger) *devlambda.Platform {
 	p := &devlambda.Platform{
 		Queues: qs, Functions: fs, Timeouts: map[string]time.Duration{}, Trigger: resource.FnTrigger,
 		LongPoll: 5 * time.Second, Log: log,
@@ -154,7 +154,7 @@ func newPlatform(o options, core setup.Core, qs queue.Queue, fs map[string]devla
 	return p
 }
 
-func name(core setup.Core, queue string) string {
+func name(core setup.App, queue string) string {
 	if core.QueueName == nil {
 		return queue
 	}

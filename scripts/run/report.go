@@ -75,7 +75,7 @@ func table(w io.Writer, rs []row, l stage.Layer, unit string) {
 	fee := new(big.Int)
 	for _, r := range rs {
 		fmt.Fprintf(tw, "%d\t%d-%d\t%d\t%s\t%d\t%d\t%d\t%s\t", r.index, r.span.StartBlock, r.span.EndBlock, r.snos, r.span.Reason,
-			r.ledger.Blobs, r.ledger.GasUsed, r.ledger.BlobGasUsed, gwei(r.ledger.FeeWei))
+			r.ledger.Blobs, r.ledger.GasUsed, r.ledger.DataGasUsed, gwei(r.ledger.Fee))
 		for _, s := range stages(l)[1:] {
 			st, ok := r.ledger.Stages[s]
 			if !ok {
@@ -85,9 +85,9 @@ func table(w io.Writer, rs []row, l stage.Layer, unit string) {
 			fmt.Fprintf(tw, "%.1fs\t", st.EndedAt.Sub(st.StartedAt).Seconds())
 		}
 		fmt.Fprintf(tw, "%s\t\n", ellipsis(r.ledger.Tx))
-		gas, blobGas = gas+r.ledger.GasUsed, blobGas+r.ledger.BlobGasUsed
-		if r.ledger.FeeWei != nil {
-			fee.Add(fee, r.ledger.FeeWei)
+		gas, blobGas = gas+r.ledger.GasUsed, blobGas+r.ledger.DataGasUsed
+		if r.ledger.Fee != nil {
+			fee.Add(fee, r.ledger.Fee)
 		}
 	}
 	_ = tw.Flush()

@@ -23,7 +23,7 @@ import (
 const devRunner = "dev"
 
 // newRunner is the development runner: in this process, or behind a server of its own that a real client asks.
-func newRunner(ctx context.Context, o options, core setup.Core, a *appChain) (snos.Runner, error) {
+func newRunner(ctx context.Context, o options, core setup.App, a *appChain) (snos.Runner, error) {
 	r, err := snosrunner.New(snosrunner.Options{Source: a.source, Artifacts: core.Artifacts, Calldata: o.layer == stage.L3, LayoutBridge: o.layoutBridge()})
 	if err != nil || o.snos == devRunner {
 		return r, err

@@ -105,7 +105,7 @@ func settle(ctx context.Context, o options, stdout, stderr io.Writer) (err error
 }
 
 // serveAPI serves the API function's handler, with the routes that change something: it listens on loopback only.
-func serveAPI(ctx context.Context, o options, core setup.Core, a *appChain, l *settlementLayer, hook apicontroller.ProverHook, note func(string, ...any)) error {
+func serveAPI(ctx context.Context, o options, core setup.App, a *appChain, l *settlementLayer, hook apicontroller.ProverHook, note func(string, ...any)) error {
 	if o.api == "" {
 		return nil
 	}
@@ -143,7 +143,7 @@ func (l *loud) Notify(ctx context.Context, a alert.Alert) error {
 }
 
 // deploy puts the functions together and onto the platform.
-func deploy(ctx context.Context, o options, core setup.Core, qs queue.Queue, a *appChain, l *settlementLayer, prover proof.Prover, log *slog.Logger) (*devlambda.Platform, error) {
+func deploy(ctx context.Context, o options, core setup.App, qs queue.Queue, a *appChain, l *settlementLayer, prover proof.Prover, log *slog.Logger) (*devlambda.Platform, error) {
 	runner, err := newRunner(ctx, o, core, a)
 	if err != nil {
 		return nil, err
@@ -168,7 +168,7 @@ func deploy(ctx context.Context, o options, core setup.Core, qs queue.Queue, a *
 
 // finished says whether the contract holds the last block and its job is completed, or in a dry run whether only sending is
 // left. A failed job is an end too.
-func finished(ctx context.Context, o options, core setup.Core, a *appChain, l *settlementLayer) (bool, error) {
+func finished(ctx context.Context, o options, core setup.App, a *appChain, l *settlementLayer) (bool, error) {
 	for _, t := range job.Types {
 		n, err := core.Jobs.Count(ctx, t, []job.Status{job.Failed, job.VerificationTimeout}, 1)
 		if err != nil {
@@ -201,7 +201,7 @@ func finished(ctx context.Context, o options, core setup.Core, a *appChain, l *s
 }
 
 // report prints what happened.
-func report(ctx context.Context, o options, core setup.Core, a *appChain, l *settlementLayer, p *devlambda.Platform, w io.Writer, began time.Time, ok bool) error {
+func report(ctx context.Context, o options, core setup.App, a *appChain, l *settlementLayer, p *devlambda.Platform, w io.Writer, began time.Time, ok bool) error {
 	fmt.Fprintln(w)
 	rs, err := rows(ctx, core.Batches, o.layer)
 	if err != nil {

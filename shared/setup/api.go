@@ -21,7 +21,7 @@ type API struct {
 }
 
 // API is the API function's handler; it is an http.Handler too.
-func (c Core) API(a API) *apicontroller.Handler {
+func (c App) API(a API) *apicontroller.Handler {
 	checks := []admin.Check{
 		{Name: "database", Ping: c.Jobs.Ping}, {Name: "artifacts", Ping: c.Artifacts.Ping},
 		{Name: "schedules", Ping: func(ctx context.Context) error { _, err := c.Control.Pauses(ctx); return err }},
@@ -34,7 +34,7 @@ func (c Core) API(a API) *apicontroller.Handler {
 		}})
 	}
 	return apicontroller.New(&admin.Service{
-		Chain: c.Chain, Layer: c.Layer, Jobs: c.Jobs, Batches: c.Batches, Control: c.Control, Worker: c.Worker(nil), Queue: c.Queue,
+		Chain: c.Chain, Layer: c.Layer, Jobs: c.Jobs, Batches: c.Batches, Control: c.Control, Executor: c.Executor(nil), Queue: c.Queue,
 		Trigger: c.queueName(resource.TriggerQueue), Events: c.Events, Now: c.Now, Head: a.Head, Contract: a.Contract,
 		Checks: append(checks, a.Checks...), Log: c.Log,
 	}, a.Admin, a.ProverHook, c.Log)

@@ -67,10 +67,10 @@ var limits = []limit{
 		return ask(t, "GET", fmt.Sprintf("/batches?limit=%d", n), "")
 	}},
 	{"reason of an order", admin.MaxReason, "characters", "`service/admin` MaxReason", "characters, at most 500", func(_ *testing.T, n int64) error {
-		return admin.Order{Reason: strings.Repeat("ü", int(n))}.Check()
+		return admin.Command{Reason: strings.Repeat("ü", int(n))}.Check()
 	}},
 	{"name of who orders", admin.MaxBy, "characters", "`service/admin` MaxBy", "characters, at most 200", func(_ *testing.T, n int64) error {
-		return admin.Order{By: strings.Repeat("ü", int(n))}.Check()
+		return admin.Command{By: strings.Repeat("ü", int(n))}.Check()
 	}},
 	{"message of a queue", queue.MaxBody, "bytes", "`core/queue` MaxBody", queue.ErrTooLarge.Error(), func(t *testing.T, n int64) error {
 		q, err := memory.NewQueues(nil, memory.Declaration{Name: "q"})
@@ -84,16 +84,16 @@ var limits = []limit{
 		return err
 	}},
 	{"blocks of a SNOS batch", 10, "blocks", "`core/batch` Limits.SnosBlocks", "closes it: block count", func(_ *testing.T, n int64) error {
-		return closed(batch.DefaultLimits().CloseSnos(batch.Span{EndBlock: uint64(n) - 2}, batch.Candidate{}))
+		return closed(batch.DefaultLimits().ShouldCloseSnos(batch.Span{EndBlock: uint64(n) - 2}, batch.Candidate{}))
 	}},
 	{"blocks of an aggregator batch", 100, "blocks", "`core/batch` Limits.Blocks", "closes it: block count", func(_ *testing.T, n int64) error {
-		return closed(batch.DefaultLimits().CloseAggregator(batch.AggregatorBatch{Span: batch.Span{EndBlock: uint64(n) - 2}}, batch.Candidate{}))
+		return closed(batch.DefaultLimits().ShouldCloseAggregator(batch.AggregatorBatch{Span: batch.Span{EndBlock: uint64(n) - 2}}, batch.Candidate{}))
 	}},
 	{"data of an aggregator batch", 6*4096 - 15, "words", "`core/batch` Limits.Blobs, BlobBuffer", "closes it: blob capacity", func(_ *testing.T, n int64) error {
-		return closed(batch.DefaultLimits().CloseAggregator(batch.AggregatorBatch{}, batch.Candidate{DAWords: int(n)}))
+		return closed(batch.DefaultLimits().ShouldCloseAggregator(batch.AggregatorBatch{}, batch.Candidate{DAWords: int(n)}))
 	}},
 	{"aggregator's input", 750_000, "felts", "`core/batch` Limits.InputSize", "closes it: aggregator input size", func(_ *testing.T, n int64) error {
-		return closed(batch.DefaultLimits().CloseAggregator(batch.AggregatorBatch{}, batch.Candidate{InputSize: int(n)}))
+		return closed(batch.DefaultLimits().ShouldCloseAggregator(batch.AggregatorBatch{}, batch.Candidate{InputSize: int(n)}))
 	}},
 	{"`BATCH_BLOBS`", 9, "blobs", "`config` Batch.Blobs", "want 1 to 9, or 0 for the default", func(_ *testing.T, n int64) error {
 		_, err := config.FromEnviron([]string{fmt.Sprintf("%sBATCH_BLOBS=%d", config.Prefix, n)})
@@ -184,7 +184,7 @@ func closed(why batch.Reason, full bool) error {
 func ask(t *testing.T, method, target, body string) error {
 	t.Helper()
 	jobs := memory.NewJobs(nil)
-	s := &admin.Service{Jobs: jobs, Batches: memory.NewBatches(nil), Worker: &executor.Worker{Jobs: jobs}}
+	s := &admin.Service{Jobs: jobs, Batches: memory.NewBatches(nil), Executor: &executor.Executor{Jobs: jobs}}
 	hook := func(_ context.Context, _ string, _ []byte) ([]string, error) { return nil, nil }
 	r := httptest.NewRequest(method, target, strings.NewReader(body))
 	r.Header.Set("Content-Type", "application/json")

@@ -39,8 +39,8 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/service/triggering"
 )
 
-// Core is what every function needs. All fields are required but Log, Policies (nil: the defaults), NewID and QueueName.
-type Core struct {
+// App is what every function needs. All fields are required but Log, Policies (nil: the defaults), NewID and QueueName.
+type App struct {
 	Chain     string // the deployment's name
 	Layer     stage.Layer
 	Jobs      job.Store
@@ -60,21 +60,21 @@ type Core struct {
 	Log   *slog.Logger
 }
 
-func (c Core) newID() func() string {
+func (c App) newID() func() string {
 	if c.NewID == nil {
 		return job.NewID
 	}
 	return c.NewID
 }
 
-func (c Core) queueName(n string) string {
+func (c App) queueName(n string) string {
 	if c.QueueName == nil {
 		return n
 	}
 	return c.QueueName(n)
 }
 
-func (c Core) policies() map[job.Type]job.Policy {
+func (c App) policies() map[job.Type]job.Policy {
 	if c.Policies == nil {
 		return job.Policies()
 	}
@@ -82,13 +82,13 @@ func (c Core) policies() map[job.Type]job.Policy {
 }
 
 // Waker wakes trigger workers.
-func (c Core) Waker() *executor.Waker {
+func (c App) Waker() *executor.Waker {
 	return &executor.Waker{Queue: c.Queue, QueueName: c.queueName(resource.TriggerQueue), Layer: c.Layer, Log: c.Log}
 }
 
-// Worker serves the job types of the handlers.
-func (c Core) Worker(handlers map[job.Type]executor.Handler) *executor.Worker {
-	return &executor.Worker{
+// Executor serves the job types of the handlers.
+func (c App) Executor(handlers map[job.Type]executor.Handler) *executor.Executor {
+	return &executor.Executor{
 		Jobs: c.Jobs, Queue: c.Queue, Wake: c.Waker(), Alerts: c.Alerts, Events: c.Events, Control: c.Control,
 		Handlers: handlers, Policies: c.policies(), Now: c.Now, NewOwner: c.newID(), Chain: c.Chain, Log: c.Log,
 		Route: func(t job.Type, a job.Action, priority bool) string {
@@ -98,27 +98,27 @@ func (c Core) Worker(handlers map[job.Type]executor.Handler) *executor.Worker {
 }
 
 // JobFunction is the handler of a job type's function.
-func (c Core) JobFunction(t job.Type, h executor.Handler) *eventcontroller.Jobs {
-	return &eventcontroller.Jobs{Worker: c.Worker(map[job.Type]executor.Handler{t: h}), Log: c.Log}
+func (c App) JobFunction(t job.Type, h executor.Handler) *eventcontroller.Jobs {
+	return &eventcontroller.Jobs{Worker: c.Executor(map[job.Type]executor.Handler{t: h}), Log: c.Log}
 }
 
 // SnosRun is the SnosRun function's handler.
-func (c Core) SnosRun(r snos.Runner) *eventcontroller.Jobs {
+func (c App) SnosRun(r snos.Runner) *eventcontroller.Jobs {
 	return c.JobFunction(job.SnosRun, &snosrun.Handler{Runner: r, Artifacts: c.Artifacts})
 }
 
 // ProofCreation is the ProofCreation function's handler.
-func (c Core) ProofCreation(p proof.Prover) *eventcontroller.Jobs {
+func (c App) ProofCreation(p proof.Prover) *eventcontroller.Jobs {
 	return c.JobFunction(job.ProofCreation, &proofcreation.Handler{Prover: p, Artifacts: c.Artifacts})
 }
 
 // ProofRegistration is the ProofRegistration function's handler.
-func (c Core) ProofRegistration(p proof.Prover) *eventcontroller.Jobs {
+func (c App) ProofRegistration(p proof.Prover) *eventcontroller.Jobs {
 	return c.JobFunction(job.ProofRegistration, &proofregistration.Handler{Prover: p, Artifacts: c.Artifacts})
 }
 
 // Aggregator is the Aggregator function's handler.
-func (c Core) Aggregator(p proof.Prover, r snos.Runner) *eventcontroller.Jobs {
+func (c App) Aggregator(p proof.Prover, r snos.Runner) *eventcontroller.Jobs {
 	return c.JobFunction(job.Aggregator, &aggregator.Handler{Prover: p, Runner: r, Jobs: c.Jobs, Artifacts: c.Artifacts})
 }
 
@@ -130,28 +130,28 @@ type Wallet struct {
 	DryRun bool
 }
 
-func (c Core) sender(w Wallet) *sending.Sender {
+func (c App) sender(w Wallet) *sending.Sender {
 	return &sending.Sender{
 		Chain: w.Chain, Raw: c.Artifacts, Policy: w.Policy, Now: c.Now, DryRun: w.DryRun, Log: c.Log,
-		Wallet: c.Locks, WalletName: "wallet/" + w.Name,
+		Lease: c.Locks, LeaseName: "wallet/" + w.Name,
 	}
 }
 
 // DataSubmission is the DataSubmission function's handler.
-func (c Core) DataSubmission(l da.Layer, w Wallet) *eventcontroller.Jobs {
+func (c App) DataSubmission(l da.Layer, w Wallet) *eventcontroller.Jobs {
 	return c.JobFunction(job.DataSubmission, &datasubmission.Handler{Layer: l, Sender: c.sender(w), Artifacts: c.Artifacts})
 }
 
 // StateTransition is the StateTransition function's handler.
-func (c Core) StateTransition(k settlement.Contract, w Wallet, codec statetransition.Codec) *eventcontroller.Jobs {
+func (c App) StateTransition(k settlement.Contract, w Wallet, codec statetransition.Codec) *eventcontroller.Jobs {
 	return c.JobFunction(job.StateTransition, &statetransition.Handler{
 		Contract: k, Sender: c.sender(w), Artifacts: c.Artifacts, Codec: codec,
 	})
 }
 
 // DeadLetters is the jobfailure function's handler.
-func (c Core) DeadLetters() *eventcontroller.DeadLetters {
-	return &eventcontroller.DeadLetters{Burier: c.Worker(nil), Log: c.Log}
+func (c App) DeadLetters() *eventcontroller.DeadLetters {
+	return &eventcontroller.DeadLetters{Service: c.Executor(nil), Log: c.Log}
 }
 
 // Trigger is what the trigger function needs beyond the core.
@@ -176,8 +176,8 @@ type invoker func(ctx context.Context, t job.Type, body string) error
 func (f invoker) Invoke(ctx context.Context, t job.Type, body string) error { return f(ctx, t, body) }
 
 // Triggers is the trigger function's service.
-func (c Core) Triggers(t Trigger) *triggering.Triggers {
-	w := c.Worker(nil)
+func (c App) Triggers(t Trigger) *triggering.Triggers {
+	w := c.Executor(nil)
 	grace := t.ReconcileGrace
 	if grace == 0 {
 		grace = 30 * time.Second
@@ -186,19 +186,19 @@ func (c Core) Triggers(t Trigger) *triggering.Triggers {
 		Settings: triggering.Settings{
 			Layer: c.Layer, Window: t.Window, FirstBatch: t.FirstBatch, WantProofs: t.WantProofs, Chain: c.Chain,
 		},
-		Jobs: c.Jobs, Batches: c.Batches, Worker: w, Prover: t.Prover, Control: c.Control, Events: c.Events, Now: c.Now, NewID: c.newID(), Log: c.Log,
+		Jobs: c.Jobs, Batches: c.Batches, Executor: w, Prover: t.Prover, Control: c.Control, Events: c.Events, Now: c.Now, NewID: c.newID(), Log: c.Log,
 		Batching: &batching.Batcher{
 			Source: t.Source, Batches: c.Batches, Locks: c.Locks, Artifacts: c.Artifacts, Prover: t.Prover, NewSizer: t.NewSizer,
 			Alerts: c.Alerts, Events: c.Events, Wake: c.Waker(), Limits: t.Limits, SupportsVersion: t.SupportsVersion,
 			FirstBlock: t.FirstBlock, Chain: c.Chain, Now: c.Now, NewOwner: c.newID(), Log: c.Log,
 		},
 		Cleanup:   &cleanup.Cleaner{Layer: c.Layer, Jobs: c.Jobs, Batches: c.Batches, Artifacts: c.Artifacts, Now: c.Now},
-		Reconcile: &reconcile.Reconciler{Jobs: c.Jobs, Worker: w, Control: c.Control, Grace: grace, Now: c.Now, Log: c.Log},
+		Reconcile: &reconcile.Reconciler{Jobs: c.Jobs, Executor: w, Control: c.Control, Grace: grace, Now: c.Now, Log: c.Log},
 		Lag:       &lag.Meter{Source: t.Source, Jobs: c.Jobs, FirstBlock: t.FirstBlock, Grace: 2 * grace, Now: c.Now, Log: c.Log},
 	}
 }
 
 // TriggerFunction is the trigger function's handler.
-func (c Core) TriggerFunction(t Trigger) *eventcontroller.Triggers {
-	return &eventcontroller.Triggers{Runner: c.Triggers(t), Invoker: invoker(t.Invoke), Log: c.Log}
+func (c App) TriggerFunction(t Trigger) *eventcontroller.Triggers {
+	return &eventcontroller.Triggers{Service: c.Triggers(t), Invoker: invoker(t.Invoke), Log: c.Log}
 }

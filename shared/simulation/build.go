@@ -179,11 +179,11 @@ func (w *World) deploy() {
 }
 
 func (w *World) functionsWith(limits batch.Limits) version {
-	core := setup.Core{
+	core := setup.App{
 		Chain: "sim", Layer: w.cfg.Layer, Jobs: w.Jobs, Batches: w.Batches, Locks: w.locks, Control: w.Control, Policies: policies(),
 		Queue: w.Queues, Artifacts: w.Artifacts, Alerts: w.Alerts, Events: w.Events, Now: w.local, NewID: w.newID, Log: w.cfg.Log,
 	}
-	w.operator = core.Worker(nil)
+	w.operator = core.Executor(nil)
 	policy := tx.DefaultPolicy()
 	policy.Gas, policy.FeeCap = 0, w.cap
 	wallet := setup.Wallet{Chain: w.L1, Name: "sim", Policy: policy}

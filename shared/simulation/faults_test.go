@@ -80,8 +80,8 @@ func judge(ctx context.Context, w *simulation.World) error {
 			return err
 		}
 		for i, j := range js {
-			if j.Status != job.Completed || j.InternalID != uint64(i+1) {
-				return fmt.Errorf("%s job %d of batch %d is %s: %s", t, i+1, j.InternalID, j.Status, j.Reason())
+			if j.Status != job.Completed || j.Batch != uint64(i+1) {
+				return fmt.Errorf("%s job %d of batch %d is %s: %s", t, i+1, j.Batch, j.Status, j.Reason())
 			}
 		}
 	}

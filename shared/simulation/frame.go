@@ -219,7 +219,7 @@ func (w *World) see(id string) {
 			w.blame(w.checkChain(last, j))
 		}
 		if known && last.Lease.Held(w.now.Add(2*maxSkew)) && j.Lease.Owner != "" && j.Lease.Owner != last.Lease.Owner {
-			w.blame(fmt.Errorf("%s job of batch %d was taken by %s while %s held it", j.Type, j.InternalID, j.Lease.Owner, last.Lease.Owner))
+			w.blame(fmt.Errorf("%s job of batch %d was taken by %s while %s held it", j.Type, j.Batch, j.Lease.Owner, last.Lease.Owner))
 		}
 		w.blame(w.checkJob(j))
 	})
@@ -229,11 +229,11 @@ func (w *World) see(id string) {
 // chain would take what the first has planned for later.
 func (w *World) checkChain(last, j job.Job) error {
 	if j.Generation < last.Generation {
-		return fmt.Errorf("%s job of batch %d went from generation %d back to %d", j.Type, j.InternalID, last.Generation, j.Generation)
+		return fmt.Errorf("%s job of batch %d went from generation %d back to %d", j.Type, j.Batch, last.Generation, j.Generation)
 	}
 	claimed := j.Lease.Owner != "" && j.Lease.Owner != last.Lease.Owner
 	if claimed && w.local().Add(job.Skew).Before(last.DueAt) {
-		return fmt.Errorf("%s of batch %d was taken for %s at %s, it is due at %s", j.Type, j.InternalID, j.NextAction, w.local(), last.DueAt)
+		return fmt.Errorf("%s of batch %d was taken for %s at %s, it is due at %s", j.Type, j.Batch, j.NextAction, w.local(), last.DueAt)
 	}
 	return nil
 }

@@ -214,12 +214,12 @@ func (w *World) CheckPublished() error {
 // it is at its end, its journal takes no nonce twice and no transaction of another job.
 func (w *World) checkJob(j job.Job) error {
 	if old := w.watch.versions[j.ID]; j.Version < old {
-		return fmt.Errorf("%s job of batch %d went from version %d back to %d", j.Type, j.InternalID, old, j.Version)
+		return fmt.Errorf("%s job of batch %d went from version %d back to %d", j.Type, j.Batch, old, j.Version)
 	}
 	w.watch.versions[j.ID] = j.Version
 	end := slices.Contains([]job.Status{job.Completed, job.Failed, job.VerificationTimeout}, j.Status)
 	if !end && j.NextAction == job.None {
-		return fmt.Errorf("%s job of batch %d is %s and has nothing to do", j.Type, j.InternalID, j.Status)
+		return fmt.Errorf("%s job of batch %d is %s and has nothing to do", j.Type, j.Batch, j.Status)
 	}
 	records := recorded(j)
 	for _, r := range records {
@@ -236,11 +236,11 @@ func checkNonces(j job.Job, records []tx.Record) error {
 	newest, nonces := map[uint64]string{}, map[string]uint64{}
 	for _, r := range records {
 		if n, known := nonces[r.Replaces]; r.Replaces != "" && (!known || n != r.Nonce) {
-			return fmt.Errorf("transaction %s of batch %d has nonce %d and replaces %s, which has not", r.Hash, j.InternalID, r.Nonce, r.Replaces)
+			return fmt.Errorf("transaction %s of batch %d has nonce %d and replaces %s, which has not", r.Hash, j.Batch, r.Nonce, r.Replaces)
 		}
 		nonces[r.Hash] = r.Nonce
 		if last := newest[r.Nonce]; last != "" && r.Replaces != last {
-			return fmt.Errorf("transaction %s of batch %d has nonce %d of %s and replaces %q", r.Hash, j.InternalID, r.Nonce, last, r.Replaces)
+			return fmt.Errorf("transaction %s of batch %d has nonce %d of %s and replaces %q", r.Hash, j.Batch, r.Nonce, last, r.Replaces)
 		}
 		newest[r.Nonce] = r.Hash
 	}

@@ -38,12 +38,28 @@ var mutations = []mutation{
 	}},
 	{"ignore the version of jobs", []edit{{"client/memory/jobs.go", "		if old.Version != j.Version {", "		j.Version = old.Version\n		if old.Version != j.Version {"}}},
 	{"leave a settled batch unwatched", []edit{{"core/job/machine.go", "return next.plan(Completed, Verify, now.Add(p.Watch.Delay(next.Attempts.Verify)))", "return next.plan(Completed, None, time.Time{})"}}},
-	{"submit without a recorded dedup id", []edit{{"service/proofcreation/proofcreation.go", "		m.DedupID = snos.TaskID(r.Job)\n		if err := r.Checkpoint(ctx); err != nil {\n			return err\n		}", "		m.DedupID = snos.TaskID(r.Job) + r.Job.UpdatedAt.String()"}}},
+	{"submit without a recorded dedup id", []edit{{"service/proofcreation/proofcreation.go", "		m.DedupID = r.Job.AttemptID()\n		if err := r.Checkpoint(ctx); err != nil {\n			return err\n		}", "		m.DedupID = r.Job.AttemptID() + r.Job.UpdatedAt.String()"}}},
 	{"a nonce that was lost is taken for settled", []edit{{"core/tx/decide.go", "		case v.Account.Confirmed > r.Nonce:", "		case false && v.Account.Confirmed > r.Nonce:"}}},
 }
 
 // caught is the first seed that failed, and why.
 var caught = regexp.MustCompile(`seed \d+: .*`)
+
+// TestMutationsApply keeps the deliberate bugs up to date with the code: each text that one replaces stands in its file once.
+func TestMutationsApply(t *testing.T) {
+	t.Parallel()
+	for _, m := range mutations {
+		for _, e := range m.edits {
+			b, err := os.ReadFile(filepath.Join("..", e.file))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n := strings.Count(string(b), e.from); n != 1 {
+				t.Errorf("%s: %s holds %q %d times, want once", m.name, e.file, e.from, n)
+			}
+		}
+	}
+}
 
 // TestMutations shows that the simulation can fail: each bug is caught within the 200 seeds of TestRandomFaults.
 func TestMutations(t *testing.T) {

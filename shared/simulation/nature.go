@@ -179,8 +179,8 @@ func (w *World) operate(ctx context.Context) error {
 			if !told[j.ID] {
 				continue
 			}
-			if _, err := w.operator.Retry(ctx, j.ID, executor.Order{By: "simulation", Reason: "mended"}); err != nil {
-				return fmt.Errorf("retry %s of batch %d: %w", j.Type, j.InternalID, err)
+			if _, err := w.operator.Retry(ctx, j.ID, executor.Command{By: "simulation", Reason: "mended"}); err != nil {
+				return fmt.Errorf("retry %s of batch %d: %w", j.Type, j.Batch, err)
 			}
 			w.see(j.ID)
 			w.Retried++

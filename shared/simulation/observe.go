@@ -49,7 +49,7 @@ func (w *World) Story() string { return strings.Join(w.story, "\n") }
 
 // chapter is a job's line in the story.
 func chapter(j job.Job) string {
-	line := fmt.Sprintf("%s %d is %s, next %q, %s", j.Type, j.InternalID, j.Status, j.NextAction, j.Reason())
+	line := fmt.Sprintf("%s %d is %s, next %q, %s", j.Type, j.Batch, j.Status, j.NextAction, j.Reason())
 	for _, r := range recorded(j) {
 		line += fmt.Sprintf(" [%.8s nonce %d]", r.Hash, r.Nonce)
 	}
@@ -68,7 +68,7 @@ func (w *World) Describe(ctx context.Context) string {
 		}
 		for _, j := range js {
 			if j.Status != job.Completed || j.NextAction != job.None {
-				fmt.Fprintf(&b, "%s %d: %s, next %q due %v (now %v), %+v, %q\n", t, j.InternalID, j.Status, j.NextAction, j.DueAt, w.now, j.Attempts, j.Reason())
+				fmt.Fprintf(&b, "%s %d: %s, next %q due %v (now %v), %+v, %q\n", t, j.Batch, j.Status, j.NextAction, j.DueAt, w.now, j.Attempts, j.Reason())
 			}
 		}
 	}

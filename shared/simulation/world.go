@@ -78,7 +78,7 @@ type World struct {
 	queues    []resource.Queue
 	ticks     []*tick
 	locks     *memory.Locks
-	operator  *executor.Worker
+	operator  *executor.Executor
 	versions  []version // deployed at once; version is the one that the invocation under way runs
 	version   int
 	frames    []*frame // invocations under way, the innermost last

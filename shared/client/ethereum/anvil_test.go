@@ -63,7 +63,7 @@ func TestCore_SettlesOnAnvil(t *testing.T) {
 			if err := registry.RegisterFact(ctx, b.at.Registry, fact(u, c)); err != nil {
 				t.Fatal(err)
 			}
-			if st := b.sendAnd(t, w, p, mine); !st.Success || st.BlobGasUsed != 2*tx.BlobGas {
+			if st := b.sendAnd(t, w, p, mine); !st.Success || st.DataGasUsed != 2*tx.BlobGas {
 				t.Fatalf("status %+v, %v", st, st.Revert)
 			}
 			want := settlement.State{Settled: true, Block: 20, Root: felt.FromUint64(102), BlockHash: felt.FromUint64(104)}

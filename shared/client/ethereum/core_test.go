@@ -245,7 +245,7 @@ func TestDA_Publishes(t *testing.T) {
 	if err != nil || len(p.Blobs) != 2 || len(c.VersionedHashes) != 2 || c.Size != uint64(len(words)) || c.Hash != hash.PoseidonMany(words) {
 		t.Fatalf("Encode: %d blobs, %+v, %v", len(p.Blobs), c, err)
 	}
-	if s := b.send(t, w, p); !s.Success || s.BlobGasUsed != 2*tx.BlobGas {
+	if s := b.send(t, w, p); !s.Success || s.DataGasUsed != 2*tx.BlobGas {
 		t.Errorf("status %+v", s)
 	}
 	head := must(b.sender.Client.BlockByNumber(t.Context(), nil))(t)

@@ -68,10 +68,10 @@ func parseHash(s string) (h common.Hash, err error) {
 func (w *Wallet) included(ctx context.Context, r *receipt, t *transaction) tx.Status {
 	s := tx.Status{
 		Phase: tx.Included, Success: r.Status == 1, Block: r.BlockNumber.ToInt().Uint64(), BlockHash: r.BlockHash.Hex(),
-		GasUsed: uint64(r.GasUsed), GasPrice: r.GasPrice.ToInt(), BlobGasUsed: uint64(r.BlobGasUsed), BlobPrice: new(big.Int),
+		GasUsed: uint64(r.GasUsed), GasPrice: r.GasPrice.ToInt(), DataGasUsed: uint64(r.BlobGasUsed), DataGasPrice: new(big.Int),
 	}
 	if r.BlobPrice != nil {
-		s.BlobPrice = r.BlobPrice.ToInt()
+		s.DataGasPrice = r.BlobPrice.ToInt()
 	}
 	if !s.Success {
 		s.Revert = w.whyReverted(ctx, s, t)

@@ -32,7 +32,7 @@ func TestLookup_AfterReorganisation(t *testing.T) {
 	parent := must(b.sender.Client.HeaderByNumber(ctx, nil))(t)
 	p := must(core.Encode(ctx, u, s, c))(t)
 	a := must(w.Account(ctx, 0))(t)
-	f := tx.Fees{Gas: 3_000_000, GasPrice: big.NewInt(10e9), Tip: big.NewInt(1e9), BlobGas: tx.BlobGas, BlobPrice: big.NewInt(1e9)}
+	f := tx.Fees{Gas: 3_000_000, GasPrice: big.NewInt(10e9), Tip: big.NewInt(1e9), DataGas: tx.BlobGas, DataGasPrice: big.NewInt(1e9)}
 	signed := must(w.Sign(ctx, p, a.Pending, f))(t)
 	if err := w.Broadcast(ctx, signed, p); err != nil {
 		t.Fatal(err)

@@ -79,7 +79,7 @@ func (w *Wallet) unsigned(p tx.Payload, nonce uint64, f tx.Fees) (types.TxData, 
 		return nil, err
 	}
 	var amounts [4]*uint256.Int
-	for i, n := range []*big.Int{w.node.chain, f.Tip, f.GasPrice, f.BlobPrice} {
+	for i, n := range []*big.Int{w.node.chain, f.Tip, f.GasPrice, f.DataGasPrice} {
 		v, overflow := uint256.FromBig(orZero(n))
 		if overflow || orZero(n).Sign() < 0 {
 			return nil, fmt.Errorf("sign with nonce %d: %s is no amount of 256 bits", nonce, n)

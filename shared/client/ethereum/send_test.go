@@ -94,7 +94,7 @@ func blobPayload() tx.Payload {
 }
 
 func blobFees() tx.Fees {
-	return tx.Fees{Gas: 21_000, GasPrice: big.NewInt(10), Tip: big.NewInt(1), BlobGas: tx.BlobGas, BlobPrice: big.NewInt(5)}
+	return tx.Fees{Gas: 21_000, GasPrice: big.NewInt(10), Tip: big.NewInt(1), DataGas: tx.BlobGas, DataGasPrice: big.NewInt(5)}
 }
 
 func TestBroadcast_SidecarForms(t *testing.T) {

@@ -138,7 +138,7 @@ func TestStarknetSol(t *testing.T) {
 			if got, want := must(core.State(ctx, false))(t), (settlement.State{Settled: true, Block: u.EndBlock, Root: o.NewRoot, BlockHash: o.NewHash}); got != want {
 				t.Errorf("state %+v, want %+v", got, want)
 			}
-			t.Logf("blocks %d to %d settled: gas %d, blob gas %d, %d messages to L1, %d from it", u.StartBlock, u.EndBlock, status.GasUsed, status.BlobGasUsed, len(o.Messages.ToL1), len(o.Messages.ToL2))
+			t.Logf("blocks %d to %d settled: gas %d, blob gas %d, %d messages to L1, %d from it", u.StartBlock, u.EndBlock, status.GasUsed, status.DataGasUsed, len(o.Messages.ToL1), len(o.Messages.ToL2))
 			if again := b.sendAnd(t, w, p, mine); again.Success || again.Revert == nil || again.Revert.Code != "INVALID_PREV_BLOCK_NUMBER" {
 				t.Errorf("the repeated update: %+v, %v", again, again.Revert)
 			}

@@ -295,8 +295,8 @@ func cloneAggregator(b batch.AggregatorBatch) batch.AggregatorBatch {
 
 func cloneLedger(l batch.Ledger) batch.Ledger {
 	l.Stages, l.Requests = maps.Clone(l.Stages), maps.Clone(l.Requests)
-	if l.FeeWei != nil {
-		l.FeeWei = new(big.Int).Set(l.FeeWei)
+	if l.Fee != nil {
+		l.Fee = new(big.Int).Set(l.Fee)
 	}
 	return l
 }

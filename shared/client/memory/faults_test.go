@@ -98,7 +98,7 @@ func TestFault_StaleRead(t *testing.T) {
 	if _, err := jobs.Get(ctx, jobID); !errors.Is(err, job.ErrNotFound) {
 		t.Errorf("stale Get after Create: %v, want ErrNotFound", err)
 	}
-	done := j.Hopeless(c.Now(), errors.New("no"))
+	done := j.FailedPermanently(c.Now(), errors.New("no"))
 	must(jobs.Update(ctx, done))(t)
 	if got := must(jobs.Get(ctx, jobID))(t); got.Status != job.Created || got.Version != 1 {
 		t.Errorf("stale Get after Update is %s at version %d", got.Status, got.Version)

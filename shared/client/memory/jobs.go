@@ -60,8 +60,8 @@ func (s *Jobs) Create(ctx context.Context, j job.Job) error {
 		if _, ok := s.docs.rows[j.ID]; ok {
 			return fmt.Errorf("create job %s: %w", j.ID, job.ErrExists)
 		}
-		if _, ok := s.ids[batchKey{j.Type, j.InternalID}]; ok {
-			return fmt.Errorf("create %s job of batch %d: %w", j.Type, j.InternalID, job.ErrExists)
+		if _, ok := s.ids[batchKey{j.Type, j.Batch}]; ok {
+			return fmt.Errorf("create %s job of batch %d: %w", j.Type, j.Batch, job.ErrExists)
 		}
 		s.docs.put(j.ID, j)
 		s.enlist(j)
@@ -118,9 +118,9 @@ func (s *Jobs) Update(ctx context.Context, j job.Job) (job.Job, error) {
 		if old.Version != j.Version {
 			return job.Job{}, fmt.Errorf("update job %s at version %d, stored is %d: %w", j.ID, j.Version, old.Version, job.ErrConflict)
 		}
-		key := batchKey{j.Type, j.InternalID}
+		key := batchKey{j.Type, j.Batch}
 		if id, ok := s.ids[key]; ok && id != j.ID {
-			return job.Job{}, fmt.Errorf("update job %s to batch %d of job %s: %w", j.ID, j.InternalID, id, job.ErrExists)
+			return job.Job{}, fmt.Errorf("update job %s to batch %d of job %s: %w", j.ID, j.Batch, id, job.ErrExists)
 		}
 		next := j.Clone()
 		next.Version++
@@ -133,16 +133,16 @@ func (s *Jobs) Update(ctx context.Context, j job.Job) (job.Job, error) {
 
 // enlist and delist keep the indexes. The caller holds the lock.
 func (s *Jobs) enlist(j job.Job) {
-	s.ids[batchKey{j.Type, j.InternalID}] = j.ID
-	s.stages.add(stageKey{j.Type, j.Status, j.InternalID})
+	s.ids[batchKey{j.Type, j.Batch}] = j.ID
+	s.stages.add(stageKey{j.Type, j.Status, j.Batch})
 	if j.NextAction != job.None {
 		s.due.add(dueKey{j.DueAt, j.ID})
 	}
 }
 
 func (s *Jobs) delist(j job.Job) {
-	delete(s.ids, batchKey{j.Type, j.InternalID})
-	s.stages.remove(stageKey{j.Type, j.Status, j.InternalID})
+	delete(s.ids, batchKey{j.Type, j.Batch})
+	s.stages.remove(stageKey{j.Type, j.Status, j.Batch})
 	s.due.remove(dueKey{j.DueAt, j.ID})
 }
 
@@ -188,7 +188,7 @@ func (s *Jobs) List(ctx context.Context, f job.Filter) ([]job.Job, error) {
 			if f.Order == job.Descending {
 				a, b = b, a
 			}
-			return cmp.Compare(a.InternalID, b.InternalID)
+			return cmp.Compare(a.Batch, b.Batch)
 		})
 		return cut(out, f.Limit), nil
 	})
@@ -203,7 +203,7 @@ func (s *Jobs) selected(f job.Filter, with fault.Fault) []job.Job {
 	var out []job.Job
 	if with.Is(fault.Stale) {
 		for j := range s.docs.before() {
-			if j.Type == f.Type && slices.Contains(statuses, j.Status) && within(j.InternalID, f) && readable(j) {
+			if j.Type == f.Type && slices.Contains(statuses, j.Status) && within(j.Batch, f) && readable(j) {
 				out = append(out, j)
 			}
 		}

@@ -32,18 +32,18 @@ func TestJobs_IndexesFollowWrites(t *testing.T) {
 			t.Fatal(err)
 		}
 		if i%2 == 0 {
-			must(s.Update(ctx, j.Hopeless(c.Now(), errors.New("no"))))(t)
+			must(s.Update(ctx, j.FailedPermanently(c.Now(), errors.New("no"))))(t)
 		}
 	}
 	half := must(s.List(ctx, job.Filter{Type: job.Aggregator, Statuses: []job.Status{job.Failed}, From: 4, To: 30, Order: job.Descending, Limit: 5}))(t)
 	var got []uint64
 	for _, j := range half {
-		got = append(got, j.InternalID)
+		got = append(got, j.Batch)
 	}
 	if d := cmp.Diff([]uint64{30, 28, 26, 24, 22}, got); d != "" {
 		t.Errorf("List (-want +got):\n%s", d)
 	}
-	if all := must(s.List(ctx, job.Filter{Type: job.Aggregator, Limit: 100}))(t); len(all) != 40 || all[39].InternalID != 39 {
+	if all := must(s.List(ctx, job.Filter{Type: job.Aggregator, Limit: 100}))(t); len(all) != 40 || all[39].Batch != 39 {
 		t.Errorf("List of all has %d jobs", len(all))
 	}
 	due := must(s.Due(ctx, c.Now().Add(20*time.Second), 100))(t)
@@ -86,7 +86,7 @@ func TestBatches(t *testing.T) {
 	for i := uint64(1); i <= 5; i++ {
 		b := batch.AggregatorBatch{Index: i, Status: batch.Open, Version: 1, Fence: i, Snos: make([]batch.Span, 1)}
 		b.StartBlock, b.EndBlock = i*10, i*10+8
-		b.Ledger.FeeWei = big.NewInt(int64(i))
+		b.Ledger.Fee = big.NewInt(int64(i))
 		if err := s.CreateAggregator(ctx, b); err != nil {
 			t.Fatal(err)
 		}
@@ -99,9 +99,9 @@ func TestBatches(t *testing.T) {
 		t.Errorf("block 29: %v", err)
 	}
 	b.Status, b.EndBlock = batch.Closed, 29
-	b.Ledger.FeeWei.SetInt64(77)
+	b.Ledger.Fee.SetInt64(77)
 	b = must(s.UpdateAggregator(ctx, b))(t)
-	if again := must(s.AggregatorOfBlock(ctx, 29))(t); again.Version != 2 || again.Ledger.FeeWei.Int64() != 77 {
+	if again := must(s.AggregatorOfBlock(ctx, 29))(t); again.Version != 2 || again.Ledger.Fee.Int64() != 77 {
 		t.Errorf("stored %+v", again)
 	}
 	b.Snos[0].EndBlock = 99

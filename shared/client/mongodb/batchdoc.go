@@ -124,10 +124,10 @@ func (n *ints) meta(index uint64, status, trace string, l batch.Ledger, version,
 	d := metaDoc{
 		Index: n.of(index), Status: status, TraceID: trace, Version: n.of(version), Fence: n.of(fence), Schema: batch.SchemaMax,
 		CreatedAt: moment(created), UpdatedAt: moment(updated),
-		Ledger: ledgerDoc{GasUsed: n.of(l.GasUsed), BlobGasUsed: n.of(l.BlobGasUsed), Blobs: l.Blobs, Tx: l.Tx, ProverTask: l.ProverTask, Requests: l.Requests},
+		Ledger: ledgerDoc{GasUsed: n.of(l.GasUsed), BlobGasUsed: n.of(l.DataGasUsed), Blobs: l.Blobs, Tx: l.Tx, ProverTask: l.ProverTask, Requests: l.Requests},
 	}
-	if l.FeeWei != nil {
-		d.Ledger.FeeWei = l.FeeWei.String()
+	if l.Fee != nil {
+		d.Ledger.FeeWei = l.Fee.String()
 	}
 	if l.Stages != nil {
 		d.Ledger.Stages = map[string]stageDoc{}
@@ -140,14 +140,14 @@ func (n *ints) meta(index uint64, status, trace string, l batch.Ledger, version,
 
 func (n *ints) ledgerBack(d ledgerDoc) batch.Ledger {
 	l := batch.Ledger{
-		GasUsed: n.back(d.GasUsed), BlobGasUsed: n.back(d.BlobGasUsed), Blobs: d.Blobs, Tx: d.Tx, ProverTask: d.ProverTask, Requests: d.Requests,
+		GasUsed: n.back(d.GasUsed), DataGasUsed: n.back(d.BlobGasUsed), Blobs: d.Blobs, Tx: d.Tx, ProverTask: d.ProverTask, Requests: d.Requests,
 	}
 	if d.FeeWei != "" {
 		fee, ok := new(big.Int).SetString(d.FeeWei, 10)
 		if !ok && n.err == nil {
 			n.err = fmt.Errorf("stored fee %.40q is no number: the document is corrupt", d.FeeWei)
 		}
-		l.FeeWei = fee
+		l.Fee = fee
 	}
 	if d.Stages != nil {
 		l.Stages = map[string]batch.Stage{}

@@ -88,7 +88,7 @@ func toJobDoc(j job.Job) (jobDoc, error) {
 	for _, n := range []struct {
 		to   *int64
 		from uint64
-	}{{&d.InternalID, j.InternalID}, {&d.Generation, j.Generation}, {&d.Version, j.Version}} {
+	}{{&d.InternalID, j.Batch}, {&d.Generation, j.Generation}, {&d.Version, j.Version}} {
 		if *n.to, err = number(n.from); err != nil {
 			return jobDoc{}, err
 		}
@@ -116,7 +116,7 @@ func (d jobDoc) job() (job.Job, error) {
 		return job.Job{}, fmt.Errorf("job %s: %w", d.ID, err)
 	}
 	j := job.Job{
-		ID: d.ID, Type: d.Type, InternalID: uint64(d.InternalID), Status: d.Status, Previous: d.Previous,
+		ID: d.ID, Type: d.Type, Batch: uint64(d.InternalID), Status: d.Status, Previous: d.Previous,
 		ExternalID: d.ExternalID, Metadata: meta, Attempts: job.Attempts(d.Attempts),
 		NextAction: d.NextAction, DueAt: timeOf(d.DueAt), Generation: uint64(d.Generation), Version: uint64(d.Version),
 		Lease: job.Lease{Owner: d.LeaseOwner, ExpiresAt: timeOf(d.LeaseExpires)}, Schema: d.Schema, TraceID: d.TraceID,

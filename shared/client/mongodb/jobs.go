@@ -34,7 +34,7 @@ func (s *Jobs) Create(ctx context.Context, j job.Job) error {
 		return fmt.Errorf("create job %s: %w", j.ID, err)
 	}
 	_, err = s.c.InsertOne(ctx, d)
-	return jobErrors.translate(err, "create %s job of batch %d", j.Type, j.InternalID)
+	return jobErrors.translate(err, "create %s job of batch %d", j.Type, j.Batch)
 }
 
 // Get implements job.Store.
@@ -126,12 +126,12 @@ func listOptions(f job.Filter) *options.FindOptionsBuilder {
 	return options.Find().SetSort(bson.D{{Key: "internal_id", Value: order}}).SetLimit(page(f.Limit))
 }
 
-func mergeJobs(a, b []job.Job, o job.Order) []job.Job {
+func mergeJobs(a, b []job.Job, o job.SortOrder) []job.Job {
 	out := make([]job.Job, 0, len(a)+len(b))
 	for len(a) > 0 && len(b) > 0 {
-		first := a[0].InternalID <= b[0].InternalID
+		first := a[0].Batch <= b[0].Batch
 		if o == job.Descending {
-			first = a[0].InternalID >= b[0].InternalID
+			first = a[0].Batch >= b[0].Batch
 		}
 		if first {
 			out, a = append(out, a[0]), a[1:]

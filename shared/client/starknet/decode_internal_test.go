@@ -60,7 +60,7 @@ func TestPaid(t *testing.T) {
 		{1_529_040, 192, 1_000_000_000, 3_058_272_000_000_000, 2_000_000_000}, // starknet-devnet, tip included
 		{10, 5, 100, 1500, 100}, {10, 5, 100, 400, 400}, {0, 5, 100, 700, 700}, {7, 0, 1, 100, 14},
 	} {
-		s := paid(tx.Status{GasUsed: uint64(c.gas), BlobGasUsed: uint64(c.data), BlobPrice: big.NewInt(c.price)}, big.NewInt(c.fee))
+		s := paid(tx.Status{GasUsed: uint64(c.gas), DataGasUsed: uint64(c.data), DataGasPrice: big.NewInt(c.price)}, big.NewInt(c.fee))
 		if s.GasPrice.Int64() != c.want || new(big.Int).Sub(big.NewInt(c.fee), s.Cost()).Cmp(big.NewInt(c.gas+1)) >= 0 {
 			t.Errorf("%+v: price %s, cost %s", c, s.GasPrice, s.Cost())
 		}

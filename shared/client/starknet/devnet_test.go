@@ -130,7 +130,7 @@ func TestDevnet_Data(t *testing.T) {
 		if s.Phase != tx.Included || !s.Success {
 			t.Errorf("%d words: %+v, %v", n, s, s.Revert)
 		}
-		t.Logf("%d words: simulated %+v, used %d gas and %d data gas, fee %s fri", n, use, s.GasUsed, s.BlobGasUsed, s.Cost())
+		t.Logf("%d words: simulated %+v, used %d gas and %d data gas, fee %s fri", n, use, s.GasUsed, s.DataGasUsed, s.Cost())
 	}
 	control(t, url, "devnet_acceptOnL1", `{"starting_block_id":"latest"}`)
 	if h := must(w.Head(ctx))(t); h.Finalized == 0 {

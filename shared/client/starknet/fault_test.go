@@ -107,11 +107,11 @@ func TestLifecycle_Rejected(t *testing.T) {
 	if err := w.Broadcast(ctx, signed, p); !errors.Is(err, tx.ErrUnderpriced) || !strings.Contains(err.Error(), "Max L2Gas price is too low") {
 		t.Errorf("sent again: %v", err)
 	}
-	fees := tx.Fees{Gas: 10_000_000, GasPrice: big.NewInt(6e9), Tip: big.NewInt(1), BlobGas: 1000, BlobPrice: big.NewInt(20_000)}
+	fees := tx.Fees{Gas: 10_000_000, GasPrice: big.NewInt(6e9), Tip: big.NewInt(1), DataGas: 1000, DataGasPrice: big.NewInt(20_000)}
 	j := tx.Journal{Records: []tx.Record{{Hash: signed.Hash, Fees: fees}}, Underpriced: true}
 	v := tx.View{Head: must(w.Head(ctx))(t), Account: must(w.Account(ctx, 1))(t), Statuses: map[string]tx.Status{}, Gas: 2_000_000, DataGas: 300}
 	d := tx.Decide(j, v, tx.StarknetPolicy())
-	if d.Step != tx.Sign || d.Nonce != 0 || d.Replaces != signed.Hash || d.Fees.GasPrice.Cmp(big.NewInt(9e9)) < 0 || d.Fees.BlobGas != 1000 {
+	if d.Step != tx.Sign || d.Nonce != 0 || d.Replaces != signed.Hash || d.Fees.GasPrice.Cmp(big.NewInt(9e9)) < 0 || d.Fees.DataGas != 1000 {
 		t.Fatalf("decision %+v", d)
 	}
 	again := must(w.Sign(ctx, p, d.Nonce, d.Fees))(t)
@@ -178,7 +178,7 @@ func TestPriceRises(t *testing.T) {
 	if s := must(w.Lookup(ctx, signed.Hash))(t); s.Phase != tx.Pending {
 		t.Errorf("phase %s", s.Phase)
 	}
-	fees := tx.Fees{Gas: 3_000_000, GasPrice: big.NewInt(60_000_000_000), Tip: big.NewInt(2), BlobGas: 1000, BlobPrice: big.NewInt(20_000)}
+	fees := tx.Fees{Gas: 3_000_000, GasPrice: big.NewInt(60_000_000_000), Tip: big.NewInt(2), DataGas: 1000, DataGasPrice: big.NewInt(20_000)}
 	again := must(w.Sign(ctx, p, 0, fees))(t)
 	if err := w.Broadcast(ctx, again, p); err != nil {
 		t.Fatal(err)

@@ -122,7 +122,7 @@ var unusedPrice = hexBig(*big.NewInt(1e18))
 
 // boundsOf are the limits of fees. The tip comes on top of the price limit of L2 gas.
 func boundsOf(f tx.Fees) (b bounds, tip hexUint, err error) {
-	price, tipPrice, data := orZero(f.GasPrice), orZero(f.Tip), orZero(f.BlobPrice)
+	price, tipPrice, data := orZero(f.GasPrice), orZero(f.Tip), orZero(f.DataGasPrice)
 	switch {
 	case tipPrice.Sign() < 0 || !tipPrice.IsUint64():
 		return b, 0, fmt.Errorf("tip %s is no amount of 64 bits", tipPrice)
@@ -133,7 +133,7 @@ func boundsOf(f tx.Fees) (b bounds, tip hexUint, err error) {
 	}
 	b = bounds{
 		L1Gas:     bound{Price: unusedPrice},
-		L1DataGas: bound{Amount: hexUint(f.BlobGas), Price: hexBig(*data)},
+		L1DataGas: bound{Amount: hexUint(f.DataGas), Price: hexBig(*data)},
 		L2Gas:     bound{Amount: hexUint(f.Gas), Price: hexBig(*new(big.Int).Sub(price, tipPrice))},
 	}
 	return b, hexUint(tipPrice.Uint64()), nil

@@ -113,7 +113,7 @@ func TestSigner(t *testing.T) {
 
 func TestBounds(t *testing.T) {
 	t.Parallel()
-	f := tx.Fees{Gas: 10, GasPrice: big.NewInt(100), Tip: big.NewInt(7), BlobGas: 3, BlobPrice: big.NewInt(5)}
+	f := tx.Fees{Gas: 10, GasPrice: big.NewInt(100), Tip: big.NewInt(7), DataGas: 3, DataGasPrice: big.NewInt(5)}
 	b, tip, err := boundsOf(f)
 	if err != nil || tip != 7 || b.L2Gas.Price.big().Int64() != 93 || b.L2Gas.Amount != 10 || b.L1DataGas.Amount != 3 || b.L1DataGas.Price.big().Int64() != 5 || b.L1Gas.Amount != 0 {
 		t.Errorf("bounds %+v, tip %d, %v", b, tip, err)
@@ -131,7 +131,7 @@ func TestBounds(t *testing.T) {
 		"tip above price": {GasPrice: big.NewInt(1), Tip: big.NewInt(2)},
 		"tip of 65 bits":  {GasPrice: new(big.Int).Lsh(big.NewInt(1), 70), Tip: new(big.Int).Lsh(big.NewInt(1), 64)},
 		"price":           {GasPrice: new(big.Int).Lsh(big.NewInt(1), 128)},
-		"data price":      {GasPrice: big.NewInt(1), BlobPrice: big.NewInt(-1)},
+		"data price":      {GasPrice: big.NewInt(1), DataGasPrice: big.NewInt(-1)},
 	} {
 		if _, _, err := boundsOf(bad); err == nil {
 			t.Errorf("%s: no error", name)

@@ -77,9 +77,9 @@ func (w *Wallet) Lookup(ctx context.Context, hash string) (tx.Status, error) {
 // paid finds the price of L2 gas, tip included, in the fee that was paid. Where the fee is no whole multiple (L1 gas was used,
 // or the node counts otherwise than its receipt says) less than one fri a unit is lost.
 func paid(s tx.Status, fee *big.Int) tx.Status {
-	rest := new(big.Int).Sub(fee, new(big.Int).Mul(new(big.Int).SetUint64(s.BlobGasUsed), s.BlobPrice))
+	rest := new(big.Int).Sub(fee, new(big.Int).Mul(new(big.Int).SetUint64(s.DataGasUsed), s.DataGasPrice))
 	if s.GasUsed == 0 || rest.Sign() < 0 {
-		s.GasUsed, s.GasPrice, s.BlobGasUsed, s.BlobPrice = 1, fee, 0, new(big.Int)
+		s.GasUsed, s.GasPrice, s.DataGasUsed, s.DataGasPrice = 1, fee, 0, new(big.Int)
 		return s
 	}
 	s.GasPrice = rest.Quo(rest, new(big.Int).SetUint64(s.GasUsed))
@@ -105,7 +105,7 @@ func (w *Wallet) included(ctx context.Context, hash string) (tx.Status, error) {
 	}
 	s := tx.Status{
 		Phase: tx.Included, Success: r.Execution == succeeded, Block: *r.Number, BlockHash: r.Hash.String(),
-		GasUsed: r.Resources.L2Gas, BlobGasUsed: r.Resources.L1Data,
+		GasUsed: r.Resources.L2Gas, DataGasUsed: r.Resources.L1Data,
 	}
 	if !s.Success {
 		s.Revert = newRevert(r.Reason)
@@ -114,6 +114,6 @@ func (w *Wallet) included(ctx context.Context, hash string) (tx.Status, error) {
 	if err != nil {
 		return tx.Status{}, err
 	}
-	s.BlobPrice = h.L1Data.Fri.big()
+	s.DataGasPrice = h.L1Data.Fri.big()
 	return paid(s, r.Fee.Amount.big()), nil
 }

@@ -87,7 +87,7 @@ func (r *Registrar) send(ctx context.Context, p tx.Payload) (string, error) {
 	}
 	nonce := max(account.Pending, account.Latest)
 	signed, err := r.wallet.Sign(ctx, p, nonce, tx.Fees{
-		Gas: 2 * use.Gas, GasPrice: new(big.Int).Lsh(head.BaseFee, 2+r.bump), BlobGas: 2 * use.DataGas, BlobPrice: new(big.Int).Lsh(head.BlobBaseFee, 2+r.bump),
+		Gas: 2 * use.Gas, GasPrice: new(big.Int).Lsh(head.BaseFee, 2+r.bump), DataGas: 2 * use.DataGas, DataGasPrice: new(big.Int).Lsh(head.BlobBaseFee, 2+r.bump),
 	})
 	if err != nil {
 		return "", err

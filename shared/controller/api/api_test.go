@@ -50,12 +50,12 @@ func newAPI(t *testing.T, adminRoutes bool, checks ...admin.Check) (*apicontroll
 		t.Fatal(err)
 	}
 	jobs, batches := memory.NewJobs(nil), memory.NewBatches(nil)
-	core := setup.Core{
+	core := setup.App{
 		Chain: "dev", Layer: stage.L2, Jobs: jobs, Batches: batches, Locks: memory.NewLocks(nil), Control: memory.NewControls(nil), Queue: queues,
 		Artifacts: memory.NewArtifacts(nil), Alerts: memory.NewAlerts(nil), Events: memory.NewEvents(nil), Now: time.Now, Log: slog.New(slog.DiscardHandler),
 	}
 	created := job.New(strings.Repeat("0", 31)+"1", 1, &job.SnosRunMeta{}, "", time.Now())
-	failed := job.New(strings.Repeat("0", 31)+"2", 2, &job.SnosRunMeta{}, "", time.Now()).Hopeless(time.Now(), errSecret)
+	failed := job.New(strings.Repeat("0", 31)+"2", 2, &job.SnosRunMeta{}, "", time.Now()).FailedPermanently(time.Now(), errSecret)
 	err = errors.Join(jobs.Create(t.Context(), created), jobs.Create(t.Context(), failed), batches.CreateAggregator(t.Context(), batch.AggregatorBatch{
 		Index: 1, Span: batch.Span{StartBlock: 0, EndBlock: 9}, Status: batch.Closed, Snos: []batch.Span{{EndBlock: 9}},
 	}))
@@ -231,7 +231,7 @@ func TestProverHook(t *testing.T) {
 		}
 	}
 	to := func(job.Type, job.Action, bool) string { return "q" }
-	s := &admin.Service{Jobs: jobs, Now: time.Now, Worker: &executor.Worker{Jobs: jobs, Queue: queues, Route: to, Now: time.Now, Policies: job.Policies(), NewOwner: job.NewID}}
+	s := &admin.Service{Jobs: jobs, Now: time.Now, Executor: &executor.Executor{Jobs: jobs, Queue: queues, Route: to, Now: time.Now, Policies: job.Policies(), NewOwner: job.NewID}}
 	hook := func(_ context.Context, token string, body []byte) ([]string, error) {
 		switch {
 		case token != "secret":

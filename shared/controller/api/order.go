@@ -36,7 +36,7 @@ func (h *Handler) orders(s *admin.Service) {
 }
 
 // order adds a route for an order about what the path's parameter names.
-func order[T any](h *Handler, path, parameter string, f func(context.Context, string, admin.Order) (T, error)) {
+func order[T any](h *Handler, path, parameter string, f func(context.Context, string, admin.Command) (T, error)) {
 	foreign := http.NewCrossOriginProtection()
 	h.route("POST "+path, h.answer(func(r *http.Request) (any, error) {
 		if err := foreign.Check(r); err != nil {
@@ -57,7 +57,7 @@ func order[T any](h *Handler, path, parameter string, f func(context.Context, st
 }
 
 // readOrder reads an order's body, which may be missing.
-func readOrder(r *http.Request) (admin.Order, error) {
+func readOrder(r *http.Request) (admin.Command, error) {
 	var body *struct {
 		By       string `json:"by"`
 		Reason   string `json:"reason"`
@@ -67,26 +67,26 @@ func readOrder(r *http.Request) (admin.Order, error) {
 	d.DisallowUnknownFields()
 	err := d.Decode(&body)
 	if err == io.EOF {
-		return admin.Order{}, nil
+		return admin.Command{}, nil
 	}
 	if large := new(http.MaxBytesError); errors.As(err, &large) {
-		return admin.Order{}, err
+		return admin.Command{}, err
 	}
 	if kind, _, bad := mime.ParseMediaType(r.Header.Get("Content-Type")); bad != nil || kind != "application/json" {
-		return admin.Order{}, errMedia
+		return admin.Command{}, errMedia
 	}
 	if err != nil {
-		return admin.Order{}, errors.Join(admin.ErrInvalid, err)
+		return admin.Command{}, errors.Join(admin.ErrInvalid, err)
 	}
 	if body == nil {
-		return admin.Order{}, fmt.Errorf("%w: body: want an object or nothing, not null", admin.ErrInvalid)
+		return admin.Command{}, fmt.Errorf("%w: body: want an object or nothing, not null", admin.ErrInvalid)
 	}
 	if _, err := d.Token(); err != io.EOF {
 		if large := new(http.MaxBytesError); errors.As(err, &large) {
-			return admin.Order{}, err
+			return admin.Command{}, err
 		}
-		return admin.Order{}, fmt.Errorf("%w: body: something follows the object", admin.ErrInvalid)
+		return admin.Command{}, fmt.Errorf("%w: body: something follows the object", admin.ErrInvalid)
 	}
-	o := admin.Order{By: body.By, Reason: body.Reason, Priority: body.Priority}
+	o := admin.Command{By: body.By, Reason: body.Reason, Priority: body.Priority}
 	return o, o.Check() // here already: By may be replaced
 }

@@ -63,7 +63,7 @@ func newWorld(t testing.TB, layer stage.Layer, log *slog.Logger, checks ...admin
 		t.Fatal(err)
 	}
 	w.jobs, w.batches = memory.NewJobs(e), memory.NewBatches(e)
-	core := setup.Core{
+	core := setup.App{
 		Chain: "dev", Layer: layer, Jobs: w.jobs, Batches: w.batches, Locks: memory.NewLocks(nil), Control: memory.NewControls(e), Queue: queues,
 		Artifacts: memory.NewArtifacts(nil), Alerts: memory.NewAlerts(nil), Events: memory.NewEvents(nil), Now: time.Now, Log: log,
 	}
@@ -87,7 +87,7 @@ func newWorld(t testing.TB, layer stage.Layer, log *slog.Logger, checks ...admin
 func (w *world) seed(t testing.TB) {
 	t.Helper()
 	now := time.Now()
-	included := &job.Inclusion{Hash: "0xabc", Block: 7, BlockHash: "0xdef", GasUsed: 21000, BlobGas: 131072, Fee: "42"}
+	included := &job.Inclusion{Hash: "0xabc", Block: 7, BlockHash: "0xdef", GasUsed: 21000, DataGas: 131072, Fee: "42"}
 	journal := tx.Journal{Records: []tx.Record{{Hash: "0xabc", Nonce: 3, RawKey: "tx/1", SignedAt: now}}, LostNonces: []uint64{2}}
 	metas := []job.Metadata{
 		&job.SnosRunMeta{EndBlock: 4, FullOutput: true, OutputPrefix: "snos/1/", TaskID: "t", ProgramHash: felt.FromUint64(7), Steps: 1 << 20},
@@ -102,7 +102,7 @@ func (w *world) seed(t testing.TB) {
 		j.Status = job.Statuses[(n/6)%len(job.Statuses)]
 		switch n {
 		case failedJob:
-			j = j.Hopeless(now, errSecret)
+			j = j.FailedPermanently(now, errSecret)
 		case createdJob:
 		case pendingJob:
 			j.Status, j.NextAction, j.DueAt, j.SubmittedAt, j.ExternalID = job.PendingVerification, job.Verify, now.Add(time.Hour), now, "0xabc"
@@ -127,7 +127,7 @@ func (w *world) seed(t testing.TB) {
 		l := batch.Ledger{}
 		if at < len(statuses)-1 {
 			span.ClosedAt, span.Reason = now, batch.Age
-			l = batch.Ledger{GasUsed: 5, BlobGasUsed: 131072, Blobs: 1, FeeWei: big.NewInt(77), Tx: "0xabc", ProverTask: "task"}
+			l = batch.Ledger{GasUsed: 5, DataGasUsed: 131072, Blobs: 1, Fee: big.NewInt(77), Tx: "0xabc", ProverTask: "task"}
 			l.Pass(string(job.SnosRun), now.Add(-time.Minute), now)
 		}
 		trace := batch.NewTraceID()

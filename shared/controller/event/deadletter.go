@@ -7,20 +7,20 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 )
 
-// Burier takes note of a message that could not be worked on.
-type Burier interface {
-	Bury(ctx context.Context, messageID, body string) error
+// DeadLetterService takes note of a message that could not be worked on.
+type DeadLetterService interface {
+	DeadLetter(ctx context.Context, messageID, body string) error
 }
 
 // DeadLetters serves the dead-letter queue.
 type DeadLetters struct {
-	Burier Burier
+	Service DeadLetterService
 	Log    *slog.Logger
 }
 
 // Handle takes note of each dead letter.
 func (c *DeadLetters) Handle(ctx context.Context, e events.SQSEvent) (events.SQSEventResponse, error) {
 	return eachRecord(ctx, c.Log, e, func(ctx context.Context, r events.SQSMessage) error {
-		return c.Burier.Bury(ctx, r.MessageId, r.Body)
+		return c.Service.DeadLetter(ctx, r.MessageId, r.Body)
 	})
 }

@@ -70,7 +70,7 @@ func TestTriggers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c := &calls{}
-			h := &eventcontroller.Triggers{Runner: c, Invoker: c, Log: slog.New(slog.DiscardHandler)}
+			h := &eventcontroller.Triggers{Service: c, Invoker: c, Log: slog.New(slog.DiscardHandler)}
 			out, err := h.Handle(t.Context(), json.RawMessage(tt.event))
 			if (err != nil) != (tt.err != "") || err != nil && !strings.Contains(err.Error(), tt.err) {
 				t.Fatalf("error %v, want one with %q", err, tt.err)
@@ -95,7 +95,7 @@ func FuzzTriggers(f *testing.F) {
 	f.Add([]byte(`{"Records":[{"body":1}]}`))
 	f.Fuzz(func(t *testing.T, event []byte) {
 		c := &calls{}
-		h := &eventcontroller.Triggers{Runner: c, Invoker: c, Log: slog.New(slog.DiscardHandler)}
+		h := &eventcontroller.Triggers{Service: c, Invoker: c, Log: slog.New(slog.DiscardHandler)}
 		out, err := h.Handle(t.Context(), event)
 		if err == nil && out == nil && c.ran != 1 {
 			t.Errorf("%q did nothing and is no error", event)

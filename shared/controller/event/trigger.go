@@ -14,8 +14,8 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 )
 
-// Runner runs a trigger worker once.
-type Runner interface {
+// TriggerService runs a trigger worker once.
+type TriggerService interface {
 	Run(ctx context.Context, w stage.Name) error
 }
 
@@ -26,7 +26,7 @@ type Invoker interface {
 
 // Triggers serves the schedules, the wake-up queue of the trigger workers, and the priority pair.
 type Triggers struct {
-	Runner  Runner
+	Service  TriggerService
 	Invoker Invoker
 	Log     *slog.Logger
 }
@@ -47,7 +47,7 @@ func (c *Triggers) Handle(ctx context.Context, raw json.RawMessage) (any, error)
 	case ok && shape.Records != nil:
 		return nil, errors.New(`event has both "Records" and "stage": want a schedule's {"stage":"..."} or an SQS event`)
 	case ok:
-		return nil, c.Runner.Run(ctx, wakeup.Stage)
+		return nil, c.Service.Run(ctx, wakeup.Stage)
 	case shape.Records == nil:
 		return nil, errors.New(`event has no "stage" and no "Records": want a schedule's {"stage":"..."} or an SQS event`)
 	}
@@ -64,7 +64,7 @@ func (c *Triggers) record(ctx context.Context, r events.SQSMessage) error {
 	case err != nil:
 		return err
 	case ok:
-		return c.Runner.Run(ctx, wakeup.Stage)
+		return c.Service.Run(ctx, wakeup.Stage)
 	}
 	m, err := job.DecodeMessage(r.Body)
 	if err != nil {

@@ -110,9 +110,9 @@ func (a AggregatorBatch) LastSnos() uint64 { return a.FirstSnos + uint64(len(a.S
 type Ledger struct {
 	Stages      map[string]Stage // by job type
 	GasUsed     uint64
-	BlobGasUsed uint64
+	DataGasUsed uint64
 	Blobs       int
-	FeeWei      *big.Int // nil until settled
+	Fee      *big.Int // nil until settled
 	Tx          string   // hash of the transaction that settled it
 	ProverTask  string
 	Requests    map[string]int // requests to the outside world by kind

@@ -86,8 +86,8 @@ func BlockInputSize(d block.StateDiff, messageWords uint64) int {
 // FirstInputSize is the size of an aggregator's input with no child.
 const FirstInputSize = inputFirstWord
 
-// CloseSnos says whether a SNOS batch must close before the candidate joins it.
-func (l Limits) CloseSnos(s Span, c Candidate) (Reason, bool) {
+// ShouldCloseSnos says whether a SNOS batch must close before the candidate joins it.
+func (l Limits) ShouldCloseSnos(s Span, c Candidate) (Reason, bool) {
 	if s.StarknetVersion != c.Header.StarknetVersion {
 		return VersionChange, true
 	}
@@ -100,8 +100,8 @@ func (l Limits) CloseSnos(s Span, c Candidate) (Reason, bool) {
 	return "", false
 }
 
-// CloseAggregator says whether an aggregator batch must close before the candidate joins it.
-func (l Limits) CloseAggregator(a AggregatorBatch, c Candidate) (Reason, bool) {
+// ShouldCloseAggregator says whether an aggregator batch must close before the candidate joins it.
+func (l Limits) ShouldCloseAggregator(a AggregatorBatch, c Candidate) (Reason, bool) {
 	if a.StarknetVersion != c.Header.StarknetVersion {
 		return VersionChange, true
 	}
@@ -119,15 +119,15 @@ func (l Limits) CloseAggregator(a AggregatorBatch, c Candidate) (Reason, bool) {
 	}
 	if l.SnosBatches != 0 && len(a.Snos) >= l.SnosBatches {
 		last := a.Snos[len(a.Snos)-1]
-		if _, closes := l.CloseSnos(last, c); closes || last.Reason != "" {
+		if _, closes := l.ShouldCloseSnos(last, c); closes || last.Reason != "" {
 			return SnosCount, true
 		}
 	}
 	return "", false
 }
 
-// FullSnos says whether a SNOS batch is full as it stands, so that it need not wait for a next block, or too old at now.
-func (l Limits) FullSnos(s Span, now time.Time) (Reason, bool) {
+// IsSnosFull says whether a SNOS batch is full as it stands, so that it need not wait for a next block, or too old at now.
+func (l Limits) IsSnosFull(s Span, now time.Time) (Reason, bool) {
 	switch {
 	case l.SnosBlocks != 0 && s.Blocks() >= l.SnosBlocks:
 		return BlockCount, true
@@ -139,9 +139,9 @@ func (l Limits) FullSnos(s Span, now time.Time) (Reason, bool) {
 	return "", false
 }
 
-// FullAggregator says whether an aggregator batch is full as it stands, or too old at now. An idle chain's batch closes
+// IsAggregatorFull says whether an aggregator batch is full as it stands, or too old at now. An idle chain's batch closes
 // by age without a further block.
-func (l Limits) FullAggregator(a AggregatorBatch, now time.Time) (Reason, bool) {
+func (l Limits) IsAggregatorFull(a AggregatorBatch, now time.Time) (Reason, bool) {
 	switch {
 	case l.Blocks != 0 && a.Blocks() >= l.Blocks:
 		return BlockCount, true
@@ -183,7 +183,7 @@ func (a AggregatorBatch) Add(l Limits, c Candidate, now time.Time) AggregatorBat
 	} else {
 		a.Span = a.Span.Extend(c)
 		last := &a.Snos[n-1]
-		reason, full := l.CloseSnos(*last, c)
+		reason, full := l.ShouldCloseSnos(*last, c)
 		switch {
 		case last.Reason != "":
 			a.Snos = append(a.Snos, OpenSpan(c, now))
@@ -204,7 +204,7 @@ func (a AggregatorBatch) CloseFullSnos(l Limits, now time.Time) AggregatorBatch 
 	if n == 0 || a.Snos[n-1].Reason != "" {
 		return a
 	}
-	if reason, full := l.FullSnos(a.Snos[n-1], now); full {
+	if reason, full := l.IsSnosFull(a.Snos[n-1], now); full {
 		a.Snos = append([]Span(nil), a.Snos...)
 		a.Snos[n-1] = a.Snos[n-1].Close(reason, now)
 	}

@@ -127,7 +127,7 @@ const MaxFailures = 10
 type Job struct {
 	ID         string
 	Type       Type
-	InternalID uint64 // the SNOS or aggregator batch's index; unique within the type
+	Batch uint64 // the SNOS or aggregator batch's index; unique within the type
 	Status     Status
 	Previous   Status // the status before LockedForProcessing, to go back to when the outside world fails
 	ExternalID string // the newest handle in the outside world: transaction hash, prover's task, runner's handle
@@ -154,7 +154,7 @@ type Job struct {
 // New returns a job that is due at once. The metadata decides the type.
 func New(id string, internalID uint64, m Metadata, traceID string, now time.Time) Job {
 	return Job{
-		ID: id, Type: m.JobType(), InternalID: internalID, Status: Created, Metadata: m,
+		ID: id, Type: m.JobType(), Batch: internalID, Status: Created, Metadata: m,
 		NextAction: Process, DueAt: now, Generation: 1, Version: 1, Schema: SchemaMax,
 		TraceID: traceID, CreatedAt: now, UpdatedAt: now,
 	}
@@ -166,6 +166,10 @@ func NewID() string {
 	_, _ = rand.Read(b[:]) // never fails (crypto/rand)
 	return hex.EncodeToString(b[:])
 }
+
+// AttemptID is an id for an external service's task that this invocation starts. Another invocation's is different, so the id
+// of a failed task is never used again.
+func (j Job) AttemptID() string { return fmt.Sprintf("%s-%d", j.ID, j.Attempts.Total) }
 
 // Reason is the newest recorded failure, "" where there is none.
 func (j Job) Reason() string {

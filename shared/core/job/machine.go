@@ -94,8 +94,8 @@ func (j Job) Submitted(now time.Time, p Policy) Job {
 	return next.settle(now).plan(PendingVerification, Verify, now.Add(p.Poll.Delay(0)))
 }
 
-// Troubled is an action that met trouble of the outside world: the status is as before, and it is tried again.
-func (j Job) Troubled(now time.Time, err error, p Policy) Job {
+// FailedTransiently is an action that met trouble of the outside world: the status is as before, and it is tried again.
+func (j Job) FailedTransiently(now time.Time, err error, p Policy) Job {
 	next := j.Clone()
 	next.record(now, err.Error())
 	wait := max(p.Retry.Delay(j.Attempts.Transient), RetryDelay(err))
@@ -112,7 +112,7 @@ func (j Job) Troubled(now time.Time, err error, p Policy) Job {
 // Crashed is an action that ended in a panic: tried again, but not for ever.
 func (j Job) Crashed(now time.Time, reason string, p Policy) Job {
 	crashes := j.Attempts.Crashes + 1
-	next := j.Troubled(now, errors.New(reason), p)
+	next := j.FailedTransiently(now, errors.New(reason), p)
 	next.Attempts.Crashes = crashes
 	if next.spent(p) {
 		return next.end(Failed, now)
@@ -123,45 +123,45 @@ func (j Job) Crashed(now time.Time, reason string, p Policy) Job {
 // spent says whether a job has crashed too often. One that is completed and only watched never is: it has done its work.
 func (j Job) spent(p Policy) bool { return j.Status != Completed && j.Attempts.Crashes >= p.MaxCrashes }
 
-// Hopeless is processing that can never succeed.
-func (j Job) Hopeless(now time.Time, err error) Job {
+// FailedPermanently is processing that can never succeed.
+func (j Job) FailedPermanently(now time.Time, err error) Job {
 	next := j.Clone()
 	next.record(now, err.Error())
 	return next.settle(now).end(Failed, now)
 }
 
-// Judged applies a verdict of verification.
-func (j Job) Judged(v Verdict, now time.Time, p Policy) Job {
+// WithVerdict applies a verdict of verification.
+func (j Job) WithVerdict(v Verdict, now time.Time, p Policy) Job {
 	next := j.Clone().settle(now)
-	if v.Reason != "" && v.Kind != StillPending && v.Kind != IsUnderWatch {
+	if v.Reason != "" && v.Kind != VerdictPending && v.Kind != VerdictWatching {
 		next.record(now, v.Reason)
 	}
 	switch v.Kind {
-	case IsVerified:
+	case VerdictVerified:
 		next = next.end(Completed, now)
 		if v.Watch {
 			next = next.plan(Completed, Verify, now.Add(p.Watch.Delay(0)))
 		}
 		return next
-	case IsFinal:
+	case VerdictFinal:
 		return next.end(Completed, j.EndedAt)
-	case IsUnderWatch:
+	case VerdictWatching:
 		next.Attempts.Verify++
 		return next.plan(Completed, Verify, now.Add(p.Watch.Delay(next.Attempts.Verify)))
-	case IsUndone:
+	case VerdictUndone:
 		next.Attempts.Verify = 0
 		next.EndedAt = time.Time{}
 		return next.plan(PendingVerification, Verify, now.Add(p.Poll.Delay(0)))
-	case IsRejected:
+	case VerdictRejected:
 		if next.Attempts.Process >= p.MaxProcess {
 			return next.end(Failed, now)
 		}
 		return next.plan(VerificationFailed, Process, now.Add(p.Retry.Delay(next.Attempts.Process-1)))
-	case IsLost:
+	case VerdictLost:
 		next.Attempts.Process = max(0, next.Attempts.Process-1)
 		next.Attempts.Transient = j.Attempts.Transient + 1
 		return next.plan(PendingRetry, Process, now.Add(p.Retry.Delay(j.Attempts.Transient)))
-	case IsHopeless:
+	case VerdictNeverPossible:
 		return next.end(Failed, now)
 	default: // StillPending
 		next.Attempts.Verify++
@@ -186,9 +186,9 @@ func (j Job) Retried(now time.Time) (next Job, ok bool) {
 	return next.plan(PendingRetry, Process, now), true
 }
 
-// Hastened makes the next action due now, with a new generation, as an operator or a prover's webhook asks. ok is false
+// RunNow makes the next action due now, with a new generation, as an operator or a prover's webhook asks. ok is false
 // when there is no next action, when it isn't the asked one, or when an invocation works on it.
-func (j Job) Hastened(a Action, now time.Time) (next Job, ok bool) {
+func (j Job) RunNow(a Action, now time.Time) (next Job, ok bool) {
 	if j.NextAction == None || j.NextAction != a || j.Lease.Held(now) {
 		return j, false
 	}
@@ -197,9 +197,9 @@ func (j Job) Hastened(a Action, now time.Time) (next Job, ok bool) {
 	return next.plan(j.Status, j.NextAction, now), true
 }
 
-// Buried is a job whose wake-up reached the dead-letter queue. Only a message of the current generation about a job that
+// DeadLettered is a job whose wake-up reached the dead-letter queue. Only a message of the current generation about a job that
 // keeps crashing its function fails it; any other dead letter comes from an outage, and the document knows what is next.
-func (j Job) Buried(m Message, now time.Time, p Policy) (next Job, failed bool) {
+func (j Job) DeadLettered(m Message, now time.Time, p Policy) (next Job, failed bool) {
 	if m.Generation != j.Generation || j.NextAction == None || j.Lease.Held(now) ||
 		j.Status == Completed || j.Attempts.Crashes+1 < p.MaxCrashes {
 		return j, false

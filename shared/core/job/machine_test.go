@@ -49,7 +49,7 @@ func TestClaim(t *testing.T) {
 		{"a held lease is busy", leased, leased.Wakeup(), t0.Add(time.Second), job.Busy},
 		{"an expired lease is healed", leased, leased.Wakeup(), expired, job.Claimed},
 		{"before the due time it is early", pending, pending.Wakeup(), t0.Add(-time.Hour), job.Early},
-		{"a completed job is stale", pending.Judged(job.Verified(), t0, policy()), pending.Wakeup(), t0.Add(time.Hour), job.Stale},
+		{"a completed job is stale", pending.WithVerdict(job.Verified(), t0, policy()), pending.Wakeup(), t0.Add(time.Hour), job.Stale},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -85,7 +85,7 @@ func TestCrashes(t *testing.T) {
 		t.Parallel()
 		j := claim(t, newJob(), t0)
 		j = claim(t, j, j.Lease.ExpiresAt)
-		if j = j.Troubled(t0, errors.New("down"), policy()); j.Attempts.Crashes != 0 {
+		if j = j.FailedTransiently(t0, errors.New("down"), policy()); j.Attempts.Crashes != 0 {
 			t.Errorf("%d crashes after an invocation that came back, want 0", j.Attempts.Crashes)
 		}
 	})
@@ -97,7 +97,7 @@ func TestTroubleOutside(t *testing.T) {
 	for n := range 100 {
 		now := t0.Add(time.Duration(n) * time.Hour)
 		j = claim(t, j, now)
-		j = j.Troubled(now, fmt.Errorf("try %d: node is down", n), policy())
+		j = j.FailedTransiently(now, fmt.Errorf("try %d: node is down", n), policy())
 		if j.Status != job.Created || j.NextAction != job.Process || j.Attempts.Process != 0 {
 			t.Fatalf("after trouble %d the job is %s with %d attempts, want Created with 0", n, j.Status, j.Attempts.Process)
 		}
@@ -108,7 +108,7 @@ func TestTroubleOutside(t *testing.T) {
 	if len(j.Failures) != job.MaxFailures {
 		t.Errorf("%d failures are kept, want %d", len(j.Failures), job.MaxFailures)
 	}
-	asked := claim(t, newJob(), t0).Troubled(t0, job.RetryAfter(time.Hour, errors.New("429")), policy())
+	asked := claim(t, newJob(), t0).FailedTransiently(t0, job.RetryAfter(time.Hour, errors.New("429")), policy())
 	if got := asked.DueAt.Sub(t0); got != time.Hour {
 		t.Errorf("a wish for 1h waits %v", got)
 	}
@@ -119,7 +119,7 @@ func TestVerdicts(t *testing.T) {
 	p := policy()
 	p.MaxProcess, p.MaxVerify = 2, 3
 	pending := claim(t, newJob(), t0).Submitted(t0, p)
-	verify := func(j job.Job, v job.Verdict) job.Job { return claim(t, j, j.DueAt).Judged(v, j.DueAt, p) }
+	verify := func(j job.Job, v job.Verdict) job.Job { return claim(t, j, j.DueAt).WithVerdict(v, j.DueAt, p) }
 	tests := []struct {
 		name   string
 		got    job.Job
@@ -127,12 +127,12 @@ func TestVerdicts(t *testing.T) {
 		next   job.Action
 	}{
 		{"verified", verify(pending, job.Verified()), job.Completed, job.None},
-		{"verified under watch", verify(pending, job.Verdict{Kind: job.IsVerified, Watch: true}), job.Completed, job.Verify},
+		{"verified under watch", verify(pending, job.Verdict{Kind: job.VerdictVerified, Watch: true}), job.Completed, job.Verify},
 		{"pending polls again", verify(pending, job.Pending("x")), job.PendingVerification, job.Verify},
 		{"pending too often times out", verify(verify(verify(pending, job.Pending("x")), job.Pending("x")), job.Pending("x")), job.VerificationTimeout, job.None},
 		{"rejected is processed again", verify(pending, job.Rejected("no")), job.VerificationFailed, job.Process},
 		{"lost is processed again", verify(pending, job.Lost("gone")), job.PendingRetry, job.Process},
-		{"hopeless fails", verify(pending, job.Hopeless("no")), job.Failed, job.None},
+		{"hopeless fails", verify(pending, job.NeverPossible("no")), job.Failed, job.None},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -164,12 +164,12 @@ func TestVerdicts(t *testing.T) {
 	})
 	t.Run("a reorganisation reopens a watched job", func(t *testing.T) {
 		t.Parallel()
-		watched := verify(pending, job.Verdict{Kind: job.IsVerified, Watch: true})
-		undone := verify(watched, job.Verdict{Kind: job.IsUndone, Reason: "reorg"})
+		watched := verify(pending, job.Verdict{Kind: job.VerdictVerified, Watch: true})
+		undone := verify(watched, job.Verdict{Kind: job.VerdictUndone, Reason: "reorg"})
 		if undone.Status != job.PendingVerification || undone.NextAction != job.Verify {
 			t.Errorf("got %s and %q", undone.Status, undone.NextAction)
 		}
-		final := verify(watched, job.Verdict{Kind: job.IsFinal})
+		final := verify(watched, job.Verdict{Kind: job.VerdictFinal})
 		if final.Status != job.Completed || final.NextAction != job.None || !final.EndedAt.Equal(watched.EndedAt) {
 			t.Errorf("final: %s and %q, ended %v", final.Status, final.NextAction, final.EndedAt)
 		}
@@ -178,7 +178,7 @@ func TestVerdicts(t *testing.T) {
 
 func TestOperatorRetry(t *testing.T) {
 	t.Parallel()
-	failed := claim(t, newJob(), t0).Hopeless(t0, errors.New("bad input"))
+	failed := claim(t, newJob(), t0).FailedPermanently(t0, errors.New("bad input"))
 	again, ok := failed.Retried(t0)
 	if !ok || again.Status != job.PendingRetry || again.NextAction != job.Process || again.Attempts.Process != 0 || !again.AlertedAt.IsZero() {
 		t.Errorf("retry of a failed job: %v, %s, %q, %+v", ok, again.Status, again.NextAction, again.Attempts)
@@ -196,7 +196,7 @@ func TestBuried(t *testing.T) {
 	t.Parallel()
 	t.Run("an outage's dead letter fails nothing", func(t *testing.T) {
 		t.Parallel()
-		if j, failed := newJob().Buried(newJob().Wakeup(), t0, policy()); failed {
+		if j, failed := newJob().DeadLettered(newJob().Wakeup(), t0, policy()); failed {
 			t.Errorf("a job that never crashed is %s", j.Status)
 		}
 	})
@@ -204,7 +204,7 @@ func TestBuried(t *testing.T) {
 		t.Parallel()
 		j := newJob()
 		j.Attempts.Crashes = 10
-		if _, failed := j.Buried(job.Message{JobID: j.ID, Action: job.Process, Generation: 9}, t0, policy()); failed {
+		if _, failed := j.DeadLettered(job.Message{JobID: j.ID, Action: job.Process, Generation: 9}, t0, policy()); failed {
 			t.Error("a message of another generation failed the job")
 		}
 	})
@@ -212,7 +212,7 @@ func TestBuried(t *testing.T) {
 		t.Parallel()
 		j := newJob()
 		j.Attempts.Crashes = policy().MaxCrashes - 1
-		if got, failed := j.Buried(j.Wakeup(), t0, policy()); !failed || got.Status != job.Failed {
+		if got, failed := j.DeadLettered(j.Wakeup(), t0, policy()); !failed || got.Status != job.Failed {
 			t.Errorf("got %s", got.Status)
 		}
 	})
@@ -221,8 +221,8 @@ func TestBuried(t *testing.T) {
 // TestEveryMoveIsAnEdge walks the machine at random and checks each step against the table of transitions.
 func TestEveryMoveIsAnEdge(t *testing.T) {
 	t.Parallel()
-	verdicts := []job.Verdict{job.Pending("x"), job.Verified(), {Kind: job.IsVerified, Watch: true}, job.Rejected("x"),
-		job.Lost("x"), job.Hopeless("x"), {Kind: job.IsUndone}, {Kind: job.IsUnderWatch}, {Kind: job.IsFinal}}
+	verdicts := []job.Verdict{job.Pending("x"), job.Verified(), {Kind: job.VerdictVerified, Watch: true}, job.Rejected("x"),
+		job.Lost("x"), job.NeverPossible("x"), {Kind: job.VerdictUndone}, {Kind: job.VerdictWatching}, {Kind: job.VerdictFinal}}
 	p := policy()
 	p.MaxProcess, p.MaxVerify, p.MaxCrashes = 2, 3, 2
 	seen := map[[2]job.Status]bool{}
@@ -243,15 +243,15 @@ func TestEveryMoveIsAnEdge(t *testing.T) {
 		record(t, seen, j, next)
 		switch {
 		case j.NextAction == job.Process && pick(3) == 0:
-			return next.Troubled(now, errors.New("x"), p)
+			return next.FailedTransiently(now, errors.New("x"), p)
 		case j.NextAction == job.Process && pick(6) == 0:
-			return next.Hopeless(now, errors.New("x"))
+			return next.FailedPermanently(now, errors.New("x"))
 		case j.NextAction == job.Process:
 			return next.Submitted(now, p)
 		case j.Status == job.Completed:
-			return next.Judged(verdicts[6+pick(3)], now, p)
+			return next.WithVerdict(verdicts[6+pick(3)], now, p)
 		}
-		return next.Judged(verdicts[pick(6)], now, p)
+		return next.WithVerdict(verdicts[pick(6)], now, p)
 	}
 	for range 400 {
 		j, now := newJob(), t0

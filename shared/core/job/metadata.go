@@ -111,7 +111,7 @@ type Inclusion struct {
 	Block     uint64
 	BlockHash string
 	GasUsed   uint64
-	BlobGas   uint64 `json:"BlobGas"` // stored under this name since release 0.1
+	DataGas   uint64 `json:"BlobGas"` // stored under this name since release 0.1
 	Fee       string // total paid in the chain's smallest unit, decimal
 }
 

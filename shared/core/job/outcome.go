@@ -30,20 +30,20 @@ func RetryDelay(err error) time.Duration {
 	return 0
 }
 
-type fatalError struct{ err error }
+type permanentError struct{ err error }
 
-func (e *fatalError) Error() string { return e.err.Error() }
-func (e *fatalError) Unwrap() error { return e.err }
+func (e *permanentError) Error() string { return e.err.Error() }
+func (e *permanentError) Unwrap() error { return e.err }
 
-// Fatal marks err as one that no retry can mend: the job fails and an operator is told.
-func Fatal(err error) error { return &fatalError{err: err} }
+// Permanent marks err as one that no retry can mend: the job fails and an operator is told.
+func Permanent(err error) error { return &permanentError{err: err} }
 
-// Fatalf is Fatal(fmt.Errorf(format, args...)).
-func Fatalf(format string, args ...any) error { return Fatal(fmt.Errorf(format, args...)) }
+// Permanentf is Fatal(fmt.Errorf(format, args...)).
+func Permanentf(format string, args ...any) error { return Permanent(fmt.Errorf(format, args...)) }
 
-// IsFatal says whether err was marked by Fatal.
-func IsFatal(err error) bool {
-	var f *fatalError
+// IsPermanent says whether err was marked by Fatal.
+func IsPermanent(err error) bool {
+	var f *permanentError
 	return errors.As(err, &f)
 }
 
@@ -62,35 +62,35 @@ type VerdictKind string
 
 // The verdicts.
 const (
-	StillPending VerdictKind = "pending"  // ask again later
-	IsVerified   VerdictKind = "verified" // done
-	IsRejected   VerdictKind = "rejected" // the submission was refused; process again while attempts last
-	IsLost       VerdictKind = "lost"     // the outside world lost it; process again, no attempt used up
-	IsFinal      VerdictKind = "final"    // a watched job can't be undone any more
-	IsUndone     VerdictKind = "undone"   // a watched job was undone (reorganisation): it is pending again
-	IsHopeless   VerdictKind = "hopeless" // no retry can mend it: fail
-	IsUnderWatch VerdictKind = "watching" // a watched job is not final yet
+	VerdictPending VerdictKind = "pending"  // ask again later
+	VerdictVerified   VerdictKind = "verified" // done
+	VerdictRejected   VerdictKind = "rejected" // the submission was refused; process again while attempts last
+	VerdictLost       VerdictKind = "lost"     // the outside world lost it; process again, no attempt used up
+	VerdictFinal      VerdictKind = "final"    // a watched job can't be undone any more
+	VerdictUndone     VerdictKind = "undone"   // a watched job was undone (reorganisation): it is pending again
+	VerdictNeverPossible   VerdictKind = "hopeless" // no retry can mend it: fail
+	VerdictWatching VerdictKind = "watching" // a watched job is not final yet
 )
 
 // Pending is the verdict that more time is needed.
 func Pending(format string, args ...any) Verdict {
-	return Verdict{Kind: StillPending, Reason: fmt.Sprintf(format, args...)}
+	return Verdict{Kind: VerdictPending, Reason: fmt.Sprintf(format, args...)}
 }
 
 // Verified is the verdict that the job is done.
-func Verified() Verdict { return Verdict{Kind: IsVerified} }
+func Verified() Verdict { return Verdict{Kind: VerdictVerified} }
 
 // Rejected is the verdict that the submission was refused.
 func Rejected(format string, args ...any) Verdict {
-	return Verdict{Kind: IsRejected, Reason: fmt.Sprintf(format, args...)}
+	return Verdict{Kind: VerdictRejected, Reason: fmt.Sprintf(format, args...)}
 }
 
 // Lost is the verdict that the outside world does not know the submission any more, or could not finish it.
 func Lost(format string, args ...any) Verdict {
-	return Verdict{Kind: IsLost, Reason: fmt.Sprintf(format, args...)}
+	return Verdict{Kind: VerdictLost, Reason: fmt.Sprintf(format, args...)}
 }
 
-// Hopeless is the verdict that no retry can mend the job.
-func Hopeless(format string, args ...any) Verdict {
-	return Verdict{Kind: IsHopeless, Reason: fmt.Sprintf(format, args...)}
+// NeverPossible is the verdict that no retry can mend the job.
+func NeverPossible(format string, args ...any) Verdict {
+	return Verdict{Kind: VerdictNeverPossible, Reason: fmt.Sprintf(format, args...)}
 }

@@ -20,12 +20,12 @@ var (
 // MaxPage is the most that one List or Due returns.
 const MaxPage = 1000
 
-// Order is the order of a listing.
-type Order int
+// SortOrder is the order of a listing.
+type SortOrder int
 
 // Orders of a listing, by internal id.
 const (
-	Ascending Order = iota
+	Ascending SortOrder = iota
 	Descending
 )
 
@@ -35,7 +35,7 @@ type Filter struct {
 	Statuses []Status // empty: any
 	// From and To bound InternalID, both inclusive; To 0 means no bound.
 	From, To uint64
-	Order    Order
+	Order    SortOrder
 	Limit    int // 1..MaxPage
 }
 

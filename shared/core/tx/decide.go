@@ -190,10 +190,10 @@ func signFirst(v View, p Policy) Decision {
 func replace(r Record, v View, p Policy) Decision {
 	m := p.market(v)
 	f := Fees{
-		Gas: max(r.Fees.Gas, m.Gas), BlobGas: max(r.Fees.BlobGas, m.BlobGas),
+		Gas: max(r.Fees.Gas, m.Gas), DataGas: max(r.Fees.DataGas, m.DataGas),
 		GasPrice:  larger(percent(r.Fees.GasPrice, p.BumpPercent), m.GasPrice),
 		Tip:       larger(percent(r.Fees.Tip, p.BumpPercent), m.Tip),
-		BlobPrice: larger(percent(r.Fees.BlobPrice, p.BumpPercent), m.BlobPrice),
+		DataGasPrice: larger(percent(r.Fees.DataGasPrice, p.BumpPercent), m.DataGasPrice),
 	}
 	d := Decision{Step: Sign, Nonce: r.Nonce, Fees: f, Replaces: r.Hash, Record: r}
 	d = d.capped(v, p)
@@ -230,10 +230,10 @@ func (f Fees) stretched(room *big.Int) Fees {
 	if room.Sign() <= 0 {
 		return f
 	}
-	if f.BlobGas > 0 {
+	if f.DataGas > 0 {
 		room = new(big.Int).Rsh(room, 1)
-		more := new(big.Int).Quo(room, new(big.Int).SetUint64(f.BlobGas))
-		f.BlobPrice = more.Add(more, orZero(f.BlobPrice))
+		more := new(big.Int).Quo(room, new(big.Int).SetUint64(f.DataGas))
+		f.DataGasPrice = more.Add(more, orZero(f.DataGasPrice))
 	}
 	if f.Gas > 0 {
 		more := new(big.Int).Quo(room, new(big.Int).SetUint64(f.Gas))
@@ -252,8 +252,8 @@ func (p Policy) market(v View) Fees {
 		Tip:      tip,
 		GasPrice: percent(price.Add(price, tip), p.MarkupPercent),
 	}
-	if f.BlobGas = uint64(v.Blobs)*BlobGas + v.DataGas; f.BlobGas > 0 {
-		f.BlobPrice = larger(percent(new(big.Int).Lsh(orZero(v.Head.BlobBaseFee), 1), p.MarkupPercent), big.NewInt(1))
+	if f.DataGas = uint64(v.Blobs)*BlobGas + v.DataGas; f.DataGas > 0 {
+		f.DataGasPrice = larger(percent(new(big.Int).Lsh(orZero(v.Head.BlobBaseFee), 1), p.MarkupPercent), big.NewInt(1))
 	}
 	return f
 }

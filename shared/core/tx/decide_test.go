@@ -108,8 +108,8 @@ func TestDecideTakesTheRoomBelowTheCap(t *testing.T) {
 		t.Errorf("%s at %s, want the wallet's %s", d.Step, d.Fees.Total(), v.Account.Balance)
 	}
 	v.Blobs, v.Head.BlobBaseFee = 1, big.NewInt(1)
-	if d := tx.Decide(tx.Journal{}, v, policy); d.Step != tx.Sign || d.Fees.BlobPrice.Cmp(big.NewInt(2)) < 0 || d.Fees.Total().Cmp(policy.FeeCap) > 0 {
-		t.Errorf("%s with blob price %s, total %s", d.Step, d.Fees.BlobPrice, d.Fees.Total())
+	if d := tx.Decide(tx.Journal{}, v, policy); d.Step != tx.Sign || d.Fees.DataGasPrice.Cmp(big.NewInt(2)) < 0 || d.Fees.Total().Cmp(policy.FeeCap) > 0 {
+		t.Errorf("%s with blob price %s, total %s", d.Step, d.Fees.DataGasPrice, d.Fees.Total())
 	}
 }
 

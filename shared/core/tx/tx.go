@@ -32,14 +32,14 @@ type Fees struct {
 	Gas       uint64
 	GasPrice  *big.Int
 	Tip       *big.Int // part of GasPrice that goes to the block's builder
-	BlobGas   uint64   `json:"BlobGas"` // stored under this name since release 0.1
-	BlobPrice *big.Int `json:"BlobPrice"`
+	DataGas   uint64   `json:"BlobGas"` // stored under this name since release 0.1
+	DataGasPrice *big.Int `json:"BlobPrice"`
 }
 
 // Total is the most that the transaction can cost: Gas*GasPrice + BlobGas*BlobPrice.
 func (f Fees) Total() *big.Int {
 	sum := new(big.Int).Mul(new(big.Int).SetUint64(f.Gas), orZero(f.GasPrice))
-	return sum.Add(sum, new(big.Int).Mul(new(big.Int).SetUint64(f.BlobGas), orZero(f.BlobPrice)))
+	return sum.Add(sum, new(big.Int).Mul(new(big.Int).SetUint64(f.DataGas), orZero(f.DataGasPrice)))
 }
 
 func orZero(n *big.Int) *big.Int {
@@ -145,13 +145,13 @@ type Status struct {
 	BlockHash   string
 	GasUsed     uint64
 	GasPrice    *big.Int // paid for each unit
-	BlobGasUsed uint64
-	BlobPrice   *big.Int
+	DataGasUsed uint64
+	DataGasPrice   *big.Int
 }
 
 // Cost is what an included transaction cost.
 func (s Status) Cost() *big.Int {
-	return Fees{Gas: s.GasUsed, GasPrice: s.GasPrice, BlobGas: s.BlobGasUsed, BlobPrice: s.BlobPrice}.Total()
+	return Fees{Gas: s.GasUsed, GasPrice: s.GasPrice, DataGas: s.DataGasUsed, DataGasPrice: s.DataGasPrice}.Total()
 }
 
 var (

@@ -46,7 +46,7 @@ type Service struct {
 	Jobs     job.Store
 	Batches  batch.Store
 	Control  schedule.Control
-	Worker   *executor.Worker
+	Executor *executor.Executor
 	Queue    queue.Sender
 	Trigger  string // the trigger queue's name
 	Events   event.Bus
@@ -57,8 +57,8 @@ type Service struct {
 	Log      *slog.Logger
 }
 
-// Order is an operator's wish with what the audit needs.
-type Order struct {
+// Command is an operator's wish with what the audit needs.
+type Command struct {
 	By       string // who asks
 	Reason   string // why; required where many jobs or a whole stage are concerned
 	Priority bool   // past the stage's queue; jobs only
@@ -72,7 +72,7 @@ const (
 
 // check refuses a reason that is missing where it is required, and texts that are too long or have control characters:
 // both go into logs and events.
-func (o Order) check(required bool) error {
+func (o Command) check(required bool) error {
 	if required && o.Reason == "" {
 		return invalid("this concerns a whole stage: give a reason, it is kept for the audit")
 	}
@@ -80,7 +80,7 @@ func (o Order) check(required bool) error {
 }
 
 // Check refuses texts that are too long or have control characters, with ErrInvalid.
-func (o Order) Check() error {
+func (o Command) Check() error {
 	if err := checkText("reason", o.Reason, MaxReason); err != nil {
 		return err
 	}
@@ -99,8 +99,8 @@ func checkText(name, text string, most int) error {
 	return nil
 }
 
-func (o Order) worker() executor.Order {
-	return executor.Order{By: o.By, Reason: o.Reason, Priority: o.Priority}
+func (o Command) forExecutor() executor.Command {
+	return executor.Command{By: o.By, Reason: o.Reason, Priority: o.Priority}
 }
 
 func (s *Service) log() *slog.Logger {

@@ -140,10 +140,10 @@ func snosView(b batch.SnosBatch) Batch {
 func spanView(s batch.Span, l batch.Ledger) Batch {
 	v := Batch{
 		StartBlock: s.StartBlock, EndBlock: s.EndBlock, ClosedBy: string(s.Reason), OpenedAt: utc(s.OpenedAt), ClosedAt: utc(s.ClosedAt),
-		Ledger: Ledger{Tx: l.Tx, GasUsed: l.GasUsed, BlobGasUsed: l.BlobGasUsed, Blobs: l.Blobs, ProverTask: Redact(l.ProverTask)},
+		Ledger: Ledger{Tx: l.Tx, GasUsed: l.GasUsed, BlobGasUsed: l.DataGasUsed, Blobs: l.Blobs, ProverTask: Redact(l.ProverTask)},
 	}
-	if l.FeeWei != nil {
-		v.Ledger.Fee = l.FeeWei.String()
+	if l.Fee != nil {
+		v.Ledger.Fee = l.Fee.String()
 	}
 	if len(l.Stages) > 0 {
 		v.Stages = map[string]Stage{}

@@ -117,21 +117,21 @@ func pageLimit(asked, most int) (int, error) {
 
 // Process makes a job's processing due now. Errors: ErrInvalid, worker.ErrRefused, job.ErrNotFound, job.ErrConflict,
 // job.ErrSchema.
-func (s *Service) Process(ctx context.Context, id string, o Order) (Job, error) {
-	return s.order(id, o, func() (job.Job, error) { return s.Worker.Hasten(ctx, id, job.Process, o.worker()) })
+func (s *Service) Process(ctx context.Context, id string, o Command) (Job, error) {
+	return s.command(id, o, func() (job.Job, error) { return s.Executor.RunNow(ctx, id, job.Process, o.forExecutor()) })
 }
 
 // Verify makes a job's verification due now. Errors are those of Process.
-func (s *Service) Verify(ctx context.Context, id string, o Order) (Job, error) {
-	return s.order(id, o, func() (job.Job, error) { return s.Worker.Hasten(ctx, id, job.Verify, o.worker()) })
+func (s *Service) Verify(ctx context.Context, id string, o Command) (Job, error) {
+	return s.command(id, o, func() (job.Job, error) { return s.Executor.RunNow(ctx, id, job.Verify, o.forExecutor()) })
 }
 
 // Retry starts a job anew that waits for an operator. Errors are those of Process.
-func (s *Service) Retry(ctx context.Context, id string, o Order) (Job, error) {
-	return s.order(id, o, func() (job.Job, error) { return s.Worker.Retry(ctx, id, o.worker()) })
+func (s *Service) Retry(ctx context.Context, id string, o Command) (Job, error) {
+	return s.command(id, o, func() (job.Job, error) { return s.Executor.Retry(ctx, id, o.forExecutor()) })
 }
 
-func (s *Service) order(id string, o Order, do func() (job.Job, error)) (Job, error) {
+func (s *Service) command(id string, o Command, do func() (job.Job, error)) (Job, error) {
 	if !job.ValidID(id) {
 		return Job{}, invalid("job id: want 32 hex digits in lower case")
 	}
@@ -163,7 +163,7 @@ const maxBulk = 100
 
 // RetryAll retries the jobs of a stage that wait for an operator, at most 100, the lowest batches first. The order needs a reason. Errors:
 // ErrInvalid, ErrUnknown.
-func (s *Service) RetryAll(ctx context.Context, name string, o Order) (Bulk, error) {
+func (s *Service) RetryAll(ctx context.Context, name string, o Command) (Bulk, error) {
 	if err := o.check(true); err != nil {
 		return Bulk{}, err
 	}
@@ -175,7 +175,7 @@ func (s *Service) RetryAll(ctx context.Context, name string, o Order) (Bulk, err
 		return Bulk{}, invalid("stage %s has no jobs", st.Stage)
 	}
 	return s.bulk(ctx, job.Filter{Type: st.Stage, Statuses: waiting}, func(j job.Job) error {
-		_, err := s.Worker.Retry(ctx, j.ID, o.worker())
+		_, err := s.Executor.Retry(ctx, j.ID, o.forExecutor())
 		return err
 	})
 }
@@ -222,7 +222,7 @@ func (s *Service) Hook(ctx context.Context, token string) {
 	}
 	j, err := s.Jobs.Get(ctx, token)
 	if err == nil && s.hinted(j) {
-		_, err = s.Worker.Hasten(ctx, j.ID, job.Verify, executor.Order{By: "prover's webhook"})
+		_, err = s.Executor.RunNow(ctx, j.ID, job.Verify, executor.Command{By: "prover's webhook"})
 	}
 	if err != nil && !either(err, executor.ErrRefused, job.ErrNotFound, job.ErrConflict, job.ErrSchema) && !errors.Is(err, context.Canceled) {
 		s.log().WarnContext(ctx, "webhook not heeded, polling goes on", "job_id", token, "error", err)

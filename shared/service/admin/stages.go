@@ -67,7 +67,7 @@ func (s *Service) stage(ctx context.Context, name string) (StageState, error) {
 
 // Pause stops a stage: its worker creates no jobs and its jobs are not worked on until it is resumed. What is under way ends, and nothing
 // is lost. Paused already keeps the first order's data. It needs a reason. Errors: ErrInvalid, ErrUnknown.
-func (s *Service) Pause(ctx context.Context, name string, o Order) (StageState, error) {
+func (s *Service) Pause(ctx context.Context, name string, o Command) (StageState, error) {
 	if err := o.check(true); err != nil {
 		return StageState{}, err
 	}
@@ -83,7 +83,7 @@ func (s *Service) Pause(ctx context.Context, name string, o Order) (StageState, 
 }
 
 // Resume lets a stage go on, and wakes what waits. It needs a reason. Errors are those of Pause.
-func (s *Service) Resume(ctx context.Context, name string, o Order) (StageState, error) {
+func (s *Service) Resume(ctx context.Context, name string, o Command) (StageState, error) {
 	if err := o.check(true); err != nil {
 		return StageState{}, err
 	}
@@ -103,7 +103,7 @@ func (s *Service) Resume(ctx context.Context, name string, o Order) (StageState,
 
 // Requeue runs a stage's worker now and makes the next action of its jobs due now, at most 100, the lowest batches first. It needs a
 // reason. Errors are those of Pause.
-func (s *Service) Requeue(ctx context.Context, name string, o Order) (Bulk, error) {
+func (s *Service) Requeue(ctx context.Context, name string, o Command) (Bulk, error) {
 	if err := o.check(true); err != nil {
 		return Bulk{}, err
 	}
@@ -117,7 +117,7 @@ func (s *Service) Requeue(ctx context.Context, name string, o Order) (Bulk, erro
 // underWay are the statuses of jobs that have a next action of their own.
 var underWay = []job.Status{job.Created, job.LockedForProcessing, job.PendingVerification, job.VerificationFailed, job.PendingRetry}
 
-func (s *Service) wake(ctx context.Context, st StageState, o Order) (Bulk, error) {
+func (s *Service) wake(ctx context.Context, st StageState, o Command) (Bulk, error) {
 	if err := s.Queue.Send(ctx, s.Trigger, queue.Outgoing{Body: schedule.Wakeup{Stage: st.Stage}.Encode()}); err != nil {
 		return Bulk{}, fmt.Errorf("wake %s: %w", st.Stage, err)
 	}
@@ -125,13 +125,13 @@ func (s *Service) wake(ctx context.Context, st StageState, o Order) (Bulk, error
 		return Bulk{Done: []string{}, Refused: []Refusal{}}, nil
 	}
 	return s.bulk(ctx, job.Filter{Type: st.Stage, Statuses: underWay}, func(j job.Job) error {
-		_, err := s.Worker.Hasten(ctx, j.ID, j.NextAction, o.worker())
+		_, err := s.Executor.RunNow(ctx, j.ID, j.NextAction, o.forExecutor())
 		return err
 	})
 }
 
 // audit keeps who ordered what about a stage: in the log, and as an event.
-func (s *Service) audit(ctx context.Context, t event.Type, n stage.Name, o Order) {
+func (s *Service) audit(ctx context.Context, t event.Type, n stage.Name, o Command) {
 	s.log().InfoContext(ctx, "order carried out", "order", string(t), "stage", n, "by", o.By, "reason", o.Reason)
 	e := event.Event{Type: t, At: s.Now(), Chain: s.Chain, Detail: map[string]string{"stage": string(n), "by": o.By, "reason": o.Reason}}
 	if err := s.Events.Publish(ctx, e); err != nil {

@@ -26,7 +26,7 @@ type bench struct {
 	jobs   *memory.Jobs
 	queues *memory.Queues
 	events *memory.Events
-	worker *executor.Worker
+	worker *executor.Executor
 	done   int // jobs that were worked on
 }
 
@@ -52,13 +52,13 @@ func setup(t *testing.T, layer stage.Layer) *bench {
 	}
 	control := memory.NewControls(env)
 	b.jobs, b.queues, b.events = memory.NewJobs(env), queues, memory.NewEvents(env)
-	b.worker = &executor.Worker{
+	b.worker = &executor.Executor{
 		Jobs: b.jobs, Queue: queues, Route: resource.Route, Alerts: memory.NewAlerts(env), Events: b.events, Control: control,
 		Wake: &executor.Waker{Queue: queues, QueueName: resource.TriggerQueue, Layer: layer}, Handlers: map[job.Type]executor.Handler{job.SnosRun: b},
 		Policies: job.Policies(), Now: env.Now, NewOwner: job.NewID, Log: slog.New(slog.DiscardHandler),
 	}
 	b.Service = &admin.Service{
-		Chain: "test", Layer: layer, Jobs: b.jobs, Batches: memory.NewBatches(env), Control: control, Worker: b.worker, Queue: queues, Trigger: resource.TriggerQueue,
+		Chain: "test", Layer: layer, Jobs: b.jobs, Batches: memory.NewBatches(env), Control: control, Executor: b.worker, Queue: queues, Trigger: resource.TriggerQueue,
 		Events: b.events, Now: env.Now, Log: slog.New(slog.DiscardHandler),
 	}
 	return b
@@ -92,7 +92,7 @@ func (b *bench) waiting(name string) int {
 
 func same(j job.Job) job.Job { return j }
 
-var why = admin.Order{By: "ann", Reason: "the prover is being upgraded"}
+var why = admin.Command{By: "ann", Reason: "the prover is being upgraded"}
 
 // A paused stage does nothing; resumed, what waited goes on at once. Both are kept for the audit.
 func TestPauseAndResume(t *testing.T) {
@@ -113,7 +113,7 @@ func TestPauseAndResume(t *testing.T) {
 	if l, err := b.Lag(t.Context()); err != nil || len(l.Paused) != 1 || l.Paused[0] != "SnosRun" {
 		t.Errorf("/lag says that %v are paused, %v", l.Paused, err)
 	}
-	later := admin.Order{By: "bob", Reason: "me too"}
+	later := admin.Command{By: "bob", Reason: "me too"}
 	if st, err = b.Pause(t.Context(), "SnosRun", later); err != nil || st.By != "ann" {
 		t.Errorf("paused again it is %+v, %v; want the first order's data", st, err)
 	}
@@ -170,9 +170,9 @@ func TestStages(t *testing.T) {
 func TestStageOrders(t *testing.T) {
 	t.Parallel()
 	b := setup(t, stage.L2)
-	b.create(130, func(j job.Job) job.Job { return j.Hopeless(b.now, errors.New("broken")) })
+	b.create(130, func(j job.Job) job.Job { return j.FailedPermanently(b.now, errors.New("broken")) })
 	for want, o := range map[error]func() error{
-		admin.ErrInvalid: func() error { _, err := b.RetryAll(t.Context(), "SnosRun", admin.Order{By: "ann"}); return err },
+		admin.ErrInvalid: func() error { _, err := b.RetryAll(t.Context(), "SnosRun", admin.Command{By: "ann"}); return err },
 		admin.ErrUnknown: func() error { _, err := b.Pause(t.Context(), "DataSubmission", why); return err },
 	} {
 		if err := o(); !errors.Is(err, want) {

@@ -82,7 +82,7 @@ func (s *Service) batchKind(t job.Type) string {
 
 func (s *Service) view(j job.Job) Job {
 	v := Job{
-		ID: j.ID, Type: string(j.Type), Batch: j.InternalID, BatchKind: s.batchKind(j.Type), Status: string(j.Status),
+		ID: j.ID, Type: string(j.Type), Batch: j.Batch, BatchKind: s.batchKind(j.Type), Status: string(j.Status),
 		NextAction: string(j.NextAction), DueAt: utc(j.DueAt), ExternalID: j.ExternalID, TraceID: j.TraceID,
 		Attempts:   Attempts(j.Attempts),
 		Reason:     Redact(j.Reason()),

@@ -35,10 +35,10 @@ func (h *Handler) Process(ctx context.Context, r *executor.Run) error {
 	if m.Bucket != "" {
 		m.Task, err = h.Prover.CloseBucket(ctx, m.Bucket)
 		if errors.Is(err, proof.ErrRejected) {
-			return job.Fatal(err)
+			return job.Permanent(err)
 		}
 		if err != nil {
-			return fmt.Errorf("close bucket %s of batch %d: %w", m.Bucket, r.Job.InternalID, err)
+			return fmt.Errorf("close bucket %s of batch %d: %w", m.Bucket, r.Job.Batch, err)
 		}
 		r.Job.ExternalID = m.Task
 		return nil
@@ -47,7 +47,7 @@ func (h *Handler) Process(ctx context.Context, r *executor.Run) error {
 		return nil // only the proof is to be asked for again, which verification does
 	}
 	if m.RunTaskID == "" {
-		m.RunTaskID = snosrun.TaskID(r.Job)
+		m.RunTaskID = r.Job.AttemptID()
 		if err := r.Checkpoint(ctx); err != nil {
 			return err
 		}
@@ -57,11 +57,11 @@ func (h *Handler) Process(ctx context.Context, r *executor.Run) error {
 		inputs = append(inputs, artifact.SNOSKey(i, artifact.ProgramOutput))
 	}
 	m.RunHandle, err = h.Runner.Submit(ctx, snos.Task{
-		Kind: snos.Aggregate, ID: m.RunTaskID, Batch: r.Job.InternalID, StartBlock: m.StartBlock, EndBlock: m.EndBlock,
+		Kind: snos.Aggregate, ID: m.RunTaskID, Batch: r.Job.Batch, StartBlock: m.StartBlock, EndBlock: m.EndBlock,
 		Inputs: inputs, OutputPrefix: m.OutputPrefix,
 	})
 	if err != nil {
-		return fmt.Errorf("submit aggregator run of batch %d: %w", r.Job.InternalID, err)
+		return fmt.Errorf("submit aggregator run of batch %d: %w", r.Job.Batch, err)
 	}
 	r.Job.ExternalID = m.RunHandle
 	return nil
@@ -85,7 +85,7 @@ func (h *Handler) Verify(ctx context.Context, r *executor.Run) (job.Verdict, err
 	}
 	if !m.Proven {
 		v, done, again, err := proofcreation.Ask(ctx, h.Prover, m.Task)
-		if again || v.Kind == job.IsLost {
+		if again || v.Kind == job.VerdictLost {
 			m.Task = ""
 		}
 		if again {
@@ -135,7 +135,7 @@ func (h *Handler) run(ctx context.Context, r *executor.Run, m *job.AggregatorMet
 // submit asks for the proof of the aggregator run over its children.
 func (h *Handler) submit(ctx context.Context, r *executor.Run, m *job.AggregatorMeta) error {
 	if m.DedupID == "" {
-		m.DedupID = snosrun.TaskID(r.Job)
+		m.DedupID = r.Job.AttemptID()
 		if err := r.Checkpoint(ctx); err != nil {
 			return err
 		}
@@ -149,7 +149,7 @@ func (h *Handler) submit(ctx context.Context, r *executor.Run, m *job.Aggregator
 		children = append(children, child.ExternalID)
 	}
 	task, err := proofcreation.Submit(ctx, h.Prover, h.Artifacts, m.OutputPrefix+artifact.PIE, proof.Request{
-		Kind: proof.Aggregation, DedupID: m.DedupID, Batch: r.Job.InternalID, Children: children, Fact: m.Fact,
+		Kind: proof.Aggregation, DedupID: m.DedupID, Batch: r.Job.Batch, Children: children, Fact: m.Fact,
 	})
 	if err != nil {
 		return err
@@ -167,7 +167,7 @@ func (h *Handler) fetch(ctx context.Context, m *job.AggregatorMeta) (job.Verdict
 		{proof.PIE, artifact.PIE}, {proof.DASegment, artifact.DASegment}, {proof.ProgramOutput, artifact.ProgramOutput},
 	} {
 		v, _, err := proofcreation.Keep(ctx, h.Prover, h.Artifacts, m.Task, a.kind, m.OutputPrefix+a.name)
-		if err != nil || v.Kind != job.IsVerified {
+		if err != nil || v.Kind != job.VerdictVerified {
 			return v, err
 		}
 	}

@@ -129,7 +129,7 @@ func (p *pass) add(ctx context.Context, r read) error {
 			return err
 		}
 		c.DAWords, c.InputSize = p.sizer.Words(), p.cur.InputSize+blockInput
-		reason, closes := p.Limits.CloseAggregator(p.cur, c)
+		reason, closes := p.Limits.ShouldCloseAggregator(p.cur, c)
 		if !closes {
 			p.extend(c)
 			return nil
@@ -217,7 +217,7 @@ func (p *pass) closeFull(ctx context.Context) error {
 	if !p.open() {
 		return nil
 	}
-	if reason, full := p.Limits.FullAggregator(p.cur, p.Now()); full {
+	if reason, full := p.Limits.IsAggregatorFull(p.cur, p.Now()); full {
 		return p.close(ctx, reason)
 	}
 	before := closedSpans(p.cur)

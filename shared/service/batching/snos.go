@@ -124,7 +124,7 @@ func (p *snosPass) run(ctx context.Context) error {
 		}
 	}
 	if p.cur.Index != 0 {
-		if reason, full := p.Limits.FullSnos(p.cur.Span, p.Now()); full {
+		if reason, full := p.Limits.IsSnosFull(p.cur.Span, p.Now()); full {
 			return p.close(ctx, reason)
 		}
 	}
@@ -142,7 +142,7 @@ func (p *snosPass) take(ctx context.Context, from, to uint64) error {
 		}
 		c := batch.Candidate{Header: r.header, Weights: r.weights}
 		if p.cur.Index != 0 {
-			if reason, closes := p.Limits.CloseSnos(p.cur.Span, c); closes {
+			if reason, closes := p.Limits.ShouldCloseSnos(p.cur.Span, c); closes {
 				if err := p.close(ctx, reason); err != nil {
 					return err
 				}
@@ -159,7 +159,7 @@ func (p *snosPass) take(ctx context.Context, from, to uint64) error {
 			p.cur.Span = p.cur.Span.Extend(c)
 		}
 		p.dirty = true
-		if reason, full := p.Limits.FullSnos(p.cur.Span, p.Now()); full {
+		if reason, full := p.Limits.IsSnosFull(p.cur.Span, p.Now()); full {
 			if err := p.close(ctx, reason); err != nil {
 				return err
 			}

@@ -44,7 +44,7 @@ func (h *Handler) advance(ctx context.Context, r *executor.Run, m *job.DataSubmi
 	p, err := h.send(ctx, r, m)
 	var revert *tx.RevertError
 	if errors.As(err, &revert) {
-		err = job.Fatal(err)
+		err = job.Permanent(err)
 	}
 	return p, err
 }
@@ -55,16 +55,16 @@ func (h *Handler) send(ctx context.Context, r *executor.Run, m *job.DataSubmissi
 		Payload: func(ctx context.Context) (tx.Payload, error) {
 			words, err := artifact.ReadFelts(ctx, h.Artifacts, m.SegmentKey, maxWords)
 			if errors.Is(err, artifact.ErrCorrupt) || errors.Is(err, artifact.ErrNotFound) {
-				return tx.Payload{}, job.Fatal(err)
+				return tx.Payload{}, job.Permanent(err)
 			}
 			if err != nil {
 				return tx.Payload{}, err
 			}
 			p, c, err := h.Layer.Encode(ctx, da.Data{
-				Batch: r.Job.InternalID, StartBlock: m.StartBlock, EndBlock: m.EndBlock, Words: words,
+				Batch: r.Job.Batch, StartBlock: m.StartBlock, EndBlock: m.EndBlock, Words: words,
 			})
 			if errors.Is(err, da.ErrTooLarge) {
-				return p, job.Fatal(fmt.Errorf("publish %s: %w", m.SegmentKey, err))
+				return p, job.Permanent(fmt.Errorf("publish %s: %w", m.SegmentKey, err))
 			}
 			m.DataHash, m.DataSize, m.VersionedHashes = c.Hash, c.Size, c.VersionedHashes
 			return p, err
@@ -92,9 +92,9 @@ func (h *Handler) Verify(ctx context.Context, r *executor.Run) (job.Verdict, err
 	case tx.Confirmed, tx.Final:
 		m.Included = &job.Inclusion{
 			Hash: p.Record.Hash, Block: p.Status.Block, BlockHash: p.Status.BlockHash,
-			GasUsed: p.Status.GasUsed, BlobGas: p.Status.BlobGasUsed, Fee: p.Status.Cost().String(),
+			GasUsed: p.Status.GasUsed, DataGas: p.Status.DataGasUsed, Fee: p.Status.Cost().String(),
 		}
-		return job.Verdict{Kind: job.IsVerified, Watch: p.Step != tx.Final}, nil
+		return job.Verdict{Kind: job.VerdictVerified, Watch: p.Step != tx.Final}, nil
 	case tx.Reverted:
 		sending.Close(&m.Journal, p.Record.Nonce)
 		return job.Rejected("publication %s reverted", p.Record.Hash), nil
@@ -110,10 +110,10 @@ func (h *Handler) watch(ctx context.Context, m *job.DataSubmissionMeta) (job.Ver
 	}
 	switch {
 	case d.Step == tx.Final:
-		return job.Verdict{Kind: job.IsFinal}, nil
+		return job.Verdict{Kind: job.VerdictFinal}, nil
 	case d.Status.Phase == tx.Included && d.Status.Success:
-		return job.Verdict{Kind: job.IsUnderWatch, Reason: "confirmed, not final yet"}, nil
+		return job.Verdict{Kind: job.VerdictWatching, Reason: "confirmed, not final yet"}, nil
 	}
 	m.Included = nil
-	return job.Verdict{Kind: job.IsUndone, Reason: "a reorganisation undid the publication"}, nil
+	return job.Verdict{Kind: job.VerdictUndone, Reason: "a reorganisation undid the publication"}, nil
 }

@@ -48,7 +48,7 @@ func setup(t *testing.T) *bench {
 	return &bench{
 		t: t, chain: chain, run: executor.NewRun(stored, jobs),
 		handler: &datasubmission.Handler{Layer: chain.DA(), Artifacts: store, Sender: &sending.Sender{
-			Chain: chain, Raw: store, Policy: policy, Now: env.Now, Wallet: memory.NewLocks(env), WalletName: "wallet",
+			Chain: chain, Raw: store, Policy: policy, Now: env.Now, Lease: memory.NewLocks(env), LeaseName: "wallet",
 		}},
 	}
 }
@@ -70,19 +70,19 @@ func TestPublicationIsWatched(t *testing.T) {
 	if err := b.handler.Process(t.Context(), b.run); err != nil {
 		t.Fatal(err)
 	}
-	b.verify(job.PendingVerification, job.StillPending, false)
+	b.verify(job.PendingVerification, job.VerdictPending, false)
 	b.chain.Mine()
 	b.chain.MineEmpty(2)
-	b.verify(job.PendingVerification, job.IsVerified, true)
-	b.verify(job.Completed, job.IsUnderWatch, false)
+	b.verify(job.PendingVerification, job.VerdictVerified, true)
+	b.verify(job.Completed, job.VerdictWatching, false)
 	if _, err := b.chain.Reorg(3, false); err != nil {
 		t.Fatal(err)
 	}
-	b.verify(job.Completed, job.IsUndone, false)
-	b.verify(job.PendingVerification, job.StillPending, false) // sent again
+	b.verify(job.Completed, job.VerdictUndone, false)
+	b.verify(job.PendingVerification, job.VerdictPending, false) // sent again
 	b.chain.Mine()
 	b.chain.Finalize(b.chain.MineEmpty(3))
-	b.verify(job.Completed, job.IsFinal, false)
+	b.verify(job.Completed, job.VerdictFinal, false)
 	if n := len(b.chain.DA().Published()); n != 1 {
 		t.Errorf("published %d times", n)
 	}
@@ -101,10 +101,10 @@ func TestRefusedPublicationIsHopeless(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.handler.Layer = refusing{}
-	if err := b.handler.Process(t.Context(), b.run); !job.IsFatal(err) {
+	if err := b.handler.Process(t.Context(), b.run); !job.IsPermanent(err) {
 		t.Errorf("processing: %v", err)
 	}
-	if _, err := b.handler.Verify(t.Context(), b.run); !job.IsFatal(err) {
+	if _, err := b.handler.Verify(t.Context(), b.run); !job.IsPermanent(err) {
 		t.Errorf("verification: %v", err)
 	}
 }

@@ -31,8 +31,8 @@ type Handler interface {
 // Router names the queue of a job type's action.
 type Router func(t job.Type, a job.Action, priority bool) string
 
-// Worker runs jobs. All fields but Log are required.
-type Worker struct {
+// Executor runs jobs. All fields but Log are required.
+type Executor struct {
 	Jobs     job.Store
 	Queue    queue.Sender
 	Route    Router
@@ -52,7 +52,7 @@ type Worker struct {
 const saveMargin = 2 * time.Second
 
 // Handle works on one wake-up. nil means that the message is done with; an error that it should be delivered again.
-func (w *Worker) Handle(ctx context.Context, m job.Message) error {
+func (w *Executor) Handle(ctx context.Context, m job.Message) error {
 	h, ok := w.Handlers[m.Type]
 	if !ok {
 		return fmt.Errorf("this function does not serve %s jobs: the queue's event source mapping is wrong", m.Type)
@@ -85,12 +85,12 @@ func (w *Worker) Handle(ctx context.Context, m job.Message) error {
 	if err != nil {
 		return fmt.Errorf("claim job %s: %w", j.ID, err)
 	}
-	run := &Run{Job: claimed, store: w.Jobs, log: log.With("batch", j.InternalID)}
+	run := &Run{Job: claimed, store: w.Jobs, log: log.With("batch", j.Batch)}
 	return w.finish(ctx, run, w.act(ctx, h, run, m.Action))
 }
 
 // act runs the handler and returns the document as the state machine has it afterwards.
-func (w *Worker) act(ctx context.Context, h Handler, r *Run, a job.Action) (next job.Job) {
+func (w *Executor) act(ctx context.Context, h Handler, r *Run, a job.Action) (next job.Job) {
 	p := w.Policies[r.Job.Type]
 	defer func() {
 		if v := recover(); v != nil {
@@ -108,30 +108,30 @@ func (w *Worker) act(ctx context.Context, h Handler, r *Run, a job.Action) (next
 		switch {
 		case err == nil:
 			return r.Job.Submitted(w.Now(), p)
-		case job.IsFatal(err):
+		case job.IsPermanent(err):
 			r.log.ErrorContext(ctx, "job failed", "error", err)
-			return r.Job.Hopeless(w.Now(), err)
+			return r.Job.FailedPermanently(w.Now(), err)
 		}
-		return w.troubled(ctx, r, err, p)
+		return w.failedTransiently(ctx, r, err, p)
 	}
 	v, err := h.Verify(ctx, r)
 	switch {
-	case err != nil && job.IsFatal(err):
-		return r.Job.Hopeless(w.Now(), err)
+	case err != nil && job.IsPermanent(err):
+		return r.Job.FailedPermanently(w.Now(), err)
 	case err != nil:
-		return w.troubled(ctx, r, err, p)
+		return w.failedTransiently(ctx, r, err, p)
 	}
 	r.log.InfoContext(ctx, "verified", "verdict", string(v.Kind), "reason", v.Reason)
-	return r.Job.Judged(v, w.Now(), p)
+	return r.Job.WithVerdict(v, w.Now(), p)
 }
 
-func (w *Worker) troubled(ctx context.Context, r *Run, err error, p job.Policy) job.Job {
+func (w *Executor) failedTransiently(ctx context.Context, r *Run, err error, p job.Policy) job.Job {
 	r.log.WarnContext(ctx, "trouble outside, trying again later", "error", err, "in_a_row", r.Job.Attempts.Transient+1)
-	next := r.Job.Troubled(w.Now(), err, p)
+	next := r.Job.FailedTransiently(w.Now(), err, p)
 	if p.AlertAfter > 0 && next.Attempts.Transient%p.AlertAfter == 0 {
 		w.notify(ctx, alert.Alert{
 			Severity: alert.Warning, Key: "trouble/" + next.ID,
-			Title:  fmt.Sprintf("%s of batch %d meets trouble outside", next.Type, next.InternalID),
+			Title:  fmt.Sprintf("%s of batch %d meets trouble outside", next.Type, next.Batch),
 			Detail: fmt.Sprintf("%d tries in a row ended in: %v. The job goes on trying; nothing is lost.", next.Attempts.Transient, err),
 		}, next)
 	}
@@ -140,7 +140,7 @@ func (w *Worker) troubled(ctx context.Context, r *Run, err error, p job.Policy) 
 
 // finish stores what came of an invocation. A conflict means that the lease was lost to another invocation, whose result
 // counts.
-func (w *Worker) finish(ctx context.Context, r *Run, next job.Job) error {
+func (w *Executor) finish(ctx context.Context, r *Run, next job.Job) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveMargin)
 	defer cancel()
 	if r.lost {
@@ -151,7 +151,7 @@ func (w *Worker) finish(ctx context.Context, r *Run, next job.Job) error {
 }
 
 // store writes a transition and does what follows from it.
-func (w *Worker) store(ctx context.Context, old, next job.Job) error {
+func (w *Executor) store(ctx context.Context, old, next job.Job) error {
 	if old.Status != next.Status && !job.CanMove(old.Status, next.Status) {
 		return fmt.Errorf("job %s: no transition from %s to %s", old.ID, old.Status, next.Status)
 	}
@@ -168,7 +168,7 @@ func (w *Worker) store(ctx context.Context, old, next job.Job) error {
 
 // follow does what follows from a stored transition. Everything here is a hint: if it is lost, reconcile or a schedule
 // does it again.
-func (w *Worker) follow(ctx context.Context, old, now job.Job) {
+func (w *Executor) follow(ctx context.Context, old, now job.Job) {
 	if now.NextAction != job.None {
 		if err := w.Dispatch(ctx, now); err != nil {
 			w.log().WarnContext(ctx, "wake-up not sent, reconcile will", "job_id", now.ID, "error", err)
@@ -181,18 +181,18 @@ func (w *Worker) follow(ctx context.Context, old, now job.Job) {
 		w.Wake.After(ctx, now.Type)
 	}
 	if now.Status.NeedsOperator() {
-		w.Tell(ctx, now)
+		w.AlertOperators(ctx, now)
 	}
 }
 
-// Tell alerts the operators of a job that waits for them, and notes that it did. Reconcile calls it again for those
+// AlertOperators alerts the operators of a job that waits for them, and notes that it did. Reconcile calls it again for those
 // whose alert was lost, and from time to time for those that still wait.
-func (w *Worker) Tell(ctx context.Context, j job.Job) {
+func (w *Executor) AlertOperators(ctx context.Context, j job.Job) {
 	ok := w.notify(ctx, alert.Alert{
 		Severity: alert.Critical, Key: "job/" + j.ID,
-		Title: fmt.Sprintf("%s of batch %d: %s", j.Type, j.InternalID, j.Status),
+		Title: fmt.Sprintf("%s of batch %d: %s", j.Type, j.Batch, j.Status),
 		Detail: fmt.Sprintf("Reason: %s. It holds back the batches above %d. Mend the cause, then retry it: POST /jobs/%s/retry",
-			j.Reason(), j.InternalID, j.ID),
+			j.Reason(), j.Batch, j.ID),
 	}, j)
 	if !ok {
 		return
@@ -204,14 +204,14 @@ func (w *Worker) Tell(ctx context.Context, j job.Job) {
 }
 
 // Dispatch sends the wake-up of a job's next action for when it is due.
-func (w *Worker) Dispatch(ctx context.Context, j job.Job) error { return w.dispatch(ctx, j, false) }
+func (w *Executor) Dispatch(ctx context.Context, j job.Job) error { return w.dispatch(ctx, j, false) }
 
 // DispatchPriority sends the wake-up past the stage's queue.
-func (w *Worker) DispatchPriority(ctx context.Context, j job.Job) error {
+func (w *Executor) DispatchPriority(ctx context.Context, j job.Job) error {
 	return w.dispatch(ctx, j, true)
 }
 
-func (w *Worker) dispatch(ctx context.Context, j job.Job, priority bool) error {
+func (w *Executor) dispatch(ctx context.Context, j job.Job, priority bool) error {
 	if j.NextAction == job.None {
 		return nil
 	}
@@ -232,7 +232,7 @@ func Delay(due, now time.Time) time.Duration {
 	return min((d + time.Second - 1).Truncate(time.Second), queue.MaxDelay)
 }
 
-func (w *Worker) paused(ctx context.Context, n stage.Name) (bool, error) {
+func (w *Executor) paused(ctx context.Context, n stage.Name) (bool, error) {
 	pauses, err := w.Control.Pauses(ctx)
 	if err != nil {
 		return false, fmt.Errorf("read paused stages: %w", err)
@@ -241,8 +241,8 @@ func (w *Worker) paused(ctx context.Context, n stage.Name) (bool, error) {
 	return paused, nil
 }
 
-func (w *Worker) notify(ctx context.Context, a alert.Alert, j job.Job) bool {
-	a.JobID, a.JobType, a.Batch, a.At = j.ID, string(j.Type), j.InternalID, w.Now()
+func (w *Executor) notify(ctx context.Context, a alert.Alert, j job.Job) bool {
+	a.JobID, a.JobType, a.Batch, a.At = j.ID, string(j.Type), j.Batch, w.Now()
 	if err := w.Alerts.Notify(ctx, a); err != nil {
 		w.log().ErrorContext(ctx, "alert not sent", "key", a.Key, "title", a.Title, "error", err)
 		return false
@@ -250,9 +250,9 @@ func (w *Worker) notify(ctx context.Context, a alert.Alert, j job.Job) bool {
 	return true
 }
 
-func (w *Worker) publish(ctx context.Context, j job.Job) { w.send(ctx, w.changed(j)) }
+func (w *Executor) publish(ctx context.Context, j job.Job) { w.send(ctx, w.changed(j)) }
 
-func (w *Worker) log() *slog.Logger {
+func (w *Executor) log() *slog.Logger {
 	if w.Log == nil {
 		return slog.Default()
 	}

@@ -12,8 +12,8 @@ import (
 // ErrRefused says that the state machine has no such transition now; the wrapping text gives the job's state.
 var ErrRefused = errors.New("not possible in the job's present state")
 
-// Order is an operator's wish, with what the audit needs.
-type Order struct {
+// Command is an operator's wish, with what the audit needs.
+type Command struct {
 	By       string // who asks; "" is unknown
 	Reason   string // why, in the operator's words; may be empty
 	Priority bool   // wake the job past its stage's queue
@@ -21,8 +21,8 @@ type Order struct {
 
 // Retry starts a job anew that waits for an operator. ErrRefused for one that does not, job.ErrNotFound, job.ErrSchema,
 // and job.ErrConflict when others keep writing the job.
-func (w *Worker) Retry(ctx context.Context, id string, o Order) (job.Job, error) {
-	return w.operate(ctx, id, "retry", o, func(j job.Job) (job.Job, error) {
+func (w *Executor) Retry(ctx context.Context, id string, o Command) (job.Job, error) {
+	return w.command(ctx, id, "retry", o, func(j job.Job) (job.Job, error) {
 		next, ok := j.Retried(w.Now())
 		if !ok {
 			return j, fmt.Errorf("job %s is %s; only %s and %s jobs are retried: %w", id, j.Status, job.Failed, job.VerificationTimeout, ErrRefused)
@@ -31,11 +31,11 @@ func (w *Worker) Retry(ctx context.Context, id string, o Order) (job.Job, error)
 	})
 }
 
-// Hasten makes a job's next action due now. ErrRefused when that is not its next action or an invocation works on it;
+// RunNow makes a job's next action due now. ErrRefused when that is not its next action or an invocation works on it;
 // the other errors are those of Retry.
-func (w *Worker) Hasten(ctx context.Context, id string, a job.Action, o Order) (job.Job, error) {
-	return w.operate(ctx, id, string(a), o, func(j job.Job) (job.Job, error) {
-		next, ok := j.Hastened(a, w.Now())
+func (w *Executor) RunNow(ctx context.Context, id string, a job.Action, o Command) (job.Job, error) {
+	return w.command(ctx, id, string(a), o, func(j job.Job) (job.Job, error) {
+		next, ok := j.RunNow(a, w.Now())
 		switch {
 		case ok:
 			return next, nil
@@ -51,8 +51,8 @@ func (w *Worker) Hasten(ctx context.Context, id string, a job.Action, o Order) (
 // operateTries is how often an order is decided anew because another writer was faster.
 const operateTries = 3
 
-// operate applies an order by compare-and-set and tells of it.
-func (w *Worker) operate(ctx context.Context, id, what string, o Order, decide func(job.Job) (job.Job, error)) (job.Job, error) {
+// command applies an order by compare-and-set and tells of it.
+func (w *Executor) command(ctx context.Context, id, what string, o Command, decide func(job.Job) (job.Job, error)) (job.Job, error) {
 	var err error
 	for range operateTries {
 		var old, next, stored job.Job
@@ -66,7 +66,7 @@ func (w *Worker) operate(ctx context.Context, id, what string, o Order, decide f
 			return job.Job{}, fmt.Errorf("job %s: no transition from %s to %s: %w", id, old.Status, next.Status, ErrRefused)
 		}
 		if stored, err = w.Jobs.Update(ctx, next); err == nil {
-			w.ordered(ctx, old, stored, what, o)
+			w.commanded(ctx, old, stored, what, o)
 			return stored, nil
 		}
 		if !errors.Is(err, job.ErrConflict) {
@@ -76,10 +76,10 @@ func (w *Worker) operate(ctx context.Context, id, what string, o Order, decide f
 	return job.Job{}, fmt.Errorf("%s job %s: %w", what, id, err)
 }
 
-// ordered does what follows from a stored order: audit, event, wake-up. The wake-up is a hint that reconcile gives again.
-func (w *Worker) ordered(ctx context.Context, old, now job.Job, what string, o Order) {
+// commanded does what follows from a stored order: audit, event, wake-up. The wake-up is a hint that reconcile gives again.
+func (w *Executor) commanded(ctx context.Context, old, now job.Job, what string, o Command) {
 	w.log().InfoContext(ctx, "order carried out", "order", what, "by", o.By, "reason", o.Reason, "job_id", now.ID,
-		"job_type", now.Type, "batch", now.InternalID, "was", string(old.Status), "status", string(now.Status))
+		"job_type", now.Type, "batch", now.Batch, "was", string(old.Status), "status", string(now.Status))
 	if old.Status != now.Status {
 		e := w.changed(now)
 		e.Detail = map[string]string{"order": what, "by": o.By, "reason": o.Reason}
@@ -90,14 +90,14 @@ func (w *Worker) ordered(ctx context.Context, old, now job.Job, what string, o O
 	}
 }
 
-func (w *Worker) changed(j job.Job) event.Event {
+func (w *Executor) changed(j job.Job) event.Event {
 	return event.Event{
 		Type: event.JobChanged, At: w.Now(), Chain: w.Chain, JobID: j.ID, JobType: string(j.Type),
-		Status: string(j.Status), Batch: j.InternalID, TraceID: j.TraceID,
+		Status: string(j.Status), Batch: j.Batch, TraceID: j.TraceID,
 	}
 }
 
-func (w *Worker) send(ctx context.Context, e event.Event) {
+func (w *Executor) send(ctx context.Context, e event.Event) {
 	if err := w.Events.Publish(ctx, e); err != nil {
 		w.log().WarnContext(ctx, "event not published", "job_id", e.JobID, "error", err)
 	}

@@ -42,7 +42,7 @@ func (r *Run) Log() *slog.Logger { return r.log }
 func Meta[M job.Metadata](r *Run) (M, error) {
 	m, ok := r.Job.Metadata.(M)
 	if !ok {
-		return m, job.Fatalf("job %s of type %s has metadata %T, want %T", r.Job.ID, r.Job.Type, r.Job.Metadata, m)
+		return m, job.Permanentf("job %s of type %s has metadata %T, want %T", r.Job.ID, r.Job.Type, r.Job.Metadata, m)
 	}
 	return m, nil
 }

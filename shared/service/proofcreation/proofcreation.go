@@ -11,7 +11,6 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/proof"
 	"github.com/madara-orchestrator/orchestrator/shared/service/executor"
-	"github.com/madara-orchestrator/orchestrator/shared/service/snosrun"
 )
 
 // Handler submits a PIE to the prover and waits for the proof.
@@ -29,13 +28,13 @@ func (h *Handler) Process(ctx context.Context, r *executor.Run) error {
 		return err
 	}
 	if m.DedupID == "" {
-		m.DedupID = snosrun.TaskID(r.Job)
+		m.DedupID = r.Job.AttemptID()
 		if err := r.Checkpoint(ctx); err != nil {
 			return err
 		}
 	}
 	req := proof.Request{
-		Kind: proof.Child, DedupID: m.DedupID, Batch: r.Job.InternalID, Steps: m.Steps,
+		Kind: proof.Child, DedupID: m.DedupID, Batch: r.Job.Batch, Steps: m.Steps,
 		Bucket: m.Bucket, Index: m.BucketIndex, Fact: m.Fact,
 	}
 	m.Task, err = Submit(ctx, h.Prover, h.Artifacts, m.PIEKey, req)
@@ -51,7 +50,7 @@ func Submit(ctx context.Context, p proof.Prover, s artifact.Store, key string, r
 	if key != "" {
 		info, err := s.Stat(ctx, key)
 		if errors.Is(err, artifact.ErrNotFound) {
-			return "", job.Fatal(fmt.Errorf("input %s of the proof: %w", key, err))
+			return "", job.Permanent(fmt.Errorf("input %s of the proof: %w", key, err))
 		}
 		if err != nil {
 			return "", fmt.Errorf("look for %s: %w", key, err)
@@ -61,7 +60,7 @@ func Submit(ctx context.Context, p proof.Prover, s artifact.Store, key string, r
 	}
 	task, err := p.Submit(ctx, req)
 	if errors.Is(err, proof.ErrRejected) {
-		return "", job.Fatal(err)
+		return "", job.Permanent(err)
 	}
 	if err != nil {
 		return "", fmt.Errorf("submit %s of batch %d to %s: %w", req.Kind, req.Batch, p.Capabilities().Name, err)

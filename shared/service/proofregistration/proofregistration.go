@@ -9,7 +9,6 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/proof"
 	"github.com/madara-orchestrator/orchestrator/shared/service/executor"
 	"github.com/madara-orchestrator/orchestrator/shared/service/proofcreation"
-	"github.com/madara-orchestrator/orchestrator/shared/service/snosrun"
 )
 
 // Handler submits a proof for registration and waits until it is registered.
@@ -27,13 +26,13 @@ func (h *Handler) Process(ctx context.Context, r *executor.Run) error {
 		return err
 	}
 	if m.DedupID == "" {
-		m.DedupID = snosrun.TaskID(r.Job)
+		m.DedupID = r.Job.AttemptID()
 		if err := r.Checkpoint(ctx); err != nil {
 			return err
 		}
 	}
 	m.Task, err = proofcreation.Submit(ctx, h.Prover, h.Artifacts, m.ProofKey, proof.Request{
-		Kind: proof.Registration, DedupID: m.DedupID, Batch: r.Job.InternalID, Fact: m.Fact,
+		Kind: proof.Registration, DedupID: m.DedupID, Batch: r.Job.Batch, Fact: m.Fact,
 	})
 	if err != nil {
 		return err

@@ -16,9 +16,9 @@ import (
 
 // Reconciler sends lost wake-ups again. All fields but Log are required.
 type Reconciler struct {
-	Jobs    job.Store
-	Worker  *executor.Worker
-	Control schedule.Control
+	Jobs     job.Store
+	Executor *executor.Executor
+	Control  schedule.Control
 	// Grace is how long a job may be overdue before it is woken: the time that its own message needs.
 	Grace time.Duration
 	Now   func() time.Time
@@ -44,7 +44,7 @@ func (r *Reconciler) Run(ctx context.Context) error {
 		if _, paused := pauses.Of(j.Type); paused {
 			continue
 		}
-		if err := r.Worker.Dispatch(ctx, j); err != nil {
+		if err := r.Executor.Dispatch(ctx, j); err != nil {
 			faults = append(faults, err)
 			continue
 		}
@@ -53,14 +53,14 @@ func (r *Reconciler) Run(ctx context.Context) error {
 	if woken > 0 && r.Log != nil {
 		r.Log.InfoContext(ctx, "overdue jobs woken", "jobs", woken)
 	}
-	return errors.Join(append(faults, r.tell(ctx))...)
+	return errors.Join(append(faults, r.alert(ctx))...)
 }
 
 // Reminder is how often the operators are told again of a job that waits for them: an alert that was taken may still never arrive.
 const Reminder = 24 * time.Hour
 
-// tell sends alerts that were lost, and reminders.
-func (r *Reconciler) tell(ctx context.Context) error {
+// alert sends alerts that were lost, and reminders.
+func (r *Reconciler) alert(ctx context.Context) error {
 	for _, t := range job.Types {
 		js, err := r.Jobs.List(ctx, job.Filter{Type: t, Statuses: []job.Status{job.Failed, job.VerificationTimeout}, Limit: page})
 		if err != nil {
@@ -68,7 +68,7 @@ func (r *Reconciler) tell(ctx context.Context) error {
 		}
 		for _, j := range js {
 			if r.Now().Sub(j.AlertedAt) >= Reminder {
-				r.Worker.Tell(ctx, j)
+				r.Executor.AlertOperators(ctx, j)
 			}
 		}
 	}

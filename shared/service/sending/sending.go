@@ -29,10 +29,10 @@ type Sender struct {
 	Raw    artifact.Store // signed transactions
 	Policy tx.Policy
 	Now    func() time.Time
-	// Wallet serializes the wallet's transactions over all jobs: a job that has signed holds the lease until its
+	// Lease serializes the wallet's transactions over all jobs: a job that has signed holds the lease until its
 	// transaction is in a block, so that two jobs never take the same nonce.
-	Wallet     lock.Locker
-	WalletName string // of the lease, one a wallet
+	Lease     lock.Locker
+	LeaseName string // of the lease, one a wallet
 	// DryRun does everything but sign and send.
 	DryRun bool
 	Log    *slog.Logger // gets the metrics; nil: nobody
@@ -207,7 +207,7 @@ func (s *Sender) sign(ctx context.Context, r Request, v tx.View) (Progress, erro
 
 // hold takes the wallet for a job; false means that another job has it.
 func (s *Sender) hold(ctx context.Context, jobID string) (bool, error) {
-	_, err := s.Wallet.Acquire(ctx, s.WalletName, jobID, walletTTL)
+	_, err := s.Lease.Acquire(ctx, s.LeaseName, jobID, walletTTL)
 	if errors.Is(err, lock.ErrHeld) {
 		return false, nil
 	}
@@ -219,8 +219,8 @@ func (s *Sender) hold(ctx context.Context, jobID string) (bool, error) {
 
 // Release frees the wallet if the job has it: its work is done. A failure only costs the next job time.
 func (s *Sender) Release(ctx context.Context, jobID string) {
-	if l, err := s.Wallet.Acquire(ctx, s.WalletName, jobID, time.Second); err == nil {
-		_ = s.Wallet.Release(ctx, l)
+	if l, err := s.Lease.Acquire(ctx, s.LeaseName, jobID, time.Second); err == nil {
+		_ = s.Lease.Release(ctx, l)
 	}
 }
 
@@ -260,7 +260,7 @@ func (s *Sender) broadcast(ctx context.Context, r Request, signed tx.Signed, pay
 		p.Reason = "the node wants higher fees"
 		return p, r.Record(ctx)
 	case errors.Is(err, tx.ErrRefused):
-		return p, job.Fatal(fmt.Errorf("broadcast %s: %w", signed.Hash, err))
+		return p, job.Permanent(fmt.Errorf("broadcast %s: %w", signed.Hash, err))
 	}
 	return p, fmt.Errorf("broadcast %s: %w", signed.Hash, err)
 }

@@ -34,7 +34,7 @@ func setup(t *testing.T) *bench {
 	policy.Gas = 0
 	b.chain, b.locks = l1.New(env, l1.Config{}), memory.NewLocks(env)
 	b.sender = &sending.Sender{
-		Chain: b.chain, Raw: memory.NewArtifacts(env), Policy: policy, Now: env.Now, Wallet: b.locks, WalletName: "wallet",
+		Chain: b.chain, Raw: memory.NewArtifacts(env), Policy: policy, Now: env.Now, Lease: b.locks, LeaseName: "wallet",
 	}
 	return b
 }

@@ -31,24 +31,21 @@ func (h *Handler) Process(ctx context.Context, r *executor.Run) error {
 		return err
 	}
 	if m.TaskID == "" {
-		m.TaskID = TaskID(r.Job)
+		m.TaskID = r.Job.AttemptID()
 		if err := r.Checkpoint(ctx); err != nil {
 			return err
 		}
 	}
 	m.Handle, err = h.Runner.Submit(ctx, snos.Task{
-		Kind: snos.Run, ID: m.TaskID, Batch: r.Job.InternalID, StartBlock: m.StartBlock, EndBlock: m.EndBlock,
+		Kind: snos.Run, ID: m.TaskID, Batch: r.Job.Batch, StartBlock: m.StartBlock, EndBlock: m.EndBlock,
 		FullOutput: m.FullOutput, OutputPrefix: m.OutputPrefix, UseBackup: m.UseBackup,
 	})
 	if err != nil {
-		return fmt.Errorf("submit SNOS batch %d (blocks %d to %d): %w", r.Job.InternalID, m.StartBlock, m.EndBlock, err)
+		return fmt.Errorf("submit SNOS batch %d (blocks %d to %d): %w", r.Job.Batch, m.StartBlock, m.EndBlock, err)
 	}
 	r.Job.ExternalID = m.Handle
 	return nil
 }
-
-// TaskID is a new runner task's id for a job: one an invocation that had none, so a failed task's id is not used again.
-func TaskID(j job.Job) string { return fmt.Sprintf("%s-%d", j.ID, j.Attempts.Total) }
 
 // Verify asks the runner; when it is done the artifacts must be there and be those of the batch.
 func (h *Handler) Verify(ctx context.Context, r *executor.Run) (job.Verdict, error) {

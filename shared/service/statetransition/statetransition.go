@@ -103,7 +103,7 @@ func (h *Handler) payload(ctx context.Context, r *executor.Run, m *job.StateTran
 		return tx.Payload{}, job.RetryAfter(predecessorWait, fmt.Errorf("contract is at block %d, the batch starts at %d: %w",
 			s.Block, m.StartBlock, errPredecessor))
 	}
-	u, err := h.update(ctx, r.Job.InternalID, m)
+	u, err := h.update(ctx, r.Job.Batch, m)
 	if err != nil {
 		return tx.Payload{}, err
 	}
@@ -118,14 +118,14 @@ func (h *Handler) update(ctx context.Context, batch uint64, m *job.StateTransiti
 		return u, corrupt(err)
 	}
 	if u.ProgramOutput, err = h.Codec.UpdateWords(output); err != nil {
-		return u, job.Fatal(fmt.Errorf("program output %s: %w", m.ProgramOutputKey, err))
+		return u, job.Permanent(fmt.Errorf("program output %s: %w", m.ProgramOutputKey, err))
 	}
 	if m.DASegmentKey != "" {
 		if u.Segment, err = artifact.ReadFelts(ctx, h.Artifacts, m.DASegmentKey, maxWords); err != nil {
 			return u, corrupt(err)
 		}
 		if u.Blobs, err = h.Codec.Blobs(u.Segment); err != nil {
-			return u, job.Fatal(fmt.Errorf("DA segment %s: %w", m.DASegmentKey, err))
+			return u, job.Permanent(fmt.Errorf("DA segment %s: %w", m.DASegmentKey, err))
 		}
 	}
 	return u, h.proven(ctx, m, &u)
@@ -167,7 +167,7 @@ func (h *Handler) proofOutput(ctx context.Context, key string) ([]felt.Felt, err
 func corrupt(err error) error {
 	for _, bad := range []error{artifact.ErrCorrupt, artifact.ErrNotFound, artifact.ErrTooLarge} {
 		if errors.Is(err, bad) {
-			return job.Fatal(err)
+			return job.Permanent(err)
 		}
 	}
 	return err
@@ -195,7 +195,7 @@ func classify(err error) error {
 			return job.RetryAfter(predecessorWait, err)
 		}
 	}
-	return job.Fatal(err)
+	return job.Permanent(err)
 }
 
 // Verify follows the transaction until it is confirmed, and then until it is final.
@@ -243,11 +243,11 @@ func (h *Handler) confirmed(ctx context.Context, m *job.StateTransitionMeta, p s
 	}
 	m.Included = &job.Inclusion{
 		Hash: p.Record.Hash, Block: p.Status.Block, BlockHash: p.Status.BlockHash,
-		GasUsed: p.Status.GasUsed, BlobGas: p.Status.BlobGasUsed, Fee: p.Status.Cost().String(),
+		GasUsed: p.Status.GasUsed, DataGas: p.Status.DataGasUsed, Fee: p.Status.Cost().String(),
 	}
 	m.SettledBy = p.Record.Hash
 	m.Finalized = p.Step == tx.Final
-	return job.Verdict{Kind: job.IsVerified, Watch: !m.Finalized}, nil
+	return job.Verdict{Kind: job.VerdictVerified, Watch: !m.Finalized}, nil
 }
 
 func (h *Handler) reverted(ctx context.Context, r *executor.Run, m *job.StateTransitionMeta, p sending.Progress) (job.Verdict, error) {
@@ -268,7 +268,7 @@ func (h *Handler) reverted(ctx context.Context, r *executor.Run, m *job.StateTra
 
 // refused is for errors of Advance: a replacement may be refused because the transaction has gone through meanwhile.
 func (h *Handler) refused(ctx context.Context, m *job.StateTransitionMeta, cause error) (job.Verdict, error) {
-	if err := classify(cause); !job.IsFatal(err) {
+	if err := classify(cause); !job.IsPermanent(err) {
 		return job.Verdict{}, err
 	}
 	settled, err := h.settled(ctx, m, false)
@@ -278,7 +278,7 @@ func (h *Handler) refused(ctx context.Context, m *job.StateTransitionMeta, cause
 	if settled {
 		return job.Pending("the contract has the batch, its transaction is not confirmed yet"), nil
 	}
-	return job.Hopeless("%v", cause), nil
+	return job.NeverPossible("%v", cause), nil
 }
 
 // settledByOthers gives the verdict on a batch that the contract has and no transaction of ours brought; ok is false where the
@@ -294,7 +294,7 @@ func (h *Handler) settledByOthers(ctx context.Context, r *executor.Run, m *job.S
 	}
 	h.Sender.Release(ctx, r.Job.ID)
 	m.SettledBy, m.Finalized = "another transaction", final
-	return job.Verdict{Kind: job.IsVerified, Watch: !final}, true, nil
+	return job.Verdict{Kind: job.VerdictVerified, Watch: !final}, true, nil
 }
 
 // watch looks after a confirmed batch until it is final; a reorganisation reopens it.
@@ -305,7 +305,7 @@ func (h *Handler) watch(ctx context.Context, m *job.StateTransitionMeta) (job.Ve
 	}
 	if final {
 		m.Finalized = true
-		return job.Verdict{Kind: job.IsFinal}, nil
+		return job.Verdict{Kind: job.VerdictFinal}, nil
 	}
 	settled, err := h.settled(ctx, m, false)
 	if err != nil {
@@ -314,7 +314,7 @@ func (h *Handler) watch(ctx context.Context, m *job.StateTransitionMeta) (job.Ve
 	if !settled {
 		m.Reopened++
 		m.Included = nil
-		return job.Verdict{Kind: job.IsUndone, Reason: "a reorganisation undid the state update"}, nil
+		return job.Verdict{Kind: job.VerdictUndone, Reason: "a reorganisation undid the state update"}, nil
 	}
-	return job.Verdict{Kind: job.IsUnderWatch, Reason: "confirmed, not final yet"}, nil
+	return job.Verdict{Kind: job.VerdictWatching, Reason: "confirmed, not final yet"}, nil
 }

@@ -57,7 +57,7 @@ func setup(t *testing.T) *bench {
 	b.run = executor.NewRun(stored, jobs)
 	b.handler = &statetransition.Handler{
 		Contract: b.chain, Artifacts: store, Codec: statetransition.Codec{UpdateWords: func(o []felt.Felt) ([]felt.Felt, error) { return o, nil }},
-		Sender: &sending.Sender{Chain: b.chain, Raw: store, Policy: policy, Now: env.Now, Wallet: b.locks, WalletName: "wallet"},
+		Sender: &sending.Sender{Chain: b.chain, Raw: store, Policy: policy, Now: env.Now, Lease: b.locks, LeaseName: "wallet"},
 	}
 	return b
 }
@@ -100,16 +100,16 @@ func TestSettles(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.process()
-	b.verify(job.StillPending)
+	b.verify(job.VerdictPending)
 	b.chain.Mine()
 	b.chain.MineEmpty(2)
-	if v := b.verify(job.IsVerified); !v.Watch {
+	if v := b.verify(job.VerdictVerified); !v.Watch {
 		t.Error("it is not watched")
 	}
 	b.run.Job.Status = job.Completed
-	b.verify(job.IsUnderWatch)
+	b.verify(job.VerdictWatching)
 	b.chain.Finalize(b.chain.MineEmpty(1))
-	b.verify(job.IsFinal)
+	b.verify(job.VerdictFinal)
 }
 
 // While another job's transaction has the wallet, the batch waits without going round, and is signed by verification once it is free.
@@ -122,14 +122,14 @@ func TestWaitsForTheWallet(t *testing.T) {
 	}
 	b.process()
 	for range 3 {
-		if v := b.verify(job.StillPending); v.Reason != sending.ErrWalletBusy.Error() || b.signed() > 0 {
+		if v := b.verify(job.VerdictPending); v.Reason != sending.ErrWalletBusy.Error() || b.signed() > 0 {
 			t.Fatalf("%q with %d signed", v.Reason, b.signed())
 		}
 	}
 	if err := b.locks.Release(t.Context(), l); err != nil {
 		t.Fatal(err)
 	}
-	b.verify(job.StillPending)
+	b.verify(job.VerdictPending)
 	if b.signed() != 1 || len(b.chain.Pool()) != 1 {
 		t.Errorf("%d signed, in the pool %q", b.signed(), b.chain.Pool())
 	}
@@ -140,7 +140,7 @@ func TestFeesAboveTheCap(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.chain.SetFees(new(big.Int).Mul(big.NewInt(1e9), big.NewInt(1e6)), nil)
-	if err := b.handler.Process(t.Context(), b.run); !errors.Is(err, tx.ErrFeeCap) || job.IsFatal(err) {
+	if err := b.handler.Process(t.Context(), b.run); !errors.Is(err, tx.ErrFeeCap) || job.IsPermanent(err) {
 		t.Errorf("got %v, want %v and not fatal", err, tx.ErrFeeCap)
 	}
 	if b.signed() > 0 {
@@ -167,7 +167,7 @@ func TestSettledByOthers(t *testing.T) {
 				b.chain.Mine()
 			}
 			b.chain.MineEmpty(4)
-			b.verify(job.IsVerified)
+			b.verify(job.VerdictVerified)
 			m := b.run.Job.Metadata.(*job.StateTransitionMeta)
 			if m.SettledBy != "another transaction" {
 				t.Errorf("settled by %q", m.SettledBy)

@@ -48,8 +48,8 @@ type Triggers struct {
 	Settings  Settings
 	Jobs      job.Store
 	Batches   batch.Store
-	Worker    *executor.Worker // to send the first wake-up of a job
-	Prover    proof.Prover     // for its capabilities
+	Executor  *executor.Executor // to send the first wake-up of a job
+	Prover    proof.Prover       // for its capabilities
 	Batching  Batching
 	Cleanup   Runner
 	Reconcile Runner
@@ -135,7 +135,7 @@ func (t *Triggers) create(ctx context.Context, internalID uint64, m job.Metadata
 		return fmt.Errorf("create %s job of batch %d: %w", j.Type, internalID, err)
 	}
 	t.log().InfoContext(ctx, "job created", "job_id", j.ID, "job_type", j.Type, "batch", internalID, "trace_id", trace)
-	if err := t.Worker.Dispatch(ctx, j); err != nil {
+	if err := t.Executor.Dispatch(ctx, j); err != nil {
 		t.log().WarnContext(ctx, "wake-up not sent, reconcile will", "job_id", j.ID, "error", err)
 	}
 	return nil
@@ -176,7 +176,7 @@ func (t *Triggers) finished(ctx context.Context, s batch.Status, jt job.Type) ([
 	}
 	byIndex := make(map[uint64]job.Job, len(done))
 	for _, j := range done {
-		byIndex[j.InternalID] = j
+		byIndex[j.Batch] = j
 	}
 	out := bs[:0]
 	for _, b := range bs {

@@ -30,7 +30,7 @@ func (t *Triggers) updateState(ctx context.Context) error {
 		if err := t.complete(ctx, last[0]); err != nil && !errors.Is(err, batch.ErrConflict) {
 			return err
 		}
-		next = last[0].InternalID + 1
+		next = last[0].Batch + 1
 	}
 	if t.Settings.Layer == stage.L2 {
 		return t.transitionL2(ctx, next)
@@ -56,7 +56,7 @@ func (t *Triggers) ready(ctx context.Context) error {
 	}
 	completed := map[uint64]bool{}
 	for _, j := range done {
-		completed[j.InternalID] = true
+		completed[j.Batch] = true
 	}
 	for _, b := range bs {
 		if !completed[b.Index] {
@@ -138,7 +138,7 @@ func (t *Triggers) complete(ctx context.Context, settled job.Job) error {
 	if !ok {
 		return fmt.Errorf("StateTransition job %s has metadata %T", settled.ID, settled.Metadata)
 	}
-	index := settled.InternalID
+	index := settled.Batch
 	if t.Settings.Layer == stage.L2 {
 		b, err := t.Batches.Aggregator(ctx, index)
 		if err != nil {
@@ -177,8 +177,8 @@ func (t *Triggers) complete(ctx context.Context, settled job.Job) error {
 func (t *Triggers) ledger(ctx context.Context, settled job.Job, m *job.StateTransitionMeta, first, last uint64) (batch.Ledger, error) {
 	l := batch.Ledger{Blobs: m.Blobs, Tx: m.SettledBy, Requests: map[string]int{}}
 	if m.Included != nil {
-		l.GasUsed, l.BlobGasUsed = m.Included.GasUsed, m.Included.BlobGas
-		l.FeeWei, _ = new(big.Int).SetString(m.Included.Fee, 10)
+		l.GasUsed, l.DataGasUsed = m.Included.GasUsed, m.Included.DataGas
+		l.Fee, _ = new(big.Int).SetString(m.Included.Fee, 10)
 	}
 	pass := func(j job.Job) {
 		l.Pass(string(j.Type), j.CreatedAt, j.EndedAt)
@@ -200,9 +200,9 @@ func (t *Triggers) ledger(ctx context.Context, settled job.Job, m *job.StateTran
 		}
 	}
 	if t.Settings.Layer == stage.L2 {
-		j, err := t.Jobs.Find(ctx, job.Aggregator, settled.InternalID)
+		j, err := t.Jobs.Find(ctx, job.Aggregator, settled.Batch)
 		if err != nil {
-			return l, fmt.Errorf("read Aggregator job of batch %d: %w", settled.InternalID, err)
+			return l, fmt.Errorf("read Aggregator job of batch %d: %w", settled.Batch, err)
 		}
 		pass(j)
 		l.ProverTask = j.ExternalID
@@ -213,10 +213,10 @@ func (t *Triggers) ledger(ctx context.Context, settled job.Job, m *job.StateTran
 
 func (t *Triggers) settledEvent(ctx context.Context, j job.Job, trace string) {
 	e := event.Event{
-		Type: event.BatchSettled, At: t.Now(), Chain: t.Settings.Chain, JobID: j.ID, Batch: j.InternalID, TraceID: trace,
+		Type: event.BatchSettled, At: t.Now(), Chain: t.Settings.Chain, JobID: j.ID, Batch: j.Batch, TraceID: trace,
 		Detail: map[string]string{"tx": j.ExternalID},
 	}
 	if err := t.Events.Publish(ctx, e); err != nil {
-		t.log().WarnContext(ctx, "event not published", "batch", j.InternalID, "error", err)
+		t.log().WarnContext(ctx, "event not published", "batch", j.Batch, "error", err)
 	}
 }

@@ -34,7 +34,7 @@ type Process struct {
 	AWS     aws.Config
 	Secrets *secrets.Client
 
-	core *setup.Core // once Core has made it
+	core *setup.App // once Core has made it
 	db   *mongodb.DB // likewise
 }
 
@@ -68,7 +68,7 @@ func NewProcess(ctx context.Context, environ []string) (*Process, error) {
 }
 
 // Core connects the ports that every function needs, once. Nothing is asked of the database before it is used.
-func (p *Process) Core(ctx context.Context) (setup.Core, error) {
+func (p *Process) Core(ctx context.Context) (setup.App, error) {
 	if p.core != nil {
 		return *p.core, nil
 	}
@@ -77,10 +77,10 @@ func (p *Process) Core(ctx context.Context) (setup.Core, error) {
 	if c.Mongo.URISecret != "" {
 		var err error
 		if uri, err = p.Secrets.Get(ctx, c.Mongo.URISecret); err != nil {
-			return setup.Core{}, err
+			return setup.App{}, err
 		}
 		if uri, err = mongodb.URI(uri); err != nil {
-			return setup.Core{}, fmt.Errorf("secret %s: %w", c.Mongo.URISecret, err)
+			return setup.App{}, fmt.Errorf("secret %s: %w", c.Mongo.URISecret, err)
 		}
 	}
 	database := c.Mongo.Database
@@ -89,9 +89,9 @@ func (p *Process) Core(ctx context.Context) (setup.Core, error) {
 	}
 	db, err := mongodb.Connect(mongodb.Config{URI: uri, CAFile: c.Mongo.CAFile, Database: database, PoolSize: c.Mongo.PoolSize})
 	if err != nil {
-		return setup.Core{}, err
+		return setup.App{}, err
 	}
-	p.db, p.core = db, &setup.Core{
+	p.db, p.core = db, &setup.App{
 		Chain: c.Chain.Name, Layer: c.Chain.Layer, Jobs: db.Jobs(), Batches: db.Batches(), Locks: db.Locks(time.Now), Control: db.Controls(),
 		Queue: sqs.New(p.AWS), Artifacts: s3.New(p.AWS, c.AWS.Bucket, c.AWS.Endpoint != ""), Alerts: sns.New(p.AWS, c.AWS.TopicARN, c.Chain.Name),
 		Events: eventbridge.New(p.AWS, c.AWS.Bus), QueueName: func(n string) string { return resource.Physical(c.Chain.Name, n) },

@@ -75,10 +75,10 @@ func TestOutputsOfProofs(t *testing.T) {
 			}
 			contract := &seen{}
 			h := &statetransition.Handler{Contract: contract, Artifacts: store, Codec: protocol.StarknetCodec(), Sender: &sending.Sender{
-				Chain: l1.New(nil, l1.Config{}), Raw: store, Policy: tx.StarknetPolicy(), Now: time.Now, Wallet: memory.NewLocks(nil), WalletName: "w",
+				Chain: l1.New(nil, l1.Config{}), Raw: store, Policy: tx.StarknetPolicy(), Now: time.Now, Lease: memory.NewLocks(nil), LeaseName: "w",
 			}}
 			err = h.Process(ctx, executor.NewRun(job.New("1", 1, m, "", time.Now()), memory.NewJobs(nil)))
-			if job.IsFatal(err) != c.fatal || !c.fatal && !errors.Is(err, errSeen) {
+			if job.IsPermanent(err) != c.fatal || !c.fatal && !errors.Is(err, errSeen) {
 				t.Fatalf("Process: %v", err)
 			}
 			if u := contract.update; !c.fatal && (!slices.Equal(u.ProgramOutput, c.wantSnos) || !slices.Equal(u.BridgeOutput, c.wantBridge)) {

@@ -45,7 +45,7 @@ func span(from, to uint64) batch.Span {
 
 // ledger has a fee beyond 64 bits.
 func ledger() batch.Ledger {
-	l := batch.Ledger{GasUsed: 9, BlobGasUsed: 8, Blobs: 2, Tx: "0x1", ProverTask: "p", FeeWei: new(big.Int).Lsh(big.NewInt(7), 90), Requests: map[string]int{"rpc": 3}}
+	l := batch.Ledger{GasUsed: 9, DataGasUsed: 8, Blobs: 2, Tx: "0x1", ProverTask: "p", Fee: new(big.Int).Lsh(big.NewInt(7), 90), Requests: map[string]int{"rpc": 3}}
 	l.Pass("SnosRun", start, start.Add(time.Second))
 	return l
 }

@@ -73,7 +73,7 @@ func testRoundTrip(t *testing.T, ctx context.Context, s job.Store) {
 			t.Fatal(err)
 		}
 		same(t, got, j)
-		if got, err = s.Find(ctx, j.Type, j.InternalID); err != nil {
+		if got, err = s.Find(ctx, j.Type, j.Batch); err != nil {
 			t.Fatal(err)
 		}
 		same(t, got, j)
@@ -191,8 +191,8 @@ func testDue(t *testing.T, ctx context.Context, s job.Store) {
 		t.Fatalf("%d jobs, %v", len(js), err)
 	}
 	for i, want := range []uint64{5, 4, 2} {
-		if js[i].InternalID != want {
-			t.Errorf("job %d is %d, want %d: the longest overdue comes first", i, js[i].InternalID, want)
+		if js[i].Batch != want {
+			t.Errorf("job %d is %d, want %d: the longest overdue comes first", i, js[i].Batch, want)
 		}
 	}
 	if js, err = s.Due(ctx, start, 10); err != nil || len(js) != 0 {
@@ -228,7 +228,7 @@ func testList(t *testing.T, ctx context.Context, s job.Store) {
 		}
 		var got []uint64
 		for _, j := range js {
-			got = append(got, j.InternalID)
+			got = append(got, j.Batch)
 		}
 		if d := cmp.Diff(tt.want, got); d != "" {
 			t.Errorf("%s (-want +got):\n%s", tt.name, d)

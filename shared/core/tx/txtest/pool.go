@@ -127,7 +127,7 @@ func testBlobs(t *testing.T, ctx context.Context, s Service) {
 	}
 	s.Mine(1)
 	st := s.phase(t, ctx, signed.Hash, tx.Included)
-	if !st.Success || st.BlobGasUsed != 2*tx.BlobGas || st.BlobPrice == nil || st.BlobPrice.Sign() <= 0 || st.BlobPrice.Cmp(f.BlobPrice) > 0 {
+	if !st.Success || st.DataGasUsed != 2*tx.BlobGas || st.DataGasPrice == nil || st.DataGasPrice.Sign() <= 0 || st.DataGasPrice.Cmp(f.DataGasPrice) > 0 {
 		t.Errorf("status %+v", st)
 	}
 	if spent := new(big.Int).Sub(before.Balance, s.account(t, ctx, 0).Balance); spent.Cmp(st.Cost()) != 0 {
@@ -143,9 +143,9 @@ func testBlobReplacement(t *testing.T, ctx context.Context, s Service) {
 	double := func(n *big.Int) *big.Int { return new(big.Int).Lsh(n, 1) }
 	for name, low := range map[string]tx.Fees{
 		"Same":          f,
-		"BlobPriceOnly": {Gas: f.Gas, GasPrice: f.GasPrice, Tip: f.Tip, BlobGas: f.BlobGas, BlobPrice: double(f.BlobPrice)},
-		"NotBlobPrice":  {Gas: f.Gas, GasPrice: double(f.GasPrice), Tip: double(f.Tip), BlobGas: f.BlobGas, BlobPrice: f.BlobPrice},
-		"NotTip":        {Gas: f.Gas, GasPrice: double(f.GasPrice), Tip: f.Tip, BlobGas: f.BlobGas, BlobPrice: double(f.BlobPrice)},
+		"BlobPriceOnly": {Gas: f.Gas, GasPrice: f.GasPrice, Tip: f.Tip, DataGas: f.DataGas, DataGasPrice: double(f.DataGasPrice)},
+		"NotBlobPrice":  {Gas: f.Gas, GasPrice: double(f.GasPrice), Tip: double(f.Tip), DataGas: f.DataGas, DataGasPrice: f.DataGasPrice},
+		"NotTip":        {Gas: f.Gas, GasPrice: double(f.GasPrice), Tip: f.Tip, DataGas: f.DataGas, DataGasPrice: double(f.DataGasPrice)},
 	} {
 		if s.Lax && name != "Same" {
 			continue
@@ -153,7 +153,7 @@ func testBlobReplacement(t *testing.T, ctx context.Context, s Service) {
 		_, err := s.put(t, ctx, s.payload("second", 1), nonce, low)
 		wantError(t, "Broadcast of the replacement "+name, err, tx.ErrUnderpriced)
 	}
-	f.GasPrice, f.Tip, f.BlobPrice = double(f.GasPrice), double(f.Tip), double(f.BlobPrice)
+	f.GasPrice, f.Tip, f.DataGasPrice = double(f.GasPrice), double(f.Tip), double(f.DataGasPrice)
 	second := s.send(t, ctx, s.payload("third!", 1), nonce, f)
 	s.Mine(1)
 	s.phase(t, ctx, second.Hash, tx.Included)

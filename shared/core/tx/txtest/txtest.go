@@ -107,8 +107,8 @@ func (s Service) fees(t *testing.T, ctx context.Context, n int64, blobs int) tx.
 	if s.Gas > 0 {
 		f.Gas = s.Gas
 	}
-	if f.BlobGas = uint64(blobs)*tx.BlobGas + s.DataGas; f.BlobGas > 0 {
-		f.BlobPrice = new(big.Int).Mul(new(big.Int).Add(new(big.Int).Lsh(h.BlobBaseFee, 1), big.NewInt(10)), times)
+	if f.DataGas = uint64(blobs)*tx.BlobGas + s.DataGas; f.DataGas > 0 {
+		f.DataGasPrice = new(big.Int).Mul(new(big.Int).Add(new(big.Int).Lsh(h.BlobBaseFee, 1), big.NewInt(10)), times)
 	}
 	return f
 }
@@ -253,8 +253,8 @@ func testLife(t *testing.T, ctx context.Context, s Service) {
 	if !st.Success || st.Revert != nil || st.BlockHash == "" || st.Block != s.head(t, ctx).Number {
 		t.Errorf("status %+v, the head is %d", st, s.head(t, ctx).Number)
 	}
-	if st.GasUsed == 0 || st.GasUsed > f.Gas || st.GasPrice == nil || st.GasPrice.Sign() <= 0 || st.GasPrice.Cmp(f.GasPrice) > 0 || st.BlobGasUsed > f.BlobGas {
-		t.Errorf("it used %d gas at %s and %d blob gas, the limits are %d and %s", st.GasUsed, st.GasPrice, st.BlobGasUsed, f.Gas, f.GasPrice)
+	if st.GasUsed == 0 || st.GasUsed > f.Gas || st.GasPrice == nil || st.GasPrice.Sign() <= 0 || st.GasPrice.Cmp(f.GasPrice) > 0 || st.DataGasUsed > f.DataGas {
+		t.Errorf("it used %d gas at %s and %d blob gas, the limits are %d and %s", st.GasUsed, st.GasPrice, st.DataGasUsed, f.Gas, f.GasPrice)
 	}
 	after := s.account(t, ctx, 0)
 	missed := new(big.Int)

@@ -240,7 +240,7 @@ func moved(fee *big.Int, load int64) *big.Int {
 
 // pays reports whether a transaction's limits allow a block's fees.
 func (s *Chain) pays(t *transaction, b *block) bool {
-	if t.Fees.GasPrice.Cmp(b.fees.Base) < 0 || t.Blobs > 0 && t.Fees.BlobPrice.Cmp(b.fees.Blob) < 0 {
+	if t.Fees.GasPrice.Cmp(b.fees.Base) < 0 || t.Blobs > 0 && t.Fees.DataGasPrice.Cmp(b.fees.Blob) < 0 {
 		return false
 	}
 	return t.Fees.Total().Cmp(b.balance) <= 0
@@ -273,7 +273,7 @@ func (s *Chain) include(b *block, t *transaction) {
 }
 
 func (r result) cost() *big.Int {
-	return tx.Fees{Gas: r.gas, GasPrice: r.gasPrice, BlobGas: r.blobGas(), BlobPrice: r.blobPrice}.Total()
+	return tx.Fees{Gas: r.gas, GasPrice: r.gasPrice, DataGas: r.blobGas(), DataGasPrice: r.blobPrice}.Total()
 }
 
 func (r result) blobGas() uint64 { return uint64(r.tx.Blobs) * tx.BlobGas }

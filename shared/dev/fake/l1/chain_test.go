@@ -18,9 +18,9 @@ func gwei(n int64) *big.Int { return new(big.Int).Mul(big.NewInt(n), big.NewInt(
 
 // fees are limits of n gwei each, for a payload with so many blobs.
 func fees(n int64, blobs int) tx.Fees {
-	f := tx.Fees{Gas: 2_000_000, GasPrice: gwei(n), Tip: gwei(n), BlobGas: uint64(blobs) * tx.BlobGas}
+	f := tx.Fees{Gas: 2_000_000, GasPrice: gwei(n), Tip: gwei(n), DataGas: uint64(blobs) * tx.BlobGas}
 	if blobs > 0 {
-		f.BlobPrice = gwei(n)
+		f.DataGasPrice = gwei(n)
 	}
 	return f
 }
@@ -83,7 +83,7 @@ func TestChain_PoolRules(t *testing.T) {
 		t.Errorf("the same transaction again: %v", err)
 	}
 	half := fees(4, 1)
-	half.BlobPrice = gwei(3)
+	half.DataGasPrice = gwei(3)
 	for name, c := range map[string]struct {
 		nonce uint64
 		fees  tx.Fees
@@ -153,7 +153,7 @@ func TestChain_FeeMarket(t *testing.T) {
 	l.SetFees(big.NewInt(999), big.NewInt(7))
 	l.Mine()
 	s := phase(t, l, hash, tx.Included)
-	if s.GasPrice.Cmp(gwei(1)) != 0 || s.BlobPrice.Int64() != 7 || s.BlobGasUsed != tx.BlobGas || !s.Success {
+	if s.GasPrice.Cmp(gwei(1)) != 0 || s.DataGasPrice.Int64() != 7 || s.DataGasUsed != tx.BlobGas || !s.Success {
 		t.Errorf("status %+v: want the price cut to the limit and the blob fee of the block", s)
 	}
 	before := new(big.Int).Mul(gwei(100), gwei(1))

@@ -94,6 +94,6 @@ func (s *Chain) Intrude(p tx.Payload, ourWallet bool) string {
 
 func cloneFees(f tx.Fees) tx.Fees {
 	f.GasPrice, f.Tip = new(big.Int).Set(f.GasPrice), new(big.Int).Set(f.Tip)
-	f.BlobPrice = new(big.Int).Set(f.BlobPrice)
+	f.DataGasPrice = new(big.Int).Set(f.DataGasPrice)
 	return f
 }

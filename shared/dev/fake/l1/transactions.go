@@ -118,7 +118,7 @@ func (s *Chain) Sign(ctx context.Context, p tx.Payload, nonce uint64, fees tx.Fe
 
 // whole replaces missing prices with 0.
 func whole(f tx.Fees) tx.Fees {
-	for _, n := range []**big.Int{&f.GasPrice, &f.Tip, &f.BlobPrice} {
+	for _, n := range []**big.Int{&f.GasPrice, &f.Tip, &f.DataGasPrice} {
 		if *n == nil {
 			*n = new(big.Int)
 		}
@@ -174,8 +174,8 @@ func (s *Chain) decode(signed tx.Signed, p tx.Payload) (*transaction, error) {
 		return nil, fmt.Errorf("%w: another payload was signed", tx.ErrRefused)
 	case t.Blobs > s.cfg.MaxBlobs:
 		return nil, fmt.Errorf("%w: %d blobs, at most %d", tx.ErrRefused, t.Blobs, s.cfg.MaxBlobs)
-	case t.Blobs > 0 && t.Fees.BlobGas != uint64(t.Blobs)*tx.BlobGas:
-		return nil, fmt.Errorf("%w: %d blob gas for %d blobs", tx.ErrRefused, t.Fees.BlobGas, t.Blobs)
+	case t.Blobs > 0 && t.Fees.DataGas != uint64(t.Blobs)*tx.BlobGas:
+		return nil, fmt.Errorf("%w: %d blob gas for %d blobs", tx.ErrRefused, t.Fees.DataGas, t.Blobs)
 	case t.Fees.Tip.Cmp(t.Fees.GasPrice) > 0:
 		return nil, fmt.Errorf("%w: the tip is above the price", tx.ErrRefused)
 	}
@@ -223,7 +223,7 @@ func replaces(t, old *transaction) bool {
 		return new(big.Int).Mul(now, big.NewInt(100)).Cmp(need) >= 0
 	}
 	return enough(t.Fees.GasPrice, old.Fees.GasPrice) && enough(t.Fees.Tip, old.Fees.Tip) &&
-		(old.Blobs == 0 || enough(t.Fees.BlobPrice, old.Fees.BlobPrice))
+		(old.Blobs == 0 || enough(t.Fees.DataGasPrice, old.Fees.DataGasPrice))
 }
 
 // remember keeps a transaction for ever. The caller holds the lock.
@@ -262,7 +262,7 @@ func (s *Chain) status(hash string, stale bool) tx.Status {
 			return tx.Status{
 				Phase: tx.Included, Success: r.revert == nil, Revert: cloneRevert(r.revert), Block: number, BlockHash: b.hash,
 				GasUsed: r.gas, GasPrice: new(big.Int).Set(r.gasPrice),
-				BlobGasUsed: r.blobGas(), BlobPrice: new(big.Int).Set(r.blobPrice),
+				DataGasUsed: r.blobGas(), DataGasPrice: new(big.Int).Set(r.blobPrice),
 			}
 		}
 	}

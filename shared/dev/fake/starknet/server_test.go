@@ -68,7 +68,7 @@ func call(t *testing.T, s *fakestarknet.Server, method, params string) int {
 // TestChecks: what Starknet would refuse is refused, with its codes.
 func TestChecks(t *testing.T) {
 	t.Parallel()
-	good := tx.Fees{Gas: 2_000_000, GasPrice: big.NewInt(4e9), Tip: big.NewInt(1), BlobGas: 500, BlobPrice: big.NewInt(20_000)}
+	good := tx.Fees{Gas: 2_000_000, GasPrice: big.NewInt(4e9), Tip: big.NewInt(1), DataGas: 500, DataGasPrice: big.NewInt(20_000)}
 	with := func(change func(*tx.Fees)) tx.Fees { f := good; change(&f); return f }
 	for name, c := range map[string]struct {
 		fees     tx.Fees
@@ -87,7 +87,7 @@ func TestChecks(t *testing.T) {
 		"no list":             {good, `"paymaster_data":[]`, `"paymaster_data":null`, -32602},
 		"other type":          {good, `"INVOKE"`, `"DECLARE"`, -32602},
 		"price below market":  {with(func(f *tx.Fees) { f.GasPrice = big.NewInt(2e9) }), "", "", 53},
-		"data price":          {with(func(f *tx.Fees) { f.BlobPrice = big.NewInt(1) }), "", "", 53},
+		"data price":          {with(func(f *tx.Fees) { f.DataGasPrice = big.NewInt(1) }), "", "", 53},
 		"more than the chain": {with(func(f *tx.Fees) { f.Gas = 2_000_000_000 }), "", "", 53},
 		"more than it has":    {with(func(f *tx.Fees) { f.GasPrice = big.NewInt(1e12) }), "", "", 54},
 	} {

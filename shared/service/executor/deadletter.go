@@ -13,10 +13,10 @@ import (
 // shown is how much of an unreadable message an alert shows, in bytes.
 const shown = 200
 
-// Bury takes note of a dead letter: a message that was delivered as often as its queue allows. A job that keeps crashing
+// DeadLetter handles a dead letter: a message that was delivered as often as its queue allows. A job that keeps crashing
 // its function fails; anything else lost only a hint, which reconcile gives again. A message that nobody can read is
 // shown to the operators.
-func (w *Worker) Bury(ctx context.Context, messageID, body string) error {
+func (w *Executor) DeadLetter(ctx context.Context, messageID, body string) error {
 	if wakeup, ok, err := schedule.Decode([]byte(body)); ok && err == nil {
 		return w.warn(ctx, "dead-letter/stage/"+string(wakeup.Stage), fmt.Sprintf("The trigger worker of %s keeps failing", wakeup.Stage),
 			fmt.Sprintf("A wake-up of %s failed as often as its queue allows. The schedule runs it again. Look at the trigger function's errors.", wakeup.Stage))
@@ -34,7 +34,7 @@ func (w *Worker) Bury(ctx context.Context, messageID, body string) error {
 	if err != nil {
 		return fmt.Errorf("read job %s of dead letter %s: %w", m.JobID, messageID, err)
 	}
-	next, failed := j.Buried(m, w.Now(), w.Policies[j.Type])
+	next, failed := j.DeadLettered(m, w.Now(), w.Policies[j.Type])
 	if failed {
 		return w.store(ctx, j, next)
 	}
@@ -43,7 +43,7 @@ func (w *Worker) Bury(ctx context.Context, messageID, body string) error {
 	return nil
 }
 
-func (w *Worker) warn(ctx context.Context, key, title, detail string) error {
+func (w *Executor) warn(ctx context.Context, key, title, detail string) error {
 	a := alert.Alert{Severity: alert.Warning, Key: key, Title: title, Detail: detail, At: w.Now()}
 	if err := w.Alerts.Notify(ctx, a); err != nil {
 		return fmt.Errorf("alert of a dead letter: %w", err)
