@@ -36,11 +36,8 @@ func (o options) layoutBridge() felt.Felt {
 
 // starknetFact is the fact of a run on Starknet.
 func starknetFact(run *pie.PIE) (string, error) {
-	program, err := run.Program.Hash()
-	if err != nil {
-		return "", err
-	}
-	f := pie.StarknetFact(output.LayoutBridge(layoutBridgeHash, pie.BootloaderHash(), output.Bootloaded(program, run.Output)))
+	snos := output.Bootloaded(snosrunner.OSProgramHash(), run.Output)
+	f := pie.StarknetFact(output.LayoutBridge(layoutBridgeHash, pie.BootloaderHash(), snos))
 	return pie.Fact(f).String(), nil
 }
 

@@ -268,11 +268,12 @@ func (s settings) result(p *pie.PIE) (snos.Result, error) {
 		return r, fail(contract.ExitRejected, "the PIE's program has no hash: %w", err)
 	}
 	r.ProgramHash = hash
-	of := p.SharpFactOf
-	if s.task.Kind == snos.Aggregate {
-		of = p.AggregatorFactOf
+	var fact pie.Fact
+	if s.task.Kind == snos.Aggregate { // a verifier registers an aggregator's fact under the hash with the prefix
+		fact, err = p.AggregatorFactOf(pie.AggregatorHash(hash))
+	} else {
+		fact, err = p.SharpFactOf(hash)
 	}
-	fact, err := of(hash)
 	if err != nil {
 		return r, fail(contract.ExitRejected, "the PIE has no fact: %w", err)
 	}

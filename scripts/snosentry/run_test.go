@@ -17,9 +17,11 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/client/memory"
 	"github.com/madara-orchestrator/orchestrator/shared/client/snosrunner/contract"
 	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
+	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 	"github.com/madara-orchestrator/orchestrator/shared/core/snos"
 	devappchain "github.com/madara-orchestrator/orchestrator/shared/dev/appchain"
 	"github.com/madara-orchestrator/orchestrator/shared/dev/snosrunner"
+	"github.com/madara-orchestrator/orchestrator/shared/starknet/starknettest"
 )
 
 // programVariables tell the test binary, as an operator's program, what to do.
@@ -198,6 +200,39 @@ func TestArtifacts(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// The fact of an aggregation is what a verifier registers and the core contract asks for: under the program hash with the
+// AGGREGATOR prefix. The value is cairo-lang's for this PIE (get_cairo_pie_fact_info with aggregator=True, 0.14.0.1 and 0.14.3a3).
+func TestAggregatorFact(t *testing.T) {
+	t.Parallel()
+	dir := starknettest.Data(t, "aggregator_1")
+	from := t.TempDir()
+	for name, to := range map[string]string{"aggregator_pie.zip": artifact.PIE, "da_segment.json": artifact.DASegment} {
+		b, err := os.ReadFile(filepath.Join(dir, name))
+		if err == nil {
+			err = os.WriteFile(filepath.Join(from, to), b, 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	store := memory.NewArtifacts(nil)
+	if err := artifact.WriteFelts(t.Context(), store, combine.Inputs[0], []felt.Felt{felt.FromUint64(1)}); err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	if code := run(t.Context(), environ(t, combine, actVariable+"=done", fromVariable+"="+from), opens(store), &log); code != contract.ExitDone {
+		t.Fatalf("exit code %d: %s", code, &log)
+	}
+	b, err := artifact.ReadAll(t.Context(), store, combine.OutputPrefix+artifact.RunResult, 1<<20)
+	var res snos.Result
+	if err != nil || json.Unmarshal(b, &res) != nil {
+		t.Fatalf("%s, %v", b, err)
+	}
+	if want := "0xb6be6ad95464b997583ebf8440ee57deb7bd8e1b57c4e4d5d411f81cf411e9be"; res.Fact != want {
+		t.Errorf("fact %s, want %s", res.Fact, want)
 	}
 }
 

@@ -31,11 +31,15 @@ var calldataTree = []int{2, 2}
 // fact is the fact that the core contract asks for: of the state update's words under the program, with the state diff, where
 // it follows them, as a page of its own.
 func (o outcome) fact() (pie.Fact, error) {
+	hash := o.program.hash()
+	if len(o.inputs) > 0 { // an aggregator's fact is registered under the hash with the prefix
+		hash = pie.AggregatorHash(hash)
+	}
 	if o.page == 0 {
-		return pie.PageFact(o.program.hash(), o.update), nil
+		return pie.PageFact(hash, o.update), nil
 	}
 	pages := []uint64{uint64(len(o.update) - o.page), uint64(o.page)}
-	return pie.NewFact(o.program.hash(), o.update, pages, calldataTree)
+	return pie.NewFact(hash, o.update, pages, calldataTree)
 }
 
 // fact is the fact of a run on the settlement layer that the runner is for.

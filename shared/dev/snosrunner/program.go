@@ -28,12 +28,6 @@ func newProgram(name string) program {
 // programs are the stand-ins of the Starknet OS and of the aggregator.
 var osProgram, aggregatorProgram = newProgram("ORCHESTRATOR_DEV_OS_1"), newProgram("ORCHESTRATOR_DEV_AGGREGATOR_1")
 
-// OSProgramHash is the program hash of the stand-in of the Starknet OS: what a core contract is set up with.
-func OSProgramHash() felt.Felt { return osProgram.hash() }
-
-// AggregatorProgramHash is the program hash of the stand-in of the aggregator.
-func AggregatorProgramHash() felt.Felt { return aggregatorProgram.hash() }
-
 // writePIE writes the PIE of a run.
 func (p program) writePIE(w io.Writer, o outcome) error {
 	run := &pie.PIE{Program: p.pie, Output: o.output, Steps: o.steps()}

@@ -37,14 +37,14 @@ func (p *PIE) fact(program felt.Felt, cut uint64) (Fact, error) {
 	return NewFact(program, p.Output[cut:], pages, p.Tree)
 }
 
-// AggregatorFact is the fact of an aggregator's state update under the program's own hash. A verifier that knows aggregators,
-// such as SHARP, registers it under another one: use AggregatorFactOf with AggregatorHash.
+// AggregatorFact is the fact that a verifier such as SHARP registers for an aggregator's state update: under the program's
+// hash with the aggregator prefix, AggregatorHash.
 func (p *PIE) AggregatorFact() (Fact, error) {
 	h, err := p.Program.Hash()
 	if err != nil {
 		return Fact{}, err
 	}
-	return p.AggregatorFactOf(h)
+	return p.AggregatorFactOf(AggregatorHash(h))
 }
 
 // AggregatorFactOf is the fact that the core contract asks for when its aggregatorProgramHash is program: that of the state

@@ -14,12 +14,12 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/starknet/starknettest"
 )
 
-// Facts of the recorded PIEs. The aggregator's is that of the state update under the program's own hash; SHARP registers
-// sharpAggregatorFact (cairo-lang's get_cairo_pie_fact_info with aggregator=True, see oracle_test.go).
+// Facts of the recorded PIEs. A verifier registers aggregatorFact (cairo-lang's get_cairo_pie_fact_info with aggregator=True,
+// see oracle_test.go); unprefixedFact is that of the same words under the program's own hash, which no contract asks for.
 const (
-	fibonacciFact       = "0xca15503f02f8406b599cb220879e842394f5cf2cef753f3ee430647b5981b782"
-	aggregatorFact      = "0x33e3f396ba1ff4214ea52123d74dae13dbdc75991af79c92eccaae10924fdac5"
-	sharpAggregatorFact = "0xb6be6ad95464b997583ebf8440ee57deb7bd8e1b57c4e4d5d411f81cf411e9be"
+	fibonacciFact  = "0xca15503f02f8406b599cb220879e842394f5cf2cef753f3ee430647b5981b782"
+	unprefixedFact = "0x33e3f396ba1ff4214ea52123d74dae13dbdc75991af79c92eccaae10924fdac5"
+	aggregatorFact = "0xb6be6ad95464b997583ebf8440ee57deb7bd8e1b57c4e4d5d411f81cf411e9be"
 )
 
 func must[T any](v T, err error) T {
@@ -65,8 +65,8 @@ func TestAggregator(t *testing.T) {
 		t.Fatalf("fact %s, %v", f, err)
 	}
 	own := must(p.Program.Hash())
-	if f, err := p.AggregatorFactOf(pie.AggregatorHash(own)); err != nil || f.String() != sharpAggregatorFact {
-		t.Errorf("fact at SHARP %s, %v", f, err)
+	if f, err := p.AggregatorFactOf(own); err != nil || f.String() != unprefixedFact {
+		t.Errorf("fact under the program's own hash %s, %v", f, err)
 	}
 	if f, err := p.SharpFactOf(own); err != nil || f.String() == aggregatorFact {
 		t.Errorf("fact of the whole output %s, %v", f, err)

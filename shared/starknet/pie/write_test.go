@@ -172,7 +172,7 @@ func TestAggregatorPages(t *testing.T) {
 	p.Output = felts(2, 2, 10, 1, 7, 8, 9) // two inputs of 2 and 1 words, their sizes included; then 7, 8 | 9
 	p.Pages, p.Tree = []pie.Page{{Start: 6, Size: 1}}, []int{2, 2}
 	h := must(p.Program.Hash())
-	want := must(pie.NewFact(h, felts(7, 8, 9), []uint64{2, 1}, []int{2, 2}))
+	want := must(pie.NewFact(pie.AggregatorHash(h), felts(7, 8, 9), []uint64{2, 1}, []int{2, 2}))
 	if got, err := p.AggregatorFact(); err != nil || got != want {
 		t.Errorf("fact %s, %v, want %s", got, err, want)
 	}

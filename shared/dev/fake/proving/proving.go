@@ -56,7 +56,7 @@ func (w *World) Sharp(c fakesharp.Config) fakesharp.Config {
 		if err != nil {
 			return err
 		}
-		fact, err := run.AggregatorFact()
+		fact, err := run.AggregatorFactOf(snosrunner.AggregatorProgramHash()) // SHARP knows an applicative job as an aggregator
 		if err != nil {
 			return err
 		}
@@ -111,11 +111,15 @@ func (w *World) aggregate(ctx context.Context, b fakeatlantic.Bucket) (a fakeatl
 		return b
 	}
 	a = fakeatlantic.Aggregated{PIE: read(artifact.PIE), DASegment: read(artifact.DASegment), Output: read(artifact.ProgramOutput)}
-	var res snos.Result
-	if result := read(artifact.RunResult); err == nil {
-		err = json.Unmarshal(result, &res)
+	if err != nil {
+		return a, err
 	}
-	a.Fact = res.Fact
+	run, err := pie.Read(bytes.NewReader(a.PIE), int64(len(a.PIE)), pie.Limits{})
+	if err != nil {
+		return a, fmt.Errorf("PIE of the aggregation: %w", err)
+	}
+	fact, err := run.AggregatorFactOf(snosrunner.AggregatorProgramHash()) // not the runner's own: it is under test
+	a.Fact = fact.String()
 	return a, err
 }
 
@@ -155,7 +159,7 @@ func (w *World) proven(ctx context.Context, p fakeatlantic.Proven) error {
 		}
 		return w.register(ctx, fact)
 	}
-	fact, err := run.SharpFact()
+	fact, err := run.SharpFactOf(snosrunner.OSProgramHash())
 	if err != nil {
 		return err
 	}
