@@ -8,6 +8,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/setup"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud/appchain"
+	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud/expected"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud/provers"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud/settle"
 )
@@ -34,6 +35,10 @@ func wire(ctx context.Context, p *cloud.Process) (any, error) {
 		setup.WalletCheck(layer.Contract),
 		{Name: "app chain", Ping: func(ctx context.Context) error { _, err := source.Head(ctx); return err }},
 	}
+	if core.ConfigHash, err = expected.ConfigHash(p.Config.Chain); err != nil {
+		return nil, err
+	}
+	checks = append(checks, core.ConfigCheck(source, contract))
 	a := setup.API{Head: source, Contract: contract, Admin: p.Config.API.Admin, Checks: checks}
 	if p.Config.Prover.Atlantic.HookSecret != "" {
 		if a.ProverHook, err = provers.Hook(ctx, p); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud"
+	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud/expected"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud/runners"
 )
 
@@ -14,6 +15,9 @@ func wire(ctx context.Context, p *cloud.Process) (any, error) {
 	}
 	runner, err := runners.Runner(ctx, p)
 	if err != nil {
+		return nil, err
+	}
+	if core.ConfigHash, err = expected.ConfigHash(p.Config.Chain); err != nil {
 		return nil, err
 	}
 	return core.SnosRun(runner).Handle, nil

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud"
+	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud/expected"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud/settle"
 )
 
@@ -20,5 +21,9 @@ func wire(ctx context.Context, p *cloud.Process) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if core.ConfigHash, err = expected.ConfigHash(p.Config.Chain); err != nil {
+		return nil, err
+	}
+	expected.Log(ctx, p.Log, contract, core.ConfigHash)
 	return core.StateTransition(contract, wallet, layer.Codec()).Handle, nil
 }

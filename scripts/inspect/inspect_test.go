@@ -204,6 +204,11 @@ func TestPie(t *testing.T) {
 	if out.Fact != "0x33e3f396ba1ff4214ea52123d74dae13dbdc75991af79c92eccaae10924fdac5" || fmt.Sprint(out.Output) != fmt.Sprint(want) || out.Inputs != 2967 {
 		t.Errorf("got %+v", out)
 	}
+	// cairo-lang 0.14.3a3 with HashFunction.BLAKE.
+	table = inspect(t, nil, "pie", agg, "--aggregator", "--starknet-version", "0.14.3")
+	if row(t, table, "hash function") != "blake" || row(t, table, "aggregator fact") != "0x8f5373d0a0ac9890c4b2f377b072ffb5d9aac3429ce936fc2018ab5df94c21df" || row(t, table, "program hash") != "0x10efd5376e9baafbafc85245fbd3b93044d63e8c894a5d9431c1391afd8511e" {
+		t.Errorf("with Blake2s\n%s", table)
+	}
 	table = inspect(t, nil, "pie", agg, "--aggregator", "--program-hash", out.AggregatorHash)
 	if row(t, table, "fact") != out.AggregatorFact || out.AggregatorFact == out.Fact {
 		t.Errorf("under the aggregator hash\n%s\nwant %s", table, out.AggregatorFact)
@@ -274,4 +279,32 @@ func TestCalldata(t *testing.T) {
 	args[4], args[6] = args[6], args[4]
 	fails(t, exitFailed, "INVALID_BLOB_HASH", args...)
 	fails(t, exitFailed, "INVALID_NUMBER_OF_KZG_PROOFS", args[:5]...)
+}
+
+// The config hash is that of recorded outputs and of cairo-lang, with the chain id as text or as a felt.
+func TestConfigHash(t *testing.T) {
+	t.Parallel()
+	const strk, eth = "0x4718f5a0fc34cc1af16a1cdee98ffb20c31f5cd61d6ab07201858f4287c938d", "0x49d36570d4e46f48e99674bd3fcc84644ddd6b96f7c741b1562b82f9e004dc7"
+	for want, args := range map[string][]string{
+		"0x1b9900f77ff5923183a7795fcfbb54ed76917bc1ddd4160cc77fa96e36cf8c5": {"--version", "0.14.2", "--chain", "SN_SEPOLIA", "--fee-token", strk},
+		"0x504fa6e5eb930c0d8329d4a77d98391f2730dab8516600aeaf733a6123432":   {"--version", "0.13.5", "--chain", "SN_SEPOLIA", "--fee-token", strk, "--eth-fee-token", eth},
+		"0x7a7ea8f590e8277cda4f1f79a08164c0254cc8fcd87a2484468816a6ebea9bf": {
+			"--version", "0.14.4", "--chain", "0x434841494e5f49445f535542444952", "--fee-token", "0xa1b69de14909e3b0a1ff3f831a9e40422357cf04981ad0517b77757f362e79",
+			"--key", "0x411494b501a98abd8262b0da1351e17899a0c4ef23dd2f96fec5ba847310b20", "--key", "0x1ef15c18599971b7beced415a40f0c7deacfd9b0d1819e03d723d8bc943cfca",
+		},
+	} {
+		if got := row(t, inspect(t, nil, append([]string{"config-hash"}, args...)...), "config hash"); got != want {
+			t.Errorf("%v: %s, want %s", args, got, want)
+		}
+	}
+	var out struct {
+		Hash string `json:"config_hash"`
+	}
+	inspectJSON(t, &out, "config-hash", "--version", "0.14.3", "--chain", "MADARA_DEVNET", "--fee-token", strk)
+	if out.Hash != "0x6201acad862458cef8b8050c4605012f317d3330c2f775f0714f69e3f98fb5e" {
+		t.Errorf("%+v", out)
+	}
+	failsWith(t, nil, exitUsage, "--fee-token is missing", "config-hash", "--version", "0.14.4", "--chain", "X")
+	failsWith(t, nil, exitUsage, "deploy a release", "config-hash", "--version", "0.15.0", "--chain", "X", "--fee-token", strk)
+	failsWith(t, nil, exitUsage, "before Starknet 0.14.0", "config-hash", "--version", "0.13.5", "--chain", "X", "--fee-token", strk)
 }

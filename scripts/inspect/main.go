@@ -42,10 +42,14 @@ var commands = []command{
 		"commitment, versioned hash and proof of blobs: with a point the proof and the value there, else the blob proof", kzgProve,
 	},
 	{
-		"pie", "FILE [--aggregator] [--program-hash 0x..] [--json]",
+		"pie", "FILE [--starknet-version V] [--aggregator] [--program-hash 0x..] [--json]",
 		"program hash, output and facts of a Cairo PIE", pieShow,
 	},
 	{"output", "FILE [--json]", "the fields of a program output", outputShow},
+	{
+		"config-hash", "--version V --chain ID --fee-token 0x.. [--eth-fee-token 0x..] [--key 0x..]... [--json]",
+		"the config hash that the Starknet OS, the aggregator and the core contract must have", configHash,
+	},
 	{
 		"calldata", "--output FILE [--blob FILE]... [--segment FILE] [--json]",
 		"the call that settles a program output on Ethereum: updateStateKzgDA, or updateState where it names no blobs", calldataEncode,

@@ -10,6 +10,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 	"github.com/madara-orchestrator/orchestrator/shared/starknet/output"
 	"github.com/madara-orchestrator/orchestrator/shared/starknet/pie"
+	"github.com/madara-orchestrator/orchestrator/shared/starknet/version"
 )
 
 // pieJSON is what is printed of a PIE.
@@ -19,6 +20,7 @@ type pieJSON struct {
 	MemoryCells  int64       `json:"memory_cells"`
 	Builtins     []string    `json:"builtins"`
 	ProgramWords int         `json:"program_words"`
+	HashFunction string      `json:"hash_function"`
 	ProgramHash  felt.Felt   `json:"program_hash"`
 	Pages        [][2]uint64 `json:"pages,omitempty"` // start and size of each page beside the main one
 	Tree         []int       `json:"tree,omitempty"`
@@ -41,24 +43,32 @@ func (f pieFact) MarshalText() ([]byte, error) { return []byte(pie.Fact(f).Strin
 func pieShow(c *call) error {
 	var aggregator, given bool
 	var hash felt.Felt
+	var starknet string
+	c.flags.StringVar(&starknet, "starknet-version", "", "`V` of the blocks, which decides how the program is hashed; default: Pedersen, as until 0.14.2")
 	c.flags.BoolVar(&aggregator, "aggregator", false, "it is an aggregator's: output and facts without its inputs")
 	c.feltFlag(&hash, &given, "program-hash", "`0x..` to use for the facts instead of hashing the program")
 	args, err := c.parse(1)
 	if err != nil {
 		return err
 	}
+	function := version.Pedersen
+	if starknet != "" {
+		if function, err = version.HashFunctionOf(starknet); err != nil {
+			return usagef("--starknet-version: %w", err)
+		}
+	}
 	p, err := c.readPIE(args[0])
 	if err != nil {
 		return fmt.Errorf("%s: %w", args[0], err)
 	}
 	if !given {
-		if hash, err = p.Program.Hash(); err != nil {
+		if hash, err = p.Program.Hash(function); err != nil {
 			return err
 		}
 	}
 	out := pieJSON{
 		Version: p.Version, Steps: p.Steps, MemoryCells: p.MemoryCells, Builtins: p.Program.Builtins,
-		ProgramWords: len(p.Program.Data), ProgramHash: hash, Tree: p.Tree, Output: p.Output,
+		ProgramWords: len(p.Program.Data), HashFunction: string(function), ProgramHash: hash, Tree: p.Tree, Output: p.Output,
 		StarknetFact: pie.StarknetFact(p.Output),
 	}
 	for _, g := range p.Pages {
@@ -71,14 +81,14 @@ func pieShow(c *call) error {
 	if ok {
 		out.DataHash, out.DataSize = data[:], size
 	}
-	if err := out.facts(p, aggregator, given); err != nil {
+	if err := out.facts(p, aggregator, given, function); err != nil {
 		return err
 	}
 	return c.print(out, out.rows())
 }
 
 // facts finds the facts of the whole output, or of an aggregator's update. A program hash that was given is taken as it is.
-func (o *pieJSON) facts(p *pie.PIE, aggregator, given bool) error {
+func (o *pieJSON) facts(p *pie.PIE, aggregator, given bool, function version.HashFunction) error {
 	if !aggregator {
 		f, err := p.SharpFactOf(o.ProgramHash)
 		o.Fact = pieFact(f)
@@ -100,7 +110,7 @@ func (o *pieJSON) facts(p *pie.PIE, aggregator, given bool) error {
 	if given {
 		return nil
 	}
-	h := pie.AggregatorHash(o.ProgramHash)
+	h := pie.AggregatorHash(o.ProgramHash, function)
 	if f, err = p.AggregatorFactOf(h); err != nil {
 		return err
 	}
@@ -116,6 +126,7 @@ func (o *pieJSON) rows() [][]string {
 		{"builtins", strings.Join(o.Builtins, " ")},
 		{"program words", strconv.Itoa(o.ProgramWords)},
 		{"program hash", o.ProgramHash.String()},
+		{"hash function", o.HashFunction},
 	}
 	if len(o.Pages) > 0 || o.Tree != nil {
 		rows = append(rows, []string{"pages", fmt.Sprint(o.Pages)}, []string{"tree", fmt.Sprint(o.Tree)})

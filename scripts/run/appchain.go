@@ -20,6 +20,7 @@ type appChain struct {
 	source      *appchain.Source
 	url         string
 	first, last uint64     // blocks to settle
+	version     string     // Starknet version of the first block
 	before      startingAt // what the contract must hold before the first block
 	messages    []block.MessageToL2
 	notes       func() []string
@@ -127,6 +128,7 @@ func (a *appChain) start(ctx context.Context) (startingAt, error) {
 	if err != nil {
 		return startingAt{}, fmt.Errorf("read the first block: %w", err)
 	}
+	a.version = hs[0].StarknetVersion
 	s := startingAt{settled: a.first > 0, root: us[0].OldRoot, hash: hs[0].ParentHash}
 	if s.settled {
 		s.block = a.first - 1

@@ -108,9 +108,13 @@ func connectEthereum(ctx context.Context, url, key string, a *appChain) (*settle
 	if err != nil {
 		return nil, fmt.Errorf("connect to Ethereum: %w", err)
 	}
+	hashes, err := snosrunner.HashesOf(a.version)
+	if err != nil {
+		return nil, err
+	}
 	sender := &devethereum.Sender{Client: client, Key: key}
 	d, err := sender.Deploy(ctx, devethereum.Setup{
-		ProgramHash: snosrunner.OSProgramHash(), AggregatorProgramHash: snosrunner.AggregatorProgramHash(), ConfigHash: snosrunner.DefaultConfigHash,
+		ProgramHash: hashes.OS, AggregatorProgramHash: hashes.Aggregator, ConfigHash: hashes.Config,
 		Settled: a.before.settled, Block: a.before.block, Root: a.before.root, BlockHash: a.before.hash,
 		Registrar: devethereum.Address(devethereum.Keys[1]), Operators: []common.Address{devethereum.Address(devethereum.Keys[2])},
 	})

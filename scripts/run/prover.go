@@ -17,6 +17,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/dev/fake/proving"
 	fakesharp "github.com/madara-orchestrator/orchestrator/shared/dev/fake/sharp"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud/provers"
+	"github.com/madara-orchestrator/orchestrator/shared/starknet/version"
 )
 
 // proofTime is how long a stand-in takes for a proof.
@@ -59,6 +60,11 @@ func startAtlantic(o options, world *proving.World, log *slog.Logger) (*proverSe
 	}
 	s = world.Atlantic(s)
 	c := atlantic.Config{APIKey: key, Network: atlantic.Testnet, Settlement: atlantic.Ethereum}
+	if f, err := version.HashFunctionOf(o.version); err == nil && f == version.Blake2s {
+		// Atlantic documents no aggregator for it, so an operator names the one that Atlantic has.
+		c.AggregatorVersion = "snos_aggregator_" + o.version
+		s.MoreVersions = []string{c.AggregatorVersion}
+	}
 	if o.atlantic != nil {
 		o.atlantic(&s, &c)
 	}

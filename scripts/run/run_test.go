@@ -33,6 +33,8 @@ func TestSettles(t *testing.T) {
 		"recording":      {"-blocks", "RECORDING"},
 		"0.14.1":         {"-blocks", "6", "-version", "0.14.1"},
 		"0.14.2":         {"-blocks", "6", "-version", "0.14.2"},
+		"0.14.3 sharp":   {"-blocks", "6", "-version", "0.14.3", "-prover", "sharp"},
+		"0.14.4":         {"-blocks", "6", "-version", "0.14.4", "-prover", "atlantic"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/term"
 
+	"github.com/madara-orchestrator/orchestrator/shared/config"
 	apicontroller "github.com/madara-orchestrator/orchestrator/shared/controller/api"
 	"github.com/madara-orchestrator/orchestrator/shared/core/alert"
 	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
@@ -21,8 +22,11 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/proof"
 	"github.com/madara-orchestrator/orchestrator/shared/core/queue"
 	devlambda "github.com/madara-orchestrator/orchestrator/shared/dev/lambda"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/snosrunner"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
+	"github.com/madara-orchestrator/orchestrator/shared/service/admin"
 	"github.com/madara-orchestrator/orchestrator/shared/setup"
+	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud/expected"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/protocol"
 	"github.com/madara-orchestrator/orchestrator/shared/starknet/version"
 )
@@ -47,6 +51,9 @@ func settle(ctx context.Context, o options, stdout, stderr io.Writer) (err error
 	}
 	defer ps.close()
 	core := ps.core
+	if core.ConfigHash, err = expected.ConfigHash(config.Chain{ID: snosrunner.ChainID, FeeTokenAddress: snosrunner.FeeToken, EthFeeTokenAddress: snosrunner.EthFeeToken}); err != nil {
+		return err
+	}
 	chain, err := startChain(ctx, o, ps.cache, log)
 	if err != nil {
 		return err
@@ -65,6 +72,12 @@ func settle(ctx context.Context, o options, stdout, stderr io.Writer) (err error
 	}
 	defer prover.close()
 	fmt.Fprintf(stdout, "app chain  blocks %d to %d at %s\nsettlement %s\n", chain.first, chain.last, chain.url, layer.about)
+	check := core.ConfigCheck(chain.source, layer.contract)
+	detail, err := check.Look(ctx)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(stdout, "config     %s\n", detail)
 	if prover.about != "" {
 		fmt.Fprintf(stdout, "prover     %s\n", prover.about)
 	}
@@ -117,7 +130,7 @@ func serveAPI(ctx context.Context, o options, core setup.App, a *appChain, l *se
 	if err != nil {
 		return fmt.Errorf("-api: %w", err)
 	}
-	srv := &http.Server{Handler: core.API(setup.API{Head: a.source, Contract: l.contract, Admin: true, ProverHook: hook}), ReadHeaderTimeout: 10 * time.Second}
+	srv := &http.Server{Handler: core.API(setup.API{Head: a.source, Contract: l.contract, Checks: []admin.Check{core.ConfigCheck(a.source, l.contract)}, Admin: true, ProverHook: hook}), ReadHeaderTimeout: 10 * time.Second}
 	go func() { _ = srv.Serve(listener) }()
 	note("status     http://%s/", listener.Addr())
 	return nil

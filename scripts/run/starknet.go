@@ -35,18 +35,22 @@ func (o options) layoutBridge() felt.Felt {
 }
 
 // starknetFact is the fact of a run on Starknet.
-func starknetFact(run *pie.PIE) (string, error) {
-	snos := output.Bootloaded(snosrunner.OSProgramHash(), run.Output)
+func starknetFact(run *pie.PIE, hashes snosrunner.Hashes) (string, error) {
+	snos := output.Bootloaded(hashes.OS, run.Output)
 	f := pie.StarknetFact(output.LayoutBridge(layoutBridgeHash, pie.BootloaderHash(), snos))
 	return pie.Fact(f).String(), nil
 }
 
 // startStarknet starts the stand-in of Starknet with the contracts on it.
 func startStarknet(o options, a *appChain) (*settlementLayer, error) {
+	hashes, err := snosrunner.HashesOf(a.version)
+	if err != nil {
+		return nil, err
+	}
 	config := fakestarknet.Options{BlockInterval: blockTime, L1Lag: l1Lag, Registrar: starknetRegistrar, Core: fakestarknet.Core{
 		Owner: starknetOperator, Operators: []felt.Felt{starknetOperator}, Settled: a.before.settled, Block: a.before.block,
-		Root: a.before.root, BlockHash: a.before.hash, Bootloader: pie.BootloaderHash(), Config: snosrunner.DefaultConfigHash,
-		Snos: snosrunner.OSProgramHash(), LayoutBridge: layoutBridgeHash, Messages: a.messages,
+		Root: a.before.root, BlockHash: a.before.hash, Bootloader: pie.BootloaderHash(), Config: hashes.Config,
+		Snos: hashes.OS, LayoutBridge: layoutBridgeHash, Messages: a.messages,
 	}}
 	signers := map[felt.Felt]*l2.KeySigner{}
 	for _, account := range []felt.Felt{starknetOperator, starknetRegistrar} {

@@ -263,14 +263,14 @@ func (s settings) segment(p *pie.PIE, d folders) (segment []felt.Felt, err error
 
 func (s settings) result(p *pie.PIE) (snos.Result, error) {
 	r := snos.Result{Kind: s.task.Kind, StartBlock: s.task.StartBlock, EndBlock: s.task.EndBlock, Steps: p.Steps}
-	hash, err := p.Program.Hash()
+	hash, err := p.Program.Hash(s.hash)
 	if err != nil {
 		return r, fail(contract.ExitRejected, "the PIE's program has no hash: %w", err)
 	}
 	r.ProgramHash = hash
 	var fact pie.Fact
 	if s.task.Kind == snos.Aggregate { // a verifier registers an aggregator's fact under the hash with the prefix
-		fact, err = p.AggregatorFactOf(pie.AggregatorHash(hash))
+		fact, err = p.AggregatorFactOf(pie.AggregatorHash(hash, s.hash))
 	} else {
 		fact, err = p.SharpFactOf(hash)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/madara-orchestrator/orchestrator/shared/client/snosrunner/contract"
 	"github.com/madara-orchestrator/orchestrator/shared/core/snos"
+	"github.com/madara-orchestrator/orchestrator/shared/starknet/version"
 )
 
 // Variables that the image itself sets.
@@ -28,6 +29,7 @@ const (
 // settings are what the environment says.
 type settings struct {
 	task    snos.Task
+	hash    version.HashFunction // of programs
 	bucket  string
 	layer   string
 	node    string // of the two nodes, the one that the task asks for
@@ -56,6 +58,11 @@ func parse(environ []string) (settings, error) {
 	task, err := contract.Decode(env[contract.TaskVariable])
 	fault(err != nil, "%s: %w", contract.TaskVariable, err)
 	s.task, s.bucket, s.layer, s.node = task, env[contract.Bucket], env[contract.Layer], env[contract.RPC]
+	s.hash = version.Pedersen // a task from before versions were recorded is of Starknet 0.14.2 at most
+	if v := task.StarknetVersion; v != "" {
+		s.hash, err = version.HashFunctionOf(v)
+		fault(err != nil, "%s: %w", contract.TaskVariable, err)
+	}
 	fault(s.bucket == "", "%s: missing", contract.Bucket)
 	fault(s.layer != "l2" && s.layer != "l3", "%s: %q: want l2 or l3", contract.Layer, s.layer)
 	if backup := env[contract.BackupRPC]; task.UseBackup && backup != "" {

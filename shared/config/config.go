@@ -45,16 +45,18 @@ type Config struct {
 
 // Chain is the app chain.
 type Chain struct {
-	Name            string      `env:"NAME"`  // of the deployment: prefix of all cloud names
-	Layer           stage.Layer `env:"LAYER"` // l2 or l3
-	ID              string      `env:"ID"`    // the chain's own id, such as SN_SEPOLIA
-	RPC             string      `env:"RPC"`
-	BackupRPC       string      `env:"BACKUP_RPC"`
-	FeederGateway   string      `env:"FEEDER_GATEWAY"`
-	FirstBlock      uint64      `env:"FIRST_BLOCK"`
-	MaxBlock        *uint64     `env:"MAX_BLOCK"`
-	ConfigHash      string      `env:"CONFIG_HASH" envDefault:"0x0"`
-	FeeTokenAddress string      `env:"FEE_TOKEN_ADDRESS"`
+	Name          string      `env:"NAME"`  // of the deployment: prefix of all cloud names
+	Layer         stage.Layer `env:"LAYER"` // l2 or l3
+	ID            string      `env:"ID"`    // the chain's own id, such as SN_SEPOLIA
+	RPC           string      `env:"RPC"`
+	BackupRPC     string      `env:"BACKUP_RPC"`
+	FeederGateway string      `env:"FEEDER_GATEWAY"`
+	FirstBlock    uint64      `env:"FIRST_BLOCK"`
+	MaxBlock      *uint64     `env:"MAX_BLOCK"`
+	// What the chain's config hash is over beside ID, which SNOS and the prover are given too. The defaults are the addresses on Starknet.
+	FeeTokenAddress    string   `env:"FEE_TOKEN_ADDRESS" envDefault:"0x4718f5a0fc34cc1af16a1cdee98ffb20c31f5cd61d6ab07201858f4287c938d"`     // STRK
+	EthFeeTokenAddress string   `env:"ETH_FEE_TOKEN_ADDRESS" envDefault:"0x49d36570d4e46f48e99674bd3fcc84644ddd6b96f7c741b1562b82f9e004dc7"` // ETH
+	DAPublicKeys       []string `env:"DA_PUBLIC_KEYS"`                                                                                       // of the data availability committee, hex; none: no encryption
 }
 
 // Mongo is the database.
@@ -200,8 +202,11 @@ func (c Config) faults() []error {
 	f.url("CHAIN_RPC", c.Chain.RPC, true)
 	f.url("CHAIN_BACKUP_RPC", c.Chain.BackupRPC, false)
 	f.url("CHAIN_FEEDER_GATEWAY", c.Chain.FeederGateway, false)
-	_, err := felt.FromHex(c.Chain.ConfigHash)
-	f.check(err == nil, "CHAIN_CONFIG_HASH", "%q: want a hex felt", c.Chain.ConfigHash)
+	f.felt("CHAIN_FEE_TOKEN_ADDRESS", c.Chain.FeeTokenAddress)
+	f.felt("CHAIN_ETH_FEE_TOKEN_ADDRESS", c.Chain.EthFeeTokenAddress)
+	for _, k := range c.Chain.DAPublicKeys {
+		f.felt("CHAIN_DA_PUBLIC_KEYS", k)
+	}
 	f.check((c.Mongo.URI == "") != (c.Mongo.URISecret == ""), "MONGO_URI_SECRET", "give either it or MONGO_URI, not both or none")
 	f.check(!strings.Contains(c.Mongo.URI, "@"), "MONGO_URI", "it carries credentials: put the whole URI into a secret and name that in MONGO_URI_SECRET")
 	f.check(c.Mongo.PoolSize >= 1 && c.Mongo.PoolSize <= 100, "MONGO_POOL_SIZE", "%d: want 1 to 100", c.Mongo.PoolSize)
@@ -274,6 +279,12 @@ func (f *faultList) url(name, value string, required bool) {
 	f.check(err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "", name, "not an http or https URL")
 }
 
+// felt wants a felt in hex that is not 0.
+func (f *faultList) felt(name, value string) {
+	v, err := felt.FromHex(value)
+	f.check(err == nil && !v.IsZero(), name, "%.80q: want a felt in hex such as 0x4718f5a0…, not 0", value)
+}
+
 func (f *faultList) oneOf(name, value string, allowed ...string) {
 	for _, a := range allowed {
 		if value == a {
@@ -295,10 +306,18 @@ func unknown(environ []string) []error {
 	for _, line := range environ {
 		name, _, _ := strings.Cut(line, "=")
 		if strings.HasPrefix(name, Prefix) && !known[name] && !known[strings.TrimSuffix(name, "_")] && !reserved[name] {
-			errs = append(errs, fmt.Errorf("%s: no such setting", name))
+			errs = append(errs, fmt.Errorf("%s: no such setting%s", name, renamed[name]))
 		}
 	}
 	return errs
+}
+
+// renamed says what took the place of settings of earlier versions.
+var renamed = map[string]string{
+	Prefix + "PROVER_ATLANTIC_DA_PUBLIC_KEYS": ": it is CHAIN_DA_PUBLIC_KEYS now, as SNOS is given the keys too",
+	Prefix + "CHAIN_CONFIG_HASH":              ": it is computed from CHAIN_ID, CHAIN_FEE_TOKEN_ADDRESS and CHAIN_DA_PUBLIC_KEYS; remove it",
+	Prefix + "CHAIN_MIN_STARKNET_VERSION":     ": it had no effect; remove it",
+	Prefix + "CHAIN_MAX_STARKNET_VERSION":     ": it had no effect; remove it",
 }
 
 // reserved are variables of tests and tools that share the prefix.

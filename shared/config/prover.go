@@ -25,31 +25,30 @@ type Prover struct {
 
 // AtlanticProver is what only Atlantic has. Unset fields take the defaults of client/atlantic, which explains them.
 type AtlanticProver struct {
-	Network             string   `env:"NETWORK"` // MAINNET or TESTNET
-	ArtifactsURL        string   `env:"ARTIFACTS_URL"`
-	KeyHeader           string   `env:"KEY_HEADER"`
-	SharpProver         string   `env:"PROVER"` // stone, stwo, stwoHerodotus
-	CairoVM             string   `env:"CAIRO_VM"`
-	Result              string   `env:"RESULT"`
-	Layout              string   `env:"LAYOUT"`
-	MockFact            bool     `env:"MOCK_FACT"`
-	IndexBase           uint64   `env:"INDEX_BASE"`
-	NodeWidth           int      `env:"NODE_WIDTH"`
-	AggregatorVersion   string   `env:"AGGREGATOR_VERSION"`
-	PublicKeys          []string `env:"DA_PUBLIC_KEYS"`
-	Registration        string   `env:"REGISTRATION"` // L3: proof or pie
-	VerifierProgramHash string   `env:"VERIFIER_PROGRAM_HASH"`
-	RegistrationLayout  string   `env:"REGISTRATION_LAYOUT"`
-	RegistrationVM      string   `env:"REGISTRATION_CAIRO_VM"`
-	RegistrationResult  string   `env:"REGISTRATION_RESULT"`
-	OutputFile          string   `env:"OUTPUT_FILE"`
-	RouteQuery          string   `env:"ROUTE_QUERY"`
-	RouteQueryByDedup   string   `env:"ROUTE_QUERY_BY_DEDUP"`
-	RouteBuckets        string   `env:"ROUTE_BUCKETS"`
-	RouteCloseBucket    string   `env:"ROUTE_CLOSE_BUCKET"`
-	RouteAlive          string   `env:"ROUTE_ALIVE"`
-	RouteFindBucket     string   `env:"ROUTE_FIND_BUCKET"`
-	HookSecret          string   `env:"HOOK_SECRET"` // name of the secret that the webhook's URL carries; unset: no webhooks
+	Network             string `env:"NETWORK"` // MAINNET or TESTNET
+	ArtifactsURL        string `env:"ARTIFACTS_URL"`
+	KeyHeader           string `env:"KEY_HEADER"`
+	SharpProver         string `env:"PROVER"` // stone, stwo, stwoHerodotus
+	CairoVM             string `env:"CAIRO_VM"`
+	Result              string `env:"RESULT"`
+	Layout              string `env:"LAYOUT"`
+	MockFact            bool   `env:"MOCK_FACT"`
+	IndexBase           uint64 `env:"INDEX_BASE"`
+	NodeWidth           int    `env:"NODE_WIDTH"`
+	AggregatorVersion   string `env:"AGGREGATOR_VERSION"`
+	Registration        string `env:"REGISTRATION"` // L3: proof or pie
+	VerifierProgramHash string `env:"VERIFIER_PROGRAM_HASH"`
+	RegistrationLayout  string `env:"REGISTRATION_LAYOUT"`
+	RegistrationVM      string `env:"REGISTRATION_CAIRO_VM"`
+	RegistrationResult  string `env:"REGISTRATION_RESULT"`
+	OutputFile          string `env:"OUTPUT_FILE"`
+	RouteQuery          string `env:"ROUTE_QUERY"`
+	RouteQueryByDedup   string `env:"ROUTE_QUERY_BY_DEDUP"`
+	RouteBuckets        string `env:"ROUTE_BUCKETS"`
+	RouteCloseBucket    string `env:"ROUTE_CLOSE_BUCKET"`
+	RouteAlive          string `env:"ROUTE_ALIVE"`
+	RouteFindBucket     string `env:"ROUTE_FIND_BUCKET"`
+	HookSecret          string `env:"HOOK_SECRET"` // name of the secret that the webhook's URL carries; unset: no webhooks
 }
 
 // SharpProver is what only SHARP has.

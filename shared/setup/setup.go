@@ -14,6 +14,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/block"
 	"github.com/madara-orchestrator/orchestrator/shared/core/da"
 	"github.com/madara-orchestrator/orchestrator/shared/core/event"
+	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/lock"
 	"github.com/madara-orchestrator/orchestrator/shared/core/proof"
@@ -55,6 +56,9 @@ type App struct {
 	// QueueName turns a declared queue's name into the one that Queue knows; nil leaves it.
 	QueueName func(string) string
 	Now       func() time.Time
+	// ConfigHash is the config hash that the chain's settings have at a Starknet version; outputs and contract are compared with it. nil: they
+	// are compared with each other alone.
+	ConfigHash func(starknetVersion string) (felt.Felt, error)
 	// NewID makes ids of jobs and of leases' owners, which must never come twice; nil: job.NewID.
 	NewID func() string
 	Log   *slog.Logger
@@ -104,7 +108,7 @@ func (c App) JobFunction(t job.Type, h executor.Handler) *eventcontroller.Jobs {
 
 // SnosRun is the SnosRun function's handler.
 func (c App) SnosRun(r snos.Runner) *eventcontroller.Jobs {
-	return c.JobFunction(job.SnosRun, &snosrun.Handler{Runner: r, Artifacts: c.Artifacts})
+	return c.JobFunction(job.SnosRun, &snosrun.Handler{Runner: r, Artifacts: c.Artifacts, ConfigHash: c.ConfigHash})
 }
 
 // ProofCreation is the ProofCreation function's handler.
@@ -145,7 +149,7 @@ func (c App) DataSubmission(l da.Layer, w Wallet) *eventcontroller.Jobs {
 // StateTransition is the StateTransition function's handler.
 func (c App) StateTransition(k settlement.Contract, w Wallet, codec statetransition.Codec) *eventcontroller.Jobs {
 	return c.JobFunction(job.StateTransition, &statetransition.Handler{
-		Contract: k, Sender: c.sender(w), Artifacts: c.Artifacts, Codec: codec,
+		Contract: k, Sender: c.sender(w), Artifacts: c.Artifacts, Codec: codec, ConfigHash: c.ConfigHash,
 	})
 }
 

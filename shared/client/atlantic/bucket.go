@@ -9,11 +9,12 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"strconv"
+	"slices"
 	"strings"
 
 	"github.com/madara-orchestrator/orchestrator/shared/client/internal/httpcall"
 	"github.com/madara-orchestrator/orchestrator/shared/core/proof"
+	"github.com/madara-orchestrator/orchestrator/shared/starknet/version"
 )
 
 // newBucket is the body that creates a bucket.
@@ -146,35 +147,32 @@ func (p *Prover) closeOnce(ctx context.Context, id string) error {
 }
 
 // aggregators are the aggregator programs that Atlantic documents, in ascending order.
-var aggregators = [][3]int{{0, 13, 2}, {0, 13, 3}, {0, 13, 4}, {0, 14, 0}, {0, 14, 1}}
+var aggregators = []version.Version{
+	version.Must("0.13.2"), version.Must("0.13.3"), version.Must("0.13.4"), version.Must("0.14.0"), version.Must("0.14.1"),
+}
 
-// aggregatorVersion is the newest aggregator that is not newer than a Starknet version such as "0.13.5" or "0.14.1.2".
+// fitsUntil is the last Starknet version that the newest of them fits. From 0.14.3 on the aggregator itself computes the config hash with
+// Blake2s and compares it with its inputs', so that an older one fails after all SNOS work is paid for.
+var fitsUntil = version.Must("0.14.2")
+
+// aggregatorVersion is the newest aggregator that is not newer than a Starknet version such as "0.13.5". ErrRejected where none fits.
 func aggregatorVersion(starknet string) (string, error) {
-	var v [3]int
-	parts := strings.Split(starknet, ".")
-	if len(parts) < 3 || len(parts) > 4 {
-		return "", fmt.Errorf("Atlantic: %.40q is no Starknet version: %w", starknet, proof.ErrRejected)
+	v, err := version.Parse(starknet)
+	if err != nil {
+		return "", fmt.Errorf("Atlantic: %w: %w", err, proof.ErrRejected)
 	}
-	for i := range v {
-		n, err := strconv.Atoi(parts[i])
-		if err != nil || n < 0 {
-			return "", fmt.Errorf("Atlantic: %.40q is no Starknet version: %w", starknet, proof.ErrRejected)
-		}
-		v[i] = n
+	newest := aggregators[len(aggregators)-1]
+	if fitsUntil.Before(v) {
+		return "", fmt.Errorf("Atlantic: the newest aggregator that it documents, %s%s, does not fit Starknet %s: name one that does in "+
+			"PROVER_ATLANTIC_AGGREGATOR_VERSION (ask Atlantic); no bucket is opened: %w", aggregatorPrefix, newest, v, proof.ErrRejected)
 	}
-	for i := len(aggregators) - 1; i >= 0; i-- {
-		if a := aggregators[i]; !less(v, a) {
-			return fmt.Sprintf("snos_aggregator_%d.%d.%d", a[0], a[1], a[2]), nil
+	for _, a := range slices.Backward(aggregators) {
+		if !v.Before(a) {
+			return aggregatorPrefix + a.String(), nil
 		}
 	}
-	return "", fmt.Errorf("Atlantic: it has no aggregator for Starknet %s: set the aggregator's version: %w", starknet, proof.ErrRejected)
+	return "", fmt.Errorf("Atlantic: it has no aggregator for Starknet %s: name one in PROVER_ATLANTIC_AGGREGATOR_VERSION: %w", v, proof.ErrRejected)
 }
 
-func less(a, b [3]int) bool {
-	for i := range a {
-		if a[i] != b[i] {
-			return a[i] < b[i]
-		}
-	}
-	return false
-}
+// aggregatorPrefix is what the names of Atlantic's aggregators begin with.
+const aggregatorPrefix = "snos_aggregator_"

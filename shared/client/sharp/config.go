@@ -39,7 +39,7 @@ type Config struct {
 	ServerCert string
 	// AggregationKey is KeyByDedup or KeyByFact.
 	AggregationKey string
-	// ProgramHashFunction is that of the facts.
+	// ProgramHashFunction is that of the facts; "": by the blocks' Starknet version, PEDERSEN until 0.14.2 and BLAKE since 0.14.3.
 	ProgramHashFunction string
 	// Proofs says that children's proofs may be fetched.
 	Proofs bool
@@ -53,13 +53,13 @@ type Config struct {
 type HTTPSettings = httpcall.Settings
 
 // DefaultConfig holds the defaults of Config.
-var DefaultConfig = Config{AggregationKey: KeyByDedup, ProgramHashFunction: "PEDERSEN", MaxArtifact: 1 << 30}
+var DefaultConfig = Config{AggregationKey: KeyByDedup, MaxArtifact: 1 << 30}
 
 func (c Config) withDefaults() Config {
 	for _, f := range []struct {
 		field *string
 		def   string
-	}{{&c.AggregationKey, DefaultConfig.AggregationKey}, {&c.ProgramHashFunction, DefaultConfig.ProgramHashFunction}} {
+	}{{&c.AggregationKey, DefaultConfig.AggregationKey}} {
 		if *f.field == "" {
 			*f.field = f.def
 		}
@@ -84,7 +84,7 @@ func (c Config) Validate() error {
 	}
 	fault(!wordPattern.MatchString(c.CustomerID), "customer id %.40q is missing or has other characters than letters, digits, _, . and -", c.CustomerID)
 	fault(!slices.Contains([]string{KeyByDedup, KeyByFact}, c.AggregationKey), "aggregation key %q: want dedup or fact", c.AggregationKey)
-	fault(!wordPattern.MatchString(c.ProgramHashFunction), "program hash function %.40q is no name", c.ProgramHashFunction)
+	fault(c.ProgramHashFunction != "" && !wordPattern.MatchString(c.ProgramHashFunction), "program hash function %.40q is no name", c.ProgramHashFunction)
 	fault(c.MaxArtifact < 0, "a limit is negative")
 	if u, err := url.Parse(c.URL); err == nil && u.Scheme == "http" {
 		ip := net.ParseIP(u.Hostname())

@@ -16,6 +16,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/client/internal/httpcall"
 	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
 	"github.com/madara-orchestrator/orchestrator/shared/core/proof"
+	"github.com/madara-orchestrator/orchestrator/shared/starknet/version"
 )
 
 // Deps are what a Prover needs besides its configuration. Every field may be left unset; the transport of HTTP is replaced.
@@ -155,13 +156,17 @@ func (p *Prover) submitOnce(ctx context.Context, r proof.Request) (string, error
 	if err != nil || there {
 		return key, err
 	}
+	function, err := p.hashFunction(r.StarknetVersion)
+	if err != nil {
+		return "", err
+	}
 	op := fmt.Sprintf("submit %s of batch %d", r.Kind, r.Batch)
 	req := p.request(op, http.MethodPost, "add_job", "cairo_job_key", key, "offchain_proof", "true", "for_applicative", "true",
-		"program_hash_function", p.cfg.ProgramHashFunction)
+		"program_hash_function", function)
 	tail := `"}`
 	if r.Kind == proof.Aggregation {
 		req = p.request(op, http.MethodPost, "add_applicative_job", "cairo_job_key", key, "offchain_proof", "false",
-			"program_hash_function", p.cfg.ProgramHashFunction)
+			"program_hash_function", function)
 		children, err := json.Marshal(r.Children)
 		if err != nil {
 			return "", fmt.Errorf("SHARP: encode children: %w", err)
@@ -192,6 +197,27 @@ func (p *Prover) submitOnce(ctx context.Context, r proof.Request) (string, error
 	}
 	return "", err
 }
+
+// hashFunction is what the gateway hashes programs of a Starknet version with.
+func (p *Prover) hashFunction(starknet string) (string, error) {
+	if p.cfg.ProgramHashFunction != "" {
+		return p.cfg.ProgramHashFunction, nil
+	}
+	if starknet == "" {
+		return pedersen, nil // a request from before versions were recorded
+	}
+	f, err := version.HashFunctionOf(starknet)
+	if err != nil {
+		return "", errUnsupported("%v", err)
+	}
+	return map[version.HashFunction]string{version.Pedersen: pedersen, version.Blake2s: blake}[f], nil
+}
+
+// Names of hash functions at the gateway: those of cairo-lang's HashFunction.
+const (
+	pedersen = "PEDERSEN"
+	blake    = "BLAKE"
+)
 
 // encodedLen is the length of n bytes in Base64.
 func encodedLen(n int64) int64 {

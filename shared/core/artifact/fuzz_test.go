@@ -40,3 +40,27 @@ func FuzzReadFelts(f *testing.F) {
 		}
 	})
 }
+
+// FuzzReadFirstFelts reads the beginning of stored lists: where the whole list is read too, it begins with these.
+func FuzzReadFirstFelts(f *testing.F) {
+	f.Add([]byte(`["0x1","0x2","0x3"]`))
+	f.Add([]byte(`["0x1"]`))
+	f.Add([]byte(`["0x1","0x2" x`))
+	f.Add([]byte(`{"a":[]}`))
+	f.Add([]byte(`[[],"0x1"]`))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		s := memory.NewArtifacts(nil)
+		if err := s.Put(t.Context(), "k", bytes.NewReader(b)); err != nil {
+			t.Fatal(err)
+		}
+		const n = 2
+		first, err := artifact.ReadFirstFelts(t.Context(), s, "k", n)
+		if err != nil && !errors.Is(err, artifact.ErrCorrupt) || err == nil && len(first) != n {
+			t.Errorf("%v, %v", first, err)
+		}
+		whole, werr := artifact.ReadFelts(t.Context(), s, "k", 100)
+		if err == nil && werr == nil && !slices.Equal(whole[:n], first) {
+			t.Errorf("%v begins with %v", whole, first)
+		}
+	})
+}

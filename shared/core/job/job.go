@@ -89,10 +89,11 @@ func ParseAction(s string) (Action, error) {
 }
 
 // SchemaMin and SchemaMax are the range of document schemas that this build reads. A document outside the range is left
-// alone, so that two versions can run side by side during an upgrade. New documents are written with SchemaMax.
+// alone, so that two versions can run side by side during an upgrade. New documents are written with SchemaMax. Schema 2 has the
+// blocks' Starknet version in the metadata.
 const (
 	SchemaMin = 1
-	SchemaMax = 1
+	SchemaMax = 2
 )
 
 // Lease says who works on a job now. It is apart from the status: a status tells how far a job is, a lease only keeps a
@@ -127,7 +128,7 @@ const MaxFailures = 10
 type Job struct {
 	ID         string
 	Type       Type
-	Batch uint64 // the SNOS or aggregator batch's index; unique within the type
+	Batch      uint64 // the SNOS or aggregator batch's index; unique within the type
 	Status     Status
 	Previous   Status // the status before LockedForProcessing, to go back to when the outside world fails
 	ExternalID string // the newest handle in the outside world: transaction hash, prover's task, runner's handle

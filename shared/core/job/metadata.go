@@ -21,6 +21,7 @@ type Metadata interface {
 // SnosRunMeta belongs to SnosRun.
 type SnosRunMeta struct {
 	StartBlock, EndBlock uint64
+	StarknetVersion      string // of the blocks; "" for jobs of schema 1, whose blocks are of 0.14.2 at most
 	FullOutput           bool   // the output carries the state diff, for an aggregator
 	OutputPrefix         string // of the artifacts
 	// Set by processing.
@@ -36,6 +37,7 @@ type SnosRunMeta struct {
 // ProofCreationMeta belongs to ProofCreation.
 type ProofCreationMeta struct {
 	StartBlock, EndBlock uint64
+	StarknetVersion      string // as in SnosRunMeta
 	PIEKey               string
 	Steps                uint64
 	Fact                 string
@@ -72,6 +74,7 @@ type DataSubmissionMeta struct {
 // AggregatorMeta belongs to Aggregator.
 type AggregatorMeta struct {
 	StartBlock, EndBlock uint64
+	StarknetVersion      string // as in SnosRunMeta
 	FirstSnos, LastSnos  uint64
 	Bucket               string // "" where we aggregate ourselves
 	OutputPrefix         string
@@ -88,6 +91,7 @@ type AggregatorMeta struct {
 // StateTransitionMeta belongs to StateTransition.
 type StateTransitionMeta struct {
 	StartBlock, EndBlock     uint64
+	StarknetVersion          string // as in SnosRunMeta
 	ProgramOutputKey         string
 	DASegmentKey             string // L2
 	ProofKey, BridgeProofKey string // L3: proofs of SNOS and of the layout bridge, whose public inputs hold the outputs; "" for none

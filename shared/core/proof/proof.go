@@ -30,6 +30,8 @@ type Request struct {
 	// are unset for an Aggregation in a bucket, whose children are the input.
 	Input     func(ctx context.Context) (io.ReadCloser, error)
 	InputSize int64
+	// StarknetVersion is that of the blocks, which decides how programs are hashed; "" where unknown: 0.14.2 at most.
+	StarknetVersion string
 	// Steps is the run's number of Cairo steps; 0 where unknown.
 	Steps uint64
 	// Bucket and Index place a Child in an aggregation (Index from 0 in the batch's order); Bucket is "" where the

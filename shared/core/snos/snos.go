@@ -28,6 +28,9 @@ type Task struct {
 	Batch      uint64
 	StartBlock uint64
 	EndBlock   uint64
+	// StarknetVersion is that of the blocks: it decides how the programs are hashed. "" for jobs from before it was recorded,
+	// whose blocks are of Starknet 0.14.2 at most.
+	StarknetVersion string
 	// FullOutput asks for a program output that carries the whole state diff, which an aggregator needs of its inputs.
 	FullOutput bool
 	// Inputs are the program outputs of the SNOS batches in order; Aggregate only.
@@ -36,6 +39,19 @@ type Task struct {
 	OutputPrefix string
 	// UseBackup asks the runner to read the chain from its backup node.
 	UseBackup bool
+	// Chain is what the Starknet OS must know of the chain. Zero: as the runner itself is set up.
+	Chain Chain
+	// RPC is the URL of the node that SNOS reads, which must have starknet_getStorageProof with history. It may hold a key, so it
+	// is never logged. "": the runner's own.
+	RPC string
+}
+
+// Chain is what the Starknet OS must know of the chain beside its blocks. The config hash is over it.
+type Chain struct {
+	ID          string   `json:"id,omitempty"`            // text such as SN_SEPOLIA, or a felt in hex
+	FeeToken    string   `json:"fee_token,omitempty"`     // address, hex
+	EthFeeToken string   `json:"eth_fee_token,omitempty"` // address, hex
+	PublicKeys  []string `json:"public_keys,omitempty"`   // of the data availability committee in order, hex; none: no encryption
 }
 
 // State says how far a run is.

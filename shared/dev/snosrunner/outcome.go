@@ -15,6 +15,7 @@ import (
 // outcome is what a run made.
 type outcome struct {
 	program program
+	version string        // Starknet version of the blocks
 	inputs  [][]felt.Felt // aggregator: what the output starts with
 	output  []felt.Felt   // the whole program output
 	update  []felt.Felt   // the state update's words within it
@@ -31,9 +32,12 @@ var calldataTree = []int{2, 2}
 // fact is the fact that the core contract asks for: of the state update's words under the program, with the state diff, where
 // it follows them, as a page of its own.
 func (o outcome) fact() (pie.Fact, error) {
-	hash := o.program.hash()
+	hash, f, err := o.program.hash(o.version)
+	if err != nil {
+		return pie.Fact{}, err
+	}
 	if len(o.inputs) > 0 { // an aggregator's fact is registered under the hash with the prefix
-		hash = pie.AggregatorHash(hash)
+		hash = pie.AggregatorHash(hash, f)
 	}
 	if o.page == 0 {
 		return pie.PageFact(hash, o.update), nil
@@ -47,7 +51,11 @@ func (r *Runner) fact(o outcome) (pie.Fact, error) {
 	if r.opts.LayoutBridge.IsZero() {
 		return o.fact()
 	}
-	snos := output.Bootloaded(o.program.hash(), o.update)
+	hash, _, err := o.program.hash(o.version)
+	if err != nil {
+		return pie.Fact{}, err
+	}
+	snos := output.Bootloaded(hash, o.update)
 	return pie.Fact(pie.StarknetFact(output.LayoutBridge(r.opts.LayoutBridge, pie.BootloaderHash(), snos))), nil
 }
 

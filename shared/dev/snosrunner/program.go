@@ -2,27 +2,29 @@ package snosrunner
 
 import (
 	"io"
-	"sync"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 	"github.com/madara-orchestrator/orchestrator/shared/starknet/pie"
+	"github.com/madara-orchestrator/orchestrator/shared/starknet/version"
 )
 
 // program is one of the two fixed stand-ins. Its data is its name: it computes nothing.
 type program struct {
-	pie  pie.Program
-	hash func() felt.Felt
+	pie pie.Program
 }
 
 func newProgram(name string) program {
-	p := pie.Program{Data: []felt.Felt{short(name)}, Builtins: []string{"output"}}
-	return program{pie: p, hash: sync.OnceValue(func() felt.Felt {
-		h, err := p.Hash()
-		if err != nil {
-			panic(err) // fixed input
-		}
-		return h
-	})}
+	return program{pie: pie.Program{Data: []felt.Felt{short(name)}, Builtins: []string{"output"}}}
+}
+
+// hash is the program's hash at a Starknet version.
+func (p program) hash(starknet string) (felt.Felt, version.HashFunction, error) {
+	f, err := version.HashFunctionOf(starknet)
+	if err != nil {
+		return felt.Zero, f, err
+	}
+	h, err := p.pie.Hash(f)
+	return h, f, err
 }
 
 // programs are the stand-ins of the Starknet OS and of the aggregator.

@@ -9,6 +9,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/block"
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 	"github.com/madara-orchestrator/orchestrator/shared/core/snos"
+	"github.com/madara-orchestrator/orchestrator/shared/starknet/osconfig"
 	"github.com/madara-orchestrator/orchestrator/shared/starknet/output"
 	"github.com/madara-orchestrator/orchestrator/shared/starknet/statediff"
 )
@@ -91,16 +92,21 @@ func (r *Runner) runBlocks(ctx context.Context, t snos.Task) (outcome, error) {
 	if err != nil {
 		return outcome{}, err
 	}
-	o := in.transition(r.opts.ConfigHash)
+	version := in.last.StarknetVersion
+	config, err := osconfig.Hash(version, r.opts.Config)
+	if err != nil {
+		return outcome{}, reject("%w", err)
+	}
+	o := in.transition(config)
 	if !t.FullOutput {
-		return r.finish(ctx, t, outcome{program: osProgram}, o, diff, in.last.StarknetVersion)
+		return r.finish(ctx, t, outcome{program: osProgram, version: version}, o, diff)
 	}
 	o.FullOutput = true
-	if o.Data, err = EncodeDiff(nil, Diff{Version: in.last.StarknetVersion, Diff: diff.StateDiff()}); err != nil {
+	if o.Data, err = EncodeDiff(nil, Diff{Version: version, Diff: diff.StateDiff()}); err != nil {
 		return outcome{}, reject("%w", err)
 	}
 	words := o.Words()
-	return outcome{program: osProgram, update: words, output: words}, nil
+	return outcome{program: osProgram, version: version, update: words, output: words}, nil
 }
 
 // Limits of the aggregator's inputs: words of one, and their number.
@@ -114,6 +120,7 @@ type combined struct {
 	output  output.Output
 	updates []block.StateUpdate
 	version string
+	os      felt.Felt     // program hash of the OS that made the inputs
 	inputs  [][]felt.Felt // as they stand in the aggregator's own output
 }
 
@@ -135,15 +142,19 @@ func (r *Runner) aggregate(ctx context.Context, t snos.Task) (outcome, error) {
 			return outcome{}, reject("input %d (%s): %w", i, key, err)
 		}
 	}
-	if err := covers(c.output, t, r.opts.ConfigHash); err != nil {
+	config, err := osconfig.Hash(c.version, r.opts.Config)
+	if err == nil {
+		err = covers(c.output, t, config)
+	}
+	if err != nil {
 		return outcome{}, reject("%w", err)
 	}
 	diff, err := squash(ctx, r.source(t), c.updates, t.StartBlock)
 	if err != nil {
 		return outcome{}, err
 	}
-	c.output.OSProgramHash, c.output.FullOutput = osProgram.hash(), false
-	return r.finish(ctx, t, outcome{program: aggregatorProgram, inputs: c.inputs}, c.output, diff, c.version)
+	c.output.OSProgramHash, c.output.FullOutput = c.os, false
+	return r.finish(ctx, t, outcome{program: aggregatorProgram, version: c.version, inputs: c.inputs}, c.output, diff)
 }
 
 // add appends one input.
@@ -160,15 +171,18 @@ func (c *combined) add(words []felt.Felt) error {
 	if d.Version != c.version {
 		return fmt.Errorf("is of Starknet version %s, those before it of %s", d.Version, c.version)
 	}
+	if c.os, _, err = osProgram.hash(d.Version); err != nil {
+		return err
+	}
 	last, _ := o.NewBlock.Uint64()
 	c.updates = append(c.updates, block.StateUpdate{Number: last, BlockHash: o.NewHash, OldRoot: o.PrevRoot, NewRoot: o.NewRoot, Diff: d.Diff})
-	c.inputs = append(c.inputs, append([]felt.Felt{osProgram.hash()}, words...)) // as the bootloader writes a task: program, output
+	c.inputs = append(c.inputs, append([]felt.Felt{c.os}, words...)) // as the bootloader writes a task: program, output
 	return nil
 }
 
 // finish encodes the state diff as DA segment and completes the output.
-func (r *Runner) finish(ctx context.Context, t snos.Task, out outcome, o output.Output, diff *statediff.Diff, version string) (outcome, error) {
-	segment, err := segmentOf(ctx, r.source(t), diff, t.StartBlock, t.EndBlock, version)
+func (r *Runner) finish(ctx context.Context, t snos.Task, out outcome, o output.Output, diff *statediff.Diff) (outcome, error) {
+	segment, err := segmentOf(ctx, r.source(t), diff, t.StartBlock, t.EndBlock, out.version)
 	if err != nil {
 		return outcome{}, err
 	}

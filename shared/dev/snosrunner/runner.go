@@ -15,6 +15,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/block"
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 	"github.com/madara-orchestrator/orchestrator/shared/core/snos"
+	"github.com/madara-orchestrator/orchestrator/shared/starknet/osconfig"
 )
 
 // Options say what the runs are for.
@@ -23,8 +24,8 @@ type Options struct {
 	Source, Backup block.Source
 	// Artifacts keeps what the runs write.
 	Artifacts artifact.Store
-	// ConfigHash is the hash of the OS configuration, which the core contract knows. DefaultConfigHash where unset.
-	ConfigHash felt.Felt
+	// Config is what the config hash is over; DefaultConfig where its chain id is unset.
+	Config osconfig.Config
 	// Calldata makes runs without FullOutput carry the DA segment in the program output, as an L3 does (word useKzg 0). Else
 	// they carry KZG commitments.
 	Calldata bool
@@ -33,8 +34,10 @@ type Options struct {
 	LayoutBridge felt.Felt
 }
 
-// DefaultConfigHash is the configuration hash of the development chain.
-var DefaultConfigHash = short("DEV_CONFIG_HASH")
+// DefaultConfig is the configuration of the development chain.
+func DefaultConfig() osconfig.Config {
+	return osconfig.Config{ChainID: short(ChainID), FeeToken: felt.MustHex(FeeToken), EthFeeToken: felt.MustHex(EthFeeToken)}
+}
 
 // Runner is a snos.Runner that works within Submit.
 type Runner struct {
@@ -52,8 +55,8 @@ func New(o Options) (*Runner, error) {
 	if o.Source == nil || o.Artifacts == nil {
 		return nil, errors.New("development SNOS runner: a chain source and an artifact store are due")
 	}
-	if o.ConfigHash.IsZero() {
-		o.ConfigHash = DefaultConfigHash
+	if o.Config.ChainID.IsZero() {
+		o.Config = DefaultConfig()
 	}
 	if o.Backup == nil {
 		o.Backup = o.Source
@@ -142,8 +145,12 @@ func (r *Runner) execute(ctx context.Context, t snos.Task) error {
 	if err != nil {
 		return fmt.Errorf("fact of the run: %w", err)
 	}
+	hash, _, err := out.program.hash(out.version)
+	if err != nil {
+		return fmt.Errorf("program hash of the run: %w", err)
+	}
 	return r.putJSON(ctx, t.OutputPrefix+artifact.RunResult, snos.Result{
-		Kind: t.Kind, StartBlock: t.StartBlock, EndBlock: t.EndBlock, ProgramHash: out.program.hash(), Steps: out.steps(), Fact: fact.String()})
+		Kind: t.Kind, StartBlock: t.StartBlock, EndBlock: t.EndBlock, ProgramHash: hash, Steps: out.steps(), Fact: fact.String()})
 }
 
 func (r *Runner) run(ctx context.Context, t snos.Task) (outcome, error) {

@@ -20,6 +20,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/starknet/pie"
 	"github.com/madara-orchestrator/orchestrator/shared/starknet/starknettest"
 	"github.com/madara-orchestrator/orchestrator/shared/starknet/statediff"
+	"github.com/madara-orchestrator/orchestrator/shared/starknet/version"
 )
 
 // setup starts a chain of blocks and a runner over it.
@@ -103,7 +104,11 @@ func TestAggregation(t *testing.T) {
 		t.Fatal(err)
 	}
 	head, _ := chain.Head()
-	if o.NewRoot != head.NewRoot || o.NewHash != head.Hash || o.PrevBlock != felt.MinusOne() || o.OSProgramHash != snosrunner.OSProgramHash() {
+	hashes, err := snosrunner.HashesOf(head.StarknetVersion)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o.NewRoot != head.NewRoot || o.NewHash != head.Hash || o.PrevBlock != felt.MinusOne() || o.OSProgramHash != hashes.OS {
 		t.Errorf("update is %+v", o)
 	}
 	segment := words(t, store, "agg/1/"+artifact.DASegment)
@@ -134,8 +139,12 @@ func TestAggregation(t *testing.T) {
 	if err != nil || !slices.Equal(p.Output, whole) {
 		t.Fatalf("the PIE's output has %d words, want %d; %v", len(p.Output), len(whole), err)
 	}
-	fact, err := p.AggregatorFact()
-	if err != nil || fact != pie.PageFact(snosrunner.AggregatorProgramHash(), update) {
+	function, err := version.HashFunctionOf(head.StarknetVersion)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fact, err := p.AggregatorFact(function)
+	if err != nil || fact != pie.PageFact(hashes.Aggregator, update) {
 		t.Errorf("fact %s, %v", fact, err)
 	}
 	var messages int

@@ -29,6 +29,7 @@ import (
 	devcloud "github.com/madara-orchestrator/orchestrator/shared/dev/cloud"
 	devethereum "github.com/madara-orchestrator/orchestrator/shared/dev/ethereum"
 	"github.com/madara-orchestrator/orchestrator/shared/dev/snosrunner"
+	"github.com/madara-orchestrator/orchestrator/shared/starknet/version"
 )
 
 // Options name the real components. Redis may be left out.
@@ -153,9 +154,13 @@ func (s *Sandbox) contracts(ctx context.Context, url string) (devethereum.Deploy
 	if err != nil {
 		return devethereum.Deployment{}, "", fmt.Errorf("connect to Ethereum: %w", err)
 	}
+	hashes, err := snosrunner.HashesOf(version.Newest()) // of the chain's blocks
+	if err != nil {
+		return devethereum.Deployment{}, "", err
+	}
 	sender := &devethereum.Sender{Client: client, Key: devethereum.Keys[0]}
 	d, err := sender.Deploy(ctx, devethereum.Setup{
-		ProgramHash: snosrunner.OSProgramHash(), AggregatorProgramHash: snosrunner.AggregatorProgramHash(), ConfigHash: snosrunner.DefaultConfigHash,
+		ProgramHash: hashes.OS, AggregatorProgramHash: hashes.Aggregator, ConfigHash: hashes.Config,
 		Registrar: devethereum.Address(devethereum.Keys[1]), Operators: []common.Address{devethereum.Address(devethereum.Keys[2])},
 	})
 	if err != nil {

@@ -58,7 +58,7 @@ func (h *Handler) Process(ctx context.Context, r *executor.Run) error {
 	}
 	m.RunHandle, err = h.Runner.Submit(ctx, snos.Task{
 		Kind: snos.Aggregate, ID: m.RunTaskID, Batch: r.Job.Batch, StartBlock: m.StartBlock, EndBlock: m.EndBlock,
-		Inputs: inputs, OutputPrefix: m.OutputPrefix,
+		StarknetVersion: m.StarknetVersion, Inputs: inputs, OutputPrefix: m.OutputPrefix,
 	})
 	if err != nil {
 		return fmt.Errorf("submit aggregator run of batch %d: %w", r.Job.Batch, err)
@@ -150,6 +150,7 @@ func (h *Handler) submit(ctx context.Context, r *executor.Run, m *job.Aggregator
 	}
 	task, err := proofcreation.Submit(ctx, h.Prover, h.Artifacts, m.OutputPrefix+artifact.PIE, proof.Request{
 		Kind: proof.Aggregation, DedupID: m.DedupID, Batch: r.Job.Batch, Children: children, Fact: m.Fact,
+		StarknetVersion: m.StarknetVersion,
 	})
 	if err != nil {
 		return err

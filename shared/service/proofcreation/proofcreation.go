@@ -35,7 +35,7 @@ func (h *Handler) Process(ctx context.Context, r *executor.Run) error {
 	}
 	req := proof.Request{
 		Kind: proof.Child, DedupID: m.DedupID, Batch: r.Job.Batch, Steps: m.Steps,
-		Bucket: m.Bucket, Index: m.BucketIndex, Fact: m.Fact,
+		StarknetVersion: m.StarknetVersion, Bucket: m.Bucket, Index: m.BucketIndex, Fact: m.Fact,
 	}
 	m.Task, err = Submit(ctx, h.Prover, h.Artifacts, m.PIEKey, req)
 	if err != nil {

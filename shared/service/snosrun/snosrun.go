@@ -8,6 +8,7 @@ import (
 	"fmt"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
+	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/snos"
 	"github.com/madara-orchestrator/orchestrator/shared/service/executor"
@@ -20,6 +21,8 @@ const maxResult = 64 << 10
 type Handler struct {
 	Runner    snos.Runner
 	Artifacts artifact.Store
+	// ConfigHash is the config hash that the chain's settings have at a Starknet version; nil: it is not compared.
+	ConfigHash func(starknetVersion string) (felt.Felt, error)
 }
 
 var _ executor.Handler = (*Handler)(nil)
@@ -38,7 +41,7 @@ func (h *Handler) Process(ctx context.Context, r *executor.Run) error {
 	}
 	m.Handle, err = h.Runner.Submit(ctx, snos.Task{
 		Kind: snos.Run, ID: m.TaskID, Batch: r.Job.Batch, StartBlock: m.StartBlock, EndBlock: m.EndBlock,
-		FullOutput: m.FullOutput, OutputPrefix: m.OutputPrefix, UseBackup: m.UseBackup,
+		StarknetVersion: m.StarknetVersion, FullOutput: m.FullOutput, OutputPrefix: m.OutputPrefix, UseBackup: m.UseBackup,
 	})
 	if err != nil {
 		return fmt.Errorf("submit SNOS batch %d (blocks %d to %d): %w", r.Job.Batch, m.StartBlock, m.EndBlock, err)
@@ -78,8 +81,41 @@ func (h *Handler) Verify(ctx context.Context, r *executor.Run) (job.Verdict, err
 		return job.Rejected("the run's result is about %s of blocks %d to %d, want %d to %d",
 			res.Kind, res.StartBlock, res.EndBlock, m.StartBlock, m.EndBlock), nil
 	}
+	if v, ok, err := h.configured(ctx, m); err != nil || !ok {
+		return v, err
+	}
 	m.ProgramHash, m.Steps, m.Fact = res.ProgramHash, res.Steps, res.Fact
 	return job.Verified(), nil
+}
+
+// configAt is where a state update's words have the config hash, counted from 0 (protocol: program output).
+const configAt = 7
+
+// configured compares the config hash of the run's output with the one that the chain's settings have: a run over another chain id, fee
+// token or committee can't be settled, and is found here before anything is paid for.
+func (h *Handler) configured(ctx context.Context, m *job.SnosRunMeta) (v job.Verdict, ok bool, err error) {
+	if h.ConfigHash == nil || m.StarknetVersion == "" {
+		return v, true, nil
+	}
+	want, err := h.ConfigHash(m.StarknetVersion)
+	if err != nil {
+		return job.NeverPossible("the config hash at Starknet %s can't be computed from the settings: %v", m.StarknetVersion, err), false, nil
+	}
+	words, err := artifact.ReadFirstFelts(ctx, h.Artifacts, m.OutputPrefix+artifact.OSOutput, configAt+1)
+	if errors.Is(err, artifact.ErrCorrupt) || errors.Is(err, artifact.ErrNotFound) {
+		m.TaskID = ""
+		return job.Rejected("%v", err), false, nil
+	}
+	if err != nil {
+		return v, false, err
+	}
+	if words[configAt] != want {
+		m.TaskID = "" // a retry runs again
+		return job.NeverPossible("SNOS ran with config hash %s, the settings have %s at Starknet %s: let CHAIN_ID, CHAIN_FEE_TOKEN_ADDRESS and "+
+			"CHAIN_DA_PUBLIC_KEYS be what the chain and the SNOS runner are set up with, then retry; nothing was sent",
+			words[configAt], want, m.StarknetVersion), false, nil
+	}
+	return v, true, nil
 }
 
 // Unfinished is the verdict on a run that has not succeeded; again says that the next one needs a new task id.

@@ -39,6 +39,8 @@ type Handler struct {
 	Sender    *sending.Sender
 	Artifacts artifact.Store
 	Codec     Codec
+	// ConfigHash is the config hash that the chain's settings have at a Starknet version; nil: it is not compared.
+	ConfigHash func(starknetVersion string) (felt.Felt, error)
 }
 
 var _ executor.Handler = (*Handler)(nil)
@@ -108,6 +110,9 @@ func (h *Handler) payload(ctx context.Context, r *executor.Run, m *job.StateTran
 		return tx.Payload{}, err
 	}
 	m.Blobs = len(u.Blobs)
+	if err := h.configured(m.StarknetVersion, u.ProgramOutput, c); err != nil {
+		return tx.Payload{}, err
+	}
 	return h.Contract.Encode(ctx, u, s, c)
 }
 

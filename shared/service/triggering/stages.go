@@ -33,7 +33,7 @@ func (t *Triggers) snos(ctx context.Context) error {
 			return nil
 		}
 		m := &job.SnosRunMeta{
-			StartBlock: b.StartBlock, EndBlock: b.EndBlock, FullOutput: t.Settings.Layer == stage.L2,
+			StartBlock: b.StartBlock, EndBlock: b.EndBlock, StarknetVersion: b.StarknetVersion, FullOutput: t.Settings.Layer == stage.L2,
 			OutputPrefix: artifact.SNOSPrefix(b.Index),
 		}
 		if err := t.create(ctx, b.Index, m, b.TraceID); err != nil {
@@ -54,7 +54,7 @@ func (t *Triggers) proving(ctx context.Context) error {
 			return nil, fmt.Errorf("SnosRun job %s has metadata %T", run.ID, run.Metadata)
 		}
 		m := &job.ProofCreationMeta{
-			StartBlock: b.StartBlock, EndBlock: b.EndBlock, PIEKey: artifact.SNOSKey(b.Index, artifact.PIE),
+			StartBlock: b.StartBlock, EndBlock: b.EndBlock, StarknetVersion: b.StarknetVersion, PIEKey: artifact.SNOSKey(b.Index, artifact.PIE),
 			Steps: ran.Steps, Fact: ran.Fact,
 		}
 		if t.Prover.Capabilities().Proofs && (t.Settings.WantProofs || t.Settings.Layer == stage.L3) {
@@ -135,7 +135,7 @@ func (t *Triggers) aggregate(ctx context.Context, b batch.AggregatorBatch) error
 		}
 	}
 	m := &job.AggregatorMeta{
-		StartBlock: b.StartBlock, EndBlock: b.EndBlock, FirstSnos: b.FirstSnos, LastSnos: b.LastSnos(),
+		StartBlock: b.StartBlock, EndBlock: b.EndBlock, StarknetVersion: b.StarknetVersion, FirstSnos: b.FirstSnos, LastSnos: b.LastSnos(),
 		Bucket: b.Bucket, OutputPrefix: artifact.AggregatorPrefix(b.Index),
 	}
 	if err := t.create(ctx, b.Index, m, b.TraceID); err != nil {

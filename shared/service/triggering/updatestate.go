@@ -87,7 +87,7 @@ func (t *Triggers) transitionL2(ctx context.Context, index uint64) error {
 		}
 	}
 	return t.create(ctx, index, &job.StateTransitionMeta{
-		StartBlock: b.StartBlock, EndBlock: b.EndBlock,
+		StartBlock: b.StartBlock, EndBlock: b.EndBlock, StarknetVersion: b.StarknetVersion,
 		ProgramOutputKey: artifact.AggregatorKey(index, artifact.ProgramOutput),
 		DASegmentKey:     artifact.AggregatorKey(index, artifact.DASegment),
 	}, b.TraceID)
@@ -123,7 +123,7 @@ func (t *Triggers) transitionL3(ctx context.Context, index uint64) error {
 		return fmt.Errorf("DataSubmission job %s has metadata %T", published.ID, published.Metadata)
 	}
 	m := &job.StateTransitionMeta{
-		StartBlock: b.StartBlock, EndBlock: b.EndBlock, DataHash: data.DataHash, DataSize: data.DataSize,
+		StartBlock: b.StartBlock, EndBlock: b.EndBlock, StarknetVersion: b.StarknetVersion, DataHash: data.DataHash, DataSize: data.DataSize,
 		ProgramOutputKey: artifact.SNOSKey(index, artifact.ProgramOutput),
 	}
 	if t.Prover.Capabilities().Proofs { // stored by ProofCreation and ProofRegistration

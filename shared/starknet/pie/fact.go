@@ -9,6 +9,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 	"github.com/madara-orchestrator/orchestrator/shared/starknet/hash"
 	"github.com/madara-orchestrator/orchestrator/shared/starknet/output"
+	"github.com/madara-orchestrator/orchestrator/shared/starknet/version"
 )
 
 // Fact is a fact as registries on Ethereum know it.
@@ -18,8 +19,8 @@ type Fact [32]byte
 func (f Fact) String() string { return "0x" + hex.EncodeToString(f[:]) }
 
 // SharpFact is the fact that a verifier registers for the PIE: keccak(program hash, Merkle root over the output's pages).
-func (p *PIE) SharpFact() (Fact, error) {
-	h, err := p.Program.Hash()
+func (p *PIE) SharpFact(f version.HashFunction) (Fact, error) {
+	h, err := p.Program.Hash(f)
 	if err != nil {
 		return Fact{}, err
 	}
@@ -39,12 +40,12 @@ func (p *PIE) fact(program felt.Felt, cut uint64) (Fact, error) {
 
 // AggregatorFact is the fact that a verifier such as SHARP registers for an aggregator's state update: under the program's
 // hash with the aggregator prefix, AggregatorHash.
-func (p *PIE) AggregatorFact() (Fact, error) {
-	h, err := p.Program.Hash()
+func (p *PIE) AggregatorFact(f version.HashFunction) (Fact, error) {
+	h, err := p.Program.Hash(f)
 	if err != nil {
 		return Fact{}, err
 	}
-	return p.AggregatorFactOf(AggregatorHash(h))
+	return p.AggregatorFactOf(AggregatorHash(h, f))
 }
 
 // AggregatorFactOf is the fact that the core contract asks for when its aggregatorProgramHash is program: that of the state

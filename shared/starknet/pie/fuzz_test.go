@@ -9,6 +9,7 @@ import (
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 	"github.com/madara-orchestrator/orchestrator/shared/starknet/pie"
+	"github.com/madara-orchestrator/orchestrator/shared/starknet/version"
 )
 
 var fuzzLimits = pie.Limits{JSON: 1 << 16, Memory: 1 << 16, Output: 100}
@@ -23,8 +24,8 @@ func check(t *testing.T, raw []byte) {
 		}
 		return
 	}
-	_, _ = p.AggregatorFact()
-	fact, err := p.SharpFact()
+	_, _ = p.AggregatorFact(version.Pedersen)
+	fact, err := p.SharpFact(version.Pedersen)
 	if err != nil {
 		if !errors.Is(err, pie.ErrMalformed) {
 			t.Fatal(err)
@@ -32,7 +33,7 @@ func check(t *testing.T, raw []byte) {
 		return
 	}
 	again := read(t, written(t, p))
-	if d := cmp.Diff(p, again, found, cmpopts.EquateEmpty()); d != "" || must(again.SharpFact()) != fact {
+	if d := cmp.Diff(p, again, found, cmpopts.EquateEmpty()); d != "" || must(again.SharpFact(version.Pedersen)) != fact {
 		t.Fatal("written and read again it is another: ", d)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/json"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -19,6 +20,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/starknet/output"
 	"github.com/madara-orchestrator/orchestrator/shared/starknet/pie"
 	"github.com/madara-orchestrator/orchestrator/shared/starknet/starknettest"
+	"github.com/madara-orchestrator/orchestrator/shared/starknet/version"
 )
 
 // oracle is cairo-lang in a Python process: see testdata/oracle.py.
@@ -64,7 +66,7 @@ func startOracle(t *testing.T) *oracle {
 	return &oracle{t: t, in: json.NewEncoder(in), out: s}
 }
 
-func (o *oracle) ask(request map[string]string) (a answer) {
+func (o *oracle) ask(request any) (a answer) {
 	o.t.Helper()
 	if err := o.in.Encode(request); err != nil {
 		o.t.Fatal(err)
@@ -79,15 +81,15 @@ func (o *oracle) ask(request map[string]string) (a answer) {
 }
 
 // ours says what this package finds in a PIE, as the oracle says it.
-func ours(raw []byte) answer {
+func ours(raw []byte, f version.HashFunction) answer {
 	p, err := parse(raw, pie.Limits{})
 	if err != nil {
 		return answer{Error: err.Error()}
 	}
-	own := must(p.Program.Hash())
+	own := must(p.Program.Hash(f))
 	a := answer{
-		Version: p.Version, Program: own.String(), AggregatorProgram: pie.AggregatorHash(own).String(), Steps: int64(p.Steps),
-		Cells: p.MemoryCells, Output: []string{}, Fact: text(p.SharpFactOf(own)), AggregatorFact: text(p.AggregatorFactOf(pie.AggregatorHash(own))),
+		Version: p.Version, Program: own.String(), AggregatorProgram: pie.AggregatorHash(own, f).String(), Steps: int64(p.Steps),
+		Cells: p.MemoryCells, Output: []string{}, Fact: text(p.SharpFactOf(own)), AggregatorFact: text(p.AggregatorFactOf(pie.AggregatorHash(own, f))),
 	}
 	for _, w := range p.Output {
 		a.Output = append(a.Output, w.String())
@@ -119,21 +121,44 @@ func agree(t *testing.T, what string, theirs, ours answer) {
 	}
 }
 
+// functions are the hash functions that programs are hashed with.
+var functions = []version.HashFunction{version.Pedersen, version.Blake2s}
+
+// recordedPIEs are the files of the recorded data that are PIEs, below its folder.
+func recordedPIEs(t *testing.T) (found [][]string) {
+	t.Helper()
+	root := starknettest.Data(t)
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() && filepath.Ext(path) == ".zip" {
+			name, _ := filepath.Rel(root, path)
+			found = append(found, strings.Split(name, string(filepath.Separator)))
+		}
+		return err
+	})
+	if err != nil || len(found) < 2 {
+		t.Fatalf("%d recorded PIEs below %s, %v", len(found), root, err)
+	}
+	return found
+}
+
 func (o *oracle) compare(what string, raw []byte) answer {
 	o.t.Helper()
 	path := filepath.Join(o.t.TempDir(), "pie.zip")
 	if err := os.WriteFile(path, raw, 0o600); err != nil {
 		o.t.Fatal(err)
 	}
-	theirs := o.ask(map[string]string{"path": path})
-	agree(o.t, what, theirs, ours(raw))
+	var theirs answer
+	for _, f := range functions {
+		theirs = o.ask(map[string]string{"path": path, "function": string(f)})
+		agree(o.t, what+" "+string(f), theirs, ours(raw, f))
+	}
 	return theirs
 }
 
 func TestOracleRecorded(t *testing.T) {
 	t.Parallel()
 	o := startOracle(t)
-	for _, path := range [][]string{{"pie", "fibonacci.zip"}, {"aggregator_1", "aggregator_pie.zip"}} {
+	for _, path := range recordedPIEs(t) {
 		raw := starknettest.Read(t, path...)
 		a := o.compare(path[1], raw)
 		if a.Error != "" || len(a.Output) == 0 {
@@ -141,8 +166,8 @@ func TestOracleRecorded(t *testing.T) {
 		}
 		// cairo-lang's own writing of it is another zip, with 64-bit sizes.
 		written := filepath.Join(t.TempDir(), "copy.zip")
-		theirs := o.ask(map[string]string{"path": starknettest.Data(t, path...), "copy": written})
-		agree(t, path[1]+" as cairo-lang writes it", theirs, ours(must(os.ReadFile(written))))
+		theirs := o.ask(map[string]string{"path": starknettest.Data(t, path...), "copy": written, "function": "blake"})
+		agree(t, path[1]+" as cairo-lang writes it", theirs, ours(must(os.ReadFile(written)), version.Blake2s))
 	}
 }
 
@@ -217,7 +242,7 @@ func TestOracleTopologies(t *testing.T) {
 			if err := os.WriteFile(path, raw, 0o600); err != nil {
 				t.Fatal(err)
 			}
-			theirs, got := o.ask(map[string]string{"path": path}).Fact, ours(raw)
+			theirs, got := o.ask(map[string]string{"path": path, "function": "pedersen"}).Fact, ours(raw, version.Pedersen)
 			switch refused := got.Error != "" || strings.HasPrefix(got.Fact, "error"); {
 			case strings.HasPrefix(theirs, "error") != refused:
 				t.Errorf("%s: cairo-lang %s, this package %s%s", content, theirs, got.Fact, got.Error)
@@ -252,7 +277,7 @@ func TestOracleRefusals(t *testing.T) {
 			if err := os.WriteFile(path, raw, 0o600); err != nil {
 				t.Fatal(err)
 			}
-			theirs, got := o.ask(map[string]string{"path": path}), ours(raw)
+			theirs, got := o.ask(map[string]string{"path": path, "function": "pedersen"}), ours(raw, version.Pedersen)
 			// Keys that it does not know are no fault here, nor letters beyond ASCII in them.
 			if theirs.Error == "" && !strings.HasPrefix(theirs.Fact, "error") || strings.Contains(theirs.Error, "Unknown field") ||
 				strings.Contains(theirs.Error, "codec can't decode") {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 	"github.com/madara-orchestrator/orchestrator/shared/starknet/hash"
+	"github.com/madara-orchestrator/orchestrator/shared/starknet/version"
 )
 
 // ErrMalformed says that a file is no Cairo PIE; the wrapping text says where.
@@ -50,10 +51,11 @@ type PIE struct {
 // bootloaderVersion is the first element of what a program hash hashes.
 const bootloaderVersion = 0
 
-// Hash is the program hash that a fact holds: the Pedersen hash chain over the length and [bootloader version, main, number
-// of builtins, builtins, data] (cairo-lang, bootloaders/hash_program.py). It takes time in proportion to the data: about 3 s
-// for 100,000 words.
-func (p Program) Hash() (felt.Felt, error) {
+// Hash is the program hash that a fact holds, over [bootloader version, main, number of builtins, builtins, data]: with
+// Pedersen a hash chain that begins with their number, else their Blake2s hash (cairo-lang, bootloaders/hash_program.py). Which
+// one a Starknet version takes says version.HashFunctionOf. It takes time in proportion to the data: with Pedersen about 3 s for
+// 100,000 words.
+func (p Program) Hash(f version.HashFunction) (felt.Felt, error) {
 	chain := []felt.Felt{felt.FromUint64(bootloaderVersion), felt.FromUint64(p.Main), felt.FromUint64(uint64(len(p.Builtins)))}
 	for _, b := range p.Builtins {
 		name, err := felt.FromShortString(b)
@@ -63,12 +65,23 @@ func (p Program) Hash() (felt.Felt, error) {
 		chain = append(chain, name)
 	}
 	chain = append(chain, p.Data...)
+	switch f {
+	case version.Blake2s:
+		return hash.Blake2s(chain), nil
+	case version.Pedersen:
+		return pedersenChain(chain), nil
+	}
+	return felt.Zero, fmt.Errorf("programs are hashed with %s or %s, not with %.20q", version.Pedersen, version.Blake2s, f)
+}
+
+// pedersenChain is the hash chain over the number of elements and the elements (cairo-lang, common/hash_chain.py).
+func pedersenChain(chain []felt.Felt) felt.Felt {
 	chain = append([]felt.Felt{felt.FromUint64(uint64(len(chain)))}, chain...)
 	acc := chain[len(chain)-1]
 	for i := len(chain) - 2; i >= 0; i-- {
 		acc = hash.Pedersen(chain[i], acc)
 	}
-	return acc, nil
+	return acc
 }
 
 // aggregatorPrefix marks the hash of a program that a bootloader ran as an aggregator.
@@ -81,6 +94,11 @@ var aggregatorPrefix = func() felt.Felt {
 }()
 
 // AggregatorHash is the program hash under which the applicative bootloader registers an aggregator's fact, from the
-// program's own hash: Pedersen("AGGREGATOR", program) (cairo-lang, bootloaders/aggregator_utils.py). Core contracts of
-// Starknet that are proven by SHARP hold it as their aggregatorProgramHash.
-func AggregatorHash(program felt.Felt) felt.Felt { return hash.Pedersen(aggregatorPrefix, program) }
+// program's own hash with the same function: that of "AGGREGATOR" and it (cairo-lang, bootloaders/aggregator_utils.py). Core
+// contracts on Ethereum hold it as their aggregatorProgramHash.
+func AggregatorHash(program felt.Felt, f version.HashFunction) felt.Felt {
+	if f == version.Blake2s {
+		return hash.Blake2s([]felt.Felt{aggregatorPrefix, program})
+	}
+	return hash.Pedersen(aggregatorPrefix, program)
+}

@@ -12,6 +12,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/starknet/output"
 	"github.com/madara-orchestrator/orchestrator/shared/starknet/pie"
 	"github.com/madara-orchestrator/orchestrator/shared/starknet/starknettest"
+	"github.com/madara-orchestrator/orchestrator/shared/starknet/version"
 )
 
 // Facts of the recorded PIEs. A verifier registers aggregatorFact (cairo-lang's get_cairo_pie_fact_info with aggregator=True,
@@ -45,7 +46,7 @@ func read(t testing.TB, raw []byte) *pie.PIE {
 func TestFibonacci(t *testing.T) {
 	t.Parallel()
 	p := read(t, starknettest.Read(t, "pie", "fibonacci.zip"))
-	f, err := p.SharpFact()
+	f, err := p.SharpFact(version.Pedersen)
 	if err != nil || f.String() != fibonacciFact {
 		t.Fatalf("fact %s, %v", f, err)
 	}
@@ -60,11 +61,11 @@ func TestFibonacci(t *testing.T) {
 func TestAggregator(t *testing.T) {
 	t.Parallel()
 	p := read(t, starknettest.Read(t, "aggregator_1", "aggregator_pie.zip"))
-	f, err := p.AggregatorFact()
+	f, err := p.AggregatorFact(version.Pedersen)
 	if err != nil || f.String() != aggregatorFact {
 		t.Fatalf("fact %s, %v", f, err)
 	}
-	own := must(p.Program.Hash())
+	own := must(p.Program.Hash(version.Pedersen))
 	if f, err := p.AggregatorFactOf(own); err != nil || f.String() != unprefixedFact {
 		t.Errorf("fact under the program's own hash %s, %v", f, err)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 	"github.com/madara-orchestrator/orchestrator/shared/starknet/hash"
 	"github.com/madara-orchestrator/orchestrator/shared/starknet/pie"
+	"github.com/madara-orchestrator/orchestrator/shared/starknet/version"
 )
 
 // found are the fields that Read finds and Write makes up.
@@ -33,7 +34,7 @@ func TestWriteRead(t *testing.T) {
 			if d := cmp.Diff(want, got, found, cmpopts.EquateEmpty()); d != "" {
 				t.Error(d)
 			}
-			if a, b := must(want.SharpFact()), must(got.SharpFact()); a != b {
+			if a, b := must(want.SharpFact(version.Pedersen)), must(got.SharpFact(version.Pedersen)); a != b {
 				t.Errorf("fact %s, want %s", b, a)
 			}
 			n := 2*len(want.Program.Builtins) + 2 + len(want.Program.Data) + len(want.Output)
@@ -53,11 +54,11 @@ type onlyReader struct{ io.Reader }
 func TestOnePageFact(t *testing.T) {
 	t.Parallel()
 	p := sample()
-	if f := must(p.SharpFact()); f != pie.PageFact(must(p.Program.Hash()), p.Output) {
+	if f := must(p.SharpFact(version.Pedersen)); f != pie.PageFact(must(p.Program.Hash(version.Pedersen)), p.Output) {
 		t.Errorf("the fact of one page %s is not PageFact", f)
 	}
 	p.Tree = []int{1, 1} // a parent over one page
-	if f := must(p.SharpFact()); f == pie.PageFact(must(p.Program.Hash()), p.Output) {
+	if f := must(p.SharpFact(version.Pedersen)); f == pie.PageFact(must(p.Program.Hash(version.Pedersen)), p.Output) {
 		t.Error("the tree over one page is left out")
 	}
 }
@@ -66,14 +67,14 @@ func TestOnePageFact(t *testing.T) {
 func TestPagedFacts(t *testing.T) {
 	t.Parallel()
 	p := paged()
-	own := must(p.Program.Hash())
+	own := must(p.Program.Hash(version.Pedersen))
 	if want := felt.MustHex("0x6c10906885102f38b1394ddf25ed66b6d7b0496f96e8ae8a2acc5f7163d3aab"); own != want {
 		t.Errorf("program hash %s, want %s", own, want)
 	}
-	if f, err := p.SharpFact(); err != nil || f.String() != "0x6f23e275609ced98e0bca51212a7fb29b4432db4bb3cc04c663e4ff38c9e9464" {
+	if f, err := p.SharpFact(version.Pedersen); err != nil || f.String() != "0x6f23e275609ced98e0bca51212a7fb29b4432db4bb3cc04c663e4ff38c9e9464" {
 		t.Errorf("fact %s, %v", f, err)
 	}
-	f, err := p.AggregatorFactOf(pie.AggregatorHash(own)) // one input of two words
+	f, err := p.AggregatorFactOf(pie.AggregatorHash(own, version.Pedersen)) // one input of two words
 	if err != nil || f.String() != "0x688eb4507256b71d194afa2b5ce27e5ba932e27f326c82d07c126b22b9561fdc" {
 		t.Errorf("aggregator fact %s, %v", f, err)
 	}
@@ -171,16 +172,16 @@ func TestAggregatorPages(t *testing.T) {
 	p := sample()
 	p.Output = felts(2, 2, 10, 1, 7, 8, 9) // two inputs of 2 and 1 words, their sizes included; then 7, 8 | 9
 	p.Pages, p.Tree = []pie.Page{{Start: 6, Size: 1}}, []int{2, 2}
-	h := must(p.Program.Hash())
-	want := must(pie.NewFact(pie.AggregatorHash(h), felts(7, 8, 9), []uint64{2, 1}, []int{2, 2}))
-	if got, err := p.AggregatorFact(); err != nil || got != want {
+	h := must(p.Program.Hash(version.Pedersen))
+	want := must(pie.NewFact(pie.AggregatorHash(h, version.Pedersen), felts(7, 8, 9), []uint64{2, 1}, []int{2, 2}))
+	if got, err := p.AggregatorFact(version.Pedersen); err != nil || got != want {
 		t.Errorf("fact %s, %v, want %s", got, err, want)
 	}
 	p.Pages = []pie.Page{{Start: 3, Size: 4}}
-	if _, err := p.AggregatorFact(); !errors.Is(err, pie.ErrMalformed) || !strings.Contains(err.Error(), "inputs are 4 words") {
+	if _, err := p.AggregatorFact(version.Pedersen); !errors.Is(err, pie.ErrMalformed) || !strings.Contains(err.Error(), "inputs are 4 words") {
 		t.Errorf("inputs beyond the main page: %v", err)
 	}
-	if _, err := sample().AggregatorFact(); err == nil {
+	if _, err := sample().AggregatorFact(version.Pedersen); err == nil {
 		t.Error("an output that is neither an update nor an aggregator's has an aggregator fact")
 	}
 }

@@ -1,5 +1,6 @@
 // Package version lists the Starknet versions whose protocol this product implements, and compares them. What a version
-// changes is decided where it matters: statediff for the encoding of state diffs, hash.Of for program and config hashes.
+// changes is decided where it matters: statediff for the encoding of state diffs, osconfig for the config hash. Which hash
+// function programs are hashed with is said here, as several packages need it.
 package version
 
 import (
@@ -24,6 +25,7 @@ type Version [4]int
 // 0.13.1.1 and 0.13.2.1 are the only ones with four parts (starkware-libs/sequencer, StarknetVersion).
 var known = []string{
 	"0.13.1", "0.13.1.1", "0.13.2", "0.13.2.1", "0.13.3", "0.13.4", "0.13.5", "0.13.6", "0.14.0", "0.14.1", "0.14.2",
+	"0.14.3", "0.14.4",
 }
 
 // Oldest is the oldest version that is implemented.

@@ -55,15 +55,18 @@ func Failure(code int) snos.FailureKind {
 
 // Task is a snos.Task as JSON.
 type Task struct {
-	Kind         snos.Kind `json:"kind"`
-	ID           string    `json:"id"`
-	Batch        uint64    `json:"batch"`
-	StartBlock   uint64    `json:"start_block"`
-	EndBlock     uint64    `json:"end_block"`
-	FullOutput   bool      `json:"full_output"`
-	Inputs       []string  `json:"inputs,omitempty"`
-	OutputPrefix string    `json:"output_prefix"`
-	UseBackup    bool      `json:"use_backup"`
+	Kind            snos.Kind  `json:"kind"`
+	ID              string     `json:"id"`
+	Batch           uint64     `json:"batch"`
+	StartBlock      uint64     `json:"start_block"`
+	EndBlock        uint64     `json:"end_block"`
+	StarknetVersion string     `json:"starknet_version,omitempty"`
+	FullOutput      bool       `json:"full_output"`
+	Inputs          []string   `json:"inputs,omitempty"`
+	OutputPrefix    string     `json:"output_prefix"`
+	UseBackup       bool       `json:"use_backup"`
+	Chain           snos.Chain `json:"chain,omitzero"`
+	RPC             string     `json:"rpc,omitempty"`
 }
 
 // MaxTask bounds a task's JSON in bytes: ECS takes 8192 for all overrides of a run.

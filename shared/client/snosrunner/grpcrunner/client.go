@@ -112,13 +112,22 @@ func (c *Client) explain(ctx context.Context, what string, err error) error {
 	return fmt.Errorf("SNOS runner: %s: %s: %.500s", what, s.Code(), said)
 }
 
+// chain is a task's chain as the wire has it; nil for none.
+func chain(c snos.Chain) *runnerpb.Chain {
+	if c.ID == "" && c.FeeToken == "" && c.EthFeeToken == "" && len(c.PublicKeys) == 0 {
+		return nil
+	}
+	return &runnerpb.Chain{Id: c.ID, FeeToken: c.FeeToken, EthFeeToken: c.EthFeeToken, PublicKeys: c.PublicKeys}
+}
+
 // Submit implements snos.Runner.
 func (c *Client) Submit(ctx context.Context, t snos.Task) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	out, err := c.runner.Submit(ctx, &runnerpb.SubmitRequest{Task: &runnerpb.Task{
 		Kind: kinds[t.Kind], Id: t.ID, Batch: t.Batch, StartBlock: t.StartBlock, EndBlock: t.EndBlock, FullOutput: t.FullOutput,
-		Inputs: t.Inputs, OutputPrefix: t.OutputPrefix, UseBackup: t.UseBackup,
+		Inputs: t.Inputs, OutputPrefix: t.OutputPrefix, UseBackup: t.UseBackup, StarknetVersion: t.StarknetVersion,
+		Chain: chain(t.Chain), Rpc: t.RPC,
 	}})
 	if status.Code(err) == codes.ResourceExhausted {
 		return "", fmt.Errorf("SNOS runner: %w", snos.ErrBusy)

@@ -58,6 +58,9 @@ func (s *server) Submit(ctx context.Context, in *runnerpb.SubmitRequest) (*runne
 	handle, err := s.runner.Submit(ctx, snos.Task{
 		Kind: kind, ID: t.GetId(), Batch: t.GetBatch(), StartBlock: t.GetStartBlock(), EndBlock: t.GetEndBlock(), FullOutput: t.GetFullOutput(),
 		Inputs: t.GetInputs(), OutputPrefix: t.GetOutputPrefix(), UseBackup: t.GetUseBackup(),
+		StarknetVersion: t.GetStarknetVersion(), RPC: t.GetRpc(), Chain: snos.Chain{
+			ID: t.GetChain().GetId(), FeeToken: t.GetChain().GetFeeToken(), EthFeeToken: t.GetChain().GetEthFeeToken(), PublicKeys: t.GetChain().GetPublicKeys(),
+		},
 	})
 	if errors.Is(err, snos.ErrBusy) {
 		return nil, status.Error(codes.ResourceExhausted, err.Error())

@@ -27,7 +27,7 @@ type bucketBody struct {
 	MockProof  *bool          `json:"mockProof"`
 }
 
-// versions are the documented aggregators.
+// versions are the documented aggregators (provers.md, OpenAPI at /docs/json).
 var versions = []string{"snos_aggregator_0.13.2", "snos_aggregator_0.13.3", "snos_aggregator_0.13.4", "snos_aggregator_0.14.0", "snos_aggregator_0.14.1"}
 
 // params are the documented parameters of an aggregator.
@@ -38,7 +38,7 @@ func (s *Server) createBucket(w http.ResponseWriter, r *http.Request) {
 	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<20))
 	d.DisallowUnknownFields()
 	err := d.Decode(&body)
-	if err != nil || !slices.Contains(versions, body.Version) {
+	if err != nil || !slices.Contains(versions, body.Version) && !slices.Contains(s.cfg.MoreVersions, body.Version) {
 		s.Violation(r, "body: version %q, %v", body.Version, err)
 		s.refuse(w, r, http.StatusBadRequest, "INVALID_REQUEST")
 		return

@@ -21,6 +21,8 @@ import (
 type Config struct {
 	// APIKey is the key that requests must carry; "" takes any that is there.
 	APIKey string
+	// MoreVersions are aggregators that it has beside the documented ones.
+	MoreVersions []string
 	// ProofTime is how long a proof takes; 0 counts questions instead.
 	ProofTime time.Duration
 	// Polls is how often a query is asked about before it ends, without ProofTime; negative: it ends by Finish only.

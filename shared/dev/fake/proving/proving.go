@@ -32,7 +32,7 @@ type World struct {
 	Source   block.Source
 	Registry mockprover.Registry
 	// Fact is the fact of a run on the settlement layer that Registry is on; nil: SHARP's.
-	Fact func(*pie.PIE) (string, error)
+	Fact func(*pie.PIE, snosrunner.Hashes) (string, error)
 	// RegistryPoll is the pause between questions whether a fact is registered; 0: 50 ms.
 	RegistryPoll time.Duration
 
@@ -56,7 +56,8 @@ func (w *World) Sharp(c fakesharp.Config) fakesharp.Config {
 		if err != nil {
 			return err
 		}
-		fact, err := run.AggregatorFactOf(snosrunner.AggregatorProgramHash()) // SHARP knows an applicative job as an aggregator
+		hashes := snosrunner.HashesBy(p.HashFunction)        // as it is asked to, whatever the version
+		fact, err := run.AggregatorFactOf(hashes.Aggregator) // SHARP knows an applicative job as an aggregator
 		if err != nil {
 			return err
 		}
@@ -118,7 +119,11 @@ func (w *World) aggregate(ctx context.Context, b fakeatlantic.Bucket) (a fakeatl
 	if err != nil {
 		return a, fmt.Errorf("PIE of the aggregation: %w", err)
 	}
-	fact, err := run.AggregatorFactOf(snosrunner.AggregatorProgramHash()) // not the runner's own: it is under test
+	hashes, err := w.hashes(ctx, run)
+	if err != nil {
+		return a, err
+	}
+	fact, err := run.AggregatorFactOf(hashes.Aggregator) // not the runner's own: it is under test
 	a.Fact = fact.String()
 	return a, err
 }
@@ -152,18 +157,43 @@ func (w *World) proven(ctx context.Context, p fakeatlantic.Proven) error {
 	if err != nil {
 		return err
 	}
+	hashes, err := w.hashes(ctx, run)
+	if err != nil {
+		return err
+	}
 	if w.Fact != nil {
-		fact, err := w.Fact(run)
+		fact, err := w.Fact(run, hashes)
 		if err != nil {
 			return err
 		}
 		return w.register(ctx, fact)
 	}
-	fact, err := run.SharpFactOf(snosrunner.OSProgramHash())
+	fact, err := run.SharpFactOf(hashes.OS)
 	if err != nil {
 		return err
 	}
 	return w.register(ctx, fact.String())
+}
+
+// hashes are those that a verifier knows the run's program by: it depends on the Starknet version of the run's blocks.
+func (w *World) hashes(ctx context.Context, run *pie.PIE) (snosrunner.Hashes, error) {
+	words, err := output.UpdateWords(run.Output)
+	if err != nil {
+		return snosrunner.Hashes{}, fmt.Errorf("output of the run: %w", err)
+	}
+	o, _, err := output.Parse(words)
+	if err != nil {
+		return snosrunner.Hashes{}, fmt.Errorf("output of the run: %w", err)
+	}
+	last, ok := o.NewBlock.Uint64()
+	if !ok {
+		return snosrunner.Hashes{}, fmt.Errorf("output of the run: block %s is not a block number", o.NewBlock)
+	}
+	headers, err := w.Source.Headers(ctx, last, last)
+	if err != nil {
+		return snosrunner.Hashes{}, fmt.Errorf("read the version of block %d: %w", last, err)
+	}
+	return snosrunner.HashesOf(headers[0].StarknetVersion)
 }
 
 // provenBy is the query whose proof a file holds.

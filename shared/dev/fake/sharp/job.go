@@ -28,26 +28,35 @@ type jobState struct {
 
 func (j *jobState) ended() bool { return j.status != "IN_PROGRESS" }
 
+// hashFunction is the parameter that says how the gateway hashes programs, and functions are its values: the names of HashFunction in PyPI
+// cairo-lang 0.14.3a3, bootloaders/hash_program.py, of those that its add_aggregator_prefix takes.
+const hashFunction = "program_hash_function"
+
+var functions = []string{"PEDERSEN", "BLAKE"}
+
 // maxBody bounds a request's body in bytes.
 const maxBody = 1 << 30
 
 func (s *Server) addJob(w http.ResponseWriter, r *http.Request) {
-	s.add(w, r, false, map[string]string{"offchain_proof": "true", "for_applicative": "true", "program_hash_function": "PEDERSEN"})
+	s.add(w, r, false, map[string]string{"offchain_proof": "true", "for_applicative": "true"})
 }
 
 func (s *Server) addApplicative(w http.ResponseWriter, r *http.Request) {
-	s.add(w, r, true, map[string]string{"offchain_proof": "false", "program_hash_function": "PEDERSEN"})
+	s.add(w, r, true, map[string]string{"offchain_proof": "false"})
 }
 
 // add takes a job.
 func (s *Server) add(w http.ResponseWriter, r *http.Request, isApplicative bool, want map[string]string) {
-	key := r.URL.Query().Get("cairo_job_key")
+	key, function := r.URL.Query().Get("cairo_job_key"), r.URL.Query().Get(hashFunction)
+	if !slices.Contains(functions, function) {
+		s.Violation(r, "parameter %s is %q, want one of %q", hashFunction, function, functions)
+	}
 	for name := range r.URL.Query() {
-		if name != "customer_id" && name != "cairo_job_key" && r.URL.Query().Get(name) != want[name] {
+		if name != "customer_id" && name != "cairo_job_key" && name != hashFunction && r.URL.Query().Get(name) != want[name] {
 			s.Violation(r, "parameter %s is %q, want %q", name, r.URL.Query().Get(name), want[name])
 		}
 	}
-	if key == "" || len(r.URL.Query()) != len(want)+2 {
+	if key == "" || len(r.URL.Query()) != len(want)+3 {
 		s.Violation(r, "parameters are %v", r.URL.Query())
 	}
 	s.mu.Lock()
@@ -61,7 +70,8 @@ func (s *Server) add(w http.ResponseWriter, r *http.Request, isApplicative bool,
 		reply(w, http.StatusBadRequest, map[string]any{"code": "MALFORMED_REQUEST", "message": err.Error()})
 		return
 	}
-	if code := s.start(key, name, isApplicative, children); code != "" {
+	proven := Proven{Key: key, Applicative: isApplicative, Children: children, PIE: s.files.Path(name), HashFunction: function}
+	if code := s.start(proven); code != "" {
 		s.files.Remove(name)
 		s.record(r, http.StatusBadRequest, rec)
 		reply(w, http.StatusBadRequest, map[string]any{"code": code, "message": "job " + key})
@@ -102,17 +112,15 @@ func (s *Server) readBody(w http.ResponseWriter, r *http.Request, name string, i
 }
 
 // start starts a job, or gives the code of what is wrong with it.
-func (s *Server) start(key, name string, isApplicative bool, children []string) string {
+func (s *Server) start(p Proven) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.job(key) != nil {
+	if s.job(p.Key) != nil {
 		s.duplicates++
 		return "JOB_ALREADY_EXISTS"
 	}
-	j := &jobState{
-		Proven: Proven{Key: key, Applicative: isApplicative, Children: children, PIE: s.files.Path(name)}, status: "IN_PROGRESS",
-	}
-	for _, c := range children {
+	j := &jobState{Proven: p, status: "IN_PROGRESS"}
+	for _, c := range p.Children {
 		if child := s.job(c); child == nil || child.Applicative {
 			j.status, j.reason, j.log = "INVALID", "CHILD_JOB_NOT_APPLICATIVE_LEAF", "child job "+c+" is no applicative leaf"
 		}

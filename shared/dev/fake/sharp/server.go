@@ -43,6 +43,8 @@ type Proven struct {
 	Applicative bool
 	Children    []string // keys, in order
 	PIE         string   // path
+	// HashFunction is the name of the function that programs are hashed with.
+	HashFunction string
 }
 
 // Server is the stand-in.

@@ -52,7 +52,7 @@ func AtlanticConfig(c config.Config, key string) atlantic.Config {
 		SharpProver: a.SharpProver, CairoVM: a.CairoVM, Result: a.Result, Layout: a.Layout, MockFact: a.MockFact, IndexBase: a.IndexBase,
 		NodeWidth: a.NodeWidth, AggregatorVersion: a.AggregatorVersion, Registration: a.Registration, VerifierProgramHash: a.VerifierProgramHash,
 		RegistrationLayout: a.RegistrationLayout, RegistrationVM: a.RegistrationVM, RegistrationResult: a.RegistrationResult, OutputFile: a.OutputFile,
-		Aggregator: atlantic.AggregatorParams{ChainID: c.Chain.ID, FeeToken: c.Chain.FeeTokenAddress, PublicKeys: a.PublicKeys},
+		Aggregator: atlantic.AggregatorParams{ChainID: c.Chain.ID, FeeToken: c.Chain.FeeTokenAddress, PublicKeys: c.Chain.DAPublicKeys},
 		Routes: atlantic.Routes{
 			Query: a.RouteQuery, QueryByDedup: a.RouteQueryByDedup, Buckets: a.RouteBuckets, CloseBucket: a.RouteCloseBucket,
 			Alive: a.RouteAlive, FindBucket: a.RouteFindBucket,

@@ -210,7 +210,13 @@ type Task struct {
 	// Where the artifacts go: output_prefix + "pie.zip" and so on, and last output_prefix + "result.json".
 	OutputPrefix string `protobuf:"bytes,8,opt,name=output_prefix,json=outputPrefix,proto3" json:"output_prefix,omitempty"`
 	// Whether to read the chain from its backup node.
-	UseBackup     bool `protobuf:"varint,9,opt,name=use_backup,json=useBackup,proto3" json:"use_backup,omitempty"`
+	UseBackup bool `protobuf:"varint,9,opt,name=use_backup,json=useBackup,proto3" json:"use_backup,omitempty"`
+	// The blocks' Starknet version, which decides how the programs are hashed. Empty: 0.14.2 at most.
+	StarknetVersion string `protobuf:"bytes,10,opt,name=starknet_version,json=starknetVersion,proto3" json:"starknet_version,omitempty"`
+	// What the chain's config hash is over. Missing: as the runner itself is set up.
+	Chain *Chain `protobuf:"bytes,11,opt,name=chain,proto3" json:"chain,omitempty"`
+	// URL of the node that SNOS reads: it must have starknet_getStorageProof with history. Empty: the runner's own. It may hold a key.
+	Rpc           string `protobuf:"bytes,12,opt,name=rpc,proto3" json:"rpc,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -308,6 +314,99 @@ func (x *Task) GetUseBackup() bool {
 	return false
 }
 
+func (x *Task) GetStarknetVersion() string {
+	if x != nil {
+		return x.StarknetVersion
+	}
+	return ""
+}
+
+func (x *Task) GetChain() *Chain {
+	if x != nil {
+		return x.Chain
+	}
+	return nil
+}
+
+func (x *Task) GetRpc() string {
+	if x != nil {
+		return x.Rpc
+	}
+	return ""
+}
+
+// Chain is what the Starknet OS must know of the chain beside its blocks.
+type Chain struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Text such as SN_SEPOLIA, or a felt in hex.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// Addresses of the fee tokens, in hex.
+	FeeToken    string `protobuf:"bytes,2,opt,name=fee_token,json=feeToken,proto3" json:"fee_token,omitempty"`
+	EthFeeToken string `protobuf:"bytes,3,opt,name=eth_fee_token,json=ethFeeToken,proto3" json:"eth_fee_token,omitempty"`
+	// Keys of the data availability committee in order, in hex. None: state diffs are not encrypted.
+	PublicKeys    []string `protobuf:"bytes,4,rep,name=public_keys,json=publicKeys,proto3" json:"public_keys,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Chain) Reset() {
+	*x = Chain{}
+	mi := &file_runner_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Chain) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Chain) ProtoMessage() {}
+
+func (x *Chain) ProtoReflect() protoreflect.Message {
+	mi := &file_runner_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Chain.ProtoReflect.Descriptor instead.
+func (*Chain) Descriptor() ([]byte, []int) {
+	return file_runner_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Chain) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *Chain) GetFeeToken() string {
+	if x != nil {
+		return x.FeeToken
+	}
+	return ""
+}
+
+func (x *Chain) GetEthFeeToken() string {
+	if x != nil {
+		return x.EthFeeToken
+	}
+	return ""
+}
+
+func (x *Chain) GetPublicKeys() []string {
+	if x != nil {
+		return x.PublicKeys
+	}
+	return nil
+}
+
 type SubmitRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Task          *Task                  `protobuf:"bytes,1,opt,name=task,proto3" json:"task,omitempty"`
@@ -317,7 +416,7 @@ type SubmitRequest struct {
 
 func (x *SubmitRequest) Reset() {
 	*x = SubmitRequest{}
-	mi := &file_runner_proto_msgTypes[1]
+	mi := &file_runner_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -329,7 +428,7 @@ func (x *SubmitRequest) String() string {
 func (*SubmitRequest) ProtoMessage() {}
 
 func (x *SubmitRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_runner_proto_msgTypes[1]
+	mi := &file_runner_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -342,7 +441,7 @@ func (x *SubmitRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitRequest.ProtoReflect.Descriptor instead.
 func (*SubmitRequest) Descriptor() ([]byte, []int) {
-	return file_runner_proto_rawDescGZIP(), []int{1}
+	return file_runner_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *SubmitRequest) GetTask() *Task {
@@ -361,7 +460,7 @@ type SubmitResponse struct {
 
 func (x *SubmitResponse) Reset() {
 	*x = SubmitResponse{}
-	mi := &file_runner_proto_msgTypes[2]
+	mi := &file_runner_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -373,7 +472,7 @@ func (x *SubmitResponse) String() string {
 func (*SubmitResponse) ProtoMessage() {}
 
 func (x *SubmitResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_runner_proto_msgTypes[2]
+	mi := &file_runner_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -386,7 +485,7 @@ func (x *SubmitResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitResponse.ProtoReflect.Descriptor instead.
 func (*SubmitResponse) Descriptor() ([]byte, []int) {
-	return file_runner_proto_rawDescGZIP(), []int{2}
+	return file_runner_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *SubmitResponse) GetHandle() string {
@@ -405,7 +504,7 @@ type StatusRequest struct {
 
 func (x *StatusRequest) Reset() {
 	*x = StatusRequest{}
-	mi := &file_runner_proto_msgTypes[3]
+	mi := &file_runner_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -417,7 +516,7 @@ func (x *StatusRequest) String() string {
 func (*StatusRequest) ProtoMessage() {}
 
 func (x *StatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_runner_proto_msgTypes[3]
+	mi := &file_runner_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -430,7 +529,7 @@ func (x *StatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusRequest.ProtoReflect.Descriptor instead.
 func (*StatusRequest) Descriptor() ([]byte, []int) {
-	return file_runner_proto_rawDescGZIP(), []int{3}
+	return file_runner_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *StatusRequest) GetHandle() string {
@@ -453,7 +552,7 @@ type StatusResponse struct {
 
 func (x *StatusResponse) Reset() {
 	*x = StatusResponse{}
-	mi := &file_runner_proto_msgTypes[4]
+	mi := &file_runner_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -465,7 +564,7 @@ func (x *StatusResponse) String() string {
 func (*StatusResponse) ProtoMessage() {}
 
 func (x *StatusResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_runner_proto_msgTypes[4]
+	mi := &file_runner_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -478,7 +577,7 @@ func (x *StatusResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusResponse.ProtoReflect.Descriptor instead.
 func (*StatusResponse) Descriptor() ([]byte, []int) {
-	return file_runner_proto_rawDescGZIP(), []int{4}
+	return file_runner_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *StatusResponse) GetState() State {
@@ -511,7 +610,7 @@ type CancelRequest struct {
 
 func (x *CancelRequest) Reset() {
 	*x = CancelRequest{}
-	mi := &file_runner_proto_msgTypes[5]
+	mi := &file_runner_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -523,7 +622,7 @@ func (x *CancelRequest) String() string {
 func (*CancelRequest) ProtoMessage() {}
 
 func (x *CancelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_runner_proto_msgTypes[5]
+	mi := &file_runner_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -536,7 +635,7 @@ func (x *CancelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelRequest.ProtoReflect.Descriptor instead.
 func (*CancelRequest) Descriptor() ([]byte, []int) {
-	return file_runner_proto_rawDescGZIP(), []int{5}
+	return file_runner_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *CancelRequest) GetHandle() string {
@@ -554,7 +653,7 @@ type CancelResponse struct {
 
 func (x *CancelResponse) Reset() {
 	*x = CancelResponse{}
-	mi := &file_runner_proto_msgTypes[6]
+	mi := &file_runner_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -566,7 +665,7 @@ func (x *CancelResponse) String() string {
 func (*CancelResponse) ProtoMessage() {}
 
 func (x *CancelResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_runner_proto_msgTypes[6]
+	mi := &file_runner_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -579,14 +678,14 @@ func (x *CancelResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelResponse.ProtoReflect.Descriptor instead.
 func (*CancelResponse) Descriptor() ([]byte, []int) {
-	return file_runner_proto_rawDescGZIP(), []int{6}
+	return file_runner_proto_rawDescGZIP(), []int{7}
 }
 
 var File_runner_proto protoreflect.FileDescriptor
 
 const file_runner_proto_rawDesc = "" +
 	"\n" +
-	"\frunner.proto\x12\x14orchestrator.snos.v1\"\x97\x02\n" +
+	"\frunner.proto\x12\x14orchestrator.snos.v1\"\x87\x03\n" +
 	"\x04Task\x12.\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x1a.orchestrator.snos.v1.KindR\x04kind\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\tR\x02id\x12\x14\n" +
@@ -599,7 +698,17 @@ const file_runner_proto_rawDesc = "" +
 	"\x06inputs\x18\a \x03(\tR\x06inputs\x12#\n" +
 	"\routput_prefix\x18\b \x01(\tR\foutputPrefix\x12\x1d\n" +
 	"\n" +
-	"use_backup\x18\t \x01(\bR\tuseBackup\"?\n" +
+	"use_backup\x18\t \x01(\bR\tuseBackup\x12)\n" +
+	"\x10starknet_version\x18\n" +
+	" \x01(\tR\x0fstarknetVersion\x121\n" +
+	"\x05chain\x18\v \x01(\v2\x1b.orchestrator.snos.v1.ChainR\x05chain\x12\x10\n" +
+	"\x03rpc\x18\f \x01(\tR\x03rpc\"y\n" +
+	"\x05Chain\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1b\n" +
+	"\tfee_token\x18\x02 \x01(\tR\bfeeToken\x12\"\n" +
+	"\reth_fee_token\x18\x03 \x01(\tR\vethFeeToken\x12\x1f\n" +
+	"\vpublic_keys\x18\x04 \x03(\tR\n" +
+	"publicKeys\"?\n" +
 	"\rSubmitRequest\x12.\n" +
 	"\x04task\x18\x01 \x01(\v2\x1a.orchestrator.snos.v1.TaskR\x04task\"(\n" +
 	"\x0eSubmitResponse\x12\x16\n" +
@@ -648,35 +757,37 @@ func file_runner_proto_rawDescGZIP() []byte {
 }
 
 var file_runner_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_runner_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
+var file_runner_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
 var file_runner_proto_goTypes = []any{
 	(Kind)(0),              // 0: orchestrator.snos.v1.Kind
 	(State)(0),             // 1: orchestrator.snos.v1.State
 	(Failure)(0),           // 2: orchestrator.snos.v1.Failure
 	(*Task)(nil),           // 3: orchestrator.snos.v1.Task
-	(*SubmitRequest)(nil),  // 4: orchestrator.snos.v1.SubmitRequest
-	(*SubmitResponse)(nil), // 5: orchestrator.snos.v1.SubmitResponse
-	(*StatusRequest)(nil),  // 6: orchestrator.snos.v1.StatusRequest
-	(*StatusResponse)(nil), // 7: orchestrator.snos.v1.StatusResponse
-	(*CancelRequest)(nil),  // 8: orchestrator.snos.v1.CancelRequest
-	(*CancelResponse)(nil), // 9: orchestrator.snos.v1.CancelResponse
+	(*Chain)(nil),          // 4: orchestrator.snos.v1.Chain
+	(*SubmitRequest)(nil),  // 5: orchestrator.snos.v1.SubmitRequest
+	(*SubmitResponse)(nil), // 6: orchestrator.snos.v1.SubmitResponse
+	(*StatusRequest)(nil),  // 7: orchestrator.snos.v1.StatusRequest
+	(*StatusResponse)(nil), // 8: orchestrator.snos.v1.StatusResponse
+	(*CancelRequest)(nil),  // 9: orchestrator.snos.v1.CancelRequest
+	(*CancelResponse)(nil), // 10: orchestrator.snos.v1.CancelResponse
 }
 var file_runner_proto_depIdxs = []int32{
-	0, // 0: orchestrator.snos.v1.Task.kind:type_name -> orchestrator.snos.v1.Kind
-	3, // 1: orchestrator.snos.v1.SubmitRequest.task:type_name -> orchestrator.snos.v1.Task
-	1, // 2: orchestrator.snos.v1.StatusResponse.state:type_name -> orchestrator.snos.v1.State
-	2, // 3: orchestrator.snos.v1.StatusResponse.failure:type_name -> orchestrator.snos.v1.Failure
-	4, // 4: orchestrator.snos.v1.Runner.Submit:input_type -> orchestrator.snos.v1.SubmitRequest
-	6, // 5: orchestrator.snos.v1.Runner.Status:input_type -> orchestrator.snos.v1.StatusRequest
-	8, // 6: orchestrator.snos.v1.Runner.Cancel:input_type -> orchestrator.snos.v1.CancelRequest
-	5, // 7: orchestrator.snos.v1.Runner.Submit:output_type -> orchestrator.snos.v1.SubmitResponse
-	7, // 8: orchestrator.snos.v1.Runner.Status:output_type -> orchestrator.snos.v1.StatusResponse
-	9, // 9: orchestrator.snos.v1.Runner.Cancel:output_type -> orchestrator.snos.v1.CancelResponse
-	7, // [7:10] is the sub-list for method output_type
-	4, // [4:7] is the sub-list for method input_type
-	4, // [4:4] is the sub-list for extension type_name
-	4, // [4:4] is the sub-list for extension extendee
-	0, // [0:4] is the sub-list for field type_name
+	0,  // 0: orchestrator.snos.v1.Task.kind:type_name -> orchestrator.snos.v1.Kind
+	4,  // 1: orchestrator.snos.v1.Task.chain:type_name -> orchestrator.snos.v1.Chain
+	3,  // 2: orchestrator.snos.v1.SubmitRequest.task:type_name -> orchestrator.snos.v1.Task
+	1,  // 3: orchestrator.snos.v1.StatusResponse.state:type_name -> orchestrator.snos.v1.State
+	2,  // 4: orchestrator.snos.v1.StatusResponse.failure:type_name -> orchestrator.snos.v1.Failure
+	5,  // 5: orchestrator.snos.v1.Runner.Submit:input_type -> orchestrator.snos.v1.SubmitRequest
+	7,  // 6: orchestrator.snos.v1.Runner.Status:input_type -> orchestrator.snos.v1.StatusRequest
+	9,  // 7: orchestrator.snos.v1.Runner.Cancel:input_type -> orchestrator.snos.v1.CancelRequest
+	6,  // 8: orchestrator.snos.v1.Runner.Submit:output_type -> orchestrator.snos.v1.SubmitResponse
+	8,  // 9: orchestrator.snos.v1.Runner.Status:output_type -> orchestrator.snos.v1.StatusResponse
+	10, // 10: orchestrator.snos.v1.Runner.Cancel:output_type -> orchestrator.snos.v1.CancelResponse
+	8,  // [8:11] is the sub-list for method output_type
+	5,  // [5:8] is the sub-list for method input_type
+	5,  // [5:5] is the sub-list for extension type_name
+	5,  // [5:5] is the sub-list for extension extendee
+	0,  // [0:5] is the sub-list for field type_name
 }
 
 func init() { file_runner_proto_init() }
@@ -690,7 +801,7 @@ func file_runner_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_runner_proto_rawDesc), len(file_runner_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   7,
+			NumMessages:   8,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -1,0 +1,69 @@
+// Package expected is what the chain's settings say that outputs and the core contract must have.
+package expected
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+
+	"github.com/madara-orchestrator/orchestrator/shared/config"
+	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
+	"github.com/madara-orchestrator/orchestrator/shared/core/settlement"
+	"github.com/madara-orchestrator/orchestrator/shared/starknet/osconfig"
+)
+
+// ConfigHash returns what computes the config hash at a Starknet version: setup.App's ConfigHash.
+func ConfigHash(c config.Chain) (func(starknetVersion string) (felt.Felt, error), error) {
+	var o osconfig.Config
+	var err error
+	if o.ChainID, err = osconfig.ParseChainID(c.ID); err != nil {
+		return nil, fmt.Errorf("CHAIN_ID: %w", err)
+	}
+	if o.FeeToken, err = felt.FromHex(c.FeeTokenAddress); err != nil {
+		return nil, fmt.Errorf("CHAIN_FEE_TOKEN_ADDRESS: %w", err)
+	}
+	if o.EthFeeToken, err = felt.FromHex(c.EthFeeTokenAddress); err != nil {
+		return nil, fmt.Errorf("CHAIN_ETH_FEE_TOKEN_ADDRESS: %w", err)
+	}
+	for _, text := range c.DAPublicKeys {
+		k, err := felt.FromHex(text)
+		if err != nil {
+			return nil, fmt.Errorf("CHAIN_DA_PUBLIC_KEYS: %w", err)
+		}
+		o.PublicKeys = append(o.PublicKeys, k)
+	}
+	return func(starknetVersion string) (felt.Felt, error) { return osconfig.Hash(starknetVersion, o) }, nil
+}
+
+// Versions with different formulas of the config hash that a chain may run today: the last one with Pedersen, the newest one with Blake2s.
+const (
+	beforeBlake = "0.14.2"
+	withBlake   = "0.14.4"
+)
+
+// Log says at the start of a function which config hashes the settings have and which one the core contract has. A contract that can't be read
+// is logged too: it does not keep the function from starting.
+func Log(ctx context.Context, log *slog.Logger, contract settlement.Contract, hash func(string) (felt.Felt, error)) {
+	found, err := contract.Config(ctx)
+	if err != nil {
+		log.WarnContext(ctx, "the core contract's configuration can't be read", "error", err)
+		return
+	}
+	attrs := []any{"found", found.ConfigHash.String()}
+	equal := false
+	for _, v := range []string{beforeBlake, withBlake} {
+		want, err := hash(v)
+		if err != nil {
+			attrs = append(attrs, "expected_"+v, err.Error())
+			continue
+		}
+		attrs = append(attrs, "expected_"+v, want.String())
+		equal = equal || want == found.ConfigHash
+	}
+	if !equal {
+		log.WarnContext(ctx, "the core contract has none of the config hashes that the settings have: CHAIN_ID, CHAIN_FEE_TOKEN_ADDRESS or "+
+			"CHAIN_DA_PUBLIC_KEYS differ from what it was set up with", attrs...)
+		return
+	}
+	log.InfoContext(ctx, "config hash", attrs...)
+}
