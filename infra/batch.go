@@ -40,7 +40,10 @@ func (s *Stack) snosRunner() {
 		LogGroupName: jsii.String("/orchestrator/" + s.chain.Name + "/runner"), Retention: retention(s.chain.LogDays), RemovalPolicy: awscdk.RemovalPolicy_DESTROY,
 	})
 	role := awsiam.NewRole(s.Stack, jsii.String("RoleRunner"), &awsiam.RoleProps{
-		AssumedBy: awsiam.NewServicePrincipal(jsii.String("ecs-tasks.amazonaws.com"), nil), Description: jsii.String("of the SNOS container of " + s.chain.Name),
+		AssumedBy: s.tasks(), Description: jsii.String("of the SNOS container of " + s.chain.Name),
+	})
+	start := awsiam.NewRole(s.Stack, jsii.String("RoleRunnerStart"), &awsiam.RoleProps{
+		AssumedBy: s.tasks(), Description: jsii.String("starts the SNOS container of " + s.chain.Name + ": its image and its log"),
 	})
 	for _, prefix := range []string{resource.SnosArtifacts, resource.AggregatorArtifacts} {
 		s.allowObjects(role, prefix, "s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload")
@@ -54,7 +57,7 @@ func (s *Stack) snosRunner() {
 	}
 	container := awsbatch.NewEcsFargateContainerDefinition(s.Stack, jsii.String("RunnerContainer"), &awsbatch.EcsFargateContainerDefinitionProps{
 		Image: s.image(), Cpu: jsii.Number(s.chain.Snos.VCPU), Memory: awscdk.Size_Mebibytes(jsii.Number(float64(s.chain.Snos.MemoryMiB))),
-		Environment: &env, JobRole: role, EphemeralStorageSize: awscdk.Size_Gibibytes(jsii.Number(scratchGiB)),
+		Environment: &env, JobRole: role, ExecutionRole: start, EphemeralStorageSize: awscdk.Size_Gibibytes(jsii.Number(scratchGiB)),
 		AssignPublicIp: jsii.Bool(!s.chain.inVPC()), // the way out where there is no NAT gateway; nothing comes in
 		Logging:        awsecs.LogDriver_AwsLogs(&awsecs.AwsLogDriverProps{LogGroup: logs, StreamPrefix: jsii.String("run")}),
 	})
@@ -78,8 +81,13 @@ func (s *Stack) snosRunner() {
 	queue := awsbatch.NewJobQueue(s.Stack, jsii.String("RunnerQueue"), &awsbatch.JobQueueProps{
 		JobQueueName: name, ComputeEnvironments: &[]*awsbatch.OrderedComputeEnvironment{{ComputeEnvironment: machines, Order: jsii.Number(1)}},
 	})
-	excuse(container, "AwsSolutions-IAM5", "a registry's login has no resource to name (ecr:GetAuthorizationToken)", "Resource::*")
+	excuse(start, "AwsSolutions-IAM5", "a registry's login has no resource to name (ecr:GetAuthorizationToken)", "Resource::*")
 	s.runner = &batchRunner{queue: queue, definition: def}
+}
+
+// tasks is ECS where it runs tasks of this account and region (Amazon ECS, "Amazon ECS task IAM role").
+func (s *Stack) tasks() awsiam.IPrincipal {
+	return s.assumedBy("ecs-tasks.amazonaws.com", "arn:aws:ecs:"+*s.Region()+":"+*s.Account()+":*")
 }
 
 // ecrImage takes a name in Amazon's registry apart: repository, and tag or digest.

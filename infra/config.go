@@ -62,8 +62,10 @@ type API struct {
 	Issuer   string   `yaml:"issuer"`
 	Audience []string `yaml:"audience"`
 	Admin    bool     `yaml:"admin"`
-	Rate     float64  `yaml:"rate"`  // requests a second; 0: 20
-	Burst    float64  `yaml:"burst"` // 0: 40
+	// CommandScopes are those of which a token (jwt) that gives a command must carry one.
+	CommandScopes []string `yaml:"command_scopes"`
+	Rate          float64  `yaml:"rate"`  // requests a second; 0: 20
+	Burst         float64  `yaml:"burst"` // 0: 40
 }
 
 // burst is Burst or its default.
@@ -106,6 +108,7 @@ var (
 	accountPattern = regexp.MustCompile(`^[0-9]{12}$`)
 	regionPattern  = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-[0-9]$`)
 	wordPattern    = regexp.MustCompile(`^[a-z][a-z0-9-]{0,40}$`)
+	scopePattern   = regexp.MustCompile(`^[A-Za-z0-9._:/-]{1,100}$`)
 	imagePattern   = regexp.MustCompile(`^[A-Za-z0-9./_-]+(:[A-Za-z0-9._-]+|@sha256:[0-9a-f]{64})$`)
 )
 
@@ -158,7 +161,7 @@ func parse(r io.Reader) (File, error) {
 }
 
 // own are settings that the stack gives itself.
-var own = []string{"CHAIN_NAME", "CHAIN_LAYER", "AWS_BUCKET", "AWS_TOPIC_ARN", "AWS_BUS", "AWS_ENDPOINT", "API_ADMIN", "SETTLEMENT_KEY_FILE", "SETTLEMENT_KMS_KEY", "MONGO_CA_FILE", "SNOS_BATCH_QUEUE", "SNOS_BATCH_DEFINITION"}
+var own = []string{"CHAIN_NAME", "CHAIN_LAYER", "AWS_BUCKET", "AWS_TOPIC_ARN", "AWS_BUS", "AWS_ENDPOINT", "API_ADMIN", "API_COMMAND_SCOPES", "SETTLEMENT_KEY_FILE", "SETTLEMENT_KMS_KEY", "MONGO_CA_FILE", "SNOS_BATCH_QUEUE", "SNOS_BATCH_DEFINITION"}
 
 func (c Chain) faults() []error {
 	var errs []error
@@ -183,6 +186,12 @@ func (c Chain) faults() []error {
 	fault(c.Environment == prod && len(c.Alerts.Emails)+len(c.Alerts.Webhooks) == 0, "alerts: in prod somebody must be told: give an email or a webhook")
 	fault(!slices.Contains([]string{"", "iam", "jwt"}, c.API.Auth), "api.auth %q: want iam or jwt", c.API.Auth)
 	fault((c.API.Auth == "jwt") != (c.API.Issuer != "" && len(c.API.Audience) > 0), "api: issuer and audience belong to auth jwt")
+	fault(c.API.Auth == "jwt" && c.API.Admin && len(c.API.CommandScopes) == 0,
+		"api.command_scopes: with auth jwt and admin, name the scopes that a token needs for commands; without them every token could give them")
+	fault(len(c.API.CommandScopes) > 0 && (c.API.Auth != "jwt" || !c.API.Admin), "api.command_scopes: they belong to auth jwt with admin")
+	for _, scope := range c.API.CommandScopes {
+		fault(!scopePattern.MatchString(scope), "api.command_scopes: %q: want a scope such as orchestrator/commands", scope)
+	}
 	fault(c.API.Rate < 0 || c.API.Burst < 0 || c.LogDays < 0 || c.LagBlocks < 0 || c.LagSeconds < 0 || c.MinBalance < 0, "a limit is negative")
 	fault(c.LogDays != 0 && retention(c.LogDays) == "", "log_days %d: CloudWatch has 1, 3, 5, 7, 14, 30, 60, 90, 180 and 365", c.LogDays)
 	fault(c.Mongo.DocumentDB && c.Settings["MONGO_URI_SECRET"] != "", "settings.MONGO_URI_SECRET: with mongo.documentdb the stack makes the database")
@@ -290,6 +299,9 @@ func (c Chain) environment(n names) map[string]string {
 	if c.Snos.Image != "" { // the stack puts the ARNs in the place of these names
 		env["SNOS_KIND"], env["SNOS_BATCH_QUEUE"], env["SNOS_BATCH_DEFINITION"] = config.BatchRunner, "queue", "definition"
 	}
+	if len(c.API.CommandScopes) > 0 {
+		env["API_COMMAND_SCOPES"] = strings.Join(c.API.CommandScopes, ",")
+	}
 	if c.API.Admin {
 		env["API_ADMIN"] = "true"
 	}
@@ -307,10 +319,12 @@ func (c Chain) secret(word string) string { return c.Name + "/" + word }
 func (c Chain) secretsOf(s resource.Secret) []string {
 	settings := map[resource.Secret][]string{
 		resource.MongoSecret: {"MONGO_URI_SECRET"}, resource.WalletSecret: {"SETTLEMENT_KEY_SECRET"}, resource.RunnerSecret: {"SNOS_TOKEN_SECRET", "SNOS_CA_SECRET"},
-		resource.HookSecret: {"PROVER_ATLANTIC_HOOK_SECRET"},
 		resource.ProverSecret: {
 			"PROVER_KEY_SECRET", "PROVER_SHARP_CLIENT_CERT_SECRET", "PROVER_SHARP_CLIENT_KEY_SECRET", "PROVER_SHARP_SERVER_CERT_SECRET",
 		},
+	}
+	if c.Settings["PROVER_ATLANTIC_HOOK_SECRET"] != "" { // without webhooks, their function asks nobody
+		settings[resource.HookSecret] = []string{"PROVER_ATLANTIC_HOOK_SECRET", "PROVER_KEY_SECRET"}
 	}
 	var out []string
 	for _, k := range settings[s] {

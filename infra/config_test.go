@@ -41,7 +41,7 @@ func TestConfigFaults(t *testing.T) {
 		"nobody is told":    {"environment: dev", "environment: prod", ""},
 		"authorisation":     {"auth: iam", "auth: none", "api.auth \"none\""},
 		"token's issuer":    {"auth: iam", "auth: jwt", "issuer and audience belong to auth jwt"},
-		"connections":       {"    # mongo: {connections: 500}", "    mongo: {connections: 100} #", "the functions may open 261 connections (87 at a time"},
+		"connections":       {"    # mongo: {connections: 500}", "    mongo: {connections: 100} #", "the functions may open 186 connections (62 at a time"},
 		"layer":             {"layer: l2", "layer: l5", "CHAIN_LAYER"},
 	} {
 		t.Run(name, func(t *testing.T) {

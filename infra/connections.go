@@ -1,18 +1,23 @@
 package main
 
+import "github.com/madara-orchestrator/orchestrator/shared/resource"
+
 // mongoConnections is what a small cluster takes.
 const mongoConnections = 500
 
 // concurrency is how many instances of functions there may be at a time: as many as the queues' mappings allow, one a schedule, and
-// those of the API in a burst of requests.
+// those of the API and the webhooks in a burst of requests.
 func (c Chain) concurrency() int {
-	n := len(schedulesOf(c)) + int(c.API.burst())
+	n := len(schedulesOf(c))
 	for _, f := range functionsOf(c) {
 		most := 0
 		for _, q := range queuesOf(c) {
 			if q.Function == f.Name {
 				most += q.MaxConcurrency
 			}
+		}
+		if f.Name == resource.FnAPI || f.Name == resource.FnHooks {
+			most = int(c.API.burst())
 		}
 		if f.Concurrency > 0 {
 			most = min(most, f.Concurrency)

@@ -46,12 +46,20 @@ func (s *Stack) deployFunctions() {
 		}).Node().AddDependency(s.functions[q.Function].Role())
 	}
 	for caller, f := range s.functions {
-		for _, called := range resource.AccessOf(caller).Invokes {
+		for _, called := range s.chain.accessOf(caller).Invokes {
 			if target, ok := s.functions[called]; ok {
 				allow(f.Role(), target.FunctionArn(), "lambda:InvokeFunction")
 			}
 		}
 	}
+}
+
+// lambdaOfThisAccount is Lambda where it acts for this account. Lambda itself takes only roles of the function's account, and its
+// documentation does not say that it sends aws:SourceAccount when it assumes one: so the condition is checked where it does.
+func (s *Stack) lambdaOfThisAccount() awsiam.IPrincipal {
+	return awsiam.NewServicePrincipal(jsii.String("lambda.amazonaws.com"), &awsiam.ServicePrincipalOpts{
+		Conditions: &map[string]any{"StringEqualsIfExists": map[string]*string{"aws:SourceAccount": s.Account()}},
+	})
 }
 
 func (s *Stack) function(f resource.Function, env map[string]*string) awslambda.Function {
@@ -60,7 +68,7 @@ func (s *Stack) function(f resource.Function, env map[string]*string) awslambda.
 		LogGroupName: jsii.String("/orchestrator/" + s.chain.Name + "/" + f.Name), Retention: retention(s.chain.LogDays), RemovalPolicy: awscdk.RemovalPolicy_DESTROY,
 	})
 	role := awsiam.NewRole(s.Stack, jsii.String("Role"+title(f.Name)), &awsiam.RoleProps{
-		AssumedBy: awsiam.NewServicePrincipal(jsii.String("lambda.amazonaws.com"), nil), Description: jsii.String("of the function " + name),
+		AssumedBy: s.lambdaOfThisAccount(), Description: jsii.String("of the function " + name),
 	})
 	s.permit(role, f.Name, logs)
 	p := &awslambda.FunctionProps{

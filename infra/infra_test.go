@@ -140,7 +140,7 @@ func (s template) may(function, action string) []string {
 func TestLeastPrivilege(t *testing.T) {
 	each(t, func(t *testing.T, s template) {
 		for _, f := range functionsOf(s.chain) {
-			a := resource.AccessOf(f.Name)
+			a := s.chain.accessOf(f.Name)
 			count := func(names []string) (n int) {
 				for _, name := range names {
 					if slices.ContainsFunc(queuesOf(s.chain), func(q resource.Queue) bool { return q.Name == name }) {
@@ -167,6 +167,9 @@ func TestLeastPrivilege(t *testing.T) {
 			}
 			if got := len(s.may(f.Name, "secretsmanager:GetSecretValue")); got != secrets {
 				t.Errorf("%s may read %d secrets, want %d", f.Name, got, secrets)
+			}
+			if got := len(s.may(f.Name, "kms:GetPublicKey")) > 0; got != ((a.Signs || a.Watches) && s.chain.WalletKMS) {
+				t.Errorf("%s may ask for the wallet's public key: %t", f.Name, got)
 			}
 			if got := len(s.may(f.Name, "kms:Sign")) > 0; got != (a.Signs && s.chain.WalletKMS) {
 				t.Errorf("%s may sign: %t", f.Name, got)
@@ -249,15 +252,34 @@ func TestDashboard(t *testing.T) {
 // Without a signature or token only webhooks get through, which carry a secret in their path.
 func TestAPI(t *testing.T) {
 	each(t, func(t *testing.T, s template) {
+		commands := 0
 		for _, p := range s.of("AWS::ApiGatewayV2::Route") {
 			open := p["AuthorizationType"] == "NONE"
-			if open != strings.HasPrefix(fmt.Sprint(p["RouteKey"]), "POST /hooks/") {
+			key := fmt.Sprint(p["RouteKey"])
+			if open != strings.HasPrefix(key, "POST /hooks/") {
 				t.Errorf("route %v has authorisation %v", p["RouteKey"], p["AuthorizationType"])
 			}
+			if hooks := strings.Contains(text(p["Target"]), "HooksFunction"); hooks != open {
+				t.Errorf("route %v goes to the webhooks' function: %t", p["RouteKey"], hooks)
+			}
+			if command := strings.HasPrefix(key, "POST /jobs/") || strings.HasPrefix(key, "POST /stages/"); command {
+				commands++
+				if got := text(p["AuthorizationScopes"]); !strings.Contains(got, s.chain.API.CommandScopes[0]) {
+					t.Errorf("route %v takes tokens with scopes %s", p["RouteKey"], got)
+				}
+			}
+		}
+		if want := 2 * min(len(s.chain.API.CommandScopes), 1); commands != want {
+			t.Errorf("%d routes of commands ask for a scope, want %d", commands, want)
 		}
 		for _, p := range s.of("AWS::ApiGatewayV2::Stage") {
 			if !strings.Contains(text(p), "ThrottlingRateLimit") || strings.Contains(text(p["AccessLogSettings"]), "$context.path") {
 				t.Errorf("stage %s", text(p))
+			}
+			for _, who := range []string{"identity.userArn", "authorizer.claims.sub", "authorizer.claims.client_id"} {
+				if !strings.Contains(text(p["AccessLogSettings"]), "$context."+who) {
+					t.Errorf("the access log does not name the caller by %s", who)
+				}
 			}
 		}
 	})
@@ -311,7 +333,7 @@ func TestRunner(t *testing.T) {
 			t.Errorf("machines %s", machines)
 		}
 		for _, f := range functionsOf(s.chain) {
-			runs := resource.AccessOf(f.Name).Runs
+			runs := s.chain.accessOf(f.Name).Runs
 			// A submission is checked on queue, definition and job; as it carries a tag, tagging them as well.
 			for _, action := range []string{"batch:SubmitJob", "batch:TagResource"} {
 				got := s.may(f.Name, action)
@@ -390,4 +412,31 @@ func list(v any) []any {
 		return l
 	}
 	return []any{v}
+}
+
+// Every role and permission that a service uses is for this account's resources alone.
+func TestConfusedDeputies(t *testing.T) {
+	each(t, func(t *testing.T, s template) {
+		roles := s.of("AWS::IAM::Role")
+		if len(roles) < len(functionsOf(s.chain)) {
+			t.Fatalf("only %d roles", len(roles))
+		}
+		for id, p := range roles {
+			for _, raw := range list(p["AssumeRolePolicyDocument"].(map[string]any)["Statement"]) {
+				st := raw.(map[string]any)
+				conditions, service := text(st["Condition"]), text(st["Principal"])
+				if !strings.Contains(conditions, `"aws:SourceAccount"`) {
+					t.Errorf("role %s may be assumed by %s for any account", id, service)
+				}
+				if !strings.Contains(service, "lambda.amazonaws.com") && !strings.Contains(conditions, `"aws:SourceArn"`) {
+					t.Errorf("role %s may be assumed by %s for any resource", id, service)
+				}
+			}
+		}
+		for id, p := range s.of("AWS::Lambda::Permission") {
+			if p["SourceArn"] == nil || p["SourceAccount"] == nil {
+				t.Errorf("permission %s: %s", id, text(p))
+			}
+		}
+	})
 }

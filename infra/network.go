@@ -4,6 +4,7 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsdocdb"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsec2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslogs"
 	"github.com/aws/jsii-runtime-go"
 )
@@ -25,7 +26,11 @@ func (s *Stack) deployNetwork() {
 		TrafficType: awsec2.FlowLogTrafficType_REJECT, Destination: awsec2.FlowLogDestination_ToCloudWatchLogs(
 			awslogs.NewLogGroup(s.Stack, jsii.String("LogNetwork"), &awslogs.LogGroupProps{
 				Retention: retention(s.chain.LogDays), RemovalPolicy: awscdk.RemovalPolicy_DESTROY,
-			}), nil),
+			}), awsiam.NewRole(s.Stack, jsii.String("RoleNetworkLog"), &awsiam.RoleProps{
+				Description: jsii.String("writes the log of refused connections of " + s.chain.Name),
+				// Amazon VPC, "IAM role for publishing flow logs to CloudWatch Logs".
+				AssumedBy: s.assumedBy("vpc-flow-logs.amazonaws.com", "arn:aws:ec2:"+*s.Region()+":"+*s.Account()+":vpc-flow-log/*"),
+			})),
 	})
 	vpc.AddGatewayEndpoint(jsii.String("S3"), &awsec2.GatewayVpcEndpointOptions{Service: awsec2.GatewayVpcEndpointAwsService_S3()})
 	s.inside = awsec2.NewSecurityGroup(s.Stack, jsii.String("Inside"), &awsec2.SecurityGroupProps{

@@ -11,6 +11,25 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
 )
 
+// accessOf is what a function of the chain may do.
+func (c Chain) accessOf(function string) resource.Access {
+	a := resource.AccessOf(function)
+	if function == resource.FnAPI && !c.API.Admin {
+		return a.WithoutCommands()
+	}
+	return a
+}
+
+// assumedBy is a service that may assume a role for this account alone (AWS IAM, "The confused deputy problem"). from is the
+// ARN or pattern of what the service acts for; "": any of the account's.
+func (s *Stack) assumedBy(service, from string) awsiam.IPrincipal {
+	conditions := map[string]any{"StringEquals": map[string]*string{"aws:SourceAccount": s.Account()}}
+	if from != "" {
+		conditions["ArnLike"] = map[string]string{"aws:SourceArn": from}
+	}
+	return awsiam.NewServicePrincipal(jsii.String(service), &awsiam.ServicePrincipalOpts{Conditions: &conditions})
+}
+
 // allow lets a role do the actions on a resource.
 func allow(role awsiam.IRole, on *string, actions ...string) {
 	role.AddToPrincipalPolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{Actions: jsii.Strings(actions...), Resources: &[]*string{on}}))
@@ -31,7 +50,7 @@ func allowAll(role awsiam.IRole, why string, actions ...string) {
 
 // permit gives a function's role what resource.AccessOf says, and no more.
 func (s *Stack) permit(role awsiam.Role, function string, logs awslogs.LogGroup) {
-	a := resource.AccessOf(function)
+	a := s.chain.accessOf(function)
 	// A log stream's name is the service's choice, so it can't be named: the group can.
 	allow(role, logs.LogGroupArn(), "logs:CreateLogStream", "logs:PutLogEvents")
 	for _, q := range a.Consumes {
@@ -42,6 +61,11 @@ func (s *Stack) permit(role awsiam.Role, function string, logs awslogs.LogGroup)
 	for _, q := range a.Sends {
 		if queue := s.queues[q]; queue != nil {
 			allow(role, queue.QueueArn(), "sqs:SendMessage", "sqs:GetQueueUrl")
+		}
+	}
+	for _, q := range a.Pings {
+		if queue := s.queues[q]; queue != nil {
+			allow(role, queue.QueueArn(), "sqs:GetQueueUrl")
 		}
 	}
 	for _, p := range a.Reads {
@@ -70,6 +94,9 @@ func (s *Stack) permit(role awsiam.Role, function string, logs awslogs.LogGroup)
 	}
 	if a.Signs && s.walletKey != nil {
 		allow(role, s.walletKey.KeyArn(), "kms:Sign", "kms:GetPublicKey")
+	}
+	if a.Watches && s.walletKey != nil {
+		allow(role, s.walletKey.KeyArn(), "kms:GetPublicKey")
 	}
 	if a.Publishes {
 		allow(role, s.topic.TopicArn(), "sns:Publish")

@@ -26,7 +26,7 @@ func (s *Stack) schedules() {
 	name := resource.Physical(s.chain.Name, "schedules")
 	group := awsscheduler.NewCfnScheduleGroup(s.Stack, jsii.String("ScheduleGroup"), &awsscheduler.CfnScheduleGroupProps{Name: jsii.String(name)})
 	role := awsiam.NewRole(s.Stack, jsii.String("RoleScheduler"), &awsiam.RoleProps{
-		AssumedBy: awsiam.NewServicePrincipal(jsii.String("scheduler.amazonaws.com"), nil), Description: jsii.String("of the schedules of " + s.chain.Name),
+		AssumedBy: s.assumedBy("scheduler.amazonaws.com", "arn:aws:scheduler:"+*s.Region()+":"+*s.Account()+":schedule-group/"+name), Description: jsii.String("of the schedules of " + s.chain.Name),
 	})
 	trigger, dead := s.functions[resource.FnTrigger], s.queues[resource.DeadLetterQueue]
 	allow(role, trigger.FunctionArn(), "lambda:InvokeFunction")

@@ -92,7 +92,7 @@ chains:
     snos: {}
     vpc: {create: true}
     alerts: {webhooks: [https://pager.example/x]}
-    api: {auth: jwt, issuer: https://issuer.example, audience: [orchestrator], admin: true}
+    api: {auth: jwt, issuer: https://issuer.example, audience: [orchestrator], admin: true, command_scopes: [orchestrator/commands]}
   - name: public
     environment: dev
     layer: l2
@@ -105,6 +105,7 @@ chains:
       SETTLEMENT_CONTRACT: "0x0000000000000000000000000000000000000001"
       SETTLEMENT_VERIFIER: "0x0000000000000000000000000000000000000002"
       SETTLEMENT_KEY_SECRET: wallet
+      SETTLEMENT_ADDRESS: "0x0000000000000000000000000000000000000003"
       PROVER_KIND: mock
       PROVER_KEY_SECRET: registrar
       MONGO_URI_SECRET: mongo

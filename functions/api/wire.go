@@ -9,7 +9,6 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud/appchain"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud/expected"
-	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud/provers"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud/settle"
 )
 
@@ -32,20 +31,16 @@ func wire(ctx context.Context, p *cloud.Process) (any, error) {
 	}
 	checks := []admin.Check{
 		{Name: "settlement layer", Ping: layer.Ping},
-		setup.WalletCheck(layer.Contract),
+		setup.WalletCheck(layer.Watch),
 		{Name: "app chain", Ping: func(ctx context.Context) error { _, err := source.Head(ctx); return err }},
 	}
 	if core.ConfigHash, err = expected.ConfigHash(p.Config.Chain); err != nil {
 		return nil, err
 	}
 	checks = append(checks, core.ConfigCheck(source, contract))
-	a := setup.API{Head: source, Contract: contract, Admin: p.Config.API.Admin, Checks: checks}
-	if p.Config.Prover.Atlantic.HookSecret != "" {
-		if a.ProverHook, err = provers.Hook(ctx, p); err != nil {
-			return nil, err
-		}
-	}
-	return core.API(a).Handle, nil
+	return core.API(setup.API{
+		Head: source, Contract: contract, Admin: p.Config.API.Admin, Scopes: p.Config.API.CommandScopes, Checks: checks,
+	}).Handle, nil
 }
 
 // unready answers while something lacks, such as a secret's value: the reason is at /ready.

@@ -24,6 +24,7 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 
+	"github.com/madara-orchestrator/orchestrator/shared/client/ethereum"
 	"github.com/madara-orchestrator/orchestrator/shared/client/mongodb"
 	"github.com/madara-orchestrator/orchestrator/shared/config"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
@@ -164,19 +165,34 @@ func newExposure(t *testing.T, layer stage.Layer, outside, mongo string) *exposu
 		"CHAIN_FEEDER_GATEWAY": keyed(outside), "AWS_ENDPOINT": quietAWS(t), "AWS_BUCKET": "b", "AWS_TOPIC_ARN": "arn:aws:sns:eu-west-1:123456789012:t",
 		"AWS_BUS": "bus", "REDIS_URL": "redis://:" + canaries["redis"] + "@" + refused(t), "SETTLEMENT_RPC": keyed(outside), "SETTLEMENT_CHAIN_ID": "5",
 		"SETTLEMENT_CONTRACT": "0x" + strings.Repeat("1", 40), "SETTLEMENT_VERIFIER": "0x" + strings.Repeat("2", 40),
-		"SETTLEMENT_KEY_SECRET": x.secret("wallet", canaries["wallet"]), "SNOS_URL": outside + "/v3/" + canaries["path"],
+		"SETTLEMENT_KEY_SECRET": x.secret("wallet", canaries["wallet"]), "SETTLEMENT_ADDRESS": accountOf(t, canaries["wallet"]), "SNOS_URL": outside + "/v3/" + canaries["path"],
 		"SNOS_TOKEN_SECRET": x.secret("runner", canaries["runner"]), "PROVER_KIND": config.Atlantic, "PROVER_KEY_SECRET": x.secret("prover", canaries["prover"]),
 		"PROVER_URL": outside, "PROVER_ATLANTIC_ARTIFACTS_URL": outside, "PROVER_ATLANTIC_NETWORK": "TESTNET",
 		"PROVER_ATLANTIC_HOOK_SECRET": x.secret("hook", canaries["hook"]), "API_ADMIN": "true", "LOG_LEVEL": "debug", "PACE": "1000",
 		"MONGO_URI_SECRET": x.secret("mongo", mongo),
 	}
 	if layer == stage.L3 {
+		delete(x.settings, "SETTLEMENT_ADDRESS")
 		maps.Copy(x.settings, map[string]string{
 			"SETTLEMENT_KIND": config.StarknetLayer, "SETTLEMENT_CHAIN_ID": "SN_DEV", "SETTLEMENT_ACCOUNT": "0x1",
 			"SETTLEMENT_KEY_SECRET": x.secret("stark", canaries["stark"]), "PROVER_ATLANTIC_VERIFIER_PROGRAM_HASH": "0x5",
 		})
 	}
 	return x
+}
+
+// accountOf is the account of a key.
+func accountOf(t *testing.T, key string) string {
+	t.Helper()
+	s, err := ethereum.NewKeySigner(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := s.Address(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("0x%x", a)
 }
 
 // secret writes a secret and returns its name.
@@ -267,13 +283,16 @@ func (x *exposure) run(wakeups map[string][]string) {
 				}
 			}
 		case resource.FnAPI:
-			for _, path := range []string{"/lag", "/ready", "/jobs?limit=100", "/batches", "/jobs/" + fmt.Sprintf("%032x", 17), "/hooks/atlantic/guess", "/hooks/atlantic/" + canaries["hook"] + "x"} {
+			for _, path := range []string{"/lag", "/ready", "/jobs?limit=100", "/batches", "/jobs/" + fmt.Sprintf("%032x", 17)} {
 				e := events.APIGatewayV2HTTPRequest{Body: "{}"}
 				e.RawPath, e.RawQueryString, _ = strings.Cut(path, "?")
 				e.RequestContext.HTTP.Method = http.MethodGet
-				if strings.HasPrefix(path, "/hooks") {
-					e.RequestContext.HTTP.Method = http.MethodPost
-				}
+				evs = append(evs, e)
+			}
+		case resource.FnHooks:
+			for _, token := range []string{"guess", canaries["hook"] + "x"} {
+				e := events.APIGatewayV2HTTPRequest{Body: "{}", RawPath: "/hooks/atlantic/" + token}
+				e.RequestContext.HTTP.Method = http.MethodPost
 				evs = append(evs, e)
 			}
 			hook := events.APIGatewayV2HTTPRequest{RawPath: "/hooks/atlantic/" + canaries["hook"], Body: `{"atlanticQueryId":"task"}`}
@@ -371,7 +390,7 @@ func TestBrokenSecretsStaySecret(t *testing.T) {
 		"login refused": func(x *exposure) { x.secret("mongo", login) },
 		"database gone": func(x *exposure) {
 			x.secret("mongo", all+refused(t)+"/")
-			x.only = []string{resource.FnAPI} // each function waits 5 s for the database
+			x.only = []string{resource.FnAPI, resource.FnHooks} // each function waits 5 s for the database
 		},
 		"database's URI is none":  func(x *exposure) { x.secret("mongo", all+"[::1/%zz?tls=maybe") },
 		"option is none":          func(x *exposure) { x.secret("mongo", all+"localhost/?authMechanism="+canaries["password"]) },

@@ -173,7 +173,7 @@ func (w *world) newPlatform(t *testing.T) *devlambda.Platform {
 	t.Helper()
 	p := w.emptyPlatform()
 	for _, f := range resource.Functions() {
-		if f.Name != resource.FnAPI && slices.Contains(f.Layers, stage.L2) {
+		if f.Name != resource.FnAPI && f.Name != resource.FnHooks && slices.Contains(f.Layers, stage.L2) {
 			w.run(t, p, f.Name, f.Timeout, w.Env)
 		}
 	}

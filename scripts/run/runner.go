@@ -15,6 +15,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	devcloud "github.com/madara-orchestrator/orchestrator/shared/dev/cloud"
 	"github.com/madara-orchestrator/orchestrator/shared/dev/fake/awsbatch"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/loopback"
 	"github.com/madara-orchestrator/orchestrator/shared/dev/snosrunner"
 	"github.com/madara-orchestrator/orchestrator/shared/setup"
 )
@@ -41,7 +42,7 @@ func newRunner(ctx context.Context, o options, core setup.App, a *appChain) (sno
 		context.AfterFunc(ctx, srv.Stop)
 		return grpcrunner.New(grpcrunner.Config{URL: "grpc://" + l.Addr().String()})
 	}
-	srv := &http.Server{Handler: httprunner.NewHandler(r, ""), ReadHeaderTimeout: 10 * time.Second}
+	srv := &http.Server{Handler: loopback.Guard(httprunner.NewHandler(r, "")), ReadHeaderTimeout: 10 * time.Second}
 	go func() { _ = srv.Serve(l) }()
 	context.AfterFunc(ctx, func() { _ = srv.Close() })
 	return httprunner.New("http://"+l.Addr().String(), "", 0)

@@ -22,6 +22,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/proof"
 	"github.com/madara-orchestrator/orchestrator/shared/core/queue"
 	devlambda "github.com/madara-orchestrator/orchestrator/shared/dev/lambda"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/loopback"
 	"github.com/madara-orchestrator/orchestrator/shared/dev/snosrunner"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
 	"github.com/madara-orchestrator/orchestrator/shared/service/admin"
@@ -130,7 +131,11 @@ func serveAPI(ctx context.Context, o options, core setup.App, a *appChain, l *se
 	if err != nil {
 		return fmt.Errorf("-api: %w", err)
 	}
-	srv := &http.Server{Handler: core.API(setup.API{Head: a.source, Contract: l.contract, Checks: []admin.Check{core.ConfigCheck(a.source, l.contract)}, Admin: true, ProverHook: hook}), ReadHeaderTimeout: 10 * time.Second}
+	api := core.API(setup.API{
+		Head: a.source, Contract: l.contract, Admin: true, ProverHook: hook,
+		Checks: []admin.Check{core.ConfigCheck(a.source, l.contract)},
+	})
+	srv := &http.Server{Handler: loopback.Guard(api), ReadHeaderTimeout: 10 * time.Second}
 	go func() { _ = srv.Serve(listener) }()
 	note("status     http://%s/", listener.Addr())
 	return nil

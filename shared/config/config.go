@@ -91,6 +91,7 @@ type Settlement struct {
 	KeySecret     string        `env:"KEY_SECRET"`    // name of the secret that is the private key
 	KeyFile       string        `env:"KEY_FILE"`      // instead: a file
 	KMSKey        string        `env:"KMS_KEY"`       // instead: id of a KMS key
+	Address       string        `env:"ADDRESS"`       // Ethereum, without KMS: the key's account, for those who can't read the key
 	Account       string        `env:"ACCOUNT"`       // Starknet: the account contract that the key controls
 	Arguments     string        `env:"ARGUMENTS"`     // Starknet: what update_state takes: data (default) or outputs
 	FeeToken      string        `env:"FEE_TOKEN"`     // Starknet: the fee token's contract; "" is STRK
@@ -125,6 +126,8 @@ type Batch struct {
 // API is the HTTP function.
 type API struct {
 	Admin bool `env:"ADMIN"` // admin routes
+	// CommandScopes are those of which a token (JWT) that gives a command must carry one; none: any token may.
+	CommandScopes []string `env:"COMMAND_SCOPES"`
 }
 
 // FromEnviron reads the configuration from lines KEY=value, as os.Environ gives them. The error lists every fault.

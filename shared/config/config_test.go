@@ -13,7 +13,7 @@ func valid() map[string]string {
 		"CHAIN_NAME": "dev", "CHAIN_LAYER": "l2", "CHAIN_ID": "SN_DEV", "CHAIN_RPC": "http://127.0.0.1:9944",
 		"MONGO_URI": "mongodb://127.0.0.1:27017", "AWS_BUCKET": "b", "AWS_TOPIC_ARN": "arn", "AWS_BUS": "bus",
 		"SETTLEMENT_RPC": "http://127.0.0.1:8545", "SETTLEMENT_CHAIN_ID": "31337", "SETTLEMENT_CONTRACT": "0x0000000000000000000000000000000000000001",
-		"SETTLEMENT_KEY_SECRET": "key", "SNOS_URL": "http://127.0.0.1:9000",
+		"SETTLEMENT_KEY_SECRET": "key", "SETTLEMENT_ADDRESS": "0x0000000000000000000000000000000000000003", "SNOS_URL": "http://127.0.0.1:9000",
 	}
 }
 
@@ -26,7 +26,7 @@ func atlantic(name, value string) map[string]string {
 
 // starknet are valid settings of an L3 on Starknet with one that differs.
 func starknet(name, value string) map[string]string {
-	m := map[string]string{"CHAIN_LAYER": "l3", "SETTLEMENT_KIND": "starknet", "SETTLEMENT_CHAIN_ID": "SN_SEPOLIA", "SETTLEMENT_CONTRACT": "0xc0de", "SETTLEMENT_ACCOUNT": "0xacc"}
+	m := map[string]string{"SETTLEMENT_ADDRESS": "", "CHAIN_LAYER": "l3", "SETTLEMENT_KIND": "starknet", "SETTLEMENT_CHAIN_ID": "SN_SEPOLIA", "SETTLEMENT_CONTRACT": "0xc0de", "SETTLEMENT_ACCOUNT": "0xacc"}
 	m[name] = value
 	return m
 }
@@ -87,6 +87,9 @@ func TestFaults(t *testing.T) {
 		"unknown layer":                {map[string]string{"CHAIN_LAYER": "l4"}, "CHAIN_LAYER"},
 		"both Mongo URIs":              {map[string]string{"MONGO_URI_SECRET": "x"}, "MONGO_URI_SECRET: give either"},
 		"credentials in a URI":         {map[string]string{"MONGO_URI": "mongodb://u:hunter2@h"}, "MONGO_URI: it carries credentials"},
+		"no address":                   {map[string]string{"SETTLEMENT_ADDRESS": ""}, "SETTLEMENT_ADDRESS: missing"},
+		"address of KMS":               {map[string]string{"SETTLEMENT_KMS_KEY": "k", "SETTLEMENT_KEY_SECRET": ""}, "SETTLEMENT_ADDRESS: means nothing"},
+		"address on starknet":          {starknet("SETTLEMENT_ADDRESS", "0x1"), "SETTLEMENT_ADDRESS: means nothing on Starknet"},
 		"two keys":                     {map[string]string{"SETTLEMENT_KMS_KEY": "x"}, "2 are given"},
 		"misspelt":                     {map[string]string{"CHIAN_NAME": "x"}, "CHIAN_NAME: no such setting"},
 		"not a number":                 {map[string]string{"BATCH_BLOCKS": "many"}, "Blocks"},

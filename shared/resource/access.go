@@ -15,7 +15,7 @@ const (
 	WalletSecret Secret = "wallet" // the key that settles, where it is no KMS key
 	ProverSecret Secret = "prover" // registrar's key, API key or certificates
 	RunnerSecret Secret = "runner" // the SNOS runner's token
-	HookSecret   Secret = "hook"   // what prover's webhooks carry
+	HookSecret   Secret = "hook"   // what the prover's webhooks carry, and the key to ask it about them
 )
 
 // Access is what a function may do beyond being invoked and writing its log. Everything else is denied.
@@ -28,6 +28,8 @@ type Access struct {
 	Lists, Tags   bool
 	Secrets       []Secret
 	Signs         bool     // with the wallet's KMS key, where there is one
+	Watches       bool     // asks for the public part of the wallet's KMS key, where there is one
+	Pings         []string // queues that it looks for without sending
 	Invokes       []string // functions
 	Publishes     bool     // alerts and events
 	Runs          bool     // starts and follows SNOS runs
@@ -76,10 +78,20 @@ func AccessOf(function string) Access {
 		}
 	case FnJobFailure:
 		a.Sends = allQueues()
-	case FnAPI: // /ready looks at everything that settles
-		a.Sends, a.Lists, a.Signs = allQueues(), true, true
-		a.Secrets = append(a.Secrets, WalletSecret, ProverSecret, HookSecret)
+	case FnAPI: // /ready looks at everything that settles; commands wake jobs and workers
+		a.Sends, a.Lists, a.Watches = allQueues(), true, true
+	case FnHooks: // a webhook wakes what waits at the prover
+		for _, t := range []job.Type{job.ProofCreation, job.ProofRegistration, job.Aggregator} {
+			a.Sends = append(a.Sends, Route(t, job.Verify, false))
+		}
+		a.Secrets = append(a.Secrets, HookSecret)
 	}
+	return a
+}
+
+// WithoutCommands is what the API may do where it serves no commands: it reads.
+func (a Access) WithoutCommands() Access {
+	a.Sends, a.Publishes, a.Pings = nil, false, []string{TriggerQueue}
 	return a
 }
 

@@ -58,6 +58,7 @@ const (
 	FnTrigger           = "trigger"
 	FnJobFailure        = "jobfailure"
 	FnAPI               = "api"
+	FnHooks             = "hooks"
 )
 
 // Names of the queues that serve no single job type.
@@ -90,6 +91,13 @@ func stages() []stage.Stage {
 	return slices.DeleteFunc(stage.All(), func(s stage.Stage) bool { return !s.Jobs })
 }
 
+// Reserved concurrencies of the functions that serve HTTP: however many requests come, they leave the account's other
+// concurrency to the functions that settle, and a flood of webhooks leaves the API alone.
+const (
+	apiConcurrency   = 10
+	hooksConcurrency = 5
+)
+
 // Functions are all functions.
 func Functions() []Function {
 	var fs []Function
@@ -104,7 +112,8 @@ func Functions() []Function {
 	return append(fs,
 		Function{Name: FnTrigger, MemoryMB: 1024, Timeout: 2 * time.Minute, Layers: both},
 		Function{Name: FnJobFailure, MemoryMB: 256, Timeout: 30 * time.Second, Layers: both},
-		Function{Name: FnAPI, MemoryMB: 256, Timeout: 20 * time.Second, Layers: both},
+		Function{Name: FnAPI, MemoryMB: 256, Timeout: 20 * time.Second, Concurrency: apiConcurrency, Layers: both},
+		Function{Name: FnHooks, MemoryMB: 256, Timeout: 20 * time.Second, Concurrency: hooksConcurrency, Layers: both},
 	)
 }
 

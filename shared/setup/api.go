@@ -15,6 +15,7 @@ type API struct {
 	Head     admin.Head
 	Contract admin.Contract
 	Admin    bool          // serve the routes that change something
+	Scopes   []string      // of which a token that gives a command must carry one; none: any token may
 	Checks   []admin.Check // beside those of the core
 	// ProverHook reads the prover's webhooks; nil: it sends none.
 	ProverHook apicontroller.ProverHook
@@ -33,11 +34,18 @@ func (c App) API(a API) *apicontroller.Handler {
 			return p.Ping(ctx, c.queueName(resource.TriggerQueue))
 		}})
 	}
-	return apicontroller.New(&admin.Service{
+	h := apicontroller.New(&admin.Service{
 		Chain: c.Chain, Layer: c.Layer, Jobs: c.Jobs, Batches: c.Batches, Control: c.Control, Executor: c.Executor(nil), Queue: c.Queue,
 		Trigger: c.queueName(resource.TriggerQueue), Events: c.Events, Now: c.Now, Head: a.Head, Contract: a.Contract,
 		Checks: append(checks, a.Checks...), Log: c.Log,
 	}, a.Admin, a.ProverHook, c.Log)
+	h.Scopes = a.Scopes
+	return h
+}
+
+// Hooks is the hooks function's handler. hook reads a prover's own webhooks; nil: it sends none.
+func (c App) Hooks(hook apicontroller.ProverHook) *apicontroller.Handler {
+	return apicontroller.NewHooks(&admin.Service{Jobs: c.Jobs, Executor: c.Executor(nil), Now: c.Now, Log: c.Log}, hook, c.Log)
 }
 
 // WalletCheck tells which wallet settles and what it holds. One that may not update the contract, or that holds nothing, is not ready.

@@ -18,6 +18,26 @@ type Signer interface {
 	SignDigest(ctx context.Context, digest [32]byte) ([65]byte, error)
 }
 
+// ErrWatched says that a wallet only watches an account: it has no key.
+var ErrWatched = errors.New("this wallet only watches the account: it can't sign")
+
+// Watched is an account without its key, for programs that only look at it: a Signer that never signs.
+type Watched [20]byte
+
+// NewWatched reads an account's address.
+func NewWatched(address string) (Watched, error) {
+	a, err := parseAddress("watched account", address)
+	return Watched(a), err
+}
+
+// Address implements Signer.
+func (w Watched) Address(context.Context) ([20]byte, error) { return w, nil }
+
+// SignDigest implements Signer: it returns ErrWatched.
+func (Watched) SignDigest(context.Context, [32]byte) (sig [65]byte, err error) {
+	return sig, ErrWatched
+}
+
 // KeySigner signs with a key in memory.
 type KeySigner struct{ key *ecdsa.PrivateKey }
 

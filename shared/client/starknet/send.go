@@ -24,6 +24,9 @@ func (w *Wallet) Sign(ctx context.Context, p tx.Payload, nonce uint64, fees tx.F
 	if t.Bounds, t.Tip, err = boundsOf(fees); err != nil {
 		return tx.Signed{}, fmt.Errorf("sign with nonce %d: %w", nonce, err)
 	}
+	if w.signer == nil {
+		return tx.Signed{}, fmt.Errorf("sign with nonce %d: %w", nonce, ErrWatched)
+	}
 	hash := t.hash(w.node.chain)
 	if t.Signature, err = w.signer.Sign(hash); err != nil {
 		return tx.Signed{}, fmt.Errorf("sign with nonce %d: %w", nonce, err)
@@ -53,6 +56,8 @@ func (w *Wallet) signed(s tx.Signed, p tx.Payload) (*invoke, error) {
 		return nil, fmt.Errorf("it is account %s's, the wallet's is %s", t.Sender, w.account)
 	case !slices.Equal(t.Calldata, calldata):
 		return nil, errors.New("another payload was signed")
+	case w.signer == nil:
+		return nil, ErrWatched
 	case !Verify(w.signer.pub, hash, t.Signature):
 		return nil, errors.New("the signature is not the wallet's key's")
 	}

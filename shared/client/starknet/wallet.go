@@ -18,14 +18,17 @@ const STRK = "0x04718f5a0fc34cc1af16a1cdee98ffb20c31f5cd61d6ab07201858f4287c938d
 // and take a signature of two felts by the signer's key, as those of OpenZeppelin do.
 type Wallet struct {
 	node    *Node
-	signer  *KeySigner
+	signer  *KeySigner // nil: the account is only watched
 	account felt.Felt
 	token   felt.Felt
 }
 
 var _ tx.Chain = (*Wallet)(nil)
 
-// NewWallet returns the wallet of an account that the signer's key controls. token is the chain's fee token: STRK, but on
+// ErrWatched says that a wallet only watches an account: it has no key.
+var ErrWatched = errors.New("this wallet only watches the account: it can't sign")
+
+// NewWallet returns the wallet of an account that the signer's key controls; nil watches the account and never signs. token is the chain's fee token: STRK, but on
 // chains of one's own. It makes no request.
 func NewWallet(n *Node, s *KeySigner, account, token string) (*Wallet, error) {
 	a, err := parseAddress("account", account)

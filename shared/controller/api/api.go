@@ -24,9 +24,11 @@ import (
 type Handler struct {
 	Service *admin.Service
 	Admin   bool
-	Log     *slog.Logger
-	mux     *http.ServeMux
-	routes  []string // the mux's patterns, which openapi.yaml is held against
+	// Scopes are those of which a token that gives a command must carry one; none: any token may.
+	Scopes []string
+	Log    *slog.Logger
+	mux    *http.ServeMux
+	routes []string // the mux's patterns, which openapi.yaml is held against
 }
 
 //go:embed status.html
@@ -46,6 +48,23 @@ const maxURL = 4 << 10
 // New returns the handler with its routes. hook reads a prover's own webhooks; nil: there are none.
 func New(s *admin.Service, adminRoutes bool, hook ProverHook, log *slog.Logger) *Handler {
 	h := &Handler{Service: s, Admin: adminRoutes, Log: log, mux: http.NewServeMux()}
+	h.reads(s)
+	h.hooks(s, hook)
+	if adminRoutes {
+		h.orders(s)
+	}
+	return h
+}
+
+// NewHooks returns the handler of the provers' webhooks alone. The service needs no more than jobs, worker and clock.
+func NewHooks(s *admin.Service, hook ProverHook, log *slog.Logger) *Handler {
+	h := &Handler{Service: s, Log: log, mux: http.NewServeMux()}
+	h.hooks(s, hook)
+	return h
+}
+
+// reads adds the routes that change nothing.
+func (h *Handler) reads(s *admin.Service) {
 	get := func(path string, f func(*http.Request) (any, error)) { h.route("GET "+path, h.answer(f)) }
 	h.route("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'")
@@ -73,6 +92,10 @@ func New(s *admin.Service, adminRoutes bool, hook ProverHook, log *slog.Logger) 
 		return s.BatchOfBlock(r.Context(), n)
 	})
 	get("/stages", func(r *http.Request) (any, error) { return s.Stages(r.Context()) })
+}
+
+// hooks adds the provers' webhooks.
+func (h *Handler) hooks(s *admin.Service, hook ProverHook) {
 	h.route("POST /hooks/prover/{token}", func(w http.ResponseWriter, r *http.Request) {
 		s.Hook(r.Context(), r.PathValue("token"))
 		w.WriteHeader(http.StatusAccepted) // whether there is such a job is not told
@@ -80,10 +103,6 @@ func New(s *admin.Service, adminRoutes bool, hook ProverHook, log *slog.Logger) 
 	if hook != nil {
 		h.route("POST "+atlanticHooks+"{token}", func(w http.ResponseWriter, r *http.Request) { h.proverHook(w, r, hook) })
 	}
-	if adminRoutes {
-		h.orders(s)
-	}
-	return h
 }
 
 // route adds a route.
@@ -208,7 +227,7 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 		status = http.StatusRequestEntityTooLarge
 	case errors.Is(err, errAnonymous):
 		status = http.StatusUnauthorized
-	case errors.Is(err, errForeign):
+	case errors.Is(err, errForeign), errors.Is(err, errScope):
 		status = http.StatusForbidden
 	case errors.Is(err, errMedia):
 		status = http.StatusUnsupportedMediaType

@@ -69,16 +69,21 @@ func request(ctx context.Context, e events.APIGatewayV2HTTPRequest) (*http.Reque
 	return r, nil
 }
 
-// identity is whom the gateway authenticated, as much of it as an order keeps; "" for nobody.
-func identity(a *events.APIGatewayV2HTTPRequestContextAuthorizerDescription) string {
+// identity is whom the gateway authenticated, as much of the name as an order keeps; "" for nobody.
+func identity(a *events.APIGatewayV2HTTPRequestContextAuthorizerDescription) sender {
+	var s sender
 	who := ""
 	switch {
 	case a == nil:
-		return ""
+		return s
 	case a.IAM != nil:
 		who = a.IAM.UserARN
 	case a.JWT != nil:
-		who = cmp.Or(a.JWT.Claims["sub"], a.JWT.Claims["client_id"], "a token without sub")
+		who, s.token = cmp.Or(a.JWT.Claims["sub"], a.JWT.Claims["client_id"], "a token without sub"), true
+		// "scope" (RFC 8693) and "scp" are lists with spaces; API Gateway writes a claim that is an array as "[a b]".
+		for _, claim := range []string{"scope", "scp"} {
+			s.scopes = append(s.scopes, strings.Fields(strings.Trim(a.JWT.Claims[claim], "[]"))...)
+		}
 	}
 	who = strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) || r == utf8.RuneError {
@@ -86,7 +91,8 @@ func identity(a *events.APIGatewayV2HTTPRequestContextAuthorizerDescription) str
 		}
 		return r
 	}, who)
-	return string([]rune(who)[:min(utf8.RuneCountInString(who), admin.MaxBy)])
+	s.name = string([]rune(who)[:min(utf8.RuneCountInString(who), admin.MaxBy)])
+	return s
 }
 
 // recorder keeps an answer.

@@ -21,5 +21,14 @@ func NewUnready(reason error) *Handler {
 	return h
 }
 
+// NewUnreadyHooks returns the handler of webhooks while the deployment can't be put together: the prover may send them again.
+func NewUnreadyHooks() *Handler {
+	h := &Handler{mux: http.NewServeMux()}
+	h.mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
+		problem(w, http.StatusServiceUnavailable, "webhooks are not taken now; send it again later")
+	})
+	return h
+}
+
 // alive is the answer of /health.
 var alive = map[string]string{"status": "ok"}

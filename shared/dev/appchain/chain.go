@@ -12,6 +12,7 @@ import (
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/block"
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/loopback"
 )
 
 // Chain is a running development chain. Safe for concurrent use.
@@ -63,7 +64,7 @@ func (c *Chain) serve() error {
 		return fmt.Errorf("serve development chain: %w", err)
 	}
 	c.listener = l
-	c.server = &http.Server{Handler: c.handler(), ReadHeaderTimeout: 10 * time.Second}
+	c.server = &http.Server{Handler: loopback.Guard(c.handler()), ReadHeaderTimeout: 10 * time.Second}
 	c.done.Go(func() { _ = c.server.Serve(l) })
 	if c.opts.BlockInterval > 0 {
 		c.done.Go(c.tick)

@@ -28,6 +28,7 @@ import (
 	devappchain "github.com/madara-orchestrator/orchestrator/shared/dev/appchain"
 	devcloud "github.com/madara-orchestrator/orchestrator/shared/dev/cloud"
 	devethereum "github.com/madara-orchestrator/orchestrator/shared/dev/ethereum"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/loopback"
 	"github.com/madara-orchestrator/orchestrator/shared/dev/snosrunner"
 	"github.com/madara-orchestrator/orchestrator/shared/starknet/version"
 )
@@ -106,7 +107,7 @@ func Start(ctx context.Context, o Options) (*Sandbox, error) {
 	settings := map[string]string{
 		"CHAIN_ID": s.Chain.ChainID(), "CHAIN_RPC": s.Chain.URL(), "CHAIN_FEEDER_GATEWAY": s.Chain.GatewayURL(), "CHAIN_MAX_BLOCK": fmt.Sprint(s.Last),
 		"SETTLEMENT_RPC": o.Ethereum, "SETTLEMENT_CHAIN_ID": id, "SETTLEMENT_CONTRACT": d.Core.Hex(), "SETTLEMENT_VERIFIER": d.Registry.Hex(),
-		"SETTLEMENT_KEY_SECRET": o.Name + "/wallet", "SNOS_URL": "http://" + l.Addr().String(), "SNOS_TOKEN_SECRET": o.Name + "/runner",
+		"SETTLEMENT_ADDRESS": devethereum.Address(devethereum.Keys[2]).Hex(), "SETTLEMENT_KEY_SECRET": o.Name + "/wallet", "SNOS_URL": "http://" + l.Addr().String(), "SNOS_TOKEN_SECRET": o.Name + "/runner",
 		"BATCH_BLOCKS": "5", "BATCH_SNOS_BLOCKS": "2", "PACE": "20", "REDIS_URL": o.Redis,
 	}
 	maps.Copy(settings, prover.settings)
@@ -188,7 +189,7 @@ func (s *Sandbox) serveRunner(l net.Listener, store *s3.Store) error {
 	if err != nil {
 		return err
 	}
-	srv := &http.Server{Handler: httprunner.NewHandler(r, RunnerToken), ReadHeaderTimeout: 10 * time.Second}
+	srv := &http.Server{Handler: loopback.Guard(httprunner.NewHandler(r, RunnerToken)), ReadHeaderTimeout: 10 * time.Second}
 	go func() { _ = srv.Serve(l) }()
 	s.closers = append(s.closers, func() { _ = srv.Close() })
 	return nil

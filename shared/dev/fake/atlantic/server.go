@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/madara-orchestrator/orchestrator/shared/dev/fake"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/loopback"
 )
 
 // Config says how the stand-in behaves. The zero value takes any key and finishes a query at the second question.
@@ -101,7 +102,7 @@ func Start(c Config) (*Server, error) {
 	}
 	s := &Server{cfg: c, files: files, url: "http://" + l.Addr().String(), now: time.Now}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
-	s.http = &http.Server{Handler: s.Wrap(s.routes(), op, fail), ReadHeaderTimeout: 10 * time.Second}
+	s.http = &http.Server{Handler: loopback.Guard(s.Wrap(s.routes(), op, fail)), ReadHeaderTimeout: 10 * time.Second}
 	s.work.Go(func() { _ = s.http.Serve(l) })
 	return s, nil
 }

@@ -18,6 +18,7 @@ import (
 
 	"github.com/madara-orchestrator/orchestrator/shared/client/snosrunner/contract"
 	"github.com/madara-orchestrator/orchestrator/shared/core/snos"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/loopback"
 )
 
 // End is how a job's container ended.
@@ -83,7 +84,7 @@ func Start(c Config) (*Server, error) {
 	} {
 		mux.HandleFunc("POST /v1/"+op, s.serve(op, f))
 	}
-	s.http = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
+	s.http = &http.Server{Handler: loopback.Guard(mux), ReadHeaderTimeout: 10 * time.Second}
 	go func() { _ = s.http.Serve(l) }()
 	return s, nil
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/madara-orchestrator/orchestrator/shared/dev/fake"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/loopback"
 )
 
 // Config says how the stand-in behaves. The zero value takes any customer over plain HTTP and processes a job at the
@@ -79,7 +80,7 @@ func Start(c Config) (*Server, error) {
 	}
 	s := &Server{cfg: c, files: files, url: "http://" + l.Addr().String() + "/v1/gateway"}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
-	s.http = &http.Server{Handler: s.Wrap(s.routes(), op, fail), ReadHeaderTimeout: 10 * time.Second}
+	s.http = &http.Server{Handler: loopback.Guard(s.Wrap(s.routes(), op, fail)), ReadHeaderTimeout: 10 * time.Second}
 	if c.TLS {
 		conf, creds, err := mutual()
 		if err != nil {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 	"github.com/madara-orchestrator/orchestrator/shared/dev/fake"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/loopback"
 )
 
 // Server is the node.
@@ -48,7 +49,7 @@ func Start(o Options) (*Server, error) {
 		c: c, url: "http://" + l.Addr().String(), stop: make(chan struct{}), stopped: make(chan struct{}), answers: make(chan canned, maxCanned),
 	}
 	fail := func(w http.ResponseWriter, status int) { http.Error(w, `{"message":"limit of requests"}`, status) }
-	s.http = &http.Server{Handler: s.Wrap(http.HandlerFunc(s.serve), method, fail), ReadHeaderTimeout: 10 * time.Second}
+	s.http = &http.Server{Handler: loopback.Guard(s.Wrap(http.HandlerFunc(s.serve), method, fail)), ReadHeaderTimeout: 10 * time.Second}
 	go func() { _ = s.http.Serve(l) }()
 	go s.produce(c.o.BlockInterval)
 	return s, nil

@@ -3,6 +3,7 @@ package settle
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/madara-orchestrator/orchestrator/shared/client/ethereum"
 	"github.com/madara-orchestrator/orchestrator/shared/client/kms"
@@ -43,6 +44,9 @@ func (l *ethereumLayer) wallet(ctx context.Context) (*ethereum.Wallet, setup.Wal
 	if err != nil {
 		return nil, setup.Wallet{}, err
 	}
+	if s.Address != "" && !strings.EqualFold(s.Address, a.Hex()) {
+		return nil, setup.Wallet{}, fmt.Errorf("the wallet's key is of account %s, SETTLEMENT_ADDRESS says %s: correct the one that is wrong", a.Hex(), s.Address)
+	}
 	name := fmt.Sprintf("ethereum/%s/%s", s.ChainID, a.Hex())
 	return w, setup.Wallet{Chain: w, Name: name, Policy: l.p.Config.TxPolicy(), DryRun: l.p.Config.DryRun}, nil
 }
@@ -62,6 +66,24 @@ func (l *ethereumLayer) signer(ctx context.Context) (ethereum.Signer, error) {
 // Reader implements Layer.
 func (l *ethereumLayer) Reader() (settlement.Contract, error) {
 	return ethereum.NewCore(l.Node, l.p.Config.Settlement.Contract, nil)
+}
+
+// Watch implements Layer. With KMS the account is asked for, else SETTLEMENT_ADDRESS names it.
+func (l *ethereumLayer) Watch(ctx context.Context) (settlement.Contract, setup.Wallet, error) {
+	s := l.p.Config.Settlement
+	var account ethereum.Watched
+	var err error
+	if s.KMSKey != "" {
+		account, err = kms.New(l.p.AWS, s.KMSKey).Address(ctx)
+	} else {
+		account, err = ethereum.NewWatched(s.Address)
+	}
+	if err != nil {
+		return nil, setup.Wallet{}, err
+	}
+	w := ethereum.NewWallet(l.Node, account, ethereum.SidecarAuto)
+	c, err := ethereum.NewCore(l.Node, s.Contract, w)
+	return c, setup.Wallet{Chain: w}, err
 }
 
 // Contract implements Layer.

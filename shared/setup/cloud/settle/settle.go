@@ -23,6 +23,8 @@ type Layer interface {
 	Reader() (settlement.Contract, error)
 	// Contract is the core contract, with the wallet that may update it.
 	Contract(ctx context.Context) (settlement.Contract, setup.Wallet, error)
+	// Watch is the core contract, with the wallet's account for those who look at it and can't sign.
+	Watch(ctx context.Context) (settlement.Contract, setup.Wallet, error)
 	// Data is data availability of its own on this layer, with the wallet that publishes.
 	Data(ctx context.Context) (da.Layer, setup.Wallet, error)
 	// Codec encodes state updates for the contract.

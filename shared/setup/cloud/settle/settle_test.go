@@ -1,6 +1,7 @@
 package settle_test
 
 import (
+	"errors"
 	"math/big"
 	"os"
 	"path/filepath"
@@ -14,6 +15,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/config"
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
+	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
 	fakestarknet "github.com/madara-orchestrator/orchestrator/shared/dev/fake/starknet"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud/settle"
@@ -68,6 +70,19 @@ func TestStarknet(t *testing.T) {
 	}
 	if a, err := wallet.Chain.Account(ctx, 0); err != nil || a.Balance.Cmp(big.NewInt(1e18)) != 0 {
 		t.Errorf("%+v, %v", a, err)
+	}
+	watched, watcher, err := layer.Watch(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c, err := watched.Config(ctx); err != nil || !c.Operator {
+		t.Errorf("watched: %+v, %v", c, err)
+	}
+	if a, err := watcher.Chain.Account(ctx, 0); err != nil || a.Balance.Cmp(big.NewInt(1e18)) != 0 {
+		t.Errorf("watched: %+v, %v", a, err)
+	}
+	if _, err := watcher.Chain.Sign(ctx, tx.Payload{To: "0xc0de", Entrypoint: "f"}, 0, tx.Fees{}); !errors.Is(err, l2.ErrWatched) {
+		t.Errorf("a watched account signed: %v", err)
 	}
 	if reader, err := layer.Reader(); err != nil {
 		t.Error(err)

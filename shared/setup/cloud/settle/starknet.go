@@ -58,6 +58,17 @@ func (l *starknetLayer) core(w *starknet.Wallet) (*starknet.Core, error) {
 	return starknet.NewCore(l.Node, s.Contract, w, starknet.Arguments(s.Arguments))
 }
 
+// Watch implements Layer.
+func (l *starknetLayer) Watch(context.Context) (settlement.Contract, setup.Wallet, error) {
+	s := l.p.Config.Settlement
+	w, err := starknet.NewWallet(l.Node, nil, s.Account, cmp.Or(s.FeeToken, starknet.STRK))
+	if err != nil {
+		return nil, setup.Wallet{}, err
+	}
+	c, err := l.core(w)
+	return c, setup.Wallet{Chain: w}, err
+}
+
 // Contract implements Layer.
 func (l *starknetLayer) Contract(ctx context.Context) (settlement.Contract, setup.Wallet, error) {
 	account, w, err := l.wallet(ctx)
