@@ -126,28 +126,32 @@ fuzz: ## Run every fuzz target for FUZZTIME (10s)
 bench: ## Run the benchmarks of the protocol arithmetic
 	$(GO) test -run '^$$' -bench . -benchtime 20x ./shared/starknet/...
 
-# CDK: CHAINS is the file of chains (infra/chains.yaml), STACKS which stacks (all).
-CDK = ORCHESTRATOR_CHAINS='$(CHAINS)' JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION=1 JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION=18,20 \
-  .tools/cdk/node_modules/.bin/cdk
+# CDK: CHAINS is the file of chains (infra/chains.yaml), STACKS which stacks (all), APPROVAL as cdk deploy has it. infra/cdk.sh checks them: make
+# takes them as they are, expands nothing in them and hands them over in the environment.
 CHAINS ?= infra/chains.yaml
 STACKS ?= --all
+APPROVAL ?= broadening
+override CHAINS := $(value CHAINS)
+override STACKS := $(value STACKS)
+override APPROVAL := $(value APPROVAL)
+export CHAINS STACKS APPROVAL
 
 .tools/cdk/node_modules/.bin/cdk: infra/package.json infra/package-lock.json
 	@shared/dev/tools/install cdk && touch $@
 
 .PHONY: synth deploy diff destroy
 synth: .tools/cdk/node_modules/.bin/cdk ## Check the chains' configuration and write their templates to cdk.out (CHAINS=infra/chains.yaml)
-	$(CDK) synth --quiet $(filter-out --all,$(STACKS))
+	@infra/cdk.sh synth
 
 deploy: .tools/cdk/node_modules/.bin/cdk ## Deploy the chains' stacks into your AWS account (once before: make bootstrap)
-	$(CDK) deploy $(STACKS)
+	@infra/cdk.sh deploy
 
 diff: .tools/cdk/node_modules/.bin/cdk ## Show what deploy would change
-	$(CDK) diff $(filter-out --all,$(STACKS))
+	@infra/cdk.sh diff
 
 destroy: .tools/cdk/node_modules/.bin/cdk ## Remove the stacks; in prod data stays
-	$(CDK) destroy $(STACKS)
+	@infra/cdk.sh destroy
 
 .PHONY: bootstrap
 bootstrap: .tools/cdk/node_modules/.bin/cdk ## Prepare an account and region for the CDK, once
-	$(CDK) bootstrap
+	@infra/cdk.sh bootstrap
