@@ -33,6 +33,10 @@ test: tools ## Install what the tests need and run them
 test-api: tools ## Let schemathesis try the HTTP API thoroughly (API_EXAMPLES=300 requests an operation)
 	ORCHESTRATOR_REQUIRE_TOOLS=1 ORCHESTRATOR_API_EXAMPLES=$(or $(API_EXAMPLES),300) $(GO) test -count=1 -v -run 'Schemathesis|OpenAPI' ./shared/controller/api
 
+.PHONY: test-permissions
+test-permissions: tools ## Record what the deployed functions ask of AWS; hold it against the synthesized policies, in both directions
+	ORCHESTRATOR_REQUIRE_TOOLS=1 $(GO) test -count=1 -timeout 20m -v -run 'TestDeploy$$|TestEvaluator|TestCallsOf' ./scripts/e2e
+
 .PHONY: contracts
 contracts: ## Compile the development contracts (npm solc); their bytecode is committed
 	cd shared/dev/ethereum/contracts && npm ci --no-fund --no-audit && node compile.js

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/mail"
 	"net/url"
 	"os"
@@ -130,8 +131,13 @@ func parse(r io.Reader) (File, error) {
 	var f File
 	d := yaml.NewDecoder(io.LimitReader(r, 1<<20))
 	d.KnownFields(true)
-	if err := d.Decode(&f); err != nil {
+	if err := d.Decode(&f); errors.Is(err, io.EOF) {
+		return f, errors.New("the file is empty: copy infra/chains.example.yaml to it")
+	} else if err != nil {
 		return f, err
+	}
+	if err := d.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
+		return f, errors.New("a second document follows after ---: put all chains into one, or it would be ignored")
 	}
 	var errs []error
 	fault := func(bad bool, where, format string, args ...any) {
@@ -192,6 +198,12 @@ func (c Chain) faults() []error {
 	for _, scope := range c.API.CommandScopes {
 		fault(!scopePattern.MatchString(scope), "api.command_scopes: %q: want a scope such as orchestrator/commands", scope)
 	}
+	for name, n := range map[string]float64{
+		"api.rate": c.API.Rate, "api.burst": c.API.Burst, "min_balance": c.MinBalance, "snos.vcpu": c.Snos.VCPU,
+	} {
+		fault(math.IsNaN(n) || math.IsInf(n, 0), "%s: %v is not a finite number", name, n)
+	}
+	errs = append(errs, c.plainURLs()...)
 	fault(c.API.Rate < 0 || c.API.Burst < 0 || c.LogDays < 0 || c.LagBlocks < 0 || c.LagSeconds < 0 || c.MinBalance < 0, "a limit is negative")
 	fault(c.LogDays != 0 && retention(c.LogDays) == "", "log_days %d: CloudWatch has 1, 3, 5, 7, 14, 30, 60, 90, 180 and 365", c.LogDays)
 	fault(c.Mongo.DocumentDB && c.Settings["MONGO_URI_SECRET"] != "", "settings.MONGO_URI_SECRET: with mongo.documentdb the stack makes the database")
@@ -218,6 +230,25 @@ func (c Chain) faults() []error {
 	}
 	fault(most > takes, "mongo.connections: the functions may open %d connections (%d at a time, each %d and one that watches), the cluster takes %d: lower settings.MONGO_POOL_SIZE or api.burst, or take a larger cluster",
 		most, c.concurrency(), parsed.Mongo.PoolSize, takes)
+	return errs
+}
+
+// outsideURLs are the settings of services that others run.
+var outsideURLs = []string{
+	"CHAIN_RPC", "CHAIN_BACKUP_RPC", "CHAIN_FEEDER_GATEWAY", "SETTLEMENT_RPC", "SNOS_URL", "PROVER_URL", "PROVER_ATLANTIC_ARTIFACTS_URL", "REDIS_URL",
+}
+
+// plainURLs names what a production chain would ask without TLS: whoever is in between reads keys and writes answers.
+func (c Chain) plainURLs() (errs []error) {
+	if !c.prod() {
+		return nil
+	}
+	for _, name := range outsideURLs {
+		scheme, _, _ := strings.Cut(c.Settings[name], "://")
+		if plain := []string{"http", "grpc", "redis"}; slices.Contains(plain, strings.ToLower(scheme)) {
+			errs = append(errs, fmt.Errorf("settings.%s: %s:// is not encrypted: in prod want %ss://", name, scheme, strings.ToLower(scheme)))
+		}
+	}
 	return errs
 }
 

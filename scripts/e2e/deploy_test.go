@@ -66,6 +66,8 @@ func TestDeploy(t *testing.T) {
 	w.usePlatform(t, d.deployed)
 	w.settle(t, 3*time.Minute, nil)
 	w.check(t)
+	d.exercise(w)
+	d.checkPermissions(w)
 
 	d.destroy()
 	if faults := w.serverErrors(); len(faults) > 0 {

@@ -31,6 +31,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/queue"
 	devcloud "github.com/madara-orchestrator/orchestrator/shared/dev/cloud"
+	"github.com/madara-orchestrator/orchestrator/shared/resource"
 	"github.com/madara-orchestrator/orchestrator/shared/service/admin"
 	"github.com/madara-orchestrator/orchestrator/shared/service/executor"
 	"github.com/madara-orchestrator/orchestrator/shared/starknet/pie"
@@ -146,6 +147,19 @@ var limits = []limit{
 		_, err := secrets.ReadFile(file)
 		return err
 	}},
+}
+
+// A PIE of the largest size that is taken fits on the disk of the function that reads it.
+func TestDiskHoldsPIE(t *testing.T) {
+	t.Parallel()
+	for _, f := range resource.Functions() {
+		if f.Name == resource.FunctionOf(job.Aggregator) && int64(f.ScratchMB)<<20 <= pie.DefaultLimits.Zip {
+			t.Errorf("%s has %d MB of disk, a PIE may have %d bytes", f.Name, f.ScratchMB, pie.DefaultLimits.Zip)
+		}
+		if f.ScratchMB != 0 && (f.ScratchMB < 512 || f.ScratchMB > 10_240) {
+			t.Errorf("%s has %d MB of disk, Lambda gives 512 to 10,240", f.Name, f.ScratchMB)
+		}
+	}
 }
 
 // spaces is endless white space.

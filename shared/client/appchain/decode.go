@@ -164,6 +164,18 @@ type receipts struct {
 	l2Gas    uint64
 }
 
+// felts is how many field elements the receipts keep. A message without a payload takes some too.
+func (r receipts) felts() int {
+	n := headerFelts + 3*len(r.messages.ToL1) + 5*len(r.messages.ToL2)
+	for _, m := range r.messages.ToL1 {
+		n += len(m.Payload)
+	}
+	for _, m := range r.messages.ToL2 {
+		n += len(m.Payload)
+	}
+	return n
+}
+
 // decodeReceipts reads an answer of starknet_getBlockWithReceipts.
 func decodeReceipts(n uint64, raw []byte) (receipts, error) {
 	w, h, err := decodeBlock(n, raw)

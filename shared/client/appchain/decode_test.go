@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/block"
+	"github.com/madara-orchestrator/orchestrator/shared/core/redact"
 )
 
 const (
@@ -112,7 +113,6 @@ func FuzzHeaders(f *testing.F) {
 		if d := parseRetryAfter(retry, time.Unix(1700000000, 0)); d < 0 {
 			t.Errorf("Retry-After %q is %v", retry, d)
 		}
-		Redact(address)
-		secretsOf(address)
+		redact.OfURL(address).Text(redact.Host(address), 100)
 	})
 }

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/block"
+	"github.com/madara-orchestrator/orchestrator/shared/core/jsonlimit"
 )
 
 // Weights returns the bouncer weights of from..to: the sequencer's own figures from the feeder gateway, or estimates
@@ -55,7 +56,7 @@ func (s *Source) weightsOf(ctx context.Context, n uint64) (block.Weights, error)
 	}
 	var w block.Weights
 	for i := 0; ; i++ {
-		if raw, err = s.do(ctx, s.gateway, http.MethodGet, address, nil); err == nil {
+		if raw, err = s.do(ctx, s.gateway, http.MethodGet, address, nil, jsonlimit.Limits{Bytes: smallResult, Elements: smallElements}); err == nil {
 			w, err = decodeWeights(raw)
 		}
 		if err == nil {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/madara-orchestrator/orchestrator/shared/client/internal/httpcall"
 	"github.com/madara-orchestrator/orchestrator/shared/core/proof"
+	"github.com/madara-orchestrator/orchestrator/shared/core/redact"
 )
 
 // Deps are what a Prover needs besides its configuration. Every field may be left unset.
@@ -32,7 +33,7 @@ func New(c Config, d Deps) (*Prover, error) {
 		return nil, err
 	}
 	c = c.withDefaults()
-	return &Prover{cfg: c, caller: httpcall.New("Atlantic", []string{c.APIKey, url.QueryEscape(c.APIKey)}, c.HTTP, d)}, nil
+	return &Prover{cfg: c, caller: httpcall.New("Atlantic", redact.New(c.APIKey).WithURL(c.URL).WithURL(c.ArtifactsURL), c.HTTP, d)}, nil
 }
 
 // Capabilities implements proof.Prover.

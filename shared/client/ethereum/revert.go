@@ -10,6 +10,7 @@ import (
 	"github.com/ethereum/go-ethereum/accounts/abi"
 	"github.com/ethereum/go-ethereum/rpc"
 
+	"github.com/madara-orchestrator/orchestrator/shared/core/redact"
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
 )
 
@@ -99,14 +100,14 @@ func decodeRevert(raw []byte) *tx.RevertError {
 	}
 	if reason, err := abi.UnpackRevert(raw); err == nil {
 		if [4]byte(raw[:4]) == panicSelector {
-			return &tx.RevertError{Detail: "panic in the contract: " + clip(reason, maxReason)}
+			return &tx.RevertError{Detail: "panic in the contract: " + redact.Clip(reason, maxReason)}
 		}
 		return newRevert(reason)
 	}
 	if len(raw) < 4 {
 		return &tx.RevertError{Detail: fmt.Sprintf("unknown reason 0x%x", raw)}
 	}
-	return &tx.RevertError{Detail: clip(fmt.Sprintf("custom error 0x%x with arguments 0x%x: look its selector up in the contract's ABI", raw[:4], raw[4:]), maxReason)}
+	return &tx.RevertError{Detail: redact.Clip(fmt.Sprintf("custom error 0x%x with arguments 0x%x: look its selector up in the contract's ABI", raw[:4], raw[4:]), maxReason)}
 }
 
 // panicSelector begins the data of Panic(uint256) (Solidity documentation, "Panic via assert and Error via require").
@@ -114,7 +115,7 @@ var panicSelector = [4]byte{0x4e, 0x48, 0x7b, 0x71}
 
 // newRevert finds the contract's word in a reason and says what it means.
 func newRevert(reason string) *tx.RevertError {
-	reason = clip(strings.ToValidUTF8(reason, "?"), maxReason)
+	reason = redact.Clip(strings.ToValidUTF8(reason, "?"), maxReason)
 	code := codePattern.FindString(reason)
 	if detail, ok := meaning[code]; ok {
 		return &tx.RevertError{Code: code, Detail: detail}

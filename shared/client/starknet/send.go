@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
+	"github.com/madara-orchestrator/orchestrator/shared/core/redact"
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
 )
 
@@ -98,7 +99,7 @@ func (w *Wallet) rejected(ctx context.Context, hash string) error {
 	if err != nil || st.Finality != statusRejected {
 		return nil
 	}
-	return fmt.Errorf("%w: the node rejected %s: %s", tx.ErrUnderpriced, hash, clip(st.Reason, maxReason))
+	return fmt.Errorf("%w: the node rejected %s: %s", tx.ErrUnderpriced, hash, redact.Clip(st.Reason, maxReason))
 }
 
 // nonceRefused finds out what a refused nonce means: nodes say the same of one that is too low, too high, or in the pool.

@@ -144,6 +144,8 @@ var (
 	// ErrMalformed says that the node answered something that cannot be right: a broken encoding, another block than
 	// asked for, a gap in the roots. Asking again later or elsewhere may help; it is never a reason to fail a job.
 	ErrMalformed = errors.New("malformed answer from the app chain's node")
+	// ErrTooMuch says that the blocks asked for hold more than fits into memory: ask for fewer at once.
+	ErrTooMuch = errors.New("the blocks hold more than can be read at once")
 	// ErrWrongChain says that the node serves another chain than the configured one.
 	ErrWrongChain = errors.New("node serves another chain")
 )

@@ -29,10 +29,10 @@ type Payload struct {
 // Fees are a transaction's limits: amounts of gas and the most that is paid for each unit, in the chain's smallest
 // unit (wei, fri). On Starknet Gas is L2 gas and BlobGas is L1 data gas.
 type Fees struct {
-	Gas       uint64
-	GasPrice  *big.Int
-	Tip       *big.Int // part of GasPrice that goes to the block's builder
-	DataGas   uint64   `json:"BlobGas"` // stored under this name since release 0.1
+	Gas          uint64
+	GasPrice     *big.Int
+	Tip          *big.Int // part of GasPrice that goes to the block's builder
+	DataGas      uint64   `json:"BlobGas"` // stored under this name since release 0.1
 	DataGasPrice *big.Int `json:"BlobPrice"`
 }
 
@@ -139,14 +139,14 @@ const (
 type Status struct {
 	Phase Phase
 	// The rest is set only for Included.
-	Success     bool
-	Revert      *RevertError // why it failed, as far as the node tells; nil on success
-	Block       uint64
-	BlockHash   string
-	GasUsed     uint64
-	GasPrice    *big.Int // paid for each unit
-	DataGasUsed uint64
-	DataGasPrice   *big.Int
+	Success      bool
+	Revert       *RevertError // why it failed, as far as the node tells; nil on success
+	Block        uint64
+	BlockHash    string
+	GasUsed      uint64
+	GasPrice     *big.Int // paid for each unit
+	DataGasUsed  uint64
+	DataGasPrice *big.Int
 }
 
 // Cost is what an included transaction cost.

@@ -61,7 +61,7 @@ func (p *pass) run(ctx context.Context) error {
 		return err
 	}
 	for from := next; reach.any && from <= reach.to; from += chunk {
-		if err := p.take(ctx, from, min(reach.to, from+chunk-1)); err != nil {
+		if err := halves(from, min(reach.to, from+chunk-1), func(from, to uint64) error { return p.take(ctx, from, to) }); err != nil {
 			if saveErr := p.save(ctx); saveErr != nil {
 				return errors.Join(err, saveErr)
 			}

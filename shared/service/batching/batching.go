@@ -139,6 +139,19 @@ func (b *Batcher) reach(ctx context.Context, next uint64) (s span, err error) {
 	return s, nil
 }
 
+// halves takes from..to at once or, where that is more than can be read at once, in halves. take must read before it changes anything.
+func halves(from, to uint64, take func(from, to uint64) error) error {
+	err := take(from, to)
+	if from == to || !errors.Is(err, block.ErrTooMuch) {
+		return err
+	}
+	middle := from + (to-from)/2
+	if err := halves(from, middle, take); err != nil {
+		return err
+	}
+	return halves(middle+1, to, take)
+}
+
 // blocks reads from..to; updates are read only where they are wanted.
 func (b *Batcher) blocks(ctx context.Context, from, to uint64, updates bool) ([]read, error) {
 	headers, err := b.Source.Headers(ctx, from, to)

@@ -113,7 +113,7 @@ func (p *snosPass) run(ctx context.Context) error {
 	}
 	p.more = reach.more
 	for from := next; reach.any && from <= reach.to; from += chunk {
-		if err := p.take(ctx, from, min(reach.to, from+chunk-1)); err != nil {
+		if err := halves(from, min(reach.to, from+chunk-1), func(from, to uint64) error { return p.take(ctx, from, to) }); err != nil {
 			return errors.Join(err, p.save(ctx))
 		}
 		if err := p.save(ctx); err != nil {

@@ -34,7 +34,7 @@ type Process struct {
 	AWS     aws.Config
 	Secrets *secrets.Client
 
-	core *setup.App // once Core has made it
+	core *setup.App  // once Core has made it
 	db   *mongodb.DB // likewise
 }
 
@@ -119,11 +119,15 @@ type Wire func(ctx context.Context, p *Process) (any, error)
 // Main serves a function until AWS ends it. A function that can't be put together (a setting is wrong, a secret has no value
 // yet) still starts: every invocation tries again and fails with the reason, so messages stay in their queues and the
 // errors alarm, and what is mended takes effect without a deployment. So does a secret's new value, some minutes later.
-func Main(wire Wire) { lambda.Start(NewHandler(os.Environ(), wire)) }
+func Main(wire Wire) {
+	limitHeap(os.Environ())
+	lambda.Start(NewHandler(os.Environ(), wire))
+}
 
 // MainOr is Main for a function whose callers wait for an answer: until it can be put together, invocations go to what
 // instead makes of the reason.
 func MainOr(wire Wire, instead func(error) any) {
+	limitHeap(os.Environ())
 	h := NewHandler(os.Environ(), wire)
 	h.instead = instead
 	lambda.Start(h)
