@@ -211,6 +211,12 @@ func (c Chain) faults() []error {
 	fault(c.Snos.Image == "" && (c.Snos != Snos{}), "snos: without an image the rest means nothing")
 	fault(c.Snos.Image != "" && !fargate(c.Snos), "snos: %v vCPU with %d MiB: Fargate has 0.25, 0.5, 1, 2, 4, 8 and 16 vCPU, and 2 to 8 GiB for each", c.Snos.VCPU, c.Snos.MemoryMiB)
 	fault(c.Snos.Image != "" && !imagePattern.MatchString(c.Snos.Image), "snos.image %q: want an image with tag or digest", c.Snos.Image)
+	if c.Snos.Image != "" && c.Settings["SNOS_RPC_SECRET"] == "" {
+		err := config.RPCRoot(c.snosRPC())
+		fault(err != nil, "settings.CHAIN_RPC: the SNOS container reads this node: %v", err)
+	}
+	fault(c.Snos.Image == "" && c.Settings["SNOS_KIND"] == config.BatchRunner && c.Settings["SNOS_RPC_SECRET"] != "",
+		"settings.SNOS_RPC_SECRET: your own job definition names the node: set SNOS_RPC from a secret there")
 	fault(c.WalletKMS && c.Settings["SETTLEMENT_KEY_SECRET"] != "", "settings.SETTLEMENT_KEY_SECRET: with wallet_kms the key is in KMS")
 	var lines []string
 	for k, v := range c.environment(names{Bucket: "b", Topic: "t", Bus: "e", KMS: "k"}) {
@@ -343,13 +349,21 @@ func (c Chain) environment(n names) map[string]string {
 	return out
 }
 
+// snosRPC is the node that the SNOS container reads, where it is not a secret.
+func (c Chain) snosRPC() string {
+	if rpc := c.Settings["SNOS_RPC"]; rpc != "" {
+		return rpc
+	}
+	return c.Settings["CHAIN_RPC"]
+}
+
 // secret is the name of a secret in Secrets Manager.
 func (c Chain) secret(word string) string { return c.Name + "/" + word }
 
 // secretsOf are the words of the secrets that a kind of secret stands for.
 func (c Chain) secretsOf(s resource.Secret) []string {
 	settings := map[resource.Secret][]string{
-		resource.MongoSecret: {"MONGO_URI_SECRET"}, resource.WalletSecret: {"SETTLEMENT_KEY_SECRET"}, resource.RunnerSecret: {"SNOS_TOKEN_SECRET", "SNOS_CA_SECRET"},
+		resource.MongoSecret: {"MONGO_URI_SECRET"}, resource.WalletSecret: {"SETTLEMENT_KEY_SECRET"}, resource.RunnerSecret: {"SNOS_TOKEN_SECRET", "SNOS_CA_SECRET", "SNOS_RPC_SECRET"},
 		resource.ProverSecret: {
 			"PROVER_KEY_SECRET", "PROVER_SHARP_CLIENT_CERT_SECRET", "PROVER_SHARP_CLIENT_KEY_SECRET", "PROVER_SHARP_SERVER_CERT_SECRET",
 		},

@@ -255,6 +255,7 @@ func (c Config) nameFaults(f *faultList) {
 	for name, v := range map[string]string{
 		"MONGO_URI_SECRET": c.Mongo.URISecret, "SETTLEMENT_KEY_SECRET": c.Settlement.KeySecret, "SNOS_TOKEN_SECRET": c.Snos.TokenSecret,
 		"SNOS_CA_SECRET":    c.Snos.CASecret,
+		"SNOS_RPC_SECRET":   c.Snos.RPCSecret,
 		"PROVER_KEY_SECRET": c.Prover.KeySecret, "PROVER_ATLANTIC_HOOK_SECRET": c.Prover.Atlantic.HookSecret,
 		"PROVER_SHARP_CLIENT_CERT_SECRET": c.Prover.Sharp.ClientCertSecret, "PROVER_SHARP_CLIENT_KEY_SECRET": c.Prover.Sharp.ClientKeySecret,
 		"PROVER_SHARP_SERVER_CERT_SECRET": c.Prover.Sharp.ServerCertSecret,

@@ -135,6 +135,11 @@ func TestFaults(t *testing.T) {
 		"fee token is not hex":         {map[string]string{"CHAIN_FEE_TOKEN_ADDRESS": "0xzz"}, "CHAIN_FEE_TOKEN_ADDRESS"},
 		"fee token is 0":               {map[string]string{"CHAIN_ETH_FEE_TOKEN_ADDRESS": "0x0"}, "CHAIN_ETH_FEE_TOKEN_ADDRESS"},
 		"a key is not a felt":          {map[string]string{"CHAIN_DA_PUBLIC_KEYS": "0x1,0x800000000000011000000000000000000000000000000000000000000000001"}, "CHAIN_DA_PUBLIC_KEYS"},
+		"two nodes of SNOS":            {map[string]string{"SNOS_RPC": "https://a", "SNOS_RPC_SECRET": "b"}, "SNOS_RPC_SECRET"},
+		"SNOS node with a version":     {map[string]string{"SNOS_RPC": "https://a/rpc/v0_10_2/"}, "the path of one RPC version"},
+		"SNOS node with a key":         {map[string]string{"SNOS_RPC": "https://a/?apikey=hunter2"}, "SNOS_RPC: it has a query"},
+		"SNOS node with a password":    {map[string]string{"SNOS_RPC": "https://u:hunter2@a"}, "SNOS_RPC: it carries a user or password"},
+		"SNOS node's secret in clear":  {map[string]string{"SNOS_URL": "http://runner.example", "SNOS_RPC_SECRET": "node"}, "over http:// it can be read"},
 		"a setting that is gone":       {map[string]string{"CHAIN_CONFIG_HASH": "0x1"}, "it is computed from CHAIN_ID"},
 		"keys where Atlantic had them": {map[string]string{"PROVER_ATLANTIC_DA_PUBLIC_KEYS": "0x1"}, "it is CHAIN_DA_PUBLIC_KEYS now"},
 	}

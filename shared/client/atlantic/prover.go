@@ -38,7 +38,8 @@ func New(c Config, d Deps) (*Prover, error) {
 
 // Capabilities implements proof.Prover.
 func (p *Prover) Capabilities() proof.Capabilities {
-	return proof.Capabilities{Name: "atlantic", Buckets: true, Proofs: p.cfg.Result != TraceGeneration}
+	return proof.Capabilities{Name: "atlantic", Buckets: true, Proofs: p.cfg.Result != TraceGeneration,
+		Direct: p.cfg.Settlement == Starknet && p.cfg.Registration == RegisterPIE}
 }
 
 // request is a request to the interface; it carries the key.

@@ -52,7 +52,10 @@ type ProofCreationMeta struct {
 // ProofRegistrationMeta belongs to ProofRegistration.
 type ProofRegistrationMeta struct {
 	StartBlock, EndBlock uint64
-	ProofKey             string // the proof to register
+	ProofKey             string // the proof to register; "" where the prover takes the PIE
+	PIEKey               string // the SNOS run's PIE, where the prover registers straight from it
+	Steps                uint64 // of that run; 0 where unknown
+	StarknetVersion      string // as in SnosRunMeta
 	BridgeProofKey       string // where the registered (layout bridge) proof is stored
 	Fact                 string // the fact that it establishes; "" where unknown
 	DedupID              string

@@ -26,7 +26,7 @@ type Request struct {
 	DedupID string
 	// Batch is the SNOS batch's index for Child and Registration, the aggregator batch's for Aggregation.
 	Batch uint64
-	// Input opens the PIE (Child, Aggregation) or the proof (Registration) anew; InputSize is its length in bytes. Both
+	// Input opens the PIE (Child, Aggregation, Registration where the prover is Direct) or the proof (Registration) again; InputSize is its length in bytes. Both
 	// are unset for an Aggregation in a bucket, whose children are the input.
 	Input     func(ctx context.Context) (io.ReadCloser, error)
 	InputSize int64
@@ -81,6 +81,8 @@ type Capabilities struct {
 	Buckets bool
 	// Proofs: the finished proof can be fetched with ProofFile.
 	Proofs bool
+	// Direct: a Registration takes the SNOS run's PIE and proves it too, so there is no Child to pay for before it (L3).
+	Direct bool
 }
 
 var (

@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/madara-orchestrator/orchestrator/shared/client/snosrunner/httprunner"
 	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
 	"github.com/madara-orchestrator/orchestrator/shared/core/snos"
@@ -148,4 +150,32 @@ func TestRetries(t *testing.T) {
 	if _, err := c.Submit(t.Context(), snos.Task{ID: "x"}); !errors.Is(err, snos.ErrBusy) || busy.Load() != 1 {
 		t.Errorf("%v after %d requests", err, busy.Load())
 	}
+}
+
+// A task reaches the runner with all that it says.
+func TestWholeTask(t *testing.T) {
+	t.Parallel()
+	r := &keeps{}
+	want := snos.Task{
+		Kind: snos.Aggregate, ID: "x", Batch: 3, StartBlock: 4, EndBlock: 9, FullOutput: true, Inputs: []string{"a", "b"}, OutputPrefix: "aggregator/3/",
+		UseBackup: true, StarknetVersion: "0.14.4", RPC: "https://node",
+		Chain: snos.Chain{ID: "MADARA", FeeToken: "0x1", EthFeeToken: "0x2", PublicKeys: []string{"0x3", "0x4"}},
+	}
+	if _, err := serve(t, httprunner.NewHandler(r, ""), "").Submit(t.Context(), want); err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(want, r.got); d != "" {
+		t.Errorf("sent (-), received (+):\n%s", d)
+	}
+}
+
+// keeps is a runner that keeps what it was given.
+type keeps struct {
+	snos.Runner
+	got snos.Task
+}
+
+func (k *keeps) Submit(_ context.Context, t snos.Task) (string, error) {
+	k.got = t
+	return "handle", nil
 }
