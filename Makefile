@@ -37,6 +37,10 @@ test-api: tools ## Let schemathesis try the HTTP API thoroughly (API_EXAMPLES=30
 contracts: ## Compile the development contracts (npm solc); their bytecode is committed
 	cd shared/dev/ethereum/contracts && npm ci --no-fund --no-audit && node compile.js
 
+.PHONY: docs
+docs: ## Write the generated parts of docs/ (job states, settings) from the code; a test compares them
+	$(GO) run ./shared/dev/docs
+
 .PHONY: run
 run: ## Settle a development chain on this machine: BLOCKS=N|PATH SEED= VERSION= LAYER= SETTLE= SPEED= SNOS= PROVER= API= DRY_RUN=1 MONGO= ...
 	@mkdir -p build && $(GO) build -o build/run ./scripts/run

@@ -13,28 +13,28 @@ type Edge struct {
 	Cause    string
 }
 
-// Edges are all transitions. No other change of status is ever written; Move enforces it, and the diagram in the docs is
-// held against this table.
+// Edges are all transitions. The executor writes no other change of status: it asks CanMove first. docs/jobs.md draws this
+// table (`make docs`), and a test compares the two.
 var Edges = []Edge{
-	{Created, LockedForProcessing, "claim"},
-	{VerificationFailed, LockedForProcessing, "claim"},
-	{PendingRetry, LockedForProcessing, "claim"},
-	{LockedForProcessing, LockedForProcessing, "heal"}, // the invocation that held it never came back
+	{Created, LockedForProcessing, "claimed"},
+	{VerificationFailed, LockedForProcessing, "claimed"},
+	{PendingRetry, LockedForProcessing, "claimed"},
+	{LockedForProcessing, LockedForProcessing, "lease expired, claimed again"},
 	{LockedForProcessing, PendingVerification, "submitted"},
-	{LockedForProcessing, Created, "trouble outside"},
-	{LockedForProcessing, VerificationFailed, "trouble outside"},
-	{LockedForProcessing, PendingRetry, "trouble outside"},
-	{LockedForProcessing, Failed, "hopeless or crashed too often"},
-	{PendingVerification, PendingVerification, "poll"},
+	{LockedForProcessing, Created, "transient failure"},
+	{LockedForProcessing, VerificationFailed, "transient failure"},
+	{LockedForProcessing, PendingRetry, "transient failure"},
+	{LockedForProcessing, Failed, "permanent failure or too many crashes"},
+	{PendingVerification, PendingVerification, "still pending, polled again"},
 	{PendingVerification, Completed, "verified"},
-	{PendingVerification, VerificationFailed, "rejected"},
-	{PendingVerification, PendingRetry, "lost outside"},
-	{PendingVerification, VerificationTimeout, "pending too long"},
-	{PendingVerification, Failed, "hopeless, rejected for the last time or crashed too often"},
-	{Completed, Completed, "watch"},
+	{PendingVerification, VerificationFailed, "rejected, attempts left"},
+	{PendingVerification, PendingRetry, "submission lost by the external service"},
+	{PendingVerification, VerificationTimeout, "pending for too many polls"},
+	{PendingVerification, Failed, "permanent failure, rejected with no attempt left, or too many crashes"},
+	{Completed, Completed, "not final yet, watched"},
 	{Completed, PendingVerification, "undone by a reorganisation"},
-	{Failed, PendingRetry, "operator"},
-	{VerificationTimeout, PendingRetry, "operator"},
+	{Failed, PendingRetry, "retried by an operator"},
+	{VerificationTimeout, PendingRetry, "retried by an operator"},
 }
 
 // CanMove says whether the state machine has an edge from one status to the other.

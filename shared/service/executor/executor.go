@@ -130,7 +130,7 @@ func (w *Executor) failedTransiently(ctx context.Context, r *Run, err error, p j
 	next := r.Job.FailedTransiently(w.Now(), err, p)
 	if p.AlertAfter > 0 && next.Attempts.Transient%p.AlertAfter == 0 {
 		w.notify(ctx, alert.Alert{
-			Severity: alert.Warning, Key: "trouble/" + next.ID,
+			Severity: alert.Warning, Key: "transient/" + next.ID,
 			Title:  fmt.Sprintf("%s of batch %d meets trouble outside", next.Type, next.Batch),
 			Detail: fmt.Sprintf("%d tries in a row ended in: %v. The job goes on trying; nothing is lost.", next.Attempts.Transient, err),
 		}, next)
