@@ -31,7 +31,7 @@ func New(c Config, d Deps) (*Prover, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	c = c.withDefaults()
+	c = c.WithDefaults()
 	return &Prover{cfg: c, caller: httpcall.New("Atlantic", []string{c.APIKey, url.QueryEscape(c.APIKey)}, c.HTTP, d)}, nil
 }
 

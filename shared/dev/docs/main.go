@@ -20,6 +20,7 @@ type part struct {
 var parts = []part{
 	{"docs/jobs.md", "job states", func(string) (string, error) { return jobStates(), nil }},
 	{"docs/jobs.md", "job policies", func(string) (string, error) { return jobPolicies(), nil }},
+	{"docs/settings.md", "settings", settings},
 }
 
 const end = "<!-- end of generated part -->"
