@@ -86,7 +86,7 @@ func parse(environ []string) (settings, error) {
 	return s, errors.Join(errs...)
 }
 
-// environment is what the program gets: the names of the Rust generate-pie, and ours for what it has not.
+// environment is what the program gets: the names of the Rust generate-pie, and ours for what it does not have.
 func (s settings) environment(d folders) []string {
 	blocks := make([]string, 0, s.task.EndBlock-s.task.StartBlock+1)
 	for n := s.task.StartBlock; n <= s.task.EndBlock && s.task.Kind == snos.Run; n++ {

@@ -25,7 +25,7 @@ func ReadFelts(ctx context.Context, s Store, key string, most int) ([]felt.Felt,
 	}
 	var words []felt.Felt
 	if err := json.Unmarshal(b, &words); err != nil {
-		return nil, fmt.Errorf("%s is no JSON list of felts: %w: %w", key, ErrCorrupt, err)
+		return nil, fmt.Errorf("%s is not a JSON list of felts: %w: %w", key, ErrCorrupt, err)
 	}
 	if len(words) > most {
 		return nil, fmt.Errorf("%s has %d felts, at most %d: %w", key, len(words), most, ErrTooLarge)

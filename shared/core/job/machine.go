@@ -94,7 +94,7 @@ func (j Job) Submitted(now time.Time, p Policy) Job {
 	return next.settle(now).plan(PendingVerification, Verify, now.Add(p.Poll.Delay(0)))
 }
 
-// FailedTransiently is an action that met trouble of the outside world: the status is as before, and it is tried again.
+// FailedTransiently is an action that failed transiently: the status is as before, and the action is tried again.
 func (j Job) FailedTransiently(now time.Time, err error, p Policy) Job {
 	next := j.Clone()
 	next.record(now, err.Error())

@@ -99,10 +99,10 @@ func TestTroubleOutside(t *testing.T) {
 		j = claim(t, j, now)
 		j = j.FailedTransiently(now, fmt.Errorf("try %d: node is down", n), policy())
 		if j.Status != job.Created || j.NextAction != job.Process || j.Attempts.Process != 0 {
-			t.Fatalf("after trouble %d the job is %s with %d attempts, want Created with 0", n, j.Status, j.Attempts.Process)
+			t.Fatalf("after failure %d the job is %s with %d attempts, want Created with 0", n, j.Status, j.Attempts.Process)
 		}
 		if wait := j.DueAt.Sub(now); wait <= 0 || wait > policy().Retry.Max {
-			t.Fatalf("trouble %d waits %v", n, wait)
+			t.Fatalf("failure %d waits %v", n, wait)
 		}
 	}
 	if len(j.Failures) != job.MaxFailures {
@@ -110,7 +110,7 @@ func TestTroubleOutside(t *testing.T) {
 	}
 	asked := claim(t, newJob(), t0).FailedTransiently(t0, job.RetryAfter(time.Hour, errors.New("429")), policy())
 	if got := asked.DueAt.Sub(t0); got != time.Hour {
-		t.Errorf("a wish for 1h waits %v", got)
+		t.Errorf("a requested delay of 1h waits %v", got)
 	}
 }
 
@@ -280,7 +280,7 @@ func record(t *testing.T, seen map[[2]job.Status]bool, from, to job.Job) {
 	t.Helper()
 	seen[[2]job.Status{from.Status, to.Status}] = true
 	if from.Status != to.Status && !job.CanMove(from.Status, to.Status) {
-		t.Fatalf("moved from %s to %s, which is no edge", from.Status, to.Status)
+		t.Fatalf("moved from %s to %s, which is not an edge", from.Status, to.Status)
 	}
 }
 

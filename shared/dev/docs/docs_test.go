@@ -135,3 +135,20 @@ func TestLinksOfThePages(t *testing.T) {
 		}
 	}
 }
+
+// README's map names each package folder of shared.
+func TestReadmeNamesEachFolder(t *testing.T) {
+	t.Parallel()
+	readme := read(t, "README.md")
+	for _, layer := range []string{"core", "service", "starknet", "client", "controller", "dev"} {
+		entries, err := os.ReadDir(filepath.Join(root, "shared", layer))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range entries {
+			if e.IsDir() && !strings.HasSuffix(e.Name(), "test") && !strings.Contains(readme, "`"+e.Name()+"`") {
+				t.Errorf("README does not name shared/%s/%s", layer, e.Name())
+			}
+		}
+	}
+}

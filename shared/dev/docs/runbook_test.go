@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -34,22 +33,28 @@ func TestRunbookHasASectionForEachAlertAndAlarm(t *testing.T) {
 	}
 }
 
-// The scan of the code finds keys however they are passed on, and refuses what it can't follow.
+// The scan of the code finds keys however they are put together, and refuses what it can't follow.
 func TestScanOfAlertKeys(t *testing.T) {
 	t.Parallel()
 	const code = `package x
+const Prefix = "five/"
 func a() { notify(alert.Alert{Title: "t", Key: "one/" + id}) }
 func warn(c int, key, title string) { notify(alert.Alert{Key: key}) }
-func b() { w.warn(1, fmt.Sprintf("two/%d", n), "t"); w.warn(2, "three/"+x+"/y", "t") }
+func b() { w.warn(1, fmt.Sprintf("two/%d", n), "t"); w.warn(2, "three/"+x+"/y", "t"); warn(3, "four", "") }
+func halt(key string) { return alert.Cause{Key: Prefix + key} }
+func c() { halt("a"); halt("b/" + s) }
+func d() { return alert.Cause{Key: fmt.Sprintf("%s%s/%d", Prefix, "c", n)} }
+func send(c alert.Cause) { notify(alert.Alert{Key: c.Key}) }
 `
 	keys, err := keysIn(parse(t, "x.go", code))
-	if want := []string{"one/", "three/", "two/"}; err != nil || !slices.Equal(keys, want) {
+	if want := []string{"five/a", "five/b/", "five/c/", "four", "one/", "three/", "two/"}; err != nil || !slices.Equal(keys, want) {
 		t.Errorf("got %q, %v, want %q", keys, err, want)
 	}
 	for _, unknown := range []string{
 		`package x; func a() { notify(alert.Alert{Key: id}) }`,
 		`package x; func a() { notify(alert.Alert{Title: "t"}) }`,
 		`package x; func warn(key string) { notify(alert.Alert{Key: key}) }; func b() { warn(f()) }`,
+		`package x; func warn(key string) { notify(alert.Alert{Key: key}) }`,
 	} {
 		if keys, err := keysIn(parse(t, "x.go", unknown)); err == nil {
 			t.Errorf("%s: keys %q, want an error", unknown, keys)
@@ -109,133 +114,6 @@ func packages(t *testing.T, folder string) map[string][]*ast.File {
 	return out
 }
 
-// keysIn returns what the keys of a package's alerts begin with, sorted. A key that is a parameter is looked up in the
-// calls of its function.
-func keysIn(files []*ast.File) ([]string, error) {
-	var keys []string
-	for _, f := range files {
-		for _, d := range f.Decls {
-			fn, ok := d.(*ast.FuncDecl)
-			if !ok {
-				continue
-			}
-			for _, lit := range alerts(fn) {
-				found, err := keyOf(fn, lit, files)
-				if err != nil {
-					return nil, fmt.Errorf("%s: alert in %s: %w", f.Name.Name, fn.Name.Name, err)
-				}
-				keys = append(keys, found...)
-			}
-		}
-	}
-	slices.Sort(keys)
-	return slices.Compact(keys), nil
-}
-
-// alerts returns the literals alert.Alert{...} of a function.
-func alerts(fn *ast.FuncDecl) []*ast.CompositeLit {
-	var out []*ast.CompositeLit
-	ast.Inspect(fn, func(n ast.Node) bool {
-		if lit, ok := n.(*ast.CompositeLit); ok {
-			if s, ok := lit.Type.(*ast.SelectorExpr); ok && s.Sel.Name == "Alert" && fmt.Sprint(s.X) == "alert" && len(lit.Elts) > 0 {
-				out = append(out, lit)
-			}
-		}
-		return true
-	})
-	return out
-}
-
-func keyOf(fn *ast.FuncDecl, lit *ast.CompositeLit, files []*ast.File) ([]string, error) {
-	value := field(lit, "Key")
-	if value == nil {
-		return nil, fmt.Errorf("it has no Key")
-	}
-	if k, ok := prefix(value); ok {
-		return []string{k}, nil
-	}
-	id, ok := value.(*ast.Ident)
-	at := -1
-	if ok {
-		at = position(fn, id.Name)
-	}
-	if at < 0 {
-		return nil, fmt.Errorf("its Key begins with no string: begin it with one, so that the runbook can have a section for it")
-	}
-	var keys []string
-	var err error
-	for _, f := range files {
-		ast.Inspect(f, func(n ast.Node) bool {
-			call, ok := n.(*ast.CallExpr)
-			if !ok || called(call) != fn.Name.Name || len(call.Args) <= at {
-				return true
-			}
-			k, ok := prefix(call.Args[at])
-			if !ok {
-				err = fmt.Errorf("a call of %s passes a key that begins with no string", fn.Name.Name)
-			}
-			keys = append(keys, k)
-			return true
-		})
-	}
-	return keys, err
-}
-
-// field returns the value of a literal's field, nil if it has none.
-func field(lit *ast.CompositeLit, name string) ast.Expr {
-	for _, e := range lit.Elts {
-		if kv, ok := e.(*ast.KeyValueExpr); ok && fmt.Sprint(kv.Key) == name {
-			return kv.Value
-		}
-	}
-	return nil
-}
-
-// position is a parameter's place among a function's parameters, -1 if it has none of that name.
-func position(fn *ast.FuncDecl, name string) int {
-	i := 0
-	for _, p := range fn.Type.Params.List {
-		for _, n := range p.Names {
-			if n.Name == name {
-				return i
-			}
-			i++
-		}
-	}
-	return -1
-}
-
-func called(call *ast.CallExpr) string {
-	switch f := call.Fun.(type) {
-	case *ast.Ident:
-		return f.Name
-	case *ast.SelectorExpr:
-		return f.Sel.Name
-	}
-	return ""
-}
-
-// prefix is the constant beginning of a string expression: a literal, a sum that begins with one, or a Sprintf. It ends
-// with the last / where the expression goes on.
-func prefix(e ast.Expr) (string, bool) {
-	switch x := e.(type) {
-	case *ast.BasicLit:
-		s, err := strconv.Unquote(x.Value)
-		if x.Kind != token.STRING || err != nil {
-			return "", false
-		}
-		before, _, _ := strings.Cut(s, "%")
-		return before, before != ""
-	case *ast.BinaryExpr:
-		return prefix(x.X)
-	case *ast.CallExpr:
-		if called(x) == "Sprintf" && len(x.Args) > 0 {
-			return prefix(x.Args[0])
-		}
-	}
-	return "", false
-}
-
 // alarmNames are the names of the stack's alarms; of a family the part that all have.
 func alarmNames(t *testing.T) []string {
 	t.Helper()
@@ -265,6 +143,7 @@ func alarmNames(t *testing.T) []string {
 	return slices.Sorted(maps.Keys(all))
 }
 
+// alarmName adds the name of the alarm that a literal makes.
 func alarmName(t *testing.T, e ast.Expr, all map[string]bool) {
 	t.Helper()
 	lit, ok := e.(*ast.CompositeLit)
@@ -275,9 +154,9 @@ func alarmName(t *testing.T, e ast.Expr, all map[string]bool) {
 	if id == nil {
 		id = lit.Elts[0]
 	}
-	name, ok := prefix(id)
-	if !ok {
-		t.Fatal("an alarm's id begins with no string")
+	names := (&scan{}).values(nil, id)
+	if names[0].text == "" {
+		t.Fatal("an alarm's id does not begin with a string")
 	}
-	all[name] = true
+	all[names[0].text] = true
 }

@@ -141,7 +141,7 @@ func (t *Triggers) create(ctx context.Context, internalID uint64, m job.Metadata
 	return nil
 }
 
-// move sets a SNOS batch's status. Another run that was faster is no error.
+// move sets a SNOS batch's status. Another run that was faster is not an error.
 func (t *Triggers) move(ctx context.Context, b batch.SnosBatch, to batch.Status) error {
 	b.Status, b.UpdatedAt = to, t.Now()
 	if _, err := t.Batches.UpdateSnos(ctx, b); err != nil && !errors.Is(err, batch.ErrConflict) {
