@@ -198,9 +198,10 @@ func (j Job) RunNow(a Action, now time.Time) (next Job, ok bool) {
 }
 
 // DeadLettered is a job whose wake-up reached the dead-letter queue. Only a message of the current generation about a job that
-// keeps crashing its function fails it; any other dead letter comes from an outage, and the document knows what is next.
+// keeps crashing its function fails it: an invocation has claimed it and never came back, as others before. Any other dead letter
+// comes from an outage, also one of a job that panicked before, and the document knows what is next.
 func (j Job) DeadLettered(m Message, now time.Time, p Policy) (next Job, failed bool) {
-	if m.Generation != j.Generation || j.NextAction == None || j.Lease.Held(now) ||
+	if m.Generation != j.Generation || j.NextAction == None || j.Lease.Owner == "" || j.Lease.Held(now) ||
 		j.Status == Completed || j.Attempts.Crashes+1 < p.MaxCrashes {
 		return j, false
 	}

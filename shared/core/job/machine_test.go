@@ -192,7 +192,7 @@ func TestOperatorRetry(t *testing.T) {
 	}
 }
 
-func TestBuried(t *testing.T) {
+func TestDeadLettered(t *testing.T) {
 	t.Parallel()
 	t.Run("an outage's dead letter fails nothing", func(t *testing.T) {
 		t.Parallel()
@@ -210,10 +210,20 @@ func TestBuried(t *testing.T) {
 	})
 	t.Run("a job that crashes its function is failed", func(t *testing.T) {
 		t.Parallel()
-		j := newJob()
+		j := claim(t, newJob(), t0)
 		j.Attempts.Crashes = policy().MaxCrashes - 1
-		if got, failed := j.DeadLettered(j.Wakeup(), t0, policy()); !failed || got.Status != job.Failed {
+		if got, failed := j.DeadLettered(j.Wakeup(), j.Lease.ExpiresAt, policy()); !failed || got.Status != job.Failed {
 			t.Errorf("got %s", got.Status)
+		}
+	})
+	t.Run("after panics an outage's dead letter fails nothing", func(t *testing.T) {
+		t.Parallel()
+		j, p := newJob(), policy()
+		for range p.MaxCrashes - 1 {
+			j = claim(t, j, j.DueAt).Crashed(j.DueAt, "panicked", p)
+		}
+		if got, failed := j.DeadLettered(j.Wakeup(), j.DueAt.Add(time.Hour), p); failed {
+			t.Errorf("a %s job that nobody claimed became %s", j.Status, got.Status)
 		}
 	})
 }

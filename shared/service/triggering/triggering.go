@@ -118,9 +118,10 @@ func (t *Triggers) run(ctx context.Context, w stage.Name) error {
 		return t.updateState(ctx)
 	case stage.StorageCleanup:
 		return t.Cleanup.Run(ctx)
-	default:
+	case stage.Reconcile:
 		return errors.Join(t.Reconcile.Run(ctx), t.measure(ctx))
 	}
+	return fmt.Errorf("stage %s has no trigger worker: add it to package triggering", w)
 }
 
 // create stores a job unless it exists and sends its first wake-up. If the process dies in between, reconcile finds the
