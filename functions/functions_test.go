@@ -93,7 +93,7 @@ func TestLinks(t *testing.T) {
 	}
 }
 
-// allowedClients are the imports between clients: none, but for packages that are made to be shared.
+// allowedClients are the imports between clients: only packages that are made to be shared.
 var allowedClients = []string{"/client/internal/"}
 
 // No client imports another one: what they share lies in client/internal, and what they mean to each other in setup.

@@ -166,9 +166,6 @@ func parse(r io.Reader) (File, error) {
 	return f, nil
 }
 
-// own are settings that the stack gives itself.
-var own = []string{"CHAIN_NAME", "CHAIN_LAYER", "AWS_BUCKET", "AWS_TOPIC_ARN", "AWS_BUS", "AWS_ENDPOINT", "API_ADMIN", "API_COMMAND_SCOPES", "SETTLEMENT_KEY_FILE", "SETTLEMENT_KMS_KEY", "MONGO_CA_FILE", "SNOS_BATCH_QUEUE", "SNOS_BATCH_DEFINITION"}
-
 func (c Chain) faults() []error {
 	var errs []error
 	fault := func(bad bool, format string, args ...any) {
@@ -178,7 +175,7 @@ func (c Chain) faults() []error {
 	}
 	fault(c.Environment != dev && c.Environment != prod, "environment %q: want dev or prod", c.Environment)
 	for k, v := range c.Settings {
-		fault(slices.Contains(own, k), "settings.%s: the stack sets it itself", k)
+		fault(config.SetByStack(k), "settings.%s: the stack sets it itself", k)
 		fault(strings.HasSuffix(k, "_SECRET") && !wordPattern.MatchString(v), "settings.%s: want a word that names the secret, never its value (what is there is not shown)", k)
 	}
 	for _, e := range c.Alerts.Emails {
@@ -362,20 +359,17 @@ func (c Chain) secret(word string) string { return c.Name + "/" + word }
 
 // secretsOf are the words of the secrets that a kind of secret stands for.
 func (c Chain) secretsOf(s resource.Secret) []string {
-	settings := map[resource.Secret][]string{
-		resource.MongoSecret: {"MONGO_URI_SECRET"}, resource.WalletSecret: {"SETTLEMENT_KEY_SECRET"}, resource.RunnerSecret: {"SNOS_TOKEN_SECRET", "SNOS_CA_SECRET", "SNOS_RPC_SECRET"},
-		resource.ProverSecret: {
-			"PROVER_KEY_SECRET", "PROVER_SHARP_CLIENT_CERT_SECRET", "PROVER_SHARP_CLIENT_KEY_SECRET", "PROVER_SHARP_SERVER_CERT_SECRET",
-		},
-	}
-	if c.Settings["PROVER_ATLANTIC_HOOK_SECRET"] != "" { // without webhooks, their function asks nobody
-		settings[resource.HookSecret] = []string{"PROVER_ATLANTIC_HOOK_SECRET", "PROVER_KEY_SECRET"}
+	if s == resource.HookSecret && c.Settings["PROVER_ATLANTIC_HOOK_SECRET"] == "" {
+		return nil // without webhooks, their function asks nobody
 	}
 	var out []string
-	for _, k := range settings[s] {
+	for _, k := range config.SecretSettings(string(s)) {
 		if w := c.Settings[k]; w != "" {
 			out = append(out, w)
 		}
+	}
+	if s == resource.HookSecret && c.Settings["PROVER_ATLANTIC_HOOK_SECRET"] == "" {
+		return nil // without webhooks, their function asks nobody
 	}
 	if s == resource.MongoSecret && c.Mongo.DocumentDB {
 		out = append(out, "mongo")

@@ -105,7 +105,7 @@ func (c *call) readReads(nonces, aliases string) (r statediff.Reads, err error) 
 			return r, err
 		}
 		if err := json.Unmarshal(b, &r.Aliases); err != nil {
-			return r, fmt.Errorf("%s is no JSON object of key to alias: %w", aliases, err)
+			return r, fmt.Errorf("%s is not a JSON object of key to alias: %w", aliases, err)
 		}
 	}
 	return r, nil
@@ -145,7 +145,7 @@ func (c *call) readNonces(path string) (map[felt.Felt]felt.Felt, error) {
 	}
 	var list []struct{ Nonce, Address string }
 	if err := json.Unmarshal(b, &list); err != nil {
-		return nil, fmt.Errorf("%s is no JSON list of address and nonce: %w", path, err)
+		return nil, fmt.Errorf("%s is not a JSON list of address and nonce: %w", path, err)
 	}
 	out := make(map[felt.Felt]felt.Felt, len(list))
 	for i, x := range list {

@@ -29,7 +29,7 @@ func TestProversSettle(t *testing.T) {
 	}
 }
 
-// trouble is a run of two SNOS batches in one batch whose prover misbehaves.
+// failure is a run of two SNOS batches in one batch whose prover misbehaves.
 type trouble struct {
 	prover  string
 	settles bool
@@ -206,7 +206,7 @@ func TestWebhooks(t *testing.T) {
 	}
 	stop()
 	<-done
-	if all := errs.String(); strings.Contains(all, "webhook refused") || strings.Contains(all, "webhook not heeded") {
+	if all := errs.String(); strings.Contains(all, "webhook refused") || strings.Contains(all, "webhook ignored") {
 		t.Errorf("webhooks were not taken:\n%s", all)
 	}
 }

@@ -24,7 +24,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/starknet/starknettest"
 )
 
-// programVariables tell the test binary, as an operator's program, what to do.
+// programVariables say what the test binary, as an operator's program, does.
 const (
 	actVariable  = "TEST_ACT"  // how it ends
 	fromVariable = "TEST_FROM" // folder of the files that it makes

@@ -15,18 +15,25 @@ const (
 	BatchRunner = "batch"
 )
 
-// Snos is who runs SNOS, and the aggregator program where the prover doesn't.
+// Snos is the SNOS runner, which also runs the aggregator program if the prover does not.
 type Snos struct {
-	Kind            string `env:"KIND" envDefault:"http"` // http, grpc or batch
-	URL             string `env:"URL"`                    // http: http(s)://host; grpc: grpcs://host:port, or grpc://host:port without TLS
-	TokenSecret     string `env:"TOKEN_SECRET"`           // http, grpc: name of the secret that is the runner's bearer token; optional
-	CASecret        string `env:"CA_SECRET"`              // grpc: name of the secret that holds the PEM certificate of the runner's own authority; optional
-	BatchQueue      string `env:"BATCH_QUEUE"`            // batch: name or ARN of the AWS Batch job queue
-	BatchDefinition string `env:"BATCH_DEFINITION"`       // batch: name or ARN of the job definition
-	// The node that SNOS reads, which must have starknet_getStorageProof with history: its root URL, as generate-pie appends /rpc/v0_10. Unset: the
-	// runner's own, on AWS Batch the one that the job definition names.
-	RPC       string `env:"RPC"`
-	RPCSecret string `env:"RPC_SECRET"` // name of the secret that is that URL, where it holds a key
+	// http, grpc or batch (AWS Batch).
+	Kind string `env:"KIND" envDefault:"http"`
+	// URL of the runner: http(s)://host for http; grpcs://host:port for grpc, or grpc://host:port without TLS.
+	URL string `env:"URL" example:"https://snos.mychain.example"`
+	// http, grpc: the secret that is the runner's bearer token. Unset: none is sent.
+	TokenSecret string `env:"TOKEN_SECRET" secret:"runner" example:"mychain/runner"`
+	// grpc: the secret that is the PEM certificate of the runner's own authority. Unset: the system's authorities decide.
+	CASecret string `env:"CA_SECRET" secret:"runner" example:"mychain/runner-ca"`
+	// batch: name or ARN of the AWS Batch job queue.
+	BatchQueue string `env:"BATCH_QUEUE" set:"stack" example:"mychain-snos"`
+	// batch: name or ARN of the job definition.
+	BatchDefinition string `env:"BATCH_DEFINITION" set:"stack" example:"mychain-snos"`
+	// The node that SNOS reads: its root URL without RPC version and query. It must serve starknet_getStorageProof with
+	// history. Unset: the runner's own node; with snos.image it is CHAIN_RPC.
+	RPC string `env:"RPC" example:"https://snos-node.mychain.example"`
+	// The secret that is that URL, if it holds a key.
+	RPCSecret string `env:"RPC_SECRET" secret:"runner" example:"mychain/snos-node"`
 }
 
 func (s Snos) faults(f *faultList) {

@@ -52,7 +52,7 @@ type limit struct {
 
 // limits are the README's table.
 var limits = []limit{
-	{"body of an order", 4 << 10, "bytes", "`controller/api` maxBody", "413: the body has more than 4096 bytes", func(t *testing.T, n int64) error {
+	{"body of a command", 4 << 10, "bytes", "`controller/api` maxBody", "413: the body has more than 4096 bytes", func(t *testing.T, n int64) error {
 		return ask(t, "POST", "/jobs/"+strings.Repeat("0", 32)+"/retry", padded("{}", n))
 	}},
 	{"body of a prover's webhook", 64 << 10, "bytes", "`controller/api` maxHookBody", "413: the body has more than 65536 bytes", func(t *testing.T, n int64) error {
@@ -67,10 +67,10 @@ var limits = []limit{
 	{"page of batches", admin.MaxBatches, "batches", "`service/admin` MaxBatches", "400: limit: want a number from 1 to 50", func(t *testing.T, n int64) error {
 		return ask(t, "GET", fmt.Sprintf("/batches?limit=%d", n), "")
 	}},
-	{"reason of an order", admin.MaxReason, "characters", "`service/admin` MaxReason", "characters, at most 500", func(_ *testing.T, n int64) error {
+	{"reason of a command", admin.MaxReason, "characters", "`service/admin` MaxReason", "characters, at most 500", func(_ *testing.T, n int64) error {
 		return admin.Command{Reason: strings.Repeat("ü", int(n))}.Check()
 	}},
-	{"name of who orders", admin.MaxBy, "characters", "`service/admin` MaxBy", "characters, at most 200", func(_ *testing.T, n int64) error {
+	{"name of who gives a command", admin.MaxBy, "characters", "`service/admin` MaxBy", "characters, at most 200", func(_ *testing.T, n int64) error {
 		return admin.Command{By: strings.Repeat("ü", int(n))}.Check()
 	}},
 	{"message of a queue", queue.MaxBody, "bytes", "`core/queue` MaxBody", queue.ErrTooLarge.Error(), func(t *testing.T, n int64) error {

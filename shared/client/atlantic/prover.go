@@ -32,7 +32,7 @@ func New(c Config, d Deps) (*Prover, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	c = c.withDefaults()
+	c = c.WithDefaults()
 	return &Prover{cfg: c, caller: httpcall.New("Atlantic", redact.New(c.APIKey).WithURL(c.URL).WithURL(c.ArtifactsURL), c.HTTP, d)}, nil
 }
 

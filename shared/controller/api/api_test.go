@@ -126,7 +126,7 @@ func TestRetry(t *testing.T) {
 	t.Parallel()
 	id := strings.Repeat("0", 31) + "2"
 	h, jobs := newAPI(t, true)
-	if out := call(t, h, get("POST", "/jobs/"+id+"/retry", "", `{"reason":"mended"}`)); out.StatusCode != 200 {
+	if out := call(t, h, get("POST", "/jobs/"+id+"/retry", "", `{"reason":"fixed"}`)); out.StatusCode != 200 {
 		t.Fatalf("status %d: %s", out.StatusCode, out.Body)
 	}
 	if j, err := jobs.Get(t.Context(), id); err != nil || j.Status == job.Failed {
@@ -203,7 +203,7 @@ func TestUnready(t *testing.T) {
 	}
 }
 
-// The hook tells nobody whether there is such a job.
+// The hook does not say whether there is such a job.
 func TestHookTellsNothing(t *testing.T) {
 	t.Parallel()
 	h, _ := newAPI(t, false)

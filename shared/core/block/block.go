@@ -175,7 +175,7 @@ type Source interface {
 // Slot names one storage slot.
 type Slot struct{ Contract, Key felt.Felt }
 
-// CheckRange returns an error when from..to is no range of at most most blocks. Sources use it to refuse calls that
+// CheckRange returns an error when from..to is not a range of at most most blocks. Sources use it to refuse calls that
 // would ask a node for an unbounded answer.
 func CheckRange(from, to uint64, most int) error {
 	if to < from || to-from >= uint64(most) {

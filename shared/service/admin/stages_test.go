@@ -115,7 +115,7 @@ func TestPauseAndResume(t *testing.T) {
 	}
 	later := admin.Command{By: "bob", Reason: "me too"}
 	if st, err = b.Pause(t.Context(), "SnosRun", later); err != nil || st.By != "ann" {
-		t.Errorf("paused again it is %+v, %v; want the first order's data", st, err)
+		t.Errorf("paused again it is %+v, %v; want the first command's data", st, err)
 	}
 	if st, err = b.Resume(t.Context(), "SnosRun", later); err != nil || st.Paused {
 		t.Errorf("resumed it is %+v, %v", st, err)
@@ -166,7 +166,7 @@ func TestStages(t *testing.T) {
 	}
 }
 
-// An order about a stage concerns 100 jobs, wants a reason and a stage that there is, and leaves alone what is being worked on.
+// A command about a stage concerns 100 jobs, wants a reason and a stage that there is, and leaves alone what is being worked on.
 func TestStageOrders(t *testing.T) {
 	t.Parallel()
 	b := setup(t, stage.L2)

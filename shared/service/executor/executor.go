@@ -18,13 +18,13 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 )
 
-// Handler does the work of one job type. Both calls must be safe to repeat at any point: what they do to the outside
-// world is recorded with Run.Checkpoint before it is done, and asked about before it is done again.
+// Handler does the work of one job type. Both calls must be safe to repeat at any point: what they do at external
+// services is recorded with Run.Checkpoint before it is done, and asked about before it is done again.
 type Handler interface {
-	// Process submits the job's work. nil: submitted. An error of job.Fatal: it can never succeed. Any other error: the
-	// outside world is in trouble; it is called again later.
+	// Process submits the job's work. nil: submitted. An error of job.Permanent: it can never succeed. Any other error: a
+	// transient failure; it is called again later.
 	Process(ctx context.Context, r *Run) error
-	// Verify asks how the submitted work stands. An error is a trouble in asking.
+	// Verify asks how the submitted work stands. An error is a transient failure to ask.
 	Verify(ctx context.Context, r *Run) (job.Verdict, error)
 }
 
@@ -126,12 +126,12 @@ func (w *Executor) act(ctx context.Context, h Handler, r *Run, a job.Action) (ne
 }
 
 func (w *Executor) failedTransiently(ctx context.Context, r *Run, err error, p job.Policy) job.Job {
-	r.log.WarnContext(ctx, "trouble outside, trying again later", "error", err, "in_a_row", r.Job.Attempts.Transient+1)
+	r.log.WarnContext(ctx, "transient failure, trying again later", "error", err, "in_a_row", r.Job.Attempts.Transient+1)
 	next := r.Job.FailedTransiently(w.Now(), err, p)
 	if p.AlertAfter > 0 && next.Attempts.Transient%p.AlertAfter == 0 {
 		w.notify(ctx, alert.Alert{
-			Severity: alert.Warning, Key: "trouble/" + next.ID,
-			Title:  fmt.Sprintf("%s of batch %d meets trouble outside", next.Type, next.Batch),
+			Severity: alert.Warning, Key: "failing/" + next.ID,
+			Title:  fmt.Sprintf("%s of batch %d keeps failing on an external service", next.Type, next.Batch),
 			Detail: fmt.Sprintf("%d tries in a row ended in: %v. The job goes on trying; nothing is lost.", next.Attempts.Transient, err),
 		}, next)
 	}
@@ -189,9 +189,9 @@ func (w *Executor) follow(ctx context.Context, old, now job.Job) {
 // whose alert was lost, and from time to time for those that still wait.
 func (w *Executor) AlertOperators(ctx context.Context, j job.Job) {
 	ok := w.notify(ctx, alert.Alert{
-		Severity: alert.Critical, Key: "job/" + j.ID,
+		Severity: alert.Critical, Key: "waiting/" + j.ID,
 		Title: fmt.Sprintf("%s of batch %d: %s", j.Type, j.Batch, j.Status),
-		Detail: fmt.Sprintf("Reason: %s. It holds back the batches above %d. Mend the cause, then retry it: POST /jobs/%s/retry",
+		Detail: fmt.Sprintf("Reason: %s. Batches after %d are blocked. Fix the cause, then retry: POST /jobs/%s/retry",
 			j.Reason(), j.Batch, j.ID),
 	}, j)
 	if !ok {

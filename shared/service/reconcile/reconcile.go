@@ -1,5 +1,5 @@
 // Package reconcile closes every gap between a database write and a message: the Reconcile worker sends the wake-up of
-// any job that is overdue again, and the alert of any job that waits for an operator without having told so.
+// any job that is overdue again, and the alert of any job that waits for an operator and whose alert was not sent.
 package reconcile
 
 import (
@@ -56,7 +56,7 @@ func (r *Reconciler) Run(ctx context.Context) error {
 	return errors.Join(append(faults, r.alert(ctx))...)
 }
 
-// Reminder is how often the operators are told again of a job that waits for them: an alert that was taken may still never arrive.
+// Reminder is how often the operators are reminded of a job that waits for them: an alert that was taken may still never arrive.
 const Reminder = 24 * time.Hour
 
 // alert sends alerts that were lost, and reminders.

@@ -19,7 +19,7 @@ type Harness struct {
 	Most  int // words of one publication
 }
 
-// TestLayer holds a layer against the contract of da.Layer.
+// TestLayer tests a layer by the contract of da.Layer.
 func TestLayer(t *testing.T, newHarness func(t *testing.T) Harness) {
 	t.Helper()
 	words := func(n, first int) da.Data {
