@@ -41,7 +41,7 @@ type version struct {
 func (w *World) clients() error {
 	w.Jobs, w.Batches = memory.NewJobs(w.env), memory.NewBatches(w.env)
 	w.Artifacts, w.Alerts, w.Events = memory.NewArtifacts(w.env), memory.NewAlerts(w.env), memory.NewEvents(w.env)
-	w.Control = memory.NewControls(w.env)
+	w.Control, w.reports = memory.NewControls(w.env), memory.NewReports(w.env)
 	w.locks = memory.NewLocks(&fault.Env{Now: w.local, Hook: w.env.Hook}) // a lease goes by its owner's clock
 	if other := w.cfg.Beside; other != nil {
 		w.now, w.Blocks, w.Data, w.grown, w.L1, w.watch.journals = other.now, other.Blocks, other.Data, len(other.Data), other.L1, other.watch.journals
@@ -181,7 +181,7 @@ func (w *World) deploy() {
 func (w *World) functionsWith(limits batch.Limits) version {
 	core := setup.App{
 		Chain: "sim", Layer: w.cfg.Layer, Jobs: w.Jobs, Batches: w.Batches, Locks: w.locks, Control: w.Control, Policies: policies(),
-		Queue: w.Queues, Artifacts: w.Artifacts, Alerts: w.Alerts, Events: w.Events, Now: w.local, NewID: w.newID, Log: w.cfg.Log,
+		Queue: w.Queues, Artifacts: w.Artifacts, Alerts: w.Alerts, Reports: w.reports, Events: w.Events, Now: w.local, NewID: w.newID, Log: w.cfg.Log,
 	}
 	w.operator = core.Executor(nil)
 	policy := tx.DefaultPolicy()

@@ -17,6 +17,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/lock"
 	"github.com/madara-orchestrator/orchestrator/shared/core/proof"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
+	"github.com/madara-orchestrator/orchestrator/shared/service/alerting"
 	"github.com/madara-orchestrator/orchestrator/shared/service/executor"
 )
 
@@ -39,7 +40,7 @@ type Batcher struct {
 	Prover    proof.Prover // opens buckets where it has them
 	// NewSizer returns a sizer for blocks of a Starknet version, with the saved state or empty for nil.
 	NewSizer func(version string, saved []byte) (Sizer, error)
-	Alerts   alert.Notifier
+	Alerts   *alerting.Reporter
 	Events   event.Bus
 	Wake     *executor.Waker
 	Limits   batch.Limits
@@ -185,8 +186,8 @@ func (b *Batcher) checkVersion(ctx context.Context, h block.Header) error {
 }
 
 func (b *Batcher) alert(ctx context.Context, key, title, detail string) {
-	err := b.Alerts.Notify(ctx, alert.Alert{Severity: alert.Critical, Key: key, Title: title, Detail: detail, At: b.Now()})
-	if err != nil {
+	err := b.Alerts.Raise(ctx, alert.Cause{Severity: alert.Critical, Key: "batching/" + key, Title: title, Detail: detail})
+	if err != nil && !errors.Is(err, alerting.ErrBusy) {
 		b.log().ErrorContext(ctx, "alert not sent", "key", key, "error", err)
 	}
 }
