@@ -1,6 +1,7 @@
 package batch
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/block"
@@ -126,6 +127,19 @@ func (l Limits) ShouldCloseAggregator(a AggregatorBatch, c Candidate) (Reason, b
 	return "", false
 }
 
+// Fits returns an error where no aggregator batch could hold the candidate, whose sizes are those of a batch of its own.
+func (l Limits) Fits(c Candidate) error {
+	switch over := c.Weights.Exceeds(l.Weights); {
+	case l.Blobs != 0 && c.DAWords > l.Capacity():
+		return fmt.Errorf("its state diff takes %d words, %d blobs hold %d", c.DAWords, l.Blobs, l.Capacity())
+	case l.InputSize != 0 && c.InputSize > l.InputSize:
+		return fmt.Errorf("it takes %d felts of aggregator input, the limit is %d", c.InputSize, l.InputSize)
+	case over != "":
+		return fmt.Errorf("its %s is over the batch's limit", over)
+	}
+	return nil
+}
+
 // IsSnosFull says whether a SNOS batch is full as it stands, so that it need not wait for a next block, or too old at now.
 func (l Limits) IsSnosFull(s Span, now time.Time) (Reason, bool) {
 	switch {
@@ -156,14 +170,14 @@ func (l Limits) IsAggregatorFull(a AggregatorBatch, now time.Time) (Reason, bool
 // OpenSpan starts a span with the candidate.
 func OpenSpan(c Candidate, now time.Time) Span {
 	return Span{
-		StartBlock: c.Header.Number, EndBlock: c.Header.Number, Weights: c.Weights,
+		StartBlock: c.Header.Number, EndBlock: c.Header.Number, EndHash: c.Header.Hash, Weights: c.Weights,
 		StarknetVersion: c.Header.StarknetVersion, OpenedAt: now,
 	}
 }
 
 // Extend adds the candidate, which must be the next block, to an open span.
 func (s Span) Extend(c Candidate) Span {
-	s.EndBlock = c.Header.Number
+	s.EndBlock, s.EndHash = c.Header.Number, c.Header.Hash
 	s.Weights, _ = s.Weights.Add(c.Weights) // the rules refused an overflow
 	return s
 }

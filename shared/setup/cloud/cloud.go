@@ -34,7 +34,7 @@ type Process struct {
 	AWS     aws.Config
 	Secrets *secrets.Client
 
-	core *setup.App // once Core has made it
+	core *setup.App  // once Core has made it
 	db   *mongodb.DB // likewise
 }
 
