@@ -51,7 +51,7 @@ type Chain struct {
 	RPC             string      `env:"RPC"`
 	BackupRPC       string      `env:"BACKUP_RPC"`
 	FeederGateway   string      `env:"FEEDER_GATEWAY"`
-	FirstBlock      uint64      `env:"FIRST_BLOCK"`
+	FirstBlock      uint64      `env:"FIRST_BLOCK"` // 0: the one after the core contract's; another one is refused
 	MaxBlock        *uint64     `env:"MAX_BLOCK"`
 	ConfigHash      string      `env:"CONFIG_HASH" envDefault:"0x0"`
 	FeeTokenAddress string      `env:"FEE_TOKEN_ADDRESS"`

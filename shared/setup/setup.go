@@ -167,10 +167,12 @@ type Trigger struct {
 	NewSizer        func(version string, saved []byte) (batching.Sizer, error)
 	SupportsVersion func(version string) bool
 	Limits          batch.Limits
-	FirstBlock      uint64
-	FirstBatch      uint64
-	Window          uint64
-	WantProofs      bool
+	// Settled reads what the core contract has settled: batching begins after it, see batching.Batcher. nil: at FirstBlock.
+	Settled    func(context.Context) (settlement.State, error)
+	FirstBlock uint64
+	FirstBatch uint64
+	Window     uint64
+	WantProofs bool
 	// Invoke runs a job type's function with an SQS event of one message; it serves the priority queues.
 	Invoke func(ctx context.Context, t job.Type, body string) error
 	// ReconcileGrace is how long a job may be overdue before it is woken; 0: 30 seconds.
@@ -196,11 +198,11 @@ func (c App) Triggers(t Trigger) *triggering.Triggers {
 		Batching: &batching.Batcher{
 			Source: t.Source, Batches: c.Batches, Locks: c.Locks, Artifacts: c.Artifacts, Prover: t.Prover, NewSizer: t.NewSizer,
 			Alerts: c.reporter(), Events: c.Events, Wake: c.Waker(), Limits: t.Limits, SupportsVersion: t.SupportsVersion,
-			FirstBlock: t.FirstBlock, Chain: c.Chain, Now: c.Now, NewOwner: c.newID(), Log: c.Log,
+			Settled: t.Settled, FirstBlock: t.FirstBlock, Chain: c.Chain, Now: c.Now, NewOwner: c.newID(), Log: c.Log,
 		},
 		Cleanup:   &cleanup.Cleaner{Layer: c.Layer, Jobs: c.Jobs, Batches: c.Batches, Artifacts: c.Artifacts, Now: c.Now},
 		Reconcile: &reconcile.Reconciler{Jobs: c.Jobs, Executor: w, Control: c.Control, Grace: grace, Now: c.Now, Log: c.Log},
-		Lag:       &lag.Meter{Source: t.Source, Jobs: c.Jobs, FirstBlock: t.FirstBlock, Grace: 2 * grace, Now: c.Now, Log: c.Log},
+		Lag:       &lag.Meter{Source: t.Source, Jobs: c.Jobs, Settled: t.Settled, FirstBlock: t.FirstBlock, Grace: 2 * grace, Now: c.Now, Log: c.Log},
 	}
 }
 

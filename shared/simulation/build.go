@@ -20,6 +20,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/proof"
+	"github.com/madara-orchestrator/orchestrator/shared/core/settlement"
 	"github.com/madara-orchestrator/orchestrator/shared/core/snos"
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
 	"github.com/madara-orchestrator/orchestrator/shared/dev/fake/blocks"
@@ -202,7 +203,8 @@ func (w *World) functionsWith(limits batch.Limits) version {
 		resource.FnJobFailure:        core.DeadLetters().Handle,
 	}
 	v.triggers = core.TriggerFunction(setup.Trigger{
-		Source: w.Blocks, Prover: w.Prover, NewSizer: newSizer, Limits: limits, FirstBatch: 1, Window: cmp.Or(w.cfg.Window, 20),
+		Source: w.Blocks, Prover: w.Prover, NewSizer: newSizer, Limits: limits, FirstBatch: 1,
+		Settled: func(ctx context.Context) (settlement.State, error) { return w.L1.State(ctx, false) }, Window: cmp.Or(w.cfg.Window, 20),
 		Invoke: func(ctx context.Context, t job.Type, body string) error {
 			_, err := v.functions[resource.FunctionOf(t)](ctx, one("priority", body, 1))
 			return err
