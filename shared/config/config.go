@@ -14,7 +14,6 @@ import (
 	"github.com/caarlos0/env/v11"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
-	"github.com/madara-orchestrator/orchestrator/shared/core/block"
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
@@ -103,21 +102,26 @@ type Settlement struct {
 
 // Batch are the closing rules. Zero values mean the defaults of batch.DefaultLimits.
 type Batch struct {
-	SnosBlocks    uint64        `env:"SNOS_BLOCKS"`
-	SnosAge       time.Duration `env:"SNOS_AGE"`
-	Blocks        uint64        `env:"BLOCKS"`
-	Age           time.Duration `env:"AGE"`
-	SnosBatches   int           `env:"SNOS_BATCHES"`
-	Blobs         int           `env:"BLOBS"`
-	BlobBuffer    int           `env:"BLOB_BUFFER" envDefault:"15"`
-	InputSize     int           `env:"INPUT_SIZE"`
-	ProvingGas    uint64        `env:"MAX_PROVING_GAS"`
-	SierraGas     uint64        `env:"MAX_SIERRA_GAS"`
-	L1Gas         uint64        `env:"MAX_L1_GAS"`
-	MessageLength uint64        `env:"MAX_MESSAGE_SEGMENT_LENGTH"`
-	EmptyGas      uint64        `env:"EMPTY_BLOCK_PROVING_GAS"`
-	Window        uint64        `env:"WINDOW" envDefault:"50"`
-	BlocksPerRun  int           `env:"BLOCKS_PER_RUN"`
+	SnosBlocks  uint64        `env:"SNOS_BLOCKS"`
+	SnosAge     time.Duration `env:"SNOS_AGE"`
+	Blocks      uint64        `env:"BLOCKS"`
+	Age         time.Duration `env:"AGE"`
+	SnosBatches int           `env:"SNOS_BATCHES"`
+	Blobs       int           `env:"BLOBS"`
+	BlobBuffer  int           `env:"BLOB_BUFFER" envDefault:"15"`
+	InputSize   int           `env:"INPUT_SIZE"`
+	// The sums of bouncer weights that close a SNOS batch; L1Gas and MessageLength close an aggregator batch too.
+	ProvingGas    uint64 `env:"MAX_PROVING_GAS"`
+	SierraGas     uint64 `env:"MAX_SIERRA_GAS"`
+	L1Gas         uint64 `env:"MAX_L1_GAS"`
+	MessageLength uint64 `env:"MAX_MESSAGE_SEGMENT_LENGTH"`
+	StateDiffSize uint64 `env:"MAX_STATE_DIFF_SIZE"`
+	Events        uint64 `env:"MAX_EVENTS"`
+	Transactions  uint64 `env:"MAX_TRANSACTIONS"`
+	ReceiptL2Gas  uint64 `env:"MAX_RECEIPT_L2_GAS"`
+	EmptyGas      uint64 `env:"EMPTY_BLOCK_PROVING_GAS"`
+	Window        uint64 `env:"WINDOW" envDefault:"50"`
+	BlocksPerRun  int    `env:"BLOCKS_PER_RUN"`
 }
 
 // API is the HTTP function.
@@ -159,8 +163,16 @@ func (c Config) Limits() batch.Limits {
 	set(&l.EmptyGas, c.Batch.EmptyGas)
 	set(&l.BlocksPerRun, c.Batch.BlocksPerRun)
 	l.BlobBuffer = c.Batch.BlobBuffer
-	l.SnosWeights = block.Weights{ProvingGas: c.Batch.ProvingGas, SierraGas: c.Batch.SierraGas}
-	l.Weights = block.Weights{L1Gas: c.Batch.L1Gas, MessageSegmentLength: c.Batch.MessageLength}
+	set(&l.SnosWeights.ProvingGas, c.Batch.ProvingGas)
+	set(&l.SnosWeights.SierraGas, c.Batch.SierraGas)
+	set(&l.SnosWeights.L1Gas, c.Batch.L1Gas)
+	set(&l.SnosWeights.MessageSegmentLength, c.Batch.MessageLength)
+	set(&l.SnosWeights.StateDiffSize, c.Batch.StateDiffSize)
+	set(&l.SnosWeights.NEvents, c.Batch.Events)
+	set(&l.SnosWeights.NTxs, c.Batch.Transactions)
+	set(&l.SnosWeights.ReceiptL2Gas, c.Batch.ReceiptL2Gas)
+	set(&l.Weights.L1Gas, c.Batch.L1Gas)
+	set(&l.Weights.MessageSegmentLength, c.Batch.MessageLength)
 	if c.Chain.MaxBlock != nil {
 		l.HasMaxBlock, l.MaxBlock = true, *c.Chain.MaxBlock
 	}
@@ -230,6 +242,8 @@ func (c Config) faults() []error {
 	c.Prover.faults(f, c.Chain.Layer, c.Settlement)
 	f.check(c.Batch.Blobs >= 0 && c.Batch.Blobs <= 9, "BATCH_BLOBS", "%d: want 1 to 9, or 0 for the default", c.Batch.Blobs)
 	f.check(c.Batch.BlobBuffer >= 0 && c.Batch.BlobBuffer < batch.WordsPerBlob, "BATCH_BLOB_BUFFER", "%d: want 0 to 4095 words", c.Batch.BlobBuffer)
+	f.check(c.Batch.L1Gas <= batch.MaxL1Gas, "BATCH_MAX_L1_GAS", "%d: want at most %d, or state updates would not fit in a transaction",
+		c.Batch.L1Gas, batch.MaxL1Gas)
 	f.check(c.Batch.Window >= 1, "BATCH_WINDOW", "0: no job would ever be created")
 	f.check(c.Pace >= 1 && c.Pace <= 1000, "PACE", "%d: want 1 to 1000", c.Pace)
 	c.nameFaults(f)

@@ -33,6 +33,7 @@ type weightsDoc struct {
 	SierraGas            int64 `bson:"sierra_gas"`
 	NTxs                 int64 `bson:"n_txs"`
 	ProvingGas           int64 `bson:"proving_gas"`
+	ReceiptL2Gas         int64 `bson:"receipt_l2_gas"` // 0 in documents of release 0.1
 }
 
 // metaDoc is what both kinds of batches have.
@@ -112,7 +113,7 @@ func (n *ints) span(s batch.Span) spanDoc {
 	return spanDoc{
 		StartBlock: n.of(s.StartBlock), EndBlock: n.of(s.EndBlock), EndHash: hash, Starknet: s.StarknetVersion,
 		OpenedAt: moment(s.OpenedAt), ClosedAt: moment(s.ClosedAt), Reason: s.Reason,
-		Weights: weightsDoc{n.of(w.L1Gas), n.of(w.MessageSegmentLength), n.of(w.NEvents), n.of(w.StateDiffSize), n.of(w.SierraGas), n.of(w.NTxs), n.of(w.ProvingGas)},
+		Weights: weightsDoc{n.of(w.L1Gas), n.of(w.MessageSegmentLength), n.of(w.NEvents), n.of(w.StateDiffSize), n.of(w.SierraGas), n.of(w.NTxs), n.of(w.ProvingGas), n.of(w.ReceiptL2Gas)},
 	}
 }
 
@@ -130,6 +131,7 @@ func (n *ints) spanBack(d spanDoc) batch.Span {
 		Weights: block.Weights{
 			L1Gas: n.back(w.L1Gas), MessageSegmentLength: n.back(w.MessageSegmentLength), NEvents: n.back(w.NEvents),
 			StateDiffSize: n.back(w.StateDiffSize), SierraGas: n.back(w.SierraGas), NTxs: n.back(w.NTxs), ProvingGas: n.back(w.ProvingGas),
+			ReceiptL2Gas: n.back(w.ReceiptL2Gas),
 		},
 	}
 }

@@ -40,7 +40,7 @@ func TestStore(t *testing.T, newStore func(t *testing.T) batch.Store) {
 func span(from, to uint64) batch.Span {
 	return batch.Span{
 		StartBlock: from, EndBlock: to, EndHash: felt.FromUint64(to + 1), StarknetVersion: "0.14.1", OpenedAt: start, ClosedAt: start.Add(time.Minute), Reason: batch.BlockCount,
-		Weights: block.Weights{L1Gas: 1, MessageSegmentLength: 2, NEvents: 3, StateDiffSize: 4, SierraGas: 5, NTxs: 6, ProvingGas: 7},
+		Weights: block.Weights{L1Gas: 1, MessageSegmentLength: 2, NEvents: 3, StateDiffSize: 4, SierraGas: 5, NTxs: 6, ProvingGas: 7, ReceiptL2Gas: 8},
 	}
 }
 
