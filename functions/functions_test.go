@@ -148,7 +148,7 @@ func newWorld(t *testing.T) *world {
 	}
 	core := setup.App{
 		Chain: "dev", Layer: stage.L2, Jobs: w.jobs, Batches: memory.NewBatches(nil), Locks: memory.NewLocks(nil), Control: memory.NewControls(nil),
-		Queue: queues, Artifacts: memory.NewArtifacts(nil), Alerts: w.alerts, Events: memory.NewEvents(nil), Now: time.Now, Log: slog.New(slog.DiscardHandler),
+		Queue: queues, Artifacts: memory.NewArtifacts(nil), Alerts: w.alerts, Reports: memory.NewReports(nil), Events: memory.NewEvents(nil), Now: time.Now, Log: slog.New(slog.DiscardHandler),
 	}
 	chain, proofs := l1.New(nil, l1.Config{}), prover.New(nil, prover.Config{})
 	runs := runner.New(nil, runner.Config{Execute: func(context.Context, snos.Task) error { return nil }})

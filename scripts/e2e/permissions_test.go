@@ -123,7 +123,7 @@ func evaluate(t *testing.T, calls []awsCall, policies map[string]policy) []strin
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), "node", "../permissions/evaluate.mjs", modules)
+	cmd := exec.CommandContext(t.Context(), "node", "../../shared/dev/permissions/evaluate.mjs", modules)
 	var stderr bytes.Buffer
 	cmd.Stdin, cmd.Stderr = bytes.NewReader(in), &stderr
 	raw, err := cmd.Output()

@@ -21,6 +21,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/proof"
 	"github.com/madara-orchestrator/orchestrator/shared/core/queue"
+	"github.com/madara-orchestrator/orchestrator/shared/core/settlement"
 	devlambda "github.com/madara-orchestrator/orchestrator/shared/dev/lambda"
 	"github.com/madara-orchestrator/orchestrator/shared/dev/loopback"
 	"github.com/madara-orchestrator/orchestrator/shared/dev/snosrunner"
@@ -179,6 +180,7 @@ func deploy(ctx context.Context, o options, core setup.App, qs queue.Queue, a *a
 	fs[resource.FnJobFailure] = devlambda.InProcess(core.DeadLetters().Handle)
 	fs[resource.FnTrigger] = devlambda.InProcess(core.TriggerFunction(setup.Trigger{
 		Source: a.source, Prover: prover, NewSizer: protocol.NewSizer, SupportsVersion: version.Supported, Limits: limits,
+		Settled:    func(ctx context.Context) (settlement.State, error) { return l.contract.State(ctx, false) },
 		FirstBlock: a.first, FirstBatch: 1, Window: 50, Invoke: invoke(p), ReconcileGrace: time.Second,
 	}).Handle)
 	return p, nil

@@ -14,7 +14,6 @@ import (
 	"github.com/caarlos0/env/v11"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
-	"github.com/madara-orchestrator/orchestrator/shared/core/block"
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
@@ -82,8 +81,16 @@ func (c Config) Limits() batch.Limits {
 	set(&l.EmptyGas, c.Batch.EmptyGas)
 	set(&l.BlocksPerRun, c.Batch.BlocksPerRun)
 	l.BlobBuffer = c.Batch.BlobBuffer
-	l.SnosWeights = block.Weights{ProvingGas: c.Batch.ProvingGas, SierraGas: c.Batch.SierraGas}
-	l.Weights = block.Weights{L1Gas: c.Batch.L1Gas, MessageSegmentLength: c.Batch.MessageLength}
+	set(&l.SnosWeights.ProvingGas, c.Batch.ProvingGas)
+	set(&l.SnosWeights.SierraGas, c.Batch.SierraGas)
+	set(&l.SnosWeights.L1Gas, c.Batch.L1Gas)
+	set(&l.SnosWeights.MessageSegmentLength, c.Batch.MessageLength)
+	set(&l.SnosWeights.StateDiffSize, c.Batch.StateDiffSize)
+	set(&l.SnosWeights.NEvents, c.Batch.Events)
+	set(&l.SnosWeights.NTxs, c.Batch.Transactions)
+	set(&l.SnosWeights.ReceiptL2Gas, c.Batch.ReceiptL2Gas)
+	set(&l.Weights.L1Gas, c.Batch.L1Gas)
+	set(&l.Weights.MessageSegmentLength, c.Batch.MessageLength)
 	if c.Chain.MaxBlock != nil {
 		l.HasMaxBlock, l.MaxBlock = true, *c.Chain.MaxBlock
 	}
@@ -156,6 +163,8 @@ func (c Config) faults() []error {
 	c.Prover.faults(f, c.Chain.Layer, c.Settlement)
 	f.check(c.Batch.Blobs >= 0 && c.Batch.Blobs <= 9, "BATCH_BLOBS", "%d: want 1 to 9, or 0 for the default", c.Batch.Blobs)
 	f.check(c.Batch.BlobBuffer >= 0 && c.Batch.BlobBuffer < batch.WordsPerBlob, "BATCH_BLOB_BUFFER", "%d: want 0 to 4095 words", c.Batch.BlobBuffer)
+	f.check(c.Batch.L1Gas <= batch.MaxL1Gas, "BATCH_MAX_L1_GAS", "%d: want at most %d, or state updates would not fit in a transaction",
+		c.Batch.L1Gas, batch.MaxL1Gas)
 	f.check(c.Batch.Window >= 1, "BATCH_WINDOW", "0: no job would ever be created")
 	f.check(c.Pace >= 1 && c.Pace <= 1000, "PACE", "%d: want 1 to 1000", c.Pace)
 	c.nameFaults(f)

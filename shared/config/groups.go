@@ -20,7 +20,7 @@ type Chain struct {
 	BackupRPC string `env:"BACKUP_RPC" example:"https://backup.mychain.example"`
 	// URL of the chain's feeder gateway, which has the blocks' bouncer weights. Unset: weights are estimated.
 	FeederGateway string `env:"FEEDER_GATEWAY" example:"https://gateway.mychain.example"`
-	// First block that this deployment settles.
+	// First block that this deployment settles. 0: the block after the core contract's. A block that contradicts the contract is refused.
 	FirstBlock uint64 `env:"FIRST_BLOCK" unit:"block" example:"1200"`
 	// Last block that is batched. Unset: all.
 	MaxBlock *uint64 `env:"MAX_BLOCK" unit:"block" example:"5000"`
@@ -83,14 +83,23 @@ type Batch struct {
 	BlobBuffer int `env:"BLOB_BUFFER" envDefault:"15" unit:"words"`
 	// L2: largest input of the aggregator program.
 	InputSize int `env:"INPUT_SIZE" unit:"felts" example:"500000"`
-	// Most proving gas of a SNOS batch; 0: no limit.
+	// Sum of the blocks' proving gas that closes a SNOS batch. This limit and the seven below are bouncer weights; the defaults are
+	// the reference's production values (README, Limits).
 	ProvingGas uint64 `env:"MAX_PROVING_GAS" unit:"gas" example:"5000000000"`
-	// Most Sierra gas of a SNOS batch; 0: no limit.
-	SierraGas uint64 `env:"MAX_SIERRA_GAS" unit:"gas" example:"5000000000"`
-	// L2: most L1 gas of an aggregator batch's messages; 0: no limit.
-	L1Gas uint64 `env:"MAX_L1_GAS" unit:"gas" example:"5000000"`
-	// L2: longest message segment of an aggregator batch; 0: no limit.
+	// Sum of Sierra gas that closes a SNOS batch.
+	SierraGas uint64 `env:"MAX_SIERRA_GAS" unit:"gas" example:"4000000000"`
+	// Sum of L1 gas that closes a SNOS batch, and on an L2 an aggregator batch.
+	L1Gas uint64 `env:"MAX_L1_GAS" unit:"gas" example:"4400000"`
+	// Sum of message words that closes a SNOS batch, and on an L2 an aggregator batch.
 	MessageLength uint64 `env:"MAX_MESSAGE_SEGMENT_LENGTH" unit:"words" example:"3700"`
+	// Sum of state diff sizes that closes a SNOS batch.
+	StateDiffSize uint64 `env:"MAX_STATE_DIFF_SIZE" unit:"words" example:"24556"`
+	// Number of events that closes a SNOS batch.
+	Events uint64 `env:"MAX_EVENTS" unit:"events" example:"50000"`
+	// Number of transactions that closes a SNOS batch.
+	Transactions uint64 `env:"MAX_TRANSACTIONS" unit:"transactions" example:"10000"`
+	// Sum of the receipts' L2 gas that closes a SNOS batch.
+	ReceiptL2Gas uint64 `env:"MAX_RECEIPT_L2_GAS" unit:"gas" example:"2500000000"`
 	// Proving gas of a block for which the node says 0.
 	EmptyGas uint64 `env:"EMPTY_BLOCK_PROVING_GAS" unit:"gas" example:"1500000"`
 	// How many batches above the oldest unfinished one a stage may have jobs for.

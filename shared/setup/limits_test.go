@@ -26,6 +26,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/config"
 	apicontroller "github.com/madara-orchestrator/orchestrator/shared/controller/api"
 	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
+	"github.com/madara-orchestrator/orchestrator/shared/core/block"
 	"github.com/madara-orchestrator/orchestrator/shared/core/da"
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
@@ -96,6 +97,19 @@ var limits = []limit{
 	{"aggregator's input", 750_000, "felts", "`core/batch` Limits.InputSize", "closes it: aggregator input size", func(_ *testing.T, n int64) error {
 		return closed(batch.DefaultLimits().ShouldCloseAggregator(batch.AggregatorBatch{}, batch.Candidate{InputSize: int(n)}))
 	}},
+	weight("proving gas", "MAX_PROVING_GAS", 5_000_000_000, "gas", true, func(w *block.Weights) *uint64 { return &w.ProvingGas }),
+	weight("Sierra gas", "MAX_SIERRA_GAS", 4_000_000_000, "gas", true, func(w *block.Weights) *uint64 { return &w.SierraGas }),
+	weight("receipts' L2 gas", "MAX_RECEIPT_L2_GAS", 2_500_000_000, "gas", true, func(w *block.Weights) *uint64 { return &w.ReceiptL2Gas }),
+	weight("messages' L1 gas", "MAX_L1_GAS", 4_400_000, "gas", true, func(w *block.Weights) *uint64 { return &w.L1Gas }),
+	weight("messages' L1 gas", "MAX_L1_GAS", 4_400_000, "gas", false, func(w *block.Weights) *uint64 { return &w.L1Gas }),
+	weight("messages", "MAX_MESSAGE_SEGMENT_LENGTH", 3_700, "words", true, func(w *block.Weights) *uint64 { return &w.MessageSegmentLength }),
+	weight("messages", "MAX_MESSAGE_SEGMENT_LENGTH", 3_700, "words", false, func(w *block.Weights) *uint64 { return &w.MessageSegmentLength }),
+	weight("state diff", "MAX_STATE_DIFF_SIZE", 24_556, "felts", true, func(w *block.Weights) *uint64 { return &w.StateDiffSize }),
+	weight("events", "MAX_EVENTS", 50_000, "events", true, func(w *block.Weights) *uint64 { return &w.NEvents }),
+	weight("transactions", "MAX_TRANSACTIONS", 10_000, "transactions", true, func(w *block.Weights) *uint64 { return &w.NTxs }),
+	{"messages' L1 gas of one block", batch.MaxL1Gas, "gas", "`core/batch` MaxL1Gas", "messages of one block can't be split", func(_ *testing.T, n int64) error {
+		return batch.DefaultLimits().Fits(batch.Candidate{Weights: block.Weights{L1Gas: uint64(n)}})
+	}},
 	{"`BATCH_BLOBS`", 9, "blobs", "`config` Batch.Blobs", "want 1 to 9, or 0 for the default", func(_ *testing.T, n int64) error {
 		_, err := config.FromEnviron([]string{fmt.Sprintf("%sBATCH_BLOBS=%d", config.Prefix, n)})
 		return err
@@ -163,6 +177,31 @@ func TestDiskHoldsPIE(t *testing.T) {
 }
 
 // spaces is endless white space.
+// weight is the row of a bouncer weight that closes SNOS batches or aggregator batches. Both ways count: a sum that reaches it,
+// and a setting that moves it.
+func weight(what, setting string, most int64, unit string, snos bool, field func(*block.Weights) *uint64) limit {
+	kind := "an aggregator batch"
+	if snos {
+		kind = "a SNOS batch"
+	}
+	closes := func(l batch.Limits, n int64) error {
+		have, comes := block.Weights{}, block.Weights{}
+		*field(&have), *field(&comes) = uint64(n-1), 1
+		if snos {
+			return closed(l.ShouldCloseSnos(batch.Span{Weights: have}, batch.Candidate{Weights: comes}))
+		}
+		return closed(l.ShouldCloseAggregator(batch.AggregatorBatch{Span: batch.Span{Weights: have}}, batch.Candidate{Weights: comes}))
+	}
+	where := fmt.Sprintf("`core/batch` DefaultLimits, `BATCH_%s`", setting)
+	return limit{what + " of " + kind, most, unit, where, "closes it: weights", func(t *testing.T, n int64) error {
+		c, _ := config.FromEnviron([]string{fmt.Sprintf("%sBATCH_%s=%d", config.Prefix, setting, 1000)})
+		if set := c.Limits(); closes(set, 1000) != nil || closes(set, 1001) == nil {
+			t.Errorf("BATCH_%s=1000 does not close at 1001: %v, %v", setting, closes(set, 1000), closes(set, 1001))
+		}
+		return closes(batch.DefaultLimits(), n)
+	}}
+}
+
 type spaces struct{}
 
 func (spaces) Read(p []byte) (int, error) {

@@ -20,6 +20,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/proof"
+	"github.com/madara-orchestrator/orchestrator/shared/core/settlement"
 	"github.com/madara-orchestrator/orchestrator/shared/core/snos"
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
 	"github.com/madara-orchestrator/orchestrator/shared/dev/fake/blocks"
@@ -41,7 +42,7 @@ type version struct {
 func (w *World) clients() error {
 	w.Jobs, w.Batches = memory.NewJobs(w.env), memory.NewBatches(w.env)
 	w.Artifacts, w.Alerts, w.Events = memory.NewArtifacts(w.env), memory.NewAlerts(w.env), memory.NewEvents(w.env)
-	w.Control = memory.NewControls(w.env)
+	w.Control, w.reports = memory.NewControls(w.env), memory.NewReports(w.env)
 	w.locks = memory.NewLocks(&fault.Env{Now: w.local, Hook: w.env.Hook}) // a lease goes by its owner's clock
 	if other := w.cfg.Beside; other != nil {
 		w.now, w.Blocks, w.Data, w.grown, w.L1, w.watch.journals = other.now, other.Blocks, other.Data, len(other.Data), other.L1, other.watch.journals
@@ -181,7 +182,7 @@ func (w *World) deploy() {
 func (w *World) functionsWith(limits batch.Limits) version {
 	core := setup.App{
 		Chain: "sim", Layer: w.cfg.Layer, Jobs: w.Jobs, Batches: w.Batches, Locks: w.locks, Control: w.Control, Policies: policies(),
-		Queue: w.Queues, Artifacts: w.Artifacts, Alerts: w.Alerts, Events: w.Events, Now: w.local, NewID: w.newID, Log: w.cfg.Log,
+		Queue: w.Queues, Artifacts: w.Artifacts, Alerts: w.Alerts, Reports: w.reports, Events: w.Events, Now: w.local, NewID: w.newID, Log: w.cfg.Log,
 	}
 	w.operator = core.Executor(nil)
 	policy := tx.DefaultPolicy()
@@ -202,7 +203,8 @@ func (w *World) functionsWith(limits batch.Limits) version {
 		resource.FnJobFailure:        core.DeadLetters().Handle,
 	}
 	v.triggers = core.TriggerFunction(setup.Trigger{
-		Source: w.Blocks, Prover: w.Prover, NewSizer: newSizer, Limits: limits, FirstBatch: 1, Window: cmp.Or(w.cfg.Window, 20),
+		Source: w.Blocks, Prover: w.Prover, NewSizer: newSizer, Limits: limits, FirstBatch: 1,
+		Settled: func(ctx context.Context) (settlement.State, error) { return w.L1.State(ctx, false) }, Window: cmp.Or(w.cfg.Window, 20),
 		Invoke: func(ctx context.Context, t job.Type, body string) error {
 			_, err := v.functions[resource.FunctionOf(t)](ctx, one("priority", body, 1))
 			return err

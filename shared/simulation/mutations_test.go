@@ -30,7 +30,11 @@ var mutations = []mutation{
 	{"leave a publication unwatched", []edit{{"service/datasubmission/datasubmission.go", "Watch: p.Step != tx.Final}", "Watch: false}"}}},
 	{"no fee cap", []edit{{"core/tx/decide.go", "	case total.Cmp(p.FeeCap) > 0:", "	case total.Sign() < 0:"}}},
 	{"skip the reconcile query", []edit{{"service/reconcile/reconcile.go", "	for _, j := range due {", "	for _, j := range due[:0] {"}}},
-	{"lose an alert for good", []edit{{"service/reconcile/reconcile.go", "			if r.Now().Sub(j.AlertedAt) >= Reminder {", "			if false && r.Now().Sub(j.AlertedAt) >= Reminder {"}}},
+	{"lose an alert for good", []edit{{"core/alert/report.go", "|| now.Sub(r.ReportedAt) >= Reminder", ""}}},
+	{"leave a report open whose cause is over", []edit{
+		{"service/executor/alerts.go", "	if old.Status.NeedsOperator() && !now.Status.NeedsOperator() {", "	if false {"},
+		{"service/reconcile/reconcile.go", "			return lasting[o.Key] || !whole", "			return true || !whole"},
+	}},
 	{"ignore lock, fence and version of batches", []edit{
 		{"client/memory/batches.go", "		if was.fence > f.fence {", "		*f.version, f.fence = *was.version, max(f.fence, was.fence)\n		if was.fence > f.fence {"},
 		{"client/memory/locks.go", "if l.Owner != \"\" && l.Owner != owner && now.Before(l.ExpiresAt) {", "if false {"},

@@ -78,6 +78,7 @@ type World struct {
 	queues    []resource.Queue
 	ticks     []*tick
 	locks     *memory.Locks
+	reports   *memory.Reports
 	operator  *executor.Executor
 	versions  []version // deployed at once; version is the one that the invocation under way runs
 	version   int

@@ -135,9 +135,6 @@ func linkHeaders(prev, next block.Header) error {
 	if next.ParentHash != prev.Hash {
 		return fmt.Errorf("block %d has parent %s, block %d is %s: %w", next.Number, next.ParentHash, prev.Number, prev.Hash, block.ErrMalformed)
 	}
-	if next.Timestamp.Before(prev.Timestamp) {
-		return fmt.Errorf("block %d is older than its parent: %w", next.Number, block.ErrMalformed)
-	}
 	return nil
 }
 

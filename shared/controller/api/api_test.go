@@ -52,7 +52,7 @@ func newAPI(t *testing.T, adminRoutes bool, checks ...admin.Check) (*apicontroll
 	jobs, batches := memory.NewJobs(nil), memory.NewBatches(nil)
 	core := setup.App{
 		Chain: "dev", Layer: stage.L2, Jobs: jobs, Batches: batches, Locks: memory.NewLocks(nil), Control: memory.NewControls(nil), Queue: queues,
-		Artifacts: memory.NewArtifacts(nil), Alerts: memory.NewAlerts(nil), Events: memory.NewEvents(nil), Now: time.Now, Log: slog.New(slog.DiscardHandler),
+		Artifacts: memory.NewArtifacts(nil), Alerts: memory.NewAlerts(nil), Reports: memory.NewReports(nil), Events: memory.NewEvents(nil), Now: time.Now, Log: slog.New(slog.DiscardHandler),
 	}
 	created := job.New(strings.Repeat("0", 31)+"1", 1, &job.SnosRunMeta{}, "", time.Now())
 	failed := job.New(strings.Repeat("0", 31)+"2", 2, &job.SnosRunMeta{}, "", time.Now()).FailedPermanently(time.Now(), errSecret)

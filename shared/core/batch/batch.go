@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/block"
+	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 )
 
@@ -54,6 +55,7 @@ const (
 // Span is a run of blocks with what the closing rules need to know of it.
 type Span struct {
 	StartBlock, EndBlock uint64
+	EndHash              felt.Felt // of the last block; zero in documents of release 0.1
 	Weights              block.Weights
 	StarknetVersion      string
 	OpenedAt             time.Time
@@ -69,9 +71,12 @@ type SnosBatch struct {
 	Span
 	Index      uint64
 	Aggregator uint64 // index of its aggregator batch; 0 on an L3
-	Status     Status
-	TraceID    string
-	Ledger     Ledger // L3; on an L2 the aggregator batch's counts
+	DAWords    int    // L3: length of the compressed state diff in words, an upper bound; 0 in documents of release 0.1
+	// AccumulatorKey names the state-diff accumulator of an L3's open batch.
+	AccumulatorKey string
+	Status         Status
+	TraceID        string
+	Ledger         Ledger // L3; on an L2 the aggregator batch's counts
 
 	Version   uint64 // grows with every write
 	Fence     uint64 // of the lease under which it was last written by batching

@@ -67,15 +67,17 @@ type DeclaredClass struct{ ClassHash, CompiledClassHash felt.Felt }
 // MigratedClass is a class whose compiled class hash was migrated to the newer hash function.
 type MigratedClass struct{ ClassHash, CompiledClassHash felt.Felt }
 
-// Weights are a block's bouncer weights: what it costs to run, prove and settle it, as the sequencer measured.
+// Weights are a block's bouncer weights: what it costs to run, prove and settle it, as the sequencer measured
+// (starkware-libs/sequencer, blockifier/src/bouncer.rs, BouncerWeights).
 type Weights struct {
-	L1Gas                uint64
+	L1Gas                uint64 // gas that the block's messages take on the settlement layer
 	MessageSegmentLength uint64 // felts of messages in the program output
 	NEvents              uint64
 	StateDiffSize        uint64 // felts
 	SierraGas            uint64
 	NTxs                 uint64
 	ProvingGas           uint64
+	ReceiptL2Gas         uint64 // L2 gas of the receipts
 }
 
 // Add returns the sum of two weights. ok is false when a field overflows; the sum then is not to be used.
@@ -91,6 +93,7 @@ func (w Weights) Add(v Weights) (sum Weights, ok bool) {
 		L1Gas: add(w.L1Gas, v.L1Gas), MessageSegmentLength: add(w.MessageSegmentLength, v.MessageSegmentLength),
 		NEvents: add(w.NEvents, v.NEvents), StateDiffSize: add(w.StateDiffSize, v.StateDiffSize),
 		SierraGas: add(w.SierraGas, v.SierraGas), NTxs: add(w.NTxs, v.NTxs), ProvingGas: add(w.ProvingGas, v.ProvingGas),
+		ReceiptL2Gas: add(w.ReceiptL2Gas, v.ReceiptL2Gas),
 	}
 	return sum, ok
 }
@@ -108,6 +111,7 @@ func (w Weights) Exceeds(limit Weights) string {
 		{"state_diff_size", w.StateDiffSize, limit.StateDiffSize},
 		{"n_events", w.NEvents, limit.NEvents},
 		{"n_txs", w.NTxs, limit.NTxs},
+		{"receipt_l2_gas", w.ReceiptL2Gas, limit.ReceiptL2Gas},
 	} {
 		if f.most != 0 && f.have > f.most {
 			return f.name

@@ -135,7 +135,6 @@ type Job struct {
 	Metadata   Metadata
 	Attempts   Attempts
 	Failures   []Failure
-	AlertedAt  time.Time // when the operators were last alerted that the job waits for them
 
 	NextAction Action
 	DueAt      time.Time // when NextAction is due; zero with None

@@ -180,7 +180,6 @@ func (j Job) Retried(now time.Time) (next Job, ok bool) {
 	}
 	next = j.Clone()
 	next.Attempts = Attempts{Total: j.Attempts.Total}
-	next.AlertedAt = time.Time{}
 	next.EndedAt = time.Time{}
 	next.UpdatedAt = now
 	return next.plan(PendingRetry, Process, now), true

@@ -14,6 +14,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
+	"github.com/madara-orchestrator/orchestrator/shared/service/alerting"
 	"github.com/madara-orchestrator/orchestrator/shared/service/executor"
 )
 
@@ -70,7 +71,7 @@ func newWorld(t *testing.T) *world {
 	w.Executor = &executor.Executor{
 		Jobs: w.jobs, Queue: queues, Route: func(job.Type, job.Action, bool) string { return jobQueue },
 		Wake:   &executor.Waker{Queue: queues, QueueName: triggerQueue, Layer: stage.L2, Log: log},
-		Alerts: w.alerts, Events: w.events, Control: memory.NewControls(env),
+		Alerts: &alerting.Reporter{Notifier: w.alerts, Store: memory.NewReports(env), Now: env.Now, Log: log}, Events: w.events, Control: memory.NewControls(env),
 		Handlers: map[job.Type]executor.Handler{job.ProofCreation: &w.handler}, Policies: job.Policies(),
 		Now: env.Now, NewOwner: func() string { return "me" }, Chain: "dev", Log: log,
 	}

@@ -80,6 +80,7 @@ func (w *Executor) command(ctx context.Context, id, what string, o Command, deci
 func (w *Executor) commanded(ctx context.Context, old, now job.Job, what string, o Command) {
 	w.log().InfoContext(ctx, "command carried out", "command", what, "by", o.By, "reason", o.Reason, "job_id", now.ID,
 		"job_type", now.Type, "batch", now.Batch, "was", string(old.Status), "status", string(now.Status))
+	w.report(ctx, old, now)
 	if old.Status != now.Status {
 		e := w.changed(now)
 		e.Detail = map[string]string{"order": what, "by": o.By, "reason": o.Reason}

@@ -12,6 +12,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
+	"github.com/madara-orchestrator/orchestrator/shared/service/alerting"
 	"github.com/madara-orchestrator/orchestrator/shared/service/executor"
 	"github.com/madara-orchestrator/orchestrator/shared/service/reconcile"
 )
@@ -42,7 +43,7 @@ func newWorld(t *testing.T) *world {
 	w.Reconciler = &reconcile.Reconciler{
 		Jobs: w.jobs, Control: control, Grace: grace, Now: env.Now, Log: log,
 		Executor: &executor.Executor{
-			Jobs: w.jobs, Queue: queues, Route: func(job.Type, job.Action, bool) string { return "jobs" }, Alerts: w.alerts,
+			Jobs: w.jobs, Queue: queues, Route: func(job.Type, job.Action, bool) string { return "jobs" }, Alerts: &alerting.Reporter{Notifier: w.alerts, Store: memory.NewReports(env), Now: env.Now},
 			Control: control, Policies: job.Policies(), Now: env.Now, Log: log,
 		},
 	}

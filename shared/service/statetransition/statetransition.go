@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -113,8 +114,17 @@ func (h *Handler) payload(ctx context.Context, r *executor.Run, m *job.StateTran
 	if err := h.configured(m.StarknetVersion, u.ProgramOutput, c); err != nil {
 		return tx.Payload{}, err
 	}
-	return h.Contract.Encode(ctx, u, s, c)
+	p, err := h.Contract.Encode(ctx, u, s, c)
+	var invalid *settlement.InvalidError
+	if errors.As(err, &invalid) && s.Next() == m.StartBlock && slices.Contains(foreign, invalid.Code) {
+		err = job.Permanent(fmt.Errorf("the contract waits for block %d, on another history than the batch's: "+
+			"the chain was reverted, or the contract is another chain's: %w", m.StartBlock, err))
+	}
+	return p, err
 }
+
+// foreign are the refusals of a contract that is at the right block with another root or hash: time changes nothing.
+var foreign = []string{"INVALID_PREV_BLOCK_HASH", "INVALID_PREVIOUS_ROOT"}
 
 func (h *Handler) update(ctx context.Context, batch uint64, m *job.StateTransitionMeta) (settlement.Update, error) {
 	u := settlement.Update{Batch: batch, StartBlock: m.StartBlock, EndBlock: m.EndBlock, DataHash: m.DataHash, DataSize: m.DataSize}
@@ -184,6 +194,9 @@ var passing = []string{"NO_STATE_TRANSITION_PROOF", "INVALID_PREV", "INVALID_PRE
 
 // classify tells refusals that time mends from those that nothing mends.
 func classify(err error) error {
+	if job.IsPermanent(err) {
+		return err
+	}
 	var revert *tx.RevertError
 	var invalid *settlement.InvalidError
 	code := ""

@@ -148,6 +148,47 @@ func TestFeesAboveTheCap(t *testing.T) {
 	}
 }
 
+// onOtherHistory is a contract that is at the batch's first block with another history's hash.
+type onOtherHistory struct {
+	settlement.Contract
+	state settlement.State
+}
+
+func (c onOtherHistory) State(context.Context, bool) (settlement.State, error) { return c.state, nil }
+
+// Case W6: a contract at the right block with another hash never takes the batch. It fails, and is not tried for ever. A
+// contract that is at another block may only lag.
+func TestAnotherHistory(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		state     settlement.State
+		permanent bool
+	}{
+		"another hash": {settlement.State{Settled: true, Block: 1, BlockHash: felt.FromUint64(7)}, true},
+		"lags":         {settlement.State{Settled: true, Block: 0, BlockHash: felt.FromUint64(7)}, false},
+		"not settled":  {settlement.State{}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			m := b.run.Job.Metadata.(*job.StateTransitionMeta)
+			m.StartBlock, m.EndBlock = 2, 3
+			chain := []blocks.Block{blocks.Next(nil, time.Now())}
+			for len(chain) < 4 {
+				chain = append(chain, blocks.Next(&chain[len(chain)-1], time.Now()))
+			}
+			if err := artifact.WriteFelts(t.Context(), b.handler.Artifacts, m.ProgramOutputKey, l1.ProgramOutput(chain[2], chain[3], 0)); err != nil {
+				t.Fatal(err)
+			}
+			b.handler.Contract = onOtherHistory{b.chain, tt.state}
+			err := b.handler.Process(t.Context(), b.run)
+			if err == nil || job.IsPermanent(err) != tt.permanent {
+				t.Errorf("got %v, permanent %t; want permanent %t", err, job.IsPermanent(err), tt.permanent)
+			}
+		})
+	}
+}
+
 // A batch that another orchestrator has settled is done, and gives the wallet back if it has it.
 func TestSettledByOthers(t *testing.T) {
 	t.Parallel()

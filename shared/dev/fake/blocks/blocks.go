@@ -136,6 +136,28 @@ func Next(prev *Block, at time.Time) Block {
 	}
 }
 
+// Sibling returns a block of another history with b's number and parent: its hash and root differ by name.
+func Sibling(b Block, name string) Block {
+	h := b.Header
+	b.Header.Hash, b.Header.NewRoot = made(name, h.Number, h.ParentHash), made(name+" root", h.Number, h.ParentHash)
+	b.Update.BlockHash, b.Update.NewRoot = b.Header.Hash, b.Header.NewRoot
+	return b
+}
+
+// Cut removes all blocks from number n on, as when a chain is reverted. It forgets what they wrote.
+func (b *Source) Cut(n uint64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.blocks = slices.DeleteFunc(b.blocks, func(d Block) bool { return d.Header.Number >= n })
+	after := func(w written) bool { return w.block >= n }
+	for k, h := range b.nonces {
+		b.nonces[k] = slices.DeleteFunc(h, after)
+	}
+	for k, h := range b.storage {
+		b.storage[k] = slices.DeleteFunc(h, after)
+	}
+}
+
 // made derives a felt from its purpose, a block number and the parent's hash.
 func made(what string, n uint64, parent felt.Felt) felt.Felt {
 	h := sha256.New()
