@@ -127,7 +127,7 @@ const MaxFailures = 10
 type Job struct {
 	ID         string
 	Type       Type
-	Batch uint64 // the SNOS or aggregator batch's index; unique within the type
+	Batch      uint64 // the SNOS or aggregator batch's index; unique within the type
 	Status     Status
 	Previous   Status // the status before LockedForProcessing, to go back to when the outside world fails
 	ExternalID string // the newest handle in the outside world: transaction hash, prover's task, runner's handle

@@ -62,14 +62,14 @@ type VerdictKind string
 
 // The verdicts.
 const (
-	VerdictPending VerdictKind = "pending"  // ask again later
-	VerdictVerified   VerdictKind = "verified" // done
-	VerdictRejected   VerdictKind = "rejected" // the submission was refused; process again while attempts last
-	VerdictLost       VerdictKind = "lost"     // the outside world lost it; process again, no attempt used up
-	VerdictFinal      VerdictKind = "final"    // a watched job can't be undone any more
-	VerdictUndone     VerdictKind = "undone"   // a watched job was undone (reorganisation): it is pending again
-	VerdictNeverPossible   VerdictKind = "hopeless" // no retry can mend it: fail
-	VerdictWatching VerdictKind = "watching" // a watched job is not final yet
+	VerdictPending       VerdictKind = "pending"  // ask again later
+	VerdictVerified      VerdictKind = "verified" // done
+	VerdictRejected      VerdictKind = "rejected" // the submission was refused; process again while attempts last
+	VerdictLost          VerdictKind = "lost"     // the outside world lost it; process again, no attempt used up
+	VerdictFinal         VerdictKind = "final"    // a watched job can't be undone any more
+	VerdictUndone        VerdictKind = "undone"   // a watched job was undone (reorganisation): it is pending again
+	VerdictNeverPossible VerdictKind = "hopeless" // no retry can mend it: fail
+	VerdictWatching      VerdictKind = "watching" // a watched job is not final yet
 )
 
 // Pending is the verdict that more time is needed.

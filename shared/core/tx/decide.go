@@ -191,8 +191,8 @@ func replace(r Record, v View, p Policy) Decision {
 	m := p.market(v)
 	f := Fees{
 		Gas: max(r.Fees.Gas, m.Gas), DataGas: max(r.Fees.DataGas, m.DataGas),
-		GasPrice:  larger(percent(r.Fees.GasPrice, p.BumpPercent), m.GasPrice),
-		Tip:       larger(percent(r.Fees.Tip, p.BumpPercent), m.Tip),
+		GasPrice:     larger(percent(r.Fees.GasPrice, p.BumpPercent), m.GasPrice),
+		Tip:          larger(percent(r.Fees.Tip, p.BumpPercent), m.Tip),
 		DataGasPrice: larger(percent(r.Fees.DataGasPrice, p.BumpPercent), m.DataGasPrice),
 	}
 	d := Decision{Step: Sign, Nonce: r.Nonce, Fees: f, Replaces: r.Hash, Record: r}

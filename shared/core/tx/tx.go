@@ -29,10 +29,10 @@ type Payload struct {
 // Fees are a transaction's limits: amounts of gas and the most that is paid for each unit, in the chain's smallest
 // unit (wei, fri). On Starknet Gas is L2 gas and BlobGas is L1 data gas.
 type Fees struct {
-	Gas       uint64
-	GasPrice  *big.Int
-	Tip       *big.Int // part of GasPrice that goes to the block's builder
-	DataGas   uint64   `json:"BlobGas"` // stored under this name since release 0.1
+	Gas          uint64
+	GasPrice     *big.Int
+	Tip          *big.Int // part of GasPrice that goes to the block's builder
+	DataGas      uint64   `json:"BlobGas"` // stored under this name since release 0.1
 	DataGasPrice *big.Int `json:"BlobPrice"`
 }
 
@@ -98,6 +98,12 @@ func (j *Journal) Revive(latest uint64) bool {
 	return len(j.LostNonces) < lost
 }
 
+// Open says whether a recorded transaction can still be mined: its nonce is not used. latest is Account.Latest.
+func (j Journal) Open(latest uint64) bool {
+	_, open := j.lowestFrom(latest)
+	return open
+}
+
 // lowestFrom returns the newest record of the lowest nonce that is not below n: of those that wait it must be mined first.
 func (j Journal) lowestFrom(n uint64) (lowest Record, ok bool) {
 	for _, r := range j.Records {
@@ -139,14 +145,14 @@ const (
 type Status struct {
 	Phase Phase
 	// The rest is set only for Included.
-	Success     bool
-	Revert      *RevertError // why it failed, as far as the node tells; nil on success
-	Block       uint64
-	BlockHash   string
-	GasUsed     uint64
-	GasPrice    *big.Int // paid for each unit
-	DataGasUsed uint64
-	DataGasPrice   *big.Int
+	Success      bool
+	Revert       *RevertError // why it failed, as far as the node tells; nil on success
+	Block        uint64
+	BlockHash    string
+	GasUsed      uint64
+	GasPrice     *big.Int // paid for each unit
+	DataGasUsed  uint64
+	DataGasPrice *big.Int
 }
 
 // Cost is what an included transaction cost.
@@ -164,6 +170,9 @@ var (
 	ErrInsufficientFunds = errors.New("wallet has not enough funds")
 	// ErrFeeCap says that a transaction could cost more than the policy's cap now: wait, or raise the cap.
 	ErrFeeCap = errors.New("fees are above the cap")
+	// ErrNonceMoved says that another transaction of the wallet was mined while a call was simulated: nothing is known of the
+	// call, and the simulation is to be done again. It is never a contract's refusal.
+	ErrNonceMoved = errors.New("the wallet's nonce moved during the simulation")
 	// ErrRefused says that the node will never take this transaction as it is (too large, wrong chain, wrong sidecar
 	// version): configuration or code is wrong.
 	ErrRefused = errors.New("transaction is refused by the node")
@@ -194,7 +203,7 @@ type Chain interface {
 	// Head returns the chain's newest block and fee market.
 	Head(ctx context.Context) (Head, error)
 	// Simulate runs the payload against the newest state without sending it and returns the gas it would use. A refusal by
-	// the contract is a *RevertError.
+	// the contract is a *RevertError. It returns ErrNonceMoved where the wallet's nonce changed meanwhile.
 	Simulate(ctx context.Context, p Payload) (Usage, error)
 	// Sign builds and signs; nothing leaves the process but a request to a key service where one is configured.
 	Sign(ctx context.Context, p Payload, nonce uint64, fees Fees) (Signed, error)

@@ -88,12 +88,20 @@ func (s *Chain) Head(ctx context.Context) (tx.Head, error) {
 	})
 }
 
-// Simulate implements tx.Chain.
+// Simulate implements tx.Chain. Like a Starknet node it checks the nonce, which is read first: a transaction of the wallet
+// that is mined before the estimate makes that nonce wrong (blockifier, transaction/errors.rs, InvalidNonce).
 func (s *Chain) Simulate(ctx context.Context, p tx.Payload) (tx.Usage, error) {
+	s.mu.Lock()
+	s.catchUp()
+	nonce := s.tip(false).nonce
+	s.mu.Unlock()
 	return fault.Call(ctx, s.env, "l1", "Simulate", "", func(f fault.Fault) (tx.Usage, error) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.catchUp()
+		if now := s.tip(f.Is(fault.Stale)).nonce; now != nonce {
+			return tx.Usage{}, fmt.Errorf("account nonce: %d; got: %d: %w", now, nonce, tx.ErrNonceMoved)
+		}
 		gas, _, revert := s.execute(s.tip(f.Is(fault.Stale)).core, p)
 		if revert != nil {
 			return tx.Usage{}, fmt.Errorf("simulate call of %s: %w", p.To, revert)
