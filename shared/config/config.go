@@ -96,6 +96,8 @@ type Settlement struct {
 	DataFunction  string        `env:"DATA_FUNCTION"` // Starknet: its function (felt, Array<felt252>); "" is is_valid_signature
 	Sidecar       string        `env:"SIDECAR"`       // auto, v0, v1
 	FeeCapWei     string        `env:"FEE_CAP"`       // decimal, smallest unit
+	MinTipWei     string        `env:"MIN_TIP"`       // decimal, smallest unit for a unit of gas; "": the default
+	GasCap        uint64        `env:"GAS_CAP"`       // highest gas limit that the chain takes of a transaction; 0: the default
 	Confirmations uint64        `env:"CONFIRMATIONS"` // 0: the default
 	ReplaceAfter  time.Duration `env:"REPLACE_AFTER"` // 0: the default
 	FirstBatch    uint64        `env:"FIRST_BATCH" envDefault:"1"`
@@ -178,6 +180,10 @@ func (c Config) TxPolicy() tx.Policy {
 	if n, ok := new(big.Int).SetString(c.Settlement.FeeCapWei, 10); ok {
 		p.FeeCap = n
 	}
+	if n, ok := new(big.Int).SetString(c.Settlement.MinTipWei, 10); ok {
+		p.MinTip = n
+	}
+	set(&p.GasCap, c.Settlement.GasCap)
 	return p
 }
 
@@ -224,6 +230,10 @@ func (c Config) faults() []error {
 	if c.Settlement.FeeCapWei != "" {
 		n, ok := new(big.Int).SetString(c.Settlement.FeeCapWei, 10)
 		f.check(ok && n.Sign() > 0, "SETTLEMENT_FEE_CAP", "%q: want a positive decimal number of wei (fri)", c.Settlement.FeeCapWei)
+	}
+	if c.Settlement.MinTipWei != "" {
+		n, ok := new(big.Int).SetString(c.Settlement.MinTipWei, 10)
+		f.check(ok && n.Sign() > 0 && n.IsUint64(), "SETTLEMENT_MIN_TIP", "%q: want a positive decimal number of wei (fri) for a unit of gas", c.Settlement.MinTipWei)
 	}
 	f.check(c.Settlement.FirstBatch >= 1, "SETTLEMENT_FIRST_BATCH", "0: batches count from 1")
 	c.Snos.faults(f)

@@ -46,7 +46,10 @@ var codePattern = regexp.MustCompile(`\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b`)
 const maxReason = 500
 
 // halts are failures of a call that no node tells as a revert and that will not pass.
-var halts = []string{"invalid opcode", "invalid jump", "stack underflow", "stack limit reached", "out of gas", "gas required exceeds allowance"}
+var halts = []string{"invalid opcode", "invalid jump", "stack underflow", "stack limit reached", "out of gas"}
+
+// allowance is what nodes say of a call that takes more gas than it may (geth, eth/gasestimator).
+const allowance = "gas required exceeds allowance"
 
 // revertOf returns the refusal that a node's answer tells of, or nil when it tells of none.
 func revertOf(err error) *tx.RevertError {
@@ -66,6 +69,10 @@ func revertOf(err error) *tx.RevertError {
 	lower := strings.ToLower(text)
 	if i := strings.Index(lower, "revert"); i >= 0 {
 		return newRevert(text[min(i, len(text)):])
+	}
+	if strings.Contains(lower, allowance) {
+		return &tx.RevertError{Detail: clip(text, maxReason) + ": the call takes more gas than the chain takes of a transaction (since " +
+			"Osaka 16777216, EIP-7825) or than the wallet can pay: make batches smaller (fewer messages and blocks a batch), or refill the wallet"}
 	}
 	for _, h := range halts {
 		if strings.Contains(lower, h) {

@@ -70,6 +70,11 @@ type Record struct {
 	RawKey   string // artifact key of Signed.Raw
 	SignedAt time.Time
 	Replaces string // hash of the transaction that it replaces, "" for the first with its nonce
+	// Refused says that no pool has it: the node wanted higher fees. The next replacement must outbid what the pool holds,
+	// which is an older one.
+	Refused bool `json:",omitempty"`
+	// Resent is how often it was sent again because the node did not know it.
+	Resent int `json:",omitempty"`
 }
 
 // Journal is everything that was ever signed for one job, oldest first. It is part of the job's document.
@@ -112,6 +117,32 @@ func (j Journal) lowestFrom(n uint64) (lowest Record, ok bool) {
 		}
 	}
 	return lowest, ok
+}
+
+// held is the newest transaction with newest's nonce that a pool may hold: one that the node shows, else one that it did not
+// refuse; newest where all were refused.
+func (j Journal) held(newest Record, statuses map[string]Status) Record {
+	for _, r := range slices.Backward(j.Records) {
+		if r.Nonce == newest.Nonce && statuses[r.Hash].Phase == Pending {
+			return r
+		}
+	}
+	for _, r := range slices.Backward(j.Records) {
+		if r.Nonce == newest.Nonce && !r.Refused {
+			return r
+		}
+	}
+	return newest
+}
+
+// Note changes the record of a hash.
+func (j *Journal) Note(hash string, change func(*Record)) {
+	j.Records = slices.Clone(j.Records)
+	for i := range j.Records {
+		if j.Records[i].Hash == hash {
+			change(&j.Records[i])
+		}
+	}
 }
 
 // Account is the state of the wallet that signs.
@@ -173,6 +204,8 @@ var (
 	// ErrNonceMoved says that another transaction of the wallet was mined while a call was simulated: nothing is known of the
 	// call, and the simulation is to be done again. It is never a contract's refusal.
 	ErrNonceMoved = errors.New("the wallet's nonce moved during the simulation")
+	// ErrGasCap says that a call takes more gas than the chain takes of a transaction.
+	ErrGasCap = errors.New("the call takes more gas than a transaction may")
 	// ErrRefused says that the node will never take this transaction as it is (too large, wrong chain, wrong sidecar
 	// version): configuration or code is wrong.
 	ErrRefused = errors.New("transaction is refused by the node")

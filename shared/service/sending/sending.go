@@ -188,8 +188,8 @@ func (s *Sender) price(ctx context.Context, r Request, payload tx.Payload, v tx.
 		return tx.Decision{}, fmt.Errorf("simulate the call: %w", err)
 	}
 	v.Blobs = len(payload.Blobs)
-	if v.Gas < use.Gas {
-		v.Gas = use.Gas + use.Gas/2
+	if v.Gas, err = s.Policy.GasLimit(use.Gas); err != nil {
+		return tx.Decision{}, job.Permanent(err)
 	}
 	v.DataGas = use.DataGas + use.DataGas/2
 	d := tx.Decide(*r.Journal, v, s.Policy)
@@ -263,6 +263,7 @@ func (s *Sender) rebroadcast(ctx context.Context, r Request, d tx.Decision) (Pro
 		return p, err
 	}
 	p.Step, p.Reason = tx.Wait, "transaction is sent again"
+	r.Journal.Note(p.Record.Hash, func(rec *tx.Record) { rec.Resent++ }) // stored with what comes of this call
 	p, err = s.broadcast(ctx, r, tx.Signed{Hash: p.Record.Hash, Raw: raw}, payload, p)
 	if errors.Is(err, tx.ErrRefused) { // an older transaction, of artifacts that were mended since: the present ones replace it
 		r.Journal.Underpriced = true
@@ -282,6 +283,7 @@ func (s *Sender) broadcast(ctx context.Context, r Request, signed tx.Signed, pay
 		return p, nil
 	case errors.Is(err, tx.ErrUnderpriced):
 		r.Journal.Underpriced = true
+		r.Journal.Note(signed.Hash, func(rec *tx.Record) { rec.Refused = true })
 		p.Reason = "the node wants higher fees"
 		return p, r.Record(ctx)
 	case errors.Is(err, tx.ErrRefused):

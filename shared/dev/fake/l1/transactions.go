@@ -61,7 +61,7 @@ func (s *Chain) Account(ctx context.Context, depth uint64) (tx.Account, error) {
 		s.catchUp()
 		b := s.tip(f.Is(fault.Stale))
 		a := tx.Account{Address: s.cfg.Wallet, Latest: b.nonce, Pending: b.nonce, Balance: new(big.Int).Set(b.balance)}
-		for s.pool[a.Pending] != nil {
+		for s.pool[a.Pending] != nil && !s.cfg.Hidden {
 			a.Pending++
 		}
 		if b.number >= depth {
@@ -199,7 +199,9 @@ func (s *Chain) admit(t *transaction) error {
 		return tx.ErrNonceTooLow
 	case t.Fees.Tip.Cmp(s.cfg.MinTip) < 0:
 		return fmt.Errorf("tip %s, the floor is %s: %w", t.Fees.Tip, s.cfg.MinTip, tx.ErrUnderpriced)
-	case old != nil && !replaces(t, old):
+	case s.cfg.GasCap > 0 && t.Fees.Gas > s.cfg.GasCap:
+		return fmt.Errorf("transaction gas limit too high (cap: %d, tx: %d): %w", s.cfg.GasCap, t.Fees.Gas, tx.ErrRefused)
+	case old != nil && !replaces(t, old, s.cfg.Strict):
 		return fmt.Errorf("it does not outbid %s: %w", old.hash, tx.ErrUnderpriced)
 	}
 	need := t.Fees.Total()
@@ -219,16 +221,17 @@ func (s *Chain) admit(t *transaction) error {
 	return nil
 }
 
-// replaces reports whether t outbids old. Every price must double if one of them has blobs (geth's blob pool) and grow
-// by a tenth otherwise (geth's legacy pool).
-func replaces(t, old *transaction) bool {
+// replaces reports whether t outbids old. Every price must double if one of them has blobs (geth's blob pool; reth, price
+// bump of 100 for blob transactions) and grow by a tenth otherwise (geth's legacy pool, reth); a strict pool wants more.
+func replaces(t, old *transaction, strict bool) bool {
 	percent := int64(110)
 	if t.Blobs > 0 || old.Blobs > 0 {
 		percent = 200
 	}
 	enough := func(now, was *big.Int) bool {
 		need := new(big.Int).Mul(was, big.NewInt(percent))
-		return new(big.Int).Mul(now, big.NewInt(100)).Cmp(need) >= 0
+		c := new(big.Int).Mul(now, big.NewInt(100)).Cmp(need)
+		return c > 0 || c == 0 && !strict
 	}
 	return enough(t.Fees.GasPrice, old.Fees.GasPrice) && enough(t.Fees.Tip, old.Fees.Tip) &&
 		(old.Blobs == 0 || enough(t.Fees.DataGasPrice, old.Fees.DataGasPrice))
@@ -259,7 +262,7 @@ func (s *Chain) status(hash string, stale bool) tx.Status {
 	case ok && number > s.tip(stale).number:
 		return tx.Status{Phase: tx.Pending}
 	case !ok:
-		if t := s.known[hash]; t != nil && s.pool[t.Nonce] == t {
+		if t := s.known[hash]; t != nil && s.pool[t.Nonce] == t && !s.cfg.Hidden {
 			return tx.Status{Phase: tx.Pending}
 		}
 		return tx.Status{Phase: tx.Unknown}
