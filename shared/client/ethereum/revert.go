@@ -39,6 +39,13 @@ var meaning = map[string]string{
 	"ONLY_REGISTRAR":                          "the wallet may not register facts on the development registry",
 }
 
+// refusals are the contract's words that are not permanent. Block hash and root are compared where the block numbers are equal:
+// where they differ, the contract holds another history, and time does not change that.
+var refusals = map[string]tx.Refusal{
+	"INVALID_PREV_BLOCK_NUMBER": tx.NotYet,
+	"NO_STATE_TRANSITION_PROOF": tx.Unproven,
+}
+
 // codePattern is what the contracts' reasons look like.
 var codePattern = regexp.MustCompile(`\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b`)
 
@@ -124,7 +131,7 @@ func newRevert(reason string) *tx.RevertError {
 	reason = clip(strings.ToValidUTF8(reason, "?"), maxReason)
 	code := codePattern.FindString(reason)
 	if detail, ok := meaning[code]; ok {
-		return &tx.RevertError{Code: code, Detail: detail}
+		return &tx.RevertError{Refusal: refusals[code], Code: code, Detail: detail}
 	}
 	if reason == "" {
 		reason = "the contract gave an empty reason"

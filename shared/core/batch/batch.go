@@ -112,7 +112,7 @@ type Ledger struct {
 	GasUsed     uint64
 	DataGasUsed uint64
 	Blobs       int
-	Fee      *big.Int // nil until settled
+	Fee         *big.Int // nil until settled
 	Tx          string   // hash of the transaction that settled it
 	ProverTask  string
 	Requests    map[string]int // requests to the outside world by kind

@@ -211,8 +211,22 @@ var (
 	ErrRefused = errors.New("transaction is refused by the node")
 )
 
+// Refusal is what a contract's refusal means for another try. Clients set it where they know the contract's words.
+type Refusal int
+
+// What a refusal means.
+const (
+	// Permanent: no retry helps, an operator must look. Words that are not known are permanent.
+	Permanent Refusal = iota
+	// NotYet: time helps, such as an update that an earlier one must precede.
+	NotYet
+	// Unproven: the fact is not registered. Time helps while it is on its way; a reorganisation may have undone it.
+	Unproven
+)
+
 // RevertError is a call or transaction that the contract refused.
 type RevertError struct {
+	Refusal Refusal
 	// Code is the contract's own word for it, such as "INVALID_PREV_BLOCK_NUMBER"; "" where it gave none.
 	Code string
 	// Detail tells an operator what the code means and what to look at.
@@ -244,6 +258,8 @@ type Chain interface {
 	// ErrNonceTooLow, ErrUnderpriced, ErrInsufficientFunds or ErrRefused where they apply; after any other error the
 	// network may or may not have the transaction.
 	Broadcast(ctx context.Context, s Signed, p Payload) error
+	// BlockHash returns the hash of the block with a number; "" where the node has none, as one that lags.
+	BlockHash(ctx context.Context, number uint64) (string, error)
 	// Lookup tells what has become of a hash. A hash that the node does not know is Phase Unknown and no error.
 	Lookup(ctx context.Context, hash string) (Status, error)
 }

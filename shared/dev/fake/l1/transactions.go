@@ -245,6 +245,19 @@ func (s *Chain) remember(t *transaction) {
 	s.known[t.hash] = t
 }
 
+// BlockHash implements tx.Chain.
+func (s *Chain) BlockHash(ctx context.Context, number uint64) (string, error) {
+	return fault.Call(ctx, s.env, "l1", "BlockHash", fmt.Sprint(number), func(f fault.Fault) (string, error) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.catchUp()
+		if number > s.tip(f.Is(fault.Stale)).number {
+			return "", nil
+		}
+		return s.blocks[number].hash, nil
+	})
+}
+
 // Lookup implements tx.Chain.
 func (s *Chain) Lookup(ctx context.Context, hash string) (tx.Status, error) {
 	return fault.Call(ctx, s.env, "l1", "Lookup", hash, func(f fault.Fault) (tx.Status, error) {
