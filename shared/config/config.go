@@ -108,6 +108,10 @@ func (c Config) TxPolicy() tx.Policy {
 	if n, ok := new(big.Int).SetString(c.Settlement.FeeCap, 10); ok {
 		p.FeeCap = n
 	}
+	if n, ok := new(big.Int).SetString(c.Settlement.MinTip, 10); ok {
+		p.MinTip = n
+	}
+	set(&p.GasCap, c.Settlement.GasCap)
 	return p
 }
 
@@ -157,6 +161,10 @@ func (c Config) faults() []error {
 	if c.Settlement.FeeCap != "" {
 		n, ok := new(big.Int).SetString(c.Settlement.FeeCap, 10)
 		f.check(ok && n.Sign() > 0, "SETTLEMENT_FEE_CAP", "%q: want a positive decimal number of wei (fri)", c.Settlement.FeeCap)
+	}
+	if c.Settlement.MinTip != "" {
+		n, ok := new(big.Int).SetString(c.Settlement.MinTip, 10)
+		f.check(ok && n.Sign() > 0 && n.IsUint64(), "SETTLEMENT_MIN_TIP", "%q: want a positive decimal number of wei (fri) for a unit of gas", c.Settlement.MinTip)
 	}
 	f.check(c.Settlement.FirstBatch >= 1, "SETTLEMENT_FIRST_BATCH", "0: batches count from 1")
 	c.Snos.faults(f)

@@ -49,6 +49,10 @@ type Settlement struct {
 	Sidecar string `env:"SIDECAR" example:"v1"`
 	// Most that one transaction may cost. Above it the job waits and alerts.
 	FeeCap string `env:"FEE_CAP" unit:"wei, on Starknet fri" example:"20000000000000000"`
+	// Least tip for a unit of gas. Unset: 0.2 gwei, on Starknet 1 fri.
+	MinTip string `env:"MIN_TIP" unit:"wei, on Starknet fri" example:"1000000000"`
+	// Highest gas limit that the chain takes of a transaction; 0: the default (2^24 on Ethereum).
+	GasCap uint64 `env:"GAS_CAP" unit:"gas" example:"16777216"`
 	// Blocks after which a transaction counts as confirmed; 0: the default.
 	Confirmations uint64 `env:"CONFIRMATIONS" unit:"blocks" example:"6"`
 	// Time after which a pending transaction is replaced at higher fees; 0: the default.

@@ -155,7 +155,7 @@ func (c App) DataSubmission(l da.Layer, w Wallet) *eventcontroller.Jobs {
 // StateTransition is the StateTransition function's handler.
 func (c App) StateTransition(k settlement.Contract, w Wallet, codec statetransition.Codec) *eventcontroller.Jobs {
 	return c.JobFunction(job.StateTransition, &statetransition.Handler{
-		Contract: k, Sender: c.sender(w), Artifacts: c.Artifacts, Codec: codec, ConfigHash: c.ConfigHash,
+		Contract: k, Sender: c.sender(w), Artifacts: c.Artifacts, Codec: codec, Jobs: c.Jobs, ConfigHash: c.ConfigHash,
 	})
 }
 

@@ -23,12 +23,12 @@ type edit struct{ file, from, to string }
 var mutations = []mutation{
 	{"drop the generation check", []edit{{"core/job/machine.go", "case m.Generation != j.Generation, m.Action != j.NextAction, j.NextAction == None:", "case m.Action != j.NextAction, j.NextAction == None:"}}},
 	{"broadcast before recording", []edit{{"service/sending/sending.go", "	if err := s.Raw.PutNew(ctx, rec.RawKey", "	if err := s.Chain.Broadcast(ctx, signed, payload); err != nil {\n		return Progress{}, err\n	}\n	if err := s.Raw.PutNew(ctx, rec.RawKey"}}},
-	{"sign anew on every retry", []edit{{"core/tx/decide.go", "		return decideOpen(r, j, v, p)", "		_ = r\n		return signFirst(v, p)"}}},
-	{"replace at another nonce", []edit{{"core/tx/decide.go", "d := Decision{Step: Sign, Nonce: r.Nonce, Fees: f, Replaces: r.Hash, Record: r}", "d := Decision{Step: Sign, Nonce: v.Account.Pending, Fees: f, Replaces: r.Hash, Record: r}"}}},
+	{"sign anew on every retry", []edit{{"core/tx/decide.go", "		return decideOpen(r, j, v, p)", "		_ = r\n		return p.first(max(v.Account.Pending, v.Account.Latest), v)"}}},
+	{"replace at another nonce", []edit{{"core/tx/fees.go", "d := Decision{Step: Sign, Nonce: held.Nonce,", "d := Decision{Step: Sign, Nonce: v.Account.Pending,"}}},
 	{"work on a job before it is due", []edit{{"core/job/machine.go", "	case now.Add(Skew).Before(j.DueAt):", "	case false && now.Add(Skew).Before(j.DueAt):"}}},
 	{"let artifacts expire before the batch is final", []edit{{"service/cleanup/cleanup.go", "return j.Status == job.Completed && j.NextAction == job.None && (!ok || m.Finalized)", "_, _ = m, ok\n	return j.Status == job.Completed"}}},
 	{"leave a publication unwatched", []edit{{"service/datasubmission/datasubmission.go", "Watch: p.Step != tx.Final}", "Watch: false}"}}},
-	{"no fee cap", []edit{{"core/tx/decide.go", "	case total.Cmp(p.FeeCap) > 0:", "	case total.Sign() < 0:"}}},
+	{"no fee cap", []edit{{"core/tx/fees.go", "func (p Policy) limit(View) *big.Int { return p.FeeCap }", "func (p Policy) limit(View) *big.Int { return nil }"}}},
 	{"skip the reconcile query", []edit{{"service/reconcile/reconcile.go", "	for _, j := range due {", "	for _, j := range due[:0] {"}}},
 	{"lose an alert for good", []edit{{"core/alert/report.go", "|| now.Sub(r.ReportedAt) >= Reminder", ""}}},
 	{"leave a report open whose cause is over", []edit{

@@ -78,7 +78,8 @@ func (n *Node) ready(ctx context.Context) error {
 // Ping returns an error when the node can't be used: no answer, or ErrWrongChain.
 func (n *Node) Ping(ctx context.Context) error {
 	var id hexutil.Big
-	if err := n.rpc.CallContext(ctx, &id, "eth_chainId"); err != nil {
+	err := retried(ctx, func() error { return n.rpc.CallContext(ctx, &id, "eth_chainId") })
+	if err != nil {
 		return n.wrap("eth_chainId", err)
 	}
 	if id.ToInt().Cmp(n.chain) != 0 {
@@ -96,12 +97,19 @@ type request struct {
 	into   any
 }
 
-// call makes one request.
+// call makes one request. Reads are tried again where the node did not answer.
 func (n *Node) call(ctx context.Context, method string, into any, args ...any) error {
 	if err := n.ready(ctx); err != nil {
 		return err
 	}
-	if err := n.rpc.CallContext(ctx, into, method, args...); err != nil {
+	once := func() error { return n.rpc.CallContext(ctx, into, method, args...) }
+	err := error(nil)
+	if method == sendRaw {
+		err = once()
+	} else {
+		err = retried(ctx, once)
+	}
+	if err != nil {
 		return n.wrap(method, err)
 	}
 	return nil
@@ -126,11 +134,23 @@ func (n *Node) batchEach(ctx context.Context, rs ...request) (errs []error, err 
 	if err := n.ready(ctx); err != nil {
 		return nil, err
 	}
-	elems := make([]rpc.BatchElem, len(rs))
-	for i, r := range rs {
-		elems[i] = rpc.BatchElem{Method: r.method, Args: r.args, Result: r.into}
-	}
-	if err := n.rpc.BatchCallContext(ctx, elems); err != nil {
+	var elems []rpc.BatchElem
+	err = retried(ctx, func() error {
+		elems = make([]rpc.BatchElem, len(rs))
+		for i, r := range rs {
+			elems[i] = rpc.BatchElem{Method: r.method, Args: r.args, Result: r.into}
+		}
+		if err := n.rpc.BatchCallContext(ctx, elems); err != nil {
+			return err
+		}
+		for _, e := range elems {
+			if again(e.Error) {
+				return e.Error
+			}
+		}
+		return nil
+	})
+	if err != nil {
 		return nil, n.wrap(rs[0].method, err)
 	}
 	errs = make([]error, len(rs))

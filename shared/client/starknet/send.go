@@ -14,7 +14,7 @@ import (
 
 // Sign implements tx.Chain. fees.GasPrice covers the tip; fees.BlobGas is L1 data gas. The transaction may use no L1 gas.
 func (w *Wallet) Sign(ctx context.Context, p tx.Payload, nonce uint64, fees tx.Fees) (tx.Signed, error) {
-	if err := w.node.ready(ctx); err != nil { // a signature for another chain must not exist
+	if err := w.node.Ping(ctx); err != nil { // asked each time: a signature for another chain must not exist
 		return tx.Signed{}, err
 	}
 	calldata, err := calldataOf(p)

@@ -173,6 +173,22 @@ func (j Job) WithVerdict(v Verdict, now time.Time, p Policy) Job {
 	}
 }
 
+// Undone is a completed job whose work a reorganisation of the settlement layer undid, as a job that needs it found: it is
+// verified again, which does again what is missing. ok is false for a job that is not completed.
+func (j Job) Undone(now time.Time, reason string) (next Job, ok bool) {
+	if j.Status != Completed || j.Lease.Held(now) {
+		return j, false
+	}
+	next = j.Clone()
+	if m, is := next.Metadata.(*AggregatorMeta); is {
+		m.Proven = false
+	}
+	next.record(now, reason)
+	next.Attempts.Verify = 0
+	next.EndedAt = time.Time{}
+	return next.settle(now).plan(PendingVerification, Verify, now), true
+}
+
 // Retried is an operator's retry of a job that waits for one. ok is false for any other status.
 func (j Job) Retried(now time.Time) (next Job, ok bool) {
 	if !j.Status.NeedsOperator() {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
@@ -72,6 +73,7 @@ type DataSubmissionMeta struct {
 	DataSize        uint64
 	VersionedHashes []string
 	Included        *Inclusion
+	DoubtedAt       time.Time // when a look first missed the confirmed transaction; zero while there is no doubt
 }
 
 // AggregatorMeta belongs to Aggregator.
@@ -106,8 +108,9 @@ type StateTransitionMeta struct {
 	DryRun     bool       // the update was checked and not sent
 	Included   *Inclusion // confirmed
 	Finalized  bool
-	Reopened   int  // how often a reorganisation undid the confirmation
-	CleanedUp  bool // artifacts are tagged for expiry
+	DoubtedAt  time.Time // when a look first missed the confirmed update; zero while there is no doubt
+	Reopened   int       // how often a reorganisation undid the confirmation
+	CleanedUp  bool      // artifacts are tagged for expiry
 	SettledBy  string
 	LastChecks map[string]string // what the last check before sending saw, for people
 }

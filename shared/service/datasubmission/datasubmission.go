@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
 	"github.com/madara-orchestrator/orchestrator/shared/core/da"
@@ -43,7 +44,7 @@ func (h *Handler) Process(ctx context.Context, r *executor.Run) error {
 func (h *Handler) advance(ctx context.Context, r *executor.Run, m *job.DataSubmissionMeta) (sending.Progress, error) {
 	p, err := h.send(ctx, r, m)
 	var revert *tx.RevertError
-	if errors.As(err, &revert) {
+	if errors.As(err, &revert) && revert.Refusal == tx.Permanent {
 		err = job.Permanent(err)
 	}
 	return p, err
@@ -112,7 +113,15 @@ func (h *Handler) watch(ctx context.Context, m *job.DataSubmissionMeta) (job.Ver
 	case d.Step == tx.Final:
 		return job.Verdict{Kind: job.VerdictFinal}, nil
 	case d.Status.Phase == tx.Included && d.Status.Success:
+		m.DoubtedAt = time.Time{}
 		return job.Verdict{Kind: job.VerdictWatching, Reason: "confirmed, not final yet"}, nil
+	}
+	gone, err := h.Sender.Undone(ctx, m.Included, &m.DoubtedAt)
+	if err != nil {
+		return job.Verdict{}, err
+	}
+	if !gone {
+		return job.Verdict{Kind: job.VerdictWatching, Reason: "one look does not show the confirmed publication: the node may lag"}, nil
 	}
 	m.Included = nil
 	return job.Verdict{Kind: job.VerdictUndone, Reason: "a reorganisation undid the publication"}, nil

@@ -24,12 +24,20 @@ type bench struct {
 	chain   *l1.Chain
 	handler *datasubmission.Handler
 	run     *executor.Run
+	now     time.Time
+	stale   bool // reads show the chain as it was a block ago
 }
 
 func setup(t *testing.T) *bench {
 	t.Helper()
-	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	env := &fault.Env{Now: func() time.Time { return now }}
+	b := &bench{t: t, now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
+	now := b.now
+	env := &fault.Env{Now: func() time.Time { return b.now }, Hook: fault.HookFunc(func(op fault.Op) fault.Fault {
+		if b.stale && op.Component == "l1" {
+			return fault.Fault{Kind: fault.Stale}
+		}
+		return fault.Fault{}
+	})}
 	chain, store, jobs := l1.New(env, l1.Config{}), memory.NewArtifacts(env), memory.NewJobs(env)
 	policy := tx.DefaultPolicy()
 	policy.Gas = 0
@@ -45,12 +53,11 @@ func setup(t *testing.T) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &bench{
-		t: t, chain: chain, run: executor.NewRun(stored, jobs),
-		handler: &datasubmission.Handler{Layer: chain.DA(), Artifacts: store, Sender: &sending.Sender{
-			Chain: chain, Raw: store, Policy: policy, Now: env.Now, Lease: memory.NewLocks(env), LeaseName: "wallet",
-		}},
-	}
+	b.chain, b.run = chain, executor.NewRun(stored, jobs)
+	b.handler = &datasubmission.Handler{Layer: chain.DA(), Artifacts: store, Sender: &sending.Sender{
+		Chain: chain, Raw: store, Policy: policy, Now: env.Now, Lease: memory.NewLocks(env), LeaseName: "wallet",
+	}}
+	return b
 }
 
 // verify asks, with the job in a status, and wants a verdict.
@@ -78,6 +85,8 @@ func TestPublicationIsWatched(t *testing.T) {
 	if _, err := b.chain.Reorg(3, false); err != nil {
 		t.Fatal(err)
 	}
+	b.verify(job.Completed, job.VerdictWatching, false) // the node may lag
+	b.now = b.now.Add(time.Minute)
 	b.verify(job.Completed, job.VerdictUndone, false)
 	b.verify(job.PendingVerification, job.VerdictPending, false) // sent again
 	b.chain.Mine()
@@ -107,4 +116,28 @@ func TestRefusedPublicationIsHopeless(t *testing.T) {
 	if _, err := b.handler.Verify(t.Context(), b.run); !job.IsPermanent(err) {
 		t.Errorf("verification: %v", err)
 	}
+}
+
+// W5: an answer that is out of date is not a reorganisation, and one that is seen again later clears the doubt. Where another
+// block has the place of the publication's, one look is enough.
+func TestStaleAnswerIsNotAReorganisation(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.handler.Sender.Policy.Confirmations = 1
+	if err := b.handler.Process(t.Context(), b.run); err != nil {
+		t.Fatal(err)
+	}
+	b.chain.Mine()
+	b.verify(job.PendingVerification, job.VerdictVerified, true)
+	for range 3 {
+		b.stale = true
+		b.verify(job.Completed, job.VerdictWatching, false)
+		b.now, b.stale = b.now.Add(time.Hour), false
+		b.verify(job.Completed, job.VerdictWatching, false)
+	}
+	if _, err := b.chain.Reorg(1, false); err != nil {
+		t.Fatal(err)
+	}
+	b.chain.MineEmpty(1)
+	b.verify(job.Completed, job.VerdictUndone, false)
 }
