@@ -39,7 +39,7 @@ test-api: tools ## Test the HTTP API with schemathesis (API_EXAMPLES=300 request
 	ORCHESTRATOR_REQUIRE_TOOLS=1 ORCHESTRATOR_API_EXAMPLES=$(or $(API_EXAMPLES),300) $(GO) test -count=1 -v -run 'Schemathesis|OpenAPI' ./shared/controller/api
 
 .PHONY: test-permissions
-test-permissions: tools ## Record what the deployed functions ask of AWS; hold it against the synthesized policies, in both directions
+test-permissions: tools ## Record what the deployed functions ask of AWS and compare it with the synthesized policies, in both directions
 	ORCHESTRATOR_REQUIRE_TOOLS=1 $(GO) test -count=1 -timeout 20m -v -run 'TestDeploy$$|TestEvaluator|TestCallsOf' ./scripts/e2e
 
 .PHONY: contracts

@@ -193,7 +193,7 @@ func (w *world) seed(t *testing.T, m job.Message) {
 	}
 }
 
-// Every sample of a queue's event is worked on: its job was claimed, and only what is malformed is wanted again.
+// Every sample of a queue's event is worked on: its job was claimed, and only what is malformed is delivered again.
 func TestQueueSamples(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("../events/sqs/*.json")
@@ -254,7 +254,7 @@ func (w *world) judge(t *testing.T, name, function string, seeded []string, bad,
 		want = bad
 	}
 	if failed != want {
-		t.Errorf("%d messages are wanted again, want %d", failed, want)
+		t.Errorf("%d messages are to be delivered again, want %d", failed, want)
 	}
 	if function == resource.FnJobFailure && len(w.alerts.Sent()) == 0 {
 		t.Error("dead letters raised no alert")

@@ -236,17 +236,16 @@ func (c Chain) faults() []error {
 	return errs
 }
 
-// outsideURLs are the settings of services that others run.
-var outsideURLs = []string{
-	"CHAIN_RPC", "CHAIN_BACKUP_RPC", "CHAIN_FEEDER_GATEWAY", "SETTLEMENT_RPC", "SNOS_URL", "PROVER_URL", "PROVER_ATLANTIC_ARTIFACTS_URL", "REDIS_URL",
-}
-
 // plainURLs names what a production chain would ask without TLS: whoever is in between reads keys and writes answers.
 func (c Chain) plainURLs() (errs []error) {
 	if !c.prod() {
 		return nil
 	}
-	for _, name := range outsideURLs {
+	for _, setting := range config.Settings() {
+		name := setting.Name
+		if !setting.Service {
+			continue
+		}
 		scheme, _, _ := strings.Cut(c.Settings[name], "://")
 		if plain := []string{"http", "grpc", "redis"}; slices.Contains(plain, strings.ToLower(scheme)) {
 			errs = append(errs, fmt.Errorf("settings.%s: %s:// is not encrypted: in prod want %ss://", name, scheme, strings.ToLower(scheme)))

@@ -11,7 +11,7 @@ import (
 	devcloud "github.com/madara-orchestrator/orchestrator/shared/dev/cloud"
 )
 
-// callerKey begins the access key ids by which the functions of a test are told apart.
+// callerKey begins the access key ids by which a test distinguishes its functions.
 const callerKey = "fn-"
 
 // awsCall is one thing that a function asked of AWS, as IAM sees it: one action on one resource.

@@ -53,7 +53,7 @@ func blobDecode(c *call) error {
 		return err
 	}
 	out := decodedJSON{Blobs: len(blobs), Words: trimmed(words)}
-	if known, err := starknetversion.Parse(version); err != nil || !known.Before(encryptedSince) { // without a version it is told by the words
+	if known, err := starknetversion.Parse(version); err != nil || !known.Before(encryptedSince) { // without a version the words show it
 		if err := out.decrypt(c, keyFile); err != nil {
 			return err
 		}

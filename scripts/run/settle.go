@@ -229,7 +229,7 @@ func report(ctx context.Context, o options, core setup.App, a *appChain, l *sett
 	}
 	table(w, rs, o.layer, l.unit)
 	invocations, failures := p.Counts()
-	fmt.Fprintf(w, "%d invocations, %d of their messages wanted again; %.1f s in all\n\n", invocations, failures, time.Since(began).Seconds())
+	fmt.Fprintf(w, "%d invocations, %d redeliveries; %.1f s in all\n\n", invocations, failures, time.Since(began).Seconds())
 	a.printNotes(func(f string, args ...any) { fmt.Fprintf(w, f+"\n", args...) })
 	switch {
 	case !ok:

@@ -28,7 +28,8 @@ const Prefix = "ORCHESTRATOR_"
 //
 // A setting is declared once, by a field here or in a struct below. Its comment is its meaning; the tags are its name (env,
 // envPrefix), default (envDefault, default), unit, example, the kinds of secret that it names (secret, see
-// resource.Secret), and whether the stack sets it (set:"stack"). docs/settings.md and what the stack knows of settings derive from them.
+// resource.Secret), whether the stack sets it (set:"stack"), and whether it is the URL of a service that others run
+// (url:"service"). docs/settings.md and what the stack knows of settings derive from them.
 type Config struct {
 	Chain      Chain      `envPrefix:"CHAIN_"`
 	Mongo      Mongo      `envPrefix:"MONGO_"`

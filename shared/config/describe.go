@@ -16,6 +16,7 @@ type Setting struct {
 	Example string   // a value
 	Secrets []string // kinds of secret (resource.Secret) that the setting names; empty for one that names none
 	Stack   bool     // the stack sets it; operators do not
+	Service bool     // it is the URL of a service that others run
 }
 
 // Settings returns every setting, in the order of the structs.
@@ -63,6 +64,7 @@ func each(v reflect.Value, prefix string, f func(Setting, reflect.Value)) {
 		s := Setting{
 			Name: prefix + name, Group: v.Type().String(), Field: field.Name, Type: field.Type, Default: tag.Get("envDefault"),
 			Unit: tag.Get("unit"), Example: tag.Get("example"), Stack: tag.Get("set") == "stack",
+			Service: tag.Get("url") == "service",
 		}
 		if s.Default == "" {
 			s.Default = tag.Get("default") // applied by the struct's own package

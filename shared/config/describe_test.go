@@ -110,3 +110,14 @@ func toText(v reflect.Value) string {
 	}
 	return v.String()
 }
+
+// The URL of a service is marked as one: in production it must be encrypted.
+func TestServiceURLs(t *testing.T) {
+	t.Parallel()
+	for _, s := range config.Settings() {
+		url := strings.HasSuffix(s.Name, "RPC") || strings.HasSuffix(s.Name, "_URL") || strings.HasSuffix(s.Name, "_GATEWAY")
+		if url != s.Service {
+			t.Errorf("%s is marked as the URL of a service: %t, want %t", s.Name, s.Service, url)
+		}
+	}
+}

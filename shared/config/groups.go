@@ -15,11 +15,11 @@ type Chain struct {
 	// The chain's own id, a short string of at most 31 characters. Required.
 	ID string `env:"ID" example:"SN_SEPOLIA"`
 	// URL of the chain's node (JSON-RPC). Required.
-	RPC string `env:"RPC" example:"https://rpc.mychain.example"`
+	RPC string `env:"RPC" url:"service" example:"https://rpc.mychain.example"`
 	// URL of a second node, which is asked if the first one can't be used.
-	BackupRPC string `env:"BACKUP_RPC" example:"https://backup.mychain.example"`
+	BackupRPC string `env:"BACKUP_RPC" url:"service" example:"https://backup.mychain.example"`
 	// URL of the chain's feeder gateway, which has the blocks' bouncer weights. Unset: weights are estimated.
-	FeederGateway string `env:"FEEDER_GATEWAY" example:"https://gateway.mychain.example"`
+	FeederGateway string `env:"FEEDER_GATEWAY" url:"service" example:"https://gateway.mychain.example"`
 	// First block that this deployment settles. 0: the block after the core contract's. A block that contradicts the contract is refused.
 	FirstBlock uint64 `env:"FIRST_BLOCK" unit:"block" example:"1200"`
 	// Last block that is batched. Unset: all.
@@ -62,7 +62,7 @@ type AWS struct {
 // Redis is the optional cache of chain reads.
 type Redis struct {
 	// URL of the cache. Unset: no cache.
-	URL string `env:"URL" example:"redis://127.0.0.1:6379"`
+	URL string `env:"URL" url:"service" example:"redis://127.0.0.1:6379"`
 }
 
 // Batch is the closing rules and the pace of batching. 0 means the default.

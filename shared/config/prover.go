@@ -21,7 +21,7 @@ type Prover struct {
 	// mock on Starknet: the account contract of the registering key.
 	Account string `env:"ACCOUNT" example:"0xacc2"`
 	// URL of SHARP's gateway, or of Atlantic; unset for Atlantic's public one.
-	URL string `env:"URL" example:"https://sharp.example/v1/gateway"`
+	URL string `env:"URL" url:"service" example:"https://sharp.example/v1/gateway"`
 	// Stores finished proofs.
 	Proofs bool `env:"PROOFS"`
 

@@ -20,7 +20,7 @@ type Settlement struct {
 	// ethereum, or starknet for an L3 on the core contract piltover.
 	Kind string `env:"KIND" envDefault:"ethereum"`
 	// URL of the settlement layer's node (JSON-RPC; on Starknet of API 0.9 or later). Required.
-	RPC string `env:"RPC" example:"https://ethereum-sepolia.example"`
+	RPC string `env:"RPC" url:"service" example:"https://ethereum-sepolia.example"`
 	// Chain id of the settlement layer: decimal on Ethereum, a short string on Starknet. Required.
 	ChainID string `env:"CHAIN_ID" example:"11155111"`
 	// Address of the core contract. Required.

@@ -20,7 +20,7 @@ type Snos struct {
 	// http, grpc or batch (AWS Batch).
 	Kind string `env:"KIND" envDefault:"http"`
 	// URL of the runner: http(s)://host for http; grpcs://host:port for grpc, or grpc://host:port without TLS.
-	URL string `env:"URL" example:"https://snos.mychain.example"`
+	URL string `env:"URL" url:"service" example:"https://snos.mychain.example"`
 	// http, grpc: the secret that is the runner's bearer token. Unset: none is sent.
 	TokenSecret string `env:"TOKEN_SECRET" secret:"runner" example:"mychain/runner"`
 	// grpc: the secret that is the PEM certificate of the runner's own authority. Unset: the system's authorities decide.
@@ -31,7 +31,7 @@ type Snos struct {
 	BatchDefinition string `env:"BATCH_DEFINITION" set:"stack" example:"mychain-snos"`
 	// The node that SNOS reads: its root URL without RPC version and query. It must serve starknet_getStorageProof with
 	// history. Unset: the runner's own node; with snos.image it is CHAIN_RPC.
-	RPC string `env:"RPC" example:"https://snos-node.mychain.example"`
+	RPC string `env:"RPC" url:"service" example:"https://snos-node.mychain.example"`
 	// The secret that is that URL, if it holds a key.
 	RPCSecret string `env:"RPC_SECRET" secret:"runner" example:"mychain/snos-node"`
 }

@@ -258,6 +258,29 @@ func (d metaDoc) status(kind string, child bool) (batch.Status, error) {
 	return st, nil
 }
 
+// withStatus selects the batches whose status reads as st: its name, and those that it had in schema 1.
+func withStatus(st batch.Status) bson.D { return anyOf(storedStatuses(st)) }
+
+// snosWith is withStatus for SNOS batches. Schema 1 called a proven child of an aggregator batch completed; only a SNOS batch
+// of an L3, which has no aggregator batch, is ever completed.
+func snosWith(st batch.Status) bson.D {
+	switch st {
+	case batch.Proven:
+		names := append(storedStatuses(st), string(batch.Completed))
+		return append(anyOf(names), bson.E{Key: "aggregator", Value: bson.D{{Key: "$gt", Value: 0}}})
+	case batch.Completed:
+		return append(withStatus(st), bson.E{Key: "aggregator", Value: 0})
+	}
+	return withStatus(st)
+}
+
+func anyOf(statuses []string) bson.D {
+	if len(statuses) == 1 {
+		return bson.D{{Key: "status", Value: statuses[0]}}
+	}
+	return bson.D{{Key: "status", Value: bson.D{{Key: "$in", Value: statuses}}}}
+}
+
 // storedStatuses are the names under which documents of every schema that is read may have a status.
 func storedStatuses(st batch.Status) []string {
 	names := []string{string(st)}

@@ -45,7 +45,7 @@ func sqsEvent(bodies ...string) json.RawMessage {
 	return raw
 }
 
-// Every event is a schedule's, a queue's or refused; in a queue's the bad records alone are wanted again.
+// Every event is a schedule's, a queue's or refused; in a queue's only the bad records are delivered again.
 func TestTriggers(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {

@@ -49,7 +49,7 @@ func TestText(t *testing.T) {
 		"a webhook's path":       {"POST /hooks/atlantic/hunter2 failed", "POST /hooks/atlantic/[hidden] failed"},
 		"control characters":     {"a\x1b[31mb\nc\x00", "a[31mb c"},
 		"an image's digest":      {"image ghcr.io/x/snos@sha256:0123", "image ghcr.io/x/snos@sha256:0123"},
-		"an e-mail":              {"told ops@example.org", "told ops@example.org"},
+		"an e-mail":              {"sent to ops@example.org", "sent to ops@example.org"},
 		"the name of a secret":   {"secret mychain/wallet has no value: put it", "secret mychain/wallet has no value: put it"},
 		"the name of a setting":  {"ORCHESTRATOR_SNOS_TOKEN_SECRET names no secret", "ORCHESTRATOR_SNOS_TOKEN_SECRET names no secret"},
 		"a key of the artifacts": {"look for snos/0000000001/pie.zip: not found", "look for snos/0000000001/pie.zip: not found"},

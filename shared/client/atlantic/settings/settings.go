@@ -50,7 +50,7 @@ type Config struct {
 	// URL is the interface's root.
 	URL string `default:"https://atlantic.api.herodotus.cloud"`
 	// Root of the public store of results.
-	ArtifactsURL string `env:"ARTIFACTS_URL" default:"https://storage.googleapis.com/hero-atlantic-bucket"`
+	ArtifactsURL string `env:"ARTIFACTS_URL" url:"service" default:"https://storage.googleapis.com/hero-atlantic-bucket"`
 	// APIKey authenticates. It is sent to URL only.
 	APIKey string
 	// HTTP header that carries the API key.

@@ -61,7 +61,7 @@ func TestNotifier(t *testing.T, newHarness func(t *testing.T) Harness) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		if err := newHarness(t).Notifier.Notify(ctx, alert.Alert{Severity: alert.Warning, Key: "k", Title: "t"}); err == nil {
-			t.Error("an ended context is no error: the caller would take the alert for sent")
+			t.Error("an ended context is not an error: the caller would take the alert for sent")
 		}
 	})
 }
