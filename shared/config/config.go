@@ -119,6 +119,7 @@ type Batch struct {
 	Events        uint64 `env:"MAX_EVENTS"`
 	Transactions  uint64 `env:"MAX_TRANSACTIONS"`
 	ReceiptL2Gas  uint64 `env:"MAX_RECEIPT_L2_GAS"`
+	DAWords       int    `env:"MAX_DA_WORDS"` // L3
 	EmptyGas      uint64 `env:"EMPTY_BLOCK_PROVING_GAS"`
 	Window        uint64 `env:"WINDOW" envDefault:"50"`
 	BlocksPerRun  int    `env:"BLOCKS_PER_RUN"`
@@ -173,6 +174,10 @@ func (c Config) Limits() batch.Limits {
 	set(&l.SnosWeights.ReceiptL2Gas, c.Batch.ReceiptL2Gas)
 	set(&l.Weights.L1Gas, c.Batch.L1Gas)
 	set(&l.Weights.MessageSegmentLength, c.Batch.MessageLength)
+	if c.Settlement.Kind == StarknetLayer { // minus what the OS may add to the state diff, as for blobs
+		l.DAWords = batch.CalldataWords - c.Batch.BlobBuffer
+		set(&l.DAWords, c.Batch.DAWords)
+	}
 	if c.Chain.MaxBlock != nil {
 		l.HasMaxBlock, l.MaxBlock = true, *c.Chain.MaxBlock
 	}
@@ -244,6 +249,7 @@ func (c Config) faults() []error {
 	f.check(c.Batch.BlobBuffer >= 0 && c.Batch.BlobBuffer < batch.WordsPerBlob, "BATCH_BLOB_BUFFER", "%d: want 0 to 4095 words", c.Batch.BlobBuffer)
 	f.check(c.Batch.L1Gas <= batch.MaxL1Gas, "BATCH_MAX_L1_GAS", "%d: want at most %d, or state updates would not fit in a transaction",
 		c.Batch.L1Gas, batch.MaxL1Gas)
+	f.check(c.Batch.DAWords >= 0, "BATCH_MAX_DA_WORDS", "%d: want a number of words, or 0 for the default", c.Batch.DAWords)
 	f.check(c.Batch.Window >= 1, "BATCH_WINDOW", "0: no job would ever be created")
 	f.check(c.Pace >= 1 && c.Pace <= 1000, "PACE", "%d: want 1 to 1000", c.Pace)
 	c.nameFaults(f)

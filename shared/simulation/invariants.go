@@ -253,7 +253,11 @@ func recorded(j job.Job) []tx.Record {
 	case *job.StateTransitionMeta:
 		return m.Journal.Records
 	case *job.DataSubmissionMeta:
-		return m.Journal.Records
+		var all []tx.Record
+		for _, journal := range m.Journals() {
+			all = append(all, journal.Records...)
+		}
+		return all
 	}
 	return nil
 }
