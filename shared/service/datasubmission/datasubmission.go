@@ -146,6 +146,11 @@ func (h *Handler) Verify(ctx context.Context, r *executor.Run) (job.Verdict, err
 		if !ok {
 			return job.Verdict{Kind: job.VerdictVerified, Watch: final < len(parts(m))}, nil
 		}
+		if i > 0 && len(next.journal.Records) == 0 { // before another one is signed: a reorganisation may have freed their nonces
+			if _, undone, err := h.look(ctx, m, i); err != nil || undone {
+				return job.Pending("a reorganisation undid a part of the publication"), err
+			}
+		}
 		p, err := h.advance(ctx, r, m, i, next.journal)
 		if err != nil {
 			return job.Verdict{}, err
@@ -173,11 +178,25 @@ func (h *Handler) Verify(ctx context.Context, r *executor.Run) (job.Verdict, err
 
 // watch looks after a confirmed publication until it is final; what a reorganisation undid is published again.
 func (h *Handler) watch(ctx context.Context, m *job.DataSubmissionMeta) (job.Verdict, error) {
-	final, undone := true, false
-	for _, p := range parts(m) {
+	final, undone, err := h.look(ctx, m, len(m.More)+1)
+	switch {
+	case err != nil:
+		return job.Verdict{}, err
+	case undone:
+		return job.Verdict{Kind: job.VerdictUndone, Reason: "a reorganisation undid the publication"}, nil
+	case final:
+		return job.Verdict{Kind: job.VerdictFinal}, nil
+	}
+	return job.Verdict{Kind: job.VerdictWatching, Reason: "confirmed, not final yet"}, nil
+}
+
+// look asks about the first n parts, which were confirmed. Those that are not in the chain any more are open again.
+func (h *Handler) look(ctx context.Context, m *job.DataSubmissionMeta, n int) (final, undone bool, err error) {
+	final = true
+	for _, p := range parts(m)[:n] {
 		d, err := h.Sender.Look(ctx, *p.journal)
 		if err != nil {
-			return job.Verdict{}, err
+			return false, false, err
 		}
 		switch {
 		case d.Step == tx.Final:
@@ -187,11 +206,5 @@ func (h *Handler) watch(ctx context.Context, m *job.DataSubmissionMeta) (job.Ver
 			*p.included, undone = nil, true
 		}
 	}
-	switch {
-	case undone:
-		return job.Verdict{Kind: job.VerdictUndone, Reason: "a reorganisation undid the publication"}, nil
-	case final:
-		return job.Verdict{Kind: job.VerdictFinal}, nil
-	}
-	return job.Verdict{Kind: job.VerdictWatching, Reason: "confirmed, not final yet"}, nil
+	return final, undone, nil
 }
