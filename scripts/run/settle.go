@@ -22,6 +22,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/proof"
 	"github.com/madara-orchestrator/orchestrator/shared/core/queue"
 	"github.com/madara-orchestrator/orchestrator/shared/core/settlement"
+	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	devlambda "github.com/madara-orchestrator/orchestrator/shared/dev/lambda"
 	"github.com/madara-orchestrator/orchestrator/shared/dev/loopback"
 	"github.com/madara-orchestrator/orchestrator/shared/dev/snosrunner"
@@ -169,6 +170,9 @@ func deploy(ctx context.Context, o options, core setup.App, qs queue.Queue, a *a
 	}
 	limits := batch.DefaultLimits()
 	limits.Blocks, limits.SnosBlocks, limits.HasMaxBlock, limits.MaxBlock = o.perBatch, o.perSnos, true, a.last
+	if o.layer == stage.L3 {
+		limits.DAWords = batch.CalldataWords - limits.BlobBuffer
+	}
 	fs := map[string]devlambda.Function{}
 	p := newPlatform(o, core, qs, fs, log)
 	fs[resource.FnSnosRun] = devlambda.InProcess(core.SnosRun(runner).Handle)

@@ -92,6 +92,10 @@ func (c Config) Limits() batch.Limits {
 	set(&l.SnosWeights.ReceiptL2Gas, c.Batch.ReceiptL2Gas)
 	set(&l.Weights.L1Gas, c.Batch.L1Gas)
 	set(&l.Weights.MessageSegmentLength, c.Batch.MessageLength)
+	if c.Settlement.Kind == StarknetLayer { // minus what the OS may add to the state diff, as for blobs
+		l.DAWords = batch.CalldataWords - c.Batch.BlobBuffer
+		set(&l.DAWords, c.Batch.DAWords)
+	}
 	if c.Chain.MaxBlock != nil {
 		l.HasMaxBlock, l.MaxBlock = true, *c.Chain.MaxBlock
 	}
@@ -174,6 +178,7 @@ func (c Config) faults() []error {
 	f.check(c.Batch.BlobBuffer >= 0 && c.Batch.BlobBuffer < batch.WordsPerBlob, "BATCH_BLOB_BUFFER", "%d: want 0 to 4095 words", c.Batch.BlobBuffer)
 	f.check(c.Batch.L1Gas <= batch.MaxL1Gas, "BATCH_MAX_L1_GAS", "%d: want at most %d, or state updates would not fit in a transaction",
 		c.Batch.L1Gas, batch.MaxL1Gas)
+	f.check(c.Batch.DAWords >= 0, "BATCH_MAX_DA_WORDS", "%d: want a number of words, or 0 for the default", c.Batch.DAWords)
 	f.check(c.Batch.Window >= 1, "BATCH_WINDOW", "0: no job would ever be created")
 	f.check(c.Pace >= 1 && c.Pace <= 1000, "PACE", "%d: want 1 to 1000", c.Pace)
 	c.nameFaults(f)

@@ -100,6 +100,8 @@ type Batch struct {
 	Transactions uint64 `env:"MAX_TRANSACTIONS" unit:"transactions" example:"10000"`
 	// Sum of the receipts' L2 gas that closes a SNOS batch.
 	ReceiptL2Gas uint64 `env:"MAX_RECEIPT_L2_GAS" unit:"gas" example:"2500000000"`
+	// L3: DA words that close a SNOS batch. 0: what one transaction carries.
+	DAWords int `env:"MAX_DA_WORDS" unit:"words" example:"4994"`
 	// Proving gas of a block for which the node says 0.
 	EmptyGas uint64 `env:"EMPTY_BLOCK_PROVING_GAS" unit:"gas" example:"1500000"`
 	// How many batches above the oldest unfinished one a stage may have jobs for.

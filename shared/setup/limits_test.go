@@ -94,6 +94,13 @@ var limits = []limit{
 	{"data of an aggregator batch", 6*4096 - 15, "words", "`core/batch` Limits.Blobs, BlobBuffer", "closes it: blob capacity", func(_ *testing.T, n int64) error {
 		return closed(batch.DefaultLimits().ShouldCloseAggregator(batch.AggregatorBatch{}, batch.Candidate{DAWords: int(n)}))
 	}},
+	{"data of an L3's SNOS batch", batch.CalldataWords - 15, "words", "`core/batch` CalldataWords, `BATCH_MAX_DA_WORDS`", "closes it: DA words of a transaction", func(t *testing.T, n int64) error {
+		if batch.CalldataWords != starknet.MaxSegment {
+			t.Errorf("a transaction carries %d words, batches are closed for %d", starknet.MaxSegment, batch.CalldataWords)
+		}
+		c, _ := config.FromEnviron([]string{config.Prefix + "SETTLEMENT_KIND=starknet"})
+		return closed(c.Limits().ShouldCloseSnos(batch.Span{}, batch.Candidate{DAWords: int(n)}))
+	}},
 	{"aggregator's input", 750_000, "felts", "`core/batch` Limits.InputSize", "closes it: aggregator input size", func(_ *testing.T, n int64) error {
 		return closed(batch.DefaultLimits().ShouldCloseAggregator(batch.AggregatorBatch{}, batch.Candidate{InputSize: int(n)}))
 	}},

@@ -106,6 +106,12 @@ var happenings = []event{
 		w.lost[m.PIEKey] = content
 		return true
 	}},
+	{"node lags", func(w *World) bool { return w.misbehave(node{lags: true}) }},
+	{"node lies", func(w *World) bool {
+		return w.misbehave(node{lies: []string{"Headers", "StateUpdates"}[w.rng.IntN(2)], about: uint64(w.rng.IntN(len(w.Data)))})
+	}},
+	{"node on a fork", func(w *World) bool { return w.fork() }},
+	{"node is fine", func(w *World) bool { return w.misbehave(node{}) }},
 	{"objects expire", func(w *World) bool { w.Artifacts.Expire(); return true }},
 }
 
@@ -134,6 +140,7 @@ func (w *World) happen() {
 // Calm ends all faults: the wallet is filled, fees are as in the beginning.
 func (w *World) Calm() {
 	w.turmoil = false
+	w.node = nil
 	w.L1.SetBalance(gwei(1e11))
 	w.L1.SetFees(gwei(1), gwei(1))
 	w.L1.SetLoad(l1.Load{Gas: 100, Blob: 100})

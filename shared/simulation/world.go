@@ -89,7 +89,9 @@ type World struct {
 	intruders map[string]bool
 	lost      map[string][]byte // artifacts that vanished, until the operator brings them back
 	seen      map[string]job.Job
-	grown     int // how many blocks of Data the app chain has
+	comes     []time.Time // when each block of Data is there
+	grown     int         // how many blocks of Data the app chain has
+	node      *node
 	watch     watch
 	touched   map[string]bool // components, since the last Check
 	story     []string        // what happened last
@@ -127,6 +129,7 @@ func New(c Config) (*World, error) {
 		Usage: Usage{Invocations: map[string]int{}, Calls: map[Call]int{}},
 	}
 	w.env = &fault.Env{Now: w.Now, Hook: &gate{w: w}}
+	w.unusualLimits()
 	if err := w.clients(); err != nil {
 		return nil, err
 	}

@@ -45,6 +45,7 @@ const (
 	Age            Reason = "age"
 	WeightLimit    Reason = "weights"
 	BlobCapacity   Reason = "blob capacity"
+	DACapacity     Reason = "DA words of a transaction" // L3
 	InputSize      Reason = "aggregator input size"
 	SnosCount      Reason = "SNOS batch count"
 	VersionChange  Reason = "Starknet version change"

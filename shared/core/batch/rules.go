@@ -16,6 +16,8 @@ type Limits struct {
 	SnosBlocks  uint64
 	SnosAge     time.Duration
 	SnosWeights block.Weights
+	// DAWords is how many DA words a SNOS batch may have that settles itself (L3); they are published in transactions' calldata.
+	DAWords int
 	// Aggregator batches.
 	Blocks       uint64
 	Age          time.Duration
@@ -51,6 +53,10 @@ func DefaultLimits() Limits {
 		EmptyGas: 1_500_000, BlocksPerRun: 200,
 	}
 }
+
+// CalldataWords is how many DA words a transaction on Starknet carries: 5,000 felts of calldata (Starknet's limit of a
+// transaction) without the call around them.
+const CalldataWords = 4994
 
 // Capacity is how many DA words a batch may have.
 func (l Limits) Capacity() int { return l.Blobs*WordsPerBlob - l.BlobBuffer }
@@ -109,6 +115,9 @@ func (l Limits) ShouldCloseSnos(s Span, c Candidate) (Reason, bool) {
 	}
 	if sum, ok := s.Weights.Add(c.Weights); !ok || sum.Exceeds(l.SnosWeights) != "" {
 		return WeightLimit, true
+	}
+	if l.DAWords != 0 && c.DAWords > l.DAWords {
+		return DACapacity, true
 	}
 	return "", false
 }

@@ -41,6 +41,8 @@ func TestShouldCloseSnos(t *testing.T) {
 		"weights fit":      {batch.Limits{SnosWeights: block.Weights{ProvingGas: 50}}, span(nil), candidate(nil), ""},
 		"weights":          {batch.Limits{SnosWeights: block.Weights{ProvingGas: 49}}, span(nil), candidate(nil), batch.WeightLimit},
 		"weights overflow": {batch.Limits{}, span(func(s *batch.Span) { s.Weights.NTxs = 1 << 63 }), candidate(func(c *batch.Candidate) { c.Weights.NTxs = 1 << 63 }), batch.WeightLimit},
+		"DA words fit":     {batch.Limits{DAWords: 9}, span(nil), candidate(func(c *batch.Candidate) { c.DAWords = 9 }), ""},
+		"DA words":         {batch.Limits{DAWords: 9}, span(nil), candidate(func(c *batch.Candidate) { c.DAWords = 10 }), batch.DACapacity},
 		"version first": {batch.Limits{SnosBlocks: 4, SnosWeights: block.Weights{ProvingGas: 1}}, span(nil),
 			candidate(func(c *batch.Candidate) { c.Header.StarknetVersion = "0.14.2" }), batch.VersionChange},
 	} {

@@ -512,3 +512,67 @@ func TestFirstStart(t *testing.T) {
 		})
 	}
 }
+
+// Case B6: an L3's batch closes before the block with which its state diff would take more words than a transaction carries;
+// a block that is larger alone gets a batch of its own.
+func TestDAWordsOfAnL3(t *testing.T) {
+	t.Parallel()
+	b := setup(t, stage.L3)
+	b.Limits.DAWords = 35 // ten a block
+	b.grow(8, nil)
+	b.pass(time.Minute)
+	b.want("0-2 DA words of a transaction; 3-5 DA words of a transaction; 6-7 open")
+	b.Limits.DAWords = 5
+	b.grow(2, nil)
+	b.pass(time.Minute)
+	b.want("0-2 DA words of a transaction; 3-5 DA words of a transaction; 6-7 DA words of a transaction; 8-8 DA words of a transaction; 9-9 open")
+	b.told()
+}
+
+// Every weight closes a SNOS batch; L1 gas and messages close an aggregator batch. A block that is over them alone gets a
+// batch of its own, one whose messages no transaction can settle stops batching before it.
+func TestWeightsCloseBatches(t *testing.T) {
+	for name, heavy := range map[string]block.Weights{
+		"proving gas": {ProvingGas: 6e9}, "Sierra gas": {ProvingGas: 1, SierraGas: 5e9}, "receipts": {ProvingGas: 1, ReceiptL2Gas: 3e9},
+		"L1 gas": {ProvingGas: 1, L1Gas: 5e6}, "messages": {ProvingGas: 1, MessageSegmentLength: 4000}, "events": {ProvingGas: 1, NEvents: 60_000},
+		"state diff": {ProvingGas: 1, StateDiffSize: 30_000}, "transactions": {ProvingGas: 1, NTxs: 20_000},
+	} {
+		t.Run(name, func(t *testing.T) {
+			each(t, func(t *testing.T, b *bench) {
+				b.node.weight = func(n uint64, w *block.Weights) {
+					if *w = (block.Weights{ProvingGas: 1}); n == 3 {
+						*w = heavy
+					}
+				}
+				b.grow(6, nil)
+				b.pass(time.Minute)
+				switch a, err := b.batches.LastAggregator(t.Context()); {
+				case b.layer == stage.L3:
+					b.want("0-2 weights; 3-3 weights; 4-5 open")
+				case heavy.L1Gas > 0 || heavy.MessageSegmentLength > 0:
+					b.want("0-2 weights; 3-3 weights; 4-5 open")
+				case err != nil || len(a.Snos) != 3 || a.Snos[0].EndBlock != 2 || a.Snos[1].EndBlock != 3 || a.Snos[0].Reason != batch.WeightLimit:
+					t.Errorf("SNOS batches %+v, %v", a.Snos, err)
+				}
+				b.told()
+			})
+		})
+	}
+}
+
+// Case W1: a block whose messages can't be settled in one transaction stops batching before it, with what to do.
+func TestUnsettleableBlock(t *testing.T) {
+	t.Parallel()
+	b := setup(t, stage.L2)
+	b.node.weight = func(n uint64, w *block.Weights) {
+		if n == 3 {
+			w.L1Gas = 600 * 23_548 // 600 messages
+		}
+	}
+	b.grow(6, nil)
+	b.pass(2 * time.Hour)
+	b.want("0-2 weights")
+	if d := b.told("A block is larger than a batch may be"); !strings.Contains(d, "Block 3") {
+		t.Errorf("the alert: %s", d)
+	}
+}

@@ -75,6 +75,20 @@ func TestLayer(t *testing.T, newHarness func(t *testing.T) Harness) {
 			}
 		}
 	})
+	t.Run("CommitIsThatOfOnePublication", func(t *testing.T) {
+		t.Parallel()
+		h := newHarness(t)
+		_, c := encode(t, h, words(20, 1))
+		if got := h.Layer.Commit(words(20, 1).Words); got.Hash != c.Hash || got.Size != c.Size {
+			t.Errorf("%+v of the segment, %+v of its one publication", got, c)
+		}
+		if got := h.Layer.Commit(words(h.Most+1, 1).Words); got.Hash.IsZero() || got.Size != uint64(h.Most)+1 {
+			t.Errorf("commitment %+v of %d words", got, h.Most+1)
+		}
+		if n := h.Layer.MaxWords(); n != h.Most {
+			t.Errorf("MaxWords is %d, want %d", n, h.Most)
+		}
+	})
 	t.Run("Bounds", func(t *testing.T) {
 		t.Parallel()
 		h := newHarness(t)

@@ -34,12 +34,29 @@ type Source struct {
 	chainID string
 
 	mu      sync.Mutex
+	manners Manners
 	blocks  []Block // numbers in a row
 	nonces  map[felt.Felt][]written
 	storage map[block.Slot][]written
 }
 
 var _ block.Source = (*Source)(nil)
+
+// Manners are how a node misbehaves. The zero value is a node that does not.
+type Manners struct {
+	Fail  error  // of every call
+	Ahead uint64 // the head is this much above the newest block, as where a balancer asks another node for it
+	Lag   int    // the newest blocks that reads by number do not find
+	// Answer, when set, changes what a method returns of a block.
+	Answer func(method string, b Block) Block
+}
+
+// Behave sets how the node misbehaves from now on.
+func (b *Source) Behave(m Manners) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.manners = m
+}
 
 // written is a value and the block that wrote it.
 type written struct {
@@ -184,6 +201,9 @@ func (b *Source) Head(ctx context.Context) (uint64, error) {
 	return fault.Call(ctx, b.env, "blocks", "Head", "", func(f fault.Fault) (uint64, error) {
 		b.mu.Lock()
 		defer b.mu.Unlock()
+		if b.manners.Fail != nil {
+			return 0, b.manners.Fail
+		}
 		k := len(b.blocks)
 		if f.Is(fault.Stale) {
 			k--
@@ -191,7 +211,7 @@ func (b *Source) Head(ctx context.Context) (uint64, error) {
 		if k <= 0 {
 			return 0, fmt.Errorf("read the head of a chain without blocks: %w", block.ErrNotFound)
 		}
-		return b.blocks[k-1].Header.Number, nil
+		return b.blocks[k-1].Header.Number + b.manners.Ahead, nil
 	})
 }
 
@@ -229,6 +249,9 @@ func span[T any](ctx context.Context, b *Source, method string, from, to uint64,
 		first := b.blocks[0].Header.Number
 		out := make([]T, 0, to-from+1)
 		for _, d := range b.blocks[from-first : to-first+1] {
+			if b.manners.Answer != nil {
+				d = b.manners.Answer(method, d)
+			}
 			out = append(out, part(d))
 		}
 		return out, nil
@@ -237,7 +260,10 @@ func span[T any](ctx context.Context, b *Source, method string, from, to uint64,
 
 // has returns an error if one of the blocks is missing. The caller holds the lock.
 func (b *Source) has(from, to uint64) error {
-	k := len(b.blocks)
+	if b.manners.Fail != nil {
+		return b.manners.Fail
+	}
+	k := max(len(b.blocks)-b.manners.Lag, 0)
 	if k == 0 || from < b.blocks[0].Header.Number || to > b.blocks[k-1].Header.Number {
 		return fmt.Errorf("read blocks %d..%d: %w", from, to, block.ErrNotFound)
 	}
