@@ -45,7 +45,7 @@ func wire(ctx context.Context, p *cloud.Process) (any, error) {
 	return core.TriggerFunction(setup.Trigger{
 		Source: source, Prover: prover, NewSizer: protocol.NewSizer, SupportsVersion: version.Supported, Limits: c.Limits(),
 		Settled:    func(ctx context.Context) (settlement.State, error) { return contract.State(ctx, false) },
-		FirstBlock: c.Chain.FirstBlock, FirstBatch: c.Settlement.FirstBatch, Window: c.Batch.Window, WantProofs: c.Prover.Proofs,
+		FirstBlock: c.Chain.FirstBlock, ReadAtOnce: true, FirstBatch: c.Settlement.FirstBatch, Window: c.Batch.Window, WantProofs: c.Prover.Proofs,
 		Invoke: func(ctx context.Context, t job.Type, body string) error {
 			return functions.InvokeMessage(ctx, resource.Physical(c.Chain.Name, resource.FunctionOf(t)), body)
 		},

@@ -174,6 +174,7 @@ type Trigger struct {
 	// Settled reads what the core contract has settled: batching begins after it, see batching.Batcher. nil: at FirstBlock.
 	Settled    func(context.Context) (settlement.State, error)
 	FirstBlock uint64
+	ReadAtOnce bool // see batching.Batcher.AtOnce
 	FirstBatch uint64
 	Window     uint64
 	WantProofs bool
@@ -202,7 +203,7 @@ func (c App) Triggers(t Trigger) *triggering.Triggers {
 		Batching: &batching.Batcher{
 			Source: t.Source, Batches: c.Batches, Locks: c.Locks, Artifacts: c.Artifacts, Prover: t.Prover, NewSizer: t.NewSizer,
 			Alerts: c.reporter(), Events: c.Events, Wake: c.Waker(), Limits: t.Limits, SupportsVersion: t.SupportsVersion,
-			Settled: t.Settled, FirstBlock: t.FirstBlock, Chain: c.Chain, Now: c.Now, NewOwner: c.newID(), Log: c.Log,
+			Settled: t.Settled, FirstBlock: t.FirstBlock, AtOnce: t.ReadAtOnce, Chain: c.Chain, Now: c.Now, NewOwner: c.newID(), Log: c.Log,
 		},
 		Cleanup:   &cleanup.Cleaner{Layer: c.Layer, Jobs: c.Jobs, Batches: c.Batches, Artifacts: c.Artifacts, Now: c.Now},
 		Reconcile: &reconcile.Reconciler{Jobs: c.Jobs, Executor: w, Control: c.Control, Grace: grace, Now: c.Now, Log: c.Log},

@@ -50,10 +50,12 @@ type Batcher struct {
 	Settled func(context.Context) (settlement.State, error)
 	// FirstBlock is the block that batching must begin with; 0: the contract says it.
 	FirstBlock uint64
-	Chain      string
-	Now        func() time.Time
-	NewOwner   func() string
-	Log        *slog.Logger
+	// AtOnce reads headers, weights and state updates of a chunk at once. The simulation, which is one goroutine, does not.
+	AtOnce   bool
+	Chain    string
+	Now      func() time.Time
+	NewOwner func() string
+	Log      *slog.Logger
 }
 
 // leaseTTL is how long a batching run may work without renewing its lease; it renews with each chunk of blocks.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
@@ -170,17 +171,16 @@ func (b *Batcher) prefix(ctx context.Context, from, to uint64) ([]read, error) {
 
 // blocks reads from..to.
 func (b *Batcher) blocks(ctx context.Context, from, to uint64) ([]read, error) {
-	headers, err := b.Source.Headers(ctx, from, to)
+	var headers []block.Header
+	var weights []block.Weights
+	var updates []block.StateUpdate
+	err := b.all(
+		func() (err error) { headers, err = b.Source.Headers(ctx, from, to); return err },
+		func() (err error) { weights, err = b.Source.Weights(ctx, from, to); return err },
+		func() (err error) { updates, err = b.Source.StateUpdates(ctx, from, to); return err },
+	)
 	if err != nil {
-		return nil, fmt.Errorf("read headers %d to %d: %w", from, to, err)
-	}
-	weights, err := b.Source.Weights(ctx, from, to)
-	if err != nil {
-		return nil, fmt.Errorf("read bouncer weights %d to %d: %w", from, to, err)
-	}
-	updates, err := b.Source.StateUpdates(ctx, from, to)
-	if err != nil {
-		return nil, fmt.Errorf("read state updates %d to %d: %w", from, to, err)
+		return nil, fmt.Errorf("read blocks %d to %d: %w", from, to, err)
 	}
 	n := int(to - from + 1)
 	if len(headers) != n || len(weights) != n || len(updates) != n {
@@ -195,4 +195,28 @@ func (b *Batcher) blocks(ctx context.Context, from, to uint64) ([]read, error) {
 		}
 	}
 	return out, nil
+}
+
+// all makes reads, at once if they may be, and returns the first one's error that has one.
+func (b *Batcher) all(reads ...func() error) error {
+	if !b.AtOnce {
+		for _, r := range reads {
+			if err := r(); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	errs := make([]error, len(reads))
+	var wg sync.WaitGroup
+	for i, r := range reads {
+		wg.Go(func() { errs[i] = r() })
+	}
+	wg.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
