@@ -1,4 +1,4 @@
-# The only door to everything people do here. `make help` lists it.
+# Every task has a target here; `make help` lists them.
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
@@ -15,6 +15,11 @@ lint: .tools/bin/golangci-lint-$(GOLANGCI) ## gofmt, go vet, staticcheck and the
 	@unformatted=$$(git ls-files "*.go" | xargs gofmt -l); \
 	  if [ -n "$$unformatted" ]; then echo "not gofmt-ed:"; echo "$$unformatted"; exit 1; fi
 	$< run ./...
+	@$(GO) run ./shared/dev/words -count || true # not failing yet: make words lists them
+
+.PHONY: words
+words: ## List the words that our texts avoid, as file:line, with what to say instead: WORDS='docs shared/core'
+	@$(GO) run ./shared/dev/words $(WORDS)
 
 .tools/bin/golangci-lint-$(GOLANGCI):
 	@echo "building golangci-lint $(GOLANGCI), once"
@@ -30,12 +35,20 @@ test: tools ## Install what the tests need and run them
 	ORCHESTRATOR_REQUIRE_TOOLS=1 $(GO) test -p 1 ./... # one package at a time: several bring real components, which two cores do not carry at once
 
 .PHONY: test-api
-test-api: tools ## Let schemathesis try the HTTP API thoroughly (API_EXAMPLES=300 requests an operation)
+test-api: tools ## Test the HTTP API with schemathesis (API_EXAMPLES=300 requests an operation)
 	ORCHESTRATOR_REQUIRE_TOOLS=1 ORCHESTRATOR_API_EXAMPLES=$(or $(API_EXAMPLES),300) $(GO) test -count=1 -v -run 'Schemathesis|OpenAPI' ./shared/controller/api
+
+.PHONY: test-permissions
+test-permissions: tools ## Record what the deployed functions ask of AWS and compare it with the synthesized policies, in both directions
+	ORCHESTRATOR_REQUIRE_TOOLS=1 $(GO) test -count=1 -timeout 20m -v -run 'TestDeploy$$|TestEvaluator|TestCallsOf' ./scripts/e2e
 
 .PHONY: contracts
 contracts: ## Compile the development contracts (npm solc); their bytecode is committed
 	cd shared/dev/ethereum/contracts && npm ci --no-fund --no-audit && node compile.js
+
+.PHONY: docs
+docs: ## Write the generated parts of docs/ (job states, settings) from the code; a test compares them
+	$(GO) run ./shared/dev/docs
 
 .PHONY: run
 run: ## Settle a development chain on this machine: BLOCKS=N|PATH SEED= VERSION= LAYER= SETTLE= SPEED= SNOS= PROVER= API= DRY_RUN=1 MONGO= ...
@@ -67,7 +80,7 @@ $(ORACLE)/oracle.txt: $(PIE_TESTDATA)/oracle.txt
 	@cp $< $@
 
 .PHONY: test-oracle
-test-oracle: $(ORACLE)/oracle.txt ## Hold Cairo PIEs and facts against cairo-lang, which is installed from PyPI
+test-oracle: $(ORACLE)/oracle.txt ## Compare Cairo PIEs and facts with cairo-lang, which is installed from PyPI
 	ORCHESTRATOR_ORACLE=$(CURDIR)/$(ORACLE)/bin/python $(GO) test -count=1 -run Oracle ./shared/starknet/pie/...
 
 .PHONY: test-starknet-sol
@@ -85,7 +98,7 @@ $(DEVNET):
 	  cargo install starknet-devnet --version 0.8.1 --locked --debug --quiet --root $(CURDIR)/.tools/devnet
 	@rm -rf .tools/devnet/target
 
-test-devnet: $(DEVNET) ## Hold the Starknet wallet against starknet-devnet, which cargo builds once
+test-devnet: $(DEVNET) ## Test the Starknet wallet on starknet-devnet, which cargo builds once
 	ORCHESTRATOR_DEVNET=$(CURDIR)/$(DEVNET) $(GO) test -count=1 -run Devnet -parallel 4 ./shared/client/starknet
 
 .PHONY: cost
@@ -109,7 +122,7 @@ soak: tools ## 100 times SOAK (50) simulated seeds a layer, every crash point, t
 	ORCHESTRATOR_REQUIRE_TOOLS=1 ORCHESTRATOR_SOAK_TIME=10m $(GO) test -count=1 -timeout 40m -v -run TestKilled ./scripts/e2e
 
 .PHONY: mutations
-mutations: ## Show that the simulation can fail: deliberate bugs are compiled in, each must be caught within 200 seeds
+mutations: ## Compile deliberate bugs into the simulation; each must be caught within 200 seeds
 	ORCHESTRATOR_MUTATIONS=1 $(GO) test -count=1 -timeout 1h -v -run TestMutations ./shared/simulation
 
 FUZZTIME ?= 10s
@@ -151,6 +164,13 @@ diff: .tools/cdk/node_modules/.bin/cdk ## Show what deploy would change
 
 destroy: .tools/cdk/node_modules/.bin/cdk ## Remove the stacks; in prod data stays
 	@infra/cdk.sh destroy
+
+.PHONY: cloud
+cloud: ## Deploy and settle on this machine: the stack that goes to AWS, in an AWS emulator: WALLET=key|kms BLOCKS= KEEP=1 V=1 TIMEOUT=
+	@shared/dev/tools/install mongod ministack anvil cdk
+	@mkdir -p build && $(GO) build -o build/cloud ./scripts/cloud
+	@build/cloud $(if $(WALLET),-wallet '$(WALLET)') $(if $(BLOCKS),-blocks '$(BLOCKS)') $(if $(KEEP),-keep) $(if $(V),-v) \
+	  $(if $(TIMEOUT),-timeout '$(TIMEOUT)') $(ARGS)
 
 .PHONY: bootstrap
 bootstrap: .tools/cdk/node_modules/.bin/cdk ## Prepare an account and region for the CDK, once

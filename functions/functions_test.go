@@ -93,7 +93,7 @@ func TestLinks(t *testing.T) {
 	}
 }
 
-// allowedClients are the imports between clients: none, but for packages that are made to be shared.
+// allowedClients are the imports between clients: only packages that are made to be shared.
 var allowedClients = []string{"/client/internal/"}
 
 // No client imports another one: what they share lies in client/internal, and what they mean to each other in setup.
@@ -148,7 +148,7 @@ func newWorld(t *testing.T) *world {
 	}
 	core := setup.App{
 		Chain: "dev", Layer: stage.L2, Jobs: w.jobs, Batches: memory.NewBatches(nil), Locks: memory.NewLocks(nil), Control: memory.NewControls(nil),
-		Queue: queues, Artifacts: memory.NewArtifacts(nil), Alerts: w.alerts, Events: memory.NewEvents(nil), Now: time.Now, Log: slog.New(slog.DiscardHandler),
+		Queue: queues, Artifacts: memory.NewArtifacts(nil), Alerts: w.alerts, Reports: memory.NewReports(nil), Events: memory.NewEvents(nil), Now: time.Now, Log: slog.New(slog.DiscardHandler),
 	}
 	chain, proofs := l1.New(nil, l1.Config{}), prover.New(nil, prover.Config{})
 	runs := runner.New(nil, runner.Config{Execute: func(context.Context, snos.Task) error { return nil }})
@@ -193,7 +193,7 @@ func (w *world) seed(t *testing.T, m job.Message) {
 	}
 }
 
-// Every sample of a queue's event is worked on: its job was claimed, and only what is malformed is wanted again.
+// Every sample of a queue's event is worked on: its job was claimed, and only what is malformed is delivered again.
 func TestQueueSamples(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("../events/sqs/*.json")
@@ -254,7 +254,7 @@ func (w *world) judge(t *testing.T, name, function string, seeded []string, bad,
 		want = bad
 	}
 	if failed != want {
-		t.Errorf("%d messages are wanted again, want %d", failed, want)
+		t.Errorf("%d messages are to be delivered again, want %d", failed, want)
 	}
 	if function == resource.FnJobFailure && len(w.alerts.Sent()) == 0 {
 		t.Error("dead letters raised no alert")

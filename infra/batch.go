@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsecs"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslogs"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awssecretsmanager"
 	"github.com/aws/jsii-runtime-go"
 
 	"github.com/madara-orchestrator/orchestrator/shared/client/snosrunner/contract"
@@ -50,14 +51,20 @@ func (s *Stack) snosRunner() {
 	}
 	allow(role, s.bucket.BucketArn(), "s3:ListBucket") // a missing object is "not found", not "access denied"
 	env := map[string]*string{
-		contract.Bucket: s.bucket.BucketName(), contract.Layer: jsii.String(string(s.chain.Layer)), contract.RPC: jsii.String(s.chain.Settings["CHAIN_RPC"]),
+		contract.Bucket: s.bucket.BucketName(), contract.Layer: jsii.String(string(s.chain.Layer)), contract.RPC: jsii.String(s.chain.snosRPC()),
+	}
+	var secrets *map[string]awsbatch.Secret
+	if word := s.chain.Settings["SNOS_RPC_SECRET"]; word != "" {
+		delete(env, contract.RPC)
+		secret := awssecretsmanager.Secret_FromSecretCompleteArn(s.Stack, jsii.String("RunnerNode"), s.secrets[word].Ref())
+		secrets = &map[string]awsbatch.Secret{contract.RPC: awsbatch.Secret_FromSecretsManager(secret, nil)}
 	}
 	if backup := s.chain.Settings["CHAIN_BACKUP_RPC"]; backup != "" {
 		env[contract.BackupRPC] = jsii.String(backup)
 	}
 	container := awsbatch.NewEcsFargateContainerDefinition(s.Stack, jsii.String("RunnerContainer"), &awsbatch.EcsFargateContainerDefinitionProps{
 		Image: s.image(), Cpu: jsii.Number(s.chain.Snos.VCPU), Memory: awscdk.Size_Mebibytes(jsii.Number(float64(s.chain.Snos.MemoryMiB))),
-		Environment: &env, JobRole: role, ExecutionRole: start, EphemeralStorageSize: awscdk.Size_Gibibytes(jsii.Number(scratchGiB)),
+		Environment: &env, Secrets: secrets, JobRole: role, ExecutionRole: start, EphemeralStorageSize: awscdk.Size_Gibibytes(jsii.Number(scratchGiB)),
 		AssignPublicIp: jsii.Bool(!s.chain.inVPC()), // the way out where there is no NAT gateway; nothing comes in
 		Logging:        awsecs.LogDriver_AwsLogs(&awsecs.AwsLogDriverProps{LogGroup: logs, StreamPrefix: jsii.String("run")}),
 	})

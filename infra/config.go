@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/mail"
 	"net/url"
 	"os"
@@ -135,8 +136,13 @@ func parse(r io.Reader) (File, error) {
 	var f File
 	d := yaml.NewDecoder(io.LimitReader(r, 1<<20))
 	d.KnownFields(true)
-	if err := d.Decode(&f); err != nil {
+	if err := d.Decode(&f); errors.Is(err, io.EOF) {
+		return f, errors.New("the file is empty: copy infra/chains.example.yaml to it")
+	} else if err != nil {
 		return f, err
+	}
+	if err := d.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
+		return f, errors.New("a second document follows after ---: put all chains into one, or it would be ignored")
 	}
 	var errs []error
 	fault := func(bad bool, where, format string, args ...any) {
@@ -165,9 +171,6 @@ func parse(r io.Reader) (File, error) {
 	return f, nil
 }
 
-// own are settings that the stack gives itself.
-var own = []string{"CHAIN_NAME", "CHAIN_LAYER", "AWS_BUCKET", "AWS_TOPIC_ARN", "AWS_BUS", "AWS_ENDPOINT", "API_ADMIN", "API_COMMAND_SCOPES", "SETTLEMENT_KEY_FILE", "SETTLEMENT_KMS_KEY", "MONGO_CA_FILE", "SNOS_BATCH_QUEUE", "SNOS_BATCH_DEFINITION"}
-
 func (c Chain) faults() []error {
 	var errs []error
 	fault := func(bad bool, format string, args ...any) {
@@ -178,7 +181,7 @@ func (c Chain) faults() []error {
 	fault(c.Environment != dev && c.Environment != prod, "environment %q: want dev or prod", c.Environment)
 	fault(!slices.Contains([]string{"", arm64, x86}, c.Architecture), "architecture %q: want arm64 or x86_64", c.Architecture)
 	for k, v := range c.Settings {
-		fault(slices.Contains(own, k), "settings.%s: the stack sets it itself", k)
+		fault(config.SetByStack(k), "settings.%s: the stack sets it itself", k)
 		fault(strings.HasSuffix(k, "_SECRET") && !wordPattern.MatchString(v), "settings.%s: want a word that names the secret, never its value (what is there is not shown)", k)
 	}
 	for _, e := range c.Alerts.Emails {
@@ -198,6 +201,12 @@ func (c Chain) faults() []error {
 	for _, scope := range c.API.CommandScopes {
 		fault(!scopePattern.MatchString(scope), "api.command_scopes: %q: want a scope such as orchestrator/commands", scope)
 	}
+	for name, n := range map[string]float64{
+		"api.rate": c.API.Rate, "api.burst": c.API.Burst, "min_balance": c.MinBalance, "snos.vcpu": c.Snos.VCPU,
+	} {
+		fault(math.IsNaN(n) || math.IsInf(n, 0), "%s: %v is not a finite number", name, n)
+	}
+	errs = append(errs, c.plainURLs()...)
 	fault(c.API.Rate < 0 || c.API.Burst < 0 || c.LogDays < 0 || c.LagBlocks < 0 || c.LagSeconds < 0 || c.MinBalance < 0, "a limit is negative")
 	fault(c.LogDays != 0 && retention(c.LogDays) == "", "log_days %d: CloudWatch has 1, 3, 5, 7, 14, 30, 60, 90, 180 and 365", c.LogDays)
 	fault(c.Mongo.DocumentDB && c.Settings["MONGO_URI_SECRET"] != "", "settings.MONGO_URI_SECRET: with mongo.documentdb the stack makes the database")
@@ -205,6 +214,12 @@ func (c Chain) faults() []error {
 	fault(c.Snos.Image == "" && (c.Snos != Snos{}), "snos: without an image the rest means nothing")
 	fault(c.Snos.Image != "" && !fargate(c.Snos), "snos: %v vCPU with %d MiB: Fargate has 0.25, 0.5, 1, 2, 4, 8 and 16 vCPU, and 2 to 8 GiB for each", c.Snos.VCPU, c.Snos.MemoryMiB)
 	fault(c.Snos.Image != "" && !imagePattern.MatchString(c.Snos.Image), "snos.image %q: want an image with tag or digest", c.Snos.Image)
+	if c.Snos.Image != "" && c.Settings["SNOS_RPC_SECRET"] == "" {
+		err := config.RPCRoot(c.snosRPC())
+		fault(err != nil, "settings.CHAIN_RPC: the SNOS container reads this node: %v", err)
+	}
+	fault(c.Snos.Image == "" && c.Settings["SNOS_KIND"] == config.BatchRunner && c.Settings["SNOS_RPC_SECRET"] != "",
+		"settings.SNOS_RPC_SECRET: your own job definition names the node: set SNOS_RPC from a secret there")
 	fault(c.WalletKMS && c.Settings["SETTLEMENT_KEY_SECRET"] != "", "settings.SETTLEMENT_KEY_SECRET: with wallet_kms the key is in KMS")
 	var lines []string
 	for k, v := range c.environment(names{Bucket: "b", Topic: "t", Bus: "e", KMS: "k"}) {
@@ -224,6 +239,24 @@ func (c Chain) faults() []error {
 	}
 	fault(most > takes, "mongo.connections: the functions may open %d connections (%d at a time, each %d and one that watches), the cluster takes %d: lower settings.MONGO_POOL_SIZE or api.burst, or take a larger cluster",
 		most, c.concurrency(), parsed.Mongo.PoolSize, takes)
+	return errs
+}
+
+// plainURLs names what a production chain would ask without TLS: whoever is in between reads keys and writes answers.
+func (c Chain) plainURLs() (errs []error) {
+	if !c.prod() {
+		return nil
+	}
+	for _, setting := range config.Settings() {
+		name := setting.Name
+		if !setting.Service {
+			continue
+		}
+		scheme, _, _ := strings.Cut(c.Settings[name], "://")
+		if plain := []string{"http", "grpc", "redis"}; slices.Contains(plain, strings.ToLower(scheme)) {
+			errs = append(errs, fmt.Errorf("settings.%s: %s:// is not encrypted: in prod want %ss://", name, scheme, strings.ToLower(scheme)))
+		}
+	}
 	return errs
 }
 
@@ -318,25 +351,30 @@ func (c Chain) environment(n names) map[string]string {
 	return out
 }
 
+// snosRPC is the node that the SNOS container reads, where it is not a secret.
+func (c Chain) snosRPC() string {
+	if rpc := c.Settings["SNOS_RPC"]; rpc != "" {
+		return rpc
+	}
+	return c.Settings["CHAIN_RPC"]
+}
+
 // secret is the name of a secret in Secrets Manager.
 func (c Chain) secret(word string) string { return c.Name + "/" + word }
 
 // secretsOf are the words of the secrets that a kind of secret stands for.
 func (c Chain) secretsOf(s resource.Secret) []string {
-	settings := map[resource.Secret][]string{
-		resource.MongoSecret: {"MONGO_URI_SECRET"}, resource.WalletSecret: {"SETTLEMENT_KEY_SECRET"}, resource.RunnerSecret: {"SNOS_TOKEN_SECRET", "SNOS_CA_SECRET"},
-		resource.ProverSecret: {
-			"PROVER_KEY_SECRET", "PROVER_SHARP_CLIENT_CERT_SECRET", "PROVER_SHARP_CLIENT_KEY_SECRET", "PROVER_SHARP_SERVER_CERT_SECRET",
-		},
-	}
-	if c.Settings["PROVER_ATLANTIC_HOOK_SECRET"] != "" { // without webhooks, their function asks nobody
-		settings[resource.HookSecret] = []string{"PROVER_ATLANTIC_HOOK_SECRET", "PROVER_KEY_SECRET"}
+	if s == resource.HookSecret && c.Settings["PROVER_ATLANTIC_HOOK_SECRET"] == "" {
+		return nil // without webhooks, their function asks nobody
 	}
 	var out []string
-	for _, k := range settings[s] {
+	for _, k := range config.SecretSettings(string(s)) {
 		if w := c.Settings[k]; w != "" {
 			out = append(out, w)
 		}
+	}
+	if s == resource.HookSecret && c.Settings["PROVER_ATLANTIC_HOOK_SECRET"] == "" {
+		return nil // without webhooks, their function asks nobody
 	}
 	if s == resource.MongoSecret && c.Mongo.DocumentDB {
 		out = append(out, "mongo")

@@ -77,6 +77,9 @@ func (s *Stack) function(f resource.Function, env map[string]*string) awslambda.
 		MemorySize: jsii.Number(float64(f.MemoryMB)), Timeout: awscdk.Duration_Seconds(jsii.Number(f.Timeout.Seconds())), Environment: &env,
 		Tracing: awslambda.Tracing_DISABLED,
 	}
+	if f.ScratchMB > 0 {
+		p.EphemeralStorageSize = awscdk.Size_Mebibytes(jsii.Number(float64(f.ScratchMB)))
+	}
 	if f.Concurrency > 0 {
 		p.ReservedConcurrentExecutions = jsii.Number(float64(f.Concurrency))
 	}

@@ -106,6 +106,12 @@ func TestEnvironment(t *testing.T) {
 			if len(vars) < 10 {
 				t.Fatalf("%v has %d variables", p["FunctionName"], len(vars))
 			}
+			for _, f := range functionsOf(s.chain) {
+				storage, _ := p["EphemeralStorage"].(map[string]any)
+				if f.ScratchMB > 0 && p["FunctionName"] == resource.Physical(s.chain.Name, f.Name) && text(storage["Size"]) != fmt.Sprint(f.ScratchMB) {
+					t.Errorf("%s has a disk of %s, want %d MB", f.Name, text(storage), f.ScratchMB)
+				}
+			}
 			if n := len(text(vars)); n > 4096 {
 				t.Errorf("%v: %d bytes of environment, Lambda takes 4096", p["FunctionName"], n)
 			}

@@ -55,7 +55,7 @@ func (s *Stack) permit(role awsiam.Role, function string, logs awslogs.LogGroup)
 	allow(role, logs.LogGroupArn(), "logs:CreateLogStream", "logs:PutLogEvents")
 	for _, q := range a.Consumes {
 		if queue := s.queues[q]; queue != nil {
-			allow(role, queue.QueueArn(), "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ChangeMessageVisibility")
+			allow(role, queue.QueueArn(), "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
 		}
 	}
 	for _, q := range a.Sends {

@@ -22,6 +22,6 @@ func wire(ctx context.Context, p *cloud.Process) (any, error) {
 	return core.Hooks(hook).Handle, nil
 }
 
-// unready answers while something is missing, such as a secret's value. Third parties call these routes, so they don't learn
-// the reason: it is in the log.
+// unready answers while something is missing, such as a secret's value. Third parties call these routes, so they don't
+// learn the reason: it is in the log.
 func unready(error) any { return apicontroller.NewUnreadyHooks().Handle }

@@ -5,11 +5,13 @@ import (
 
 	"github.com/madara-orchestrator/orchestrator/shared/client/lambda"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
+	"github.com/madara-orchestrator/orchestrator/shared/core/settlement"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
 	"github.com/madara-orchestrator/orchestrator/shared/setup"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud/appchain"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud/provers"
+	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud/settle"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/protocol"
 	"github.com/madara-orchestrator/orchestrator/shared/starknet/version"
 )
@@ -30,10 +32,19 @@ func wire(ctx context.Context, p *cloud.Process) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	layer, err := settle.Open(p)
+	if err != nil {
+		return nil, err
+	}
+	contract, err := layer.Reader()
+	if err != nil {
+		return nil, err
+	}
 	functions := lambda.New(p.AWS)
 	c := p.Config
 	return core.TriggerFunction(setup.Trigger{
 		Source: source, Prover: prover, NewSizer: protocol.NewSizer, SupportsVersion: version.Supported, Limits: c.Limits(),
+		Settled:    func(ctx context.Context) (settlement.State, error) { return contract.State(ctx, false) },
 		FirstBlock: c.Chain.FirstBlock, FirstBatch: c.Settlement.FirstBatch, Window: c.Batch.Window, WantProofs: c.Prover.Proofs,
 		Invoke: func(ctx context.Context, t job.Type, body string) error {
 			return functions.InvokeMessage(ctx, resource.Physical(c.Chain.Name, resource.FunctionOf(t)), body)

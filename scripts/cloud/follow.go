@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -34,7 +36,7 @@ func (d *deployment) follow(ctx context.Context, s *stack.Sandbox) error {
 		}
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
+			return errors.Join(ctx.Err(), d.waits(context.WithoutCancel(ctx), s))
 		case <-time.After(look):
 		}
 	}
@@ -69,6 +71,26 @@ func (d *deployment) progress(ctx context.Context, s *stack.Sandbox) (string, er
 		}
 	}
 	return strings.Join(parts, ", "), nil
+}
+
+// unfinished are the statuses of jobs that have work left.
+var unfinished = []job.Status{job.Created, job.LockedForProcessing, job.PendingVerification, job.VerificationFailed, job.PendingRetry}
+
+// waits is an error that says what the first unfinished job of each stage waits for.
+func (d *deployment) waits(ctx context.Context, s *stack.Sandbox) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	var errs []error
+	for _, t := range job.Types {
+		js, err := s.DB.Jobs().List(ctx, job.Filter{Type: t, Statuses: unfinished, Limit: 1})
+		if err != nil || len(js) == 0 {
+			continue
+		}
+		j := js[0]
+		errs = append(errs, fmt.Errorf("%s of batch %d is %s (%d invocations, next %q due %s): %s", t, j.Batch, j.Status, j.Attempts.Total,
+			j.NextAction, j.DueAt.UTC().Format(time.TimeOnly), cmp.Or(j.Reason(), "no failure recorded")))
+	}
+	return errors.Join(errs...)
 }
 
 // stuck is the error that names the job that waits for an operator, and why.

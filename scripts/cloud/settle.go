@@ -44,7 +44,7 @@ func settle(ctx, user context.Context, o options, stdout io.Writer) error {
 		fmt.Fprintf(stdout, "%6.1fs  %s\n", time.Since(began).Seconds(), fmt.Sprintf(format, args...))
 	}
 	for _, name := range []string{"mongod", "ministack", "anvil"} {
-		url, err := tools.Start(name)
+		url, err := tools.Start(name, "--block-time", "1") // confirmations need blocks
 		if err != nil {
 			return err
 		}
@@ -64,7 +64,9 @@ func settle(ctx, user context.Context, o options, stdout io.Writer) error {
 	}
 	s, err := stack.Start(ctx, stack.Options{
 		Name: chainName, Blocks: o.blocks, Mongo: d.parts["mongod"], AWS: d.parts["ministack"], Ethereum: d.parts["anvil"], KMS: o.kms,
-		Deploy: func(settings, secrets map[string]string) (devcloud.Stack, error) { return d.deploy(ctx, settings, secrets) },
+		Deploy: func(settings, secrets map[string]string) (devcloud.Stack, error) {
+			return d.deploy(ctx, settings, secrets)
+		},
 	})
 	defer s.Close()
 	if err != nil {
@@ -153,7 +155,9 @@ type ready struct {
 	} `json:"checks"`
 }
 
-func (d *deployment) api() (*devcloud.API, error) { return devcloud.NewAPI(d.cdk.Endpoint, d.outputs["ApiUrl"]) }
+func (d *deployment) api() (*devcloud.API, error) {
+	return devcloud.NewAPI(d.cdk.Endpoint, d.outputs["ApiUrl"])
+}
 
 // registerWallet lets the wallet that /ready reports update the state, and funds it.
 func (d *deployment) registerWallet(ctx context.Context, s *stack.Sandbox) error {

@@ -148,7 +148,7 @@ func (m Model) schedules() (n float64) {
 	return n
 }
 
-// alarms is how many alarms a stack has: eight of the chain, one a queue but for the dead-letter queue's, three a function.
+// alarms is how many alarms a stack has: eight of the chain, one for each queue other than the dead-letter queue, three a function.
 func (m Model) alarms() int {
 	n := 8 + len(m.queues()) - 1
 	for _, f := range resource.Functions() {
@@ -159,7 +159,7 @@ func (m Model) alarms() int {
 	return n
 }
 
-// Describe tells what the table rests on.
+// Describe says what the table rests on.
 func (m Model) Describe(rate float64) string {
 	c := m.Idle.plus(m.PerBlock, rate*3600)
 	total := func(c Count) (n float64) {

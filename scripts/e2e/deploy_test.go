@@ -66,6 +66,8 @@ func TestDeploy(t *testing.T) {
 	w.usePlatform(t, d.deployed)
 	w.settle(t, 3*time.Minute, nil)
 	w.check(t)
+	d.exercise(w)
+	d.checkPermissions(w)
 
 	d.destroy()
 	if faults := w.serverErrors(); len(faults) > 0 {
@@ -205,7 +207,7 @@ func (d *deployment) putSecrets() {
 	}
 }
 
-// kept holds an update against what was there before: nothing that holds data or jobs was made anew.
+// kept compares an update with what was there before: nothing that has data or jobs was replaced.
 func (d *deployment) kept(before *deployed) {
 	d.t.Helper()
 	if before.bucket != d.deployed.bucket || before.topic != d.deployed.topic {

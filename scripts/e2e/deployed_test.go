@@ -375,7 +375,7 @@ func (d *deployed) empty(t *testing.T) {
 	}
 }
 
-// check holds what the services say against the template and against what shared/resource describes.
+// check compares what the services say with the template and with what shared/resource describes.
 func (d *deployment) check() {
 	d.t.Helper()
 	is, t := d.deployed, d.t

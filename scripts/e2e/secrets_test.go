@@ -69,7 +69,7 @@ func seen(text string) []string {
 	return out
 }
 
-// mirror is the worst of all services: whatever is asked, it answers with an error that tells the whole request.
+// mirror is the worst of all services: whatever is asked, it answers with an error that repeats the whole request.
 type mirror struct {
 	*httptest.Server
 	mu   sync.Mutex
@@ -80,7 +80,7 @@ func newMirror(t *testing.T, status int) *mirror {
 	t.Helper()
 	m := &mirror{told: map[string]bool{}}
 	m.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, _ := io.ReadAll(io.LimitReader(r.Body, 1<<20)) // of a caller that has gone: nothing to tell
+		body, _ := io.ReadAll(io.LimitReader(r.Body, 1<<20)) // of a caller that has gone: nothing to report
 		var all bytes.Buffer
 		fmt.Fprintf(&all, "%s %s ", r.Method, r.URL)
 		_ = r.Header.Write(&all)
@@ -381,7 +381,7 @@ func TestSecretsStaySecret(t *testing.T) {
 	}
 }
 
-// A database that refuses the login, and secrets that are none, are told of without showing them.
+// A database that refuses the login, and secrets that are none, are reported without showing them.
 func TestBrokenSecretsStaySecret(t *testing.T) {
 	t.Parallel()
 	login := strings.Replace(tools.Mongod(t), "mongodb://", "mongodb://"+canaries["user"]+":"+canaries["mongo"]+"@", 1)

@@ -173,7 +173,7 @@ func (w *world) alerts(t *testing.T) func() string {
 	}
 }
 
-// Messages that nobody can read end in the dead-letter queue, whose consumer tells the operator and takes nothing else along.
+// Messages that nobody can read end in the dead-letter queue, whose consumer alerts the operators and takes nothing else along.
 func TestPoisonedMessages(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, stack.Options{Name: "poisoned", Blocks: 4, Visibility: time.Second})
@@ -192,7 +192,7 @@ func TestPoisonedMessages(t *testing.T) {
 	w.check(t)
 }
 
-// An operator's order goes past the stages' queues: the trigger function invokes the job's own.
+// An operator's command goes past the stages' queues: the trigger function invokes the job's own.
 func TestPriority(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, stack.Options{Name: "priority", Blocks: 4})

@@ -83,7 +83,8 @@ type world struct {
 	invoked                   atomic.Int32
 
 	mu     sync.Mutex
-	broken []string // requests that the emulator answered with 5xx
+	calls  []awsCall // what the functions asked of AWS
+	broken []string  // requests that the emulator answered with 5xx
 }
 
 // newWorld starts a deployment. ready, if any, are called before its resources are made.
@@ -156,7 +157,14 @@ func (w *world) lambdaAPI(t *testing.T, emulator string) string {
 		}
 		_, _ = rw.Write(event)
 	})
-	s := httptest.NewServer(mux)
+	s := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if cs := callsOf(r); len(cs) > 0 {
+			w.mu.Lock()
+			w.calls = append(w.calls, cs...)
+			w.mu.Unlock()
+		}
+		mux.ServeHTTP(rw, r)
+	}))
 	t.Cleanup(s.Close)
 	return s.URL
 }
@@ -213,7 +221,8 @@ func (w *world) usePlatform(t *testing.T, d *deployed) {
 	p := w.emptyPlatform()
 	p.Mappings, p.Ticks = d.mappings, d.ticks
 	for name, f := range d.functions {
-		env := []string{"AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", "AWS_REGION=" + devcloud.Region, config.Prefix + "AWS_ENDPOINT=" + w.api}
+		own := callerKey + strings.TrimPrefix(name, resource.Physical(w.name, "")) // the emulator takes any
+		env := []string{"AWS_ACCESS_KEY_ID=" + own, "AWS_SECRET_ACCESS_KEY=test", "AWS_REGION=" + devcloud.Region, config.Prefix + "AWS_ENDPOINT=" + w.api}
 		for k, v := range f.env {
 			env = append(env, k+"="+v)
 		}

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strconv"
 
 	"github.com/madara-orchestrator/orchestrator/shared/client/appchain"
 	"github.com/madara-orchestrator/orchestrator/shared/core/block"
@@ -106,7 +105,7 @@ func (c *call) readReads(nonces, aliases string) (r statediff.Reads, err error) 
 			return r, err
 		}
 		if err := json.Unmarshal(b, &r.Aliases); err != nil {
-			return r, fmt.Errorf("%s is no JSON object of key to alias: %w", aliases, err)
+			return r, fmt.Errorf("%s is not a JSON object of key to alias: %w", aliases, err)
 		}
 	}
 	return r, nil
@@ -146,7 +145,7 @@ func (c *call) readNonces(path string) (map[felt.Felt]felt.Felt, error) {
 	}
 	var list []struct{ Nonce, Address string }
 	if err := json.Unmarshal(b, &list); err != nil {
-		return nil, fmt.Errorf("%s is no JSON list of address and nonce: %w", path, err)
+		return nil, fmt.Errorf("%s is not a JSON list of address and nonce: %w", path, err)
 	}
 	out := make(map[felt.Felt]felt.Felt, len(list))
 	for i, x := range list {
@@ -159,52 +158,6 @@ func (c *call) readNonces(path string) (map[felt.Felt]felt.Felt, error) {
 		}
 	}
 	return out, nil
-}
-
-func blobDecode(c *call) error {
-	var version string
-	c.flags.StringVar(&version, "starknet-version", "", "`V` of the blocks, such as 0.13.5: decode the state diff too")
-	args, err := c.parse(1)
-	if err != nil {
-		return err
-	}
-	var f statediff.Format
-	if version != "" {
-		if f, err = statediff.FormatOf(version); err != nil {
-			return usageError{err}
-		}
-	}
-	blobs, err := c.readBlobs(args[0])
-	if err != nil {
-		return err
-	}
-	words, err := blob.ToWords(blobs)
-	if err != nil {
-		return err
-	}
-	n := len(words) // trailing zeros fill the last blob
-	for n > 0 && words[n-1].IsZero() {
-		n--
-	}
-	out := struct {
-		Blobs int         `json:"blobs"`
-		Words []felt.Felt `json:"words"`
-		Diff  *diffJSON   `json:"state_diff,omitempty"`
-	}{Blobs: len(blobs), Words: words[:n]}
-	var rows [][]string
-	if version == "" {
-		for _, w := range words[:n] {
-			rows = append(rows, []string{w.String()})
-		}
-		return c.print(out, rows)
-	}
-	d, err := statediff.Decode(words, f)
-	if err != nil {
-		return err
-	}
-	out.Diff = diffOf(d)
-	rows = append(rows, []string{"blobs", strconv.Itoa(len(blobs))}, []string{"words", strconv.Itoa(n)})
-	return c.print(out, append(rows, out.Diff.rows(d)...))
 }
 
 // readBlobs reads blobs in hex, one a line.

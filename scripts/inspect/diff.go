@@ -8,7 +8,7 @@ import (
 )
 
 // diffJSON is a state diff as starknet_getStateUpdate has it. A changed class is listed as a replaced one: whether its
-// contract is new can't be told from DA words.
+// contract is new can't be seen in DA words.
 type diffJSON struct {
 	Storage  []storageJSON  `json:"storage_diffs"`
 	Replaced []replacedJSON `json:"replaced_classes"`

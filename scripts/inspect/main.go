@@ -34,8 +34,8 @@ var commands = []command{
 		"the blobs of a state diff, in hex, one a line", blobEncode,
 	},
 	{
-		"blob decode", "FILE [--starknet-version V] [--json]",
-		"the words of blobs; with a version the state diff that they hold", blobDecode,
+		"blob decode", "FILE [--starknet-version V] [--key-file FILE] [--json]",
+		"the words of blobs, decrypted with a key; with a version the state diff that they hold", blobDecode,
 	},
 	{
 		"kzg", "--blob FILE [--point 0x..] [--json]",

@@ -86,14 +86,14 @@ func TestFaultyInput(t *testing.T) {
 		{"no such file", []string{"pie", none + "x"}},
 		{"malformed Cairo PIE", []string{"pie", text}},
 		{"no words", []string{"output", none}},
-		{"no number in decimal or in hex", []string{"output", text}},
+		{"not a number in decimal or in hex", []string{"output", text}},
 		{"no blobs", []string{"blob", "decode", none}},
 		{"line 1 is not 262144 hex digits", []string{"kzg", "--blob", text}},
 		{"state update", []string{"blob", "encode", "--starknet-version", "0.13.1", "--state-update", text}},
 		{"1 contracts with changes have no nonce in the state update, such as 0x1234: give them by --nonces",
 			[]string{"blob", "encode", "--starknet-version", "0.13.1", "--state-update", update}},
-		{"no JSON list of address and nonce", []string{"blob", "encode", "--starknet-version", "0.13.1", "--state-update", update, "--nonces", text}},
-		{"no JSON object of key to alias", []string{"blob", "encode", "--starknet-version", "0.13.4", "--state-update", update, "--aliases", text}},
+		{"not a JSON list of address and nonce", []string{"blob", "encode", "--starknet-version", "0.13.1", "--state-update", update, "--nonces", text}},
+		{"not a JSON object of key to alias", []string{"blob", "encode", "--starknet-version", "0.13.4", "--state-update", update, "--aliases", text}},
 	} {
 		fails(t, exitFailed, tt.message, tt.args...)
 	}

@@ -70,7 +70,7 @@ func decimalOrHex(s string) (felt.Felt, error) {
 		n, ok = n.SetString(s, 10)
 	}
 	if !ok {
-		return felt.Zero, fmt.Errorf("%.80q is no number in decimal or in hex with 0x: %w", s, felt.ErrInvalid)
+		return felt.Zero, fmt.Errorf("%.80q is not a number in decimal or in hex with 0x: %w", s, felt.ErrInvalid)
 	}
 	return felt.FromBig(n)
 }

@@ -86,7 +86,7 @@ func (o options) versions() []devappchain.VersionFrom {
 	return []devappchain.VersionFrom{{Block: 0, Version: o.version}}
 }
 
-// messages are those that the chain will consume: a chain of the same seed that has all blocks at once tells.
+// messages are those that the chain will consume: they are read from a chain of the same seed that has all blocks at once.
 func messages(o options) ([]block.MessageToL2, error) {
 	all, err := devappchain.Start(devappchain.Options{Seed: o.seed, Blocks: o.blocks, Versions: o.versions()})
 	if err != nil {
@@ -148,7 +148,7 @@ func (a *appChain) head(ctx context.Context) (block.Header, error) {
 // total is the number of blocks to settle.
 func (a *appChain) total() int { return int(a.last - a.first + 1) }
 
-// printNotes tells what a recording had to make up.
+// printNotes says what a recording had to make up.
 func (a *appChain) printNotes(note func(string, ...any)) {
 	for _, n := range a.notes() {
 		note("note       %s", strings.TrimSpace(n))

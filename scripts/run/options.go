@@ -36,9 +36,9 @@ type options struct {
 	timeout   time.Duration
 	verbose   bool
 
-	atlantic func(*fakeatlantic.Config, *atlantic.Config) // tests: what the stand-in is to do, and how it is asked
+	atlantic func(*fakeatlantic.Config, *atlantic.Config) // tests: what the fake is to do, and how it is asked
 	sharp    func(*fakesharp.Config)
-	started  func(any) // tests: the stand-in
+	started  func(any) // tests: the fake
 
 	mongo, redis, aws, ethereum, ethereumKey, starknet string // URLs of real parts
 }
@@ -71,8 +71,8 @@ func parse(args []string, out io.Writer) (options, error) {
 	fs.StringVar(&o.version, "version", "", "Starknet version of the blocks that the development chain makes, or of recorded ones, "+
 		"which do not say it; default: "+version.Newest()+", recorded ones "+recordedVersion)
 	fs.StringVar(&o.snos, "snos", devRunner, "dev (in this process), or http, grpc or batch: the real client against a server of the same runner")
-	fs.StringVar(&o.prover, "prover", "mock", "mock, or atlantic or sharp: the real client against a stand-in of the service")
-	fs.StringVar(&o.settle, "settle", "", "ethereum or starknet; default: ethereum for an l2, Starknet's stand-in for an l3")
+	fs.StringVar(&o.prover, "prover", "mock", "mock, or atlantic or sharp: the real client with a fake of the service")
+	fs.StringVar(&o.settle, "settle", "", "ethereum or starknet; default: ethereum for an l2, a fake of Starknet for an l3")
 	fs.BoolVar(&o.dryRun, "dry-run", false, "do everything but send transactions")
 	fs.DurationVar(&o.timeout, "timeout", 5*time.Minute, "give up after")
 	fs.StringVar(&o.api, "api", "", "serve status page and API on this loopback address, such as 127.0.0.1:8080, and go on until interrupted")

@@ -67,7 +67,7 @@ func memoryPorts(o options, log *slog.Logger) (*ports, error) {
 	}
 	return &ports{queues: qs, cache: memory.NewCache(env, 0), close: func() {}, core: setup.App{
 		Chain: chainName, Layer: o.layer, Jobs: memory.NewJobs(env), Batches: memory.NewBatches(env), Locks: memory.NewLocks(env),
-		Control: memory.NewControls(env), Queue: qs, Artifacts: memory.NewArtifacts(env), Alerts: memory.NewAlerts(env),
+		Control: memory.NewControls(env), Queue: qs, Artifacts: memory.NewArtifacts(env), Alerts: memory.NewAlerts(env), Reports: memory.NewReports(env),
 		Events: memory.NewEvents(env), Policies: job.Paced(job.Policies(), pace), Now: time.Now, Log: log,
 	}}, nil
 }
@@ -88,6 +88,7 @@ func (p *ports) mongo(ctx context.Context, o options) error {
 		return fmt.Errorf("-mongo: %w", err)
 	}
 	p.core.Jobs, p.core.Batches, p.core.Locks, p.core.Control = db.Jobs(), db.Batches(), db.Locks(time.Now), db.Controls()
+	p.core.Reports = db.Reports()
 	p.about = append(p.about, "MongoDB")
 	before := p.close
 	p.close = func() { before(); _ = db.Close(context.WithoutCancel(ctx)) }

@@ -20,10 +20,10 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/starknet/version"
 )
 
-// proofTime is how long a stand-in takes for a proof.
+// proofTime is how long a fake takes for a proof.
 const proofTime = 300 * time.Millisecond
 
-// hookSecret is what the URL of the stand-in's webhooks carries.
+// hookSecret is what the URL of the fake's webhooks carries.
 const hookSecret = "hook-of-this-run"
 
 // proverService is the prover of a run and what came with it.
@@ -35,7 +35,7 @@ type proverService struct {
 	close      func()
 }
 
-// startProver starts the prover's stand-in, or the mock prover.
+// startProver starts a fake of the prover, or the mock prover.
 func startProver(o options, a *appChain, l *settlementLayer, log *slog.Logger) (*proverService, error) {
 	world := &proving.World{Source: a.source, Registry: l.registry}
 	if o.settle == starknetLayer {
@@ -70,14 +70,14 @@ func startAtlantic(o options, world *proving.World, log *slog.Logger) (*proverSe
 	}
 	server, err := fakeatlantic.Start(s)
 	if err != nil {
-		return nil, fmt.Errorf("start Atlantic's stand-in: %w", err)
+		return nil, fmt.Errorf("start the fake of Atlantic: %w", err)
 	}
 	if o.started != nil {
 		o.started(server)
 	}
 	c.URL, c.ArtifactsURL = server.URL(), server.ArtifactsURL()
 	if o.layer == stage.L3 {
-		c.Settlement, c.VerifierProgramHash = atlantic.Starknet, felt.FromUint64(1).String() // the stand-in has no verifier program
+		c.Settlement, c.VerifierProgramHash = atlantic.Starknet, felt.FromUint64(1).String() // the fake has no verifier program
 	}
 	p, err := atlantic.New(c, atlantic.Deps{Log: log})
 	if err != nil {
@@ -85,7 +85,7 @@ func startAtlantic(o options, world *proving.World, log *slog.Logger) (*proverSe
 		return nil, err
 	}
 	return &proverService{
-		Prover: p, hook: provers.HookOf(p, hookSecret), violations: server.Violations, about: "Atlantic's stand-in at " + server.URL(),
+		Prover: p, hook: provers.HookOf(p, hookSecret), violations: server.Violations, about: "a fake of Atlantic at " + server.URL(),
 		close: func() { _ = server.Close() },
 	}, nil
 }
@@ -97,7 +97,7 @@ func startSharp(o options, world *proving.World, facts proof.FactChecker, log *s
 	}
 	server, err := fakesharp.Start(s)
 	if err != nil {
-		return nil, fmt.Errorf("start SHARP's stand-in: %w", err)
+		return nil, fmt.Errorf("start the fake of SHARP: %w", err)
 	}
 	if o.started != nil {
 		o.started(server)
@@ -111,11 +111,11 @@ func startSharp(o options, world *proving.World, facts proof.FactChecker, log *s
 		return nil, err
 	}
 	return &proverService{
-		Prover: p, violations: server.Violations, about: "SHARP's stand-in at " + server.URL() + " (mutual TLS)", close: func() { _ = server.Close() },
+		Prover: p, violations: server.Violations, about: "a fake of SHARP at " + server.URL() + " (mutual TLS)", close: func() { _ = server.Close() },
 	}, nil
 }
 
-// checkRequests says whether the stand-in was asked as its documentation wants.
+// checkRequests says whether the fake was asked as its documentation wants.
 func (p *proverService) checkRequests() error {
 	if vs := p.violations(); len(vs) > 0 {
 		return fmt.Errorf("%d requests to the prover were not as documented, such as %s", len(vs), vs[0])

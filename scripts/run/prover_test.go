@@ -29,7 +29,7 @@ func TestProversSettle(t *testing.T) {
 	}
 }
 
-// trouble is a run of two SNOS batches in one batch whose prover misbehaves.
+// failure is a run of two SNOS batches in one batch whose prover misbehaves.
 type trouble struct {
 	prover  string
 	settles bool
@@ -161,6 +161,22 @@ func (tt trouble) run(t *testing.T) {
 	}
 }
 
+// On Atlantic's route from the PIE an L3's batch is registered straight from its PIE: one query a SNOS batch, and no proof is paid for before it.
+func TestRegistersPIE(t *testing.T) {
+	t.Parallel()
+	var out, errs lockedBuffer
+	w := &world{}
+	o, err := parse([]string{"-prover", "atlantic", "-layer", "l3", "-blocks", "2", "-snos-batch", "1", "-batch", "2", "-timeout", "2m"}, &errs)
+	o.started = w.remember
+	o.atlantic = func(_ *fakeatlantic.Config, c *atlantic.Config) { c.Registration = atlantic.RegisterPIE }
+	if code := carry(t.Context(), o, err, &out, &errs); code != 0 || !strings.Contains(out.String(), settledLine) {
+		t.Errorf("exit %d\n%s%s", code, out.String(), errs.String())
+	}
+	if w.atlantic == nil || w.atlantic.Started() != 2 {
+		t.Errorf("the prover took another number of submissions than 2\n%s", out.String())
+	}
+}
+
 // Webhooks make verification ask at once.
 func TestWebhooks(t *testing.T) {
 	t.Parallel()
@@ -190,7 +206,7 @@ func TestWebhooks(t *testing.T) {
 	}
 	stop()
 	<-done
-	if all := errs.String(); strings.Contains(all, "webhook refused") || strings.Contains(all, "webhook not heeded") {
+	if all := errs.String(); strings.Contains(all, "webhook refused") || strings.Contains(all, "webhook ignored") {
 		t.Errorf("webhooks were not taken:\n%s", all)
 	}
 }

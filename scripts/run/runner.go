@@ -48,7 +48,7 @@ func newRunner(ctx context.Context, o options, core setup.App, a *appChain) (sno
 	return httprunner.New("http://"+l.Addr().String(), "", 0)
 }
 
-// batchRunner is the client of AWS Batch against its stand-in, whose containers are runs of r.
+// batchRunner is the client of AWS Batch with a fake of it, whose containers are runs of r.
 func batchRunner(ctx context.Context, r snos.Runner) (snos.Runner, error) {
 	const name = "run-snos"
 	srv, err := awsbatch.Start(awsbatch.Config{Queue: name, Definition: name, Run: awsbatch.Container(r)})

@@ -21,6 +21,8 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/proof"
 	"github.com/madara-orchestrator/orchestrator/shared/core/queue"
+	"github.com/madara-orchestrator/orchestrator/shared/core/settlement"
+	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	devlambda "github.com/madara-orchestrator/orchestrator/shared/dev/lambda"
 	"github.com/madara-orchestrator/orchestrator/shared/dev/loopback"
 	"github.com/madara-orchestrator/orchestrator/shared/dev/report"
@@ -169,6 +171,9 @@ func deploy(ctx context.Context, o options, core setup.App, qs queue.Queue, a *a
 	}
 	limits := batch.DefaultLimits()
 	limits.Blocks, limits.SnosBlocks, limits.HasMaxBlock, limits.MaxBlock = o.perBatch, o.perSnos, true, a.last
+	if o.layer == stage.L3 {
+		limits.DAWords = batch.CalldataWords - limits.BlobBuffer
+	}
 	fs := map[string]devlambda.Function{}
 	p := newPlatform(o, core, qs, fs, log)
 	fs[resource.FnSnosRun] = devlambda.InProcess(core.SnosRun(runner).Handle)
@@ -180,6 +185,7 @@ func deploy(ctx context.Context, o options, core setup.App, qs queue.Queue, a *a
 	fs[resource.FnJobFailure] = devlambda.InProcess(core.DeadLetters().Handle)
 	fs[resource.FnTrigger] = devlambda.InProcess(core.TriggerFunction(setup.Trigger{
 		Source: a.source, Prover: prover, NewSizer: protocol.NewSizer, SupportsVersion: version.Supported, Limits: limits,
+		Settled:    func(ctx context.Context) (settlement.State, error) { return l.contract.State(ctx, false) },
 		FirstBlock: a.first, FirstBatch: 1, Window: 50, Invoke: invoke(p), ReconcileGrace: time.Second,
 	}).Handle)
 	return p, nil
@@ -228,7 +234,7 @@ func summarize(ctx context.Context, o options, core setup.App, a *appChain, l *s
 	}
 	report.Table(w, rs, o.layer, l.unit)
 	invocations, failures := p.Counts()
-	fmt.Fprintf(w, "%d invocations, %d of their messages wanted again; %.1f s in all\n\n", invocations, failures, time.Since(began).Seconds())
+	fmt.Fprintf(w, "%d invocations, %d redeliveries; %.1f s in all\n\n", invocations, failures, time.Since(began).Seconds())
 	a.printNotes(func(f string, args ...any) { fmt.Fprintf(w, f+"\n", args...) })
 	switch {
 	case !ok:

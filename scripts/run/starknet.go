@@ -16,14 +16,14 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/starknet/pie"
 )
 
-// What the stand-in of Starknet is set up with: the accounts that settle and register facts, and the layout bridge's program.
+// What the fake of Starknet is set up with: the accounts that settle and register facts, and the layout bridge's program.
 var (
 	starknetOperator  = felt.MustHex("0xacc0001")
 	starknetRegistrar = felt.MustHex("0xacc0002")
 	layoutBridgeHash  = felt.MustHex("0xb41d9e")
 )
 
-// l1Lag is how many blocks the stand-in's blocks take until they are accepted on L1.
+// l1Lag is how many blocks the fake's blocks take until they are accepted on L1.
 const l1Lag = 20
 
 // layoutBridge is the program hash that facts are made with; zero for Ethereum's.
@@ -41,7 +41,7 @@ func starknetFact(run *pie.PIE, hashes snosrunner.Hashes) (string, error) {
 	return pie.Fact(f).String(), nil
 }
 
-// startStarknet starts the stand-in of Starknet with the contracts on it.
+// startStarknet starts the fake of Starknet with the contracts on it.
 func startStarknet(o options, a *appChain) (*settlementLayer, error) {
 	hashes, err := snosrunner.HashesOf(a.version)
 	if err != nil {
@@ -67,7 +67,7 @@ func startStarknet(o options, a *appChain) (*settlementLayer, error) {
 	}
 	server, err := fakestarknet.Start(config)
 	if err != nil {
-		return nil, fmt.Errorf("start Starknet's stand-in: %w", err)
+		return nil, fmt.Errorf("start the fake of Starknet: %w", err)
 	}
 	if o.started != nil {
 		o.started(server)
@@ -80,7 +80,7 @@ func startStarknet(o options, a *appChain) (*settlementLayer, error) {
 	return l, nil
 }
 
-// starknetClients are the clients of the stand-in's contracts.
+// starknetClients are the clients of the fake's contracts.
 func starknetClients(server *fakestarknet.Server, signers map[felt.Felt]*l2.KeySigner) (*settlementLayer, error) {
 	node, err := l2.Dial(server.URL(), server.ChainID())
 	if err != nil {
@@ -110,7 +110,7 @@ func starknetClients(server *fakestarknet.Server, signers map[felt.Felt]*l2.KeyS
 	return &settlementLayer{
 		contract: core, wallet: setup.Wallet{Chain: wallet, Name: "starknet/" + starknetOperator.String(), Policy: policy}, da: layer,
 		registry: l2.NewRegistrar(facts, wallets[starknetRegistrar]), facts: facts, codec: protocol.StarknetCodec(), unit: "gfri",
-		about: fmt.Sprintf("Starknet's stand-in at %s: core contract %s, fact registry %s", server.URL(), fakestarknet.CoreAddress, fakestarknet.RegistryAddress),
+		about: fmt.Sprintf("a fake of Starknet at %s: core contract %s, fact registry %s", server.URL(), fakestarknet.CoreAddress, fakestarknet.RegistryAddress),
 		close: func() { _ = server.Close() },
 	}, nil
 }

@@ -223,7 +223,7 @@ func (s settings) files(p *pie.PIE, d folders) (map[string][]felt.Felt, error) {
 	if s.task.Kind == snos.Run {
 		words, err := output.UpdateWords(p.Output)
 		if err != nil {
-			return nil, fail(contract.ExitRejected, "the PIE's output is no Starknet OS output: %w", err)
+			return nil, fail(contract.ExitRejected, "the PIE's output is not a Starknet OS output: %w", err)
 		}
 		files[artifact.OSOutput] = words
 		if s.layer != "l3" {
@@ -256,7 +256,7 @@ func (s settings) segment(p *pie.PIE, d folders) (segment []felt.Felt, err error
 		return nil, err
 	}
 	if json.Unmarshal(b, &segment) != nil || len(segment) == 0 {
-		return nil, fail(contract.ExitRejected, "the DA segment is no JSON list of hex felts")
+		return nil, fail(contract.ExitRejected, "the DA segment is not a JSON list of hex felts")
 	}
 	return segment, nil
 }

@@ -24,7 +24,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/starknet/starknettest"
 )
 
-// programVariables tell the test binary, as an operator's program, what to do.
+// programVariables say what the test binary, as an operator's program, does.
 const (
 	actVariable  = "TEST_ACT"  // how it ends
 	fromVariable = "TEST_FROM" // folder of the files that it makes
@@ -77,7 +77,7 @@ func program(act string) int {
 // made are the files of a run of the development runner, in a folder, and the store that it wrote.
 func made(t *testing.T, o snosrunner.Options, task snos.Task) (string, *memory.Artifacts) {
 	t.Helper()
-	chain, err := devappchain.Start(devappchain.Options{Seed: 5, Blocks: 6})
+	chain, err := devappchain.Start(devappchain.Options{Seed: 5, Blocks: 6, Versions: []devappchain.VersionFrom{{Block: 0, Version: task.StarknetVersion}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,7 +103,7 @@ func made(t *testing.T, o snosrunner.Options, task snos.Task) (string, *memory.A
 		}
 	}
 	if task.Kind == snos.Aggregate {
-		execute(snos.Task{Kind: snos.Run, ID: "input", StartBlock: task.StartBlock, EndBlock: task.EndBlock, FullOutput: true, OutputPrefix: "snos/1/"})
+		execute(snos.Task{Kind: snos.Run, ID: "input", StartBlock: task.StartBlock, EndBlock: task.EndBlock, FullOutput: true, OutputPrefix: "snos/1/", StarknetVersion: task.StarknetVersion})
 	}
 	execute(task)
 	dir := t.TempDir()
@@ -143,6 +143,12 @@ var (
 	combine = snos.Task{Kind: snos.Aggregate, ID: "x", Batch: 2, StartBlock: 1, EndBlock: 3, Inputs: []string{"snos/1/program_output.json"}, OutputPrefix: "aggregator/2/"}
 )
 
+// versioned is a task of blocks of a Starknet version.
+func versioned(t snos.Task, version string) snos.Task {
+	t.StarknetVersion = version
+	return t
+}
+
 // What the entry takes out of a program's PIE is what the runner that made the PIE wrote itself.
 func TestArtifacts(t *testing.T) {
 	t.Parallel()
@@ -153,10 +159,12 @@ func TestArtifacts(t *testing.T) {
 		says  string
 		cut   bool // the program leaves no DA segment
 	}{
-		"run":                    {task: run3, layer: "l2", says: "blocks 1,2,3 of http://node, l3 false, full true, 0 inputs"},
-		"l3":                     {task: calldat, dev: snosrunner.Options{Calldata: true}, layer: "l3", says: "l3 true, full false"},
-		"l3 without its segment": {task: calldat, dev: snosrunner.Options{Calldata: true}, layer: "l3", says: "l3 true", cut: true},
-		"aggregation":            {task: combine, layer: "l2", says: "1 inputs"},
+		"run of 0.14.2":          {task: versioned(run3, "0.14.2"), layer: "l2", says: "blocks 1,2,3"},
+		"aggregation of 0.14.2":  {task: versioned(combine, "0.14.2"), layer: "l2", says: "1 inputs"},
+		"run":                    {task: versioned(run3, "0.14.4"), layer: "l2", says: "blocks 1,2,3 of http://node, l3 false, full true, 0 inputs"},
+		"l3":                     {task: versioned(calldat, "0.14.4"), dev: snosrunner.Options{Calldata: true}, layer: "l3", says: "l3 true, full false"},
+		"l3 without its segment": {task: versioned(calldat, "0.14.4"), dev: snosrunner.Options{Calldata: true}, layer: "l3", says: "l3 true", cut: true},
+		"aggregation":            {task: versioned(combine, "0.14.4"), layer: "l2", says: "1 inputs"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -281,6 +289,44 @@ func TestInterrupted(t *testing.T) {
 	began := time.Now()
 	if code := run(ctx, environ(t, run3, actVariable+"=hangs"), opens(memory.NewArtifacts(nil)), w); code != contract.ExitInterrupted || time.Since(began) > grace {
 		t.Errorf("exit code %d after %s", code, time.Since(began))
+	}
+}
+
+// What the task says of the chain reaches the program under generate-pie's names, and wins over the image's environment; what it does not
+// say stays as the image has it.
+func TestChainSettings(t *testing.T) {
+	t.Parallel()
+	x := run3
+	x.StarknetVersion, x.RPC = "0.14.4", "http://snos-node"
+	x.Chain = snos.Chain{ID: "MADARA", FeeToken: "0x47", EthFeeToken: "0x49", PublicKeys: []string{"0x1", "0x2"}}
+	image := []string{"SNOS_NETWORK=sepolia", "SNOS_PUBLIC_KEYS=0x9", "SNOS_LAYOUT=all_cairo"}
+	last := func(x snos.Task) map[string]string {
+		s, err := parse(environ(t, x, image...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		env := map[string]string{}
+		for _, line := range s.environment(folders{}) {
+			k, v, _ := strings.Cut(line, "=")
+			env[k] = v
+		}
+		return env
+	}
+	for k, want := range map[string]string{
+		"SNOS_NETWORK": "MADARA", "SNOS_STRK_FEE_TOKEN_ADDRESS": "0x47", "SNOS_ETH_FEE_TOKEN_ADDRESS": "0x49", "SNOS_PUBLIC_KEYS": "0x1,0x2",
+		"SNOS_LAYOUT": "all_cairo", "SNOS_RPC_URL": "http://snos-node", "SNOS_BLOCKS": "1,2,3",
+	} {
+		if got := last(x)[k]; got != want {
+			t.Errorf("%s is %q, want %q", k, got, want)
+		}
+	}
+	x.Chain, x.UseBackup = snos.Chain{}, true
+	if env := last(x); env["SNOS_NETWORK"] != "sepolia" || env["SNOS_PUBLIC_KEYS"] != "0x9" || env["SNOS_RPC_URL"] != "http://backup" {
+		t.Errorf("without the task's settings and with the backup node: %v", env)
+	}
+	x.StarknetVersion = "0.15.0"
+	if _, err := parse(environ(t, x)); err == nil || !strings.Contains(err.Error(), "deploy a release that implements it") {
+		t.Errorf("an unknown version: %v", err)
 	}
 }
 

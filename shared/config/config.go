@@ -7,14 +7,13 @@ import (
 	"fmt"
 	"math/big"
 	"net/url"
+	"reflect"
 	"regexp"
 	"strings"
-	"time"
 
 	"github.com/caarlos0/env/v11"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
-	"github.com/madara-orchestrator/orchestrator/shared/core/block"
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
@@ -26,108 +25,27 @@ const Prefix = "ORCHESTRATOR_"
 
 // Config is the whole configuration. Every function reads all of it, so that a contradiction shows in each; secrets are
 // resolved only by the functions that use them.
+//
+// A setting is declared once, by a field here or in a struct below. Its comment is its meaning; the tags are its name (env,
+// envPrefix), default (envDefault, default), unit, example, the kinds of secret that it names (secret, see
+// resource.Secret), whether the stack sets it (set:"stack"), and whether it is the URL of a service that others run
+// (url:"service"). docs/settings.md and what the stack knows of settings derive from them.
 type Config struct {
-	Chain Chain `envPrefix:"CHAIN_"`
-	Mongo Mongo `envPrefix:"MONGO_"`
-	AWS   AWS   `envPrefix:"AWS_"`
-	Redis Redis `envPrefix:"REDIS_"`
-
+	Chain      Chain      `envPrefix:"CHAIN_"`
+	Mongo      Mongo      `envPrefix:"MONGO_"`
+	AWS        AWS        `envPrefix:"AWS_"`
+	Redis      Redis      `envPrefix:"REDIS_"`
 	Settlement Settlement `envPrefix:"SETTLEMENT_"`
 	Prover     Prover     `envPrefix:"PROVER_"`
 	Snos       Snos       `envPrefix:"SNOS_"`
 	Batch      Batch      `envPrefix:"BATCH_"`
 	API        API        `envPrefix:"API_"`
-	DryRun     bool       `env:"DRY_RUN"`
-	// Pace divides the pauses between polls, for tests and development; 1 is the cloud's.
-	Pace     int    `env:"PACE" envDefault:"1"`
+	// Does everything but send transactions.
+	DryRun bool `env:"DRY_RUN"`
+	// Divides the delays between polls, for tests and development.
+	Pace int `env:"PACE" envDefault:"1" unit:"factor" example:"20"`
+	// Least level of log lines: debug, info, warn or error.
 	LogLevel string `env:"LOG_LEVEL" envDefault:"info"`
-}
-
-// Chain is the app chain.
-type Chain struct {
-	Name          string      `env:"NAME"`  // of the deployment: prefix of all cloud names
-	Layer         stage.Layer `env:"LAYER"` // l2 or l3
-	ID            string      `env:"ID"`    // the chain's own id, such as SN_SEPOLIA
-	RPC           string      `env:"RPC"`
-	BackupRPC     string      `env:"BACKUP_RPC"`
-	FeederGateway string      `env:"FEEDER_GATEWAY"`
-	FirstBlock    uint64      `env:"FIRST_BLOCK"`
-	MaxBlock      *uint64     `env:"MAX_BLOCK"`
-	// What the chain's config hash is over beside ID, which SNOS and the prover are given too. The defaults are the addresses on Starknet.
-	FeeTokenAddress    string   `env:"FEE_TOKEN_ADDRESS" envDefault:"0x4718f5a0fc34cc1af16a1cdee98ffb20c31f5cd61d6ab07201858f4287c938d"`     // STRK
-	EthFeeTokenAddress string   `env:"ETH_FEE_TOKEN_ADDRESS" envDefault:"0x49d36570d4e46f48e99674bd3fcc84644ddd6b96f7c741b1562b82f9e004dc7"` // ETH
-	DAPublicKeys       []string `env:"DA_PUBLIC_KEYS"`                                                                                       // of the data availability committee, hex; none: no encryption
-}
-
-// Mongo is the database.
-type Mongo struct {
-	URI       string `env:"URI"`        // where it carries no password
-	URISecret string `env:"URI_SECRET"` // name of the secret that is the URI, or a DocumentDB cluster's login as AWS keeps it
-	CAFile    string `env:"CA_FILE"`    // PEM certificates of the only authorities that are trusted; "": the system's
-	Database  string `env:"DATABASE"`
-	PoolSize  uint64 `env:"POOL_SIZE" envDefault:"2"`
-}
-
-// AWS names what the stack made. Queues are named by Physical(Chain.Name, ...).
-type AWS struct {
-	Endpoint string `env:"ENDPOINT"` // of an emulator; "" for AWS
-	Bucket   string `env:"BUCKET"`
-	TopicARN string `env:"TOPIC_ARN"`
-	Bus      string `env:"BUS"`
-}
-
-// Redis is the optional cache of chain reads.
-type Redis struct {
-	URL string `env:"URL"`
-}
-
-// Settlement is the layer that the chain settles on, and the wallet.
-type Settlement struct {
-	Kind          string        `env:"KIND" envDefault:"ethereum"` // ethereum or starknet
-	RPC           string        `env:"RPC"`
-	ChainID       string        `env:"CHAIN_ID"` // decimal on Ethereum, short string on Starknet
-	Contract      string        `env:"CONTRACT"`
-	Verifier      string        `env:"VERIFIER"`      // fact registry
-	KeySecret     string        `env:"KEY_SECRET"`    // name of the secret that is the private key
-	KeyFile       string        `env:"KEY_FILE"`      // instead: a file
-	KMSKey        string        `env:"KMS_KEY"`       // instead: id of a KMS key
-	Address       string        `env:"ADDRESS"`       // Ethereum, without KMS: the key's account, for those who can't read the key
-	Account       string        `env:"ACCOUNT"`       // Starknet: the account contract that the key controls
-	Arguments     string        `env:"ARGUMENTS"`     // Starknet: what update_state takes: data (default) or outputs
-	FeeToken      string        `env:"FEE_TOKEN"`     // Starknet: the fee token's contract; "" is STRK
-	DataContract  string        `env:"DATA_CONTRACT"` // Starknet: whom publications call; "" is the account
-	DataFunction  string        `env:"DATA_FUNCTION"` // Starknet: its function (felt, Array<felt252>); "" is is_valid_signature
-	Sidecar       string        `env:"SIDECAR"`       // auto, v0, v1
-	FeeCapWei     string        `env:"FEE_CAP"`       // decimal, smallest unit
-	Confirmations uint64        `env:"CONFIRMATIONS"` // 0: the default
-	ReplaceAfter  time.Duration `env:"REPLACE_AFTER"` // 0: the default
-	FirstBatch    uint64        `env:"FIRST_BATCH" envDefault:"1"`
-}
-
-// Batch are the closing rules. Zero values mean the defaults of batch.DefaultLimits.
-type Batch struct {
-	SnosBlocks    uint64        `env:"SNOS_BLOCKS"`
-	SnosAge       time.Duration `env:"SNOS_AGE"`
-	Blocks        uint64        `env:"BLOCKS"`
-	Age           time.Duration `env:"AGE"`
-	SnosBatches   int           `env:"SNOS_BATCHES"`
-	Blobs         int           `env:"BLOBS"`
-	BlobBuffer    int           `env:"BLOB_BUFFER" envDefault:"15"`
-	InputSize     int           `env:"INPUT_SIZE"`
-	ProvingGas    uint64        `env:"MAX_PROVING_GAS"`
-	SierraGas     uint64        `env:"MAX_SIERRA_GAS"`
-	L1Gas         uint64        `env:"MAX_L1_GAS"`
-	MessageLength uint64        `env:"MAX_MESSAGE_SEGMENT_LENGTH"`
-	EmptyGas      uint64        `env:"EMPTY_BLOCK_PROVING_GAS"`
-	Window        uint64        `env:"WINDOW" envDefault:"50"`
-	BlocksPerRun  int           `env:"BLOCKS_PER_RUN"`
-}
-
-// API is the HTTP function.
-type API struct {
-	Admin bool `env:"ADMIN"` // admin routes
-	// CommandScopes are those of which a token (JWT) that gives a command must carry one; none: any token may.
-	CommandScopes []string `env:"COMMAND_SCOPES"`
 }
 
 // FromEnviron reads the configuration from lines KEY=value, as os.Environ gives them. The error lists every fault.
@@ -164,8 +82,20 @@ func (c Config) Limits() batch.Limits {
 	set(&l.EmptyGas, c.Batch.EmptyGas)
 	set(&l.BlocksPerRun, c.Batch.BlocksPerRun)
 	l.BlobBuffer = c.Batch.BlobBuffer
-	l.SnosWeights = block.Weights{ProvingGas: c.Batch.ProvingGas, SierraGas: c.Batch.SierraGas}
-	l.Weights = block.Weights{L1Gas: c.Batch.L1Gas, MessageSegmentLength: c.Batch.MessageLength}
+	set(&l.SnosWeights.ProvingGas, c.Batch.ProvingGas)
+	set(&l.SnosWeights.SierraGas, c.Batch.SierraGas)
+	set(&l.SnosWeights.L1Gas, c.Batch.L1Gas)
+	set(&l.SnosWeights.MessageSegmentLength, c.Batch.MessageLength)
+	set(&l.SnosWeights.StateDiffSize, c.Batch.StateDiffSize)
+	set(&l.SnosWeights.NEvents, c.Batch.Events)
+	set(&l.SnosWeights.NTxs, c.Batch.Transactions)
+	set(&l.SnosWeights.ReceiptL2Gas, c.Batch.ReceiptL2Gas)
+	set(&l.Weights.L1Gas, c.Batch.L1Gas)
+	set(&l.Weights.MessageSegmentLength, c.Batch.MessageLength)
+	if c.Settlement.Kind == StarknetLayer { // minus what the OS may add to the state diff, as for blobs
+		l.DAWords = batch.CalldataWords - c.Batch.BlobBuffer
+		set(&l.DAWords, c.Batch.DAWords)
+	}
 	if c.Chain.MaxBlock != nil {
 		l.HasMaxBlock, l.MaxBlock = true, *c.Chain.MaxBlock
 	}
@@ -180,9 +110,13 @@ func (c Config) TxPolicy() tx.Policy {
 	}
 	set(&p.Confirmations, c.Settlement.Confirmations)
 	set(&p.ReplaceAfter, c.Settlement.ReplaceAfter)
-	if n, ok := new(big.Int).SetString(c.Settlement.FeeCapWei, 10); ok {
+	if n, ok := new(big.Int).SetString(c.Settlement.FeeCap, 10); ok {
 		p.FeeCap = n
 	}
+	if n, ok := new(big.Int).SetString(c.Settlement.MinTip, 10); ok {
+		p.MinTip = n
+	}
+	set(&p.GasCap, c.Settlement.GasCap)
 	return p
 }
 
@@ -229,15 +163,22 @@ func (c Config) faults() []error {
 	}
 	f.check(keys == 1, "SETTLEMENT_KEY_SECRET", "give one of it, SETTLEMENT_KEY_FILE and SETTLEMENT_KMS_KEY; %d are given", keys)
 	f.oneOf("SETTLEMENT_SIDECAR", c.Settlement.Sidecar, "", "auto", "v0", "v1")
-	if c.Settlement.FeeCapWei != "" {
-		n, ok := new(big.Int).SetString(c.Settlement.FeeCapWei, 10)
-		f.check(ok && n.Sign() > 0, "SETTLEMENT_FEE_CAP", "%q: want a positive decimal number of wei (fri)", c.Settlement.FeeCapWei)
+	if c.Settlement.FeeCap != "" {
+		n, ok := new(big.Int).SetString(c.Settlement.FeeCap, 10)
+		f.check(ok && n.Sign() > 0, "SETTLEMENT_FEE_CAP", "%q: want a positive decimal number of wei (fri)", c.Settlement.FeeCap)
+	}
+	if c.Settlement.MinTip != "" {
+		n, ok := new(big.Int).SetString(c.Settlement.MinTip, 10)
+		f.check(ok && n.Sign() > 0 && n.IsUint64(), "SETTLEMENT_MIN_TIP", "%q: want a positive decimal number of wei (fri) for a unit of gas", c.Settlement.MinTip)
 	}
 	f.check(c.Settlement.FirstBatch >= 1, "SETTLEMENT_FIRST_BATCH", "0: batches count from 1")
 	c.Snos.faults(f)
 	c.Prover.faults(f, c.Chain.Layer, c.Settlement)
 	f.check(c.Batch.Blobs >= 0 && c.Batch.Blobs <= 9, "BATCH_BLOBS", "%d: want 1 to 9, or 0 for the default", c.Batch.Blobs)
 	f.check(c.Batch.BlobBuffer >= 0 && c.Batch.BlobBuffer < batch.WordsPerBlob, "BATCH_BLOB_BUFFER", "%d: want 0 to 4095 words", c.Batch.BlobBuffer)
+	f.check(c.Batch.L1Gas <= batch.MaxL1Gas, "BATCH_MAX_L1_GAS", "%d: want at most %d, or state updates would not fit in a transaction",
+		c.Batch.L1Gas, batch.MaxL1Gas)
+	f.check(c.Batch.DAWords >= 0, "BATCH_MAX_DA_WORDS", "%d: want a number of words, or 0 for the default", c.Batch.DAWords)
 	f.check(c.Batch.Window >= 1, "BATCH_WINDOW", "0: no job would ever be created")
 	f.check(c.Pace >= 1 && c.Pace <= 1000, "PACE", "%d: want 1 to 1000", c.Pace)
 	c.nameFaults(f)
@@ -252,17 +193,15 @@ var (
 
 // nameFaults refuses what looks like a secret where the name of one belongs: it would be shown in errors and by AWS.
 func (c Config) nameFaults(f *faultList) {
-	for name, v := range map[string]string{
-		"MONGO_URI_SECRET": c.Mongo.URISecret, "SETTLEMENT_KEY_SECRET": c.Settlement.KeySecret, "SNOS_TOKEN_SECRET": c.Snos.TokenSecret,
-		"SNOS_CA_SECRET":    c.Snos.CASecret,
-		"PROVER_KEY_SECRET": c.Prover.KeySecret, "PROVER_ATLANTIC_HOOK_SECRET": c.Prover.Atlantic.HookSecret,
-		"PROVER_SHARP_CLIENT_CERT_SECRET": c.Prover.Sharp.ClientCertSecret, "PROVER_SHARP_CLIENT_KEY_SECRET": c.Prover.Sharp.ClientKeySecret,
-		"PROVER_SHARP_SERVER_CERT_SECRET": c.Prover.Sharp.ServerCertSecret,
-	} {
+	each(reflect.ValueOf(c), "", func(setting Setting, value reflect.Value) {
+		if len(setting.Secrets) == 0 {
+			return
+		}
+		v := value.String()
 		ok := v == "" || secretName.MatchString(v) && !hexKey.MatchString(v) && (strings.HasPrefix(v, "file:") || !strings.Contains(v, "://"))
-		f.check(ok, name, "it is no secret's name and looks like a secret itself (so it is not shown): put the value into Secrets Manager and its name here")
-	}
-	f.check(!hexKey.MatchString(c.Settlement.KeyFile), "SETTLEMENT_KEY_FILE", "it looks like a key itself (so it is not shown): want the path of a file that holds it")
+		f.check(ok, setting.Name, "this looks like a secret value (not shown): put the value into Secrets Manager and give the secret's name here")
+	})
+	f.check(!hexKey.MatchString(c.Settlement.KeyFile), "SETTLEMENT_KEY_FILE", "this looks like a key (not shown): give the path of a file that holds it")
 }
 
 type faultList struct{ errs []error }
@@ -300,10 +239,8 @@ func (f *faultList) oneOf(name, value string, allowed ...string) {
 // unknown names variables with our prefix that mean nothing: most are misspelt.
 func unknown(environ []string) []error {
 	known := map[string]bool{}
-	if params, err := env.GetFieldParamsWithOptions(&Config{}, env.Options{Prefix: Prefix}); err == nil {
-		for _, p := range params {
-			known[p.Key] = true
-		}
+	for _, setting := range Settings() {
+		known[Prefix+setting.Name] = true
 	}
 	var errs []error
 	for _, line := range environ {

@@ -1,6 +1,7 @@
 package config
 
 import (
+	atlantic "github.com/madara-orchestrator/orchestrator/shared/client/atlantic/settings"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 )
 
@@ -13,52 +14,42 @@ const (
 
 // Prover is who proves.
 type Prover struct {
-	Kind      string `env:"KIND" envDefault:"mock"` // mock, atlantic, sharp
-	KeySecret string `env:"KEY_SECRET"`             // name of a secret: mock: the registrar's key; atlantic: the API key
-	Account   string `env:"ACCOUNT"`                // mock on Starknet: the registrar's account contract
-	URL       string `env:"URL"`                    // sharp: the gateway's; atlantic: "" for its public one
-	Proofs    bool   `env:"PROOFS"`                 // store finished proofs
+	// mock, atlantic or sharp.
+	Kind string `env:"KIND" envDefault:"mock"`
+	// The secret that is Atlantic's API key, or for the mock prover the key of the account that registers facts.
+	KeySecret string `env:"KEY_SECRET" secret:"prover,hook" example:"mychain/atlantic"`
+	// mock on Starknet: the account contract of the registering key.
+	Account string `env:"ACCOUNT" example:"0xacc2"`
+	// URL of SHARP's gateway, or of Atlantic; unset for Atlantic's public one.
+	URL string `env:"URL" url:"service" example:"https://sharp.example/v1/gateway"`
+	// Stores finished proofs.
+	Proofs bool `env:"PROOFS"`
 
 	Atlantic AtlanticProver `envPrefix:"ATLANTIC_"`
 	Sharp    SharpProver    `envPrefix:"SHARP_"`
 }
 
-// AtlanticProver is what only Atlantic has. Unset fields take the defaults of client/atlantic, which explains them.
+// AtlanticProver is what only Atlantic has.
 type AtlanticProver struct {
-	Network             string `env:"NETWORK"` // MAINNET or TESTNET
-	ArtifactsURL        string `env:"ARTIFACTS_URL"`
-	KeyHeader           string `env:"KEY_HEADER"`
-	SharpProver         string `env:"PROVER"` // stone, stwo, stwoHerodotus
-	CairoVM             string `env:"CAIRO_VM"`
-	Result              string `env:"RESULT"`
-	Layout              string `env:"LAYOUT"`
-	MockFact            bool   `env:"MOCK_FACT"`
-	IndexBase           uint64 `env:"INDEX_BASE"`
-	NodeWidth           int    `env:"NODE_WIDTH"`
-	AggregatorVersion   string `env:"AGGREGATOR_VERSION"`
-	Registration        string `env:"REGISTRATION"` // L3: proof or pie
-	VerifierProgramHash string `env:"VERIFIER_PROGRAM_HASH"`
-	RegistrationLayout  string `env:"REGISTRATION_LAYOUT"`
-	RegistrationVM      string `env:"REGISTRATION_CAIRO_VM"`
-	RegistrationResult  string `env:"REGISTRATION_RESULT"`
-	OutputFile          string `env:"OUTPUT_FILE"`
-	RouteQuery          string `env:"ROUTE_QUERY"`
-	RouteQueryByDedup   string `env:"ROUTE_QUERY_BY_DEDUP"`
-	RouteBuckets        string `env:"ROUTE_BUCKETS"`
-	RouteCloseBucket    string `env:"ROUTE_CLOSE_BUCKET"`
-	RouteAlive          string `env:"ROUTE_ALIVE"`
-	RouteFindBucket     string `env:"ROUTE_FIND_BUCKET"`
-	HookSecret          string `env:"HOOK_SECRET"` // name of the secret that the webhook's URL carries; unset: no webhooks
+	atlantic.Config // its own settings
+	// The secret that the URL of Atlantic's webhooks carries. Unset: no webhooks.
+	HookSecret string `env:"HOOK_SECRET" secret:"hook" example:"mychain/hook"`
 }
 
 // SharpProver is what only SHARP has.
 type SharpProver struct {
-	CustomerID          string `env:"CUSTOMER_ID"`
-	ClientCertSecret    string `env:"CLIENT_CERT_SECRET"` // names of secrets, PEM
-	ClientKeySecret     string `env:"CLIENT_KEY_SECRET"`
-	ServerCertSecret    string `env:"SERVER_CERT_SECRET"` // "": the system's authorities
-	AggregationKey      string `env:"AGGREGATION_KEY"`    // dedup or fact
-	ProgramHashFunction string `env:"PROGRAM_HASH_FUNCTION"`
+	// The customer's name at the gateway. Required.
+	CustomerID string `env:"CUSTOMER_ID" example:"mychain"`
+	// The secret that is the client's certificate, PEM.
+	ClientCertSecret string `env:"CLIENT_CERT_SECRET" secret:"prover" example:"mychain/sharp-cert"`
+	// The secret that is the client's private key, PEM.
+	ClientKeySecret string `env:"CLIENT_KEY_SECRET" secret:"prover" example:"mychain/sharp-key"`
+	// The secret that is the server's certificate, PEM. Unset: the system's authorities decide.
+	ServerCertSecret string `env:"SERVER_CERT_SECRET" secret:"prover" example:"mychain/sharp-server"`
+	// How the keys of aggregations are made: dedup or fact.
+	AggregationKey string `env:"AGGREGATION_KEY" example:"fact"`
+	// Hash function of the facts' program hashes.
+	ProgramHashFunction string `env:"PROGRAM_HASH_FUNCTION" example:"PEDERSEN"`
 }
 
 // mainnets are the chain ids on which facts are worth money, by layer of the app chain.

@@ -3,6 +3,7 @@ package config
 import (
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
@@ -13,6 +14,52 @@ const (
 	EthereumLayer = "ethereum"
 	StarknetLayer = "starknet"
 )
+
+// Settlement is the settlement layer and the wallet.
+type Settlement struct {
+	// ethereum, or starknet for an L3 on the core contract piltover.
+	Kind string `env:"KIND" envDefault:"ethereum"`
+	// URL of the settlement layer's node (JSON-RPC; on Starknet of API 0.9 or later). Required.
+	RPC string `env:"RPC" url:"service" example:"https://ethereum-sepolia.example"`
+	// Chain id of the settlement layer: decimal on Ethereum, a short string on Starknet. Required.
+	ChainID string `env:"CHAIN_ID" example:"11155111"`
+	// Address of the core contract. Required.
+	Contract string `env:"CONTRACT" example:"0x0000000000000000000000000000000000000001"`
+	// Address of the fact registry.
+	Verifier string `env:"VERIFIER" example:"0x0000000000000000000000000000000000000002"`
+	// The secret that is the wallet's private key. Give it, KEY_FILE or KMS_KEY.
+	KeySecret string `env:"KEY_SECRET" secret:"wallet" example:"mychain/wallet"`
+	// File that holds the wallet's private key.
+	KeyFile string `env:"KEY_FILE" set:"stack" example:"/run/wallet.key"`
+	// Id of the KMS key (secp256k1) that signs. Ethereum only.
+	KMSKey string `env:"KMS_KEY" set:"stack" example:"alias/mychain-wallet"`
+	// Ethereum, without KMS: the account of the wallet's key, which the API shows and watches without reading the key.
+	Address string `env:"ADDRESS" example:"0x0000000000000000000000000000000000000003"`
+	// Starknet: the account contract that the key controls.
+	Account string `env:"ACCOUNT" example:"0xacc1"`
+	// Starknet: what update_state takes: data (outputs and data arguments) or outputs. Unset: data.
+	Arguments string `env:"ARGUMENTS" example:"outputs"`
+	// Starknet: contract of the token that pays fees. Unset: STRK.
+	FeeToken string `env:"FEE_TOKEN" example:"0x4718f5…"`
+	// Starknet: contract that publications call. Unset: the account.
+	DataContract string `env:"DATA_CONTRACT" example:"0xda7a"`
+	// Starknet: its function (felt, Array<felt252>). Unset: is_valid_signature.
+	DataFunction string `env:"DATA_FUNCTION" example:"publish"`
+	// Ethereum: form of blob sidecars: auto, v0 or v1. Unset: auto.
+	Sidecar string `env:"SIDECAR" example:"v1"`
+	// Most that one transaction may cost. Above it the job waits and alerts.
+	FeeCap string `env:"FEE_CAP" unit:"wei, on Starknet fri" example:"20000000000000000"`
+	// Least tip for a unit of gas. Unset: 0.2 gwei, on Starknet 1 fri.
+	MinTip string `env:"MIN_TIP" unit:"wei, on Starknet fri" example:"1000000000"`
+	// Highest gas limit that the chain takes of a transaction; 0: the default (2^24 on Ethereum).
+	GasCap uint64 `env:"GAS_CAP" unit:"gas" example:"16777216"`
+	// Blocks after which a transaction counts as confirmed; 0: the default.
+	Confirmations uint64 `env:"CONFIRMATIONS" unit:"blocks" example:"6"`
+	// Time after which a pending transaction is replaced at higher fees; 0: the default.
+	ReplaceAfter time.Duration `env:"REPLACE_AFTER" unit:"duration" example:"5m"`
+	// Batch whose state update is the first one: an aggregator batch on an L2, a SNOS batch on an L3.
+	FirstBatch uint64 `env:"FIRST_BATCH" envDefault:"1" unit:"batch"`
+}
 
 var ethereumAddress = regexp.MustCompile(`^0x[0-9a-fA-F]{40}$`)
 

@@ -12,7 +12,7 @@ type Secret string
 // Secrets.
 const (
 	MongoSecret  Secret = "mongo"  // the database's URI
-	WalletSecret Secret = "wallet" // the key that settles, where it is no KMS key
+	WalletSecret Secret = "wallet" // the key that settles, if it is not a KMS key
 	ProverSecret Secret = "prover" // registrar's key, API key or certificates
 	RunnerSecret Secret = "runner" // the SNOS runner's token
 	HookSecret   Secret = "hook"   // what the prover's webhooks carry, and the key to ask it about them

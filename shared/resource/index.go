@@ -7,6 +7,7 @@ const (
 	AggregatorsCollection = "aggregator_batches"
 	LocksCollection       = "locks"
 	PausesCollection      = "pauses"
+	ReportsCollection     = "alerts" // what was reported to the operators and lasts
 )
 
 // Key is one field of an index.

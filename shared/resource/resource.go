@@ -18,6 +18,8 @@ type Function struct {
 	Name     string // also the folder below functions/
 	MemoryMB int
 	Timeout  time.Duration
+	// ScratchMB is the space of /tmp; 0 is Lambda's 512 MB.
+	ScratchMB int
 	// Concurrency is the reserved concurrency; 0 reserves none. 1 where order matters.
 	Concurrency int
 	Layers      []stage.Layer
@@ -98,12 +100,19 @@ const (
 	hooksConcurrency = 5
 )
 
+// pieScratchMB is the space for a PIE, which is copied to disk to be read: the largest that is taken (starknet/pie DefaultLimits.Zip,
+// 4 GiB; a test holds both together) and some for the rest. Lambda has up to 10,240 MB.
+const pieScratchMB = 4<<10 + 256
+
 // Functions are all functions.
 func Functions() []Function {
 	var fs []Function
 	for _, s := range stages() {
 		z := sizes[s.Name]
 		f := Function{Name: FunctionOf(s.Name), MemoryMB: z.memoryMB, Timeout: z.timeout, Layers: s.Layers}
+		if s.Name == stage.Aggregator {
+			f.ScratchMB = pieScratchMB
+		}
 		if s.Name == stage.StateTransition {
 			f.Concurrency = 2 // its event source mappings may not be starved; leases keep the order
 		}

@@ -26,11 +26,13 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/config"
 	apicontroller "github.com/madara-orchestrator/orchestrator/shared/controller/api"
 	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
+	"github.com/madara-orchestrator/orchestrator/shared/core/block"
 	"github.com/madara-orchestrator/orchestrator/shared/core/da"
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/queue"
 	devcloud "github.com/madara-orchestrator/orchestrator/shared/dev/cloud"
+	"github.com/madara-orchestrator/orchestrator/shared/resource"
 	"github.com/madara-orchestrator/orchestrator/shared/service/admin"
 	"github.com/madara-orchestrator/orchestrator/shared/service/executor"
 	"github.com/madara-orchestrator/orchestrator/shared/starknet/pie"
@@ -51,7 +53,7 @@ type limit struct {
 
 // limits are the README's table.
 var limits = []limit{
-	{"body of an order", 4 << 10, "bytes", "`controller/api` maxBody", "413: the body has more than 4096 bytes", func(t *testing.T, n int64) error {
+	{"body of a command", 4 << 10, "bytes", "`controller/api` maxBody", "413: the body has more than 4096 bytes", func(t *testing.T, n int64) error {
 		return ask(t, "POST", "/jobs/"+strings.Repeat("0", 32)+"/retry", padded("{}", n))
 	}},
 	{"body of a prover's webhook", 64 << 10, "bytes", "`controller/api` maxHookBody", "413: the body has more than 65536 bytes", func(t *testing.T, n int64) error {
@@ -66,10 +68,10 @@ var limits = []limit{
 	{"page of batches", admin.MaxBatches, "batches", "`service/admin` MaxBatches", "400: limit: want a number from 1 to 50", func(t *testing.T, n int64) error {
 		return ask(t, "GET", fmt.Sprintf("/batches?limit=%d", n), "")
 	}},
-	{"reason of an order", admin.MaxReason, "characters", "`service/admin` MaxReason", "characters, at most 500", func(_ *testing.T, n int64) error {
+	{"reason of a command", admin.MaxReason, "characters", "`service/admin` MaxReason", "characters, at most 500", func(_ *testing.T, n int64) error {
 		return admin.Command{Reason: strings.Repeat("ü", int(n))}.Check()
 	}},
-	{"name of who orders", admin.MaxBy, "characters", "`service/admin` MaxBy", "characters, at most 200", func(_ *testing.T, n int64) error {
+	{"name of who gives a command", admin.MaxBy, "characters", "`service/admin` MaxBy", "characters, at most 200", func(_ *testing.T, n int64) error {
 		return admin.Command{By: strings.Repeat("ü", int(n))}.Check()
 	}},
 	{"message of a queue", queue.MaxBody, "bytes", "`core/queue` MaxBody", queue.ErrTooLarge.Error(), func(t *testing.T, n int64) error {
@@ -92,8 +94,28 @@ var limits = []limit{
 	{"data of an aggregator batch", 6*4096 - 15, "words", "`core/batch` Limits.Blobs, BlobBuffer", "closes it: blob capacity", func(_ *testing.T, n int64) error {
 		return closed(batch.DefaultLimits().ShouldCloseAggregator(batch.AggregatorBatch{}, batch.Candidate{DAWords: int(n)}))
 	}},
+	{"data of an L3's SNOS batch", batch.CalldataWords - 15, "words", "`core/batch` CalldataWords, `BATCH_MAX_DA_WORDS`", "closes it: DA words of a transaction", func(t *testing.T, n int64) error {
+		if batch.CalldataWords != starknet.MaxSegment {
+			t.Errorf("a transaction carries %d words, batches are closed for %d", starknet.MaxSegment, batch.CalldataWords)
+		}
+		c, _ := config.FromEnviron([]string{config.Prefix + "SETTLEMENT_KIND=starknet"})
+		return closed(c.Limits().ShouldCloseSnos(batch.Span{}, batch.Candidate{DAWords: int(n)}))
+	}},
 	{"aggregator's input", 750_000, "felts", "`core/batch` Limits.InputSize", "closes it: aggregator input size", func(_ *testing.T, n int64) error {
 		return closed(batch.DefaultLimits().ShouldCloseAggregator(batch.AggregatorBatch{}, batch.Candidate{InputSize: int(n)}))
+	}},
+	weight("proving gas", "MAX_PROVING_GAS", 5_000_000_000, "gas", true, func(w *block.Weights) *uint64 { return &w.ProvingGas }),
+	weight("Sierra gas", "MAX_SIERRA_GAS", 4_000_000_000, "gas", true, func(w *block.Weights) *uint64 { return &w.SierraGas }),
+	weight("receipts' L2 gas", "MAX_RECEIPT_L2_GAS", 2_500_000_000, "gas", true, func(w *block.Weights) *uint64 { return &w.ReceiptL2Gas }),
+	weight("messages' L1 gas", "MAX_L1_GAS", 4_400_000, "gas", true, func(w *block.Weights) *uint64 { return &w.L1Gas }),
+	weight("messages' L1 gas", "MAX_L1_GAS", 4_400_000, "gas", false, func(w *block.Weights) *uint64 { return &w.L1Gas }),
+	weight("messages", "MAX_MESSAGE_SEGMENT_LENGTH", 3_700, "words", true, func(w *block.Weights) *uint64 { return &w.MessageSegmentLength }),
+	weight("messages", "MAX_MESSAGE_SEGMENT_LENGTH", 3_700, "words", false, func(w *block.Weights) *uint64 { return &w.MessageSegmentLength }),
+	weight("state diff", "MAX_STATE_DIFF_SIZE", 24_556, "felts", true, func(w *block.Weights) *uint64 { return &w.StateDiffSize }),
+	weight("events", "MAX_EVENTS", 50_000, "events", true, func(w *block.Weights) *uint64 { return &w.NEvents }),
+	weight("transactions", "MAX_TRANSACTIONS", 10_000, "transactions", true, func(w *block.Weights) *uint64 { return &w.NTxs }),
+	{"messages' L1 gas of one block", batch.MaxL1Gas, "gas", "`core/batch` MaxL1Gas", "messages of one block can't be split", func(_ *testing.T, n int64) error {
+		return batch.DefaultLimits().Fits(batch.Candidate{Weights: block.Weights{L1Gas: uint64(n)}})
 	}},
 	{"`BATCH_BLOBS`", 9, "blobs", "`config` Batch.Blobs", "want 1 to 9, or 0 for the default", func(_ *testing.T, n int64) error {
 		_, err := config.FromEnviron([]string{fmt.Sprintf("%sBATCH_BLOBS=%d", config.Prefix, n)})
@@ -148,7 +170,45 @@ var limits = []limit{
 	}},
 }
 
+// A PIE of the largest size that is taken fits on the disk of the function that reads it.
+func TestDiskHoldsPIE(t *testing.T) {
+	t.Parallel()
+	for _, f := range resource.Functions() {
+		if f.Name == resource.FunctionOf(job.Aggregator) && int64(f.ScratchMB)<<20 <= pie.DefaultLimits.Zip {
+			t.Errorf("%s has %d MB of disk, a PIE may have %d bytes", f.Name, f.ScratchMB, pie.DefaultLimits.Zip)
+		}
+		if f.ScratchMB != 0 && (f.ScratchMB < 512 || f.ScratchMB > 10_240) {
+			t.Errorf("%s has %d MB of disk, Lambda gives 512 to 10,240", f.Name, f.ScratchMB)
+		}
+	}
+}
+
 // spaces is endless white space.
+// weight is the row of a bouncer weight that closes SNOS batches or aggregator batches. Both ways count: a sum that reaches it,
+// and a setting that moves it.
+func weight(what, setting string, most int64, unit string, snos bool, field func(*block.Weights) *uint64) limit {
+	kind := "an aggregator batch"
+	if snos {
+		kind = "a SNOS batch"
+	}
+	closes := func(l batch.Limits, n int64) error {
+		have, comes := block.Weights{}, block.Weights{}
+		*field(&have), *field(&comes) = uint64(n-1), 1
+		if snos {
+			return closed(l.ShouldCloseSnos(batch.Span{Weights: have}, batch.Candidate{Weights: comes}))
+		}
+		return closed(l.ShouldCloseAggregator(batch.AggregatorBatch{Span: batch.Span{Weights: have}}, batch.Candidate{Weights: comes}))
+	}
+	where := fmt.Sprintf("`core/batch` DefaultLimits, `BATCH_%s`", setting)
+	return limit{what + " of " + kind, most, unit, where, "closes it: weights", func(t *testing.T, n int64) error {
+		c, _ := config.FromEnviron([]string{fmt.Sprintf("%sBATCH_%s=%d", config.Prefix, setting, 1000)})
+		if set := c.Limits(); closes(set, 1000) != nil || closes(set, 1001) == nil {
+			t.Errorf("BATCH_%s=1000 does not close at 1001: %v, %v", setting, closes(set, 1000), closes(set, 1001))
+		}
+		return closes(batch.DefaultLimits(), n)
+	}}
+}
+
 type spaces struct{}
 
 func (spaces) Read(p []byte) (int, error) {

@@ -26,6 +26,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
 	"github.com/madara-orchestrator/orchestrator/shared/service/aggregator"
+	"github.com/madara-orchestrator/orchestrator/shared/service/alerting"
 	"github.com/madara-orchestrator/orchestrator/shared/service/batching"
 	"github.com/madara-orchestrator/orchestrator/shared/service/cleanup"
 	"github.com/madara-orchestrator/orchestrator/shared/service/datasubmission"
@@ -51,6 +52,7 @@ type App struct {
 	Queue     queue.Sender
 	Artifacts artifact.Store
 	Alerts    alert.Notifier
+	Reports   alert.Store // of what was reported
 	Events    event.Bus
 	Policies  map[job.Type]job.Policy
 	// QueueName turns a declared queue's name into the one that Queue knows; nil leaves it.
@@ -85,6 +87,10 @@ func (c App) policies() map[job.Type]job.Policy {
 	return c.Policies
 }
 
+func (c App) reporter() *alerting.Reporter {
+	return &alerting.Reporter{Notifier: c.Alerts, Store: c.Reports, Now: c.Now, Log: c.Log}
+}
+
 // Waker wakes trigger workers.
 func (c App) Waker() *executor.Waker {
 	return &executor.Waker{Queue: c.Queue, QueueName: c.queueName(resource.TriggerQueue), Layer: c.Layer, Log: c.Log}
@@ -93,7 +99,7 @@ func (c App) Waker() *executor.Waker {
 // Executor serves the job types of the handlers.
 func (c App) Executor(handlers map[job.Type]executor.Handler) *executor.Executor {
 	return &executor.Executor{
-		Jobs: c.Jobs, Queue: c.Queue, Wake: c.Waker(), Alerts: c.Alerts, Events: c.Events, Control: c.Control,
+		Jobs: c.Jobs, Queue: c.Queue, Wake: c.Waker(), Alerts: c.reporter(), Events: c.Events, Control: c.Control,
 		Handlers: handlers, Policies: c.policies(), Now: c.Now, NewOwner: c.newID(), Chain: c.Chain, Log: c.Log,
 		Route: func(t job.Type, a job.Action, priority bool) string {
 			return c.queueName(resource.Route(t, a, priority))
@@ -149,7 +155,7 @@ func (c App) DataSubmission(l da.Layer, w Wallet) *eventcontroller.Jobs {
 // StateTransition is the StateTransition function's handler.
 func (c App) StateTransition(k settlement.Contract, w Wallet, codec statetransition.Codec) *eventcontroller.Jobs {
 	return c.JobFunction(job.StateTransition, &statetransition.Handler{
-		Contract: k, Sender: c.sender(w), Artifacts: c.Artifacts, Codec: codec, ConfigHash: c.ConfigHash,
+		Contract: k, Sender: c.sender(w), Artifacts: c.Artifacts, Codec: codec, Jobs: c.Jobs, ConfigHash: c.ConfigHash,
 	})
 }
 
@@ -165,10 +171,12 @@ type Trigger struct {
 	NewSizer        func(version string, saved []byte) (batching.Sizer, error)
 	SupportsVersion func(version string) bool
 	Limits          batch.Limits
-	FirstBlock      uint64
-	FirstBatch      uint64
-	Window          uint64
-	WantProofs      bool
+	// Settled reads what the core contract has settled: batching begins after it, see batching.Batcher. nil: at FirstBlock.
+	Settled    func(context.Context) (settlement.State, error)
+	FirstBlock uint64
+	FirstBatch uint64
+	Window     uint64
+	WantProofs bool
 	// Invoke runs a job type's function with an SQS event of one message; it serves the priority queues.
 	Invoke func(ctx context.Context, t job.Type, body string) error
 	// ReconcileGrace is how long a job may be overdue before it is woken; 0: 30 seconds.
@@ -193,12 +201,12 @@ func (c App) Triggers(t Trigger) *triggering.Triggers {
 		Jobs: c.Jobs, Batches: c.Batches, Executor: w, Prover: t.Prover, Control: c.Control, Events: c.Events, Now: c.Now, NewID: c.newID(), Log: c.Log,
 		Batching: &batching.Batcher{
 			Source: t.Source, Batches: c.Batches, Locks: c.Locks, Artifacts: c.Artifacts, Prover: t.Prover, NewSizer: t.NewSizer,
-			Alerts: c.Alerts, Events: c.Events, Wake: c.Waker(), Limits: t.Limits, SupportsVersion: t.SupportsVersion,
-			FirstBlock: t.FirstBlock, Chain: c.Chain, Now: c.Now, NewOwner: c.newID(), Log: c.Log,
+			Alerts: c.reporter(), Events: c.Events, Wake: c.Waker(), Limits: t.Limits, SupportsVersion: t.SupportsVersion,
+			Settled: t.Settled, FirstBlock: t.FirstBlock, Chain: c.Chain, Now: c.Now, NewOwner: c.newID(), Log: c.Log,
 		},
 		Cleanup:   &cleanup.Cleaner{Layer: c.Layer, Jobs: c.Jobs, Batches: c.Batches, Artifacts: c.Artifacts, Now: c.Now},
 		Reconcile: &reconcile.Reconciler{Jobs: c.Jobs, Executor: w, Control: c.Control, Grace: grace, Now: c.Now, Log: c.Log},
-		Lag:       &lag.Meter{Source: t.Source, Jobs: c.Jobs, FirstBlock: t.FirstBlock, Grace: 2 * grace, Now: c.Now, Log: c.Log},
+		Lag:       &lag.Meter{Source: t.Source, Jobs: c.Jobs, Settled: t.Settled, FirstBlock: t.FirstBlock, Grace: 2 * grace, Now: c.Now, Log: c.Log},
 	}
 }
 

@@ -20,7 +20,9 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/proof"
+	"github.com/madara-orchestrator/orchestrator/shared/core/settlement"
 	"github.com/madara-orchestrator/orchestrator/shared/core/snos"
+	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
 	"github.com/madara-orchestrator/orchestrator/shared/dev/fake/blocks"
 	"github.com/madara-orchestrator/orchestrator/shared/dev/fake/l1"
@@ -41,10 +43,11 @@ type version struct {
 func (w *World) clients() error {
 	w.Jobs, w.Batches = memory.NewJobs(w.env), memory.NewBatches(w.env)
 	w.Artifacts, w.Alerts, w.Events = memory.NewArtifacts(w.env), memory.NewAlerts(w.env), memory.NewEvents(w.env)
-	w.Control = memory.NewControls(w.env)
+	w.Control, w.reports = memory.NewControls(w.env), memory.NewReports(w.env)
 	w.locks = memory.NewLocks(&fault.Env{Now: w.local, Hook: w.env.Hook}) // a lease goes by its owner's clock
 	if other := w.cfg.Beside; other != nil {
-		w.now, w.Blocks, w.Data, w.grown, w.L1, w.watch.journals = other.now, other.Blocks, other.Data, len(other.Data), other.L1, other.watch.journals
+		w.now, w.Blocks, w.Data, w.comes, w.grown = other.now, other.Blocks, other.Data, other.comes, len(other.Data)
+		w.L1, w.watch.journals = other.L1, other.watch.journals
 	} else if err := w.surroundings(); err != nil {
 		return err
 	}
@@ -69,7 +72,11 @@ func (w *World) clients() error {
 
 // surroundings makes the app chain and the settlement layer.
 func (w *World) surroundings() error {
-	w.L1 = l1.New(w.env, l1.Config{BlockTime: 12 * time.Second, Finality: 8})
+	c := l1.Config{BlockTime: 12 * time.Second, Finality: 8}
+	if w.cfg.Turmoil && w.cfg.Layer == stage.L3 {
+		c.MaxDAWords = daWords
+	}
+	w.L1 = l1.New(w.env, c)
 	w.Blocks = blocks.New(w.env, "SN_SIM")
 	first, every := start.Add(-time.Duration(w.cfg.Blocks)*time.Second), time.Second
 	if w.cfg.BlockTime > 0 {
@@ -77,8 +84,12 @@ func (w *World) surroundings() error {
 	}
 	var prev *blocks.Block
 	for i := range w.cfg.Blocks {
-		b := blocks.Next(prev, first.Add(time.Duration(i)*every))
-		w.Data = append(w.Data, b)
+		at := first.Add(time.Duration(i) * every)
+		b := blocks.Next(prev, at)
+		if w.cfg.Turmoil {
+			w.unusual(&b)
+		}
+		w.Data, w.comes = append(w.Data, b), append(w.comes, at)
 		prev = &b
 	}
 	return w.grow()
@@ -87,7 +98,7 @@ func (w *World) surroundings() error {
 // grow adds the blocks that have come by now to the app chain.
 func (w *World) grow() error {
 	n := w.grown
-	for n < len(w.Data) && !w.Data[n].Header.Timestamp.After(w.now) {
+	for n < len(w.Data) && !w.comes[n].After(w.now) {
 		n++
 	}
 	if n == w.grown {
@@ -109,7 +120,7 @@ func (w *World) execute(ctx context.Context, t snos.Task) error {
 	}
 	output := l1.ProgramOutput(w.Data[t.StartBlock], w.Data[t.EndBlock], blobs)
 	for name, words := range map[string][]felt.Felt{
-		artifact.ProgramOutput: output, artifact.OSOutput: output, artifact.DASegment: {felt.FromUint64(t.StartBlock)},
+		artifact.ProgramOutput: output, artifact.OSOutput: output, artifact.DASegment: w.segment(t.StartBlock, t.EndBlock),
 	} {
 		if err := artifact.WriteFelts(ctx, store, t.OutputPrefix+name, words); err != nil {
 			return err
@@ -125,10 +136,10 @@ func (w *World) execute(ctx context.Context, t snos.Task) error {
 	return store.Put(ctx, t.OutputPrefix+artifact.RunResult, bytes.NewReader(res))
 }
 
-// words is a sizer for blocks whose state diffs are all alike: six words a block.
+// words is a sizer that counts three words a written slot.
 type words struct{ n int }
 
-func (s *words) Add(block.StateUpdate) error    { s.n += 6; return nil }
+func (s *words) Add(u block.StateUpdate) error  { s.n += wordsOf(u); return nil }
 func (s *words) Words() int                     { return s.n }
 func (s *words) MarshalBinary() ([]byte, error) { return []byte(strconv.Itoa(s.n)), nil }
 
@@ -181,7 +192,7 @@ func (w *World) deploy() {
 func (w *World) functionsWith(limits batch.Limits) version {
 	core := setup.App{
 		Chain: "sim", Layer: w.cfg.Layer, Jobs: w.Jobs, Batches: w.Batches, Locks: w.locks, Control: w.Control, Policies: policies(),
-		Queue: w.Queues, Artifacts: w.Artifacts, Alerts: w.Alerts, Events: w.Events, Now: w.local, NewID: w.newID, Log: w.cfg.Log,
+		Queue: w.Queues, Artifacts: w.Artifacts, Alerts: w.Alerts, Reports: w.reports, Events: w.Events, Now: w.local, NewID: w.newID, Log: w.cfg.Log,
 	}
 	w.operator = core.Executor(nil)
 	policy := tx.DefaultPolicy()
@@ -202,7 +213,8 @@ func (w *World) functionsWith(limits batch.Limits) version {
 		resource.FnJobFailure:        core.DeadLetters().Handle,
 	}
 	v.triggers = core.TriggerFunction(setup.Trigger{
-		Source: w.Blocks, Prover: w.Prover, NewSizer: newSizer, Limits: limits, FirstBatch: 1, Window: cmp.Or(w.cfg.Window, 20),
+		Source: w.Blocks, Prover: w.Prover, NewSizer: newSizer, Limits: limits, FirstBatch: 1,
+		Settled: func(ctx context.Context) (settlement.State, error) { return w.L1.State(ctx, false) }, Window: cmp.Or(w.cfg.Window, 20),
 		Invoke: func(ctx context.Context, t job.Type, body string) error {
 			_, err := v.functions[resource.FunctionOf(t)](ctx, one("priority", body, 1))
 			return err

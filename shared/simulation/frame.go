@@ -110,6 +110,9 @@ func (g *gate) Before(op fault.Op) fault.Fault {
 		return fault.Fault{Kind: fault.FailBefore, Err: fault.ErrCrashed}
 	}
 	w.Usage.Calls[Call{fr.function, op.Component, op.Method}]++
+	if op.Component == "blocks" {
+		w.behave()
+	}
 	var f fault.Fault
 	chances := 1
 	if fr.function == resource.FnJobFailure {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
 	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
+	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/proof"
 	"github.com/madara-orchestrator/orchestrator/shared/core/snos"
@@ -66,6 +67,11 @@ func (w *World) checkBatches(ctx context.Context) error {
 		if err := w.grows(fmt.Sprintf("aggregator batch %d", i), span{b.StartBlock, b.EndBlock, b.Fence, b.Status != batch.Open}); err != nil {
 			return err
 		}
+		for _, s := range append(b.Snos, b.Span) {
+			if err := w.checkSpan(fmt.Sprintf("aggregator batch %d", i), s); err != nil {
+				return err
+			}
+		}
 	}
 	lastSnos, err := w.Batches.LastSnos(ctx)
 	if ignore(err, batch.ErrNotFound) != nil {
@@ -77,6 +83,12 @@ func (w *World) checkBatches(ctx context.Context) error {
 			return err
 		}
 		if err := w.grows(fmt.Sprintf("SNOS batch %d", i), span{b.StartBlock, b.EndBlock, b.Fence, b.Status != batch.Open}); err != nil {
+			return err
+		}
+		if err := w.checkSpan(fmt.Sprintf("SNOS batch %d", i), b.Span); err != nil {
+			return err
+		}
+		if err := w.checkSize(fmt.Sprintf("SNOS batch %d", i), b.Span); err != nil {
 			return err
 		}
 	}
@@ -198,13 +210,21 @@ func (w *World) CheckPublished() error {
 	if w.cfg.Layer == stage.L2 {
 		return nil // blobs go with the state update
 	}
-	published := map[uint64]bool{}
+	published := map[uint64]map[felt.Felt]bool{}
 	for _, d := range w.L1.DA().Published() {
-		published[d.Batch] = true
+		if published[d.Batch] == nil {
+			published[d.Batch] = map[felt.Felt]bool{}
+		}
+		for _, word := range d.Words {
+			published[d.Batch][word] = true
+		}
 	}
 	for _, h := range w.L1.History() {
-		if !published[h.Update.Batch] {
-			return fmt.Errorf("batch %d is settled and its data is not on the chain", h.Update.Batch)
+		u := h.Update
+		for i, word := range w.segment(u.StartBlock, u.EndBlock) { // no two words of it are equal
+			if !published[u.Batch][word] {
+				return fmt.Errorf("batch %d is settled and word %d of its data is not on the chain", u.Batch, i)
+			}
 		}
 	}
 	return nil
@@ -228,7 +248,12 @@ func (w *World) checkJob(j job.Job) error {
 		}
 		w.watch.journals[r.Hash] = j.ID
 	}
-	return checkNonces(j, records)
+	for _, journal := range journals(j) {
+		if err := checkNonces(j, journal); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // checkNonces wants transactions with the same nonce to be replacements of one another, and replacements to have the same nonce.
@@ -247,13 +272,18 @@ func checkNonces(j job.Job, records []tx.Record) error {
 	return nil
 }
 
-// recorded is a job's journal.
-func recorded(j job.Job) []tx.Record {
+// recorded are the records of all of a job's journals.
+func recorded(j job.Job) []tx.Record { return slices.Concat(journals(j)...) }
+
+// journals are a job's journals, one for each payload.
+func journals(j job.Job) (out [][]tx.Record) {
 	switch m := j.Metadata.(type) {
 	case *job.StateTransitionMeta:
-		return m.Journal.Records
+		out = append(out, m.Journal.Records)
 	case *job.DataSubmissionMeta:
-		return m.Journal.Records
+		for _, journal := range m.Journals() {
+			out = append(out, journal.Records)
+		}
 	}
-	return nil
+	return out
 }

@@ -23,14 +23,18 @@ type edit struct{ file, from, to string }
 var mutations = []mutation{
 	{"drop the generation check", []edit{{"core/job/machine.go", "case m.Generation != j.Generation, m.Action != j.NextAction, j.NextAction == None:", "case m.Action != j.NextAction, j.NextAction == None:"}}},
 	{"broadcast before recording", []edit{{"service/sending/sending.go", "	if err := s.Raw.PutNew(ctx, rec.RawKey", "	if err := s.Chain.Broadcast(ctx, signed, payload); err != nil {\n		return Progress{}, err\n	}\n	if err := s.Raw.PutNew(ctx, rec.RawKey"}}},
-	{"sign anew on every retry", []edit{{"core/tx/decide.go", "		return decideOpen(r, j, v, p)", "		_ = r\n		return signFirst(v, p)"}}},
-	{"replace at another nonce", []edit{{"core/tx/decide.go", "d := Decision{Step: Sign, Nonce: r.Nonce, Fees: f, Replaces: r.Hash, Record: r}", "d := Decision{Step: Sign, Nonce: v.Account.Pending, Fees: f, Replaces: r.Hash, Record: r}"}}},
+	{"sign anew on every retry", []edit{{"core/tx/decide.go", "		return decideOpen(r, j, v, p)", "		_ = r\n		return p.first(max(v.Account.Pending, v.Account.Latest), v)"}}},
+	{"replace at another nonce", []edit{{"core/tx/fees.go", "d := Decision{Step: Sign, Nonce: held.Nonce,", "d := Decision{Step: Sign, Nonce: v.Account.Pending,"}}},
 	{"work on a job before it is due", []edit{{"core/job/machine.go", "	case now.Add(Skew).Before(j.DueAt):", "	case false && now.Add(Skew).Before(j.DueAt):"}}},
 	{"let artifacts expire before the batch is final", []edit{{"service/cleanup/cleanup.go", "return j.Status == job.Completed && j.NextAction == job.None && (!ok || m.Finalized)", "_, _ = m, ok\n	return j.Status == job.Completed"}}},
-	{"leave a publication unwatched", []edit{{"service/datasubmission/datasubmission.go", "Watch: p.Step != tx.Final}", "Watch: false}"}}},
-	{"no fee cap", []edit{{"core/tx/decide.go", "	case total.Cmp(p.FeeCap) > 0:", "	case total.Sign() < 0:"}}},
+	{"leave a publication unwatched", []edit{{"service/datasubmission/datasubmission.go", "Watch: final < len(parts(m))}", "Watch: false}"}}},
+	{"no fee cap", []edit{{"core/tx/fees.go", "func (p Policy) limit(View) *big.Int { return p.FeeCap }", "func (p Policy) limit(View) *big.Int { return nil }"}}},
 	{"skip the reconcile query", []edit{{"service/reconcile/reconcile.go", "	for _, j := range due {", "	for _, j := range due[:0] {"}}},
-	{"lose an alert for good", []edit{{"service/reconcile/reconcile.go", "			if r.Now().Sub(j.AlertedAt) >= Reminder {", "			if false && r.Now().Sub(j.AlertedAt) >= Reminder {"}}},
+	{"lose an alert for good", []edit{{"core/alert/report.go", "|| now.Sub(r.ReportedAt) >= Reminder", ""}}},
+	{"leave a report open whose cause is over", []edit{
+		{"service/executor/alerts.go", "	if old.Status.NeedsOperator() && !now.Status.NeedsOperator() {", "	if false {"},
+		{"service/reconcile/reconcile.go", "			return lasting[o.Key] || !whole", "			return true || !whole"},
+	}},
 	{"ignore lock, fence and version of batches", []edit{
 		{"client/memory/batches.go", "		if was.fence > f.fence {", "		*f.version, f.fence = *was.version, max(f.fence, was.fence)\n		if was.fence > f.fence {"},
 		{"client/memory/locks.go", "if l.Owner != \"\" && l.Owner != owner && now.Before(l.ExpiresAt) {", "if false {"},
@@ -39,6 +43,17 @@ var mutations = []mutation{
 	{"ignore the version of jobs", []edit{{"client/memory/jobs.go", "		if old.Version != j.Version {", "		j.Version = old.Version\n		if old.Version != j.Version {"}}},
 	{"leave a settled batch unwatched", []edit{{"core/job/machine.go", "return next.plan(Completed, Verify, now.Add(p.Watch.Delay(next.Attempts.Verify)))", "return next.plan(Completed, None, time.Time{})"}}},
 	{"submit without a recorded dedup id", []edit{{"service/proofcreation/proofcreation.go", "		m.DedupID = r.Job.AttemptID()\n		if err := r.Checkpoint(ctx); err != nil {\n			return err\n		}", "		m.DedupID = r.Job.AttemptID() + r.Job.UpdatedAt.String()"}}},
+	{"join another history", []edit{
+		{"service/batching/history.go", "		case on.any && !on.hash.IsZero() && h.ParentHash != on.hash && i == 0:", "		case false:"},
+		{"service/batching/history.go", "		case on.any && !on.hash.IsZero() && h.ParentHash != on.hash:", "		case false:"},
+	}},
+	{"take a header and a state update of different blocks", []edit{{"service/batching/history.go", "		case r.update.BlockHash != h.Hash || r.update.NewRoot != h.NewRoot:", "		case false:"}}},
+	{"a read error keeps a batch open", []edit{{"service/batching/pass.go", "	if stop == nil || !stop.frozen {", "	if unreadable == nil && (stop == nil || !stop.frozen) {"}}},
+	{"a block that is not there yet fails the chunk", []edit{{"service/batching/take.go", "absent := errors.Is(err, block.ErrNotFound)", "absent := false"}}},
+	{"a falling timestamp stops batching", []edit{{"service/batching/history.go", "			p.log().WarnContext(ctx, \"a block is older than its parent\"", "			return i, disagree(errors.New(\"older than its parent\"))\n			p.log().WarnContext(ctx, \"a block is older than its parent\""}, {"service/batching/history.go", "	\"context\"\n", "	\"context\"\n	\"errors\"\n"}}},
+	{"ignore the weights", []edit{{"core/batch/rules.go", "!ok || sum.Exceeds(l.SnosWeights) != \"\"", "!ok"}}},
+	{"ignore the DA words of an L3", []edit{{"core/batch/rules.go", "	if l.DAWords != 0 && c.DAWords > l.DAWords {", "	if false {"}}},
+	{"publish only what one transaction carries", []edit{{"service/datasubmission/datasubmission.go", "	n := max(1, (len(words)+m.PartWords-1)/m.PartWords)", "	n := 1"}}},
 	{"a nonce that was lost is taken for settled", []edit{{"core/tx/decide.go", "		case v.Account.Confirmed > r.Nonce:", "		case false && v.Account.Confirmed > r.Nonce:"}}},
 }
 

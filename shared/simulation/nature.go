@@ -106,6 +106,12 @@ var happenings = []event{
 		w.lost[m.PIEKey] = content
 		return true
 	}},
+	{"node lags", func(w *World) bool { return w.misbehave(node{lags: true}) }},
+	{"node lies", func(w *World) bool {
+		return w.misbehave(node{lies: []string{"Headers", "StateUpdates"}[w.rng.IntN(2)], about: uint64(w.rng.IntN(len(w.Data)))})
+	}},
+	{"node on a fork", func(w *World) bool { return w.fork() }},
+	{"node is fine", func(w *World) bool { return w.misbehave(node{}) }},
 	{"objects expire", func(w *World) bool { w.Artifacts.Expire(); return true }},
 }
 
@@ -134,7 +140,7 @@ func (w *World) happen() {
 // Calm ends all faults: the wallet is filled, fees are as in the beginning.
 func (w *World) Calm() {
 	w.turmoil = false
-	w.heeded = len(w.Alerts.Sent())
+	w.node = nil
 	w.L1.SetBalance(gwei(1e11))
 	w.L1.SetFees(gwei(1), gwei(1))
 	w.L1.SetLoad(l1.Load{Gas: 100, Blob: 100})
@@ -152,8 +158,8 @@ func (w *World) heed(alerts []alert.Alert) {
 	}
 }
 
-// operate is what an operator does who was told of a job that waits for a person: mend, and retry. Without an alert nobody
-// comes.
+// operate is what an operator does after an alert about jobs that wait for a person: fix the cause, and retry what waits
+// because of it. Without an alert nobody comes, and an alert is read once.
 func (w *World) operate(ctx context.Context) error {
 	for _, key := range slices.Sorted(maps.Keys(w.lost)) {
 		if err := w.Artifacts.Put(ctx, key, bytes.NewReader(w.lost[key])); err != nil {
@@ -161,14 +167,15 @@ func (w *World) operate(ctx context.Context) error {
 		}
 	}
 	clear(w.lost)
-	told := map[string]bool{}
 	alerts := w.Alerts.Sent()
-	for _, a := range alerts {
-		told[a.JobID] = true
+	fresh := alerts[min(w.heeded, len(alerts)):]
+	w.heeded = len(alerts)
+	reported := map[string]bool{} // causes
+	for _, a := range fresh {
+		reported[a.Key] = a.Severity != alert.Resolved
 	}
 	if !w.turmoil { // while fees spike nobody raises the cap; afterwards what is said of it counts
-		w.heed(alerts[w.heeded:])
-		w.heeded = len(alerts)
+		w.heed(fresh)
 	}
 	for _, t := range job.Types {
 		js, err := w.Jobs.List(ctx, job.Filter{Type: t, Statuses: []job.Status{job.Failed, job.VerificationTimeout}, Limit: job.MaxPage})
@@ -176,10 +183,10 @@ func (w *World) operate(ctx context.Context) error {
 			return err
 		}
 		for _, j := range js {
-			if !told[j.ID] {
+			if !reported[w.operator.Waits(j).Key] {
 				continue
 			}
-			if _, err := w.operator.Retry(ctx, j.ID, executor.Command{By: "simulation", Reason: "mended"}); err != nil {
+			if _, err := w.operator.Retry(ctx, j.ID, executor.Command{By: "simulation", Reason: "fixed"}); err != nil {
 				return fmt.Errorf("retry %s of batch %d: %w", j.Type, j.Batch, err)
 			}
 			w.see(j.ID)

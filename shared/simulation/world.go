@@ -78,6 +78,7 @@ type World struct {
 	queues    []resource.Queue
 	ticks     []*tick
 	locks     *memory.Locks
+	reports   *memory.Reports
 	operator  *executor.Executor
 	versions  []version // deployed at once; version is the one that the invocation under way runs
 	version   int
@@ -88,7 +89,9 @@ type World struct {
 	intruders map[string]bool
 	lost      map[string][]byte // artifacts that vanished, until the operator brings them back
 	seen      map[string]job.Job
-	grown     int // how many blocks of Data the app chain has
+	comes     []time.Time // when each block of Data is there
+	grown     int         // how many blocks of Data the app chain has
+	node      *node
 	watch     watch
 	touched   map[string]bool // components, since the last Check
 	story     []string        // what happened last
@@ -126,6 +129,7 @@ func New(c Config) (*World, error) {
 		Usage: Usage{Invocations: map[string]int{}, Calls: map[Call]int{}},
 	}
 	w.env = &fault.Env{Now: w.Now, Hook: &gate{w: w}}
+	w.unusualLimits()
 	if err := w.clients(); err != nil {
 		return nil, err
 	}

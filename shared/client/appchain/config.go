@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/madara-orchestrator/orchestrator/shared/client/internal/outbound"
 	"github.com/madara-orchestrator/orchestrator/shared/core/cache"
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 )
@@ -30,8 +31,12 @@ type Config struct {
 	Concurrency int
 	// MaxRange is the number of blocks that one call may ask for.
 	MaxRange int
-	// MaxResponse is the most bytes that one HTTP response may have, uncompressed.
+	// MaxResponse is the most bytes that one HTTP response may have, uncompressed, and MaxElements the most values and keys of its JSON
+	// (jsonlimit.Limits.Elements). Answers of a few values are bounded closer.
 	MaxResponse int64
+	MaxElements int
+	// MaxFelts is how many field elements the blocks of one call may hold together; more is block.ErrTooMuch.
+	MaxFelts int
 	// Attempts is how often a request is made before its error is returned.
 	Attempts int
 	// RequestTimeout bounds one HTTP request.
@@ -47,9 +52,11 @@ type Config struct {
 	CacheTTL time.Duration
 }
 
-// DefaultConfig holds the defaults of Config's numeric fields.
+// DefaultConfig holds the defaults of Config's numeric fields. Those of memory fit the trigger function (shared/resource): answers of 16 MB are
+// four at a time in buffers, one of them is decoded at a time (an element takes up to 100 bytes), and the blocks of one call take 32 bytes a
+// felt, up to twice that while a list grows.
 var DefaultConfig = Config{
-	BatchSize: 25, Concurrency: 4, MaxRange: 2048, MaxResponse: 64 << 20, Attempts: 6,
+	BatchSize: 25, Concurrency: 4, MaxRange: 2048, MaxResponse: 16 << 20, MaxElements: 1 << 20, MaxFelts: 4 << 20, Attempts: 6,
 	RequestTimeout: 30 * time.Second, MinBackoff: 200 * time.Millisecond, MaxBackoff: 20 * time.Second,
 	Cooldown: 15 * time.Second, StallAfter: 30 * time.Second, EmptyProvingGas: 1_500_000, CacheTTL: time.Hour,
 }
@@ -61,7 +68,7 @@ func (c Config) Validate() error {
 	if _, err := felt.FromShortString(c.ChainID); err != nil {
 		errs = append(errs, fmt.Errorf("chain id: %w", err))
 	}
-	if c.BatchSize < 0 || c.Concurrency < 0 || c.MaxRange < 0 || c.MaxResponse < 0 || c.Attempts < 0 ||
+	if c.BatchSize < 0 || c.Concurrency < 0 || c.MaxRange < 0 || c.MaxResponse < 0 || c.MaxElements < 0 || c.MaxFelts < 0 || c.Attempts < 0 ||
 		c.RequestTimeout < 0 || c.MinBackoff < 0 || c.MaxBackoff < 0 || c.Cooldown < 0 || c.StallAfter < 0 || c.CacheTTL < 0 {
 		errs = append(errs, errors.New("a limit of the node's client is negative"))
 	}
@@ -94,6 +101,8 @@ func (c Config) withDefaults() Config {
 	set(&c.Concurrency, d.Concurrency)
 	set(&c.MaxRange, d.MaxRange)
 	set(&c.MaxResponse, d.MaxResponse)
+	set(&c.MaxElements, d.MaxElements)
+	set(&c.MaxFelts, d.MaxFelts)
 	set(&c.Attempts, d.Attempts)
 	set(&c.RequestTimeout, d.RequestTimeout)
 	set(&c.MinBackoff, d.MinBackoff)
@@ -129,12 +138,7 @@ type Deps struct {
 }
 
 func (d Deps) withDefaults() Deps {
-	client := http.Client{}
-	if d.HTTP != nil {
-		client = *d.HTTP
-	}
-	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	d.HTTP = &client
+	d.HTTP = outbound.Client(d.HTTP, 0) // every request has its own limit
 	if d.Log == nil {
 		d.Log = slog.New(slog.DiscardHandler)
 	}

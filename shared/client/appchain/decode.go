@@ -151,7 +151,6 @@ type wireTransaction struct {
 }
 
 type wireResources struct {
-	L1Gas uint64 `json:"l1_gas"`
 	L2Gas uint64 `json:"l2_gas"`
 }
 
@@ -160,8 +159,19 @@ type receipts struct {
 	header   block.Header
 	messages block.Messages
 	events   uint64
-	l1Gas    uint64
 	l2Gas    uint64
+}
+
+// felts is how many field elements the receipts keep. A message without a payload takes some too.
+func (r receipts) felts() int {
+	n := headerFelts + 3*len(r.messages.ToL1) + 5*len(r.messages.ToL2)
+	for _, m := range r.messages.ToL1 {
+		n += len(m.Payload)
+	}
+	for _, m := range r.messages.ToL2 {
+		n += len(m.Payload)
+	}
+	return n
 }
 
 // decodeReceipts reads an answer of starknet_getBlockWithReceipts.
@@ -195,11 +205,11 @@ func (r *receipts) add(tx wireTransaction) error {
 		r.messages.ToL1 = append(r.messages.ToL1, block.MessageToL1{From: *m.From, To: *m.To, Payload: m.Payload})
 	}
 	r.events += uint64(len(tx.Receipt.Events))
-	l1, l2 := r.l1Gas+tx.Receipt.Resources.L1Gas, r.l2Gas+tx.Receipt.Resources.L2Gas
-	if l1 < r.l1Gas || l2 < r.l2Gas {
+	l2 := r.l2Gas + tx.Receipt.Resources.L2Gas
+	if l2 < r.l2Gas {
 		return malformedf("gas overflows")
 	}
-	r.l1Gas, r.l2Gas = l1, l2
+	r.l2Gas = l2
 	t := tx.Transaction
 	switch {
 	case t.Type == "":

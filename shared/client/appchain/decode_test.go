@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/block"
+	"github.com/madara-orchestrator/orchestrator/shared/core/redact"
 )
 
 const (
@@ -18,7 +19,7 @@ const (
 		`[{"key":"0x5","value":"0x6"}]}],"nonces":[{"contract_address":"0x1","nonce":"0x2"}],"deployed_contracts":[{"address":"0x1","class_hash":"0x2"}],` +
 		`"replaced_classes":[{"contract_address":"0x1","class_hash":"0x2"}],"declared_classes":[{"class_hash":"0x1","compiled_class_hash":"0x2"}],` +
 		`"deprecated_declared_classes":["0x1"],"migrated_compiled_classes":[{"class_hash":"0x1","compiled_class_hash":"0x2"}]}}`
-	weightsText = `{"l1_gas":1,"message_segment_length":2,"n_events":3,"state_diff_size":4,"sierra_gas":5,"n_txs":6,"proving_gas":7}`
+	weightsText = `{"l1_gas":1,"message_segment_length":2,"n_events":3,"state_diff_size":4,"sierra_gas":5,"n_txs":6,"proving_gas":7,"receipt_l2_gas":8}`
 	headText    = `{"jsonrpc":"2.0","method":"starknet_subscriptionNewHeads","params":{"subscription_id":"1","result":` + blockJSON + `]}}}`
 )
 
@@ -35,7 +36,7 @@ func TestDecode(t *testing.T) {
 		t.Errorf("state update %+v, %v", u, err)
 	}
 	w, err := decodeWeights([]byte(weightsText))
-	if want := (block.Weights{L1Gas: 1, MessageSegmentLength: 2, NEvents: 3, StateDiffSize: 4, SierraGas: 5, NTxs: 6, ProvingGas: 7}); err != nil || w != want {
+	if want := (block.Weights{L1Gas: 1, MessageSegmentLength: 2, NEvents: 3, StateDiffSize: 4, SierraGas: 5, NTxs: 6, ProvingGas: 7, ReceiptL2Gas: 8}); err != nil || w != want {
 		t.Errorf("weights %+v, %v", w, err)
 	}
 	if h, ok, err := decodeHead([]byte(headText)); err != nil || !ok || h.Number != 7 {
@@ -112,7 +113,6 @@ func FuzzHeaders(f *testing.F) {
 		if d := parseRetryAfter(retry, time.Unix(1700000000, 0)); d < 0 {
 			t.Errorf("Retry-After %q is %v", retry, d)
 		}
-		Redact(address)
-		secretsOf(address)
+		redact.OfURL(address).Text(redact.Host(address), 100)
 	})
 }

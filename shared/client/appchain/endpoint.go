@@ -3,26 +3,26 @@ package appchain
 import (
 	"bytes"
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"mime"
 	"net/http"
 	"net/url"
-	"strings"
 	"sync"
 	"time"
 
+	"github.com/madara-orchestrator/orchestrator/shared/client/internal/outbound"
 	"github.com/madara-orchestrator/orchestrator/shared/core/block"
+	"github.com/madara-orchestrator/orchestrator/shared/core/jsonlimit"
+	"github.com/madara-orchestrator/orchestrator/shared/core/redact"
 )
 
 // endpoint is one server that answers HTTP requests, and what is known of its health.
 type endpoint struct {
 	name    string // "node", "backup node", "feeder gateway": what errors call it
 	url     string
-	secrets []string
+	secrets redact.Known
 
 	mu        sync.Mutex
 	chain     string    // chain id as the node told, "" while not asked
@@ -35,14 +35,14 @@ func newEndpoint(name, raw string) *endpoint {
 	if raw == "" {
 		return nil
 	}
-	return &endpoint{name: name, url: raw, secrets: secretsOf(raw)}
+	return &endpoint{name: name, url: raw, secrets: redact.OfURL(raw)}
 }
 
 // label names the endpoint in errors and logs: scheme and host, nothing that may hold a key.
-func (e *endpoint) label() string { return e.name + " " + Redact(e.url) }
+func (e *endpoint) label() string { return e.name + " " + redact.Host(e.url) }
 
 // scrub takes the URL's secrets out of a text that a server or a library wrote, and bounds its length.
-func (e *endpoint) scrub(s string) string { return scrub(s, e.secrets) }
+func (e *endpoint) scrub(s string) string { return e.secrets.Text(s, maxErrorText) }
 
 func (e *endpoint) down(now time.Time) bool {
 	e.mu.Lock()
@@ -66,65 +66,7 @@ func (e *endpoint) sawHead(n uint64, now time.Time) time.Time {
 	return e.headSince
 }
 
-// Redact returns scheme and host of a URL, which is what may be shown of it: user information, path and query may be API
-// keys.
-func Redact(raw string) string {
-	u, err := url.Parse(raw)
-	if err != nil || u.Host == "" {
-		return "(redacted URL)"
-	}
-	if strings.Trim(u.Path, "/") == "" && u.RawQuery == "" {
-		return u.Scheme + "://" + u.Host
-	}
-	return u.Scheme + "://" + u.Host + "/..."
-}
-
-// secretsOf lists the parts of a URL that may be keys: password, user, query values and path segments of some length.
-func secretsOf(raw string) []string {
-	u, err := url.Parse(raw)
-	if err != nil {
-		return []string{raw}
-	}
-	out := []string{raw}
-	add := func(s string) {
-		if len(s) >= 6 {
-			out = append(out, s)
-		}
-	}
-	add(u.User.Username())
-	if p, ok := u.User.Password(); ok && p != "" {
-		out = append(out, p)
-		if e := url.QueryEscape(p); e != p {
-			out = append(out, e)
-		}
-	}
-	if u.User != nil { // as basic authentication sends it
-		p, _ := u.User.Password()
-		add(base64.StdEncoding.EncodeToString([]byte(u.User.Username() + ":" + p)))
-	}
-	for _, vs := range u.Query() {
-		for _, v := range vs {
-			add(v)
-		}
-	}
-	for _, seg := range strings.Split(u.Path, "/") {
-		add(seg)
-	}
-	return out
-}
-
 const maxErrorText = 200
-
-func scrub(s string, secrets []string) string {
-	for _, k := range secrets {
-		s = strings.ReplaceAll(s, k, "(redacted)")
-	}
-	s = strings.ToValidUTF8(s, "?")
-	if len(s) > maxErrorText {
-		s = strings.ToValidUTF8(s[:maxErrorText], "") + "..."
-	}
-	return s
-}
 
 // statusError is an HTTP answer other than 200.
 type statusError struct {
@@ -144,7 +86,7 @@ func (e *statusError) Error() string {
 var errOversized = errors.New("response is larger than allowed")
 
 // do makes one HTTP request and returns the body of a 200 answer in JSON.
-func (s *Source) do(ctx context.Context, e *endpoint, method, rawURL string, body []byte) ([]byte, error) {
+func (s *Source) do(ctx context.Context, e *endpoint, method, rawURL string, body []byte, most jsonlimit.Limits) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.RequestTimeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, method, rawURL, bytes.NewReader(body))
@@ -160,31 +102,24 @@ func (s *Source) do(ctx context.Context, e *endpoint, method, rawURL string, bod
 		return nil, &transportError{where: e.label(), err: bare(err), secrets: e.secrets}
 	}
 	defer resp.Body.Close()
-	b, err := io.ReadAll(io.LimitReader(resp.Body, s.cfg.MaxResponse+1))
+	b, err := io.ReadAll(jsonlimit.NewReader(resp.Body, most))
 	switch {
-	case int64(len(b)) > s.cfg.MaxResponse:
-		return nil, fmt.Errorf("read %s: more than %d bytes: %w", e.label(), s.cfg.MaxResponse, errOversized)
+	case errors.Is(err, jsonlimit.ErrTooLarge):
+		return nil, fmt.Errorf("read %s: %w: %w", e.label(), err, errOversized)
 	case err != nil:
 		return nil, &transportError{where: e.label(), err: bare(err), secrets: e.secrets}
 	case resp.StatusCode != http.StatusOK:
 		return nil, s.statusError(e, resp, b)
-	case looksLikeHTML(resp.Header, b):
+	case outbound.IsHTML(resp.Header, b):
 		return nil, fmt.Errorf("%s answered HTML: %w", e.label(), block.ErrMalformed)
 	}
 	return b, nil
 }
 
-func looksLikeHTML(h http.Header, b []byte) bool {
-	if t, _, _ := mime.ParseMediaType(h.Get("Content-Type")); t == "text/html" {
-		return true
-	}
-	return bytes.HasPrefix(bytes.TrimLeft(b, " \t\r\n"), []byte("<"))
-}
-
 func (s *Source) statusError(e *endpoint, resp *http.Response, body []byte) error {
 	out := &statusError{where: e.label(), status: resp.StatusCode, text: "HTML"}
 	out.retryAfter = parseRetryAfter(resp.Header.Get("Retry-After"), s.deps.Now())
-	if !looksLikeHTML(resp.Header, body) {
+	if !outbound.IsHTML(resp.Header, body) {
 		out.text = e.scrub(string(body))
 		var fgw struct {
 			Code string `json:"code"`
@@ -200,12 +135,12 @@ func (s *Source) statusError(e *endpoint, resp *http.Response, body []byte) erro
 type transportError struct {
 	where   string
 	err     error
-	secrets []string
+	secrets redact.Known
 }
 
 // Error tells where and what, without the URL.
 func (e *transportError) Error() string {
-	return "reach " + e.where + ": " + scrub(e.err.Error(), e.secrets)
+	return "reach " + e.where + ": " + e.secrets.Text(e.err.Error(), maxErrorText)
 }
 
 // Unwrap gives the cause.

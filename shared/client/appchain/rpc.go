@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/block"
+	"github.com/madara-orchestrator/orchestrator/shared/core/jsonlimit"
 )
 
 // JSON-RPC error codes of the Starknet API and of JSON-RPC itself that change what we do.
@@ -30,6 +32,7 @@ const (
 type call struct {
 	method string
 	params []any
+	large  bool // the result is a block or its state update, not a few values
 	// take reads the result; ErrMalformed makes the call be repeated.
 	take func(result json.RawMessage) error
 	// missing, when set, is called for CONTRACT_NOT_FOUND instead of failing.
@@ -114,12 +117,12 @@ func (s *Source) post(ctx context.Context, e *endpoint, calls []call) error {
 	if err != nil {
 		return fmt.Errorf("encode call of %s: %w", calls[0].method, err)
 	}
-	b, err := s.do(ctx, e, http.MethodPost, e.url, body)
-	var answers []answer
+	b, err := s.do(ctx, e, http.MethodPost, e.url, body, s.most(calls))
+	split := splittable(err)
 	if err == nil {
-		answers, err = decodeAnswers(b, 1, len(calls))
+		split, err = s.accept(e, calls, b)
 	}
-	if err != nil && len(calls) > 1 && splittable(err) {
+	if err != nil && len(calls) > 1 && split {
 		half := len(calls) / 2
 		if err := s.post(ctx, e, calls[:half]); err != nil {
 			return err
@@ -129,12 +132,45 @@ func (s *Source) post(ctx context.Context, e *endpoint, calls []call) error {
 	if err != nil {
 		return e.explain(calls[0].method, err)
 	}
+	return nil
+}
+
+// accept gives the answers to the calls; split says that a smaller batch may pass where this one did not. There may be several answers in
+// buffers, what is made of them is one at a time.
+func (s *Source) accept(e *endpoint, calls []call, b []byte) (split bool, err error) {
+	if s.large(calls) {
+		s.decoding.Lock()
+		defer s.decoding.Unlock()
+	}
+	answers, err := decodeAnswers(b, 1, len(calls))
+	if err != nil {
+		return splittable(err), err
+	}
 	for i, c := range calls {
 		if err := c.accept(answers[i]); err != nil {
-			return e.explain(c.method, err)
+			return false, e.explain(c.method, err)
 		}
 	}
-	return nil
+	return false, nil
+}
+
+// smallResult bounds what the answer to a call for a few values may have: bytes, and elements.
+const (
+	smallResult   = 64 << 10
+	smallElements = 1 << 10
+)
+
+// most is what the answer to calls may have.
+func (s *Source) most(calls []call) jsonlimit.Limits {
+	if s.large(calls) {
+		return jsonlimit.Limits{Bytes: s.cfg.MaxResponse, Elements: s.cfg.MaxElements}
+	}
+	n := len(calls)
+	return jsonlimit.Limits{Bytes: min(int64(n)*smallResult, s.cfg.MaxResponse), Elements: min(n*smallElements, s.cfg.MaxElements)}
+}
+
+func (s *Source) large(calls []call) bool {
+	return slices.ContainsFunc(calls, func(c call) bool { return c.large })
 }
 
 // splittable says whether a smaller batch may pass where this one did not.

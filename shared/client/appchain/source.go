@@ -6,9 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/block"
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
+	"github.com/madara-orchestrator/orchestrator/shared/core/jsonlimit"
+	"github.com/madara-orchestrator/orchestrator/shared/core/redact"
 )
 
 // Source reads an app chain from its nodes. Safe for concurrent use.
@@ -19,6 +22,8 @@ type Source struct {
 	backup  *endpoint // nil for none
 	gateway *endpoint // nil for none
 	slots   chan struct{}
+	// decoding is held while something is made of a large answer.
+	decoding sync.Mutex
 }
 
 var _ block.Source = (*Source)(nil)
@@ -122,15 +127,13 @@ func (s *Source) headOf(ctx context.Context, e *endpoint) (uint64, error) {
 // Headers returns the headers of from..to, each the child of the one before.
 func (s *Source) Headers(ctx context.Context, from, to uint64) ([]block.Header, error) {
 	return readRange(ctx, s, from, to, rangeOf[block.Header]{
-		kind: "header", method: "starknet_getBlockWithTxHashes", decode: decodeHeader, link: linkHeaders})
+		kind: "header", method: "starknet_getBlockWithTxHashes", decode: decodeHeader, link: linkHeaders,
+		felts: func(block.Header) int { return headerFelts }})
 }
 
 func linkHeaders(prev, next block.Header) error {
 	if next.ParentHash != prev.Hash {
 		return fmt.Errorf("block %d has parent %s, block %d is %s: %w", next.Number, next.ParentHash, prev.Number, prev.Hash, block.ErrMalformed)
-	}
-	if next.Timestamp.Before(prev.Timestamp) {
-		return fmt.Errorf("block %d is older than its parent: %w", next.Number, block.ErrMalformed)
 	}
 	return nil
 }
@@ -138,7 +141,7 @@ func linkHeaders(prev, next block.Header) error {
 // StateUpdates returns the state updates of from..to, each on the root that the one before left. As a state update
 // carries no number, the first and the last are held against their blocks' headers.
 func (s *Source) StateUpdates(ctx context.Context, from, to uint64) ([]block.StateUpdate, error) {
-	spec := rangeOf[block.StateUpdate]{kind: "update", method: "starknet_getStateUpdate", decode: decodeStateUpdate, link: linkUpdates}
+	spec := rangeOf[block.StateUpdate]{kind: "update", method: "starknet_getStateUpdate", decode: decodeStateUpdate, link: linkUpdates, felts: updateFelts}
 	spec.whole = func(ctx context.Context, got []block.StateUpdate) error {
 		for _, u := range []block.StateUpdate{got[0], got[len(got)-1]} {
 			h, err := s.Headers(ctx, u.Number, u.Number)
@@ -181,7 +184,7 @@ func (s *Source) Messages(ctx context.Context, from, to uint64) ([]block.Message
 
 func (s *Source) receipts(ctx context.Context, from, to uint64) ([]receipts, error) {
 	return readRange(ctx, s, from, to, rangeOf[receipts]{
-		kind: "receipts", method: "starknet_getBlockWithReceipts", decode: decodeReceipts,
+		kind: "receipts", method: "starknet_getBlockWithReceipts", decode: decodeReceipts, felts: receipts.felts,
 		link: func(prev, next receipts) error { return linkHeaders(prev.header, next.header) }})
 }
 
@@ -232,7 +235,21 @@ type rangeOf[T any] struct {
 	method string
 	decode func(n uint64, raw []byte) (T, error)
 	link   func(prev, next T) error
+	felts  func(T) int                              // how many field elements it keeps
 	whole  func(ctx context.Context, got []T) error // nil for none
+}
+
+// headerFelts is what a header takes, in the size of field elements.
+const headerFelts = 6
+
+// updateFelts is how many field elements a state update keeps. A contract without entries takes two in its list.
+func updateFelts(u block.StateUpdate) int {
+	d := u.Diff
+	n := 2*(len(d.Deployed)+len(d.Replaced)+len(d.Nonces)+len(d.Declared)+len(d.MigratedCompiledHash)+len(d.Storage)) + len(d.DeprecatedDeclared)
+	for _, c := range d.Storage {
+		n += 2 * len(c.Entries)
+	}
+	return n
 }
 
 // rounds is how often a range is read anew when its blocks do not fit together, as during a reorganisation.
@@ -279,22 +296,36 @@ func linked[T any](ctx context.Context, got []T, spec rangeOf[T]) error {
 
 func readOnce[T any](ctx context.Context, s *Source, from, to uint64, spec rangeOf[T], cached bool) ([]T, error) {
 	out := make([]T, to-from+1)
+	kept, total := make([]int, len(out)), 0 // a block that is read again counts once
+	keep := func(i int, v T) error {
+		n := spec.felts(v)
+		if total += n - kept[i]; total > s.cfg.MaxFelts {
+			return fmt.Errorf("%ss from block %d on: more than %d field elements: %w", spec.kind, from, s.cfg.MaxFelts, block.ErrTooMuch)
+		}
+		kept[i], out[i] = n, v
+		return nil
+	}
 	var calls []call
 	for i := range out {
 		n := from + uint64(i)
 		if cached {
 			if v, err := spec.decode(n, s.cached(ctx, spec.kind, n)); err == nil {
-				out[i] = v
+				if err := keep(i, v); err != nil {
+					return nil, err
+				}
 				continue
 			}
 		}
-		calls = append(calls, call{method: spec.method, params: []any{blockID(n)}, take: func(raw json.RawMessage) error {
+		calls = append(calls, call{method: spec.method, params: []any{blockID(n)}, large: true, take: func(raw json.RawMessage) error {
 			v, err := spec.decode(n, raw)
-			if err == nil {
-				out[i] = v
-				s.remember(ctx, spec.kind, n, raw)
+			if err != nil {
+				return err
 			}
-			return err
+			if err := keep(i, v); err != nil {
+				return err
+			}
+			s.remember(ctx, spec.kind, n, raw)
+			return nil
 		}})
 	}
 	return out, s.run(ctx, calls)
@@ -304,7 +335,7 @@ func readOnce[T any](ctx context.Context, s *Source, from, to uint64, spec range
 func (s *Source) key(kind string, n uint64) string {
 	chain := s.cfg.ChainID
 	if chain == "" {
-		chain = strings.TrimSuffix(Redact(s.cfg.URL), "/...")
+		chain = strings.TrimSuffix(redact.Host(s.cfg.URL), "/...")
 	}
 	return fmt.Sprintf("starknet/%s/%s/%d", chain, kind, n)
 }
@@ -315,7 +346,7 @@ func (s *Source) cached(ctx context.Context, kind string, n uint64) []byte {
 		return nil
 	}
 	b, ok, err := s.deps.Cache.Get(ctx, s.key(kind, n))
-	if err != nil || !ok {
+	if err != nil || !ok || jsonlimit.Check(b, jsonlimit.Limits{Bytes: s.cfg.MaxResponse, Elements: s.cfg.MaxElements}) != nil {
 		return nil
 	}
 	return b

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/block"
+	"github.com/madara-orchestrator/orchestrator/shared/core/jsonlimit"
 )
 
 // Weights returns the bouncer weights of from..to: the sequencer's own figures from the feeder gateway, or estimates
@@ -55,7 +56,7 @@ func (s *Source) weightsOf(ctx context.Context, n uint64) (block.Weights, error)
 	}
 	var w block.Weights
 	for i := 0; ; i++ {
-		if raw, err = s.do(ctx, s.gateway, http.MethodGet, address, nil); err == nil {
+		if raw, err = s.do(ctx, s.gateway, http.MethodGet, address, nil, jsonlimit.Limits{Bytes: smallResult, Elements: smallElements}); err == nil {
 			w, err = decodeWeights(raw)
 		}
 		if err == nil {
@@ -100,7 +101,8 @@ func weightsURL(root string, n uint64) (string, error) {
 	return u.String(), nil
 }
 
-// wireWeights is the gateway's answer. Proving and Sierra gas may be missing in answers of older nodes; the rest is due.
+// wireWeights is the gateway's answer. Proving, Sierra and receipt gas may be missing in answers of older nodes; the rest
+// is due.
 type wireWeights struct {
 	L1Gas                *uint64 `json:"l1_gas"`
 	MessageSegmentLength *uint64 `json:"message_segment_length"`
@@ -109,6 +111,7 @@ type wireWeights struct {
 	SierraGas            uint64  `json:"sierra_gas"`
 	NTxs                 uint64  `json:"n_txs"`
 	ProvingGas           uint64  `json:"proving_gas"`
+	ReceiptL2Gas         uint64  `json:"receipt_l2_gas"`
 }
 
 func decodeWeights(raw []byte) (block.Weights, error) {
@@ -120,7 +123,7 @@ func decodeWeights(raw []byte) (block.Weights, error) {
 		return block.Weights{}, malformedf("bouncer weights lack l1_gas, message_segment_length, n_events or state_diff_size")
 	}
 	return block.Weights{L1Gas: *w.L1Gas, MessageSegmentLength: *w.MessageSegmentLength, NEvents: *w.NEvents,
-		StateDiffSize: *w.StateDiffSize, SierraGas: w.SierraGas, NTxs: w.NTxs, ProvingGas: w.ProvingGas}, nil
+		StateDiffSize: *w.StateDiffSize, SierraGas: w.SierraGas, NTxs: w.NTxs, ProvingGas: w.ProvingGas, ReceiptL2Gas: w.ReceiptL2Gas}, nil
 }
 
 // estimate derives weights from blocks and state updates, for nodes without the gateway's extension:
@@ -128,8 +131,9 @@ func decodeWeights(raw []byte) (block.Weights, error) {
 //     for one from it; transactions and events are counted;
 //   - the state diff's size is that of its uncompressed encoding: 2 words a touched contract, 1 more for a class, 2 a
 //     slot and 2 a declared or migrated class;
-//   - L1 gas and Sierra gas are the sums of the receipts, and proving gas is taken to equal Sierra gas, which is a lower
-//     bound where builtins dominate. Leave a margin in the batch limits when you rely on it.
+//   - L1 gas is what the messages take on the settlement layer, by the sequencer's formula (messageGas);
+//   - Sierra gas and receipt gas are the L2 gas of the receipts, and proving gas is taken to equal it, which is a lower bound
+//     where builtins dominate. Leave a margin in the batch limits when you rely on it.
 func (s *Source) estimate(ctx context.Context, from, to uint64) ([]block.Weights, error) {
 	blocks, err := s.receipts(ctx, from, to)
 	if err != nil {
@@ -141,7 +145,7 @@ func (s *Source) estimate(ctx context.Context, from, to uint64) ([]block.Weights
 	}
 	out := make([]block.Weights, len(blocks))
 	for i, b := range blocks {
-		w := block.Weights{L1Gas: b.l1Gas, SierraGas: b.l2Gas, ProvingGas: b.l2Gas, NEvents: b.events,
+		w := block.Weights{L1Gas: messageGas(b.messages), SierraGas: b.l2Gas, ReceiptL2Gas: b.l2Gas, ProvingGas: b.l2Gas, NEvents: b.events,
 			NTxs: uint64(b.header.Transactions), StateDiffSize: diffSize(updates[i].Diff)}
 		for _, m := range b.messages.ToL1 {
 			w.MessageSegmentLength += uint64(3 + len(m.Payload))
@@ -152,6 +156,31 @@ func (s *Source) estimate(ctx context.Context, from, to uint64) ([]block.Weights
 		out[i] = s.filled(w)
 	}
 	return out, nil
+}
+
+// Gas of messages on the settlement layer (starkware-libs/sequencer, blockifier/src/fee/eth_gas_constants.rs and
+// resources.rs, get_starknet_gas_cost).
+const (
+	gasPerWord     = 16 * 32 // of calldata
+	gasPerSent     = 20_000  // a counter set, of each message to the settlement layer
+	gasPerConsumed = 5_000   // a counter decreased, of each message from it
+	gasPerLog      = 375     // as much as each of its topics
+	gasPerLogWord  = 8 * 32  // of its data
+	sentTopics     = 3       // of the event of a message to the settlement layer, whose data has 2 words beside the payload
+	consumedTopics = 4       // of the event of a message from it, whose data has 3
+)
+
+func messageGas(ms block.Messages) uint64 {
+	gas := uint64(0)
+	for _, m := range ms.ToL1 {
+		n := uint64(len(m.Payload))
+		gas += gasPerSent + (3+n)*gasPerWord + gasPerLog*(1+sentTopics) + (2+n)*gasPerLogWord
+	}
+	for _, m := range ms.ToL2 {
+		n := uint64(len(m.Payload))
+		gas += gasPerConsumed + (5+n)*gasPerWord + gasPerLog*(1+consumedTopics) + (3+n)*gasPerLogWord
+	}
+	return gas
 }
 
 // diffSize is the number of words of a state diff's uncompressed encoding.

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/madara-orchestrator/orchestrator/shared/client/atlantic/settings"
 	"github.com/madara-orchestrator/orchestrator/shared/client/internal/httpcall"
 	"github.com/madara-orchestrator/orchestrator/shared/core/proof"
 	"github.com/madara-orchestrator/orchestrator/shared/starknet/version"
@@ -19,11 +20,11 @@ import (
 
 // newBucket is the body that creates a bucket.
 type newBucket struct {
-	ExternalID string     `json:"externalId"`
-	NodeWidth  *int       `json:"nodeWidth,omitempty"`
-	Version    string     `json:"aggregatorVersion"`
-	Params     wireParams `json:"aggregatorParams"`
-	MockProof  bool       `json:"mockProof"`
+	ExternalID string              `json:"externalId"`
+	NodeWidth  *int                `json:"nodeWidth,omitempty"`
+	Version    string              `json:"aggregatorVersion"`
+	Params     settings.WireParams `json:"aggregatorParams"`
+	MockProof  bool                `json:"mockProof"`
 }
 
 // OpenBucket implements proof.Prover.
@@ -57,7 +58,7 @@ func (p *Prover) newBucket(externalID, starknetVersion string) ([]byte, error) {
 	if p.cfg.NodeWidth > 0 {
 		b.NodeWidth = &p.cfg.NodeWidth
 	}
-	if b.Params, err = p.cfg.Aggregator.wire(); err != nil {
+	if b.Params, err = p.cfg.Aggregator.Wire(); err != nil {
 		return nil, err
 	}
 	return json.Marshal(b)

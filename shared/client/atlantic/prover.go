@@ -10,6 +10,7 @@ import (
 
 	"github.com/madara-orchestrator/orchestrator/shared/client/internal/httpcall"
 	"github.com/madara-orchestrator/orchestrator/shared/core/proof"
+	"github.com/madara-orchestrator/orchestrator/shared/core/redact"
 )
 
 // Deps are what a Prover needs besides its configuration. Every field may be left unset.
@@ -31,13 +32,14 @@ func New(c Config, d Deps) (*Prover, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	c = c.withDefaults()
-	return &Prover{cfg: c, caller: httpcall.New("Atlantic", []string{c.APIKey, url.QueryEscape(c.APIKey)}, c.HTTP, d)}, nil
+	c = c.WithDefaults()
+	return &Prover{cfg: c, caller: httpcall.New("Atlantic", redact.New(c.APIKey).WithURL(c.URL).WithURL(c.ArtifactsURL), c.HTTP, d)}, nil
 }
 
 // Capabilities implements proof.Prover.
 func (p *Prover) Capabilities() proof.Capabilities {
-	return proof.Capabilities{Name: "atlantic", Buckets: true, Proofs: p.cfg.Result != TraceGeneration}
+	return proof.Capabilities{Name: "atlantic", Buckets: true, Proofs: p.cfg.Result != TraceGeneration,
+		Direct: p.cfg.Settlement == Starknet && p.cfg.Registration == RegisterPIE}
 }
 
 // request is a request to the interface; it carries the key.

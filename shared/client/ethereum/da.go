@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/da"
+	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
 	"github.com/madara-orchestrator/orchestrator/shared/starknet/blob"
 	"github.com/madara-orchestrator/orchestrator/shared/starknet/hash"
@@ -40,6 +41,14 @@ func NewDA(to string, maxBlobs int) (*DA, error) {
 // Name implements da.Layer.
 func (*DA) Name() string { return "ethereum" }
 
+// MaxWords implements da.Layer.
+func (d *DA) MaxWords() int { return d.maxBlobs * blob.Words }
+
+// Commit implements da.Layer: Poseidon over the words.
+func (*DA) Commit(words []felt.Felt) da.Commitment {
+	return da.Commitment{Hash: hash.PoseidonMany(words), Size: uint64(len(words))}
+}
+
 // Encode implements da.Layer. The commitment's Hash is Poseidon over the words.
 func (d *DA) Encode(_ context.Context, x da.Data) (tx.Payload, da.Commitment, error) {
 	if len(x.Words) == 0 {
@@ -63,7 +72,7 @@ func (d *DA) Encode(_ context.Context, x da.Data) (tx.Payload, da.Commitment, er
 	if err != nil {
 		return tx.Payload{}, da.Commitment{}, err
 	}
-	c := da.Commitment{Hash: hash.PoseidonMany(x.Words), Size: uint64(len(x.Words))}
+	c := d.Commit(x.Words)
 	for _, h := range versionedHashes(cs) {
 		c.VersionedHashes = append(c.VersionedHashes, h.Hex())
 	}

@@ -24,7 +24,7 @@ func (c *Core) Encode(_ context.Context, u settlement.Update, s settlement.State
 }
 
 func invalid(code, format string, args ...any) error {
-	return &settlement.InvalidError{Code: code, Detail: fmt.Sprintf(format, args...)}
+	return &settlement.InvalidError{Refusal: refusals[code], Code: code, Detail: fmt.Sprintf(format, args...)}
 }
 
 // Calldata checks an update as the contract would, what costs little first, and returns the call: updateStateKzgDA in KZG

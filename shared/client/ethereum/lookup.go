@@ -56,6 +56,17 @@ func (w *Wallet) Lookup(ctx context.Context, hash string) (tx.Status, error) {
 	return tx.Status{Phase: tx.Unknown}, nil
 }
 
+// BlockHash implements tx.Chain.
+func (w *Wallet) BlockHash(ctx context.Context, number uint64) (string, error) {
+	var b *struct {
+		Hash common.Hash `json:"hash"`
+	}
+	if err := w.node.call(ctx, "eth_getBlockByNumber", &b, hexutil.Uint64(number), false); err != nil || b == nil {
+		return "", err
+	}
+	return b.Hash.Hex(), nil
+}
+
 func parseHash(s string) (h common.Hash, err error) {
 	b, err := hexutil.Decode(s)
 	if err != nil || len(b) != len(h) {

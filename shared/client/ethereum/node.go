@@ -13,6 +13,10 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/ethereum/go-ethereum/rpc"
+
+	"github.com/madara-orchestrator/orchestrator/shared/client/internal/outbound"
+	"github.com/madara-orchestrator/orchestrator/shared/core/jsonlimit"
+	"github.com/madara-orchestrator/orchestrator/shared/core/redact"
 )
 
 // ErrWrongChain says that the node serves another chain than the configured one.
@@ -21,7 +25,7 @@ var ErrWrongChain = errors.New("node serves another Ethereum chain")
 // Node is a JSON-RPC connection to one Ethereum node. It makes no request before it is used; before its first request it
 // checks that the node serves the configured chain, and again until that succeeded once. Safe for concurrent use.
 type Node struct {
-	secrets secrets
+	secrets redact.Known
 	chain   *big.Int
 	rpc     *rpc.Client
 	checked atomic.Bool
@@ -30,8 +34,12 @@ type Node struct {
 // requestTimeout bounds one request where the caller's HTTP client has no limit of its own.
 const requestTimeout = 30 * time.Second
 
-// maxResponse bounds one response in bytes.
-const maxResponse = 32 << 20
+// Bounds of one response: bytes, and values and keys of its JSON. The largest is a development node's, which shows the blobs of
+// transactions (128 KiB each in hex, nine at the most).
+const (
+	maxResponse = 4 << 20
+	maxElements = 1 << 17
+)
 
 // Dial returns the node at an http or https URL that must serve chainID (decimal). The URL may carry credentials: they are
 // in no error.
@@ -47,39 +55,13 @@ func DialHTTP(rawURL, chainID string, client *http.Client) (*Node, error) {
 	if !ok || id.Sign() <= 0 || id.BitLen() > 256 {
 		return nil, fmt.Errorf("Ethereum chain id %q: want a positive decimal number", chainID)
 	}
-	n := &Node{secrets: secretsOf(rawURL, u), chain: id}
+	n := &Node{secrets: redact.OfURL(rawURL), chain: id}
 	// rpc.DialOptions keeps the URL and connects when it is used.
-	if n.rpc, err = rpc.DialOptions(context.Background(), rawURL, rpc.WithHTTPClient(bounded(client))); err != nil {
+	if n.rpc, err = rpc.DialOptions(context.Background(), rawURL, rpc.WithHTTPClient(outbound.Limited(
+		outbound.Client(client, requestTimeout), jsonlimit.Limits{Bytes: maxResponse, Elements: maxElements}))); err != nil {
 		return nil, n.wrap("dial", err)
 	}
 	return n, nil
-}
-
-// bounded copies a client and bounds its time and answers. A redirect is an answer: following it would turn the request
-// into a GET, or hand credentials to another host.
-func bounded(c *http.Client) *http.Client {
-	out := http.Client{Timeout: requestTimeout}
-	if c != nil {
-		out = *c
-	}
-	base := out.Transport
-	if base == nil {
-		base = http.DefaultTransport
-	}
-	out.Transport = boundedTransport{base}
-	out.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &out
-}
-
-// boundedTransport ends a response that is larger than maxResponse.
-type boundedTransport struct{ http.RoundTripper }
-
-func (t boundedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
-	resp, err := t.RoundTripper.RoundTrip(r)
-	if err == nil {
-		resp.Body = http.MaxBytesReader(nil, resp.Body, maxResponse)
-	}
-	return resp, err
 }
 
 // Close ends the connection.
@@ -96,7 +78,8 @@ func (n *Node) ready(ctx context.Context) error {
 // Ping returns an error when the node can't be used: no answer, or ErrWrongChain.
 func (n *Node) Ping(ctx context.Context) error {
 	var id hexutil.Big
-	if err := n.rpc.CallContext(ctx, &id, "eth_chainId"); err != nil {
+	err := retried(ctx, func() error { return n.rpc.CallContext(ctx, &id, "eth_chainId") })
+	if err != nil {
 		return n.wrap("eth_chainId", err)
 	}
 	if id.ToInt().Cmp(n.chain) != 0 {
@@ -114,12 +97,19 @@ type request struct {
 	into   any
 }
 
-// call makes one request.
+// call makes one request. Reads are tried again where the node did not answer.
 func (n *Node) call(ctx context.Context, method string, into any, args ...any) error {
 	if err := n.ready(ctx); err != nil {
 		return err
 	}
-	if err := n.rpc.CallContext(ctx, into, method, args...); err != nil {
+	once := func() error { return n.rpc.CallContext(ctx, into, method, args...) }
+	err := error(nil)
+	if method == sendRaw {
+		err = once()
+	} else {
+		err = retried(ctx, once)
+	}
+	if err != nil {
 		return n.wrap(method, err)
 	}
 	return nil
@@ -144,11 +134,23 @@ func (n *Node) batchEach(ctx context.Context, rs ...request) (errs []error, err 
 	if err := n.ready(ctx); err != nil {
 		return nil, err
 	}
-	elems := make([]rpc.BatchElem, len(rs))
-	for i, r := range rs {
-		elems[i] = rpc.BatchElem{Method: r.method, Args: r.args, Result: r.into}
-	}
-	if err := n.rpc.BatchCallContext(ctx, elems); err != nil {
+	var elems []rpc.BatchElem
+	err = retried(ctx, func() error {
+		elems = make([]rpc.BatchElem, len(rs))
+		for i, r := range rs {
+			elems[i] = rpc.BatchElem{Method: r.method, Args: r.args, Result: r.into}
+		}
+		if err := n.rpc.BatchCallContext(ctx, elems); err != nil {
+			return err
+		}
+		for _, e := range elems {
+			if again(e.Error) {
+				return e.Error
+			}
+		}
+		return nil
+	})
+	if err != nil {
 		return nil, n.wrap(rs[0].method, err)
 	}
 	errs = make([]error, len(rs))

@@ -10,6 +10,7 @@ import (
 	"github.com/ethereum/go-ethereum/accounts/abi"
 	"github.com/ethereum/go-ethereum/rpc"
 
+	"github.com/madara-orchestrator/orchestrator/shared/core/redact"
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
 )
 
@@ -39,6 +40,13 @@ var meaning = map[string]string{
 	"ONLY_REGISTRAR":                          "the wallet may not register facts on the development registry",
 }
 
+// refusals are the contract's words that are not permanent. Block hash and root are compared where the block numbers are equal:
+// where they differ, the contract holds another history, and time does not change that.
+var refusals = map[string]tx.Refusal{
+	"INVALID_PREV_BLOCK_NUMBER": tx.NotYet,
+	"NO_STATE_TRANSITION_PROOF": tx.Unproven,
+}
+
 // codePattern is what the contracts' reasons look like.
 var codePattern = regexp.MustCompile(`\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b`)
 
@@ -46,7 +54,10 @@ var codePattern = regexp.MustCompile(`\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b`)
 const maxReason = 500
 
 // halts are failures of a call that no node tells as a revert and that will not pass.
-var halts = []string{"invalid opcode", "invalid jump", "stack underflow", "stack limit reached", "out of gas", "gas required exceeds allowance"}
+var halts = []string{"invalid opcode", "invalid jump", "stack underflow", "stack limit reached", "out of gas"}
+
+// allowance is what nodes say of a call that takes more gas than it may (geth, eth/gasestimator).
+const allowance = "gas required exceeds allowance"
 
 // revertOf returns the refusal that a node's answer tells of, or nil when it tells of none.
 func revertOf(err error) *tx.RevertError {
@@ -66,6 +77,10 @@ func revertOf(err error) *tx.RevertError {
 	lower := strings.ToLower(text)
 	if i := strings.Index(lower, "revert"); i >= 0 {
 		return newRevert(text[min(i, len(text)):])
+	}
+	if strings.Contains(lower, allowance) {
+		return &tx.RevertError{Detail: redact.Clip(text, maxReason) + ": the call takes more gas than the chain takes of a transaction (since " +
+			"Osaka 16777216, EIP-7825) or than the wallet can pay: make batches smaller (fewer messages and blocks a batch), or refill the wallet"}
 	}
 	for _, h := range halts {
 		if strings.Contains(lower, h) {
@@ -99,14 +114,14 @@ func decodeRevert(raw []byte) *tx.RevertError {
 	}
 	if reason, err := abi.UnpackRevert(raw); err == nil {
 		if [4]byte(raw[:4]) == panicSelector {
-			return &tx.RevertError{Detail: "panic in the contract: " + clip(reason, maxReason)}
+			return &tx.RevertError{Detail: "panic in the contract: " + redact.Clip(reason, maxReason)}
 		}
 		return newRevert(reason)
 	}
 	if len(raw) < 4 {
 		return &tx.RevertError{Detail: fmt.Sprintf("unknown reason 0x%x", raw)}
 	}
-	return &tx.RevertError{Detail: clip(fmt.Sprintf("custom error 0x%x with arguments 0x%x: look its selector up in the contract's ABI", raw[:4], raw[4:]), maxReason)}
+	return &tx.RevertError{Detail: redact.Clip(fmt.Sprintf("custom error 0x%x with arguments 0x%x: look its selector up in the contract's ABI", raw[:4], raw[4:]), maxReason)}
 }
 
 // panicSelector begins the data of Panic(uint256) (Solidity documentation, "Panic via assert and Error via require").
@@ -114,10 +129,10 @@ var panicSelector = [4]byte{0x4e, 0x48, 0x7b, 0x71}
 
 // newRevert finds the contract's word in a reason and says what it means.
 func newRevert(reason string) *tx.RevertError {
-	reason = clip(strings.ToValidUTF8(reason, "?"), maxReason)
+	reason = redact.Clip(strings.ToValidUTF8(reason, "?"), maxReason)
 	code := codePattern.FindString(reason)
 	if detail, ok := meaning[code]; ok {
-		return &tx.RevertError{Code: code, Detail: detail}
+		return &tx.RevertError{Refusal: refusals[code], Code: code, Detail: detail}
 	}
 	if reason == "" {
 		reason = "the contract gave an empty reason"

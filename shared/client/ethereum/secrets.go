@@ -1,63 +1,10 @@
 package ethereum
 
 import (
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/url"
-	"strings"
 )
-
-// secrets are the parts of a node's URL that may be an API key or a password.
-type secrets []string
-
-// keyLength is how long a path segment must be to count as a possible key: longer than the names in providers' paths.
-const keyLength = 12
-
-// secretsOf collects the whole URL, user, password, path, query, and the values and long segments of those.
-func secretsOf(raw string, u *url.URL) secrets {
-	found := secrets{raw}
-	add := func(s string) {
-		if len(s) > 2 {
-			found = append(found, s)
-			if e := url.QueryEscape(s); e != s {
-				found = append(found, e)
-			}
-			if e := url.PathEscape(s); e != s {
-				found = append(found, e)
-			}
-		}
-	}
-	if u.User != nil {
-		p, _ := u.User.Password()
-		add(base64.StdEncoding.EncodeToString([]byte(u.User.Username() + ":" + p))) // as basic authentication sends it
-		add(u.User.String())
-		add(u.User.Username())
-		add(p)
-	}
-	add(u.EscapedPath())
-	add(u.RawQuery)
-	for _, values := range u.Query() {
-		for _, v := range values {
-			add(v)
-		}
-	}
-	for _, part := range strings.Split(u.Path, "/") {
-		if len(part) >= keyLength {
-			add(part)
-		}
-	}
-	add(u.Fragment)
-	return found
-}
-
-// scrub takes the secrets out of a text.
-func (s secrets) scrub(text string) string {
-	for _, secret := range s {
-		text = strings.ReplaceAll(text, secret, "***")
-	}
-	return text
-}
 
 // maxText bounds an error's text in bytes: a node's HTML error page is no help beyond that.
 const maxText = 1000
@@ -69,7 +16,7 @@ func (n *Node) wrap(what string, err error) error {
 	if errors.As(err, &ue) { // its text has the whole URL, which the configuration has too
 		text = ue.Err.Error()
 	}
-	return fmt.Errorf("Ethereum node: %s: %w", what, &scrubbed{text: clip(n.secrets.scrub(text), maxText), err: err})
+	return fmt.Errorf("Ethereum node: %s: %w", what, &scrubbed{text: n.secrets.Text(text, maxText), err: err})
 }
 
 // scrubbed is an error whose text shows no secret.
@@ -90,13 +37,4 @@ func (s *scrubbed) As(target any) bool {
 		return false
 	}
 	return errors.As(s.err, target)
-}
-
-// clip cuts a text off at n bytes.
-func clip(s string, n int) string {
-	s = strings.ToValidUTF8(s, "?")
-	if len(s) > n {
-		return strings.ToValidUTF8(s[:n], "") + "..."
-	}
-	return s
 }

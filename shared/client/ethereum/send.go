@@ -6,16 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
-	"slices"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/ethereum/go-ethereum/core/types"
-	"github.com/ethereum/go-ethereum/crypto/kzg4844"
 	"github.com/holiman/uint256"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
-	"github.com/madara-orchestrator/orchestrator/shared/starknet/kzg"
 )
 
 // Sidecar is the form in which blobs travel with their transaction. The hash does not depend on it.
@@ -43,7 +40,7 @@ func ParseSidecar(s string) (Sidecar, error) {
 
 // Sign implements tx.Chain.
 func (w *Wallet) Sign(ctx context.Context, p tx.Payload, nonce uint64, fees tx.Fees) (tx.Signed, error) {
-	if err := w.node.ready(ctx); err != nil { // a signature for another chain must not exist
+	if err := w.node.Ping(ctx); err != nil { // asked each time: a signature for another chain must not exist
 		return tx.Signed{}, err
 	}
 	data, err := w.unsigned(p, nonce, fees)
@@ -70,7 +67,15 @@ func (w *Wallet) Sign(ctx context.Context, p tx.Payload, nonce uint64, fees tx.F
 	if err != nil {
 		return tx.Signed{}, fmt.Errorf("encode transaction: %w", err)
 	}
-	return tx.Signed{Hash: t.Hash().Hex(), Raw: raw}, nil
+	if len(p.Blobs) == 0 {
+		return tx.Signed{Hash: t.Hash().Hex(), Raw: raw}, nil
+	}
+	form := w.forms()[0]
+	proofs, err := blobProofs(p.Blobs, form)
+	if err != nil {
+		return tx.Signed{}, fmt.Errorf("prove the blobs of the transaction with nonce %d: %w", nonce, err)
+	}
+	return tx.Signed{Hash: t.Hash().Hex(), Raw: withProofs(raw, form, proofs)}, nil
 }
 
 func (w *Wallet) unsigned(p tx.Payload, nonce uint64, f tx.Fees) (types.TxData, error) {
@@ -111,12 +116,16 @@ func orZero(n *big.Int) *big.Int {
 
 // Broadcast implements tx.Chain. A transaction that is in a block already counts as taken.
 func (w *Wallet) Broadcast(ctx context.Context, s tx.Signed, p tx.Payload) error {
-	t, err := w.signed(s, p)
+	raw, kept, err := unpack(s.Raw)
+	if err != nil {
+		return fmt.Errorf("signed transaction %s: %w: %w", s.Hash, tx.ErrRefused, err)
+	}
+	t, err := w.signed(tx.Signed{Hash: s.Hash, Raw: raw}, p)
 	if err != nil {
 		return fmt.Errorf("signed transaction %s: %w: %w", s.Hash, tx.ErrRefused, err)
 	}
 	if t.Type() == types.BlobTxType {
-		err = w.sendBlobs(ctx, t, p.Blobs)
+		err = w.sendBlobs(ctx, t, p.Blobs, kept)
 	} else {
 		err = w.send(ctx, t)
 	}
@@ -148,19 +157,24 @@ func (w *Wallet) signed(s tx.Signed, p tx.Payload) (*types.Transaction, error) {
 	return t, nil
 }
 
-// sendBlobs sends a blob transaction in the form of the setting. With SidecarAuto it begins with the form that the node took
-// last, V1 at first, and tries the other one only when the node says that the form is what it refuses.
-func (w *Wallet) sendBlobs(ctx context.Context, t *types.Transaction, raw [][]byte) error {
-	forms := []Sidecar{w.sidecar}
-	if w.sidecar != SidecarV0 && w.sidecar != SidecarV1 {
-		forms = []Sidecar{SidecarV1, SidecarV0}
-		if w.took.Load() == SidecarV0 {
-			forms = []Sidecar{SidecarV0, SidecarV1}
-		}
+// forms are the forms of a sidecar in the order in which they are tried: that of the setting alone, or with SidecarAuto the one
+// that the node took last first, V1 at first.
+func (w *Wallet) forms() []Sidecar {
+	switch {
+	case w.sidecar == SidecarV0 || w.sidecar == SidecarV1:
+		return []Sidecar{w.sidecar}
+	case w.took.Load() == SidecarV0:
+		return []Sidecar{SidecarV0, SidecarV1}
 	}
+	return []Sidecar{SidecarV1, SidecarV0}
+}
+
+// sendBlobs sends a blob transaction in the form of the setting, with the proofs that were kept for it. With SidecarAuto it
+// tries the other form only when the node says that the form is what it refuses.
+func (w *Wallet) sendBlobs(ctx context.Context, t *types.Transaction, raw [][]byte, kept proofs) error {
 	var first error
-	for _, form := range forms {
-		full, err := withSidecar(t, raw, form)
+	for _, form := range w.forms() {
+		full, err := withSidecar(t, raw, form, kept)
 		if err != nil {
 			return fmt.Errorf("signed transaction %s: %w: %w", t.Hash(), tx.ErrRefused, err)
 		}
@@ -184,48 +198,5 @@ func (w *Wallet) send(ctx context.Context, t *types.Transaction) error {
 		return fmt.Errorf("encode transaction: %w", err)
 	}
 	var hash common.Hash
-	return sendError(w.node.call(ctx, "eth_sendRawTransaction", &hash, hexutil.Bytes(raw)))
-}
-
-// withSidecar puts the blobs to a signed blob transaction.
-func withSidecar(t *types.Transaction, raw [][]byte, form Sidecar) (*types.Transaction, error) {
-	blobs, err := asBlobs(raw)
-	if err != nil {
-		return nil, err
-	}
-	cs, err := commitAll(blobs)
-	if err != nil {
-		return nil, err
-	}
-	if !slices.Equal(versionedHashes(cs), t.BlobHashes()) {
-		return nil, errors.New("the blobs are not those that were signed")
-	}
-	proofs := make([][]kzg.Proof, len(blobs))
-	version := types.BlobSidecarVersion1
-	if form == SidecarV0 {
-		version = types.BlobSidecarVersion0
-	}
-	err = kzg.Parallel(len(blobs), func(i int) (err error) {
-		if form == SidecarV0 {
-			var p kzg.Proof
-			p, err = kzg.BlobProof(&blobs[i], cs[i])
-			proofs[i] = []kzg.Proof{p}
-			return err
-		}
-		proofs[i], err = kzg.CellProofs(&blobs[i])
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	var bs []kzg4844.Blob
-	var commits []kzg4844.Commitment
-	var all []kzg4844.Proof
-	for i := range blobs {
-		bs, commits = append(bs, kzg4844.Blob(blobs[i])), append(commits, kzg4844.Commitment(cs[i]))
-		for _, p := range proofs[i] {
-			all = append(all, kzg4844.Proof(p))
-		}
-	}
-	return t.WithBlobTxSidecar(types.NewBlobTxSidecar(version, bs, commits, all)), nil
+	return sendError(w.node.call(ctx, sendRaw, &hash, hexutil.Bytes(raw)))
 }

@@ -23,6 +23,7 @@ type Wallet struct {
 
 	mu      sync.Mutex
 	address *common.Address
+	tips    blobTips
 }
 
 var _ tx.Chain = (*Wallet)(nil)
@@ -69,48 +70,6 @@ func (w *Wallet) Account(ctx context.Context, depth uint64) (tx.Account, error) 
 		Address: a.Hex(), Pending: uint64(pending), Latest: uint64(latest), Confirmed: min(uint64(confirmed), uint64(latest)),
 		Balance: balance.ToInt(),
 	}, nil
-}
-
-// feeHistory is the part of eth_feeHistory that tells the next block's fees, which are the last ones of each list.
-type feeHistory struct {
-	Base []*hexutil.Big `json:"baseFeePerGas"`
-	Blob []*hexutil.Big `json:"baseFeePerBlobGas"`
-}
-
-// Head implements tx.Chain. A node without blobs has a blob base fee of 0.
-func (w *Wallet) Head(ctx context.Context) (tx.Head, error) {
-	var number hexutil.Uint64
-	var tip, blobFee hexutil.Big
-	var fees feeHistory
-	var final *blockHeader
-	rs := []request{
-		{"eth_feeHistory", []any{"0x1", "latest", []float64{}}, &fees},
-		{"eth_maxPriorityFeePerGas", nil, &tip},
-		{"eth_blockNumber", nil, &number},
-		{"eth_getBlockByNumber", []any{"finalized", false}, &final},
-		{"eth_blobBaseFee", nil, &blobFee},
-	}
-	errs, err := w.node.batchEach(ctx, rs...)
-	if err == nil {
-		err = errors.Join(errs[:3]...)
-	}
-	if err != nil {
-		return tx.Head{}, err
-	}
-	if n := len(fees.Base); n == 0 || fees.Base[n-1] == nil {
-		return tx.Head{}, w.node.wrap("eth_feeHistory", errors.New("answer without base fees"))
-	}
-	h := tx.Head{Number: uint64(number), BaseFee: fees.Base[len(fees.Base)-1].ToInt(), BlobBaseFee: new(big.Int), Tip: tip.ToInt()}
-	if n := len(fees.Blob); n > 0 && fees.Blob[n-1] != nil {
-		h.BlobBaseFee = fees.Blob[n-1].ToInt()
-	} else if errs[4] == nil {
-		h.BlobBaseFee = blobFee.ToInt()
-	} else if !answered(errs[4]) {
-		return tx.Head{}, errs[4]
-	}
-	finalized, err := final.finalized(errs[3])
-	h.Finalized = min(finalized, h.Number)
-	return h, err
 }
 
 // blockHeader is what is used of a block.

@@ -40,6 +40,9 @@ func TestConformance(t *testing.T) {
 	t.Run("Control", func(t *testing.T) {
 		scheduletest.TestControl(t, func(*testing.T) schedule.Control { return memory.NewControls(nil) })
 	})
+	t.Run("Reports", func(t *testing.T) {
+		alerttest.TestStore(t, func(*testing.T) alert.Store { return memory.NewReports(nil) })
+	})
 	t.Run("Cache", func(t *testing.T) {
 		c := &locktest.Clock{}
 		cachetest.TestCache(t, cachetest.Harness{

@@ -10,12 +10,14 @@ import (
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
 	"github.com/madara-orchestrator/orchestrator/shared/core/block"
+	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 )
 
 // spanDoc is a batch.Span. Start and end blocks are queried.
 type spanDoc struct {
 	StartBlock int64          `bson:"start_block"`
 	EndBlock   int64          `bson:"end_block"`
+	EndHash    string         `bson:"end_hash,omitempty"`
 	Weights    weightsDoc     `bson:"weights"`
 	Starknet   string         `bson:"starknet_version"`
 	OpenedAt   *bson.DateTime `bson:"opened_at,omitempty"`
@@ -31,6 +33,7 @@ type weightsDoc struct {
 	SierraGas            int64 `bson:"sierra_gas"`
 	NTxs                 int64 `bson:"n_txs"`
 	ProvingGas           int64 `bson:"proving_gas"`
+	ReceiptL2Gas         int64 `bson:"receipt_l2_gas"` // 0 in documents of release 0.1
 }
 
 // metaDoc is what both kinds of batches have.
@@ -67,6 +70,9 @@ type snosDoc struct {
 	Meta       metaDoc `bson:",inline"`
 	Span       spanDoc `bson:",inline"`
 	Aggregator int64   `bson:"aggregator"`
+	DAWords    int     `bson:"da_words,omitempty"`
+	// AccumulatorKey is set in an L3's open batch.
+	AccumulatorKey string `bson:"accumulator_key,omitempty"`
 }
 
 type aggregatorDoc struct {
@@ -100,22 +106,32 @@ func (n *ints) back(v int64) uint64 {
 }
 
 func (n *ints) span(s batch.Span) spanDoc {
-	w := s.Weights
+	w, hash := s.Weights, ""
+	if !s.EndHash.IsZero() {
+		hash = s.EndHash.String()
+	}
 	return spanDoc{
-		StartBlock: n.of(s.StartBlock), EndBlock: n.of(s.EndBlock), Starknet: s.StarknetVersion,
+		StartBlock: n.of(s.StartBlock), EndBlock: n.of(s.EndBlock), EndHash: hash, Starknet: s.StarknetVersion,
 		OpenedAt: moment(s.OpenedAt), ClosedAt: moment(s.ClosedAt), Reason: s.Reason,
-		Weights: weightsDoc{n.of(w.L1Gas), n.of(w.MessageSegmentLength), n.of(w.NEvents), n.of(w.StateDiffSize), n.of(w.SierraGas), n.of(w.NTxs), n.of(w.ProvingGas)},
+		Weights: weightsDoc{n.of(w.L1Gas), n.of(w.MessageSegmentLength), n.of(w.NEvents), n.of(w.StateDiffSize), n.of(w.SierraGas), n.of(w.NTxs), n.of(w.ProvingGas), n.of(w.ReceiptL2Gas)},
 	}
 }
 
 func (n *ints) spanBack(d spanDoc) batch.Span {
-	w := d.Weights
+	w, hash := d.Weights, felt.Zero
+	if d.EndHash != "" {
+		var err error
+		if hash, err = felt.FromHex(d.EndHash); err != nil && n.err == nil {
+			n.err = fmt.Errorf("stored block hash %.80q: %w: the document is corrupt", d.EndHash, err)
+		}
+	}
 	return batch.Span{
-		StartBlock: n.back(d.StartBlock), EndBlock: n.back(d.EndBlock), StarknetVersion: d.Starknet,
+		StartBlock: n.back(d.StartBlock), EndBlock: n.back(d.EndBlock), EndHash: hash, StarknetVersion: d.Starknet,
 		OpenedAt: timeOf(d.OpenedAt), ClosedAt: timeOf(d.ClosedAt), Reason: d.Reason,
 		Weights: block.Weights{
 			L1Gas: n.back(w.L1Gas), MessageSegmentLength: n.back(w.MessageSegmentLength), NEvents: n.back(w.NEvents),
 			StateDiffSize: n.back(w.StateDiffSize), SierraGas: n.back(w.SierraGas), NTxs: n.back(w.NTxs), ProvingGas: n.back(w.ProvingGas),
+			ReceiptL2Gas: n.back(w.ReceiptL2Gas),
 		},
 	}
 }
@@ -162,7 +178,7 @@ func toSnosDoc(b batch.SnosBatch) (snosDoc, error) {
 	n := &ints{}
 	d := snosDoc{
 		Meta: n.meta(b.Index, string(b.Status), b.TraceID, b.Ledger, b.Version, b.Fence, b.CreatedAt, b.UpdatedAt),
-		Span: n.span(b.Span), Aggregator: n.of(b.Aggregator),
+		Span: n.span(b.Span), Aggregator: n.of(b.Aggregator), DAWords: b.DAWords, AccumulatorKey: b.AccumulatorKey,
 	}
 	return d, n.err
 }
@@ -175,6 +191,7 @@ func (d snosDoc) batch() (batch.SnosBatch, error) {
 	n := &ints{}
 	b := batch.SnosBatch{
 		Span: n.spanBack(d.Span), Index: n.back(d.Meta.Index), Aggregator: n.back(d.Aggregator), Status: st,
+		DAWords: d.DAWords, AccumulatorKey: d.AccumulatorKey,
 		TraceID: d.Meta.TraceID, Ledger: n.ledgerBack(d.Meta.Ledger), Version: n.back(d.Meta.Version), Fence: n.back(d.Meta.Fence),
 		CreatedAt: timeOf(d.Meta.CreatedAt), UpdatedAt: timeOf(d.Meta.UpdatedAt),
 	}
@@ -239,6 +256,29 @@ func (d metaDoc) status(kind string, child bool) (batch.Status, error) {
 		return "", fmt.Errorf("%s batch %d has the unknown status %.40q: the document is corrupt", kind, d.Index, d.Status)
 	}
 	return st, nil
+}
+
+// withStatus selects the batches whose status reads as st: its name, and those that it had in schema 1.
+func withStatus(st batch.Status) bson.D { return anyOf(storedStatuses(st)) }
+
+// snosWith is withStatus for SNOS batches. Schema 1 called a proven child of an aggregator batch completed; only a SNOS batch
+// of an L3, which has no aggregator batch, is ever completed.
+func snosWith(st batch.Status) bson.D {
+	switch st {
+	case batch.Proven:
+		names := append(storedStatuses(st), string(batch.Completed))
+		return append(anyOf(names), bson.E{Key: "aggregator", Value: bson.D{{Key: "$gt", Value: 0}}})
+	case batch.Completed:
+		return append(withStatus(st), bson.E{Key: "aggregator", Value: 0})
+	}
+	return withStatus(st)
+}
+
+func anyOf(statuses []string) bson.D {
+	if len(statuses) == 1 {
+		return bson.D{{Key: "status", Value: statuses[0]}}
+	}
+	return bson.D{{Key: "status", Value: bson.D{{Key: "$in", Value: statuses}}}}
 }
 
 // storedStatuses are the names under which documents of every schema that is read may have a status.

@@ -27,11 +27,11 @@ func (d *DB) Batches() *Batches {
 	return &Batches{
 		snos: shelf[snosDoc, batch.SnosBatch]{
 			c: d.db.Collection(resource.SnosCollection), kind: "SNOS", to: toSnosDoc, from: snosDoc.batch,
-			meta: func(d *snosDoc) *metaDoc { return &d.Meta },
+			meta: func(d *snosDoc) *metaDoc { return &d.Meta }, with: snosWith,
 		},
 		aggregators: shelf[aggregatorDoc, batch.AggregatorBatch]{
 			c: d.db.Collection(resource.AggregatorsCollection), kind: "aggregator", to: toAggregatorDoc, from: aggregatorDoc.batch,
-			meta: func(d *aggregatorDoc) *metaDoc { return &d.Meta },
+			meta: func(d *aggregatorDoc) *metaDoc { return &d.Meta }, with: withStatus,
 		},
 	}
 }
@@ -119,6 +119,7 @@ type shelf[D, B any] struct {
 	to   func(B) (D, error)
 	from func(D) (B, error)
 	meta func(*D) *metaDoc
+	with func(batch.Status) bson.D // the filter for a status
 }
 
 func (s *shelf[D, B]) create(ctx context.Context, b B) error {
@@ -158,11 +159,7 @@ func (s *shelf[D, B]) first(ctx context.Context, filter, sort bson.D, what strin
 }
 
 func (s *shelf[D, B]) list(ctx context.Context, st batch.Status, from uint64, limit int) ([]B, error) {
-	var status any = string(st)
-	if names := storedStatuses(st); len(names) > 1 {
-		status = bson.D{{Key: "$in", Value: names}}
-	}
-	filter := bson.D{{Key: "status", Value: status}, {Key: "_id", Value: bson.D{{Key: "$gte", Value: bound(from)}}}}
+	filter := append(s.with(st), bson.E{Key: "_id", Value: bson.D{{Key: "$gte", Value: bound(from)}}})
 	return s.find(ctx, filter, limit, "list "+s.kind+" batches with status "+string(st))
 }
 

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/madara-orchestrator/orchestrator/shared/client/mongodb"
+	"github.com/madara-orchestrator/orchestrator/shared/core/alert"
+	"github.com/madara-orchestrator/orchestrator/shared/core/alert/alerttest"
 	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
 	"github.com/madara-orchestrator/orchestrator/shared/core/batch/batchtest"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
@@ -49,6 +51,9 @@ func TestConformance(t *testing.T) {
 	})
 	t.Run("Locks", func(t *testing.T) {
 		locktest.TestLocker(t, func(t *testing.T, c *locktest.Clock) lock.Locker { return open(t).Locks(c.Now) })
+	})
+	t.Run("Reports", func(t *testing.T) {
+		alerttest.TestStore(t, func(t *testing.T) alert.Store { return open(t).Reports() })
 	})
 	t.Run("Control", func(t *testing.T) {
 		scheduletest.TestControl(t, func(t *testing.T) schedule.Control { return open(t).Controls() })

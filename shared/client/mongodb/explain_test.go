@@ -14,6 +14,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/madara-orchestrator/orchestrator/shared/client/mongodb"
+	"github.com/madara-orchestrator/orchestrator/shared/core/alert"
 	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job/jobtest"
@@ -188,6 +189,16 @@ func useEverything(t *testing.T, db *mongodb.DB) {
 	l, err = locks.Renew(ctx, l, time.Minute)
 	check(err)
 	check(locks.Release(ctx, l))
+	rs := db.Reports()
+	r, err := rs.Save(ctx, alert.Report{Key: "a/b"})
+	check(err)
+	r, err = rs.Save(ctx, r)
+	check(err)
+	_, err = rs.Get(ctx, "a/b")
+	check(err)
+	_, err = rs.Open(ctx, "a/", 10)
+	check(err)
+	check(rs.Delete(ctx, r))
 	cs := db.Controls()
 	check(cs.Pause(ctx, schedule.Pause{Stage: "x"}))
 	_, err = cs.Pauses(ctx)

@@ -37,7 +37,6 @@ type jobDoc struct {
 	StartedAt   *bson.DateTime `bson:"started_at,omitempty"`
 	SubmittedAt *bson.DateTime `bson:"submitted_at,omitempty"`
 	EndedAt     *bson.DateTime `bson:"ended_at,omitempty"`
-	AlertedAt   *bson.DateTime `bson:"alerted_at,omitempty"`
 }
 
 type attemptsDoc struct {
@@ -79,7 +78,7 @@ func toJobDoc(j job.Job) (jobDoc, error) {
 		Attempts: attemptsDoc(j.Attempts), NextAction: j.NextAction,
 		LeaseOwner: j.Lease.Owner, LeaseExpires: moment(j.Lease.ExpiresAt), Schema: j.Schema, TraceID: j.TraceID,
 		CreatedAt: bson.NewDateTimeFromTime(j.CreatedAt), UpdatedAt: bson.NewDateTimeFromTime(j.UpdatedAt),
-		StartedAt: moment(j.StartedAt), SubmittedAt: moment(j.SubmittedAt), EndedAt: moment(j.EndedAt), AlertedAt: moment(j.AlertedAt),
+		StartedAt: moment(j.StartedAt), SubmittedAt: moment(j.SubmittedAt), EndedAt: moment(j.EndedAt),
 		Failures: []failureDoc{},
 	}
 	if j.NextAction != job.None {
@@ -121,7 +120,7 @@ func (d jobDoc) job() (job.Job, error) {
 		NextAction: d.NextAction, DueAt: timeOf(d.DueAt), Generation: uint64(d.Generation), Version: uint64(d.Version),
 		Lease: job.Lease{Owner: d.LeaseOwner, ExpiresAt: timeOf(d.LeaseExpires)}, Schema: d.Schema, TraceID: d.TraceID,
 		CreatedAt: d.CreatedAt.Time().UTC(), UpdatedAt: d.UpdatedAt.Time().UTC(),
-		StartedAt: timeOf(d.StartedAt), SubmittedAt: timeOf(d.SubmittedAt), EndedAt: timeOf(d.EndedAt), AlertedAt: timeOf(d.AlertedAt),
+		StartedAt: timeOf(d.StartedAt), SubmittedAt: timeOf(d.SubmittedAt), EndedAt: timeOf(d.EndedAt),
 	}
 	for _, f := range d.Failures {
 		j.Failures = append(j.Failures, job.Failure{At: f.At.Time().UTC(), Reason: f.Reason})

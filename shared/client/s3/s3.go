@@ -105,7 +105,10 @@ func (s *Store) Stat(ctx context.Context, key string) (artifact.Info, error) {
 	if err != nil {
 		return artifact.Info{}, translate("look for", key, err)
 	}
-	return artifact.Info{Key: key, Size: aws.ToInt64(out.ContentLength), Modified: aws.ToTime(out.LastModified).UTC()}, nil
+	if out.ContentLength == nil { // 0 would mean an empty object, which a finished run's artifact may not be
+		return artifact.Info{}, fmt.Errorf("look for %s: the answer has no Content-Length: something between S3 and here takes it away", key)
+	}
+	return artifact.Info{Key: key, Size: *out.ContentLength, Modified: aws.ToTime(out.LastModified).UTC()}, nil
 }
 
 // maxKeys is how many keys S3 lists in one request.

@@ -1,6 +1,7 @@
 package s3_test
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -68,6 +69,17 @@ func TestTagsAreNotRead(t *testing.T) {
 	}
 	if err := store.Tag(t.Context(), "snos/0000000001/pie.zip", map[string]string{"a": "b"}); err != nil {
 		t.Errorf("Tag: %v", err)
+	}
+}
+
+// An answer without Content-Length is not an empty object.
+func TestStatWithoutLength(t *testing.T) {
+	t.Parallel()
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("ETag", `"x"`) }))
+	t.Cleanup(srv.Close)
+	info, err := s3.New(devcloud.Config(srv.URL), "b", true).Stat(t.Context(), "snos/0000000001/pie.zip")
+	if err == nil || errors.Is(err, artifact.ErrNotFound) || !strings.Contains(err.Error(), "Content-Length") {
+		t.Errorf("%+v, %v", info, err)
 	}
 }
 

@@ -14,8 +14,10 @@ import (
 	"time"
 
 	"github.com/madara-orchestrator/orchestrator/shared/client/internal/httpcall"
+	"github.com/madara-orchestrator/orchestrator/shared/client/internal/outbound"
 	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
 	"github.com/madara-orchestrator/orchestrator/shared/core/proof"
+	"github.com/madara-orchestrator/orchestrator/shared/core/redact"
 	"github.com/madara-orchestrator/orchestrator/shared/starknet/version"
 )
 
@@ -43,10 +45,7 @@ func New(c Config, facts proof.FactChecker, d Deps) (*Prover, error) {
 	}
 	c = c.withDefaults()
 	p := &Prover{cfg: c, facts: facts}
-	client := http.Client{}
-	if d.HTTP != nil {
-		client = *d.HTTP
-	}
+	client := outbound.Client(d.HTTP, 0)
 	now := d.Now
 	if now == nil {
 		now = time.Now
@@ -54,8 +53,8 @@ func New(c Config, facts proof.FactChecker, d Deps) (*Prover, error) {
 	if client.Transport, err = c.transport(now); err != nil {
 		return nil, err
 	}
-	d.HTTP = &client
-	p.caller = httpcall.New("SHARP", nil, c.HTTP, d)
+	d.HTTP = client
+	p.caller = httpcall.New("SHARP", redact.New(c.ClientKey, c.CustomerID).WithURL(c.URL), c.HTTP, d)
 	return p, nil
 }
 

@@ -36,10 +36,15 @@ type Message struct {
 	Key      string         `json:"key"`
 	Title    string         `json:"title"`
 	Detail   string         `json:"detail"`
-	JobID    string         `json:"job_id,omitempty"`
-	JobType  string         `json:"job_type,omitempty"`
-	Batch    uint64         `json:"batch,omitempty"`
+	Jobs     []Job          `json:"jobs,omitempty"` // that the cause touches, the first 100
 	At       time.Time      `json:"at"`
+}
+
+// Job is a job in a Message.
+type Job struct {
+	ID    string `json:"id"`
+	Type  string `json:"type"`
+	Batch uint64 `json:"batch"`
 }
 
 // maxSubject is SNS's limit for subjects, in characters.
@@ -58,9 +63,11 @@ func (t *Topic) subject(a alert.Alert) string {
 
 // Notify implements alert.Notifier. Severity and key are message attributes, for subscription filters.
 func (t *Topic) Notify(ctx context.Context, a alert.Alert) error {
-	body, err := json.MarshalIndent(Message{
-		Chain: t.chain, Severity: a.Severity, Key: a.Key, Title: a.Title, Detail: a.Detail, JobID: a.JobID, JobType: a.JobType, Batch: a.Batch, At: a.At,
-	}, "", "  ")
+	m := Message{Chain: t.chain, Severity: a.Severity, Key: a.Key, Title: a.Title, Detail: a.Detail, At: a.At}
+	for _, j := range a.Jobs {
+		m.Jobs = append(m.Jobs, Job(j))
+	}
+	body, err := json.MarshalIndent(m, "", "  ")
 	if err != nil {
 		return fmt.Errorf("encode alert %s: %w", a.Key, err)
 	}

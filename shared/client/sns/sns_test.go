@@ -67,9 +67,11 @@ func TestConformance(t *testing.T) {
 			var out []alert.Alert
 			for _, d := range ds {
 				_, m := decode(t, d)
-				out = append(out, alert.Alert{
-					Severity: m.Severity, Key: m.Key, Title: m.Title, Detail: m.Detail, JobID: m.JobID, JobType: m.JobType, Batch: m.Batch, At: m.At,
-				})
+				a := alert.Alert{Severity: m.Severity, Key: m.Key, Title: m.Title, Detail: m.Detail, At: m.At}
+				for _, j := range m.Jobs {
+					a.Jobs = append(a.Jobs, alert.Job(j))
+				}
+				out = append(out, a)
 			}
 			return out, err
 		}}

@@ -21,7 +21,8 @@ const callWords = 6
 const MaxSegment = maxCalldata - callWords
 
 // DA publishes DA segments in the calldata of transactions that do nothing else: a da.Layer. Readers find a segment by the
-// calldata of the batch's transaction: a call with the arguments hash, number of words, words.
+// calldata of the batch's transactions: each is a call with the arguments hash, number of words, words. A segment that is
+// larger than MaxSegment is published in several, in the order of their nonces; each hash is of its own words.
 type DA struct{ to, entrypoint string }
 
 var _ da.Layer = (*DA)(nil)
@@ -41,6 +42,14 @@ func NewDA(to, entrypoint string) (*DA, error) {
 
 // Name implements da.Layer.
 func (*DA) Name() string { return "starknet" }
+
+// MaxWords implements da.Layer.
+func (*DA) MaxWords() int { return MaxSegment }
+
+// Commit implements da.Layer: Poseidon over the words.
+func (*DA) Commit(words []felt.Felt) da.Commitment {
+	return da.Commitment{Hash: hash.PoseidonMany(words), Size: uint64(len(words))}
+}
 
 // Encode implements da.Layer. The commitment's Hash is Poseidon over the words.
 func (d *DA) Encode(_ context.Context, x da.Data) (tx.Payload, da.Commitment, error) {

@@ -13,7 +13,7 @@ import (
 )
 
 func invalid(code, format string, args ...any) error {
-	return &settlement.InvalidError{Code: code, Detail: fmt.Sprintf(format, args...)}
+	return &settlement.InvalidError{Refusal: refusals[code], Code: code, Detail: fmt.Sprintf(format, args...)}
 }
 
 // Encode implements settlement.Contract. It asks the contract's fact registry too whether the update is proven.

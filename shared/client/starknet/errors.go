@@ -105,6 +105,19 @@ func verdict(err error) error {
 	return errPassing
 }
 
+// nonceWords begin the blockifier's words for a nonce that is not the account's next one (blockifier, transaction/errors.rs,
+// TransactionPreValidationError::InvalidNonce). Nodes answer them to estimates too, under the code of failed executions.
+const nonceWords = "invalid transaction nonce"
+
+// nonceRefusal says whether a node refused to run a transaction because of its nonce: the contract was never called.
+func nonceRefusal(err error) bool {
+	var e *rpcError
+	if !errors.As(err, &e) {
+		return false
+	}
+	return e.Code == codeInvalidNonce || strings.Contains(strings.ToLower(e.Message+" "+e.detail()), nonceWords)
+}
+
 const (
 	// maxReason bounds how much of a reason is kept, in bytes.
 	maxReason = 500

@@ -74,6 +74,18 @@ func (w *Wallet) Lookup(ctx context.Context, hash string) (tx.Status, error) {
 	return tx.Status{}, w.node.wrap("starknet_getTransactionStatus", fmt.Errorf("status %.40q is none of the API's", s.Finality))
 }
 
+// BlockHash implements tx.Chain.
+func (w *Wallet) BlockHash(ctx context.Context, number uint64) (string, error) {
+	h, err := w.node.block(ctx, blockNumber{number})
+	if c := code(err); c == codeBlockNotFound || c == codeNoBlocks {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	return h.Hash.String(), nil
+}
+
 // paid finds the price of L2 gas, tip included, in the fee that was paid. Where the fee is no whole multiple (L1 gas was used,
 // or the node counts otherwise than its receipt says) less than one fri a unit is lost.
 func paid(s tx.Status, fee *big.Int) tx.Status {

@@ -14,7 +14,10 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/madara-orchestrator/orchestrator/shared/client/internal/outbound"
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
+	"github.com/madara-orchestrator/orchestrator/shared/core/jsonlimit"
+	"github.com/madara-orchestrator/orchestrator/shared/core/redact"
 )
 
 // ErrWrongChain says that the node serves another chain than the configured one.
@@ -28,7 +31,7 @@ var ErrVersion = errors.New("node serves a Starknet API older than 0.9: use a ne
 // concurrent use.
 type Node struct {
 	url     string
-	secrets secrets
+	secrets redact.Known
 	chain   felt.Felt
 	name    string
 	http    *http.Client
@@ -39,8 +42,10 @@ type Node struct {
 const (
 	// requestTimeout bounds one request where the caller's HTTP client has no limit of its own.
 	requestTimeout = 30 * time.Second
-	// maxResponse bounds one response in bytes. The largest asked for is a block's list of transaction hashes.
-	maxResponse = 16 << 20
+	// maxResponse bounds one response in bytes, maxElements the values and keys of its JSON. The largest asked for is a block's list of
+	// transaction hashes, of which this is some 60,000.
+	maxResponse = 4 << 20
+	maxElements = 1 << 17
 )
 
 // Dial returns the node at an http or https URL that must serve chainID, a short string such as "SN_SEPOLIA". The URL may
@@ -57,13 +62,7 @@ func DialHTTP(rawURL, chainID string, client *http.Client) (*Node, error) {
 	if err != nil || chainID == "" {
 		return nil, fmt.Errorf("Starknet chain id %.80q: want a short string such as SN_SEPOLIA", chainID)
 	}
-	c := http.Client{Timeout: requestTimeout}
-	if client != nil {
-		c = *client
-	}
-	// A redirect is an answer: following it would turn the request into a GET, or hand credentials to another host.
-	c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &Node{url: rawURL, secrets: secretsOf(rawURL, u), chain: chain, name: chainID, http: &c}, nil
+	return &Node{url: rawURL, secrets: redact.OfURL(rawURL), chain: chain, name: chainID, http: outbound.Client(client, requestTimeout)}, nil
 }
 
 // ready checks chain and API until they were right once.
@@ -176,14 +175,14 @@ func (n *Node) post(ctx context.Context, body []byte) ([]byte, error) {
 		return nil, err
 	}
 	defer resp.Body.Close()
-	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxResponse+1))
+	raw, err := io.ReadAll(jsonlimit.NewReader(resp.Body, jsonlimit.Limits{Bytes: maxResponse, Elements: maxElements}))
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("read the answer: %w", err)
-	case len(raw) > maxResponse:
-		return nil, fmt.Errorf("the answer has more than %d bytes", maxResponse)
+	case outbound.IsHTML(resp.Header, raw):
+		return nil, fmt.Errorf("HTTP status %d with a page: something before the node answered", resp.StatusCode)
 	case resp.StatusCode != http.StatusOK && !json.Valid(raw):
-		return nil, fmt.Errorf("HTTP status %d: %s", resp.StatusCode, clip(string(raw), maxReason))
+		return nil, fmt.Errorf("HTTP status %d: %s", resp.StatusCode, redact.Clip(string(raw), maxReason))
 	case resp.StatusCode == http.StatusTooManyRequests || resp.StatusCode >= http.StatusInternalServerError:
 		return nil, fmt.Errorf("HTTP status %d: the node is overloaded or limits our rate", resp.StatusCode)
 	}

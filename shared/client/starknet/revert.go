@@ -45,6 +45,13 @@ var meaning = map[string]word{
 	"Registry: only registrar":        {"ONLY_REGISTRAR", "the account may not register facts on the development registry"},
 }
 
+// refusals are the codes that are not permanent. Roots are compared where the block numbers are equal: where they differ, the
+// contract holds another history, and time does not change that.
+var refusals = map[string]tx.Refusal{
+	"INVALID_PREV_BLOCK_NUMBER": tx.NotYet,
+	"NO_STATE_TRANSITION_PROOF": tx.Unproven,
+}
+
 // generic are words that say only that a call within failed.
 var generic = map[string]bool{"ENTRYPOINT_FAILED": true, "argent/multicall-failed": true}
 
@@ -83,7 +90,7 @@ func newRevert(reason string) *tx.RevertError {
 			continue
 		}
 		if m, ok := meaning[w]; ok {
-			return &tx.RevertError{Code: m.code, Detail: m.detail + " (" + w + ")"}
+			return &tx.RevertError{Refusal: refusals[m.code], Code: m.code, Detail: m.detail + " (" + w + ")"}
 		}
 		if first == "" {
 			first = w

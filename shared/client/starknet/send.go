@@ -8,12 +8,13 @@ import (
 	"slices"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
+	"github.com/madara-orchestrator/orchestrator/shared/core/redact"
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
 )
 
 // Sign implements tx.Chain. fees.GasPrice covers the tip; fees.BlobGas is L1 data gas. The transaction may use no L1 gas.
 func (w *Wallet) Sign(ctx context.Context, p tx.Payload, nonce uint64, fees tx.Fees) (tx.Signed, error) {
-	if err := w.node.ready(ctx); err != nil { // a signature for another chain must not exist
+	if err := w.node.Ping(ctx); err != nil { // asked each time: a signature for another chain must not exist
 		return tx.Signed{}, err
 	}
 	calldata, err := calldataOf(p)
@@ -98,7 +99,7 @@ func (w *Wallet) rejected(ctx context.Context, hash string) error {
 	if err != nil || st.Finality != statusRejected {
 		return nil
 	}
-	return fmt.Errorf("%w: the node rejected %s: %s", tx.ErrUnderpriced, hash, clip(st.Reason, maxReason))
+	return fmt.Errorf("%w: the node rejected %s: %s", tx.ErrUnderpriced, hash, redact.Clip(st.Reason, maxReason))
 }
 
 // nonceRefused finds out what a refused nonce means: nodes say the same of one that is too low, too high, or in the pool.

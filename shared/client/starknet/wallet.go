@@ -163,13 +163,28 @@ type estimate struct {
 // simulationGas is the limit of L2 gas in simulations: what a block has room for (Starknet documentation, "Chain info").
 const simulationGas = 1_000_000_000
 
+// maxNonceMoves is how often a simulation begins again because another transaction of the account was mined meanwhile.
+const maxNonceMoves = 3
+
 // Simulate implements tx.Chain: a fee estimate on the newest block's state, without a signature. A transaction of ours that
-// waits in the pool does not count.
+// waits in the pool does not count. Nodes check the nonce in estimates, so a block between the two requests makes the first
+// answer out of date: both are asked again.
 func (w *Wallet) Simulate(ctx context.Context, p tx.Payload) (tx.Usage, error) {
 	calldata, err := calldataOf(p)
 	if err != nil {
 		return tx.Usage{}, err
 	}
+	for range maxNonceMoves {
+		var use tx.Usage
+		if use, err = w.simulate(ctx, p, calldata); !errors.Is(err, tx.ErrNonceMoved) {
+			return use, err
+		}
+	}
+	return tx.Usage{}, err
+}
+
+// simulate asks for the nonce, then for an estimate with it.
+func (w *Wallet) simulate(ctx context.Context, p tx.Payload, calldata []felt.Felt) (tx.Usage, error) {
 	nonce, err := w.nonceAt(ctx, latest)
 	if err != nil {
 		return tx.Usage{}, err
@@ -177,19 +192,28 @@ func (w *Wallet) Simulate(ctx context.Context, p tx.Payload) (tx.Usage, error) {
 	t := newInvoke(w.account, nonce, calldata)
 	t.Version, t.Bounds.L2Gas.Amount = queryVersion, simulationGas
 	var es []estimate
-	if err := w.node.call(ctx, "starknet_estimateFee", &es, []invoke{t}, []string{"SKIP_VALIDATE"}, latest); err != nil {
-		if r := revertOf(err); r != nil {
-			return tx.Usage{}, fmt.Errorf("simulate %s of %s: %w", p.Entrypoint, p.To, r)
-		}
+	err = w.node.call(ctx, "starknet_estimateFee", &es, []invoke{t}, []string{"SKIP_VALIDATE"}, latest)
+	if nonceRefusal(err) {
+		return tx.Usage{}, fmt.Errorf("simulate %s of %s with nonce %d: %w: %w", p.Entrypoint, p.To, nonce, tx.ErrNonceMoved, err)
+	}
+	if r := revertOf(err); r != nil {
+		return tx.Usage{}, fmt.Errorf("simulate %s of %s: %w", p.Entrypoint, p.To, r)
+	}
+	if err != nil {
 		return tx.Usage{}, err
 	}
+	return w.usage(p, es)
+}
+
+// usage reads the estimate of one transaction.
+func (w *Wallet) usage(p tx.Payload, es []estimate) (tx.Usage, error) {
 	if len(es) != 1 || es[0].L1Gas == nil || es[0].L2Gas == nil || es[0].L1Data == nil {
-		return tx.Usage{}, w.node.wrap("starknet_estimateFee", errors.New("answer is no estimate of one transaction"))
+		return tx.Usage{}, w.node.wrap("starknet_estimateFee", errors.New("answer is not an estimate of one transaction"))
 	}
 	e := es[0]
 	if e.L1Gas.big().Sign() != 0 {
-		return tx.Usage{}, fmt.Errorf("simulate %s of %s: it uses %s L1 gas, as on chains that publish their state in calldata or with messages to L1, which is not supported: %w",
-			p.Entrypoint, p.To, e.L1Gas.big(), tx.ErrRefused)
+		return tx.Usage{}, fmt.Errorf("simulate %s of %s: it uses %s L1 gas, as on chains that publish their state in calldata or "+
+			"with messages to L1, which is not supported: %w", p.Entrypoint, p.To, e.L1Gas.big(), tx.ErrRefused)
 	}
 	if !e.L2Gas.big().IsUint64() || !e.L1Data.big().IsUint64() || e.L2Gas.big().Sign() == 0 {
 		return tx.Usage{}, w.node.wrap("starknet_estimateFee", errors.New("amounts of gas are out of range"))

@@ -28,7 +28,7 @@ type Handler struct {
 	Scopes []string
 	Log    *slog.Logger
 	mux    *http.ServeMux
-	routes []string // the mux's patterns, which openapi.yaml is held against
+	routes []string // the mux's patterns, which a test compares with openapi.yaml
 }
 
 //go:embed status.html
@@ -39,7 +39,7 @@ var statusPage []byte
 //go:embed openapi.yaml
 var openAPI []byte
 
-// maxBody bounds a request's body in bytes: orders carry a reason and nothing more.
+// maxBody bounds a request's body in bytes: commands carry a reason and nothing more.
 const maxBody = 4 << 10
 
 // maxURL bounds path and query together, in bytes.
@@ -51,7 +51,7 @@ func New(s *admin.Service, adminRoutes bool, hook ProverHook, log *slog.Logger) 
 	h.reads(s)
 	h.hooks(s, hook)
 	if adminRoutes {
-		h.orders(s)
+		h.commands(s)
 	}
 	return h
 }
@@ -98,7 +98,7 @@ func (h *Handler) reads(s *admin.Service) {
 func (h *Handler) hooks(s *admin.Service, hook ProverHook) {
 	h.route("POST /hooks/prover/{token}", func(w http.ResponseWriter, r *http.Request) {
 		s.Hook(r.Context(), r.PathValue("token"))
-		w.WriteHeader(http.StatusAccepted) // whether there is such a job is not told
+		w.WriteHeader(http.StatusAccepted) // does not say whether there is such a job
 	})
 	if hook != nil {
 		h.route("POST "+atlanticHooks+"{token}", func(w http.ResponseWriter, r *http.Request) { h.proverHook(w, r, hook) })

@@ -52,7 +52,7 @@ func newAPI(t *testing.T, adminRoutes bool, checks ...admin.Check) (*apicontroll
 	jobs, batches := memory.NewJobs(nil), memory.NewBatches(nil)
 	core := setup.App{
 		Chain: "dev", Layer: stage.L2, Jobs: jobs, Batches: batches, Locks: memory.NewLocks(nil), Control: memory.NewControls(nil), Queue: queues,
-		Artifacts: memory.NewArtifacts(nil), Alerts: memory.NewAlerts(nil), Events: memory.NewEvents(nil), Now: time.Now, Log: slog.New(slog.DiscardHandler),
+		Artifacts: memory.NewArtifacts(nil), Alerts: memory.NewAlerts(nil), Reports: memory.NewReports(nil), Events: memory.NewEvents(nil), Now: time.Now, Log: slog.New(slog.DiscardHandler),
 	}
 	created := job.New(strings.Repeat("0", 31)+"1", 1, &job.SnosRunMeta{}, "", time.Now())
 	failed := job.New(strings.Repeat("0", 31)+"2", 2, &job.SnosRunMeta{}, "", time.Now()).FailedPermanently(time.Now(), errSecret)
@@ -126,7 +126,7 @@ func TestRetry(t *testing.T) {
 	t.Parallel()
 	id := strings.Repeat("0", 31) + "2"
 	h, jobs := newAPI(t, true)
-	if out := call(t, h, get("POST", "/jobs/"+id+"/retry", "", `{"reason":"mended"}`)); out.StatusCode != 200 {
+	if out := call(t, h, get("POST", "/jobs/"+id+"/retry", "", `{"reason":"fixed"}`)); out.StatusCode != 200 {
 		t.Fatalf("status %d: %s", out.StatusCode, out.Body)
 	}
 	if j, err := jobs.Get(t.Context(), id); err != nil || j.Status == job.Failed {
@@ -203,7 +203,7 @@ func TestUnready(t *testing.T) {
 	}
 }
 
-// The hook tells nobody whether there is such a job.
+// The hook does not say whether there is such a job.
 func TestHookTellsNothing(t *testing.T) {
 	t.Parallel()
 	h, _ := newAPI(t, false)

@@ -8,10 +8,10 @@ import (
 )
 
 // ErrBadHook says that a webhook is none of the prover's: it lacks the secret or can't be read.
-var ErrBadHook = errors.New("this is no webhook of the prover")
+var ErrBadHook = errors.New("this is not a webhook of the prover")
 
-// ProverHook reads a prover's webhook, whose URL carries token, and tells which of the prover's tasks it is about. ErrBadHook
-// for what isn't to be heeded; other errors are passing, and the prover may send it again.
+// ProverHook reads a prover's webhook, whose URL carries token, and returns which of the prover's tasks it is about. ErrBadHook
+// for what must be ignored; other errors are passing, and the prover may send it again.
 type ProverHook func(ctx context.Context, token string, body []byte) (tasks []string, err error)
 
 // atlanticHooks is where Atlantic's webhooks go: the webhook secret follows.
@@ -34,10 +34,10 @@ func (h *Handler) proverHook(w http.ResponseWriter, r *http.Request, hook Prover
 		problem(w, http.StatusBadRequest, ErrBadHook.Error())
 		return
 	case err != nil:
-		h.log().WarnContext(r.Context(), "webhook not heeded, polling goes on", "error", err)
+		h.log().WarnContext(r.Context(), "webhook ignored, polling goes on", "error", err)
 		problem(w, http.StatusServiceUnavailable, "the prover can't be asked about it now")
 		return
 	}
 	h.Service.HookTasks(r.Context(), tasks)
-	w.WriteHeader(http.StatusAccepted) // whether there is such a job is not told
+	w.WriteHeader(http.StatusAccepted) // does not say whether there is such a job
 }

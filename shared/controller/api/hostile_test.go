@@ -19,7 +19,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/service/admin"
 )
 
-// Hostile requests get a 4xx that is a problem with advice, tell nothing of the inside, log nothing as an error and leave
+// Hostile requests get a 4xx that is a problem with advice, show nothing of the inside, log nothing as an error and leave
 // every document as it was.
 func TestHostile(t *testing.T) {
 	t.Parallel()
@@ -34,16 +34,16 @@ func TestHostile(t *testing.T) {
 		advice string // a part of the detail
 	}{
 		// Who asks.
-		"order of nobody":        {with(get("POST", retry, "", ""), func(e *request) { e.RequestContext.Authorizer = nil }), 401, "sign the request"},
-		"order of nobody, named": {with(get("POST", retry, "", `{"by":"ada"}`), func(e *request) { e.RequestContext.Authorizer = nil }), 401, "sign the request"},
+		"command of nobody":        {with(get("POST", retry, "", ""), func(e *request) { e.RequestContext.Authorizer = nil }), 401, "sign the request"},
+		"command of nobody, named": {with(get("POST", retry, "", `{"by":"ada"}`), func(e *request) { e.RequestContext.Authorizer = nil }), 401, "sign the request"},
 		"empty authorizer": {with(get("POST", retry, "", ""), func(e *request) {
 			e.RequestContext.Authorizer = new(events.APIGatewayV2HTTPRequestContextAuthorizerDescription)
 		}), 401, "token"},
-		"a header is no caller":   {with(with(get("POST", retry, "", ""), func(e *request) { e.RequestContext.Authorizer = nil }), header("authorization", goodToken)), 401, "token"},
-		"another site's page":     {with(get("POST", retry, "", ""), header("sec-fetch-site", "cross-site")), 403, "another site"},
-		"another site's origin":   {with(get("POST", retry, "", ""), header("origin", "https://evil.example")), 403, "another site"},
-		"a form of another site":  {with(get("POST", retry, "", "reason=x"), header("content-type", "application/x-www-form-urlencoded")), 415, "application/json"},
-		"order through the hooks": {get("POST", "/hooks/.."+retry, "", ""), 404, "/openapi.yaml"},
+		"a header is not a caller":  {with(with(get("POST", retry, "", ""), func(e *request) { e.RequestContext.Authorizer = nil }), header("authorization", goodToken)), 401, "token"},
+		"another site's page":       {with(get("POST", retry, "", ""), header("sec-fetch-site", "cross-site")), 403, "another site"},
+		"another site's origin":     {with(get("POST", retry, "", ""), header("origin", "https://evil.example")), 403, "another site"},
+		"a form of another site":    {with(get("POST", retry, "", "reason=x"), header("content-type", "application/x-www-form-urlencoded")), 415, "application/json"},
+		"command through the hooks": {get("POST", "/hooks/.."+retry, "", ""), 404, "/openapi.yaml"},
 		// Paths.
 		"dots":                  {get("GET", "/jobs/../jobs", "", ""), 404, "/openapi.yaml"},
 		"dots at the end":       {get("GET", "/jobs/..", "", ""), 404, "/openapi.yaml"},
@@ -72,31 +72,31 @@ func TestHostile(t *testing.T) {
 		"largest number":        {get("GET", "/blocks/9223372036854775807", "", ""), 404, "in no batch"},
 		"a file of the machine": {get("GET", "/etc/passwd", "", ""), 404, "/openapi.yaml"},
 		// Queries.
-		"a parameter twice":       {get("GET", "/jobs", "limit=1&limit=2", ""), 400, "limit once"},
-		"a parameter as array":    {get("GET", "/jobs", "limit[]=1", ""), 400, "want type, status"},
-		"without a value":         {get("GET", "/jobs", "cursor=", ""), 400, "with a value"},
-		"negative limit":          {get("GET", "/jobs", "limit=-1", ""), 400, "1 to 100"},
-		"limit above the most":    {get("GET", "/batches", "limit=51", ""), 400, "1 to 50"},
-		"limit of 2^64":           {get("GET", "/jobs", "limit=18446744073709551616", ""), 400, "1 to 100"},
-		"limit in words":          {get("GET", "/jobs", "limit=ten", ""), 400, "1 to 100"},
-		"negative before":         {get("GET", "/batches", "before=-1", ""), 400, "decimal"},
-		"cursor without a number": {get("GET", "/jobs", "cursor=SnosRun.", ""), 400, "cursor"},
-		"cursor beyond the store": {get("GET", "/jobs", "cursor=SnosRun.9223372036854775808", ""), 400, "cursor"},
-		"cursor of no type":       {get("GET", "/jobs", "cursor=x.1", ""), 400, "cursor"},
-		"cursor of another type":  {get("GET", "/jobs", "type=Aggregator&cursor=SnosRun.1", ""), 400, "cursor"},
-		"no UTF-8 in the cursor":  {get("GET", "/jobs", "cursor=%ff", ""), 400, "cursor"},
-		"a script as type":        {get("GET", "/jobs", "type=%3Cscript%3E", ""), 400, "want one of"},
-		"newest that is no bool":  {get("GET", "/jobs", "newest=1", ""), 400, "true or false"},
-		"semicolons":              {get("GET", "/jobs", "limit=1;type=SnosRun", ""), 400, "percent-encode"},
-		"bad escape in the query": {get("GET", "/health", "x=%zz", ""), 400, "percent-encode"},
-		"very long query":         {get("GET", "/jobs", "cursor="+strings.Repeat("x", 1<<20), ""), 414, "4096 bytes"},
-		"many parameters":         {get("GET", "/jobs", strings.Repeat("a=1&", 1000), ""), 400, "no parameter"},
-		"unknown job beside":      {get("POST", "/jobs/"+id(999)+"/retry", "", ""), 404, "not found"},
+		"a parameter twice":         {get("GET", "/jobs", "limit=1&limit=2", ""), 400, "limit once"},
+		"a parameter as array":      {get("GET", "/jobs", "limit[]=1", ""), 400, "want type, status"},
+		"without a value":           {get("GET", "/jobs", "cursor=", ""), 400, "with a value"},
+		"negative limit":            {get("GET", "/jobs", "limit=-1", ""), 400, "1 to 100"},
+		"limit above the most":      {get("GET", "/batches", "limit=51", ""), 400, "1 to 50"},
+		"limit of 2^64":             {get("GET", "/jobs", "limit=18446744073709551616", ""), 400, "1 to 100"},
+		"limit in words":            {get("GET", "/jobs", "limit=ten", ""), 400, "1 to 100"},
+		"negative before":           {get("GET", "/batches", "before=-1", ""), 400, "decimal"},
+		"cursor without a number":   {get("GET", "/jobs", "cursor=SnosRun.", ""), 400, "cursor"},
+		"cursor beyond the store":   {get("GET", "/jobs", "cursor=SnosRun.9223372036854775808", ""), 400, "cursor"},
+		"cursor of no type":         {get("GET", "/jobs", "cursor=x.1", ""), 400, "cursor"},
+		"cursor of another type":    {get("GET", "/jobs", "type=Aggregator&cursor=SnosRun.1", ""), 400, "cursor"},
+		"no UTF-8 in the cursor":    {get("GET", "/jobs", "cursor=%ff", ""), 400, "cursor"},
+		"a script as type":          {get("GET", "/jobs", "type=%3Cscript%3E", ""), 400, "want one of"},
+		"newest that is not a bool": {get("GET", "/jobs", "newest=1", ""), 400, "true or false"},
+		"semicolons":                {get("GET", "/jobs", "limit=1;type=SnosRun", ""), 400, "percent-encode"},
+		"bad escape in the query":   {get("GET", "/health", "x=%zz", ""), 400, "percent-encode"},
+		"very long query":           {get("GET", "/jobs", "cursor="+strings.Repeat("x", 1<<20), ""), 414, "4096 bytes"},
+		"many parameters":           {get("GET", "/jobs", strings.Repeat("a=1&", 1000), ""), 400, "no parameter"},
+		"unknown job beside":        {get("POST", "/jobs/"+id(999)+"/retry", "", ""), 404, "not found"},
 		// Methods.
 		"DELETE":               {get("DELETE", "/jobs/"+id(failedJob), "", ""), 405, "GET"},
 		"PUT":                  {get("PUT", "/batches/1", "", ""), 405, "GET"},
-		"PATCH of an order":    {get("PATCH", retry, "", ""), 405, "POST"},
-		"GET of an order":      {get("GET", retry, "", ""), 405, "POST"},
+		"PATCH of a command":   {get("PATCH", retry, "", ""), 405, "POST"},
+		"GET of a command":     {get("GET", retry, "", ""), 405, "POST"},
 		"POST of a reading":    {get("POST", "/lag", "", ""), 405, "GET"},
 		"OPTIONS":              {get("OPTIONS", "/jobs", "", ""), 405, "GET"},
 		"TRACE":                {get("TRACE", "/jobs", "", ""), 405, "GET"},
@@ -124,7 +124,7 @@ func TestHostile(t *testing.T) {
 		"no UTF-8 in a reason":   {get("POST", retry, "", "{\"reason\":\"\xff\"}"), 400, "UTF-8"},
 		"no content type":        {with(get("POST", retry, "", "{}"), func(e *request) { delete(e.Headers, "content-type") }), 415, "application/json"},
 		"another content type":   {with(get("POST", retry, "", "{}"), header("content-type", "text/plain; application/json")), 415, "application/json"},
-		"a wrong webhook secret": {get("POST", "/hooks/atlantic/guess", "", "{}"), 400, "no webhook"},
+		"a wrong webhook secret": {get("POST", "/hooks/atlantic/guess", "", "{}"), 400, "not a webhook"},
 		"oversize webhook":       {get("POST", "/hooks/atlantic/"+hookSecret, "", strings.Repeat("x", 65<<10)), 413, "more than 65536 bytes"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -187,7 +187,7 @@ func TestOrderNamesTheCaller(t *testing.T) {
 			t.Parallel()
 			var log bytes.Buffer
 			w := newWorld(t, stage.L2, slog.New(slog.NewTextHandler(&log, nil)))
-			e := get("POST", "/jobs/"+id(failedJob)+"/retry", "", `{"by":"mallory","reason":"mended"}`)
+			e := get("POST", "/jobs/"+id(failedJob)+"/retry", "", `{"by":"mallory","reason":"fixed"}`)
 			e.RequestContext.Authorizer = tt.by
 			if out := call(t, w.Handler, e); out.StatusCode != 200 {
 				t.Errorf("status %d: %s", out.StatusCode, out.Body)
@@ -199,7 +199,7 @@ func TestOrderNamesTheCaller(t *testing.T) {
 	}
 }
 
-// Over plain HTTP, as `make run` serves it, a browser's page of another site can't give orders.
+// Over plain HTTP, as `make run` serves it, a browser's page of another site can't give commands.
 func TestOrdersOverHTTP(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {

@@ -69,7 +69,7 @@ func request(ctx context.Context, e events.APIGatewayV2HTTPRequest) (*http.Reque
 	return r, nil
 }
 
-// identity is whom the gateway authenticated, as much of the name as an order keeps; "" for nobody.
+// identity is whom the gateway authenticated, as much of the name as a command keeps; "" for nobody.
 func identity(a *events.APIGatewayV2HTTPRequestContextAuthorizerDescription) sender {
 	var s sender
 	who := ""

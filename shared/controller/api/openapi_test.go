@@ -96,7 +96,7 @@ func (s spec) answers(operation string) []string {
 	return out
 }
 
-// check holds an answer against what the file says of its operation.
+// check compares an answer with what the file says of its operation.
 func (s spec) check(t *testing.T, operation string, out events.APIGatewayV2HTTPResponse) {
 	t.Helper()
 	method, path, _ := strings.Cut(operation, " ")
@@ -259,8 +259,8 @@ func TestOpenAPIAnswers(t *testing.T) {
 			tests = append(tests, add)
 		}
 	}
-	for order, n := range map[string]int{"process": createdJob, "verify": pendingJob, "retry": failedJob} {
-		refused := map[string]int{"process": pendingJob, "verify": createdJob, "retry": createdJob}[order]
+	for command, n := range map[string]int{"process": createdJob, "verify": pendingJob, "retry": failedJob} {
+		refused := map[string]int{"process": pendingJob, "verify": createdJob, "retry": createdJob}[command]
 		for _, x := range []struct {
 			id     int
 			body   string
@@ -268,7 +268,7 @@ func TestOpenAPIAnswers(t *testing.T) {
 			change func(*events.APIGatewayV2HTTPRequest)
 			fault  fault.Rule
 		}{
-			{id: n, status: 200}, {id: n, body: `{"reason":"mended","priority":true}`, status: 200}, {id: n, body: `{"x":1}`, status: 400},
+			{id: n, status: 200}, {id: n, body: `{"reason":"fixed","priority":true}`, status: 200}, {id: n, body: `{"x":1}`, status: 400},
 			{id: n, status: 401, change: func(e *events.APIGatewayV2HTTPRequest) { e.RequestContext.Authorizer = nil }},
 			{id: n, status: 403, change: func(e *events.APIGatewayV2HTTPRequest) { e.Headers["sec-fetch-site"] = "cross-site" }},
 			{id: 999, status: 404}, {id: refused, status: 409}, {id: newerJob, status: 409}, {id: busyJob, status: 409},
@@ -277,13 +277,13 @@ func TestOpenAPIAnswers(t *testing.T) {
 			{id: n, status: 500, fault: unread},
 		} {
 			add = tests[0]
-			add.operation, add.path, add.body, add.status = "POST /jobs/{id}/"+order, "/jobs/"+id(x.id)+"/"+order, x.body, x.status
+			add.operation, add.path, add.body, add.status = "POST /jobs/{id}/"+command, "/jobs/"+id(x.id)+"/"+command, x.body, x.status
 			add.change, add.fault = x.change, x.fault
 			tests = append(tests, add)
 		}
 	}
 	why := `{"reason":"the prover is away"}`
-	for _, order := range []string{"pause", "resume", "requeue", "retry"} {
+	for _, command := range []string{"pause", "resume", "requeue", "retry"} {
 		for _, x := range []struct {
 			stage, body string
 			status      int
@@ -298,7 +298,7 @@ func TestOpenAPIAnswers(t *testing.T) {
 			{stage: "SnosRun", body: why, status: 500, fault: unreadControls},
 		} {
 			add = tests[0]
-			add.operation, add.path, add.body, add.status = "POST /stages/{stage}/"+order, "/stages/"+x.stage+"/"+order, x.body, x.status
+			add.operation, add.path, add.body, add.status = "POST /stages/{stage}/"+command, "/stages/"+x.stage+"/"+command, x.body, x.status
 			add.change, add.fault = x.change, x.fault
 			tests = append(tests, add)
 		}

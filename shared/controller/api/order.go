@@ -24,31 +24,31 @@ type sender struct {
 	scopes []string // of the token
 }
 
-// errAnonymous is an order that came through API Gateway without anybody who was authenticated there.
-var errAnonymous = errors.New("an order needs a caller: sign the request (IAM) or send a token, as the API's authorizer has it")
+// errAnonymous is a command that came through API Gateway without anybody who was authenticated there.
+var errAnonymous = errors.New("a command needs a caller: sign the request (IAM) or send a token, as the API's authorizer has it")
 
 // errScope is a command whose token may read, but not give commands.
 var errScope = errors.New("a command needs a token with another scope")
 
-// errForeign is an order that a page of another site made a browser send.
-var errForeign = errors.New("an order does not come from another site's page")
+// errForeign is a command that a page of another site made a browser send.
+var errForeign = errors.New("a command does not come from another site's page")
 
-// errMedia is a body of another kind than orders have.
+// errMedia is a body of another kind than commands have.
 var errMedia = errors.New("want Content-Type: application/json")
 
-// orders adds the routes that change something.
-func (h *Handler) orders(s *admin.Service) {
-	order(h, "/jobs/{id}/process", "id", s.Process)
-	order(h, "/jobs/{id}/verify", "id", s.Verify)
-	order(h, "/jobs/{id}/retry", "id", s.Retry)
-	order(h, "/stages/{stage}/pause", "stage", s.Pause)
-	order(h, "/stages/{stage}/resume", "stage", s.Resume)
-	order(h, "/stages/{stage}/requeue", "stage", s.Requeue)
-	order(h, "/stages/{stage}/retry", "stage", s.RetryAll)
+// commands adds the routes that change something.
+func (h *Handler) commands(s *admin.Service) {
+	command(h, "/jobs/{id}/process", "id", s.Process)
+	command(h, "/jobs/{id}/verify", "id", s.Verify)
+	command(h, "/jobs/{id}/retry", "id", s.Retry)
+	command(h, "/stages/{stage}/pause", "stage", s.Pause)
+	command(h, "/stages/{stage}/resume", "stage", s.Resume)
+	command(h, "/stages/{stage}/requeue", "stage", s.Requeue)
+	command(h, "/stages/{stage}/retry", "stage", s.RetryAll)
 }
 
-// order adds a route for an order about what the path's parameter names.
-func order[T any](h *Handler, path, parameter string, f func(context.Context, string, admin.Command) (T, error)) {
+// command adds a route for a command about what the path's parameter names.
+func command[T any](h *Handler, path, parameter string, f func(context.Context, string, admin.Command) (T, error)) {
 	foreign := http.NewCrossOriginProtection()
 	h.route("POST "+path, h.answer(func(r *http.Request) (any, error) {
 		if err := foreign.Check(r); err != nil {
@@ -85,7 +85,7 @@ func (h *Handler) mayCommand(who sender) error {
 	return fmt.Errorf("%w: one of %s", errScope, strings.Join(h.Scopes, ", "))
 }
 
-// readOrder reads an order's body, which may be missing.
+// readOrder reads a command's body, which may be missing.
 func readOrder(r *http.Request) (admin.Command, error) {
 	var body *struct {
 		By       string `json:"by"`

@@ -17,7 +17,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/dev/tools"
 )
 
-// TestSchemathesis lets schemathesis make requests of openapi.yaml, right and wrong ones, and hold the answers against it:
+// TestSchemathesis lets schemathesis make requests of openapi.yaml, right and wrong ones, and compare the answers with it:
 // behind a gateway as on AWS, and on a plain server as `make run` has it. ORCHESTRATOR_API_EXAMPLES is how many requests an
 // operation gets (make test-api).
 func TestSchemathesis(t *testing.T) {

@@ -65,7 +65,7 @@ func newWorld(t testing.TB, layer stage.Layer, log *slog.Logger, checks ...admin
 	w.jobs, w.batches = memory.NewJobs(e), memory.NewBatches(e)
 	core := setup.App{
 		Chain: "dev", Layer: layer, Jobs: w.jobs, Batches: w.batches, Locks: memory.NewLocks(nil), Control: memory.NewControls(e), Queue: queues,
-		Artifacts: memory.NewArtifacts(nil), Alerts: memory.NewAlerts(nil), Events: memory.NewEvents(nil), Now: time.Now, Log: log,
+		Artifacts: memory.NewArtifacts(nil), Alerts: memory.NewAlerts(nil), Reports: memory.NewReports(nil), Events: memory.NewEvents(nil), Now: time.Now, Log: log,
 	}
 	w.seed(t)
 	hook := func(_ context.Context, token string, body []byte) ([]string, error) {

@@ -6,7 +6,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/service/admin"
 )
 
-// NewUnready returns the handler of a deployment that can't be put together, for reason: it is alive, not ready, and everything
+// NewUnready returns the handler of a deployment that failed to initialise, for reason: it is alive, not ready, and everything
 // else is to be asked again later. The reason is shown to whoever may call the API, without what Redact takes out.
 func NewUnready(reason error) *Handler {
 	h := &Handler{mux: http.NewServeMux()}
@@ -16,12 +16,12 @@ func NewUnready(reason error) *Handler {
 		reply(w, http.StatusServiceUnavailable, admin.Readiness{Reason: detail, Checks: []admin.CheckResult{}})
 	})
 	h.mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
-		problem(w, http.StatusServiceUnavailable, "the deployment can't be put together, see /ready")
+		problem(w, http.StatusServiceUnavailable, "the deployment failed to initialise, see /ready")
 	})
 	return h
 }
 
-// NewUnreadyHooks returns the handler of webhooks while the deployment can't be put together: the prover may send them again.
+// NewUnreadyHooks returns the handler of webhooks while the deployment fails to initialise: the prover may send them again.
 func NewUnreadyHooks() *Handler {
 	h := &Handler{mux: http.NewServeMux()}
 	h.mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {

@@ -15,7 +15,7 @@ type DeadLetterService interface {
 // DeadLetters serves the dead-letter queue.
 type DeadLetters struct {
 	Service DeadLetterService
-	Log    *slog.Logger
+	Log     *slog.Logger
 }
 
 // Handle takes note of each dead letter.

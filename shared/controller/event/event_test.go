@@ -45,7 +45,7 @@ func sqsEvent(bodies ...string) json.RawMessage {
 	return raw
 }
 
-// Every event is a schedule's, a queue's or refused; in a queue's the bad records alone are wanted again.
+// Every event is a schedule's, a queue's or refused; in a queue's only the bad records are delivered again.
 func TestTriggers(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
@@ -88,7 +88,7 @@ func TestTriggers(t *testing.T) {
 	}
 }
 
-// FuzzTriggers feeds whole events: no panic, and nothing that is no wake-up reaches a service.
+// FuzzTriggers feeds whole events: no panic, and nothing that is not a wake-up reaches a service.
 func FuzzTriggers(f *testing.F) {
 	f.Add([]byte(`{"stage":"SnosBatching"}`))
 	f.Add([]byte(sqsEvent(good, "junk")))
@@ -98,7 +98,7 @@ func FuzzTriggers(f *testing.F) {
 		h := &eventcontroller.Triggers{Service: c, Invoker: c, Log: slog.New(slog.DiscardHandler)}
 		out, err := h.Handle(t.Context(), event)
 		if err == nil && out == nil && c.ran != 1 {
-			t.Errorf("%q did nothing and is no error", event)
+			t.Errorf("%q did nothing and returned no error", event)
 		}
 	})
 }

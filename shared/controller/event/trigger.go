@@ -26,7 +26,7 @@ type Invoker interface {
 
 // Triggers serves the schedules, the wake-up queue of the trigger workers, and the priority pair.
 type Triggers struct {
-	Service  TriggerService
+	Service TriggerService
 	Invoker Invoker
 	Log     *slog.Logger
 }

@@ -1,4 +1,5 @@
-// Package alert is the port to the people who operate the chain: told only when a person is needed.
+// Package alert is the port to the people who operate the chain, and the memory of what was reported to them: one alert a
+// cause, a reminder a day while it lasts, an all-clear when it is over.
 package alert
 
 import (
@@ -14,23 +15,30 @@ const (
 	Warning Severity = "warning"
 	// Critical: settlement stands still, or will.
 	Critical Severity = "critical"
+	// Resolved: the all-clear of an earlier alert with the same key. Nobody is needed.
+	Resolved Severity = "resolved"
 )
 
 // Alert is one message to the operators. It never carries a secret or a payload.
 type Alert struct {
 	Severity Severity
-	// Key names the trouble: alerts with the same key are about the same thing, and a receiver may drop repeats.
-	Key     string
-	Title   string // one line, at most 100 ASCII characters
-	Detail  string // what happened, what it holds back, what to do
-	JobID   string
-	JobType string
-	Batch   uint64
-	At      time.Time
+	// Key names the cause. Alerts with the same key are about the same cause, and a receiver may drop repeats.
+	Key    string
+	Title  string // one line, at most 100 ASCII characters
+	Detail string // what happened, what it blocks, what to do
+	Jobs   []Job  // the jobs that the cause touches, at most MaxJobs; none where it is not about jobs
+	At     time.Time
+}
+
+// Job is a job that a cause touches.
+type Job struct {
+	ID    string
+	Type  string
+	Batch uint64
 }
 
 // Notifier sends alerts. Safe for concurrent use. An alert may arrive twice.
 type Notifier interface {
-	// Notify sends an alert; an error means that it may not have arrived, and the caller tells of the trouble again later.
+	// Notify sends an alert. An error means that it may not have arrived; the caller sends it again later.
 	Notify(ctx context.Context, a Alert) error
 }

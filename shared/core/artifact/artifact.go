@@ -43,7 +43,7 @@ type Store interface {
 	// Tag sets an object's tags; those that it had are gone, so nothing has to be read first. ErrNotFound where there is no
 	// object.
 	Tag(ctx context.Context, key string, tags map[string]string) error
-	// Delete removes an object; a key without one is no error.
+	// Delete removes an object; a key without one is not an error.
 	Delete(ctx context.Context, key string) error
 	// Ping returns an error when the store can't be used, without changing it.
 	Ping(ctx context.Context) error

@@ -9,6 +9,7 @@ import (
 	"io"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
+	"github.com/madara-orchestrator/orchestrator/shared/core/jsonlimit"
 )
 
 // ErrCorrupt says that an artifact is not what its name promises.
@@ -19,16 +20,22 @@ const bytesPerFelt = 80
 
 // ReadFelts reads a JSON list of at most most hex felts. ErrCorrupt where it is none; ErrTooLarge, ErrNotFound as usual.
 func ReadFelts(ctx context.Context, s Store, key string, most int) ([]felt.Felt, error) {
-	b, err := ReadAll(ctx, s, key, int64(most)*bytesPerFelt+2)
+	r, err := s.Get(ctx, key)
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", key, err)
 	}
-	var words []felt.Felt
-	if err := json.Unmarshal(b, &words); err != nil {
-		return nil, fmt.Errorf("%s is no JSON list of felts: %w: %w", key, ErrCorrupt, err)
-	}
-	if len(words) > most {
-		return nil, fmt.Errorf("%s has %d felts, at most %d: %w", key, len(words), most, ErrTooLarge)
+	defer r.Close()
+	from := &source{r: r}
+	words, err := decodeFelts(json.NewDecoder(jsonlimit.NewReader(from, jsonlimit.Limits{
+		Bytes: int64(most)*bytesPerFelt + 2, String: bytesPerFelt,
+	})), most)
+	switch {
+	case from.err != nil: // the store's, not the content's
+		return nil, fmt.Errorf("read %s: %w", key, from.err)
+	case errors.Is(err, ErrTooLarge), errors.Is(err, jsonlimit.ErrTooLarge):
+		return nil, fmt.Errorf("%s has more than %d felts or bytes for them: %w", key, most, ErrTooLarge)
+	case err != nil:
+		return nil, fmt.Errorf("%s is not a JSON list of felts: %w: %w", key, ErrCorrupt, err)
 	}
 	return words, nil
 }
@@ -41,7 +48,7 @@ func ReadFirstFelts(ctx context.Context, s Store, key string, n int) ([]felt.Fel
 		return nil, fmt.Errorf("read %s: %w", key, err)
 	}
 	defer r.Close()
-	failed := &keepError{r: io.LimitReader(r, int64(n)*bytesPerFelt+2)}
+	failed := &source{r: io.LimitReader(r, int64(n)*bytesPerFelt+2)}
 	d := json.NewDecoder(failed)
 	words := make([]felt.Felt, 0, n)
 	first, err := d.Token()
@@ -63,16 +70,46 @@ func ReadFirstFelts(ctx context.Context, s Store, key string, n int) ([]felt.Fel
 	return words, nil
 }
 
-// keepError keeps what a reader failed with, other than its end.
-type keepError struct {
+// decodeFelts reads the list felt by felt, so that no more is held than its words.
+func decodeFelts(d *json.Decoder, most int) ([]felt.Felt, error) {
+	t, err := d.Token()
+	if err != nil || t != json.Delim('[') {
+		return nil, fmt.Errorf("%.40v where a list is due: %w", t, err)
+	}
+	words := []felt.Felt{}
+	for d.More() {
+		var w *felt.Felt
+		if err := d.Decode(&w); err != nil {
+			return nil, err
+		}
+		if w == nil {
+			return nil, fmt.Errorf("word %d is null", len(words))
+		}
+		if len(words) == most {
+			return nil, ErrTooLarge
+		}
+		words = append(words, *w)
+	}
+	if _, err := d.Token(); err != nil {
+		return nil, err
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("something follows the list: %w", err)
+	}
+	return words, nil
+}
+
+// source keeps why reading an object failed.
+type source struct {
 	r   io.Reader
 	err error
 }
 
-func (k *keepError) Read(p []byte) (int, error) {
-	n, err := k.r.Read(p)
+// Read implements io.Reader.
+func (s *source) Read(p []byte) (int, error) {
+	n, err := s.r.Read(p)
 	if err != nil && !errors.Is(err, io.EOF) {
-		k.err = err
+		s.err = err
 	}
 	return n, err
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/block"
+	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 )
 
@@ -44,6 +45,7 @@ const (
 	Age            Reason = "age"
 	WeightLimit    Reason = "weights"
 	BlobCapacity   Reason = "blob capacity"
+	DACapacity     Reason = "DA words of a transaction" // L3
 	InputSize      Reason = "aggregator input size"
 	SnosCount      Reason = "SNOS batch count"
 	VersionChange  Reason = "Starknet version change"
@@ -54,6 +56,7 @@ const (
 // Span is a run of blocks with what the closing rules need to know of it.
 type Span struct {
 	StartBlock, EndBlock uint64
+	EndHash              felt.Felt // of the last block; zero in documents of release 0.1
 	Weights              block.Weights
 	StarknetVersion      string
 	OpenedAt             time.Time
@@ -69,9 +72,12 @@ type SnosBatch struct {
 	Span
 	Index      uint64
 	Aggregator uint64 // index of its aggregator batch; 0 on an L3
-	Status     Status
-	TraceID    string
-	Ledger     Ledger // L3; on an L2 the aggregator batch's counts
+	DAWords    int    // L3: length of the compressed state diff in words, an upper bound; 0 in documents of release 0.1
+	// AccumulatorKey names the state-diff accumulator of an L3's open batch.
+	AccumulatorKey string
+	Status         Status
+	TraceID        string
+	Ledger         Ledger // L3; on an L2 the aggregator batch's counts
 
 	Version   uint64 // grows with every write
 	Fence     uint64 // of the lease under which it was last written by batching
@@ -112,7 +118,7 @@ type Ledger struct {
 	GasUsed     uint64
 	DataGasUsed uint64
 	Blobs       int
-	Fee      *big.Int // nil until settled
+	Fee         *big.Int // nil until settled
 	Tx          string   // hash of the transaction that settled it
 	ProverTask  string
 	Requests    map[string]int // requests to the outside world by kind

@@ -1,6 +1,7 @@
 package batch
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/block"
@@ -15,6 +16,8 @@ type Limits struct {
 	SnosBlocks  uint64
 	SnosAge     time.Duration
 	SnosWeights block.Weights
+	// DAWords is how many DA words a SNOS batch may have that settles itself (L3); they are published in transactions' calldata.
+	DAWords int
 	// Aggregator batches.
 	Blocks       uint64
 	Age          time.Duration
@@ -29,15 +32,31 @@ type Limits struct {
 	BlocksPerRun int    // blocks that one run of a batching worker reads at the most
 }
 
-// DefaultLimits are the reference's defaults (orchestrator/src/cli/batching.rs), with the age as it is deployed.
+// MaxL1Gas is the most l1_gas that one aggregator batch may have. The weight counts what messages take of the state update's
+// gas; measured on the core contract it is up to 1.26 times as much (450 messages to L1: 11.1 million by weight, 13.4 million
+// of gas). With a million for the rest of the update this stays below what Ethereum allows a transaction since Osaka:
+// 16,777,216 (EIP-7825). Messages of one block can't be split, so a block above it can never be settled.
+const MaxL1Gas = 12_000_000
+
+// DefaultLimits are the reference's defaults (orchestrator/src/cli/batching.rs) with its production values for the weights,
+// and with the age as it is deployed.
 func DefaultLimits() Limits {
 	return Limits{
+		SnosWeights: block.Weights{
+			L1Gas: 4_400_000, MessageSegmentLength: 3_700, NEvents: 50_000, StateDiffSize: 24_556, SierraGas: 4_000_000_000,
+			NTxs: 10_000, ProvingGas: 5_000_000_000, ReceiptL2Gas: 2_500_000_000,
+		},
+		Weights:    block.Weights{L1Gas: 4_400_000, MessageSegmentLength: 3_700},
 		SnosBlocks: 10, SnosAge: 10 * time.Minute,
 		Blocks: 100, Age: time.Hour, SnosBatches: 50,
 		Blobs: 6, BlobBuffer: 15, InputSize: 750_000,
 		EmptyGas: 1_500_000, BlocksPerRun: 200,
 	}
 }
+
+// CalldataWords is how many DA words a transaction on Starknet carries: 5,000 felts of calldata (Starknet's limit of a
+// transaction) without the call around them.
+const CalldataWords = 4994
 
 // Capacity is how many DA words a batch may have.
 func (l Limits) Capacity() int { return l.Blobs*WordsPerBlob - l.BlobBuffer }
@@ -97,6 +116,9 @@ func (l Limits) ShouldCloseSnos(s Span, c Candidate) (Reason, bool) {
 	if sum, ok := s.Weights.Add(c.Weights); !ok || sum.Exceeds(l.SnosWeights) != "" {
 		return WeightLimit, true
 	}
+	if l.DAWords != 0 && c.DAWords > l.DAWords {
+		return DACapacity, true
+	}
 	return "", false
 }
 
@@ -124,6 +146,21 @@ func (l Limits) ShouldCloseAggregator(a AggregatorBatch, c Candidate) (Reason, b
 		}
 	}
 	return "", false
+}
+
+// Fits returns an error where no aggregator batch could hold the candidate, whose sizes are those of a batch of its own. A
+// block that is over the weights alone gets a batch of its own, as long as that can be settled.
+func (l Limits) Fits(c Candidate) error {
+	switch {
+	case l.Blobs != 0 && c.DAWords > l.Capacity():
+		return fmt.Errorf("its state diff takes %d words, %d blobs hold %d", c.DAWords, l.Blobs, l.Capacity())
+	case l.InputSize != 0 && c.InputSize > l.InputSize:
+		return fmt.Errorf("it takes %d felts of aggregator input, the limit is %d", c.InputSize, l.InputSize)
+	case c.Weights.L1Gas > MaxL1Gas:
+		return fmt.Errorf("its messages take %d gas by weight, a state update has room for %d: it can't be settled in one transaction, "+
+			"and messages of one block can't be split", c.Weights.L1Gas, MaxL1Gas)
+	}
+	return nil
 }
 
 // IsSnosFull says whether a SNOS batch is full as it stands, so that it need not wait for a next block, or too old at now.
@@ -156,14 +193,14 @@ func (l Limits) IsAggregatorFull(a AggregatorBatch, now time.Time) (Reason, bool
 // OpenSpan starts a span with the candidate.
 func OpenSpan(c Candidate, now time.Time) Span {
 	return Span{
-		StartBlock: c.Header.Number, EndBlock: c.Header.Number, Weights: c.Weights,
+		StartBlock: c.Header.Number, EndBlock: c.Header.Number, EndHash: c.Header.Hash, Weights: c.Weights,
 		StarknetVersion: c.Header.StarknetVersion, OpenedAt: now,
 	}
 }
 
 // Extend adds the candidate, which must be the next block, to an open span.
 func (s Span) Extend(c Candidate) Span {
-	s.EndBlock = c.Header.Number
+	s.EndBlock, s.EndHash = c.Header.Number, c.Header.Hash
 	s.Weights, _ = s.Weights.Add(c.Weights) // the rules refused an overflow
 	return s
 }

@@ -67,15 +67,17 @@ type DeclaredClass struct{ ClassHash, CompiledClassHash felt.Felt }
 // MigratedClass is a class whose compiled class hash was migrated to the newer hash function.
 type MigratedClass struct{ ClassHash, CompiledClassHash felt.Felt }
 
-// Weights are a block's bouncer weights: what it costs to run, prove and settle it, as the sequencer measured.
+// Weights are a block's bouncer weights: what it costs to run, prove and settle it, as the sequencer measured
+// (starkware-libs/sequencer, blockifier/src/bouncer.rs, BouncerWeights).
 type Weights struct {
-	L1Gas                uint64
+	L1Gas                uint64 // gas that the block's messages take on the settlement layer
 	MessageSegmentLength uint64 // felts of messages in the program output
 	NEvents              uint64
 	StateDiffSize        uint64 // felts
 	SierraGas            uint64
 	NTxs                 uint64
 	ProvingGas           uint64
+	ReceiptL2Gas         uint64 // L2 gas of the receipts
 }
 
 // Add returns the sum of two weights. ok is false when a field overflows; the sum then is not to be used.
@@ -91,6 +93,7 @@ func (w Weights) Add(v Weights) (sum Weights, ok bool) {
 		L1Gas: add(w.L1Gas, v.L1Gas), MessageSegmentLength: add(w.MessageSegmentLength, v.MessageSegmentLength),
 		NEvents: add(w.NEvents, v.NEvents), StateDiffSize: add(w.StateDiffSize, v.StateDiffSize),
 		SierraGas: add(w.SierraGas, v.SierraGas), NTxs: add(w.NTxs, v.NTxs), ProvingGas: add(w.ProvingGas, v.ProvingGas),
+		ReceiptL2Gas: add(w.ReceiptL2Gas, v.ReceiptL2Gas),
 	}
 	return sum, ok
 }
@@ -108,6 +111,7 @@ func (w Weights) Exceeds(limit Weights) string {
 		{"state_diff_size", w.StateDiffSize, limit.StateDiffSize},
 		{"n_events", w.NEvents, limit.NEvents},
 		{"n_txs", w.NTxs, limit.NTxs},
+		{"receipt_l2_gas", w.ReceiptL2Gas, limit.ReceiptL2Gas},
 	} {
 		if f.most != 0 && f.have > f.most {
 			return f.name
@@ -144,6 +148,8 @@ var (
 	// ErrMalformed says that the node answered something that cannot be right: a broken encoding, another block than
 	// asked for, a gap in the roots. Asking again later or elsewhere may help; it is never a reason to fail a job.
 	ErrMalformed = errors.New("malformed answer from the app chain's node")
+	// ErrTooMuch says that the blocks asked for hold more than fits into memory: ask for fewer at once.
+	ErrTooMuch = errors.New("the blocks hold more than can be read at once")
 	// ErrWrongChain says that the node serves another chain than the configured one.
 	ErrWrongChain = errors.New("node serves another chain")
 )
@@ -173,7 +179,7 @@ type Source interface {
 // Slot names one storage slot.
 type Slot struct{ Contract, Key felt.Felt }
 
-// CheckRange returns an error when from..to is no range of at most most blocks. Sources use it to refuse calls that
+// CheckRange returns an error when from..to is not a range of at most most blocks. Sources use it to refuse calls that
 // would ask a node for an unbounded answer.
 func CheckRange(from, to uint64, most int) error {
 	if to < from || to-from >= uint64(most) {

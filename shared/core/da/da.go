@@ -36,6 +36,10 @@ var ErrTooLarge = errors.New("data does not fit in one publication")
 type Layer interface {
 	// Name is the layer's name, such as "ethereum" or "starknet".
 	Name() string
+	// MaxWords is how many words one publication carries.
+	MaxWords() int
+	// Commit returns hash and size of a whole segment, however many publications carry it.
+	Commit(words []felt.Felt) Commitment
 	// Encode returns the transaction that publishes data and the commitment that stands for it. ErrTooLarge where the
 	// layer can't take it in one.
 	Encode(ctx context.Context, d Data) (tx.Payload, Commitment, error)

@@ -1,4 +1,4 @@
-// Package event is what the orchestrator tells other systems: that a job changed status, that a batch was closed or
+// Package event is what the orchestrator publishes for other systems: that a job changed status, that a batch was closed or
 // settled. Nothing in the pipeline depends on an event arriving.
 package event
 

@@ -163,11 +163,11 @@ func Concat(fs []Felt) []byte {
 	return out
 }
 
-// Split reads 32-byte big-endian words. It fails with ErrInvalid on a length that is no multiple of 32 or a word not
+// Split reads 32-byte big-endian words. It fails with ErrInvalid on a length that is not a multiple of 32 or a word not
 // below P.
 func Split(b []byte) ([]Felt, error) {
 	if len(b)%Bytes != 0 {
-		return nil, fmt.Errorf("%d bytes are no whole number of 32-byte words: %w", len(b), ErrInvalid)
+		return nil, fmt.Errorf("%d bytes are not a whole number of 32-byte words: %w", len(b), ErrInvalid)
 	}
 	out := make([]Felt, len(b)/Bytes)
 	for i := range out {

@@ -17,7 +17,7 @@ func FuzzFromHex(f *testing.F) {
 			return
 		}
 		if x.Big().Cmp(felt.Prime()) >= 0 {
-			t.Errorf("%q is taken as %s, which is no felt", s, x)
+			t.Errorf("%q is taken as %s, which is not a felt", s, x)
 		}
 		again, err := felt.FromHex(x.String())
 		if err != nil || again != x || !strings.HasPrefix(x.String(), "0x") {

@@ -19,7 +19,7 @@ func FuzzDecodeMessage(f *testing.F) {
 		m, err := job.DecodeMessage(body)
 		if err != nil {
 			if !errors.Is(err, job.ErrBadMessage) {
-				t.Errorf("%v is no ErrBadMessage", err)
+				t.Errorf("%v is not an ErrBadMessage", err)
 			}
 			return
 		}

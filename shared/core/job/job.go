@@ -72,7 +72,7 @@ func (s Status) NeedsOperator() bool { return s == Failed || s == VerificationTi
 // Action is what a wake-up asks for.
 type Action string
 
-// The actions. None is that of a job that is done or waits for a person.
+// The actions. None: no next action; the job is finished or waits for an operator.
 const (
 	None    Action = ""
 	Process Action = "process"
@@ -96,7 +96,7 @@ const (
 	SchemaMax = 2
 )
 
-// Lease says who works on a job now. It is apart from the status: a status tells how far a job is, a lease only keeps a
+// Lease says who works on a job now. It is apart from the status: a status says how far a job is, a lease only keeps a
 // second invocation from working at the same time.
 type Lease struct {
 	Owner     string // of one invocation; "" means free
@@ -106,16 +106,16 @@ type Lease struct {
 // Held says whether the lease keeps others away at now.
 func (l Lease) Held(now time.Time) bool { return l.Owner != "" && now.Before(l.ExpiresAt) }
 
-// Attempts counts what was tried. All but Total are about the current round and start anew when an operator retries.
+// Attempts counts what was tried. All but Total are about the current round and start at 0 when an operator retries.
 type Attempts struct {
 	Process   int // processing rounds that ended in a submission or a rejection
 	Verify    int // polls since the last submission
 	Crashes   int // invocations in a row that took the job and never came back
-	Transient int // troubles of the outside world in a row; only sets the backoff
+	Transient int // transient failures in a row; they only set the backoff
 	Total     int // invocations that took the job, ever
 }
 
-// Failure is one recorded trouble.
+// Failure is one recorded failure.
 type Failure struct {
 	At     time.Time
 	Reason string
@@ -130,12 +130,11 @@ type Job struct {
 	Type       Type
 	Batch      uint64 // the SNOS or aggregator batch's index; unique within the type
 	Status     Status
-	Previous   Status // the status before LockedForProcessing, to go back to when the outside world fails
-	ExternalID string // the newest handle in the outside world: transaction hash, prover's task, runner's handle
+	Previous   Status // the status before LockedForProcessing, to go back to after a transient failure
+	ExternalID string // the newest handle at an external service: transaction hash, prover's task, runner's handle
 	Metadata   Metadata
 	Attempts   Attempts
 	Failures   []Failure
-	AlertedAt  time.Time // when the operators were last told that the job waits for them
 
 	NextAction Action
 	DueAt      time.Time // when NextAction is due; zero with None

@@ -13,28 +13,28 @@ type Edge struct {
 	Cause    string
 }
 
-// Edges are all transitions. No other change of status is ever written; Move enforces it, and the diagram in the docs is
-// held against this table.
+// Edges are all transitions. The executor writes no other change of status: it asks CanMove first. docs/jobs.md draws this
+// table (`make docs`), and a test compares the two.
 var Edges = []Edge{
-	{Created, LockedForProcessing, "claim"},
-	{VerificationFailed, LockedForProcessing, "claim"},
-	{PendingRetry, LockedForProcessing, "claim"},
-	{LockedForProcessing, LockedForProcessing, "heal"}, // the invocation that held it never came back
+	{Created, LockedForProcessing, "claimed"},
+	{VerificationFailed, LockedForProcessing, "claimed"},
+	{PendingRetry, LockedForProcessing, "claimed"},
+	{LockedForProcessing, LockedForProcessing, "lease expired, claimed again"},
 	{LockedForProcessing, PendingVerification, "submitted"},
-	{LockedForProcessing, Created, "trouble outside"},
-	{LockedForProcessing, VerificationFailed, "trouble outside"},
-	{LockedForProcessing, PendingRetry, "trouble outside"},
-	{LockedForProcessing, Failed, "hopeless or crashed too often"},
-	{PendingVerification, PendingVerification, "poll"},
+	{LockedForProcessing, Created, "transient failure"},
+	{LockedForProcessing, VerificationFailed, "transient failure"},
+	{LockedForProcessing, PendingRetry, "transient failure"},
+	{LockedForProcessing, Failed, "permanent failure or too many crashes"},
+	{PendingVerification, PendingVerification, "still pending, polled again"},
 	{PendingVerification, Completed, "verified"},
-	{PendingVerification, VerificationFailed, "rejected"},
-	{PendingVerification, PendingRetry, "lost outside"},
-	{PendingVerification, VerificationTimeout, "pending too long"},
-	{PendingVerification, Failed, "hopeless, rejected for the last time or crashed too often"},
-	{Completed, Completed, "watch"},
+	{PendingVerification, VerificationFailed, "rejected, attempts left"},
+	{PendingVerification, PendingRetry, "submission lost by the external service"},
+	{PendingVerification, VerificationTimeout, "pending for too many polls"},
+	{PendingVerification, Failed, "permanent failure, rejected with no attempt left, or too many crashes"},
+	{Completed, Completed, "not final yet, watched"},
 	{Completed, PendingVerification, "undone by a reorganisation"},
-	{Failed, PendingRetry, "operator"},
-	{VerificationTimeout, PendingRetry, "operator"},
+	{Failed, PendingRetry, "retried by an operator"},
+	{VerificationTimeout, PendingRetry, "retried by an operator"},
 }
 
 // CanMove says whether the state machine has an edge from one status to the other.
@@ -94,7 +94,7 @@ func (j Job) Submitted(now time.Time, p Policy) Job {
 	return next.settle(now).plan(PendingVerification, Verify, now.Add(p.Poll.Delay(0)))
 }
 
-// FailedTransiently is an action that met trouble of the outside world: the status is as before, and it is tried again.
+// FailedTransiently is an action that failed transiently: the status is as before, and the action is tried again.
 func (j Job) FailedTransiently(now time.Time, err error, p Policy) Job {
 	next := j.Clone()
 	next.record(now, err.Error())
@@ -173,6 +173,22 @@ func (j Job) WithVerdict(v Verdict, now time.Time, p Policy) Job {
 	}
 }
 
+// Undone is a completed job whose work a reorganisation of the settlement layer undid, as a job that needs it found: it is
+// verified again, which does again what is missing. ok is false for a job that is not completed.
+func (j Job) Undone(now time.Time, reason string) (next Job, ok bool) {
+	if j.Status != Completed || j.Lease.Held(now) {
+		return j, false
+	}
+	next = j.Clone()
+	if m, is := next.Metadata.(*AggregatorMeta); is {
+		m.Proven = false
+	}
+	next.record(now, reason)
+	next.Attempts.Verify = 0
+	next.EndedAt = time.Time{}
+	return next.settle(now).plan(PendingVerification, Verify, now), true
+}
+
 // Retried is an operator's retry of a job that waits for one. ok is false for any other status.
 func (j Job) Retried(now time.Time) (next Job, ok bool) {
 	if !j.Status.NeedsOperator() {
@@ -180,7 +196,6 @@ func (j Job) Retried(now time.Time) (next Job, ok bool) {
 	}
 	next = j.Clone()
 	next.Attempts = Attempts{Total: j.Attempts.Total}
-	next.AlertedAt = time.Time{}
 	next.EndedAt = time.Time{}
 	next.UpdatedAt = now
 	return next.plan(PendingRetry, Process, now), true
@@ -198,9 +213,10 @@ func (j Job) RunNow(a Action, now time.Time) (next Job, ok bool) {
 }
 
 // DeadLettered is a job whose wake-up reached the dead-letter queue. Only a message of the current generation about a job that
-// keeps crashing its function fails it; any other dead letter comes from an outage, and the document knows what is next.
+// keeps crashing its function fails it: an invocation has claimed it and never came back, as others before. Any other dead letter
+// comes from an outage, also one of a job that panicked before, and the document knows what is next.
 func (j Job) DeadLettered(m Message, now time.Time, p Policy) (next Job, failed bool) {
-	if m.Generation != j.Generation || j.NextAction == None || j.Lease.Held(now) ||
+	if m.Generation != j.Generation || j.NextAction == None || j.Lease.Owner == "" || j.Lease.Held(now) ||
 		j.Status == Completed || j.Attempts.Crashes+1 < p.MaxCrashes {
 		return j, false
 	}

@@ -99,10 +99,10 @@ func TestTroubleOutside(t *testing.T) {
 		j = claim(t, j, now)
 		j = j.FailedTransiently(now, fmt.Errorf("try %d: node is down", n), policy())
 		if j.Status != job.Created || j.NextAction != job.Process || j.Attempts.Process != 0 {
-			t.Fatalf("after trouble %d the job is %s with %d attempts, want Created with 0", n, j.Status, j.Attempts.Process)
+			t.Fatalf("after failure %d the job is %s with %d attempts, want Created with 0", n, j.Status, j.Attempts.Process)
 		}
 		if wait := j.DueAt.Sub(now); wait <= 0 || wait > policy().Retry.Max {
-			t.Fatalf("trouble %d waits %v", n, wait)
+			t.Fatalf("failure %d waits %v", n, wait)
 		}
 	}
 	if len(j.Failures) != job.MaxFailures {
@@ -110,7 +110,7 @@ func TestTroubleOutside(t *testing.T) {
 	}
 	asked := claim(t, newJob(), t0).FailedTransiently(t0, job.RetryAfter(time.Hour, errors.New("429")), policy())
 	if got := asked.DueAt.Sub(t0); got != time.Hour {
-		t.Errorf("a wish for 1h waits %v", got)
+		t.Errorf("a requested delay of 1h waits %v", got)
 	}
 }
 
@@ -180,7 +180,7 @@ func TestOperatorRetry(t *testing.T) {
 	t.Parallel()
 	failed := claim(t, newJob(), t0).FailedPermanently(t0, errors.New("bad input"))
 	again, ok := failed.Retried(t0)
-	if !ok || again.Status != job.PendingRetry || again.NextAction != job.Process || again.Attempts.Process != 0 || !again.AlertedAt.IsZero() {
+	if !ok || again.Status != job.PendingRetry || again.NextAction != job.Process || again.Attempts.Process != 0 {
 		t.Errorf("retry of a failed job: %v, %s, %q, %+v", ok, again.Status, again.NextAction, again.Attempts)
 	}
 	for _, s := range job.Statuses {
@@ -192,7 +192,7 @@ func TestOperatorRetry(t *testing.T) {
 	}
 }
 
-func TestBuried(t *testing.T) {
+func TestDeadLettered(t *testing.T) {
 	t.Parallel()
 	t.Run("an outage's dead letter fails nothing", func(t *testing.T) {
 		t.Parallel()
@@ -210,10 +210,20 @@ func TestBuried(t *testing.T) {
 	})
 	t.Run("a job that crashes its function is failed", func(t *testing.T) {
 		t.Parallel()
-		j := newJob()
+		j := claim(t, newJob(), t0)
 		j.Attempts.Crashes = policy().MaxCrashes - 1
-		if got, failed := j.DeadLettered(j.Wakeup(), t0, policy()); !failed || got.Status != job.Failed {
+		if got, failed := j.DeadLettered(j.Wakeup(), j.Lease.ExpiresAt, policy()); !failed || got.Status != job.Failed {
 			t.Errorf("got %s", got.Status)
+		}
+	})
+	t.Run("after panics an outage's dead letter fails nothing", func(t *testing.T) {
+		t.Parallel()
+		j, p := newJob(), policy()
+		for range p.MaxCrashes - 1 {
+			j = claim(t, j, j.DueAt).Crashed(j.DueAt, "panicked", p)
+		}
+		if got, failed := j.DeadLettered(j.Wakeup(), j.DueAt.Add(time.Hour), p); failed {
+			t.Errorf("a %s job that nobody claimed became %s", j.Status, got.Status)
 		}
 	})
 }
@@ -280,7 +290,7 @@ func record(t *testing.T, seen map[[2]job.Status]bool, from, to job.Job) {
 	t.Helper()
 	seen[[2]job.Status{from.Status, to.Status}] = true
 	if from.Status != to.Status && !job.CanMove(from.Status, to.Status) {
-		t.Fatalf("moved from %s to %s, which is no edge", from.Status, to.Status)
+		t.Fatalf("moved from %s to %s, which is not an edge", from.Status, to.Status)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
@@ -52,7 +53,10 @@ type ProofCreationMeta struct {
 // ProofRegistrationMeta belongs to ProofRegistration.
 type ProofRegistrationMeta struct {
 	StartBlock, EndBlock uint64
-	ProofKey             string // the proof to register
+	ProofKey             string // the proof to register; "" where the prover takes the PIE
+	PIEKey               string // the SNOS run's PIE, where the prover registers straight from it
+	Steps                uint64 // of that run; 0 where unknown
+	StarknetVersion      string // as in SnosRunMeta
 	BridgeProofKey       string // where the registered (layout bridge) proof is stored
 	Fact                 string // the fact that it establishes; "" where unknown
 	DedupID              string
@@ -64,11 +68,32 @@ type DataSubmissionMeta struct {
 	StartBlock, EndBlock uint64
 	SegmentKey           string
 	Journal              tx.Journal
-	// Set when the transaction is confirmed.
-	DataHash        felt.Felt
-	DataSize        uint64
+	// Set when the first transaction is built: of the whole segment.
+	DataHash felt.Felt
+	DataSize uint64
+	// PartWords is how many words each transaction but the last carries, 0 while nothing is built. Journal, VersionedHashes
+	// and Included belong to the first one, More are the others.
+	PartWords       int           `json:",omitempty"`
+	More            []Publication `json:",omitempty"`
 	VersionedHashes []string
-	Included        *Inclusion
+	Included        *Inclusion // set when the transaction is confirmed
+	DoubtedAt       time.Time  // when a look first missed a confirmed transaction; zero while there is no doubt
+}
+
+// Publication is one of the transactions that publish a segment.
+type Publication struct {
+	Journal         tx.Journal
+	VersionedHashes []string   `json:",omitempty"`
+	Included        *Inclusion `json:",omitempty"` // set when it is confirmed
+}
+
+// Journals are the journals of all transactions of the publication, in their order.
+func (m *DataSubmissionMeta) Journals() []*tx.Journal {
+	out := []*tx.Journal{&m.Journal}
+	for i := range m.More {
+		out = append(out, &m.More[i].Journal)
+	}
+	return out
 }
 
 // AggregatorMeta belongs to Aggregator.
@@ -103,8 +128,9 @@ type StateTransitionMeta struct {
 	DryRun     bool       // the update was checked and not sent
 	Included   *Inclusion // confirmed
 	Finalized  bool
-	Reopened   int  // how often a reorganisation undid the confirmation
-	CleanedUp  bool // artifacts are tagged for expiry
+	DoubtedAt  time.Time // when a look first missed the confirmed update; zero while there is no doubt
+	Reopened   int       // how often a reorganisation undid the confirmation
+	CleanedUp  bool      // artifacts are tagged for expiry
 	SettledBy  string
 	LastChecks map[string]string // what the last check before sending saw, for people
 }
@@ -150,6 +176,14 @@ func (m *DataSubmissionMeta) clone() Metadata {
 	c.VersionedHashes = slices.Clone(m.VersionedHashes)
 	if m.Included != nil {
 		c.Included = shallow(m.Included)
+	}
+	c.More = slices.Clone(m.More)
+	for i := range c.More {
+		p := &c.More[i]
+		p.Journal, p.VersionedHashes = p.Journal.Clone(), slices.Clone(p.VersionedHashes)
+		if p.Included != nil {
+			p.Included = shallow(p.Included)
+		}
 	}
 	return c
 }

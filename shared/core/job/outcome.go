@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// What processing returns: nil when the work is submitted, an error of Fatal when it can never succeed, any other error
-// when the outside world is in trouble (the default, because it loses nothing). RetryAfter adds a wish for when.
+// What processing returns: nil when the work is submitted, an error of Permanent when it can never succeed, any other error
+// for a transient failure (the default, because it loses nothing). RetryAfter adds a requested delay.
 
 type retryError struct {
 	after time.Duration
@@ -17,11 +17,11 @@ type retryError struct {
 func (e *retryError) Error() string { return e.err.Error() }
 func (e *retryError) Unwrap() error { return e.err }
 
-// RetryAfter marks err as a trouble of the outside world that is worth another try after d at the earliest. It uses up no
+// RetryAfter marks err as a transient failure that is worth another try after d at the earliest. It uses up no
 // attempt.
 func RetryAfter(d time.Duration, err error) error { return &retryError{after: d, err: err} }
 
-// RetryDelay returns the wish of RetryAfter in err's chain, 0 where there is none.
+// RetryDelay returns the delay of RetryAfter in err's chain, 0 where there is none.
 func RetryDelay(err error) time.Duration {
 	var r *retryError
 	if errors.As(err, &r) {
@@ -35,13 +35,13 @@ type permanentError struct{ err error }
 func (e *permanentError) Error() string { return e.err.Error() }
 func (e *permanentError) Unwrap() error { return e.err }
 
-// Permanent marks err as one that no retry can mend: the job fails and an operator is told.
+// Permanent marks err as one that no retry can fix: the job fails and the operators are alerted.
 func Permanent(err error) error { return &permanentError{err: err} }
 
-// Permanentf is Fatal(fmt.Errorf(format, args...)).
+// Permanentf is Permanent(fmt.Errorf(format, args...)).
 func Permanentf(format string, args ...any) error { return Permanent(fmt.Errorf(format, args...)) }
 
-// IsPermanent says whether err was marked by Fatal.
+// IsPermanent says whether err was marked by Permanent.
 func IsPermanent(err error) bool {
 	var f *permanentError
 	return errors.As(err, &f)
@@ -50,8 +50,8 @@ func IsPermanent(err error) bool {
 // Verdict is what a verification found.
 type Verdict struct {
 	Kind   VerdictKind
-	Reason string        // for StillPending what is waited for; for the others why
-	After  time.Duration // for StillPending: a wish for the next poll; 0 for the policy's
+	Reason string        // for VerdictPending what is waited for; for the others why
+	After  time.Duration // for VerdictPending: the requested delay before the next poll; 0 for the policy's
 	// Watch keeps a verified job under watch for finality: it is Completed, its successors go on, and verification runs on
 	// until it is Final or Undone.
 	Watch bool
@@ -62,14 +62,14 @@ type VerdictKind string
 
 // The verdicts.
 const (
-	VerdictPending VerdictKind = "pending"  // ask again later
-	VerdictVerified   VerdictKind = "verified" // done
-	VerdictRejected   VerdictKind = "rejected" // the submission was refused; process again while attempts last
-	VerdictLost       VerdictKind = "lost"     // the outside world lost it; process again, no attempt used up
-	VerdictFinal      VerdictKind = "final"    // a watched job can't be undone any more
-	VerdictUndone     VerdictKind = "undone"   // a watched job was undone (reorganisation): it is pending again
-	VerdictNeverPossible   VerdictKind = "hopeless" // no retry can mend it: fail
-	VerdictWatching VerdictKind = "watching" // a watched job is not final yet
+	VerdictPending       VerdictKind = "pending"  // ask again later
+	VerdictVerified      VerdictKind = "verified" // done
+	VerdictRejected      VerdictKind = "rejected" // the submission was refused; process again while attempts last
+	VerdictLost          VerdictKind = "lost"     // the external service lost it; process again, no attempt used up
+	VerdictFinal         VerdictKind = "final"    // a watched job can't be undone any more
+	VerdictUndone        VerdictKind = "undone"   // a watched job was undone (reorganisation): it is pending again
+	VerdictNeverPossible VerdictKind = "hopeless" // no retry can fix it: fail
+	VerdictWatching      VerdictKind = "watching" // a watched job is not final yet
 )
 
 // Pending is the verdict that more time is needed.
@@ -85,12 +85,12 @@ func Rejected(format string, args ...any) Verdict {
 	return Verdict{Kind: VerdictRejected, Reason: fmt.Sprintf(format, args...)}
 }
 
-// Lost is the verdict that the outside world does not know the submission any more, or could not finish it.
+// Lost is the verdict that the external service does not know the submission any more, or could not finish it.
 func Lost(format string, args ...any) Verdict {
 	return Verdict{Kind: VerdictLost, Reason: fmt.Sprintf(format, args...)}
 }
 
-// NeverPossible is the verdict that no retry can mend the job.
+// NeverPossible is the verdict that no retry can fix the job.
 func NeverPossible(format string, args ...any) Verdict {
 	return Verdict{Kind: VerdictNeverPossible, Reason: fmt.Sprintf(format, args...)}
 }

@@ -23,22 +23,22 @@ func (b Backoff) Delay(n int) time.Duration {
 
 // Policy is how a job type is tried and polled.
 type Policy struct {
-	// MaxProcess is how many submissions the outside world may reject before the job fails.
+	// MaxProcess is how many submissions the external service may reject before the job fails.
 	MaxProcess int
-	// MaxVerify is how many answers "still pending" it may give before the job times out; 0: any number. Troubles in
-	// asking don't count.
+	// MaxVerify is how many answers "still pending" it may give before the job times out; 0: any number. Failures to
+	// ask don't count.
 	MaxVerify int
 	// Poll is when verification asks: soon at first, then slower.
 	Poll Backoff
 	// Watch is when finality of a completed job is looked at.
 	Watch Backoff
-	// Retry is the backoff in troubles of the outside world.
+	// Retry is the backoff after transient failures.
 	Retry Backoff
 	// LeaseTTL is how long one invocation may hold the job: the function's timeout and a margin.
 	LeaseTTL time.Duration
 	// MaxCrashes is how many invocations in a row may take the job and never come back before it fails.
 	MaxCrashes int
-	// AlertAfter is how many troubles of the outside world in a row make an alert; they never fail the job.
+	// AlertAfter is how many transient failures in a row make an alert; they never fail the job.
 	AlertAfter int
 }
 
@@ -75,7 +75,7 @@ func Policies() map[Type]Policy {
 			p.Poll = Backoff{First: 5 * time.Second, Max: 5 * time.Minute, Factor: 1.5}
 		}),
 		DataSubmission: with(func(p *Policy) {
-			p.MaxVerify = 720 // 12 h: full blocks are no reason to give up
+			p.MaxVerify = 720 // 12 h: full blocks are not a reason to give up
 			p.Poll = Backoff{First: 2 * time.Second, Max: time.Minute, Factor: 1.5}
 			p.Watch = Backoff{First: time.Minute, Max: 30 * time.Minute, Factor: 2}
 		}),

@@ -40,7 +40,7 @@ type Filter struct {
 }
 
 // Store keeps jobs. Every call is bounded and served by an index, whatever the history. Reads that follow a write of
-// the same process see it. Safe for concurrent use. Errors that are none of this package's are passing troubles.
+// the same process see it. Safe for concurrent use. Errors other than this package's are transient failures.
 type Store interface {
 	// Create stores a new job. ErrExists where the id or (type, internal id) is taken.
 	Create(ctx context.Context, j Job) error

@@ -26,7 +26,7 @@ type Request struct {
 	DedupID string
 	// Batch is the SNOS batch's index for Child and Registration, the aggregator batch's for Aggregation.
 	Batch uint64
-	// Input opens the PIE (Child, Aggregation) or the proof (Registration) anew; InputSize is its length in bytes. Both
+	// Input opens the PIE (Child, Aggregation, Registration where the prover is Direct) or the proof (Registration) again; InputSize is its length in bytes. Both
 	// are unset for an Aggregation in a bucket, whose children are the input.
 	Input     func(ctx context.Context) (io.ReadCloser, error)
 	InputSize int64
@@ -55,7 +55,7 @@ const (
 	Lost       State = "lost"     // the service does not know the task: submit it again
 )
 
-// Progress is a task's state as the service tells it.
+// Progress is a task's state as the service reports it.
 type Progress struct {
 	State  State
 	Detail string // why it was rejected
@@ -81,6 +81,8 @@ type Capabilities struct {
 	Buckets bool
 	// Proofs: the finished proof can be fetched with ProofFile.
 	Proofs bool
+	// Direct: a Registration takes the SNOS run's PIE and proves it too, so there is no Child to pay for before it (L3).
+	Direct bool
 }
 
 var (
@@ -90,21 +92,21 @@ var (
 	ErrNotReady = errors.New("artifact of the prover is not ready")
 )
 
-// Prover starts proofs and tells how they stand. Safe for concurrent use. Errors other than this package's are passing
-// troubles of the outside world.
+// Prover starts proofs and reports how they stand. Safe for concurrent use. Errors other than this package's are
+// transient failures.
 type Prover interface {
 	// Capabilities is constant.
 	Capabilities() Capabilities
 	// Submit starts a proof, or returns the task that exists for the request's DedupID.
 	Submit(ctx context.Context, r Request) (task string, err error)
-	// Status tells how a task stands.
+	// Status returns how a task stands.
 	Status(ctx context.Context, task string) (Progress, error)
 	// Fetch opens an artifact of a finished task; the caller closes it. ErrNotReady where it isn't there yet.
 	Fetch(ctx context.Context, task string, a Artifact) (io.ReadCloser, error)
 	// OpenBucket opens the bucket of an aggregator batch, or returns the one that exists for externalID. Only with
 	// Capabilities.Buckets.
 	OpenBucket(ctx context.Context, externalID string, starknetVersion string) (bucket string, err error)
-	// CloseBucket closes a bucket and starts its aggregation; closed already is no error. It returns the aggregation's
+	// CloseBucket closes a bucket and starts its aggregation; one that is already closed is not an error. It returns the aggregation's
 	// task.
 	CloseBucket(ctx context.Context, bucket string) (task string, err error)
 	// Ping returns an error when the service can't be used.

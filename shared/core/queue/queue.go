@@ -54,7 +54,7 @@ type Queue interface {
 	// Receive returns up to most (1 to 10) messages, waiting up to wait for the first. They stay invisible for the queue's
 	// visibility timeout. After the queue's limit of receives a message goes to its dead-letter queue.
 	Receive(ctx context.Context, queue string, most int, wait time.Duration) ([]Delivery, error)
-	// Delete acknowledges a delivery; one that was deleted already is no error.
+	// Delete acknowledges a delivery; one that was already deleted is not an error.
 	Delete(ctx context.Context, queue, handle string) error
 	// ChangeVisibility makes a delivered message visible again after d, counted from now.
 	ChangeVisibility(ctx context.Context, queue, handle string, d time.Duration) error

@@ -27,6 +27,26 @@ func (s State) Next() uint64 {
 	return s.Block + 1
 }
 
+// Words of a state update's program output (Starknet core contract, "Output.sol"; piltover reads the same).
+const (
+	wordNewRoot  = 1
+	wordNewBlock = 3
+	wordNewHash  = 5
+	headerWords  = 10
+)
+
+// After is the state that an update leaves the contract in, as its program output says.
+func After(words []felt.Felt) (State, error) {
+	if len(words) < headerWords {
+		return State{}, fmt.Errorf("program output has %d words, at least %d", len(words), headerWords)
+	}
+	n, ok := words[wordNewBlock].Uint64()
+	if !ok {
+		return State{}, fmt.Errorf("program output ends at block %s", words[wordNewBlock])
+	}
+	return State{Settled: true, Block: n, Root: words[wordNewRoot], BlockHash: words[wordNewHash]}, nil
+}
+
 // Config is what the contract was set up with. Fields that a contract does not have are zero.
 type Config struct {
 	ProgramHash           felt.Felt
@@ -59,6 +79,7 @@ type Update struct {
 
 // InvalidError says that an update is wrong in itself, so that the contract would reject it: nothing is sent.
 type InvalidError struct {
+	Refusal tx.Refusal
 	// Code is the contract's own word for the fault, such as INVALID_PREVIOUS_ROOT.
 	Code string
 	// Detail gives the values that differ.

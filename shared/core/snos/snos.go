@@ -84,7 +84,7 @@ const (
 	Rejected FailureKind = "rejected"
 )
 
-// Progress is a run's state as the runner tells it.
+// Progress is a run's state as the runner reports it.
 type Progress struct {
 	State   State
 	Failure FailureKind // only for Failed
@@ -106,15 +106,15 @@ type Result struct {
 // ErrBusy says that the runner takes no further task now.
 var ErrBusy = errors.New("runner takes no further task now")
 
-// Runner starts runs and tells how they stand. Nothing waits: a run of minutes is submitted and asked about later.
-// Safe for concurrent use. Errors other than ErrBusy are passing troubles of the outside world; a task that can't
-// succeed is told by Status.
+// Runner starts runs and reports how they stand. Nothing waits: a run of minutes is submitted and asked about later.
+// Safe for concurrent use. Errors other than ErrBusy are transient failures; Status reports a task that can't
+// succeed.
 type Runner interface {
 	// Submit starts a task unless one with its ID exists, and returns the runner's handle of it.
 	Submit(ctx context.Context, t Task) (handle string, err error)
-	// Status tells how the run stands. A handle that the runner doesn't know is State Lost and no error.
+	// Status returns how the run stands. A handle that the runner doesn't know is State Lost, not an error.
 	Status(ctx context.Context, handle string) (Progress, error)
-	// Cancel stops a run; one that has ended or is unknown is no error.
+	// Cancel stops a run; one that has ended or is unknown is not an error.
 	Cancel(ctx context.Context, handle string) error
 	// Ping returns an error when the runner can't be used.
 	Ping(ctx context.Context) error

@@ -11,13 +11,17 @@ import (
 type Policy struct {
 	// Confirmations is how many blocks, its own included, a transaction needs to count as confirmed.
 	Confirmations uint64
-	// Gas is the execution gas limit; 0 takes what simulation used and half as much again.
+	// Gas is the lowest execution gas limit; 0 takes what simulation used and half as much again.
 	Gas uint64
-	// FeeCap is the most that one transaction may cost in the chain's smallest unit. Above it we wait and alert.
+	// GasCap is the highest gas limit that the chain takes of a transaction; 0: any.
+	GasCap uint64
+	// FeeCap is the most that the wallet's transactions on their way may cost together, in the chain's smallest unit. Above
+	// it we wait and alert.
 	FeeCap *big.Int
 	// MarkupPercent is how far the first price lies above the market's (110: a tenth above).
 	MarkupPercent int64
-	// BumpPercent is how much every price grows at a replacement (200: doubled, as pools want of blob transactions).
+	// BumpPercent is how much every price must grow at a replacement (200: doubled, as pools want of blob transactions). One
+	// unit is added: some pools want more than that.
 	BumpPercent int64
 	// MinTip is the lowest tip for a unit of gas.
 	MinTip *big.Int
@@ -25,12 +29,16 @@ type Policy struct {
 	ReplaceAfter time.Duration
 }
 
+// MaxTxGas is the highest gas limit of a transaction on Ethereum since Osaka: 2^24 (EIP-7825).
+const MaxTxGas = 1 << 24
+
 // DefaultPolicy holds the reference's figures for Ethereum (pipeline.md, protocol.md): 3 confirmations, 1,500,000 gas,
 // 0.01 ETH, 1.1 times the market, a tip of 0.2 gwei, replacement by doubling.
 func DefaultPolicy() Policy {
 	return Policy{
 		Confirmations: 3,
 		Gas:           1_500_000,
+		GasCap:        MaxTxGas,
 		FeeCap:        new(big.Int).Mul(big.NewInt(10), big.NewInt(1e15)),
 		MarkupPercent: 110,
 		BumpPercent:   200,
@@ -53,6 +61,23 @@ func StarknetPolicy() Policy {
 	}
 }
 
+// GasLimit is the limit for a call that used some gas in simulation: half as much again, or Gas if that is more, as far as the
+// chain takes it. The error is ErrGasCap where the call alone takes more.
+func (p Policy) GasLimit(used uint64) (uint64, error) {
+	limit := p.Gas
+	if limit < used {
+		limit = used + used/2
+	}
+	if p.GasCap == 0 || limit <= p.GasCap {
+		return limit, nil
+	}
+	if used > p.GasCap {
+		return 0, fmt.Errorf("the call takes %d gas, the chain takes at most %d of a transaction: make batches smaller (fewer "+
+			"messages and blocks a batch), or set SETTLEMENT_GAS_CAP where the chain takes more: %w", used, p.GasCap, ErrGasCap)
+	}
+	return p.GasCap, nil
+}
+
 // BlobGas is the blob gas of one blob (EIP-4844: GAS_PER_BLOB).
 const BlobGas = 1 << 17
 
@@ -66,6 +91,9 @@ type View struct {
 	Gas      uint64            // limit for a new transaction
 	DataGas  uint64            // limit of L1 data gas for a new transaction; Starknet only
 }
+
+// balance is what the wallet can still offer; nil where that is not known.
+func (v View) balance() *big.Int { return v.Account.Balance }
 
 // Step is what to do next.
 type Step string
@@ -122,22 +150,30 @@ func Decide(j Journal, v View, p Policy) Decision {
 				Reason: fmt.Sprintf("nonce %d is used in a block that may still be reorganised, or the node lags", r.Nonce)}
 		}
 	}
-	return signFirst(v, p)
+	return p.first(max(v.Account.Pending, v.Account.Latest), v)
 }
 
-// decideOpen is for a recorded transaction that can still be mined: its nonce is not used.
-func decideOpen(r Record, j Journal, v View, p Policy) Decision {
-	phase := v.Statuses[r.Hash].Phase
-	old := v.Now.Sub(r.SignedAt) >= p.ReplaceAfter
-	if free := max(v.Account.Pending, v.Account.Latest); old && free < r.Nonce {
-		return signFirst(v, p) // a transaction before it vanished for good: it would wait for ever
+// lostAfter is after how many rebroadcasts a transaction that the node does not show counts as one that it hides.
+const lostAfter = 2
+
+// decideOpen is for a recorded transaction that can still be mined: its nonce is not used. newest is the last one signed with
+// the lowest such nonce.
+func decideOpen(newest Record, j Journal, v View, p Policy) Decision {
+	old := v.Now.Sub(newest.SignedAt) >= p.ReplaceAfter
+	if free := max(v.Account.Pending, v.Account.Latest); old && free < newest.Nonce {
+		return p.first(free, v) // a transaction before it vanished for good: it would wait for ever
 	}
-	if j.Underpriced || (old && phase == Pending) {
-		if d := replace(r, v, p); d.Step == Sign || j.Underpriced || phase == Pending {
+	r := j.held(newest, v.Statuses)
+	phase := v.Statuses[r.Hash].Phase
+	pending := phase == Pending
+	// Some nodes do not show what waits in their pool: they take a rebroadcast and still don't know the transaction.
+	hidden := !pending && r.Resent >= lostAfter
+	if j.Underpriced || old && (pending || hidden) {
+		if d := p.replace(r, newest, v); d.Step == Sign || j.Underpriced || pending {
 			return d
 		}
 	}
-	if phase == Unknown || phase == "" {
+	if !pending {
 		return Decision{Step: Rebroadcast, Record: r, Reason: "the node does not know the transaction"}
 	}
 	return Decision{Step: Wait, Record: r, Reason: "transaction is in the pool"}
@@ -179,94 +215,4 @@ func includedAs(r Record, s Status, v View, p Policy) Decision {
 		d.Step = Confirmed
 	}
 	return d
-}
-
-func signFirst(v View, p Policy) Decision {
-	d := Decision{Step: Sign, Nonce: max(v.Account.Pending, v.Account.Latest), Fees: p.market(v)}
-	return d.capped(v, p)
-}
-
-// replace raises every price of r by the policy's factor, or to the market's if that is more.
-func replace(r Record, v View, p Policy) Decision {
-	m := p.market(v)
-	f := Fees{
-		Gas: max(r.Fees.Gas, m.Gas), DataGas: max(r.Fees.DataGas, m.DataGas),
-		GasPrice:  larger(percent(r.Fees.GasPrice, p.BumpPercent), m.GasPrice),
-		Tip:       larger(percent(r.Fees.Tip, p.BumpPercent), m.Tip),
-		DataGasPrice: larger(percent(r.Fees.DataGasPrice, p.BumpPercent), m.DataGasPrice),
-	}
-	d := Decision{Step: Sign, Nonce: r.Nonce, Fees: f, Replaces: r.Hash, Record: r}
-	d = d.capped(v, p)
-	if d.Step == Capped && m.Total().Cmp(p.FeeCap) <= 0 {
-		d.Reason = fmt.Sprintf("%s. The market is below the cap, but every price of transaction %s must grow by the pool's rule to replace it: raise the cap, or wait until fees fall to what it offers",
-			d.Reason, r.Hash)
-	}
-	return d
-}
-
-// capped holds the fees against the cap. Where one more replacement would not fit below it, the room that is left goes into
-// the highest prices at once: these bound what is paid and are not what is paid, and they can't be raised later.
-func (d Decision) capped(v View, p Policy) Decision {
-	if p.FeeCap == nil {
-		return d
-	}
-	total := d.Fees.Total()
-	switch {
-	case total.Cmp(p.FeeCap) > 0:
-		d.Step = Capped
-		d.Reason = fmt.Sprintf("the transaction could cost %s, the cap is %s", total, p.FeeCap)
-	case percent(total, p.BumpPercent).Cmp(p.FeeCap) > 0:
-		most := p.FeeCap
-		if b := v.Account.Balance; b != nil && b.Cmp(most) < 0 {
-			most = b // a node takes no transaction that the account could not pay
-		}
-		d.Fees = d.Fees.stretched(new(big.Int).Sub(most, total))
-	}
-	return d
-}
-
-// stretched shares room, in the chain's smallest unit, among the prices of gas and of blob gas.
-func (f Fees) stretched(room *big.Int) Fees {
-	if room.Sign() <= 0 {
-		return f
-	}
-	if f.DataGas > 0 {
-		room = new(big.Int).Rsh(room, 1)
-		more := new(big.Int).Quo(room, new(big.Int).SetUint64(f.DataGas))
-		f.DataGasPrice = more.Add(more, orZero(f.DataGasPrice))
-	}
-	if f.Gas > 0 {
-		more := new(big.Int).Quo(room, new(big.Int).SetUint64(f.Gas))
-		f.GasPrice = more.Add(more, orZero(f.GasPrice))
-	}
-	return f
-}
-
-// market prices a transaction at today's fees. The execution price covers two base fees, so that it stays good for six
-// full blocks (a base fee grows by an eighth a block at most, EIP-1559).
-func (p Policy) market(v View) Fees {
-	tip := larger(orZero(v.Head.Tip), orZero(p.MinTip))
-	price := new(big.Int).Lsh(orZero(v.Head.BaseFee), 1)
-	f := Fees{
-		Gas:      v.Gas,
-		Tip:      tip,
-		GasPrice: percent(price.Add(price, tip), p.MarkupPercent),
-	}
-	if f.DataGas = uint64(v.Blobs)*BlobGas + v.DataGas; f.DataGas > 0 {
-		f.DataGasPrice = larger(percent(new(big.Int).Lsh(orZero(v.Head.BlobBaseFee), 1), p.MarkupPercent), big.NewInt(1))
-	}
-	return f
-}
-
-func percent(n *big.Int, pct int64) *big.Int {
-	x := new(big.Int).Mul(orZero(n), big.NewInt(pct))
-	x.Add(x, big.NewInt(99))
-	return x.Quo(x, big.NewInt(100))
-}
-
-func larger(a, b *big.Int) *big.Int {
-	if orZero(a).Cmp(orZero(b)) >= 0 {
-		return orZero(a)
-	}
-	return orZero(b)
 }

@@ -1,7 +1,9 @@
 package tx_test
 
 import (
+	"errors"
 	"math/big"
+	"strings"
 	"testing"
 	"time"
 
@@ -12,7 +14,7 @@ import (
 
 var now = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// policy is easy to reckon with: no markup, doubling, three confirmations.
+// policy is easy to calculate with: no markup, more than doubling, three confirmations.
 var policy = tx.Policy{
 	Confirmations: 3, Gas: 100, FeeCap: big.NewInt(1_000_000), MarkupPercent: 100, BumpPercent: 200, MinTip: big.NewInt(1), ReplaceAfter: time.Minute,
 }
@@ -56,10 +58,14 @@ func TestDecide(t *testing.T) {
 		"others wait in the pool":              {tx.Journal{}, view(5, 7, 5, nil), tx.Sign, 7, 7, ""},
 		"the node's pool lags":                 {tx.Journal{}, view(5, 4, 4, nil), tx.Sign, 5, 7, ""},
 		"in the pool":                          {tx.Journal{Records: []tx.Record{first}}, view(5, 6, 5, pending), tx.Wait, 0, 0, "a"},
-		"in the pool for long":                 {tx.Journal{Records: []tx.Record{old}}, view(5, 6, 5, pending), tx.Sign, 5, 14, "a"},
+		"in the pool for long":                 {tx.Journal{Records: []tx.Record{old}}, view(5, 6, 5, pending), tx.Sign, 5, 15, "a"},
 		"dropped":                              {tx.Journal{Records: []tx.Record{first}}, view(5, 5, 5, unknown), tx.Rebroadcast, 0, 0, "a"},
 		"dropped long ago":                     {tx.Journal{Records: []tx.Record{old}}, view(5, 5, 5, unknown), tx.Rebroadcast, 0, 0, "a"},
-		"refused as underpriced":               {tx.Journal{Records: []tx.Record{first}, Underpriced: true}, view(5, 5, 5, unknown), tx.Sign, 5, 14, "a"},
+		"hidden: sent again twice, in vain":    {tx.Journal{Records: []tx.Record{again(old, 2)}}, view(5, 5, 5, unknown), tx.Sign, 5, 15, "a"},
+		"hidden, not for long":                 {tx.Journal{Records: []tx.Record{again(first, 9)}}, view(5, 5, 5, unknown), tx.Rebroadcast, 0, 0, "a"},
+		"hidden, and its nonce is used":        {tx.Journal{Records: []tx.Record{again(old, 2)}}, view(6, 6, 5, unknown), tx.Wait, 0, 0, "a"},
+		"hidden, and the cap is reached":       {tx.Journal{Records: []tx.Record{again(record("a", 5, 2*time.Minute, 9_000, ""), 2)}}, view(5, 5, 5, unknown), tx.Rebroadcast, 0, 0, "a"},
+		"refused as underpriced":               {tx.Journal{Records: []tx.Record{first}, Underpriced: true}, view(5, 5, 5, unknown), tx.Sign, 5, 15, "a"},
 		"in a block":                           {tx.Journal{Records: []tx.Record{first}}, view(6, 6, 5, map[string]tx.Status{"a": included(99, true)}), tx.Wait, 5, 0, "a"},
 		"confirmed":                            {tx.Journal{Records: []tx.Record{first}}, view(6, 6, 6, map[string]tx.Status{"a": included(98, true)}), tx.Confirmed, 5, 0, "a"},
 		"final":                                {tx.Journal{Records: []tx.Record{first}}, view(6, 6, 6, map[string]tx.Status{"a": included(90, true)}), tx.Final, 5, 0, "a"},
@@ -73,8 +79,8 @@ func TestDecide(t *testing.T) {
 		"the lower of two is lost":             {tx.Journal{Records: []tx.Record{first, higher}, LostNonces: []uint64{7}}, view(8, 8, 8, unknown), tx.NonceLost, 5, 0, "a"},
 		"a reorganisation freed a lower nonce": {tx.Journal{Records: []tx.Record{first, higher}}, view(5, 5, 5, unknown), tx.Rebroadcast, 0, 0, "a"},
 		"the one before it vanished":           {tx.Journal{Records: []tx.Record{higher}}, view(6, 6, 6, map[string]tx.Status{"b": {Phase: tx.Pending}}), tx.Sign, 6, 7, ""},
-		"the one before it is in the pool":     {tx.Journal{Records: []tx.Record{higher}}, view(6, 8, 6, map[string]tx.Status{"b": {Phase: tx.Pending}}), tx.Sign, 7, 14, "b"},
-		"the cap is reached":                   {tx.Journal{Records: []tx.Record{record("a", 5, 2*time.Minute, 9_000, "")}}, view(5, 6, 5, pending), tx.Capped, 5, 18_000, "a"},
+		"the one before it is in the pool":     {tx.Journal{Records: []tx.Record{higher}}, view(6, 8, 6, map[string]tx.Status{"b": {Phase: tx.Pending}}), tx.Sign, 7, 15, "b"},
+		"the cap is reached":                   {tx.Journal{Records: []tx.Record{record("a", 5, 2*time.Minute, 9_000, "")}}, view(5, 6, 5, pending), tx.Capped, 5, 0, "a"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -95,21 +101,144 @@ func TestDecide(t *testing.T) {
 	}
 }
 
-// A price that can't be doubled once more below the cap takes all the room that is left, as far as the wallet could pay it.
-func TestDecideTakesTheRoomBelowTheCap(t *testing.T) {
+// again is a record that was sent again some times.
+func again(r tx.Record, times int) tx.Record { r.Resent = times; return r }
+
+// refused is a record that a pool did not take.
+func refused(r tx.Record) tx.Record { r.Refused = true; return r }
+
+// A replacement outbids what the pool holds by more than double on every price. What a pool refused is not the base of the next
+// one, which only has to be above it.
+func TestDecideReplacesWhatThePoolHolds(t *testing.T) {
 	t.Parallel()
-	v := view(5, 5, 5, nil)
-	v.Head.BaseFee = big.NewInt(3_000) // 6,001 for a unit: 600,100 of 1,000,000
-	if d := tx.Decide(tx.Journal{}, v, policy); d.Step != tx.Sign || d.Fees.Total().Cmp(policy.FeeCap) != 0 {
-		t.Errorf("%s at %s, want the cap of %s", d.Step, d.Fees.Total(), policy.FeeCap)
+	pending := map[string]tx.Status{"a": {Phase: tx.Pending}, "b": {Phase: tx.Unknown}}
+	hidden := map[string]tx.Status{"a": {Phase: tx.Unknown}, "b": {Phase: tx.Unknown}}
+	for name, tt := range map[string]struct {
+		records  []tx.Record
+		statuses map[string]tx.Status
+		price    int64
+		replaces string
+	}{
+		"the first":                       {[]tx.Record{record("a", 5, time.Hour, 100, "")}, pending, 201, "a"},
+		"one was refused at 201":          {[]tx.Record{record("a", 5, time.Hour, 100, ""), refused(record("b", 5, 0, 201, "a"))}, pending, 253, "b"},
+		"refused, the pool is hidden":     {[]tx.Record{record("a", 5, time.Hour, 100, ""), refused(record("b", 5, 0, 201, "a"))}, hidden, 253, "b"},
+		"the replacement is in the pool":  {[]tx.Record{record("a", 5, time.Hour, 100, ""), record("b", 5, 0, 201, "a")}, map[string]tx.Status{"b": {Phase: tx.Pending}}, 403, "b"},
+		"the replaced one came back":      {[]tx.Record{record("a", 5, time.Hour, 300, ""), record("b", 5, 0, 201, "a")}, pending, 601, "b"},
+		"nothing was ever taken":          {[]tx.Record{refused(record("a", 5, 0, 100, ""))}, hidden, 201, "a"},
+		"the market is above all of them": {[]tx.Record{record("a", 5, time.Hour, 1, "")}, pending, 7, "a"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := tx.Decide(tx.Journal{Records: tt.records, Underpriced: true}, view(5, 5, 5, tt.statuses), policy)
+			if d.Step != tx.Sign || d.Fees.GasPrice.Cmp(big.NewInt(tt.price)) != 0 || d.Replaces != tt.replaces || d.Nonce != 5 {
+				t.Errorf("%s with nonce %d at %s for %q, want 5 at %d for %q", d.Step, d.Nonce, d.Fees.GasPrice, d.Replaces, tt.price, tt.replaces)
+			}
+		})
 	}
-	v.Account.Balance = big.NewInt(700_000)
-	if d := tx.Decide(tx.Journal{}, v, policy); d.Step != tx.Sign || d.Fees.Total().Cmp(v.Account.Balance) != 0 {
-		t.Errorf("%s at %s, want the wallet's %s", d.Step, d.Fees.Total(), v.Account.Balance)
+}
+
+// Fees of a first transaction: twice the market where a replacement still fits below the cap, else what leaves room for one,
+// else all of the cap with the tip.
+func TestDecideUsesTheRoomBelowTheCap(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		base, balance int64
+		blobs         int
+		step          tx.Step
+		price, tip    int64 // 0: not looked at
+		total         int64 // at most
+		says          string
+	}{
+		"plenty of room":                 {2_000, 1e9, 0, tx.Sign, 4_001, 1, 400_100, ""},
+		"room for one replacement":       {3_000, 1e9, 0, tx.Sign, 4_999, 1, 499_900, ""},
+		"the wallet has less":            {3_000, 400_000, 0, tx.Sign, 4_000, 1, 400_000, ""},
+		"no room for another":            {6_000, 1e9, 0, tx.Sign, 10_000, 8, 1_000_000, ""},
+		"no room, and the wallet is low": {6_000, 700_000, 0, tx.Sign, 7_000, 8, 700_000, ""},
+		"with a blob":                    {3_000, 1e9, 1, tx.Sign, 0, 8, 1_000_000, ""},
+		"too dear":                       {9_000, 1e9, 0, tx.Capped, 0, 0, 0, "raise the cap to 1017100"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			v := view(5, 5, 5, nil)
+			v.Head.BaseFee, v.Account.Balance, v.Blobs = big.NewInt(tt.base), big.NewInt(tt.balance), tt.blobs
+			d := tx.Decide(tx.Journal{}, v, policy)
+			if d.Step != tt.step || !strings.Contains(d.Reason, tt.says) {
+				t.Fatalf("%s: %s, want %s: %s", d.Step, d.Reason, tt.step, tt.says)
+			}
+			if tt.step != tx.Sign {
+				return
+			}
+			if tt.price > 0 && d.Fees.GasPrice.Cmp(big.NewInt(tt.price)) != 0 || d.Fees.Tip.Cmp(big.NewInt(tt.tip)) != 0 {
+				t.Errorf("price %s with tip %s, want %d with %d", d.Fees.GasPrice, d.Fees.Tip, tt.price, tt.tip)
+			}
+			if d.Fees.Total().Cmp(big.NewInt(tt.total)) > 0 {
+				t.Errorf("it may cost %s, want at most %d", d.Fees.Total(), tt.total)
+			}
+		})
 	}
-	v.Blobs, v.Head.BlobBaseFee = 1, big.NewInt(1)
-	if d := tx.Decide(tx.Journal{}, v, policy); d.Step != tx.Sign || d.Fees.DataGasPrice.Cmp(big.NewInt(2)) < 0 || d.Fees.Total().Cmp(policy.FeeCap) > 0 {
-		t.Errorf("%s with blob price %s, total %s", d.Step, d.Fees.DataGasPrice, d.Fees.Total())
+}
+
+// What keeps a transaction out of blocks decides what its replacement raises, and what is said where it does not fit: the tip
+// where its prices cover the base fees, else all of them.
+func TestDecideSaysWhatHelps(t *testing.T) {
+	t.Parallel()
+	waiting := func(price, tip int64) tx.Journal {
+		r := record("a", 5, time.Hour, price, "")
+		r.Fees.Tip = big.NewInt(tip)
+		return tx.Journal{Records: []tx.Record{r}}
+	}
+	for name, tt := range map[string]struct {
+		journal tx.Journal
+		base    int64
+		step    tx.Step
+		tip     int64
+		says    string
+	}{
+		"builders want more":              {waiting(1_000, 10), 300, tx.Sign, 80, ""},
+		"more, within the price's room":   {waiting(100, 10), 90, tx.Sign, 80, ""},
+		"the base fee rose":               {waiting(100, 10), 3_000, tx.Sign, 21, ""},
+		"builders want more, no room":     {waiting(6_000, 10), 300, tx.Capped, 0, "builders want a higher tip than 10: raise the cap to 1200100"},
+		"the base fee rose, no room":      {waiting(6_000, 10), 7_000, tx.Capped, 0, "wait until fees fall, or raise the cap to 1200100"},
+		"the base fee rose above the cap": {waiting(100, 10), 20_000, tx.Capped, 0, "wait until fees fall, or raise the cap to 2260100"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			v := view(5, 6, 5, map[string]tx.Status{"a": {Phase: tx.Pending}})
+			v.Head.BaseFee = big.NewInt(tt.base)
+			d := tx.Decide(tt.journal, v, policy)
+			if d.Step != tt.step || !strings.HasSuffix(d.Reason, tt.says) {
+				t.Fatalf("%s: %s, want %s: %s", d.Step, d.Reason, tt.step, tt.says)
+			}
+			if tt.tip > 0 && d.Fees.Tip.Cmp(big.NewInt(tt.tip)) != 0 {
+				t.Errorf("tip %s, want %d", d.Fees.Tip, tt.tip)
+			}
+		})
+	}
+}
+
+func TestGasLimit(t *testing.T) {
+	t.Parallel()
+	p := tx.Policy{Gas: 1_500_000, GasCap: tx.MaxTxGas}
+	for name, tt := range map[string]struct {
+		used, limit uint64
+		err         error
+	}{
+		"a small call":                     {100_000, 1_500_000, nil},
+		"a large one":                      {2_000_000, 3_000_000, nil},
+		"W1: 450 messages, half more fits": {13_367_403, 16_777_216, nil},
+		"exactly the cap":                  {16_777_216, 16_777_216, nil},
+		"W1: 600 messages":                 {17_823_204, 0, tx.ErrGasCap},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			limit, err := p.GasLimit(tt.used)
+			if limit != tt.limit || !errors.Is(err, tt.err) {
+				t.Errorf("%d, %v; want %d, %v", limit, err, tt.limit, tt.err)
+			}
+			if err != nil && !strings.Contains(err.Error(), "16777216") {
+				t.Errorf("the cap is not named: %v", err)
+			}
+		})
 	}
 }
 

@@ -29,10 +29,10 @@ type Payload struct {
 // Fees are a transaction's limits: amounts of gas and the most that is paid for each unit, in the chain's smallest
 // unit (wei, fri). On Starknet Gas is L2 gas and BlobGas is L1 data gas.
 type Fees struct {
-	Gas       uint64
-	GasPrice  *big.Int
-	Tip       *big.Int // part of GasPrice that goes to the block's builder
-	DataGas   uint64   `json:"BlobGas"` // stored under this name since release 0.1
+	Gas          uint64
+	GasPrice     *big.Int
+	Tip          *big.Int // part of GasPrice that goes to the block's builder
+	DataGas      uint64   `json:"BlobGas"` // stored under this name since release 0.1
 	DataGasPrice *big.Int `json:"BlobPrice"`
 }
 
@@ -70,6 +70,11 @@ type Record struct {
 	RawKey   string // artifact key of Signed.Raw
 	SignedAt time.Time
 	Replaces string // hash of the transaction that it replaces, "" for the first with its nonce
+	// Refused says that no pool has it: the node wanted higher fees. The next replacement must outbid what the pool holds,
+	// which is an older one.
+	Refused bool `json:",omitempty"`
+	// Resent is how often it was sent again because the node did not know it.
+	Resent int `json:",omitempty"`
 }
 
 // Journal is everything that was ever signed for one job, oldest first. It is part of the job's document.
@@ -98,6 +103,12 @@ func (j *Journal) Revive(latest uint64) bool {
 	return len(j.LostNonces) < lost
 }
 
+// Open says whether a recorded transaction can still be mined: its nonce is not used. latest is Account.Latest.
+func (j Journal) Open(latest uint64) bool {
+	_, open := j.lowestFrom(latest)
+	return open
+}
+
 // lowestFrom returns the newest record of the lowest nonce that is not below n: of those that wait it must be mined first.
 func (j Journal) lowestFrom(n uint64) (lowest Record, ok bool) {
 	for _, r := range j.Records {
@@ -106,6 +117,32 @@ func (j Journal) lowestFrom(n uint64) (lowest Record, ok bool) {
 		}
 	}
 	return lowest, ok
+}
+
+// held is the newest transaction with newest's nonce that a pool may hold: one that the node shows, else one that it did not
+// refuse; newest where all were refused.
+func (j Journal) held(newest Record, statuses map[string]Status) Record {
+	for _, r := range slices.Backward(j.Records) {
+		if r.Nonce == newest.Nonce && statuses[r.Hash].Phase == Pending {
+			return r
+		}
+	}
+	for _, r := range slices.Backward(j.Records) {
+		if r.Nonce == newest.Nonce && !r.Refused {
+			return r
+		}
+	}
+	return newest
+}
+
+// Note changes the record of a hash.
+func (j *Journal) Note(hash string, change func(*Record)) {
+	j.Records = slices.Clone(j.Records)
+	for i := range j.Records {
+		if j.Records[i].Hash == hash {
+			change(&j.Records[i])
+		}
+	}
 }
 
 // Account is the state of the wallet that signs.
@@ -139,14 +176,14 @@ const (
 type Status struct {
 	Phase Phase
 	// The rest is set only for Included.
-	Success     bool
-	Revert      *RevertError // why it failed, as far as the node tells; nil on success
-	Block       uint64
-	BlockHash   string
-	GasUsed     uint64
-	GasPrice    *big.Int // paid for each unit
-	DataGasUsed uint64
-	DataGasPrice   *big.Int
+	Success      bool
+	Revert       *RevertError // why it failed, as far as the node tells; nil on success
+	Block        uint64
+	BlockHash    string
+	GasUsed      uint64
+	GasPrice     *big.Int // paid for each unit
+	DataGasUsed  uint64
+	DataGasPrice *big.Int
 }
 
 // Cost is what an included transaction cost.
@@ -164,13 +201,32 @@ var (
 	ErrInsufficientFunds = errors.New("wallet has not enough funds")
 	// ErrFeeCap says that a transaction could cost more than the policy's cap now: wait, or raise the cap.
 	ErrFeeCap = errors.New("fees are above the cap")
+	// ErrNonceMoved says that another transaction of the wallet was mined while a call was simulated: nothing is known of the
+	// call, and the simulation is to be done again. It is never a contract's refusal.
+	ErrNonceMoved = errors.New("the wallet's nonce moved during the simulation")
+	// ErrGasCap says that a call takes more gas than the chain takes of a transaction.
+	ErrGasCap = errors.New("the call takes more gas than a transaction may")
 	// ErrRefused says that the node will never take this transaction as it is (too large, wrong chain, wrong sidecar
 	// version): configuration or code is wrong.
 	ErrRefused = errors.New("transaction is refused by the node")
 )
 
+// Refusal is what a contract's refusal means for another try. Clients set it where they know the contract's words.
+type Refusal int
+
+// What a refusal means.
+const (
+	// Permanent: no retry helps, an operator must look. Words that are not known are permanent.
+	Permanent Refusal = iota
+	// NotYet: time helps, such as an update that an earlier one must precede.
+	NotYet
+	// Unproven: the fact is not registered. Time helps while it is on its way; a reorganisation may have undone it.
+	Unproven
+)
+
 // RevertError is a call or transaction that the contract refused.
 type RevertError struct {
+	Refusal Refusal
 	// Code is the contract's own word for it, such as "INVALID_PREV_BLOCK_NUMBER"; "" where it gave none.
 	Code string
 	// Detail tells an operator what the code means and what to look at.
@@ -194,7 +250,7 @@ type Chain interface {
 	// Head returns the chain's newest block and fee market.
 	Head(ctx context.Context) (Head, error)
 	// Simulate runs the payload against the newest state without sending it and returns the gas it would use. A refusal by
-	// the contract is a *RevertError.
+	// the contract is a *RevertError. It returns ErrNonceMoved where the wallet's nonce changed meanwhile.
 	Simulate(ctx context.Context, p Payload) (Usage, error)
 	// Sign builds and signs; nothing leaves the process but a request to a key service where one is configured.
 	Sign(ctx context.Context, p Payload, nonce uint64, fees Fees) (Signed, error)
@@ -202,6 +258,8 @@ type Chain interface {
 	// ErrNonceTooLow, ErrUnderpriced, ErrInsufficientFunds or ErrRefused where they apply; after any other error the
 	// network may or may not have the transaction.
 	Broadcast(ctx context.Context, s Signed, p Payload) error
+	// BlockHash returns the hash of the block with a number; "" where the node has none, as one that lags.
+	BlockHash(ctx context.Context, number uint64) (string, error)
 	// Lookup tells what has become of a hash. A hash that the node does not know is Phase Unknown and no error.
 	Lookup(ctx context.Context, hash string) (Status, error)
 }

@@ -174,21 +174,25 @@ func blockHash(h block.Header, txs []transaction, d block.StateDiff) felt.Felt {
 }
 
 // weigh derives a block's bouncer weights from its content, with made-up gas prices. An empty block has no proving gas,
-// as on Madara.
+// as on Madara. A message takes the settlement layer's gas without that of its event: 20,000 to it, 5,000 from it, 512 a word
+// (starkware-libs/sequencer, blockifier/src/fee/resources.rs, get_starknet_gas_cost).
 func weigh(p produced) block.Weights {
 	w := block.Weights{NTxs: uint64(len(p.txs))}
 	for _, tx := range p.txs {
-		w.L1Gas += tx.l1Gas
+		w.ReceiptL2Gas += tx.l2Gas
 		w.SierraGas += tx.l2Gas
 		w.ProvingGas += tx.l2Gas * 3 / 2
 		w.NEvents += uint64(tx.events)
 		for _, m := range tx.toL1 {
 			w.MessageSegmentLength += uint64(3 + len(m.Payload))
+			w.L1Gas += 20_000
 		}
 		if tx.toL2 != nil {
 			w.MessageSegmentLength += uint64(5 + len(tx.toL2.Payload))
+			w.L1Gas += 5_000
 		}
 	}
+	w.L1Gas += 512 * w.MessageSegmentLength
 	d := p.update.Diff
 	for _, c := range d.Storage {
 		w.StateDiffSize += 2 + 2*uint64(len(c.Entries))

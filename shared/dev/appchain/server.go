@@ -172,6 +172,7 @@ type weightsJSON struct {
 	SierraGas            uint64 `json:"sierra_gas"`
 	NTxs                 uint64 `json:"n_txs"`
 	ProvingGas           uint64 `json:"proving_gas"`
+	ReceiptL2Gas         uint64 `json:"receipt_l2_gas"`
 }
 
 func writeJSON(w http.ResponseWriter, status int, v any) {

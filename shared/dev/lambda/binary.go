@@ -11,6 +11,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/madara-orchestrator/orchestrator/shared/resource"
 )
 
 // ErrTimeout says that a function did not answer within its time; its process was killed, as Lambda does.
@@ -183,7 +185,7 @@ func (b *Binary) start() (*instance, error) {
 	cmd := exec.Command(b.Path)
 	cmd.Env = append(append([]string{}, b.Env...),
 		"AWS_LAMBDA_RUNTIME_API="+api.address(), "AWS_LAMBDA_FUNCTION_NAME="+b.Name,
-		"AWS_LAMBDA_FUNCTION_MEMORY_SIZE=512", "AWS_LAMBDA_FUNCTION_VERSION=$LATEST")
+		fmt.Sprintf("AWS_LAMBDA_FUNCTION_MEMORY_SIZE=%d", memoryOf(b.Name)), "AWS_LAMBDA_FUNCTION_VERSION=$LATEST")
 	cmd.Stdout, cmd.Stderr = b.Logs, b.Logs
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // it must not outlive us
 	if err := cmd.Start(); err != nil {
@@ -215,4 +217,14 @@ func (in *instance) rss() int64 {
 		return u.Maxrss << 10
 	}
 	return 0
+}
+
+// memoryOf is a function's memory in MB; one that is not described has 512.
+func memoryOf(name string) int {
+	for _, f := range resource.Functions() {
+		if f.Name == name {
+			return f.MemoryMB
+		}
+	}
+	return 512
 }

@@ -1,5 +1,6 @@
-// Package loopback guards programs that serve HTTP on this machine alone. Listening on a loopback address keeps other machines out,
-// but not the pages that a browser on this machine shows: by DNS rebinding, a page's own host name may come to point here.
+// Package loopback guards programs that serve HTTP on this machine alone. Listening on a loopback address keeps other
+// machines out, but not the pages that a browser on this machine shows: by DNS rebinding, a page's own host name may
+// come to point here.
 package loopback
 
 import (
@@ -8,8 +9,9 @@ import (
 	"net/url"
 )
 
-// Guard passes requests on that name this machine in Host and, where a browser says it, in Origin: localhost or a loopback address,
-// with any port. Others get 403 (Forbidden): no page of another site reads an answer or changes something.
+// Guard passes requests on that name this machine in Host and, where a browser says it, in Origin: localhost or a
+// loopback address, with any port. Others get 403 (Forbidden): no page of another site reads an answer or changes
+// something.
 func Guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !here(r.Host) {

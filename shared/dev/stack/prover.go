@@ -10,6 +10,7 @@ import (
 	fakeatlantic "github.com/madara-orchestrator/orchestrator/shared/dev/fake/atlantic"
 	"github.com/madara-orchestrator/orchestrator/shared/dev/fake/proving"
 	fakesharp "github.com/madara-orchestrator/orchestrator/shared/dev/fake/sharp"
+	"github.com/madara-orchestrator/orchestrator/shared/starknet/version"
 )
 
 // proverKey is the API key of Atlantic's stand-in.
@@ -32,7 +33,9 @@ func (s *Sandbox) prover(o Options, d devethereum.Deployment, chainID string) (p
 	}
 	switch o.Prover {
 	case config.Atlantic:
-		server, err := fakeatlantic.Start(world.Atlantic(fakeatlantic.Config{APIKey: proverKey}))
+		// Atlantic documents no aggregator for the newest Starknet, so an operator names the one that Atlantic has.
+		aggregator := "snos_aggregator_" + version.Newest()
+		server, err := fakeatlantic.Start(world.Atlantic(fakeatlantic.Config{APIKey: proverKey, MoreVersions: []string{aggregator}}))
 		if err != nil {
 			return prover{}, err
 		}
@@ -41,6 +44,7 @@ func (s *Sandbox) prover(o Options, d devethereum.Deployment, chainID string) (p
 		return prover{map[string]string{"prover": proverKey}, map[string]string{
 			"PROVER_KIND": config.Atlantic, "PROVER_URL": server.URL(), "PROVER_ATLANTIC_ARTIFACTS_URL": server.ArtifactsURL(),
 			"PROVER_KEY_SECRET": o.Name + "/prover", "PROVER_ATLANTIC_NETWORK": "TESTNET",
+			"PROVER_ATLANTIC_AGGREGATOR_VERSION": aggregator,
 		}}, nil
 	case config.Sharp:
 		server, err := fakesharp.Start(world.Sharp(fakesharp.Config{CustomerID: o.Name, TLS: true}))

@@ -131,8 +131,9 @@ func Moto(t testing.TB) string { t.Helper(); return moto.get(t) }
 func Redis(t testing.TB) string { t.Helper(); return redis.get(t) }
 
 // Start starts a component by name (mongod, moto, ministack, redis, anvil) for a program; it ends with the program.
-func Start(name string) (url string, err error) {
-	for _, o := range []*tool{mongod, moto, ministack, redis, newAnvil()} {
+// args are further arguments of anvil.
+func Start(name string, args ...string) (url string, err error) {
+	for _, o := range []*tool{mongod, moto, ministack, redis, newAnvil(args...)} {
 		if o.name != name {
 			continue
 		}

@@ -1,5 +1,5 @@
 // Package admin answers operators: how far the chain's settlement is and what blocks it, which jobs and batches there
-// are, and whether everything outside can be reached. It carries out their orders through service/executor, which alone
+// are, and whether everything outside can be reached. It carries out their commands through service/executor, which alone
 // writes the status of jobs.
 package admin
 
@@ -22,7 +22,7 @@ import (
 )
 
 var (
-	// ErrInvalid says that a question or an order makes no sense; the wrapping text says what is wanted instead.
+	// ErrInvalid says that a question or a command makes no sense; the wrapping text says what is wanted instead.
 	ErrInvalid = errors.New("invalid request")
 	// ErrUnknown says that the chain has no such block, or that it is in no batch.
 	ErrUnknown = errors.New("not found")
@@ -38,7 +38,7 @@ type Contract interface {
 	State(ctx context.Context, finalized bool) (settlement.State, error)
 }
 
-// Service answers questions and carries out orders. All fields but Head, Contract, Checks and Log are required. Safe
+// Service answers questions and carries out commands. All fields but Head, Contract, Checks and Log are required. Safe
 // for concurrent use.
 type Service struct {
 	Chain    string // the deployment's name
@@ -52,19 +52,19 @@ type Service struct {
 	Events   event.Bus
 	Now      func() time.Time
 	Head     Head     // nil: how far the chain is stays unknown
-	Contract Contract // nil: what is settled is told from the documents
+	Contract Contract // nil: what is settled is read from the documents
 	Checks   []Check  // what Ready asks
 	Log      *slog.Logger
 }
 
-// Command is an operator's wish with what the audit needs.
+// Command is what an operator asks for, with what the audit needs.
 type Command struct {
 	By       string // who asks
 	Reason   string // why; required where many jobs or a whole stage are concerned
 	Priority bool   // past the stage's queue; jobs only
 }
 
-// Bounds of an order's texts, in characters.
+// Bounds of a command's texts, in characters.
 const (
 	MaxReason = 500
 	MaxBy     = 200

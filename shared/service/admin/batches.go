@@ -214,7 +214,7 @@ var unfinished = []job.Status{
 	job.Created, job.LockedForProcessing, job.PendingVerification, job.VerificationFailed, job.VerificationTimeout, job.Failed, job.PendingRetry,
 }
 
-// blocking finds what holds back the rest: of the job types the last one in the pipeline with an unfinished job that has
+// blocking finds what blocks the rest: of the job types the last one in the pipeline with an unfinished job that has
 // failed, else the last one with any.
 func (s *Service) blocking(ctx context.Context, l *Lag) error {
 	for _, statuses := range [][]job.Status{waiting, unfinished} {

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Check is one dependency that Ready asks, by Ping or, where there is something to tell about it, by Look.
+// Check is one dependency that Ready asks, by Ping or, where it has details, by Look.
 type Check struct {
 	Name string
 	Ping func(ctx context.Context) error
@@ -19,7 +19,7 @@ type CheckResult struct {
 	Name   string `json:"name"`
 	OK     bool   `json:"ok"`
 	Reason string `json:"reason,omitempty"` // why not, without secrets
-	Detail string `json:"detail,omitempty"` // what there is to tell
+	Detail string `json:"detail,omitempty"` // details
 	Millis int64  `json:"millis"`
 }
 

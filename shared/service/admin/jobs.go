@@ -115,7 +115,7 @@ func pageLimit(asked, most int) (int, error) {
 	return asked, nil
 }
 
-// Process makes a job's processing due now. Errors: ErrInvalid, worker.ErrRefused, job.ErrNotFound, job.ErrConflict,
+// Process makes a job's processing due now. Errors: ErrInvalid, executor.ErrRefused, job.ErrNotFound, job.ErrConflict,
 // job.ErrSchema.
 func (s *Service) Process(ctx context.Context, id string, o Command) (Job, error) {
 	return s.command(id, o, func() (job.Job, error) { return s.Executor.RunNow(ctx, id, job.Process, o.forExecutor()) })
@@ -126,7 +126,7 @@ func (s *Service) Verify(ctx context.Context, id string, o Command) (Job, error)
 	return s.command(id, o, func() (job.Job, error) { return s.Executor.RunNow(ctx, id, job.Verify, o.forExecutor()) })
 }
 
-// Retry starts a job anew that waits for an operator. Errors are those of Process.
+// Retry starts a job again that waits for an operator. Errors are those of Process.
 func (s *Service) Retry(ctx context.Context, id string, o Command) (Job, error) {
 	return s.command(id, o, func() (job.Job, error) { return s.Executor.Retry(ctx, id, o.forExecutor()) })
 }
@@ -145,23 +145,23 @@ func (s *Service) command(id string, o Command, do func() (job.Job, error)) (Job
 	return s.view(j), nil
 }
 
-// Bulk is what came of an order about many jobs.
+// Bulk is the result of a command about many jobs.
 type Bulk struct {
 	Done    []string  `json:"done"`    // ids
 	Refused []Refusal `json:"refused"` // jobs that changed in between, or could not be written
-	More    bool      `json:"more"`    // there are more: give the order again
+	More    bool      `json:"more"`    // there are more: repeat the command
 }
 
-// Refusal is a job that an order could not be carried out on.
+// Refusal is a job that a command could not be carried out on.
 type Refusal struct {
 	ID     string `json:"id"`
 	Reason string `json:"reason"`
 }
 
-// maxBulk is how many jobs one order concerns at the most.
+// maxBulk is the most jobs that one command concerns.
 const maxBulk = 100
 
-// RetryAll retries the jobs of a stage that wait for an operator, at most 100, the lowest batches first. The order needs a reason. Errors:
+// RetryAll retries the jobs of a stage that wait for an operator, at most 100, the lowest batches first. The command needs a reason. Errors:
 // ErrInvalid, ErrUnknown.
 func (s *Service) RetryAll(ctx context.Context, name string, o Command) (Bulk, error) {
 	if err := o.check(true); err != nil {
@@ -180,7 +180,7 @@ func (s *Service) RetryAll(ctx context.Context, name string, o Command) (Bulk, e
 	})
 }
 
-// bulk carries an order out on the first jobs of a filter.
+// bulk carries a command out on the first jobs of a filter.
 func (s *Service) bulk(ctx context.Context, f job.Filter, do func(job.Job) error) (Bulk, error) {
 	b := Bulk{Done: []string{}, Refused: []Refusal{}}
 	f.Limit = maxBulk + 1
@@ -204,17 +204,17 @@ func (s *Service) bulk(ctx context.Context, f job.Filter, do func(job.Job) error
 // waiting are the statuses in which a job waits for an operator.
 var waiting = []job.Status{job.Failed, job.VerificationTimeout}
 
-// refusal is why an order was refused, as far as callers may know.
+// refusal is why a command was refused, as far as callers may know.
 func (s *Service) refusal(ctx context.Context, err error) string {
 	if either(err, executor.ErrRefused, job.ErrNotFound, job.ErrConflict, job.ErrSchema) {
 		return reasonOf(err)
 	}
-	s.log().ErrorContext(ctx, "order not carried out", "error", err)
+	s.log().ErrorContext(ctx, "command not carried out", "error", err)
 	return "the database did not take it"
 }
 
-// Hook is a prover's word that it may be done with a job, whose id is the token. It is a hint and nothing in it is
-// trusted: at most it makes the job's own verification ask now instead of soon. It never tells whether there is such a
+// Hook is a prover's message that it may be done with a job, whose id is the token. It is a hint and nothing in it is
+// trusted: at most it makes the job's own verification ask now instead of soon. It never says whether there is such a
 // job. Each asking counts as a poll, so a job takes hints only so often.
 func (s *Service) Hook(ctx context.Context, token string) {
 	if !job.ValidID(token) {
@@ -225,7 +225,7 @@ func (s *Service) Hook(ctx context.Context, token string) {
 		_, err = s.Executor.RunNow(ctx, j.ID, job.Verify, executor.Command{By: "prover's webhook"})
 	}
 	if err != nil && !either(err, executor.ErrRefused, job.ErrNotFound, job.ErrConflict, job.ErrSchema) && !errors.Is(err, context.Canceled) {
-		s.log().WarnContext(ctx, "webhook not heeded, polling goes on", "job_id", token, "error", err)
+		s.log().WarnContext(ctx, "webhook ignored, polling goes on", "job_id", token, "error", err)
 	}
 }
 
@@ -235,7 +235,7 @@ func (s *Service) HookTasks(ctx context.Context, tasks []string) {
 		// What waits at a prover fits one page: the window bounds it.
 		js, err := s.Jobs.List(ctx, job.Filter{Type: t, Statuses: []job.Status{job.PendingVerification}, Limit: job.MaxPage})
 		if err != nil {
-			s.log().WarnContext(ctx, "webhook not heeded, polling goes on", "error", err)
+			s.log().WarnContext(ctx, "webhook ignored, polling goes on", "error", err)
 			return
 		}
 		for _, j := range js {

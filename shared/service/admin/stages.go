@@ -66,7 +66,7 @@ func (s *Service) stage(ctx context.Context, name string) (StageState, error) {
 }
 
 // Pause stops a stage: its worker creates no jobs and its jobs are not worked on until it is resumed. What is under way ends, and nothing
-// is lost. Paused already keeps the first order's data. It needs a reason. Errors: ErrInvalid, ErrUnknown.
+// is lost. Paused already keeps the first command's data. It needs a reason. Errors: ErrInvalid, ErrUnknown.
 func (s *Service) Pause(ctx context.Context, name string, o Command) (StageState, error) {
 	if err := o.check(true); err != nil {
 		return StageState{}, err
@@ -130,9 +130,9 @@ func (s *Service) wake(ctx context.Context, st StageState, o Command) (Bulk, err
 	})
 }
 
-// audit keeps who ordered what about a stage: in the log, and as an event.
+// audit keeps who gave which command about a stage: in the log, and as an event.
 func (s *Service) audit(ctx context.Context, t event.Type, n stage.Name, o Command) {
-	s.log().InfoContext(ctx, "order carried out", "order", string(t), "stage", n, "by", o.By, "reason", o.Reason)
+	s.log().InfoContext(ctx, "command carried out", "command", string(t), "stage", n, "by", o.By, "reason", o.Reason)
 	e := event.Event{Type: t, At: s.Now(), Chain: s.Chain, Detail: map[string]string{"stage": string(n), "by": o.By, "reason": o.Reason}}
 	if err := s.Events.Publish(ctx, e); err != nil {
 		s.log().WarnContext(ctx, "event not published", "stage", n, "error", err)

@@ -15,6 +15,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
 	"github.com/madara-orchestrator/orchestrator/shared/service/admin"
+	"github.com/madara-orchestrator/orchestrator/shared/service/alerting"
 	"github.com/madara-orchestrator/orchestrator/shared/service/executor"
 )
 
@@ -53,7 +54,7 @@ func setup(t *testing.T, layer stage.Layer) *bench {
 	control := memory.NewControls(env)
 	b.jobs, b.queues, b.events = memory.NewJobs(env), queues, memory.NewEvents(env)
 	b.worker = &executor.Executor{
-		Jobs: b.jobs, Queue: queues, Route: resource.Route, Alerts: memory.NewAlerts(env), Events: b.events, Control: control,
+		Jobs: b.jobs, Queue: queues, Route: resource.Route, Alerts: &alerting.Reporter{Notifier: memory.NewAlerts(env), Store: memory.NewReports(env), Now: time.Now}, Events: b.events, Control: control,
 		Wake: &executor.Waker{Queue: queues, QueueName: resource.TriggerQueue, Layer: layer}, Handlers: map[job.Type]executor.Handler{job.SnosRun: b},
 		Policies: job.Policies(), Now: env.Now, NewOwner: job.NewID, Log: slog.New(slog.DiscardHandler),
 	}
@@ -115,7 +116,7 @@ func TestPauseAndResume(t *testing.T) {
 	}
 	later := admin.Command{By: "bob", Reason: "me too"}
 	if st, err = b.Pause(t.Context(), "SnosRun", later); err != nil || st.By != "ann" {
-		t.Errorf("paused again it is %+v, %v; want the first order's data", st, err)
+		t.Errorf("paused again it is %+v, %v; want the first command's data", st, err)
 	}
 	if st, err = b.Resume(t.Context(), "SnosRun", later); err != nil || st.Paused {
 		t.Errorf("resumed it is %+v, %v", st, err)
@@ -166,7 +167,7 @@ func TestStages(t *testing.T) {
 	}
 }
 
-// An order about a stage concerns 100 jobs, wants a reason and a stage that there is, and leaves alone what is being worked on.
+// A command about a stage concerns 100 jobs, wants a reason and a stage that there is, and leaves alone what is being worked on.
 func TestStageOrders(t *testing.T) {
 	t.Parallel()
 	b := setup(t, stage.L2)

@@ -53,7 +53,7 @@ type Lease struct {
 	ExpiresAt time.Time `json:"expires_at"`
 }
 
-// Failure is one recorded trouble.
+// Failure is one recorded failure.
 type Failure struct {
 	At     time.Time `json:"at"`
 	Reason string    `json:"reason"`
@@ -122,14 +122,14 @@ func (s *Service) detail(j job.Job) (JobDetail, error) {
 // overdueAfter is how long after its due time an action is called overdue: the reconcile worker's turn has passed.
 const overdueAfter = 2 * time.Minute
 
-// hint tells in a sentence what happens next with a job, or what a person is to do.
+// hint says in a sentence what happens next with a job, or what a person is to do.
 func (s *Service) hint(j job.Job) string {
 	now := s.Now()
 	switch {
 	case j.Status == job.Failed:
-		return "Mend the cause, then retry it: POST /jobs/" + j.ID + "/retry"
+		return "Fix the cause, then retry: POST /jobs/" + j.ID + "/retry"
 	case j.Status == job.VerificationTimeout:
-		return "The outside world never finished it. Look there, then retry it: POST /jobs/" + j.ID + "/retry"
+		return "The external service never finished it. Look there, then retry: POST /jobs/" + j.ID + "/retry"
 	case j.NextAction == job.None:
 		return ""
 	case j.Lease.Held(now):
@@ -139,7 +139,7 @@ func (s *Service) hint(j job.Job) string {
 	case j.Status == job.Completed:
 		return "Done; it is watched until it is final."
 	case j.Attempts.Transient > 0:
-		return fmt.Sprintf("The outside world is in trouble (%d in a row); it is tried again by itself.", j.Attempts.Transient)
+		return fmt.Sprintf("An external service keeps failing (%d times in a row); the job is tried again by itself.", j.Attempts.Transient)
 	case j.Status == job.VerificationFailed:
 		return "It was rejected and is submitted again by itself."
 	case j.NextAction == job.Verify:

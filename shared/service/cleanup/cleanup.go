@@ -41,7 +41,7 @@ func (c *Cleaner) Run(ctx context.Context) error {
 		return fmt.Errorf("list completed SNOS batches: %w", err)
 	}
 	for _, b := range bs {
-		done, err := c.clean(ctx, b.Index, artifact.SNOSPrefix(b.Index))
+		done, err := c.clean(ctx, b.Index, artifact.SNOSPrefix(b.Index), artifact.AggregatorPrefix(b.Index)) // the latter holds what it was measured with
 		if err != nil || !done {
 			return err
 		}

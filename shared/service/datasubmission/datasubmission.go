@@ -1,21 +1,24 @@
-// Package datasubmission publishes a batch's DA segment: the DataSubmission job of an L3.
+// Package datasubmission publishes a batch's DA segment: the DataSubmission job of an L3. A segment that is larger than a
+// transaction goes out in several, one after another.
 package datasubmission
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
 	"github.com/madara-orchestrator/orchestrator/shared/core/da"
+	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
 	"github.com/madara-orchestrator/orchestrator/shared/service/executor"
 	"github.com/madara-orchestrator/orchestrator/shared/service/sending"
 )
 
-// maxWords bounds a DA segment.
-const maxWords = 16 * 4096
+// maxWords bounds a DA segment: 2^20-1 words are the most that the stateless compression can hold.
+const maxWords = 1 << 20
 
 // Handler publishes a segment.
 type Handler struct {
@@ -26,53 +29,110 @@ type Handler struct {
 
 var _ executor.Handler = (*Handler)(nil)
 
-// Process signs, records and sends the publication.
+// part is one transaction of a publication.
+type part struct {
+	journal  *tx.Journal
+	included **job.Inclusion
+	hashes   *[]string
+}
+
+func parts(m *job.DataSubmissionMeta) []part {
+	out := []part{{&m.Journal, &m.Included, &m.VersionedHashes}}
+	for i := range m.More {
+		p := &m.More[i]
+		out = append(out, part{&p.Journal, &p.Included, &p.VersionedHashes})
+	}
+	return out
+}
+
+// open is the first part that is not confirmed; ok is false if all are.
+func open(m *job.DataSubmissionMeta) (i int, p part, ok bool) {
+	for i, p := range parts(m) {
+		if *p.included == nil {
+			return i, p, true
+		}
+	}
+	return 0, part{}, false
+}
+
+// Process signs, records and sends the first part that is not published.
 func (h *Handler) Process(ctx context.Context, r *executor.Run) error {
 	m, err := executor.Meta[*job.DataSubmissionMeta](r)
 	if err != nil {
 		return err
 	}
-	p, err := h.advance(ctx, r, m)
-	if p.Record.Hash != "" {
-		r.Job.ExternalID = p.Record.Hash
+	i, p, ok := open(m)
+	if !ok {
+		return nil
 	}
+	_, err = h.advance(ctx, r, m, i, p.journal)
 	return err
 }
 
-// advance takes the next step. A publication that the chain would refuse is hopeless.
-func (h *Handler) advance(ctx context.Context, r *executor.Run, m *job.DataSubmissionMeta) (sending.Progress, error) {
-	p, err := h.send(ctx, r, m)
+// advance takes the next step with a part. A publication that the chain would refuse can never succeed.
+func (h *Handler) advance(ctx context.Context, r *executor.Run, m *job.DataSubmissionMeta, i int, j *tx.Journal) (sending.Progress, error) {
+	p, err := h.Sender.Advance(ctx, sending.Request{
+		JobID: r.Job.ID, Journal: j, Record: r.Checkpoint,
+		Payload: func(ctx context.Context) (tx.Payload, error) { return h.payload(ctx, r, m, i) },
+	})
+	if p.Record.Hash != "" {
+		r.Job.ExternalID = p.Record.Hash
+	}
 	var revert *tx.RevertError
-	if errors.As(err, &revert) {
+	if errors.As(err, &revert) && revert.Refusal == tx.Permanent {
 		err = job.Permanent(err)
 	}
 	return p, err
 }
 
-func (h *Handler) send(ctx context.Context, r *executor.Run, m *job.DataSubmissionMeta) (sending.Progress, error) {
-	return h.Sender.Advance(ctx, sending.Request{
-		JobID: r.Job.ID, Journal: &m.Journal, Record: r.Checkpoint,
-		Payload: func(ctx context.Context) (tx.Payload, error) {
-			words, err := artifact.ReadFelts(ctx, h.Artifacts, m.SegmentKey, maxWords)
-			if errors.Is(err, artifact.ErrCorrupt) || errors.Is(err, artifact.ErrNotFound) {
-				return tx.Payload{}, job.Permanent(err)
-			}
-			if err != nil {
-				return tx.Payload{}, err
-			}
-			p, c, err := h.Layer.Encode(ctx, da.Data{
-				Batch: r.Job.Batch, StartBlock: m.StartBlock, EndBlock: m.EndBlock, Words: words,
-			})
-			if errors.Is(err, da.ErrTooLarge) {
-				return p, job.Permanent(fmt.Errorf("publish %s: %w", m.SegmentKey, err))
-			}
-			m.DataHash, m.DataSize, m.VersionedHashes = c.Hash, c.Size, c.VersionedHashes
-			return p, err
-		},
+// payload encodes a part. The first one that is ever built says how the segment is divided.
+func (h *Handler) payload(ctx context.Context, r *executor.Run, m *job.DataSubmissionMeta, i int) (tx.Payload, error) {
+	words, err := artifact.ReadFelts(ctx, h.Artifacts, m.SegmentKey, maxWords)
+	for _, bad := range []error{artifact.ErrCorrupt, artifact.ErrNotFound, artifact.ErrTooLarge} {
+		if errors.Is(err, bad) {
+			return tx.Payload{}, job.Permanent(err)
+		}
+	}
+	if err != nil {
+		return tx.Payload{}, err
+	}
+	if err := h.divide(m, words); err != nil {
+		return tx.Payload{}, err
+	}
+	from := min(i*m.PartWords, len(words))
+	p, c, err := h.Layer.Encode(ctx, da.Data{
+		Batch: r.Job.Batch, StartBlock: m.StartBlock, EndBlock: m.EndBlock, Words: words[from:min(from+m.PartWords, len(words))],
 	})
+	if errors.Is(err, da.ErrTooLarge) {
+		return p, job.Permanent(fmt.Errorf("publish %s: %w", m.SegmentKey, err))
+	}
+	*parts(m)[i].hashes = c.VersionedHashes
+	return p, err
 }
 
-// Verify follows the transaction until it is confirmed, and then until it is final.
+// divide says how many transactions carry the segment. Once one of them may have been sent the division stays, and so must
+// the segment.
+func (h *Handler) divide(m *job.DataSubmissionMeta, words []felt.Felt) error {
+	whole := h.Layer.Commit(words)
+	begun := false
+	for _, j := range m.Journals() {
+		begun = begun || len(j.Records) > 0
+	}
+	if begun && len(m.More) > 0 {
+		if whole.Hash != m.DataHash {
+			return job.Permanentf("%s has changed since a part of it was published: bring back the segment with hash %s", m.SegmentKey, m.DataHash)
+		}
+		return nil
+	}
+	if !begun || m.PartWords == 0 { // PartWords is 0 in documents of release 0.1, with one transaction
+		m.PartWords = h.Layer.MaxWords()
+	}
+	n := max(1, (len(words)+m.PartWords-1)/m.PartWords)
+	m.DataHash, m.DataSize, m.More = whole.Hash, whole.Size, make([]job.Publication, n-1)
+	return nil
+}
+
+// Verify follows the transactions until all are confirmed, and then until all are final.
 func (h *Handler) Verify(ctx context.Context, r *executor.Run) (job.Verdict, error) {
 	m, err := executor.Meta[*job.DataSubmissionMeta](r)
 	if err != nil {
@@ -81,39 +141,98 @@ func (h *Handler) Verify(ctx context.Context, r *executor.Run) (job.Verdict, err
 	if r.Job.Status == job.Completed {
 		return h.watch(ctx, m)
 	}
-	p, err := h.advance(ctx, r, m)
-	if err != nil {
-		return job.Verdict{}, err
-	}
-	if p.Record.Hash != "" {
-		r.Job.ExternalID = p.Record.Hash
-	}
-	switch p.Step {
-	case tx.Confirmed, tx.Final:
-		m.Included = &job.Inclusion{
-			Hash: p.Record.Hash, Block: p.Status.Block, BlockHash: p.Status.BlockHash,
-			GasUsed: p.Status.GasUsed, DataGas: p.Status.DataGasUsed, Fee: p.Status.Cost().String(),
+	final := 0
+	for {
+		i, next, ok := open(m)
+		if !ok {
+			return job.Verdict{Kind: job.VerdictVerified, Watch: final < len(parts(m))}, nil
 		}
-		return job.Verdict{Kind: job.VerdictVerified, Watch: p.Step != tx.Final}, nil
-	case tx.Reverted:
-		sending.Close(&m.Journal, p.Record.Nonce)
-		return job.Rejected("publication %s reverted", p.Record.Hash), nil
+		if i > 0 && len(next.journal.Records) == 0 { // before another one is signed: a reorganisation may have freed their nonces
+			_, undone, err := h.look(ctx, m, i)
+			switch {
+			case errors.Is(err, errDoubted):
+				return job.Pending("%v", err), nil
+			case err != nil:
+				return job.Verdict{}, err
+			case undone:
+				return job.Pending("a reorganisation undid a part of the publication"), nil
+			}
+		}
+		p, err := h.advance(ctx, r, m, i, next.journal)
+		if err != nil {
+			return job.Verdict{}, err
+		}
+		switch p.Step {
+		case tx.Confirmed, tx.Final:
+			*next.included = &job.Inclusion{
+				Hash: p.Record.Hash, Block: p.Status.Block, BlockHash: p.Status.BlockHash,
+				GasUsed: p.Status.GasUsed, DataGas: p.Status.DataGasUsed, Fee: p.Status.Cost().String(),
+			}
+			if p.Step == tx.Final {
+				final++
+			}
+		case tx.Reverted:
+			sending.Close(next.journal, p.Record.Nonce)
+			return job.Rejected("publication %s reverted", p.Record.Hash), nil
+		default:
+			if n := len(m.More) + 1; n > 1 {
+				return job.Pending("transaction %d of %d: %s", i+1, n, p.Reason), nil
+			}
+			return job.Pending("%s", p.Reason), nil
+		}
 	}
-	return job.Pending("%s", p.Reason), nil
 }
 
-// watch looks after a confirmed publication until it is final; one that a reorganisation undid is published again.
+// watch looks after a confirmed publication until it is final; what a reorganisation undid is published again.
 func (h *Handler) watch(ctx context.Context, m *job.DataSubmissionMeta) (job.Verdict, error) {
-	d, err := h.Sender.Look(ctx, m.Journal)
-	if err != nil {
-		return job.Verdict{}, err
-	}
+	final, undone, err := h.look(ctx, m, len(m.More)+1)
 	switch {
-	case d.Step == tx.Final:
+	case errors.Is(err, errDoubted):
+		return job.Verdict{Kind: job.VerdictWatching, Reason: err.Error()}, nil
+	case err != nil:
+		return job.Verdict{}, err
+	case undone:
+		return job.Verdict{Kind: job.VerdictUndone, Reason: "a reorganisation undid the publication"}, nil
+	case final:
 		return job.Verdict{Kind: job.VerdictFinal}, nil
-	case d.Status.Phase == tx.Included && d.Status.Success:
-		return job.Verdict{Kind: job.VerdictWatching, Reason: "confirmed, not final yet"}, nil
 	}
-	m.Included = nil
-	return job.Verdict{Kind: job.VerdictUndone, Reason: "a reorganisation undid the publication"}, nil
+	return job.Verdict{Kind: job.VerdictWatching, Reason: "confirmed, not final yet"}, nil
+}
+
+// errDoubted says that one look does not show what was confirmed.
+var errDoubted = errors.New("one look does not show a confirmed publication: the node may lag")
+
+// look asks about the first n parts, which were confirmed. Those that are not in the chain any more are open again.
+func (h *Handler) look(ctx context.Context, m *job.DataSubmissionMeta, n int) (final, undone bool, err error) {
+	final = true
+	doubted := false
+	for _, p := range parts(m)[:n] {
+		d, err := h.Sender.Look(ctx, *p.journal)
+		if err != nil {
+			return false, false, err
+		}
+		switch {
+		case d.Step == tx.Final:
+		case d.Status.Phase == tx.Included && d.Status.Success:
+			final = false
+		default:
+			final = false
+			gone, err := h.Sender.Undone(ctx, *p.included, &m.DoubtedAt)
+			switch {
+			case err != nil:
+				return false, false, err
+			case gone:
+				*p.included, undone = nil, true
+			default:
+				doubted = true
+			}
+		}
+	}
+	if !doubted && !undone {
+		m.DoubtedAt = time.Time{}
+	}
+	if doubted && !undone {
+		return false, false, errDoubted
+	}
+	return final, undone, nil
 }

@@ -23,12 +23,12 @@ func (w *Executor) DeadLetter(ctx context.Context, messageID, body string) error
 	}
 	m, err := job.DecodeMessage(body)
 	if err != nil {
-		return w.warn(ctx, "dead-letter/unreadable/"+messageID, "A message could not be read",
+		return w.warn(ctx, "dead-letter/unreadable", "A message could not be read",
 			fmt.Sprintf("Message %s: %v. It begins %.*q. No job was changed.", messageID, err, shown, body))
 	}
 	j, err := w.Jobs.Get(ctx, m.JobID)
 	if errors.Is(err, job.ErrNotFound) {
-		return w.warn(ctx, "dead-letter/unknown/"+m.JobID, "A message is about an unknown job",
+		return w.warn(ctx, "dead-letter/unknown", "A message is about an unknown job",
 			fmt.Sprintf("Message %s asks to %s job %s, which does not exist. No job was changed.", messageID, m.Action, m.JobID))
 	}
 	if err != nil {
@@ -44,9 +44,10 @@ func (w *Executor) DeadLetter(ctx context.Context, messageID, body string) error
 }
 
 func (w *Executor) warn(ctx context.Context, key, title, detail string) error {
-	a := alert.Alert{Severity: alert.Warning, Key: key, Title: title, Detail: detail, At: w.Now()}
-	if err := w.Alerts.Notify(ctx, a); err != nil {
+	err := w.Alerts.Raise(ctx, alert.Cause{Severity: alert.Warning, Key: key, Title: title, Detail: detail})
+	if err != nil {
 		return fmt.Errorf("alert of a dead letter: %w", err)
 	}
+	w.log().WarnContext(ctx, "dead letter", "title", title, "detail", detail) // each of them; the alert names the first
 	return nil
 }

@@ -10,21 +10,21 @@ import (
 	"runtime/debug"
 	"time"
 
-	"github.com/madara-orchestrator/orchestrator/shared/core/alert"
 	"github.com/madara-orchestrator/orchestrator/shared/core/event"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/queue"
 	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
+	"github.com/madara-orchestrator/orchestrator/shared/service/alerting"
 )
 
-// Handler does the work of one job type. Both calls must be safe to repeat at any point: what they do to the outside
-// world is recorded with Run.Checkpoint before it is done, and asked about before it is done again.
+// Handler does the work of one job type. Both calls must be safe to repeat at any point: what they do at external
+// services is recorded with Run.Checkpoint before it is done, and asked about before it is done again.
 type Handler interface {
-	// Process submits the job's work. nil: submitted. An error of job.Fatal: it can never succeed. Any other error: the
-	// outside world is in trouble; it is called again later.
+	// Process submits the job's work. nil: submitted. An error of job.Permanent: it can never succeed. Any other error: a
+	// transient failure; it is called again later.
 	Process(ctx context.Context, r *Run) error
-	// Verify asks how the submitted work stands. An error is a trouble in asking.
+	// Verify asks how the submitted work stands. An error is a transient failure to ask.
 	Verify(ctx context.Context, r *Run) (job.Verdict, error)
 }
 
@@ -37,7 +37,7 @@ type Executor struct {
 	Queue    queue.Sender
 	Route    Router
 	Wake     *Waker
-	Alerts   alert.Notifier
+	Alerts   *alerting.Reporter
 	Events   event.Bus
 	Control  schedule.Control
 	Handlers map[job.Type]Handler // of the types that this process serves
@@ -126,14 +126,10 @@ func (w *Executor) act(ctx context.Context, h Handler, r *Run, a job.Action) (ne
 }
 
 func (w *Executor) failedTransiently(ctx context.Context, r *Run, err error, p job.Policy) job.Job {
-	r.log.WarnContext(ctx, "trouble outside, trying again later", "error", err, "in_a_row", r.Job.Attempts.Transient+1)
+	r.log.WarnContext(ctx, "transient failure, trying again later", "error", err, "in_a_row", r.Job.Attempts.Transient+1)
 	next := r.Job.FailedTransiently(w.Now(), err, p)
-	if p.AlertAfter > 0 && next.Attempts.Transient%p.AlertAfter == 0 {
-		w.notify(ctx, alert.Alert{
-			Severity: alert.Warning, Key: "trouble/" + next.ID,
-			Title:  fmt.Sprintf("%s of batch %d meets trouble outside", next.Type, next.Batch),
-			Detail: fmt.Sprintf("%d tries in a row ended in: %v. The job goes on trying; nothing is lost.", next.Attempts.Transient, err),
-		}, next)
+	if p.AlertAfter > 0 && next.Attempts.Transient >= p.AlertAfter {
+		w.raise(ctx, w.keepsFailing(next, err))
 	}
 	return next
 }
@@ -180,27 +176,7 @@ func (w *Executor) follow(ctx context.Context, old, now job.Job) {
 	if now.Status == job.Completed && old.Status != job.Completed {
 		w.Wake.After(ctx, now.Type)
 	}
-	if now.Status.NeedsOperator() {
-		w.AlertOperators(ctx, now)
-	}
-}
-
-// AlertOperators alerts the operators of a job that waits for them, and notes that it did. Reconcile calls it again for those
-// whose alert was lost, and from time to time for those that still wait.
-func (w *Executor) AlertOperators(ctx context.Context, j job.Job) {
-	ok := w.notify(ctx, alert.Alert{
-		Severity: alert.Critical, Key: "job/" + j.ID,
-		Title: fmt.Sprintf("%s of batch %d: %s", j.Type, j.Batch, j.Status),
-		Detail: fmt.Sprintf("Reason: %s. It holds back the batches above %d. Mend the cause, then retry it: POST /jobs/%s/retry",
-			j.Reason(), j.Batch, j.ID),
-	}, j)
-	if !ok {
-		return
-	}
-	j.AlertedAt = w.Now()
-	if _, err := w.Jobs.Update(ctx, j); err != nil && !errors.Is(err, job.ErrConflict) {
-		w.log().WarnContext(ctx, "alert is sent but not noted, it may be sent again", "job_id", j.ID, "error", err)
-	}
+	w.report(ctx, old, now)
 }
 
 // Dispatch sends the wake-up of a job's next action for when it is due.
@@ -239,15 +215,6 @@ func (w *Executor) paused(ctx context.Context, n stage.Name) (bool, error) {
 	}
 	_, paused := pauses.Of(n)
 	return paused, nil
-}
-
-func (w *Executor) notify(ctx context.Context, a alert.Alert, j job.Job) bool {
-	a.JobID, a.JobType, a.Batch, a.At = j.ID, string(j.Type), j.Batch, w.Now()
-	if err := w.Alerts.Notify(ctx, a); err != nil {
-		w.log().ErrorContext(ctx, "alert not sent", "key", a.Key, "title", a.Title, "error", err)
-		return false
-	}
-	return true
 }
 
 func (w *Executor) publish(ctx context.Context, j job.Job) { w.send(ctx, w.changed(j)) }

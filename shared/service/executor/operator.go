@@ -12,14 +12,14 @@ import (
 // ErrRefused says that the state machine has no such transition now; the wrapping text gives the job's state.
 var ErrRefused = errors.New("not possible in the job's present state")
 
-// Command is an operator's wish, with what the audit needs.
+// Command is what an operator asks for, with what the audit needs.
 type Command struct {
 	By       string // who asks; "" is unknown
 	Reason   string // why, in the operator's words; may be empty
 	Priority bool   // wake the job past its stage's queue
 }
 
-// Retry starts a job anew that waits for an operator. ErrRefused for one that does not, job.ErrNotFound, job.ErrSchema,
+// Retry starts a job again that waits for an operator. ErrRefused for one that does not, job.ErrNotFound, job.ErrSchema,
 // and job.ErrConflict when others keep writing the job.
 func (w *Executor) Retry(ctx context.Context, id string, o Command) (job.Job, error) {
 	return w.command(ctx, id, "retry", o, func(j job.Job) (job.Job, error) {
@@ -48,10 +48,10 @@ func (w *Executor) RunNow(ctx context.Context, id string, a job.Action, o Comman
 	})
 }
 
-// operateTries is how often an order is decided anew because another writer was faster.
+// operateTries is how often a command is decided again because another writer was faster.
 const operateTries = 3
 
-// command applies an order by compare-and-set and tells of it.
+// command applies a command by compare-and-set and reports it.
 func (w *Executor) command(ctx context.Context, id, what string, o Command, decide func(job.Job) (job.Job, error)) (job.Job, error) {
 	var err error
 	for range operateTries {
@@ -76,10 +76,11 @@ func (w *Executor) command(ctx context.Context, id, what string, o Command, deci
 	return job.Job{}, fmt.Errorf("%s job %s: %w", what, id, err)
 }
 
-// commanded does what follows from a stored order: audit, event, wake-up. The wake-up is a hint that reconcile gives again.
+// commanded does what follows from a stored command: audit, event, wake-up. The wake-up is a hint that reconcile gives again.
 func (w *Executor) commanded(ctx context.Context, old, now job.Job, what string, o Command) {
-	w.log().InfoContext(ctx, "order carried out", "order", what, "by", o.By, "reason", o.Reason, "job_id", now.ID,
+	w.log().InfoContext(ctx, "command carried out", "command", what, "by", o.By, "reason", o.Reason, "job_id", now.ID,
 		"job_type", now.Type, "batch", now.Batch, "was", string(old.Status), "status", string(now.Status))
+	w.report(ctx, old, now)
 	if old.Status != now.Status {
 		e := w.changed(now)
 		e.Detail = map[string]string{"order": what, "by": o.By, "reason": o.Reason}

@@ -11,12 +11,16 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/block"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/metric"
+	"github.com/madara-orchestrator/orchestrator/shared/core/settlement"
 )
 
-// Meter measures. All fields are required; a nil Log measures nothing.
+// Meter measures. All fields but Settled and FirstBlock are required; a nil Log measures nothing.
 type Meter struct {
 	Source block.Source
 	Jobs   job.Store
+	// Settled reads what the core contract has settled: before the first batch of this deployment is settled, the lag counts
+	// from there. nil: from FirstBlock.
+	Settled func(context.Context) (settlement.State, error)
 	// FirstBlock is the first block that this deployment settles.
 	FirstBlock uint64
 	// Grace is how long a job may be overdue before it counts.
@@ -79,6 +83,12 @@ func (m *Meter) blocks(ctx context.Context) ([]metric.Value, error) {
 			next = s.EndBlock + 1
 			values = append(values, metric.Value{Name: metric.SettledBlock, Value: float64(s.EndBlock)})
 		}
+	} else if m.Settled != nil {
+		s, err := m.Settled(ctx)
+		if err != nil {
+			return values, fmt.Errorf("read the core contract: %w", err)
+		}
+		next = s.Next()
 	}
 	if head < next {
 		return append(values, metric.Value{Name: metric.LagBlocks}, metric.Value{Name: metric.LagSeconds}), nil

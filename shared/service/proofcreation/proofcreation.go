@@ -45,7 +45,7 @@ func (h *Handler) Process(ctx context.Context, r *executor.Run) error {
 	return nil
 }
 
-// Submit sends a request whose input is an artifact ("": none). A request that the prover will never take is Fatal.
+// Submit sends a request whose input is an artifact ("": none). A request that the prover will never take is a permanent error.
 func Submit(ctx context.Context, p proof.Prover, s artifact.Store, key string, req proof.Request) (string, error) {
 	if key != "" {
 		info, err := s.Stat(ctx, key)
@@ -110,7 +110,7 @@ func Ask(ctx context.Context, p proof.Prover, task string) (v job.Verdict, done,
 }
 
 // Keep stores an artifact of a finished task. Its verdict is Verified, Pending while the artifact isn't there yet, or
-// Rejected where it never will be in order: it has expired or is corrupt. Then again says that the next request needs a
+// Rejected if it never will be: it has expired or is corrupt. Then again says that the next request needs a
 // new dedup id.
 func Keep(ctx context.Context, p proof.Prover, s artifact.Store, task string, a proof.Artifact, key string) (v job.Verdict, again bool, err error) {
 	r, err := p.Fetch(ctx, task, a)
@@ -118,7 +118,7 @@ func Keep(ctx context.Context, p proof.Prover, s artifact.Store, task string, a 
 	case errors.Is(err, proof.ErrNotReady):
 		return job.Pending("%s of task %s is not there yet", a, task), false, nil
 	case errors.Is(err, proof.ErrRejected), errors.Is(err, artifact.ErrCorrupt):
-		return job.Rejected("%s of task %s can't be had: %v", a, task, err), true, nil
+		return job.Rejected("%s of task %s can't be fetched: %v", a, task, err), true, nil
 	case err != nil:
 		return v, false, fmt.Errorf("fetch %s of task %s: %w", a, task, err)
 	}

@@ -19,7 +19,7 @@ type Handler struct {
 
 var _ executor.Handler = (*Handler)(nil)
 
-// Process records the request's dedup id, then submits it.
+// Process records the request's dedup id, then submits it: the proof, or the PIE where the prover registers straight from it.
 func (h *Handler) Process(ctx context.Context, r *executor.Run) error {
 	m, err := executor.Meta[*job.ProofRegistrationMeta](r)
 	if err != nil {
@@ -31,8 +31,12 @@ func (h *Handler) Process(ctx context.Context, r *executor.Run) error {
 			return err
 		}
 	}
-	m.Task, err = proofcreation.Submit(ctx, h.Prover, h.Artifacts, m.ProofKey, proof.Request{
-		Kind: proof.Registration, DedupID: m.DedupID, Batch: r.Job.Batch, Fact: m.Fact,
+	input := m.ProofKey
+	if m.PIEKey != "" {
+		input = m.PIEKey
+	}
+	m.Task, err = proofcreation.Submit(ctx, h.Prover, h.Artifacts, input, proof.Request{
+		Kind: proof.Registration, DedupID: m.DedupID, Batch: r.Job.Batch, Fact: m.Fact, Steps: m.Steps, StarknetVersion: m.StarknetVersion,
 	})
 	if err != nil {
 		return err

@@ -1,5 +1,5 @@
 // Package reconcile closes every gap between a database write and a message: the Reconcile worker sends the wake-up of
-// any job that is overdue again, and the alert of any job that waits for an operator without having told so.
+// any job that is overdue again, and the alert of any job that waits for an operator and was not reported.
 package reconcile
 
 import (
@@ -7,10 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
+	"strings"
 	"time"
 
+	"github.com/madara-orchestrator/orchestrator/shared/core/alert"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
+	"github.com/madara-orchestrator/orchestrator/shared/service/alerting"
 	"github.com/madara-orchestrator/orchestrator/shared/service/executor"
 )
 
@@ -56,21 +60,44 @@ func (r *Reconciler) Run(ctx context.Context) error {
 	return errors.Join(append(faults, r.alert(ctx))...)
 }
 
-// Reminder is how often the operators are told again of a job that waits for them: an alert that was taken may still never arrive.
-const Reminder = 24 * time.Hour
-
-// alert sends alerts that were lost, and reminders.
+// alert sends alerts that were lost, reminders, and all-clears.
 func (r *Reconciler) alert(ctx context.Context) error {
+	alerts := r.Executor.Alerts
+	open, err := alerts.Open(ctx, "") // before the jobs: what is reported meanwhile is none of these
+	if err != nil {
+		return err
+	}
+	reports := map[string]alert.Report{}
+	for _, o := range open {
+		reports[o.Key] = o
+	}
+	lasting, whole := map[string]bool{}, true
+	var faults []error
 	for _, t := range job.Types {
-		js, err := r.Jobs.List(ctx, job.Filter{Type: t, Statuses: []job.Status{job.Failed, job.VerificationTimeout}, Limit: page})
+		waiting, err := r.Jobs.List(ctx, job.Filter{Type: t, Statuses: []job.Status{job.Failed, job.VerificationTimeout}, Limit: page})
 		if err != nil {
-			return fmt.Errorf("list failed %s jobs: %w", t, err)
+			return errors.Join(append(faults, fmt.Errorf("list failed %s jobs: %w", t, err))...)
 		}
-		for _, j := range js {
-			if r.Now().Sub(j.AlertedAt) >= Reminder {
-				r.Executor.AlertOperators(ctx, j)
+		whole = whole && len(waiting) < page
+		for _, j := range waiting {
+			c := r.Executor.Waits(j)
+			if lasting[c.Key] && reports[c.Key].Names(j.ID) {
+				continue
+			}
+			lasting[c.Key] = true
+			if err := alerts.Raise(ctx, c); err != nil && !errors.Is(err, alerting.ErrBusy) {
+				faults = append(faults, err)
 			}
 		}
 	}
-	return nil
+	over := slices.DeleteFunc(open, func(o alert.Report) bool {
+		switch {
+		case strings.HasPrefix(o.Key, executor.WaitsPrefix):
+			return lasting[o.Key] || !whole
+		case strings.HasPrefix(o.Key, executor.FailingPrefix), strings.HasPrefix(o.Key, executor.DeadLetterPrefix):
+			return r.Now().Sub(o.SeenAt) < alert.Reminder // nothing says that these are over
+		}
+		return true // another service's
+	})
+	return errors.Join(append(faults, alerts.Resolve(ctx, over...))...)
 }

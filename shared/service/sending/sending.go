@@ -88,7 +88,7 @@ func (s *Sender) Advance(ctx context.Context, r Request) (Progress, error) {
 		p, _ := taken(d)
 		return p, r.Record(ctx)
 	case tx.Sign:
-		return s.sign(ctx, r, v)
+		return s.sign(ctx, r)
 	case tx.Rebroadcast:
 		return s.rebroadcast(ctx, r, d)
 	}
@@ -149,41 +149,66 @@ func (s *Sender) view(ctx context.Context, j tx.Journal) (tx.View, error) {
 	return v, nil
 }
 
-func (s *Sender) sign(ctx context.Context, r Request, v tx.View) (Progress, error) {
+// sign takes the wallet, and under its lease looks at the chain again, simulates, signs, records and sends. What the lease
+// does not cover could be made wrong by another job's transaction: the nonce above all.
+func (s *Sender) sign(ctx context.Context, r Request) (p Progress, err error) {
+	held, err := s.hold(ctx, r.JobID)
+	if err != nil || !held {
+		return Progress{Step: tx.Wait, Reason: ErrWalletBusy.Error()}, err
+	}
+	before := len(r.Journal.Records)
+	v, err := s.view(ctx, *r.Journal)
+	if err != nil {
+		return Progress{}, err
+	}
+	defer func() {
+		if len(r.Journal.Records) == before && !r.Journal.Open(v.Account.Latest) { // nothing of this job needs the wallet
+			s.Release(ctx, r.JobID)
+		}
+	}()
+	v.Blobs = r.Blobs
+	if d := tx.Decide(*r.Journal, v, s.Policy); d.Step != tx.Sign {
+		return taken(d)
+	}
 	payload, err := r.Payload(ctx)
 	if err != nil {
 		return Progress{}, err
 	}
+	d, err := s.price(ctx, r, payload, v)
+	if err != nil || d.Step != tx.Sign {
+		return Progress{Step: d.Step, Record: d.Record, Status: d.Status, Reason: d.Reason}, err
+	}
+	return s.commit(ctx, r, payload, d)
+}
+
+// price simulates the payload and decides with the gas that it takes. It says whether the wallet can pay.
+func (s *Sender) price(ctx context.Context, r Request, payload tx.Payload, v tx.View) (tx.Decision, error) {
 	use, err := s.Chain.Simulate(ctx, payload)
 	if err != nil {
-		return Progress{}, fmt.Errorf("simulate the call: %w", err)
+		return tx.Decision{}, fmt.Errorf("simulate the call: %w", err)
 	}
 	v.Blobs = len(payload.Blobs)
-	if v.Gas < use.Gas {
-		v.Gas = use.Gas + use.Gas/2
+	if v.Gas, err = s.Policy.GasLimit(use.Gas); err != nil {
+		return tx.Decision{}, job.Permanent(err)
 	}
 	v.DataGas = use.DataGas + use.DataGas/2
-	d := tx.Decide(*r.Journal, v, s.Policy) // again, with the gas that it takes
+	d := tx.Decide(*r.Journal, v, s.Policy)
 	if d.Step != tx.Sign {
-		return taken(d)
+		_, err := taken(d)
+		return d, err
 	}
 	if s.DryRun {
-		return Progress{Step: tx.Wait, Reason: ErrDryRun.Error()}, ErrDryRun
+		return tx.Decision{Step: tx.Wait, Reason: ErrDryRun.Error()}, ErrDryRun
 	}
 	if cost := d.Fees.Total(); v.Account.Balance != nil && v.Account.Balance.Cmp(cost) < 0 {
-		return Progress{}, fmt.Errorf("wallet %s holds %s, the transaction may cost %s: %w",
+		return tx.Decision{}, fmt.Errorf("wallet %s holds %s, the transaction may cost %s: %w",
 			v.Account.Address, v.Account.Balance, cost, tx.ErrInsufficientFunds)
 	}
-	if held, err := s.hold(ctx, r.JobID); err != nil || !held {
-		return Progress{Step: tx.Wait, Reason: ErrWalletBusy.Error()}, err
-	}
-	// The nonce that was read before the wallet was ours may be taken by now.
-	if v.Account, err = s.Chain.Account(ctx, s.Policy.Confirmations); err != nil {
-		return Progress{}, fmt.Errorf("read the wallet: %w", err)
-	}
-	if d = tx.Decide(*r.Journal, v, s.Policy); d.Step != tx.Sign {
-		return taken(d)
-	}
+	return d, nil
+}
+
+// commit signs what was decided, stores and records it, then sends it.
+func (s *Sender) commit(ctx context.Context, r Request, payload tx.Payload, d tx.Decision) (Progress, error) {
 	signed, err := s.Chain.Sign(ctx, payload, d.Nonce, d.Fees)
 	if err != nil {
 		return Progress{}, fmt.Errorf("sign with nonce %d: %w", d.Nonce, err)
@@ -238,6 +263,7 @@ func (s *Sender) rebroadcast(ctx context.Context, r Request, d tx.Decision) (Pro
 		return p, err
 	}
 	p.Step, p.Reason = tx.Wait, "transaction is sent again"
+	r.Journal.Note(p.Record.Hash, func(rec *tx.Record) { rec.Resent++ }) // stored with what comes of this call
 	p, err = s.broadcast(ctx, r, tx.Signed{Hash: p.Record.Hash, Raw: raw}, payload, p)
 	if errors.Is(err, tx.ErrRefused) { // an older transaction, of artifacts that were mended since: the present ones replace it
 		r.Journal.Underpriced = true
@@ -257,6 +283,7 @@ func (s *Sender) broadcast(ctx context.Context, r Request, signed tx.Signed, pay
 		return p, nil
 	case errors.Is(err, tx.ErrUnderpriced):
 		r.Journal.Underpriced = true
+		r.Journal.Note(signed.Hash, func(rec *tx.Record) { rec.Refused = true })
 		p.Reason = "the node wants higher fees"
 		return p, r.Record(ctx)
 	case errors.Is(err, tx.ErrRefused):

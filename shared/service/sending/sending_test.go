@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"math/big"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/madara-orchestrator/orchestrator/shared/client/memory"
 	"github.com/madara-orchestrator/orchestrator/shared/client/memory/fault"
+	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
 	"github.com/madara-orchestrator/orchestrator/shared/dev/fake/l1"
 	"github.com/madara-orchestrator/orchestrator/shared/service/sending"
@@ -24,12 +26,20 @@ type bench struct {
 	journal  tx.Journal
 	payload  tx.Payload
 	recorded []tx.Journal // what Record stored, in order
+	calls    []string     // of all fakes, in order
+	before   func(fault.Op)
 }
 
 func setup(t *testing.T) *bench {
 	t.Helper()
 	b := &bench{t: t, now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), payload: tx.Payload{To: "0x1", Data: []byte("pay")}}
-	env := &fault.Env{Now: func() time.Time { return b.now }}
+	env := &fault.Env{Now: func() time.Time { return b.now }, Hook: fault.HookFunc(func(op fault.Op) fault.Fault {
+		b.calls = append(b.calls, op.Method)
+		if b.before != nil {
+			b.before(op)
+		}
+		return fault.Fault{}
+	})}
 	policy := tx.DefaultPolicy()
 	policy.Gas = 0
 	b.chain, b.locks = l1.New(env, l1.Config{}), memory.NewLocks(env)
@@ -176,5 +186,43 @@ func TestDryRunSignsNothing(t *testing.T) {
 	}
 	if len(b.journal.Records) > 0 || len(b.chain.Pool()) > 0 {
 		t.Errorf("signed %+v, in the pool %q", b.journal.Records, b.chain.Pool())
+	}
+}
+
+// A transaction of the wallet that is mined while a payload is simulated makes the simulation worthless. It is a transient
+// failure, nothing is signed, and the wallet is free for others.
+func TestNonceMovesDuringSimulation(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.before = func(op fault.Op) {
+		if op.Method == "Simulate" {
+			b.before = nil
+			b.chain.Intrude(tx.Payload{To: "0x2"}, true)
+			b.chain.Mine()
+		}
+	}
+	_, err := b.sender.Advance(t.Context(), b.request("job"))
+	var revert *tx.RevertError
+	if !errors.Is(err, tx.ErrNonceMoved) || errors.As(err, &revert) || job.IsPermanent(err) {
+		t.Fatalf("got %v, want %v as a transient failure", err, tx.ErrNonceMoved)
+	}
+	if _, err := b.locks.Acquire(t.Context(), "wallet", "another job", time.Minute); err != nil {
+		t.Fatalf("the wallet is not free: %v", err)
+	}
+}
+
+// A payload is simulated and signed under the wallet's lease only: while another job has it, a waiting job asks for nothing
+// that its transaction could make wrong.
+func TestNoSimulationWithoutTheLease(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	if _, err := b.locks.Acquire(t.Context(), "wallet", "another job", time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	if p := b.advance(tx.Wait); p.Reason != sending.ErrWalletBusy.Error() {
+		t.Errorf("it waits because %s", p.Reason)
+	}
+	if slices.Contains(b.calls, "Simulate") || slices.Contains(b.calls, "Sign") {
+		t.Errorf("calls %q", b.calls)
 	}
 }

@@ -49,7 +49,7 @@ func TestConfigured(t *testing.T) {
 		if wait := job.RetryDelay(err) > 0; wait != tt.wait {
 			t.Errorf("%s: waits %t, want %t", name, wait, tt.wait)
 		}
-		if classified := classify(err); tt.fatal != job.IsPermanent(classified) {
+		if classified := h.classify(t.Context(), nil, err); tt.fatal != job.IsPermanent(classified) {
 			t.Errorf("%s: classified as %v", name, classified)
 		}
 	}

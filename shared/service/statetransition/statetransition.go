@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"time"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
@@ -41,6 +40,7 @@ type Handler struct {
 	Codec     Codec
 	// ConfigHash is the config hash that the chain's settings have at a Starknet version; nil: it is not compared.
 	ConfigHash func(starknetVersion string) (felt.Felt, error)
+	Jobs       job.Store // to reopen the job whose fact is gone
 }
 
 var _ executor.Handler = (*Handler)(nil)
@@ -57,7 +57,7 @@ func (h *Handler) Process(ctx context.Context, r *executor.Run) error {
 	if err != nil {
 		return err
 	}
-	settled, err := h.settled(ctx, m, false)
+	settled, err := h.settled(ctx, r, m, false)
 	if err != nil || settled {
 		return err
 	}
@@ -69,20 +69,11 @@ func (h *Handler) Process(ctx context.Context, r *executor.Run) error {
 	if p.Record.Hash != "" {
 		r.Job.ExternalID = p.Record.Hash
 	}
-	return classify(err)
+	return h.classify(ctx, r, err)
 }
 
 // dryRunWait is when a dry run checks a ready update again.
 const dryRunWait = 10 * time.Minute
-
-// settled says whether the contract has the batch; an error where it can't have it yet.
-func (h *Handler) settled(ctx context.Context, m *job.StateTransitionMeta, finalized bool) (bool, error) {
-	s, err := h.Contract.State(ctx, finalized)
-	if err != nil {
-		return false, fmt.Errorf("read the core contract: %w", err)
-	}
-	return s.Settled && s.Block >= m.EndBlock, nil
-}
 
 func (h *Handler) advance(ctx context.Context, r *executor.Run, m *job.StateTransitionMeta) (sending.Progress, error) {
 	return h.Sender.Advance(ctx, sending.Request{
@@ -118,12 +109,9 @@ func (h *Handler) payload(ctx context.Context, r *executor.Run, m *job.StateTran
 
 func (h *Handler) update(ctx context.Context, batch uint64, m *job.StateTransitionMeta) (settlement.Update, error) {
 	u := settlement.Update{Batch: batch, StartBlock: m.StartBlock, EndBlock: m.EndBlock, DataHash: m.DataHash, DataSize: m.DataSize}
-	output, err := artifact.ReadFelts(ctx, h.Artifacts, m.ProgramOutputKey, 1<<20)
-	if err != nil {
-		return u, corrupt(err)
-	}
-	if u.ProgramOutput, err = h.Codec.UpdateWords(output); err != nil {
-		return u, job.Permanent(fmt.Errorf("program output %s: %w", m.ProgramOutputKey, err))
+	var err error
+	if u.ProgramOutput, err = h.words(ctx, m); err != nil {
+		return u, err
 	}
 	if m.DASegmentKey != "" {
 		if u.Segment, err = artifact.ReadFelts(ctx, h.Artifacts, m.DASegmentKey, maxWords); err != nil {
@@ -176,150 +164,4 @@ func corrupt(err error) error {
 		}
 	}
 	return err
-}
-
-// passing are the contract's refusals that time mends: the fact is not registered yet, or the node lags behind the
-// update before this one.
-var passing = []string{"NO_STATE_TRANSITION_PROOF", "INVALID_PREV", "INVALID_PREVIOUS_ROOT"}
-
-// classify tells refusals that time mends from those that nothing mends.
-func classify(err error) error {
-	var revert *tx.RevertError
-	var invalid *settlement.InvalidError
-	code := ""
-	switch {
-	case errors.As(err, &revert):
-		code = revert.Code
-	case errors.As(err, &invalid):
-		code = invalid.Code
-	default:
-		return err
-	}
-	for _, p := range passing {
-		if strings.HasPrefix(code, p) {
-			return job.RetryAfter(predecessorWait, err)
-		}
-	}
-	return job.Permanent(err)
-}
-
-// Verify follows the transaction until it is confirmed, and then until it is final.
-func (h *Handler) Verify(ctx context.Context, r *executor.Run) (job.Verdict, error) {
-	m, err := executor.Meta[*job.StateTransitionMeta](r)
-	if err != nil {
-		return job.Verdict{}, err
-	}
-	if r.Job.Status == job.Completed {
-		return h.watch(ctx, m)
-	}
-	if len(m.Journal.Records) == 0 { // processing found it settled, or could not sign yet
-		if v, ok, err := h.settledByOthers(ctx, r, m); err != nil || ok {
-			return v, err
-		}
-	}
-	p, err := h.advance(ctx, r, m)
-	if err != nil {
-		return h.refused(ctx, m, err)
-	}
-	if p.Record.Hash != "" {
-		r.Job.ExternalID = p.Record.Hash
-	}
-	switch p.Step {
-	case tx.Confirmed, tx.Final:
-		return h.confirmed(ctx, m, p)
-	case tx.Reverted:
-		return h.reverted(ctx, r, m, p)
-	case tx.NonceLost:
-		if v, ok, err := h.settledByOthers(ctx, r, m); err != nil || ok {
-			return v, err
-		}
-	}
-	return job.Pending("%s", p.Reason), nil
-}
-
-// confirmed checks that the confirmed transaction did what it was for.
-func (h *Handler) confirmed(ctx context.Context, m *job.StateTransitionMeta, p sending.Progress) (job.Verdict, error) {
-	settled, err := h.settled(ctx, m, false)
-	if err != nil {
-		return job.Verdict{}, err
-	}
-	if !settled {
-		return job.Pending("transaction %s is confirmed, the node's view of the contract lags", p.Record.Hash), nil
-	}
-	m.Included = &job.Inclusion{
-		Hash: p.Record.Hash, Block: p.Status.Block, BlockHash: p.Status.BlockHash,
-		GasUsed: p.Status.GasUsed, DataGas: p.Status.DataGasUsed, Fee: p.Status.Cost().String(),
-	}
-	m.SettledBy = p.Record.Hash
-	m.Finalized = p.Step == tx.Final
-	return job.Verdict{Kind: job.VerdictVerified, Watch: !m.Finalized}, nil
-}
-
-func (h *Handler) reverted(ctx context.Context, r *executor.Run, m *job.StateTransitionMeta, p sending.Progress) (job.Verdict, error) {
-	v, ok, err := h.settledByOthers(ctx, r, m)
-	if err != nil {
-		return v, err
-	}
-	sending.Close(&m.Journal, p.Record.Nonce)
-	if ok {
-		return v, nil
-	}
-	reason := "it gave no reason"
-	if p.Status.Revert != nil {
-		reason = p.Status.Revert.Error()
-	}
-	return job.Rejected("transaction %s reverted: %s", p.Record.Hash, reason), nil
-}
-
-// refused is for errors of Advance: a replacement may be refused because the transaction has gone through meanwhile.
-func (h *Handler) refused(ctx context.Context, m *job.StateTransitionMeta, cause error) (job.Verdict, error) {
-	if err := classify(cause); !job.IsPermanent(err) {
-		return job.Verdict{}, err
-	}
-	settled, err := h.settled(ctx, m, false)
-	if err != nil {
-		return job.Verdict{}, err
-	}
-	if settled {
-		return job.Pending("the contract has the batch, its transaction is not confirmed yet"), nil
-	}
-	return job.NeverPossible("%v", cause), nil
-}
-
-// settledByOthers gives the verdict on a batch that the contract has and no transaction of ours brought; ok is false where the
-// contract has it not.
-func (h *Handler) settledByOthers(ctx context.Context, r *executor.Run, m *job.StateTransitionMeta) (v job.Verdict, ok bool, err error) {
-	settled, err := h.settled(ctx, m, false)
-	if err != nil || !settled {
-		return v, false, err
-	}
-	final, err := h.settled(ctx, m, true)
-	if err != nil {
-		return v, false, err
-	}
-	h.Sender.Release(ctx, r.Job.ID)
-	m.SettledBy, m.Finalized = "another transaction", final
-	return job.Verdict{Kind: job.VerdictVerified, Watch: !final}, true, nil
-}
-
-// watch looks after a confirmed batch until it is final; a reorganisation reopens it.
-func (h *Handler) watch(ctx context.Context, m *job.StateTransitionMeta) (job.Verdict, error) {
-	final, err := h.settled(ctx, m, true)
-	if err != nil {
-		return job.Verdict{}, err
-	}
-	if final {
-		m.Finalized = true
-		return job.Verdict{Kind: job.VerdictFinal}, nil
-	}
-	settled, err := h.settled(ctx, m, false)
-	if err != nil {
-		return job.Verdict{}, err
-	}
-	if !settled {
-		m.Reopened++
-		m.Included = nil
-		return job.Verdict{Kind: job.VerdictUndone, Reason: "a reorganisation undid the state update"}, nil
-	}
-	return job.Verdict{Kind: job.VerdictWatching, Reason: "confirmed, not final yet"}, nil
 }

@@ -30,14 +30,26 @@ type bench struct {
 	handler *statetransition.Handler
 	run     *executor.Run
 	output  []felt.Felt
+	jobs    *memory.Jobs
+	now     time.Time
+	proven  bool // the batch's fact is registered
+	stale   bool // reads show the chain as it was a block ago
 }
 
 func setup(t *testing.T) *bench {
 	t.Helper()
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	env := &fault.Env{Now: func() time.Time { return now }}
-	b := &bench{t: t, chain: l1.New(env, l1.Config{}), locks: memory.NewLocks(env)}
+	b := &bench{t: t, now: now, proven: true}
+	env := &fault.Env{Now: func() time.Time { return b.now }, Hook: fault.HookFunc(func(op fault.Op) fault.Fault {
+		if b.stale && op.Component == "l1" {
+			return fault.Fault{Kind: fault.Stale}
+		}
+		return fault.Fault{}
+	})}
+	b.chain = l1.New(env, l1.Config{Proven: func(settlement.Update) bool { return b.proven }})
+	b.locks = memory.NewLocks(env)
 	store, jobs := memory.NewArtifacts(env), memory.NewJobs(env)
+	b.jobs = jobs
 	first := blocks.Next(nil, now)
 	b.output = l1.ProgramOutput(first, blocks.Next(&first, now), 0)
 	m := &job.StateTransitionMeta{EndBlock: 1, ProgramOutputKey: artifact.AggregatorKey(1, artifact.ProgramOutput)}
@@ -56,7 +68,7 @@ func setup(t *testing.T) *bench {
 	policy.Gas = 0
 	b.run = executor.NewRun(stored, jobs)
 	b.handler = &statetransition.Handler{
-		Contract: b.chain, Artifacts: store, Codec: statetransition.Codec{UpdateWords: func(o []felt.Felt) ([]felt.Felt, error) { return o, nil }},
+		Contract: b.chain, Artifacts: store, Jobs: jobs, Codec: statetransition.Codec{UpdateWords: func(o []felt.Felt) ([]felt.Felt, error) { return o, nil }},
 		Sender: &sending.Sender{Chain: b.chain, Raw: store, Policy: policy, Now: env.Now, Lease: b.locks, LeaseName: "wallet"},
 	}
 	return b
@@ -145,6 +157,47 @@ func TestFeesAboveTheCap(t *testing.T) {
 	}
 	if b.signed() > 0 {
 		t.Error("it is signed")
+	}
+}
+
+// onOtherHistory is a contract that is at the batch's first block with another history's hash.
+type onOtherHistory struct {
+	settlement.Contract
+	state settlement.State
+}
+
+func (c onOtherHistory) State(context.Context, bool) (settlement.State, error) { return c.state, nil }
+
+// Case W6: a contract at the right block with another hash never takes the batch. It fails, and is not tried for ever. A
+// contract that is at another block may only lag.
+func TestAnotherHistory(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		state     settlement.State
+		permanent bool
+	}{
+		"another hash": {settlement.State{Settled: true, Block: 1, BlockHash: felt.FromUint64(7)}, true},
+		"lags":         {settlement.State{Settled: true, Block: 0, BlockHash: felt.FromUint64(7)}, false},
+		"not settled":  {settlement.State{}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			m := b.run.Job.Metadata.(*job.StateTransitionMeta)
+			m.StartBlock, m.EndBlock = 2, 3
+			chain := []blocks.Block{blocks.Next(nil, time.Now())}
+			for len(chain) < 4 {
+				chain = append(chain, blocks.Next(&chain[len(chain)-1], time.Now()))
+			}
+			if err := artifact.WriteFelts(t.Context(), b.handler.Artifacts, m.ProgramOutputKey, l1.ProgramOutput(chain[2], chain[3], 0)); err != nil {
+				t.Fatal(err)
+			}
+			b.handler.Contract = onOtherHistory{b.chain, tt.state}
+			err := b.handler.Process(t.Context(), b.run)
+			if err == nil || job.IsPermanent(err) != tt.permanent {
+				t.Errorf("got %v, permanent %t; want permanent %t", err, job.IsPermanent(err), tt.permanent)
+			}
+		})
 	}
 }
 

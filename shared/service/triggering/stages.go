@@ -46,8 +46,39 @@ func (t *Triggers) snos(ctx context.Context) error {
 	return nil
 }
 
+// direct says that batches are registered straight from their PIE, without a proof of their own before (L3).
+func (t *Triggers) direct() bool {
+	return t.Settings.Layer == stage.L3 && t.Prover.Capabilities().Direct
+}
+
+// registerPIE creates ProofRegistration jobs for SNOS batches that have run, where the prover registers straight from the PIE.
+func (t *Triggers) registerPIE(ctx context.Context) error {
+	return t.advance(ctx, batch.InSnosRun, job.SnosRun, batch.InProofRegistration, func(b batch.SnosBatch, run job.Job) (job.Metadata, error) {
+		ran, ok := run.Metadata.(*job.SnosRunMeta)
+		if !ok {
+			return nil, fmt.Errorf("SnosRun job %s has metadata %T", run.ID, run.Metadata)
+		}
+		return t.registerPIEOf(b, ran.Fact, ran.Steps), nil
+	})
+}
+
+// registerPIEOf is the metadata of a registration straight from a batch's PIE.
+func (t *Triggers) registerPIEOf(b batch.SnosBatch, fact string, steps uint64) *job.ProofRegistrationMeta {
+	m := &job.ProofRegistrationMeta{
+		StartBlock: b.StartBlock, EndBlock: b.EndBlock, StarknetVersion: b.StarknetVersion, Fact: fact, Steps: steps,
+		PIEKey: artifact.SNOSKey(b.Index, artifact.PIE),
+	}
+	if t.Prover.Capabilities().Proofs {
+		m.BridgeProofKey = artifact.SNOSKey(b.Index, artifact.BridgeProof)
+	}
+	return m
+}
+
 // proving creates ProofCreation jobs for SNOS batches that have run.
 func (t *Triggers) proving(ctx context.Context) error {
+	if t.direct() {
+		return t.registerPIE(ctx)
+	}
 	return t.advance(ctx, batch.InSnosRun, job.SnosRun, batch.InProofCreation, func(b batch.SnosBatch, run job.Job) (job.Metadata, error) {
 		ran, ok := run.Metadata.(*job.SnosRunMeta)
 		if !ok {
@@ -78,7 +109,10 @@ func (t *Triggers) registration(ctx context.Context) error {
 		if !ok {
 			return nil, fmt.Errorf("ProofCreation job %s has metadata %T", proven.ID, proven.Metadata)
 		}
-		m := &job.ProofRegistrationMeta{StartBlock: b.StartBlock, EndBlock: b.EndBlock, Fact: made.Fact}
+		if t.direct() { // the prover's route was changed after the batch's proof was asked for
+			return t.registerPIEOf(b, made.Fact, made.Steps), nil
+		}
+		m := &job.ProofRegistrationMeta{StartBlock: b.StartBlock, EndBlock: b.EndBlock, StarknetVersion: b.StarknetVersion, Fact: made.Fact}
 		if t.Prover.Capabilities().Proofs { // a prover that hands out no proofs registers by the task it knows
 			m.ProofKey = artifact.SNOSKey(b.Index, artifact.Proof)
 			m.BridgeProofKey = artifact.SNOSKey(b.Index, artifact.BridgeProof)

@@ -118,9 +118,10 @@ func (t *Triggers) run(ctx context.Context, w stage.Name) error {
 		return t.updateState(ctx)
 	case stage.StorageCleanup:
 		return t.Cleanup.Run(ctx)
-	default:
+	case stage.Reconcile:
 		return errors.Join(t.Reconcile.Run(ctx), t.measure(ctx))
 	}
+	return fmt.Errorf("stage %s has no trigger worker: add it to package triggering", w)
 }
 
 // create stores a job unless it exists and sends its first wake-up. If the process dies in between, reconcile finds the
@@ -141,7 +142,7 @@ func (t *Triggers) create(ctx context.Context, internalID uint64, m job.Metadata
 	return nil
 }
 
-// move sets a SNOS batch's status. Another run that was faster is no error.
+// move sets a SNOS batch's status. Another run that was faster is not an error.
 func (t *Triggers) move(ctx context.Context, b batch.SnosBatch, to batch.Status) error {
 	b.Status, b.UpdatedAt = to, t.Now()
 	if _, err := t.Batches.UpdateSnos(ctx, b); err != nil && !errors.Is(err, batch.ErrConflict) {

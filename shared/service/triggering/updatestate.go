@@ -127,7 +127,10 @@ func (t *Triggers) transitionL3(ctx context.Context, index uint64) error {
 		ProgramOutputKey: artifact.SNOSKey(index, artifact.ProgramOutput),
 	}
 	if t.Prover.Capabilities().Proofs { // stored by ProofCreation and ProofRegistration
-		m.ProofKey, m.BridgeProofKey = artifact.SNOSKey(index, artifact.Proof), artifact.SNOSKey(index, artifact.BridgeProof)
+		m.BridgeProofKey = artifact.SNOSKey(index, artifact.BridgeProof)
+		if !t.direct() { // else the run's own output is what was registered
+			m.ProofKey = artifact.SNOSKey(index, artifact.Proof)
+		}
 	}
 	return t.create(ctx, index, m, b.TraceID)
 }
@@ -194,7 +197,7 @@ func (t *Triggers) ledger(ctx context.Context, settled job.Job, m *job.StateTran
 		}
 		for _, j := range jobs {
 			pass(j)
-			if jt == job.ProofCreation {
+			if jt == job.ProofCreation || jt == job.ProofRegistration && t.direct() {
 				l.ProverTask = j.ExternalID
 			}
 		}

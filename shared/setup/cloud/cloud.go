@@ -34,7 +34,7 @@ type Process struct {
 	AWS     aws.Config
 	Secrets *secrets.Client
 
-	core *setup.App // once Core has made it
+	core *setup.App  // once Core has made it
 	db   *mongodb.DB // likewise
 }
 
@@ -93,7 +93,7 @@ func (p *Process) Core(ctx context.Context) (setup.App, error) {
 	}
 	p.db, p.core = db, &setup.App{
 		Chain: c.Chain.Name, Layer: c.Chain.Layer, Jobs: db.Jobs(), Batches: db.Batches(), Locks: db.Locks(time.Now), Control: db.Controls(),
-		Queue: sqs.New(p.AWS), Artifacts: s3.New(p.AWS, c.AWS.Bucket, c.AWS.Endpoint != ""), Alerts: sns.New(p.AWS, c.AWS.TopicARN, c.Chain.Name),
+		Queue: sqs.New(p.AWS), Artifacts: s3.New(p.AWS, c.AWS.Bucket, c.AWS.Endpoint != ""), Alerts: sns.New(p.AWS, c.AWS.TopicARN, c.Chain.Name), Reports: db.Reports(),
 		Events: eventbridge.New(p.AWS, c.AWS.Bus), QueueName: func(n string) string { return resource.Physical(c.Chain.Name, n) },
 		Policies: c.Policies(), Now: time.Now, Log: p.Log,
 	}
@@ -116,14 +116,18 @@ func (p *Process) EnsureIndexes(ctx context.Context) error {
 // Wire makes a function's handler: what lambda.NewHandler takes.
 type Wire func(ctx context.Context, p *Process) (any, error)
 
-// Main serves a function until AWS ends it. A function that can't be put together (a setting is wrong, a secret has no value
+// Main serves a function until AWS ends it. A function that fails to initialise (a setting is wrong, a secret has no value
 // yet) still starts: every invocation tries again and fails with the reason, so messages stay in their queues and the
 // errors alarm, and what is mended takes effect without a deployment. So does a secret's new value, some minutes later.
-func Main(wire Wire) { lambda.Start(NewHandler(os.Environ(), wire)) }
+func Main(wire Wire) {
+	limitHeap(os.Environ())
+	lambda.Start(NewHandler(os.Environ(), wire))
+}
 
-// MainOr is Main for a function whose callers wait for an answer: until it can be put together, invocations go to what
+// MainOr is Main for a function whose callers wait for an answer: until it has initialised, invocations go to what
 // instead makes of the reason.
 func MainOr(wire Wire, instead func(error) any) {
+	limitHeap(os.Environ())
 	h := NewHandler(os.Environ(), wire)
 	h.instead = instead
 	lambda.Start(h)
@@ -150,7 +154,7 @@ func NewHandler(environ []string, wire Wire) *Handler {
 func (h *Handler) Invoke(ctx context.Context, event []byte) ([]byte, error) {
 	f, err := h.function(ctx)
 	if err != nil {
-		slog.ErrorContext(ctx, "the function can't be put together", "error", err)
+		slog.ErrorContext(ctx, "the function failed to initialise", "error", err)
 		if h.instead != nil {
 			return lambda.NewHandler(h.instead(err)).Invoke(ctx, event)
 		}
@@ -163,7 +167,7 @@ func (h *Handler) function(ctx context.Context) (lambda.Handler, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.ready != nil && h.rotated(ctx) {
-		h.ready = nil // until it could be put together with the new value
+		h.ready = nil // until it has initialised with the new value
 	}
 	if h.ready != nil {
 		return h.ready, nil
@@ -186,7 +190,7 @@ func (h *Handler) function(ctx context.Context) (lambda.Handler, error) {
 	return h.ready, nil
 }
 
-// rotated says whether a secret has another value now than the function was put together with.
+// rotated says whether a secret has another value now than the function was initialised with.
 func (h *Handler) rotated(ctx context.Context) bool {
 	changed, err := h.process.Secrets.Changed(ctx)
 	if err != nil {

@@ -21,7 +21,7 @@ var environ = []string{
 	"ORCHESTRATOR_SETTLEMENT_ADDRESS=0x0000000000000000000000000000000000000003", "ORCHESTRATOR_SETTLEMENT_KEY_SECRET=file:/key", "ORCHESTRATOR_PROVER_KIND=mock", "ORCHESTRATOR_SNOS_URL=http://127.0.0.1:1",
 }
 
-// bench is a handler whose function answers with the secret that it was put together with.
+// bench is a handler whose function answers with the secret that it was initialised with.
 type bench struct {
 	*Handler
 	t     *testing.T
@@ -63,7 +63,7 @@ func (b *bench) answers(want string, made int) {
 	b.t.Helper()
 	got, err := b.Invoke(b.t.Context(), []byte("{}"))
 	if err != nil || string(got) != `"`+want+`"` || b.made != made {
-		b.t.Errorf("answer %s, %v, put together %d times; want %q and %d", got, err, b.made, want, made)
+		b.t.Errorf("answer %s, %v, initialised %d times; want %q and %d", got, err, b.made, want, made)
 	}
 }
 
@@ -81,7 +81,7 @@ func TestRotatedSecret(t *testing.T) {
 	b.answers("two", 2)
 }
 
-// A function that can't be put together with the new value tries again until it can, and does not go on with the old one.
+// A function that fails to initialise with the new value tries again until it can, and does not go on with the old one.
 func TestRotatedSecretNeedsAnotherTry(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)

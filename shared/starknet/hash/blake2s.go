@@ -31,6 +31,22 @@ func Blake2s(fs []felt.Felt) felt.Felt {
 			data = binary.LittleEndian.AppendUint32(data, w)
 		}
 	}
+	return digest(data)
+}
+
+// Blake2sPlain is the Blake2s hash of a list of felts, each as its 32 bytes little-endian: what masks encrypted state diffs. The digest is read as
+// that of Blake2s (the same function of cairo-lang without encode, with little_endian; recorded segments of 0.14.4 open with it alone).
+func Blake2sPlain(fs []felt.Felt) felt.Felt {
+	data := make([]byte, 0, 32*len(fs))
+	for _, f := range fs {
+		slices.Reverse(f[:])
+		data = append(data, f[:]...)
+	}
+	return digest(data)
+}
+
+// digest is the Blake2s hash of bytes as a felt.
+func digest(data []byte) felt.Felt {
 	sum := blake2s.Sum256(data)
 	slices.Reverse(sum[:])
 	n := new(big.Int).SetBytes(sum[:])

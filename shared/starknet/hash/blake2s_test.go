@@ -7,6 +7,20 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/starknet/hash"
 )
 
+// What cairo-lang 0.14.3a3 answers without encode and with little_endian.
+func TestBlake2sPlain(t *testing.T) {
+	t.Parallel()
+	for want, in := range map[string][]felt.Felt{
+		"0x1eed01efd0d230c1ea5a12c48b6551f7c4a3542d02111e194809079307a214a": nil,
+		"0x741fa3a0a33fd98a49e45969eed3ca7654327fb60afb53b4c9649214a786606": {felt.FromUint64(1), felt.FromUint64(2)},
+		"0x7c55a6de8c9b15ad77c3ddfef029d0685264ac6c84a8537421bedf01e4d343":  {felt.MinusOne(), felt.Zero, felt.FromUint64(1 << 63)},
+	} {
+		if got := hash.Blake2sPlain(in); got != felt.MustHex(want) {
+			t.Errorf("%v: %s, want %s", in, got, want)
+		}
+	}
+}
+
 // What cairo-lang 0.14.3a3 answers (calculate_blake2s_hash_from_felt252s with encode, big-endian); oracle_hash_test.go of package pie
 // asks it again.
 func TestBlake2s(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
+	"github.com/madara-orchestrator/orchestrator/shared/core/jsonlimit"
 )
 
 // walker goes through a JSON text token by token, so that no more is held than what its caller keeps: a list of a million
@@ -17,10 +18,11 @@ import (
 type walker struct{ d *json.Decoder }
 
 const (
-	maxDepth  = 32  // of values that are passed over
-	maxKeys   = 200 // of objects whose keys are not counted by what they hold
-	maxDigits = 80  // of numbers; felts have 77
-	maxName   = 200 // characters of keys and strings
+	maxDepth  = 32      // of values that are passed over
+	maxKeys   = 200     // of objects whose keys are not counted by what they hold
+	maxDigits = 80      // of numbers; felts have 77
+	maxName   = 200     // characters of keys and strings
+	maxToken  = 4 << 10 // bytes of a string, which are more than maxName characters however they are escaped; longer ones are cut to it
 )
 
 // walk reads one JSON object of a file by its keys. Every function reads its key's value; what has none is passed over.
@@ -30,7 +32,8 @@ func walk(a *archive, name string, most int64, keys map[string]func(*walker) err
 		return err
 	}
 	defer f.Close()
-	w := &walker{json.NewDecoder(f)}
+	// The decoder holds a whole string or number: of what is passed over they may have any length.
+	w := &walker{json.NewDecoder(jsonlimit.NewReader(f, jsonlimit.Limits{String: maxToken, Cut: true}))}
 	w.d.UseNumber()
 	if err := w.fields(keys); err != nil {
 		return malformed(err, name)

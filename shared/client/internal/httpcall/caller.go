@@ -10,6 +10,10 @@ import (
 	"net/http"
 	"net/url"
 	"time"
+
+	"github.com/madara-orchestrator/orchestrator/shared/client/internal/outbound"
+	"github.com/madara-orchestrator/orchestrator/shared/core/jsonlimit"
+	"github.com/madara-orchestrator/orchestrator/shared/core/redact"
 )
 
 // Settings bound what requests may take. Zero fields take those of Defaults.
@@ -24,20 +28,21 @@ type Settings struct {
 	MinBackoff, MaxBackoff time.Duration
 	// MaxWait is the longest pause that a service may ask for within a call. Of a longer one the caller is told instead.
 	MaxWait time.Duration
-	// MaxResponse is the most bytes that Do reads of an answer.
+	// MaxResponse is the most bytes that Do reads of an answer, MaxElements the most values and keys of its JSON.
 	MaxResponse int64
+	MaxElements int
 }
 
 // Defaults are the defaults of Settings.
 var Defaults = Settings{
 	Attempts: 6, RequestTimeout: 30 * time.Second, UploadTimeout: 10 * time.Minute,
-	MinBackoff: 500 * time.Millisecond, MaxBackoff: 20 * time.Second, MaxWait: time.Minute, MaxResponse: 8 << 20,
+	MinBackoff: 500 * time.Millisecond, MaxBackoff: 20 * time.Second, MaxWait: time.Minute, MaxResponse: 8 << 20, MaxElements: 1 << 18,
 }
 
 // Validate refuses negative settings.
 func (s Settings) Validate() error {
 	if s.Attempts < 0 || s.RequestTimeout < 0 || s.UploadTimeout < 0 || s.MinBackoff < 0 || s.MaxBackoff < 0 ||
-		s.MaxWait < 0 || s.MaxResponse < 0 {
+		s.MaxWait < 0 || s.MaxResponse < 0 || s.MaxElements < 0 {
 		return errors.New("a limit of the HTTP client is negative")
 	}
 	return nil
@@ -51,6 +56,7 @@ func (s Settings) withDefaults() Settings {
 	set(&s.MaxBackoff, Defaults.MaxBackoff)
 	set(&s.MaxWait, Defaults.MaxWait)
 	set(&s.MaxResponse, Defaults.MaxResponse)
+	set(&s.MaxElements, Defaults.MaxElements)
 	return s
 }
 
@@ -76,12 +82,7 @@ type Deps struct {
 }
 
 func (d Deps) withDefaults() Deps {
-	client := http.Client{}
-	if d.HTTP != nil {
-		client = *d.HTTP
-	}
-	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	d.HTTP = &client
+	d.HTTP = outbound.Client(d.HTTP, 0) // every request has its own limit
 	if d.Log == nil {
 		d.Log = slog.New(slog.DiscardHandler)
 	}
@@ -111,13 +112,13 @@ func sleep(ctx context.Context, d time.Duration) error {
 // Caller makes requests to one service. Safe for concurrent use.
 type Caller struct {
 	name    string
-	secrets []string
+	secrets redact.Known
 	cfg     Settings
 	deps    Deps
 }
 
-// New returns a caller. name is what errors call the service; secrets are texts that no error shows.
-func New(name string, secrets []string, s Settings, d Deps) *Caller {
+// New returns a caller. name is what errors call the service; secrets are what no error shows.
+func New(name string, secrets redact.Known, s Settings, d Deps) *Caller {
 	return &Caller{name: name, secrets: secrets, cfg: s.withDefaults(), deps: d.withDefaults()}
 }
 
@@ -160,15 +161,16 @@ func (c *Caller) Do(ctx context.Context, r Request) ([]byte, error) {
 
 // read reads an answer to its end.
 func (c *Caller) read(r Request, resp *http.Response) ([]byte, error) {
-	b, err := io.ReadAll(io.LimitReader(resp.Body, c.cfg.MaxResponse+1))
+	b, err := io.ReadAll(jsonlimit.NewReader(resp.Body, jsonlimit.Limits{Bytes: c.cfg.MaxResponse, Elements: c.cfg.MaxElements}))
+	var large *jsonlimit.Error
 	switch {
-	case int64(len(b)) > c.cfg.MaxResponse:
-		return nil, c.Malformed(r.Op, "its answer has more than %d bytes", c.cfg.MaxResponse)
+	case errors.As(err, &large):
+		return nil, c.Malformed(r.Op, "its answer has %s", large.Beyond)
 	case resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusCreated:
 		return nil, c.statusError(r.Op, resp, b) // also where the body broke off: the status says enough
 	case err != nil:
 		return nil, c.transportError(r.Op, err)
-	case isHTML(resp.Header, b):
+	case outbound.IsHTML(resp.Header, b):
 		return nil, c.Malformed(r.Op, "it answered HTML")
 	}
 	return b, nil

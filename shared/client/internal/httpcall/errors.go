@@ -5,12 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"mime"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/madara-orchestrator/orchestrator/shared/client/internal/outbound"
 )
 
 // ErrMalformed says that a service answered with something else than its interface has.
@@ -87,26 +88,8 @@ func (c *Caller) Malformed(op, format string, args ...any) error {
 // maxText bounds what is shown of a service's text in bytes.
 const maxText = 300
 
-// Scrub takes secrets out of a text, and bounds it.
-func (c *Caller) Scrub(s string) string {
-	for _, k := range c.secrets {
-		if k != "" {
-			s = strings.ReplaceAll(s, k, "***")
-		}
-	}
-	s = strings.ToValidUTF8(s, "?")
-	if len(s) > maxText {
-		s = strings.ToValidUTF8(s[:maxText], "") + "..."
-	}
-	return s
-}
-
-func isHTML(h http.Header, b []byte) bool {
-	if t, _, _ := mime.ParseMediaType(h.Get("Content-Type")); t == "text/html" {
-		return true
-	}
-	return bytes.HasPrefix(bytes.TrimLeft(b, " \t\r\n"), []byte("<"))
-}
+// Scrub returns what may be shown of what a service says: without secrets, and bounded.
+func (c *Caller) Scrub(s string) string { return c.secrets.Text(s, maxText) }
 
 // problem is what services put into the body of an error.
 type problem struct {
@@ -121,8 +104,8 @@ func (c *Caller) statusError(op string, resp *http.Response, body []byte) *Statu
 		RetryAfter: parseRetryAfter(resp.Header.Get("Retry-After"), c.deps.Now()),
 	}
 	var p problem
-	if isHTML(resp.Header, body) || json.Unmarshal(body, &p) != nil {
-		if len(bytes.TrimSpace(body)) > 0 && !isHTML(resp.Header, body) {
+	if outbound.IsHTML(resp.Header, body) || json.Unmarshal(body, &p) != nil {
+		if len(bytes.TrimSpace(body)) > 0 && !outbound.IsHTML(resp.Header, body) {
 			out.Text = c.Scrub(string(body))
 		}
 		return out

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
+	"github.com/madara-orchestrator/orchestrator/shared/core/redact"
 )
 
 func serve(t *testing.T, h http.HandlerFunc) string {
@@ -49,7 +50,7 @@ func TestStatusError(t *testing.T) {
 		"Payment":        {402, "application/json", `{"message":"INSUFFICIENT_CREDITS"}`, false, true, "INSUFFICIENT_CREDITS", "INSUFFICIENT"},
 		"Redirect":       {302, "", "", true, false, "", "Found"},
 		"Empty":          {400, "", "", false, false, "", "Bad Request"},
-		"Secret":         {400, "application/json", `{"message":"key-7 is wrong"}`, false, true, "", "*** is wrong"},
+		"Secret":         {400, "application/json", `{"message":"key-7 is wrong"}`, false, true, "", "[hidden] is wrong"},
 		"Long":           {400, "text/plain", strings.Repeat("\xff", 5000), false, false, "", "?"},
 	} {
 		url := serve(t, func(w http.ResponseWriter, _ *http.Request) {
@@ -57,7 +58,7 @@ func TestStatusError(t *testing.T) {
 			w.WriteHeader(c.status)
 			_, _ = io.WriteString(w, c.body)
 		})
-		_, err := New("Service", []string{"key-7", ""}, Settings{}, Deps{}).Do(t.Context(), get(url))
+		_, err := New("Service", redact.New("key-7", ""), Settings{}, Deps{}).Do(t.Context(), get(url))
 		var s *StatusError
 		if !errors.As(err, &s) || s.Status != c.status || s.Passing() != c.passing || s.API != c.api || s.Code != c.code {
 			t.Errorf("%s: %+v (passing %t), want passing %t, API %t, code %q", name, s, s.Passing(), c.passing, c.api, c.code)
@@ -87,7 +88,7 @@ func TestRetry_Pauses(t *testing.T) {
 	t.Parallel()
 	var pauses []time.Duration
 	jitter := 1.0
-	c := New("Service", nil, Settings{Attempts: 5, MinBackoff: time.Second, MaxBackoff: 3 * time.Second, MaxWait: 10 * time.Second}, Deps{
+	c := New("Service", redact.Known{}, Settings{Attempts: 5, MinBackoff: time.Second, MaxBackoff: 3 * time.Second, MaxWait: 10 * time.Second}, Deps{
 		Sleep:  func(ctx context.Context, d time.Duration) error { pauses = append(pauses, d); return ctx.Err() },
 		Jitter: func() float64 { return jitter },
 	})
@@ -132,7 +133,7 @@ func TestDo_Bounds(t *testing.T) {
 			_, _ = w.Write([]byte("{"))
 		}
 	})
-	c := New("Service", nil, Settings{MaxResponse: 1000, RequestTimeout: 50 * time.Millisecond}, Deps{})
+	c := New("Service", redact.Known{}, Settings{MaxResponse: 1000, RequestTimeout: 50 * time.Millisecond}, Deps{})
 	for path, want := range map[string]error{"/huge": ErrMalformed, "/slow": context.DeadlineExceeded, "/cut": io.ErrUnexpectedEOF} {
 		if b, err := c.Do(t.Context(), get(url+path)); !errors.Is(err, want) || !Passing(err) || strings.Contains(err.Error(), url) {
 			t.Errorf("%s: %d bytes, %v; want %v", path, len(b), err, want)
@@ -163,7 +164,7 @@ func TestStream_Bounds(t *testing.T) {
 		case <-r.Context().Done():
 		}
 	})
-	c := New("Service", nil, Settings{RequestTimeout: 100 * time.Millisecond}, Deps{})
+	c := New("Service", redact.Known{}, Settings{RequestTimeout: 100 * time.Millisecond}, Deps{})
 	for path, want := range map[string]error{"/stall": errStalled, "/long": ErrMalformed} {
 		r, err := c.Stream(t.Context(), get(url+path), 1000)
 		if err != nil {
@@ -229,7 +230,7 @@ func FuzzStatusError(f *testing.F) {
 	for _, s := range []string{`{"message":"X","code":"Y"}`, `{"message":7}`, "hunter2", `{"0":"4"}`, "<html>", `{"error":"hunter2"}`} {
 		f.Add([]byte(s), 404, "7")
 	}
-	c := New("Service", []string{"hunter2"}, Settings{}, Deps{})
+	c := New("Service", redact.New("hunter2"), Settings{}, Deps{})
 	f.Fuzz(func(t *testing.T, body []byte, status int, after string) {
 		err := c.statusError("ask", &http.Response{StatusCode: status, Header: http.Header{"Retry-After": {after}}}, body)
 		if text := err.Error() + err.Code; strings.Contains(text, "hunter2") || len(text) > 800 || err.RetryAfter < 0 || err.RetryAfter > 24*time.Hour {

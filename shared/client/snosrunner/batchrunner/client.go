@@ -56,7 +56,6 @@ func name(t snos.Task) string {
 func (c *Client) Submit(ctx context.Context, t snos.Task) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.c.Timeout)
 	defer cancel()
-	t.RPC = "" // a run's variables can be read by whoever sees the job: the job definition names the node
 	text, err := contract.Encode(t)
 	if err != nil {
 		return "", fmt.Errorf("AWS Batch: %w", err)

@@ -12,7 +12,8 @@ import (
 func TestRoundTrip(t *testing.T) {
 	t.Parallel()
 	for _, x := range []snos.Task{
-		{Kind: snos.Run, ID: "a", Batch: 3, StartBlock: 4, EndBlock: 9, FullOutput: true, OutputPrefix: "snos/3/", UseBackup: true},
+		{Kind: snos.Run, ID: "a", Batch: 3, StartBlock: 4, EndBlock: 9, FullOutput: true, OutputPrefix: "snos/3/", UseBackup: true,
+			StarknetVersion: "0.14.4", RPC: "https://node", Chain: snos.Chain{ID: "MADARA", FeeToken: "0x1", EthFeeToken: "0x2", PublicKeys: []string{"0x3", "0x4"}}},
 		{Kind: snos.Aggregate, ID: "b", Batch: 1, EndBlock: 9, Inputs: []string{"snos/1/program_output.json"}, OutputPrefix: "aggregator/1/"},
 	} {
 		text, err := contract.Encode(x)

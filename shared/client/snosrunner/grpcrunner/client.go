@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"net"
 	"net/url"
-	"strings"
 	"time"
 
 	"google.golang.org/grpc"
@@ -20,11 +19,15 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/madara-orchestrator/orchestrator/shared/client/snosrunner/grpcrunner/runnerpb"
+	"github.com/madara-orchestrator/orchestrator/shared/core/redact"
 	"github.com/madara-orchestrator/orchestrator/shared/core/snos"
 )
 
 // maxMessage bounds a message in bytes, in both directions.
 const maxMessage = 1 << 20
+
+// maxSaid bounds what is kept of what a runner says, in bytes.
+const maxSaid = 500
 
 // Config says how to reach a runner.
 type Config struct {
@@ -39,7 +42,7 @@ type Client struct {
 	conn    *grpc.ClientConn
 	runner  runnerpb.RunnerClient
 	health  health.HealthClient
-	token   string
+	secrets redact.Known
 	timeout time.Duration
 }
 
@@ -93,7 +96,7 @@ func New(c Config) (*Client, error) {
 	if c.Timeout == 0 {
 		c.Timeout = 30 * time.Second
 	}
-	return &Client{conn: conn, runner: runnerpb.NewRunnerClient(conn), health: health.NewHealthClient(conn), token: c.Token, timeout: c.Timeout}, nil
+	return &Client{conn: conn, runner: runnerpb.NewRunnerClient(conn), health: health.NewHealthClient(conn), secrets: redact.New(c.Token), timeout: c.Timeout}, nil
 }
 
 // Close ends the connection.
@@ -105,11 +108,7 @@ func (c *Client) explain(ctx context.Context, what string, err error) error {
 		return fmt.Errorf("SNOS runner: %s: %w", what, ctx.Err())
 	}
 	s := status.Convert(err)
-	said := s.Message()
-	if c.token != "" {
-		said = strings.ReplaceAll(said, c.token, "***")
-	}
-	return fmt.Errorf("SNOS runner: %s: %s: %.500s", what, s.Code(), said)
+	return fmt.Errorf("SNOS runner: %s: %s: %s", what, s.Code(), c.secrets.Text(s.Message(), maxSaid))
 }
 
 // chain is a task's chain as the wire has it; nil for none.
@@ -158,7 +157,7 @@ func (c *Client) Status(ctx context.Context, handle string) (snos.Progress, erro
 	}
 	p := snos.Progress{State: state}
 	if state == snos.Failed {
-		p.Failure, p.Detail = failures[out.GetFailure()], out.GetDetail()
+		p.Failure, p.Detail = failures[out.GetFailure()], c.secrets.Text(out.GetDetail(), maxSaid)
 	}
 	return p, nil
 }

@@ -18,6 +18,8 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/madara-orchestrator/orchestrator/shared/client/snosrunner/grpcrunner"
 	"github.com/madara-orchestrator/orchestrator/shared/client/snosrunner/grpcrunner/runnerpb"
 	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
@@ -205,4 +207,33 @@ func TestURL(t *testing.T) {
 	if _, err := grpcrunner.New(grpcrunner.Config{URL: "grpcs://x:1", Authority: []byte("nothing")}); err == nil {
 		t.Error("an authority without a certificate is taken")
 	}
+}
+
+// A task reaches the runner with all that it says.
+func TestWholeTask(t *testing.T) {
+	t.Parallel()
+	r := &keeps{}
+	c := client(t, grpcrunner.Config{URL: "grpc://" + serve(t, grpcrunner.NewServer(r, secret, nil)), Token: secret})
+	want := snos.Task{
+		Kind: snos.Aggregate, ID: "x", Batch: 3, StartBlock: 4, EndBlock: 9, FullOutput: true, Inputs: []string{"a", "b"}, OutputPrefix: "aggregator/3/",
+		UseBackup: true, StarknetVersion: "0.14.4", RPC: "https://node",
+		Chain: snos.Chain{ID: "MADARA", FeeToken: "0x1", EthFeeToken: "0x2", PublicKeys: []string{"0x3", "0x4"}},
+	}
+	if _, err := c.Submit(t.Context(), want); err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(want, r.got); d != "" {
+		t.Errorf("sent (-), received (+):\n%s", d)
+	}
+}
+
+// keeps is a runner that keeps what it was given.
+type keeps struct {
+	snos.Runner
+	got snos.Task
+}
+
+func (k *keeps) Submit(_ context.Context, t snos.Task) (string, error) {
+	k.got = t
+	return "handle", nil
 }

@@ -18,7 +18,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/madara-orchestrator/orchestrator/shared/client/internal/httpcall"
 	"github.com/madara-orchestrator/orchestrator/shared/client/snosrunner/contract"
+	"github.com/madara-orchestrator/orchestrator/shared/core/redact"
 	"github.com/madara-orchestrator/orchestrator/shared/core/snos"
 )
 
@@ -40,16 +42,22 @@ type fault struct {
 	Error string `json:"error"`
 }
 
+// Settings of requests: what is asked twice does no harm, since a task is known by its id, so passing failures are tried again soon. What
+// takes longer is for the job to wait for.
+var settings = httpcall.Settings{
+	Attempts: 3, MinBackoff: 200 * time.Millisecond, MaxBackoff: 2 * time.Second, MaxWait: 5 * time.Second, MaxResponse: maxBody, MaxElements: 1 << 10,
+}
+
 // Client is a snos.Runner.
 type Client struct {
-	base  string
-	token string
-	http  *http.Client
+	base   string
+	header http.Header
+	caller *httpcall.Caller
 }
 
 var _ snos.Runner = (*Client)(nil)
 
-// New returns a client of the runner at a base URL (http or https). token "" sends none. It makes no request.
+// New returns a client of the runner at a base URL (http or https). token "" sends none; it goes to that host alone. It makes no request.
 func New(base, token string, timeout time.Duration) (*Client, error) {
 	u, err := url.Parse(base)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
@@ -58,82 +66,69 @@ func New(base, token string, timeout time.Duration) (*Client, error) {
 	if u.User != nil {
 		return nil, errors.New("SNOS runner: put the credentials into a secret, not into the URL")
 	}
-	if timeout == 0 {
-		timeout = 30 * time.Second
+	s := settings
+	s.RequestTimeout = timeout // 0: the default
+	c := &Client{
+		base: strings.TrimSuffix(base, "/"), header: http.Header{},
+		caller: httpcall.New("SNOS runner", redact.New(token).WithURL(base), s, httpcall.Deps{}),
 	}
-	return &Client{base: strings.TrimSuffix(base, "/"), token: token, http: &http.Client{Timeout: timeout}}, nil
+	if token != "" {
+		c.header.Set("Authorization", "Bearer "+token)
+	}
+	return c, nil
 }
 
-// do makes a request; status 0 never comes without an error.
-func (c *Client) do(ctx context.Context, method, path string, body, into any) (status int, err error) {
-	var in io.Reader
+// do makes a request, again where that helps, and decodes the answer.
+func (c *Client) do(ctx context.Context, op, method, path string, body, into any) error {
+	r := httpcall.Request{Op: op, Method: method, URL: c.base + path, Header: c.header}
 	if body != nil {
 		b, err := json.Marshal(body)
 		if err != nil {
-			return 0, fmt.Errorf("encode: %w", err)
+			return fmt.Errorf("SNOS runner: %s: encode: %w", op, err)
 		}
-		in = bytes.NewReader(b)
+		r.Length, r.Type = int64(len(b)), "application/json"
+		r.Open = func(context.Context) (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(b)), nil }
 	}
-	r, err := http.NewRequestWithContext(ctx, method, c.base+path, in)
-	if err != nil {
-		return 0, err
-	}
-	if c.token != "" {
-		r.Header.Set("Authorization", "Bearer "+c.token)
-	}
-	resp, err := c.http.Do(r)
-	if u := new(url.Error); errors.As(err, &u) {
-		err = u.Err // its own text has the whole URL
-	}
-	if err != nil {
-		return 0, err
-	}
-	defer resp.Body.Close()
-	b, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
-	if err != nil {
-		return 0, err
-	}
-	if len(b) > maxBody {
-		return 0, fmt.Errorf("its answer has more than %d bytes", maxBody)
-	}
-	if resp.StatusCode/100 != 2 {
-		var f fault
-		if json.Unmarshal(b, &f) != nil || f.Error == "" {
-			f.Error = http.StatusText(resp.StatusCode)
+	var busy error
+	err := c.caller.Retry(ctx, func(ctx context.Context) error {
+		b, err := c.caller.Do(ctx, r)
+		if says(err, http.StatusServiceUnavailable) { // the runner itself: to ask again at once is no use
+			busy = err
+			return nil
 		}
-		return resp.StatusCode, fmt.Errorf("status %d: %.500s", resp.StatusCode, c.scrub(f.Error))
-	}
-	if into != nil {
+		if err != nil || into == nil {
+			return err
+		}
 		if err := json.Unmarshal(b, into); err != nil {
-			return 0, fmt.Errorf("its answer does not decode: %w", err)
+			return c.caller.Malformed(op, "its answer does not decode: %v", err)
 		}
+		return nil
+	})
+	if err == nil && busy != nil {
+		return busy
 	}
-	return resp.StatusCode, nil
+	return err
 }
 
-// scrub takes token and path of the runner's URL, which may be a key, out of what the runner says.
-func (c *Client) scrub(text string) string {
-	if c.token != "" {
-		text = strings.ReplaceAll(text, c.token, "***")
-	}
-	if u, err := url.Parse(c.base); err == nil && len(u.Path) > 1 {
-		text = strings.ReplaceAll(text, u.Path, "/...")
-	}
-	return text
+// says reports whether the runner itself answered with a status, and not something before it: a load balancer's 404 does not mean
+// that a run is lost.
+func says(err error, status int) bool {
+	var s *httpcall.StatusError
+	return errors.As(err, &s) && s.API && s.Status == status
 }
 
 // Submit implements snos.Runner.
 func (c *Client) Submit(ctx context.Context, t snos.Task) (string, error) {
 	var out submitted
-	status, err := c.do(ctx, http.MethodPost, "/v1/tasks", contract.Task(t), &out)
-	if status == http.StatusServiceUnavailable {
+	op := "submit " + t.ID
+	err := c.do(ctx, op, http.MethodPost, "/v1/tasks", contract.Task(t), &out)
+	switch {
+	case says(err, http.StatusServiceUnavailable):
 		return "", fmt.Errorf("SNOS runner: %w", snos.ErrBusy)
-	}
-	if err == nil && out.Handle == "" {
-		err = errors.New("its answer has no handle")
-	}
-	if err != nil {
-		return "", fmt.Errorf("SNOS runner: submit %s: %w", t.ID, err)
+	case err != nil:
+		return "", err
+	case out.Handle == "":
+		return "", c.caller.Malformed(op, "its answer has no handle")
 	}
 	return out.Handle, nil
 }
@@ -143,35 +138,40 @@ func path(handle string) string {
 	return "/v1/tasks/" + base64.RawURLEncoding.EncodeToString([]byte(handle))
 }
 
-// Status implements snos.Runner.
+// Status implements snos.Runner. Lost is what the runner itself says, by a status of its own or by 404 with its JSON.
 func (c *Client) Status(ctx context.Context, handle string) (snos.Progress, error) {
+	if handle == "" { // names no run, and no route
+		return snos.Progress{State: snos.Lost}, ctx.Err()
+	}
 	var out Progress
-	status, err := c.do(ctx, http.MethodGet, path(handle), nil, &out)
-	if status == http.StatusNotFound {
+	op := "status of " + handle
+	err := c.do(ctx, op, http.MethodGet, path(handle), nil, &out)
+	if says(err, http.StatusNotFound) {
 		return snos.Progress{State: snos.Lost}, nil
 	}
 	if err != nil {
-		return snos.Progress{}, fmt.Errorf("SNOS runner: status of %s: %w", handle, err)
+		return snos.Progress{}, err
 	}
 	switch out.State {
 	case snos.Queued, snos.Running, snos.Succeeded, snos.Failed, snos.Lost:
+		out.Detail = c.caller.Scrub(out.Detail)
 		return snos.Progress(out), nil
 	}
-	return snos.Progress{}, fmt.Errorf("SNOS runner: status of %s: unknown state %.40q", handle, out.State)
+	return snos.Progress{}, c.caller.Malformed(op, "unknown state %.40q", out.State)
 }
 
 // Cancel implements snos.Runner.
 func (c *Client) Cancel(ctx context.Context, handle string) error {
-	if status, err := c.do(ctx, http.MethodDelete, path(handle), nil, nil); err != nil && status != http.StatusNotFound {
-		return fmt.Errorf("SNOS runner: cancel %s: %w", handle, err)
+	if handle == "" {
+		return ctx.Err()
+	}
+	if err := c.do(ctx, "cancel "+handle, http.MethodDelete, path(handle), nil, nil); err != nil && !says(err, http.StatusNotFound) {
+		return err
 	}
 	return nil
 }
 
 // Ping implements snos.Runner.
 func (c *Client) Ping(ctx context.Context) error {
-	if _, err := c.do(ctx, http.MethodGet, "/health", nil, nil); err != nil {
-		return fmt.Errorf("SNOS runner: health: %w", err)
-	}
-	return nil
+	return c.do(ctx, "health", http.MethodGet, "/health", nil, nil)
 }

@@ -1,4 +1,4 @@
-// Package alerttest is the conformance suite of alert.Notifier.
+// Package alerttest holds the conformance suites of alert.Notifier and alert.Store.
 package alerttest
 
 import (
@@ -21,14 +21,15 @@ type Harness struct {
 	Received func(ctx context.Context) ([]alert.Alert, error)
 }
 
-// TestNotifier holds a notifier against the contract of alert.Notifier.
+// TestNotifier checks a notifier against the contract of alert.Notifier.
 func TestNotifier(t *testing.T, newHarness func(t *testing.T) Harness) {
 	t.Helper()
 	for name, a := range map[string]alert.Alert{
 		"whole": {
-			Severity: alert.Critical, Key: "job/1", Title: "A job failed", Detail: "Why.\nWhat to do: \"mend\" it.", JobID: "j", JobType: "SnosRun",
-			Batch: 7, At: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
+			Severity: alert.Critical, Key: "job/1", Title: "A job failed", Detail: "Why.\nWhat to do: \"fix\" it.",
+			Jobs: []alert.Job{{ID: "j", Type: "SnosRun", Batch: 7}, {ID: "i"}}, At: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
 		},
+		"all-clear": {Severity: alert.Resolved, Key: "k", Title: "t", Detail: "d", At: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)},
 		"little":    {Severity: alert.Warning, Key: "k", Title: "t", At: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)},
 		"unwelcome": {Severity: alert.Warning, Key: "k", Title: "ünïcode\n\x01" + strings.Repeat("x", 300), Detail: strings.Repeat("ö", 5000), At: time.Unix(1, 0).UTC()},
 	} {
@@ -60,12 +61,12 @@ func TestNotifier(t *testing.T, newHarness func(t *testing.T) Harness) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		if err := newHarness(t).Notifier.Notify(ctx, alert.Alert{Severity: alert.Warning, Key: "k", Title: "t"}); err == nil {
-			t.Error("an ended context is no error: the caller would take the alert for sent")
+			t.Error("an ended context is not an error: the caller would take the alert for sent")
 		}
 	})
 }
 
-// many sends from many goroutines, the same trouble twice.
+// many sends from many goroutines, each cause twice.
 func many(t *testing.T, ctx context.Context, h Harness) {
 	const n = 12
 	var all sync.WaitGroup
@@ -81,7 +82,7 @@ func many(t *testing.T, ctx context.Context, h Harness) {
 	for len(keys) < n/2 {
 		as, err := h.Received(ctx)
 		if err != nil || len(as) == 0 {
-			t.Fatalf("%d of %d troubles arrived, %v", len(keys), n/2, err)
+			t.Fatalf("%d of %d causes arrived, %v", len(keys), n/2, err)
 		}
 		for _, a := range as {
 			keys[a.Key] = true

@@ -81,7 +81,7 @@ func testPutGet(t *testing.T, ctx context.Context, s artifact.Store) {
 }
 
 func testPutNew(t *testing.T, ctx context.Context, s artifact.Store) {
-	for range 2 { // the same bytes again are no error
+	for range 2 { // the same bytes again are not an error
 		if err := s.PutNew(ctx, "k", strings.NewReader("first")); err != nil {
 			t.Fatal(err)
 		}

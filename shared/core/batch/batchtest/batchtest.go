@@ -15,6 +15,7 @@ import (
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
 	"github.com/madara-orchestrator/orchestrator/shared/core/block"
+	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 )
 
 var start = time.Date(2026, 3, 4, 5, 6, 7, 8e6, time.UTC)
@@ -38,8 +39,8 @@ func TestStore(t *testing.T, newStore func(t *testing.T) batch.Store) {
 
 func span(from, to uint64) batch.Span {
 	return batch.Span{
-		StartBlock: from, EndBlock: to, StarknetVersion: "0.14.1", OpenedAt: start, ClosedAt: start.Add(time.Minute), Reason: batch.BlockCount,
-		Weights: block.Weights{L1Gas: 1, MessageSegmentLength: 2, NEvents: 3, StateDiffSize: 4, SierraGas: 5, NTxs: 6, ProvingGas: 7},
+		StartBlock: from, EndBlock: to, EndHash: felt.FromUint64(to + 1), StarknetVersion: "0.14.1", OpenedAt: start, ClosedAt: start.Add(time.Minute), Reason: batch.BlockCount,
+		Weights: block.Weights{L1Gas: 1, MessageSegmentLength: 2, NEvents: 3, StateDiffSize: 4, SierraGas: 5, NTxs: 6, ProvingGas: 7, ReceiptL2Gas: 8},
 	}
 }
 
@@ -51,7 +52,7 @@ func ledger() batch.Ledger {
 }
 
 func snos(i uint64) batch.SnosBatch {
-	return batch.SnosBatch{Span: span(i*10, i*10+9), Index: i, Aggregator: 1, Status: batch.Closed, TraceID: "t", Ledger: ledger(), CreatedAt: start, UpdatedAt: start}
+	return batch.SnosBatch{Span: span(i*10, i*10+9), Index: i, Aggregator: 1, DAWords: 55, AccumulatorKey: "k", Status: batch.Closed, TraceID: "t", Ledger: ledger(), CreatedAt: start, UpdatedAt: start}
 }
 
 func aggregator(i uint64) batch.AggregatorBatch {

@@ -10,14 +10,14 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/cache"
 )
 
-// Harness makes caches and tells how time passes for them.
+// Harness makes caches and moves the time for them.
 type Harness struct {
 	New func(t *testing.T) cache.Cache
 	// Pass lets d pass for a cache; nil leaves out what needs it.
 	Pass func(c cache.Cache, d time.Duration)
 }
 
-// TestCache holds a cache against the contract of cache.Cache.
+// TestCache tests a cache by the contract of cache.Cache.
 func TestCache(t *testing.T, h Harness) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)

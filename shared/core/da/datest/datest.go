@@ -19,7 +19,7 @@ type Harness struct {
 	Most  int // words of one publication
 }
 
-// TestLayer holds a layer against the contract of da.Layer.
+// TestLayer tests a layer by the contract of da.Layer.
 func TestLayer(t *testing.T, newHarness func(t *testing.T) Harness) {
 	t.Helper()
 	words := func(n, first int) da.Data {
@@ -73,6 +73,20 @@ func TestLayer(t *testing.T, newHarness func(t *testing.T) Harness) {
 			if _, b := encode(t, h, d); cmp.Equal(a, b) {
 				t.Errorf("%s have the same commitment %+v", name, b)
 			}
+		}
+	})
+	t.Run("CommitIsThatOfOnePublication", func(t *testing.T) {
+		t.Parallel()
+		h := newHarness(t)
+		_, c := encode(t, h, words(20, 1))
+		if got := h.Layer.Commit(words(20, 1).Words); got.Hash != c.Hash || got.Size != c.Size {
+			t.Errorf("%+v of the segment, %+v of its one publication", got, c)
+		}
+		if got := h.Layer.Commit(words(h.Most+1, 1).Words); got.Hash.IsZero() || got.Size != uint64(h.Most)+1 {
+			t.Errorf("commitment %+v of %d words", got, h.Most+1)
+		}
+		if n := h.Layer.MaxWords(); n != h.Most {
+			t.Errorf("MaxWords is %d, want %d", n, h.Most)
 		}
 	})
 	t.Run("Bounds", func(t *testing.T) {

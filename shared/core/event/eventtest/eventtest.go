@@ -19,7 +19,7 @@ type Harness struct {
 	Received func(ctx context.Context) ([]event.Event, error)
 }
 
-// TestBus holds a bus against the contract of event.Bus.
+// TestBus tests a bus by the contract of event.Bus.
 func TestBus(t *testing.T, newHarness func(t *testing.T) Harness) {
 	t.Helper()
 	run := func(name string, f func(*testing.T, context.Context, Harness)) {
@@ -67,7 +67,7 @@ func TestBus(t *testing.T, newHarness func(t *testing.T) Harness) {
 		ended, cancel := context.WithCancel(ctx)
 		cancel()
 		if err := h.Bus.Publish(ended, event.Event{Type: event.BatchClosed, At: time.Now(), Chain: "c"}); err == nil {
-			t.Error("an ended context is no error")
+			t.Error("an ended context is not an error")
 		}
 	})
 }

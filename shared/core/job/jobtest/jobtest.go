@@ -18,7 +18,7 @@ import (
 // start is the time of the suite: whole milliseconds, which is what stores must keep.
 var start = time.Date(2026, 3, 4, 5, 6, 7, 8e6, time.UTC)
 
-// TestStore holds a store against the contract of job.Store. newStore returns an empty one.
+// TestStore tests a store by the contract of job.Store. newStore returns an empty one.
 func TestStore(t *testing.T, newStore func(t *testing.T) job.Store) {
 	t.Helper()
 	for _, c := range []struct {

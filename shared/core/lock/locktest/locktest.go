@@ -24,7 +24,7 @@ func (c *Clock) Now() time.Time {
 // Advance moves the time on.
 func (c *Clock) Advance(d time.Duration) { c.offset.Add(int64(d)) }
 
-// TestLocker holds a locker against the contract of lock.Locker. newLocker returns one with all leases free.
+// TestLocker tests a locker by the contract of lock.Locker. newLocker returns one with all leases free.
 func TestLocker(t *testing.T, newLocker func(t *testing.T, c *Clock) lock.Locker) {
 	t.Helper()
 	for name, run := range map[string]func(*testing.T, context.Context, lock.Locker, *Clock){

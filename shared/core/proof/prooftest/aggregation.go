@@ -149,7 +149,7 @@ type Registry struct {
 	Register func(t *testing.T, fact string)
 }
 
-// TestFactChecker holds a checker against the contract of proof.FactChecker.
+// TestFactChecker tests a checker by the contract of proof.FactChecker.
 func TestFactChecker(t *testing.T, newRegistry func(t *testing.T) Registry) {
 	t.Helper()
 	ask := func(t *testing.T, ctx context.Context, r Registry, facts ...string) []bool {

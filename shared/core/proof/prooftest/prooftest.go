@@ -45,7 +45,7 @@ type Harness struct {
 // maxPolls is how often a task is asked about before it counts as never ending.
 const maxPolls = 2000
 
-// TestProver holds a prover against the contract of proof.Prover.
+// TestProver tests a prover by the contract of proof.Prover.
 func TestProver(t *testing.T, h Harness) {
 	t.Helper()
 	for _, c := range []struct {

@@ -22,7 +22,7 @@ type Queue struct {
 	MaxReceives int
 }
 
-// TestQueue holds a queue against the contract of queue.Queue. newQueue returns an empty one with a visibility timeout that
+// TestQueue tests a queue by the contract of queue.Queue. newQueue returns an empty one with a visibility timeout that
 // no test outlasts.
 func TestQueue(t *testing.T, newQueue func(t *testing.T) Queue) {
 	t.Helper()
@@ -72,7 +72,7 @@ func testDelivers(t *testing.T, ctx context.Context, q Queue) {
 		if d.ID == "" || d.Receives != 1 || d.SentAt.IsZero() {
 			t.Errorf("delivery %+v", d)
 		}
-		for range 2 { // deleted already is no error
+		for range 2 { // already deleted is not an error
 			if err := q.Q.Delete(ctx, q.Name, d.Handle); err != nil {
 				t.Fatal(err)
 			}

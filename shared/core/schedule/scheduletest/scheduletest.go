@@ -11,7 +11,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
 )
 
-// TestControl holds a control against the contract of schedule.Control. newControl returns one without pauses.
+// TestControl tests a control by the contract of schedule.Control. newControl returns one without pauses.
 func TestControl(t *testing.T, newControl func(t *testing.T) schedule.Control) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)

@@ -26,7 +26,7 @@ type Harness struct {
 	Finalize func()
 }
 
-// TestContract holds a contract against the contract of settlement.Contract.
+// TestContract tests a contract by the contract of settlement.Contract.
 func TestContract(t *testing.T, newHarness func(t *testing.T) Harness) {
 	t.Helper()
 	state := func(t *testing.T, h Harness, finalized bool) settlement.State {
@@ -53,7 +53,7 @@ func TestContract(t *testing.T, newHarness func(t *testing.T) Harness) {
 		}
 		c := config(t, h)
 		if !c.Operator {
-			t.Error("the wallet is no operator")
+			t.Error("the wallet is not an operator")
 		}
 		p, err := h.Contract.Encode(t.Context(), h.Update, h.Before, c)
 		if err != nil {

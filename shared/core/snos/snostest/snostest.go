@@ -17,7 +17,7 @@ import (
 // Harness is a runner and what the suite may ask of it.
 type Harness struct {
 	Runner snos.Runner
-	// Task returns a task that succeeds. number tells tasks apart: their output prefixes differ. The suite sets the ID.
+	// Task returns a task that succeeds. tasks differ by number: their output prefixes differ. The suite sets the ID.
 	Task func(number int) snos.Task
 	// Bad, when set, returns a task that the program refuses, so that it ends as Failed with this kind.
 	Bad     func(number int) snos.Task
@@ -30,7 +30,7 @@ type Harness struct {
 	Timeout time.Duration
 }
 
-// TestRunner holds a runner against the contract of snos.Runner.
+// TestRunner tests a runner by the contract of snos.Runner.
 func TestRunner(t *testing.T, h Harness) {
 	t.Helper()
 	if h.Timeout == 0 {

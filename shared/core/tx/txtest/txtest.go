@@ -64,7 +64,7 @@ func TestChain(t *testing.T, h Harness) {
 		{"FailedTransactionTellsWhy", false, testFailed}, {"UnknownHash", false, testUnknown},
 		{"Blobs", true, testBlobs}, {"BlobReplacementMustDouble", true, testBlobReplacement},
 		{"OtherBlobsAreRefused", true, testOtherBlobs}, {"BlobAfterGapMayPass", true, testGap},
-		{"Concurrent", false, testConcurrent}, {"HonoursContext", false, testContext},
+		{"SimulateWhileNonceMoves", false, testMovingNonce}, {"Concurrent", false, testConcurrent}, {"HonoursContext", false, testContext},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -284,6 +284,35 @@ func testDepth(t *testing.T, ctx context.Context, s Service) {
 func testUnknown(t *testing.T, ctx context.Context, s Service) {
 	signed := s.sign(t, ctx, s.payload("never sent", 0), 77, s.fees(t, ctx, 1, 0))
 	s.phase(t, ctx, signed.Hash, tx.Unknown)
+}
+
+// testMovingNonce: transactions of the wallet are mined while it simulates. That is never a contract's refusal.
+func testMovingNonce(t *testing.T, ctx context.Context, s Service) {
+	stop, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		for first := true; ; first = false {
+			select {
+			case <-stop:
+				if !first {
+					return
+				}
+			default:
+			}
+			_, err := s.Chain.Simulate(ctx, s.payload("while others are mined", 0))
+			if err != nil && !errors.Is(err, tx.ErrNonceMoved) {
+				t.Errorf("Simulate while the nonce moves: %v", err)
+				return
+			}
+		}
+	}()
+	f := s.fees(t, ctx, 1, 0)
+	for range 40 {
+		s.send(t, ctx, s.payload("mined", 0), s.account(t, ctx, 0).Latest, f)
+		s.Mine(1)
+	}
+	close(stop)
+	<-done
 }
 
 func testConcurrent(t *testing.T, ctx context.Context, s Service) {

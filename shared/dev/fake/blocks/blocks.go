@@ -34,12 +34,29 @@ type Source struct {
 	chainID string
 
 	mu      sync.Mutex
+	manners Manners
 	blocks  []Block // numbers in a row
 	nonces  map[felt.Felt][]written
 	storage map[block.Slot][]written
 }
 
 var _ block.Source = (*Source)(nil)
+
+// Manners are how a node misbehaves. The zero value is a node that does not.
+type Manners struct {
+	Fail  error  // of every call
+	Ahead uint64 // the head is this much above the newest block, as where a balancer asks another node for it
+	Lag   int    // the newest blocks that reads by number do not find
+	// Answer, when set, changes what a method returns of a block.
+	Answer func(method string, b Block) Block
+}
+
+// Behave sets how the node misbehaves from now on.
+func (b *Source) Behave(m Manners) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.manners = m
+}
 
 // written is a value and the block that wrote it.
 type written struct {
@@ -136,6 +153,28 @@ func Next(prev *Block, at time.Time) Block {
 	}
 }
 
+// Sibling returns a block of another history with b's number and parent: its hash and root differ by name.
+func Sibling(b Block, name string) Block {
+	h := b.Header
+	b.Header.Hash, b.Header.NewRoot = made(name, h.Number, h.ParentHash), made(name+" root", h.Number, h.ParentHash)
+	b.Update.BlockHash, b.Update.NewRoot = b.Header.Hash, b.Header.NewRoot
+	return b
+}
+
+// Cut removes all blocks from number n on, as when a chain is reverted. It forgets what they wrote.
+func (b *Source) Cut(n uint64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.blocks = slices.DeleteFunc(b.blocks, func(d Block) bool { return d.Header.Number >= n })
+	after := func(w written) bool { return w.block >= n }
+	for k, h := range b.nonces {
+		b.nonces[k] = slices.DeleteFunc(h, after)
+	}
+	for k, h := range b.storage {
+		b.storage[k] = slices.DeleteFunc(h, after)
+	}
+}
+
 // made derives a felt from its purpose, a block number and the parent's hash.
 func made(what string, n uint64, parent felt.Felt) felt.Felt {
 	h := sha256.New()
@@ -162,6 +201,9 @@ func (b *Source) Head(ctx context.Context) (uint64, error) {
 	return fault.Call(ctx, b.env, "blocks", "Head", "", func(f fault.Fault) (uint64, error) {
 		b.mu.Lock()
 		defer b.mu.Unlock()
+		if b.manners.Fail != nil {
+			return 0, b.manners.Fail
+		}
 		k := len(b.blocks)
 		if f.Is(fault.Stale) {
 			k--
@@ -169,7 +211,7 @@ func (b *Source) Head(ctx context.Context) (uint64, error) {
 		if k <= 0 {
 			return 0, fmt.Errorf("read the head of a chain without blocks: %w", block.ErrNotFound)
 		}
-		return b.blocks[k-1].Header.Number, nil
+		return b.blocks[k-1].Header.Number + b.manners.Ahead, nil
 	})
 }
 
@@ -207,6 +249,9 @@ func span[T any](ctx context.Context, b *Source, method string, from, to uint64,
 		first := b.blocks[0].Header.Number
 		out := make([]T, 0, to-from+1)
 		for _, d := range b.blocks[from-first : to-first+1] {
+			if b.manners.Answer != nil {
+				d = b.manners.Answer(method, d)
+			}
 			out = append(out, part(d))
 		}
 		return out, nil
@@ -215,7 +260,10 @@ func span[T any](ctx context.Context, b *Source, method string, from, to uint64,
 
 // has returns an error if one of the blocks is missing. The caller holds the lock.
 func (b *Source) has(from, to uint64) error {
-	k := len(b.blocks)
+	if b.manners.Fail != nil {
+		return b.manners.Fail
+	}
+	k := max(len(b.blocks)-b.manners.Lag, 0)
 	if k == 0 || from < b.blocks[0].Header.Number || to > b.blocks[k-1].Header.Number {
 		return fmt.Errorf("read blocks %d..%d: %w", from, to, block.ErrNotFound)
 	}

@@ -27,8 +27,15 @@ type Config struct {
 	BaseFee, BlobBaseFee *big.Int // of the first block, in wei; by default 1 gwei each
 	Tip                  *big.Int // that the node suggests, in wei; by default 0.2 gwei
 	MinTip               *big.Int // the lowest tip that the pool takes, in wei; by default 1
-	MaxBlobs             int      // of a transaction and of a block; by default 6
-	MaxDAWords           int      // of one publication; by default 6 * 4096
+	BuilderTip           *big.Int // the lowest tip for which blocks take a transaction, in wei; by default 0
+	GasCap               uint64   // highest gas limit of a transaction (EIP-7825: 2^24 since Osaka); 0: any
+	// Strict has the pool refuse replacements that pay exactly the factor more (reth, crates/transaction-pool/src/validate,
+	// is_underpriced: "<="); otherwise the factor is enough (geth, core/txpool/blobpool, "Cmp(min) < 0").
+	Strict bool
+	// Hidden has the node answer as if its pool were empty, and take what it has again (nodes behind private relays).
+	Hidden     bool
+	MaxBlobs   int // of a transaction and of a block; by default 6
+	MaxDAWords int // of one publication; by default 6 * 4096
 
 	// Core is the contract's configuration. Its Operator is true unless NotOperator is set.
 	Core        settlement.Config
@@ -125,6 +132,7 @@ func New(e *fault.Env, c Config) *Chain {
 	c.Balance = or(c.Balance, new(big.Int).Mul(gwei(100), big.NewInt(1e9)))
 	c.BaseFee, c.BlobBaseFee = or(c.BaseFee, gwei(1)), or(c.BlobBaseFee, gwei(1))
 	c.Tip, c.MinTip = or(c.Tip, big.NewInt(200_000_000)), or(c.MinTip, big.NewInt(1))
+	c.BuilderTip = or(c.BuilderTip, new(big.Int))
 	c.MaxBlobs, c.MaxDAWords = cmp.Or(c.MaxBlobs, 6), cmp.Or(c.MaxDAWords, 6*4096)
 	c.Core.Operator = !c.NotOperator
 	s := &Chain{
@@ -240,6 +248,9 @@ func moved(fee *big.Int, load int64) *big.Int {
 
 // pays reports whether a transaction's limits allow a block's fees.
 func (s *Chain) pays(t *transaction, b *block) bool {
+	if most := new(big.Int).Sub(t.Fees.GasPrice, b.fees.Base); most.Cmp(s.cfg.BuilderTip) < 0 || t.Fees.Tip.Cmp(s.cfg.BuilderTip) < 0 {
+		return false
+	}
 	if t.Fees.GasPrice.Cmp(b.fees.Base) < 0 || t.Blobs > 0 && t.Fees.DataGasPrice.Cmp(b.fees.Blob) < 0 {
 		return false
 	}

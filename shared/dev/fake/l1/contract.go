@@ -55,7 +55,7 @@ func (s *Chain) Config(ctx context.Context) (settlement.Config, error) {
 // Encode implements settlement.Contract. It makes no call, so it has no faults.
 func (s *Chain) Encode(_ context.Context, u settlement.Update, st settlement.State, c settlement.Config) (tx.Payload, error) {
 	if code, detail := refusal(u, len(u.Blobs), st, c); code != "" {
-		return tx.Payload{}, &settlement.InvalidError{Code: code, Detail: detail}
+		return tx.Payload{}, &settlement.InvalidError{Refusal: meaning(code), Code: code, Detail: detail}
 	}
 	blobs := make([][]byte, len(u.Blobs))
 	for i, b := range u.Blobs {
@@ -118,6 +118,18 @@ func refusal(u settlement.Update, blobs int, st settlement.State, c settlement.C
 	return "", ""
 }
 
+// meaning says what a refusal means for another try (Starknet.sol: the block number is compared first, so hash and root differ
+// only where another history is settled; a fact may be registered later).
+func meaning(code string) tx.Refusal {
+	switch code {
+	case "INVALID_PREV_BLOCK_NUMBER":
+		return tx.NotYet
+	case "NO_STATE_TRANSITION_PROOF":
+		return tx.Unproven
+	}
+	return tx.Permanent
+}
+
 // execute runs a call in a state. It returns the gas that the call uses and the state after it.
 func (s *Chain) execute(st settlement.State, p tx.Payload) (uint64, settlement.State, *tx.RevertError) {
 	gas := uint64(transferGas + byteGas*len(p.Data))
@@ -141,7 +153,7 @@ func (s *Chain) execute(st settlement.State, p tx.Payload) (uint64, settlement.S
 	default:
 		return gas, settlement.State{Settled: true, Block: u.EndBlock, Root: w[wordNewRoot], BlockHash: w[wordNewHash]}, nil
 	}
-	return gas, st, &tx.RevertError{Code: code, Detail: detail}
+	return gas, st, &tx.RevertError{Refusal: meaning(code), Code: code, Detail: detail}
 }
 
 func decodeUpdate(data []byte) (updateCall, error) {

@@ -22,7 +22,17 @@ func (s *Chain) DA() *DA { return &DA{l1: s} }
 // Name implements da.Layer.
 func (*DA) Name() string { return "memory" }
 
-// Encode implements da.Layer. The commitment's hash is sha256 of the words without its five highest bits.
+// MaxWords implements da.Layer.
+func (d *DA) MaxWords() int { return d.l1.cfg.MaxDAWords }
+
+// Commit implements da.Layer: sha256 of the words without its five highest bits.
+func (*DA) Commit(words []felt.Felt) da.Commitment {
+	hash := felt.Felt(sha256.Sum256(felt.Concat(words)))
+	hash[0] &= 0x07 // below the field's prime
+	return da.Commitment{Hash: hash, Size: uint64(len(words))}
+}
+
+// Encode implements da.Layer. The commitment is Commit's.
 func (d *DA) Encode(_ context.Context, data da.Data) (tx.Payload, da.Commitment, error) {
 	if n := len(data.Words); n > d.l1.cfg.MaxDAWords {
 		return tx.Payload{}, da.Commitment{}, fmt.Errorf("publish %d words of batch %d, at most %d: %w",
@@ -35,9 +45,7 @@ func (d *DA) Encode(_ context.Context, data da.Data) (tx.Payload, da.Commitment,
 	if err != nil {
 		return tx.Payload{}, da.Commitment{}, fmt.Errorf("encode data of batch %d: %w", data.Batch, err)
 	}
-	hash := felt.Felt(sha256.Sum256(felt.Concat(data.Words)))
-	hash[0] &= 0x07 // below the field's prime
-	return tx.Payload{To: d.l1.cfg.DA, Data: b}, da.Commitment{Hash: hash, Size: uint64(len(data.Words))}, nil
+	return tx.Payload{To: d.l1.cfg.DA, Data: b}, d.Commit(data.Words), nil
 }
 
 // Published returns what the canonical chain holds, in order.

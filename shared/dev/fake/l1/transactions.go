@@ -61,7 +61,7 @@ func (s *Chain) Account(ctx context.Context, depth uint64) (tx.Account, error) {
 		s.catchUp()
 		b := s.tip(f.Is(fault.Stale))
 		a := tx.Account{Address: s.cfg.Wallet, Latest: b.nonce, Pending: b.nonce, Balance: new(big.Int).Set(b.balance)}
-		for s.pool[a.Pending] != nil {
+		for s.pool[a.Pending] != nil && !s.cfg.Hidden {
 			a.Pending++
 		}
 		if b.number >= depth {
@@ -88,12 +88,20 @@ func (s *Chain) Head(ctx context.Context) (tx.Head, error) {
 	})
 }
 
-// Simulate implements tx.Chain.
+// Simulate implements tx.Chain. Like a Starknet node it checks the nonce, which is read first: a transaction of the wallet
+// that is mined before the estimate makes that nonce wrong (blockifier, transaction/errors.rs, InvalidNonce).
 func (s *Chain) Simulate(ctx context.Context, p tx.Payload) (tx.Usage, error) {
+	s.mu.Lock()
+	s.catchUp()
+	nonce := s.tip(false).nonce
+	s.mu.Unlock()
 	return fault.Call(ctx, s.env, "l1", "Simulate", "", func(f fault.Fault) (tx.Usage, error) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.catchUp()
+		if now := s.tip(f.Is(fault.Stale)).nonce; now != nonce {
+			return tx.Usage{}, fmt.Errorf("account nonce: %d; got: %d: %w", now, nonce, tx.ErrNonceMoved)
+		}
 		gas, _, revert := s.execute(s.tip(f.Is(fault.Stale)).core, p)
 		if revert != nil {
 			return tx.Usage{}, fmt.Errorf("simulate call of %s: %w", p.To, revert)
@@ -191,7 +199,9 @@ func (s *Chain) admit(t *transaction) error {
 		return tx.ErrNonceTooLow
 	case t.Fees.Tip.Cmp(s.cfg.MinTip) < 0:
 		return fmt.Errorf("tip %s, the floor is %s: %w", t.Fees.Tip, s.cfg.MinTip, tx.ErrUnderpriced)
-	case old != nil && !replaces(t, old):
+	case s.cfg.GasCap > 0 && t.Fees.Gas > s.cfg.GasCap:
+		return fmt.Errorf("transaction gas limit too high (cap: %d, tx: %d): %w", s.cfg.GasCap, t.Fees.Gas, tx.ErrRefused)
+	case old != nil && !replaces(t, old, s.cfg.Strict):
 		return fmt.Errorf("it does not outbid %s: %w", old.hash, tx.ErrUnderpriced)
 	}
 	need := t.Fees.Total()
@@ -211,16 +221,17 @@ func (s *Chain) admit(t *transaction) error {
 	return nil
 }
 
-// replaces reports whether t outbids old. Every price must double if one of them has blobs (geth's blob pool) and grow
-// by a tenth otherwise (geth's legacy pool).
-func replaces(t, old *transaction) bool {
+// replaces reports whether t outbids old. Every price must double if one of them has blobs (geth's blob pool; reth, price
+// bump of 100 for blob transactions) and grow by a tenth otherwise (geth's legacy pool, reth); a strict pool wants more.
+func replaces(t, old *transaction, strict bool) bool {
 	percent := int64(110)
 	if t.Blobs > 0 || old.Blobs > 0 {
 		percent = 200
 	}
 	enough := func(now, was *big.Int) bool {
 		need := new(big.Int).Mul(was, big.NewInt(percent))
-		return new(big.Int).Mul(now, big.NewInt(100)).Cmp(need) >= 0
+		c := new(big.Int).Mul(now, big.NewInt(100)).Cmp(need)
+		return c > 0 || c == 0 && !strict
 	}
 	return enough(t.Fees.GasPrice, old.Fees.GasPrice) && enough(t.Fees.Tip, old.Fees.Tip) &&
 		(old.Blobs == 0 || enough(t.Fees.DataGasPrice, old.Fees.DataGasPrice))
@@ -232,6 +243,19 @@ func (s *Chain) remember(t *transaction) {
 		s.order = append(s.order, t.hash)
 	}
 	s.known[t.hash] = t
+}
+
+// BlockHash implements tx.Chain.
+func (s *Chain) BlockHash(ctx context.Context, number uint64) (string, error) {
+	return fault.Call(ctx, s.env, "l1", "BlockHash", fmt.Sprint(number), func(f fault.Fault) (string, error) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.catchUp()
+		if number > s.tip(f.Is(fault.Stale)).number {
+			return "", nil
+		}
+		return s.blocks[number].hash, nil
+	})
 }
 
 // Lookup implements tx.Chain.
@@ -251,7 +275,7 @@ func (s *Chain) status(hash string, stale bool) tx.Status {
 	case ok && number > s.tip(stale).number:
 		return tx.Status{Phase: tx.Pending}
 	case !ok:
-		if t := s.known[hash]; t != nil && s.pool[t.Nonce] == t {
+		if t := s.known[hash]; t != nil && s.pool[t.Nonce] == t && !s.cfg.Hidden {
 			return tx.Status{Phase: tx.Pending}
 		}
 		return tx.Status{Phase: tx.Unknown}

@@ -42,21 +42,13 @@ func Check(c config.Config) error {
 
 // AtlanticConfig is Atlantic's configuration with an API key.
 func AtlanticConfig(c config.Config, key string) atlantic.Config {
-	p, a := c.Prover, c.Prover.Atlantic
-	settlement := atlantic.Ethereum
+	out := c.Prover.Atlantic.Config
+	out.URL, out.APIKey, out.Settlement = c.Prover.URL, key, atlantic.Ethereum
 	if c.Chain.Layer == stage.L3 {
-		settlement = atlantic.Starknet
+		out.Settlement = atlantic.Starknet
 	}
-	out := atlantic.Config{
-		URL: p.URL, ArtifactsURL: a.ArtifactsURL, APIKey: key, APIKeyHeader: a.KeyHeader, Network: a.Network, Settlement: settlement,
-		SharpProver: a.SharpProver, CairoVM: a.CairoVM, Result: a.Result, Layout: a.Layout, MockFact: a.MockFact, IndexBase: a.IndexBase,
-		NodeWidth: a.NodeWidth, AggregatorVersion: a.AggregatorVersion, Registration: a.Registration, VerifierProgramHash: a.VerifierProgramHash,
-		RegistrationLayout: a.RegistrationLayout, RegistrationVM: a.RegistrationVM, RegistrationResult: a.RegistrationResult, OutputFile: a.OutputFile,
-		Aggregator: atlantic.AggregatorParams{ChainID: c.Chain.ID, FeeToken: c.Chain.FeeTokenAddress, PublicKeys: c.Chain.DAPublicKeys},
-		Routes: atlantic.Routes{
-			Query: a.RouteQuery, QueryByDedup: a.RouteQueryByDedup, Buckets: a.RouteBuckets, CloseBucket: a.RouteCloseBucket,
-			Alive: a.RouteAlive, FindBucket: a.RouteFindBucket,
-		},
+	out.Aggregator = atlantic.AggregatorParams{
+		ChainID: c.Chain.ID, FeeToken: c.Chain.FeeTokenAddress, PublicKeys: c.Chain.DAPublicKeys,
 	}
 	return out
 }

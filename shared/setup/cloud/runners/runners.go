@@ -13,8 +13,31 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud"
 )
 
-// Runner returns the configured runner.
+// Runner returns the configured runner. Every task gets what the Starknet OS must know of the chain, from the settings.
 func Runner(ctx context.Context, p *cloud.Process) (snos.Runner, error) {
+	r, err := open(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	s, c := p.Config.Snos, p.Config.Chain
+	e := equipped{Runner: r, rpc: s.RPC, chain: snos.Chain{
+		ID: c.ID, FeeToken: c.FeeTokenAddress, EthFeeToken: c.EthFeeTokenAddress, PublicKeys: c.DAPublicKeys,
+	}}
+	// A run's variables on AWS Batch are shown to whoever may see the job: there the job definition names the secret.
+	if s.RPCSecret != "" && s.Kind != config.BatchRunner {
+		if e.rpc, err = p.Secrets.Get(ctx, s.RPCSecret); err != nil {
+			return nil, err
+		}
+		if err := config.RPCRoot(e.rpc); err != nil {
+			return nil, fmt.Errorf("secret %s, the URL of the node that SNOS reads: %w", s.RPCSecret, err)
+		}
+		e.hidden = e.rpc
+	}
+	return e, nil
+}
+
+// open returns the configured runner itself.
+func open(ctx context.Context, p *cloud.Process) (snos.Runner, error) {
 	s := p.Config.Snos
 	secret := func(name string) (string, error) {
 		if name == "" {

@@ -1,0 +1,69 @@
+package batching
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
+	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
+)
+
+// maxMaterialized bounds how many SNOS batches one run writes.
+const maxMaterialized = 500
+
+// RunSnosOfAggregators writes the documents of the closed SNOS batches that the aggregator batches list (L2).
+func (b *Batcher) RunSnosOfAggregators(ctx context.Context) error {
+	written := 0
+	err := b.locked(ctx, stage.SnosBatching, func(ctx context.Context, l *lease) error {
+		next, parent := uint64(1), uint64(1)
+		last, err := b.Batches.LastSnos(ctx)
+		switch {
+		case err == nil:
+			next, parent = last.Index+1, last.Aggregator
+		case !errors.Is(err, batch.ErrNotFound):
+			return fmt.Errorf("read the newest SNOS batch: %w", err)
+		}
+		written, err = b.materialize(ctx, l, parent, next)
+		if written > 0 {
+			b.Wake.After(ctx, stage.SnosBatching)
+		}
+		return err
+	})
+	if err == nil && written >= maxMaterialized {
+		b.Wake.Run(ctx, stage.SnosBatching)
+	}
+	return err
+}
+
+func (b *Batcher) materialize(ctx context.Context, l *lease, parent, next uint64) (written int, err error) {
+	for ; written < maxMaterialized; parent++ {
+		a, err := b.Batches.Aggregator(ctx, parent)
+		if errors.Is(err, batch.ErrNotFound) {
+			return written, nil
+		}
+		if err != nil {
+			return written, fmt.Errorf("read aggregator batch %d: %w", parent, err)
+		}
+		for i, span := range a.Snos {
+			index := a.FirstSnos + uint64(i)
+			if index < next || span.Reason == "" {
+				continue
+			}
+			now := b.Now()
+			s := batch.SnosBatch{
+				Span: span, Index: index, Aggregator: a.Index, Status: batch.Closed, TraceID: a.TraceID,
+				Version: 1, Fence: l.Fence, CreatedAt: now, UpdatedAt: now,
+			}
+			if err := b.Batches.CreateSnos(ctx, s); err != nil && !errors.Is(err, batch.ErrExists) {
+				return written, fmt.Errorf("store SNOS batch %d: %w", index, err)
+			}
+			b.closed(ctx, index, span, a.TraceID, "snos")
+			written++
+		}
+		if a.Status == batch.Open {
+			return written, nil
+		}
+	}
+	return written, nil
+}

@@ -1,0 +1,314 @@
+package batching
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
+	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
+	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
+	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
+)
+
+// policy is what a pass needs to know of one layer's batches. B is a value; no method changes the one it is given.
+type policy[B any] interface {
+	worker() stage.Name
+	kind() string // for logs and events: snos or aggregator
+	// newest returns the batch with the highest index, or batch.ErrNotFound; at the one with an index.
+	newest(ctx context.Context) (B, error)
+	at(ctx context.Context, index uint64) (B, error)
+	parts(b *B) parts
+	// ends are the last blocks of what the batch consists of, ascending.
+	ends(b B) []tip
+	// begin returns an open batch that holds the candidate, after last (the zero B for the first).
+	begin(ctx context.Context, last B, c batch.Candidate) (B, error)
+	extend(b B, c batch.Candidate) B
+	// closes says whether the batch must close before the candidate joins it, full whether it is full or too old.
+	closes(b B, c batch.Candidate) (batch.Reason, bool)
+	full(b B) (batch.Reason, bool)
+	// fits is an error where no batch could hold the candidate.
+	fits(c batch.Candidate) error
+	// closeParts closes what is full within an open batch.
+	closeParts(b B) B
+	close(b B, r batch.Reason) B
+	create(ctx context.Context, b B) error
+	update(ctx context.Context, b B) (B, error)
+}
+
+// parts are what a pass itself reads and writes of a batch.
+type parts struct {
+	index          uint64
+	trace          string
+	span           *batch.Span
+	status         *batch.Status
+	accumulatorKey *string
+	inputSize      int
+	closed         int // of the batches within it
+	version, fence *uint64
+	updatedAt      *time.Time
+}
+
+// tip is a block after which batching goes on.
+type tip struct {
+	number uint64
+	hash   felt.Felt // zero where it is not known: release 0.1 stored none
+	at     time.Time // of the block; zero where it is not known
+	any    bool      // there is such a block
+	// settled says that it is the contract's: no batch was made yet.
+	settled bool
+}
+
+// pass is one run of a batching worker: it puts the blocks that can be read into batches, one after another, and closes
+// what is full or too old whatever reading said.
+type pass[B any] struct {
+	*Batcher
+	policy policy[B]
+	lease  *lease
+
+	cur   B      // the open batch, if open
+	last  B      // the newest closed one, the zero B for none
+	tip   tip    // the last block that is in a batch
+	sizer Sizer  // of the open batch; nil: not loaded
+	lack  error  // why it is not loaded
+	open  bool   // there is an open batch
+	saved bool   // the store has it
+	dirty bool   // it differs from what the store has
+	torn  bool   // the sizer holds half a block: the open batch must be read again
+	made  bool   // a batch, or one within a batch, was closed
+	more  bool   // blocks are left for another run
+	seen  causes // what was reported in this pass
+}
+
+// runPass runs a pass under the worker's lease.
+func runPass[B any](ctx context.Context, b *Batcher, pol policy[B]) error {
+	p := &pass[B]{Batcher: b, policy: pol, seen: causes{}}
+	err := b.locked(ctx, pol.worker(), func(ctx context.Context, l *lease) error {
+		p.lease = l
+		err := p.run(ctx)
+		if p.made {
+			b.Wake.After(ctx, pol.worker())
+		}
+		return err
+	})
+	if err == nil && p.more { // once the lease is free
+		b.Wake.Run(ctx, pol.worker())
+	}
+	return err
+}
+
+func (p *pass[B]) run(ctx context.Context) error {
+	if err := p.load(ctx); err != nil {
+		return err
+	}
+	err := p.take(ctx)
+	if p.torn {
+		if lerr := p.load(ctx); lerr != nil {
+			return errors.Join(err, lerr)
+		}
+	}
+	var unreadable *readError
+	var stop *halt
+	switch {
+	case err == nil:
+	case errors.As(err, &stop):
+		p.raise(ctx, stop.cause)
+	case errors.As(err, &unreadable):
+		p.raise(ctx, unreadable.cause())
+	default: // the store's or the lease's: nothing more can be written
+		return err
+	}
+	if stop == nil || !stop.frozen {
+		if cerr := p.closeFull(ctx); cerr != nil {
+			return cerr
+		}
+	}
+	if unreadable == nil { // otherwise nobody knows what is over
+		p.allClear(ctx)
+	}
+	if stop != nil {
+		p.log().WarnContext(ctx, "batching halts", "stage", string(p.policy.worker()), "reason", stop.cause.Detail)
+		return nil
+	}
+	return err
+}
+
+// load reads the newest batch. An open one goes on from its saved sizer.
+func (p *pass[B]) load(ctx context.Context) error {
+	var none B
+	p.cur, p.last, p.sizer, p.lack, p.tip = none, none, nil, nil, tip{}
+	p.open, p.saved, p.dirty, p.torn = false, false, false, false
+	newest, err := p.policy.newest(ctx)
+	if errors.Is(err, batch.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read the newest %s batch: %w", p.policy.kind(), err)
+	}
+	x := p.policy.parts(&newest)
+	p.tip = tip{number: x.span.EndBlock, hash: x.span.EndHash, any: true}
+	if *x.status != batch.Open {
+		p.last = newest
+		return nil
+	}
+	p.cur, p.open, p.saved = newest, true, true
+	p.sizer, p.lack = p.loadSizer(ctx, x)
+	return nil
+}
+
+// loadSizer reads the open batch's sizer. Without it no block can join the batch, but the batch can close.
+func (p *pass[B]) loadSizer(ctx context.Context, x parts) (Sizer, error) {
+	if *x.accumulatorKey == "" {
+		return nil, fmt.Errorf("%s batch %d has no sizer: %w", p.policy.kind(), x.index, artifact.ErrNotFound)
+	}
+	saved, err := artifact.ReadAll(ctx, p.Artifacts, *x.accumulatorKey, maxSizer)
+	if err != nil {
+		return nil, fmt.Errorf("read %s of open batch %d: %w", *x.accumulatorKey, x.index, err)
+	}
+	s, err := p.NewSizer(x.span.StarknetVersion, saved)
+	if err != nil {
+		return nil, fmt.Errorf("decode %s of open batch %d: %w: %w", *x.accumulatorKey, x.index, artifact.ErrCorrupt, err)
+	}
+	return s, nil
+}
+
+// add puts one block into the open batch, or closes that and opens one for it.
+func (p *pass[B]) add(ctx context.Context, r read) error {
+	if p.open && p.policy.parts(&p.cur).span.StarknetVersion != r.header.StarknetVersion {
+		if err := p.close(ctx, batch.VersionChange); err != nil {
+			return err
+		}
+	}
+	if p.SupportsVersion != nil && !p.SupportsVersion(r.header.StarknetVersion) {
+		return unsupported(r.header)
+	}
+	c := batch.Candidate{Header: r.header, Weights: r.weights}
+	input := batch.BlockInputSize(r.update.Diff, r.weights.MessageSegmentLength)
+	if p.open {
+		if err := p.sizer.Add(r.update); err != nil {
+			p.torn = true
+			return &readError{fmt.Errorf("measure block %d: %w", r.header.Number, err)}
+		}
+		c.DAWords, c.InputSize = p.sizer.Words(), p.policy.parts(&p.cur).inputSize+input
+		reason, closes := p.policy.closes(p.cur, c)
+		if !closes {
+			return p.joined(ctx, p.policy.extend(p.cur, c))
+		}
+		if err := p.close(ctx, reason); err != nil {
+			return err
+		}
+	}
+	return p.begin(ctx, r, c, input)
+}
+
+// begin opens a batch with its first block.
+func (p *pass[B]) begin(ctx context.Context, r read, c batch.Candidate, input int) error {
+	sizer, err := p.NewSizer(r.header.StarknetVersion, nil)
+	if err != nil {
+		return &readError{fmt.Errorf("new sizer: %w", err)}
+	}
+	if err := sizer.Add(r.update); err != nil {
+		return &readError{fmt.Errorf("measure block %d: %w", r.header.Number, err)}
+	}
+	c.DAWords, c.InputSize = sizer.Words(), batch.FirstInputSize+input
+	if err := p.policy.fits(c); err != nil {
+		return tooLarge(c.Header, err)
+	}
+	next, err := p.policy.begin(ctx, p.last, c)
+	if err != nil {
+		return err
+	}
+	p.sizer, p.lack, p.open, p.saved = sizer, nil, true, false
+	return p.joined(ctx, next)
+}
+
+// joined takes the batch with the block that has joined it, and closes it if that has filled it. What is too old closes at
+// the end of the pass.
+func (p *pass[B]) joined(ctx context.Context, with B) error {
+	before := p.policy.parts(&p.cur).closed
+	p.cur, p.dirty = with, true
+	x := p.policy.parts(&p.cur)
+	p.made = p.made || x.closed > before
+	p.tip = tip{number: x.span.EndBlock, hash: x.span.EndHash, any: true}
+	if reason, full := p.policy.full(p.cur); full && reason != batch.Age {
+		return p.close(ctx, reason)
+	}
+	return nil
+}
+
+// close closes the open batch and saves it.
+func (p *pass[B]) close(ctx context.Context, reason batch.Reason) error {
+	p.cur = p.policy.close(p.cur, reason)
+	p.made, p.dirty = true, true
+	if err := p.save(ctx); err != nil {
+		return err
+	}
+	x := p.policy.parts(&p.cur)
+	p.closed(ctx, x.index, *x.span, x.trace, p.policy.kind())
+	var none B
+	p.last, p.cur, p.sizer, p.open, p.saved = p.cur, none, nil, false, false
+	return nil
+}
+
+// closeFull closes what is full or too old without a further block.
+func (p *pass[B]) closeFull(ctx context.Context) error {
+	if !p.open {
+		return nil
+	}
+	if reason, full := p.policy.full(p.cur); full {
+		return p.close(ctx, reason)
+	}
+	before := p.policy.parts(&p.cur).closed
+	p.cur = p.policy.closeParts(p.cur)
+	if p.policy.parts(&p.cur).closed > before {
+		p.made, p.dirty = true, true
+	}
+	return p.save(ctx)
+}
+
+// save writes the sizer under a key of its own version, then the document: a crash in between leaves the document with
+// the sizer that it names.
+func (p *pass[B]) save(ctx context.Context) error {
+	if !p.open || !p.dirty {
+		return nil
+	}
+	x := p.policy.parts(&p.cur)
+	previous := *x.accumulatorKey
+	switch {
+	case *x.status != batch.Open:
+		*x.accumulatorKey = ""
+	case p.sizer != nil:
+		saved, err := p.sizer.MarshalBinary()
+		if err != nil {
+			return fmt.Errorf("encode the sizer of batch %d: %w", x.index, err)
+		}
+		*x.accumulatorKey = artifact.AccumulatorKey(x.index, p.lease.Fence, x.span.EndBlock)
+		if err := p.Artifacts.Put(ctx, *x.accumulatorKey, bytes.NewReader(saved)); err != nil {
+			return fmt.Errorf("store %s: %w", *x.accumulatorKey, err)
+		}
+	}
+	*x.fence, *x.updatedAt = p.lease.Fence, p.Now()
+	kept := *x.accumulatorKey
+	if err := p.write(ctx, x); err != nil {
+		return fmt.Errorf("store %s batch %d: %w", p.policy.kind(), x.index, err)
+	}
+	p.saved, p.dirty = true, false
+	if previous != "" && previous != kept {
+		_ = p.Artifacts.Delete(ctx, previous) // what stays expires with the batch
+	}
+	return nil
+}
+
+func (p *pass[B]) write(ctx context.Context, x parts) error {
+	if !p.saved {
+		*x.version = 1
+		return p.policy.create(ctx, p.cur)
+	}
+	stored, err := p.policy.update(ctx, p.cur)
+	if err == nil {
+		p.cur = stored
+	}
+	return err
+}

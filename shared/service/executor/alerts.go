@@ -1,0 +1,81 @@
+package executor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/madara-orchestrator/orchestrator/shared/core/alert"
+	"github.com/madara-orchestrator/orchestrator/shared/core/job"
+	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
+	"github.com/madara-orchestrator/orchestrator/shared/service/alerting"
+)
+
+// The keys of the causes that are reported here begin with these. After each comes what keeps causes apart: the stage,
+// and a fingerprint of the reason, so that one cause that strikes many jobs makes one alert.
+const (
+	WaitsPrefix      = "waiting/" // jobs that wait for an operator
+	FailingPrefix    = "failing/" // jobs that fail transiently again and again
+	DeadLetterPrefix = "dead-letter/"
+)
+
+// Waits is the cause for which a job waits for an operator.
+func (w *Executor) Waits(j job.Job) alert.Cause {
+	return alert.Cause{
+		Key:      fmt.Sprintf("%s%s/%s/%s", WaitsPrefix, j.Type, j.Status, alert.Fingerprint(j.Reason())),
+		Severity: alert.Critical, Job: touched(j),
+		Title: fmt.Sprintf("%s of %s: %s", j.Type, w.batchOf(j), j.Status),
+		Detail: fmt.Sprintf("Reason: %s. Batches after %d are blocked. Fix the cause, then retry: POST /jobs/%s/retry.",
+			j.Reason(), j.Batch, j.ID),
+	}
+}
+
+// keepsFailing is the cause for which a job fails transiently again and again.
+func (w *Executor) keepsFailing(j job.Job, err error) alert.Cause {
+	return alert.Cause{
+		Key:      fmt.Sprintf("%s%s/%s", FailingPrefix, j.Type, alert.Fingerprint(err.Error())),
+		Severity: alert.Warning, Job: touched(j),
+		Title: fmt.Sprintf("%s of %s keeps failing on an external service", j.Type, w.batchOf(j)),
+		Detail: fmt.Sprintf("%d tries in a row ended in: %v. The job goes on trying; nothing is lost.",
+			j.Attempts.Transient, err),
+	}
+}
+
+func touched(j job.Job) alert.Job { return alert.Job{ID: j.ID, Type: string(j.Type), Batch: j.Batch} }
+
+// batchOf names a job's batch: a number alone may be that of a SNOS batch or of an aggregator batch.
+func (w *Executor) batchOf(j job.Job) string {
+	kind := "SNOS batch"
+	if j.Type == job.Aggregator || j.Type == job.StateTransition && w.Wake.Layer == stage.L2 {
+		kind = "aggregator batch"
+	}
+	return fmt.Sprintf("%s %d", kind, j.Batch)
+}
+
+// report raises what a stored transition brought, and takes the job off what it ended.
+func (w *Executor) report(ctx context.Context, old, now job.Job) {
+	if now.Status.NeedsOperator() {
+		w.raise(ctx, w.Waits(now))
+	}
+	p := w.Policies[now.Type]
+	if old.Status.NeedsOperator() && !now.Status.NeedsOperator() {
+		w.release(ctx, WaitsPrefix+string(now.Type)+"/", now.ID)
+	}
+	failing := func(j job.Job) bool { return p.AlertAfter > 0 && j.Attempts.Transient >= p.AlertAfter }
+	if failing(old) && !failing(now) {
+		w.release(ctx, FailingPrefix+string(now.Type)+"/", now.ID)
+	}
+}
+
+// raise reports a cause. What is not reported now is at the job's next failure, or by reconcile.
+func (w *Executor) raise(ctx context.Context, c alert.Cause) {
+	if err := w.Alerts.Raise(ctx, c); err != nil && !errors.Is(err, alerting.ErrBusy) {
+		w.log().ErrorContext(ctx, "alert not sent", "key", c.Key, "title", c.Title, "error", err)
+	}
+}
+
+func (w *Executor) release(ctx context.Context, prefix, jobID string) {
+	if err := w.Alerts.Release(ctx, prefix, jobID); err != nil {
+		w.log().WarnContext(ctx, "report not ended, reconcile will", "job_id", jobID, "error", err)
+	}
+}

@@ -1,0 +1,187 @@
+package statetransition_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
+	"github.com/madara-orchestrator/orchestrator/shared/core/job"
+	"github.com/madara-orchestrator/orchestrator/shared/core/settlement"
+	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
+)
+
+// holding is a contract with a state of its own.
+type holding struct {
+	settlement.Contract
+	foreign *settlement.State
+}
+
+// State implements settlement.Contract.
+func (h *holding) State(context.Context, bool) (settlement.State, error) { return *h.foreign, nil }
+
+// refusing is a contract that refuses every update.
+type refusing struct {
+	settlement.Contract
+	err error
+}
+
+// Encode implements settlement.Contract.
+func (r *refusing) Encode(context.Context, settlement.Update, settlement.State, settlement.Config) (tx.Payload, error) {
+	return tx.Payload{}, r.err
+}
+
+// W11: the batch is of blocks 0 and 1. What the contract holds is compared whole: block, root and hash.
+func TestContractIsComparedWhole(t *testing.T) {
+	t.Parallel()
+	after := func(b *bench) settlement.State {
+		s, err := settlement.After(b.output)
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		return s
+	}
+	for name, tt := range map[string]struct {
+		change    func(*settlement.State)
+		permanent bool
+	}{
+		"the batch":              {func(*settlement.State) {}, false},
+		"another root":           {func(s *settlement.State) { s.Root = felt.FromUint64(666) }, true},
+		"another hash":           {func(s *settlement.State) { s.BlockHash = felt.FromUint64(666) }, true},
+		"a block within":         {func(s *settlement.State) { s.Block = 0 }, true},
+		"a later batch is there": {func(s *settlement.State) { s.Block, s.Root = 9, felt.FromUint64(666) }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			s := after(b)
+			tt.change(&s)
+			b.handler.Contract = &holding{b.chain, &s}
+			if err := b.handler.Process(t.Context(), b.run); job.IsPermanent(err) != tt.permanent || err != nil && !tt.permanent {
+				t.Errorf("processing: %v, permanent %t", err, tt.permanent)
+			}
+			v, err := b.handler.Verify(t.Context(), b.run)
+			if job.IsPermanent(err) != tt.permanent {
+				t.Errorf("verification: %+v, %v, permanent %t", v, err, tt.permanent)
+			}
+			if b.signed() > 0 {
+				t.Error("something was signed")
+			}
+			if !tt.permanent {
+				return
+			}
+			// A batch that was completed is verified again, which fails it and alerts.
+			b.run.Job.Status = job.Completed
+			if v := b.verify(job.VerdictUndone); !strings.Contains(v.Reason, "another history") {
+				t.Errorf("the reason is %s", v.Reason)
+			}
+		})
+	}
+}
+
+// W6: what a refusal means for another try is said by its type, whatever its words are.
+func TestRefusals(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		err       error
+		permanent bool
+	}{
+		"an earlier update is missing":  {&settlement.InvalidError{Refusal: tx.NotYet, Code: "X"}, false},
+		"the same in simulation":        {&tx.RevertError{Refusal: tx.NotYet, Code: "X"}, false},
+		"the fact is missing":           {&tx.RevertError{Refusal: tx.Unproven, Code: "X"}, false},
+		"another block hash":            {&settlement.InvalidError{Code: "INVALID_PREV_BLOCK_HASH"}, true},
+		"another block hash, simulated": {&tx.RevertError{Code: "INVALID_PREV_BLOCK_HASH"}, true},
+		"another root":                  {&tx.RevertError{Code: "INVALID_PREVIOUS_ROOT"}, true},
+		"words that nobody knows":       {&tx.RevertError{Code: "INVALID_PREV_BLOCK_NUMBER_OF_ANOTHER_KIND"}, true},
+		"a moved nonce":                 {tx.ErrNonceMoved, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			b.handler.Contract = &refusing{b.chain, tt.err}
+			if err := b.handler.Process(t.Context(), b.run); !errors.Is(err, tt.err) || job.IsPermanent(err) != tt.permanent {
+				t.Errorf("%v, want permanent %t", err, tt.permanent)
+			}
+		})
+	}
+}
+
+// W12: the fact of a batch is not registered any more. The job that made it is reopened, once; the update waits for it.
+func TestMissingFactReopensItsJob(t *testing.T) {
+	t.Parallel()
+	for name, m := range map[string]job.Metadata{"L2": &job.AggregatorMeta{Proven: true}, "L3": &job.ProofRegistrationMeta{}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			b.proven = false
+			maker := job.New(job.NewID(), 1, m, "", b.now)
+			maker.Status, maker.NextAction = job.Completed, job.None
+			if err := b.jobs.Create(t.Context(), maker); err != nil {
+				t.Fatal(err)
+			}
+			var version uint64
+			for range 2 {
+				if err := b.handler.Process(t.Context(), b.run); err == nil || job.IsPermanent(err) {
+					t.Fatalf("got %v, want a transient failure", err)
+				}
+				got, err := b.jobs.Get(t.Context(), maker.ID)
+				if err != nil || got.Status != job.PendingVerification || got.NextAction != job.Verify || got.Reason() == "" {
+					t.Fatalf("%+v, %v", got, err)
+				}
+				if a, ok := got.Metadata.(*job.AggregatorMeta); ok && a.Proven {
+					t.Error("it still counts as proven")
+				}
+				if version > 0 && got.Version != version {
+					t.Error("it was reopened while it was at work")
+				}
+				version = got.Version
+			}
+			b.proven = true
+			b.process()
+			if b.signed() != 1 {
+				t.Errorf("%d signed", b.signed())
+			}
+		})
+	}
+}
+
+// W5: a stale answer is not a reorganisation.
+func TestStaleAnswerIsNotAReorganisation(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.handler.Sender.Policy.Confirmations = 1
+	b.process()
+	b.chain.Mine()
+	b.verify(job.VerdictVerified)
+	b.run.Job.Status = job.Completed
+	for range 3 {
+		b.stale = true
+		b.verify(job.VerdictWatching)
+		b.now, b.stale = b.now.Add(time.Hour), false
+		b.verify(job.VerdictWatching)
+	}
+	if _, err := b.chain.Reorg(1, false); err != nil {
+		t.Fatal(err)
+	}
+	b.verify(job.VerdictWatching) // the node may lag
+	b.now = b.now.Add(time.Minute)
+	b.verify(job.VerdictUndone)
+}
+
+// W5: where another block has the place of the update's, one look is enough.
+func TestReorganisation(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.handler.Sender.Policy.Confirmations = 1
+	b.process()
+	b.chain.Mine()
+	b.verify(job.VerdictVerified)
+	b.run.Job.Status = job.Completed
+	if _, err := b.chain.Reorg(1, false); err != nil {
+		t.Fatal(err)
+	}
+	b.chain.MineEmpty(1)
+	b.verify(job.VerdictUndone)
+}

@@ -1,0 +1,344 @@
+package triggering_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/madara-orchestrator/orchestrator/shared/client/memory"
+	"github.com/madara-orchestrator/orchestrator/shared/client/memory/fault"
+	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
+	"github.com/madara-orchestrator/orchestrator/shared/core/job"
+	"github.com/madara-orchestrator/orchestrator/shared/core/proof"
+	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
+	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/fake/prover"
+	"github.com/madara-orchestrator/orchestrator/shared/service/executor"
+	"github.com/madara-orchestrator/orchestrator/shared/service/triggering"
+)
+
+var now = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+
+// world is the trigger workers on ports in memory. ran are the parts with packages of their own that were run.
+type world struct {
+	*triggering.Triggers
+	t       *testing.T
+	jobs    *memory.Jobs
+	batches *memory.Batches
+	queues  *memory.Queues
+	events  *memory.Events
+	ran     []string
+}
+
+// part is one of those parts.
+type part struct {
+	w    *world
+	name string
+}
+
+func (p part) Run(context.Context) error { p.w.ran = append(p.w.ran, p.name); return nil }
+
+func (w *world) RunAggregator(ctx context.Context) error {
+	return part{w, "aggregator batching"}.Run(ctx)
+}
+func (w *world) RunSnos(ctx context.Context) error { return part{w, "SNOS batching"}.Run(ctx) }
+func (w *world) RunSnosOfAggregators(ctx context.Context) error {
+	return part{w, "SNOS batches of aggregator batches"}.Run(ctx)
+}
+
+func newWorld(t *testing.T, l stage.Layer, c proof.Capabilities) *world {
+	t.Helper()
+	env := &fault.Env{Now: func() time.Time { return now }}
+	queues, err := memory.NewQueues(env, memory.Declaration{Name: "jobs"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &world{t: t, jobs: memory.NewJobs(env), batches: memory.NewBatches(env), queues: queues, events: memory.NewEvents(env)}
+	log, ids := slog.New(slog.DiscardHandler), 0
+	control := memory.NewControls(env)
+	w.Triggers = &triggering.Triggers{
+		Settings: triggering.Settings{Layer: l, Window: 3, FirstBatch: 1, Chain: "dev"},
+		Jobs:     w.jobs, Batches: w.batches, Prover: prover.New(nil, prover.Config{Capabilities: c}),
+		Executor: &executor.Executor{
+			Jobs: w.jobs, Queue: queues, Route: func(job.Type, job.Action, bool) string { return "jobs" },
+			Control: control, Policies: job.Policies(), Now: env.Now, Log: log,
+		},
+		Batching: w, Cleanup: part{w, "cleanup"}, Reconcile: part{w, "reconcile"}, Lag: part{w, "lag"},
+		Control: control, Events: w.events, Now: env.Now, Log: log,
+		NewID: func() string { ids++; return fmt.Sprintf("%032x", ids) },
+	}
+	return w
+}
+
+func (w *world) check(err error) {
+	w.t.Helper()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// snos stores SNOS batches from index 1 on, of two blocks each, with these statuses.
+func (w *world) snos(statuses ...batch.Status) {
+	w.t.Helper()
+	for i, s := range statuses {
+		n := uint64(i + 1)
+		b := batch.SnosBatch{Index: n, Status: s, TraceID: "trace", Version: 1}
+		b.StartBlock, b.EndBlock, b.StarknetVersion = 2*n, 2*n+1, "0.14.1"
+		if w.Settings.Layer == stage.L2 {
+			b.Aggregator = 1
+		}
+		w.check(w.batches.CreateSnos(w.t.Context(), b))
+	}
+}
+
+// aggregators stores aggregator batches from index 1 on with these statuses, of one SNOS batch each.
+func (w *world) aggregators(statuses ...batch.Status) {
+	w.t.Helper()
+	for i, s := range statuses {
+		n := uint64(i + 1)
+		b := batch.AggregatorBatch{Index: n, FirstSnos: n, Snos: make([]batch.Span, 1), Status: s, Bucket: "bucket", TraceID: "trace", Version: 1}
+		b.StartBlock, b.EndBlock, b.StarknetVersion = 2*n, 2*n+1, "0.14.1"
+		w.check(w.batches.CreateAggregator(w.t.Context(), b))
+	}
+}
+
+// job stores a job of a batch with a status.
+func (w *world) job(index uint64, s job.Status, m job.Metadata) {
+	w.t.Helper()
+	j := job.New(fmt.Sprintf("%030x%02d", index, len(m.JobType())), index, m, "trace", now)
+	j.Status = s
+	if s == job.Completed {
+		j.NextAction = job.None
+	}
+	w.check(w.jobs.Create(w.t.Context(), j))
+}
+
+// state is what a worker has changed: the jobs that are new, and the batches' statuses.
+func (w *world) state() string {
+	w.t.Helper()
+	var out []string
+	for _, t := range job.Types {
+		js, err := w.jobs.List(w.t.Context(), job.Filter{Type: t, Statuses: []job.Status{job.Created}, Limit: 100})
+		w.check(err)
+		for _, j := range js {
+			out = append(out, fmt.Sprintf("%s %d", t, j.Batch))
+		}
+	}
+	for _, s := range batch.Statuses {
+		bs, err := w.batches.ListSnos(w.t.Context(), s, 0, 100)
+		w.check(err)
+		for _, b := range bs {
+			out = append(out, fmt.Sprintf("snos %d: %s", b.Index, s))
+		}
+		as, err := w.batches.ListAggregators(w.t.Context(), s, 0, 100)
+		w.check(err)
+		for _, b := range as {
+			out = append(out, fmt.Sprintf("aggregator %d: %s", b.Index, s))
+		}
+	}
+	return strings.Join(append(out, w.ran...), ", ")
+}
+
+// One row for each trigger worker: from what it finds, what it makes. Each runs twice: nothing is done twice.
+func TestWorkers(t *testing.T) {
+	t.Parallel()
+	buckets := proof.Capabilities{Buckets: true, Proofs: true}
+	for name, tt := range map[string]struct {
+		stage stage.Name
+		layer stage.Layer
+		given func(*world)
+		want  string
+	}{
+		"AggregatorBatching":       {stage.AggregatorBatching, stage.L2, nil, "aggregator batching, aggregator batching"},
+		"AggregatorBatching of L3": {stage.AggregatorBatching, stage.L3, nil, ""},
+		"SnosBatching": {stage.SnosBatching, stage.L2, nil,
+			"SNOS batches of aggregator batches, SNOS batches of aggregator batches"},
+		"SnosBatching of L3": {stage.SnosBatching, stage.L3, nil, "SNOS batching, SNOS batching"},
+		"SnosRun, within its window": {stage.SnosRun, stage.L2,
+			func(w *world) {
+				w.snos(batch.Closed, batch.Closed, batch.Closed, batch.Closed)
+			},
+			"SnosRun 1, SnosRun 2, SnosRun 3, snos 4: Closed, snos 1: SnosRun, snos 2: SnosRun, snos 3: SnosRun"},
+		"SnosRun, above one that runs": {stage.SnosRun, stage.L2,
+			func(w *world) {
+				w.snos(batch.InSnosRun, batch.InProofCreation, batch.Closed, batch.Closed)
+			},
+			"SnosRun 3, snos 4: Closed, snos 1: SnosRun, snos 3: SnosRun, snos 2: ProofCreation"},
+		"ProofCreation": {stage.ProofCreation, stage.L2,
+			func(w *world) {
+				w.aggregators(batch.Open)
+				w.snos(batch.InSnosRun, batch.InSnosRun)
+				w.job(1, job.PendingVerification, &job.SnosRunMeta{})
+				w.job(2, job.Completed, &job.SnosRunMeta{Steps: 9, Fact: "0xf"})
+			},
+			"ProofCreation 2, aggregator 1: Open, snos 1: SnosRun, snos 2: ProofCreation"},
+		"ProofRegistration": {stage.ProofRegistration, stage.L3,
+			func(w *world) {
+				w.snos(batch.InProofCreation)
+				w.job(1, job.Completed, &job.ProofCreationMeta{Fact: "0xf"})
+			},
+			"ProofRegistration 1, snos 1: ProofRegistration"},
+		"ProofRegistration of L2": {stage.ProofRegistration, stage.L2,
+			func(w *world) {
+				w.snos(batch.InProofCreation)
+				w.job(1, job.Completed, &job.ProofCreationMeta{})
+			},
+			"snos 1: ProofCreation"},
+		"DataSubmission": {stage.DataSubmission, stage.L3,
+			func(w *world) {
+				w.snos(batch.InProofRegistration)
+				w.job(1, job.Completed, &job.ProofRegistrationMeta{})
+			},
+			"DataSubmission 1, snos 1: DataSubmission"},
+		"Aggregator": {stage.Aggregator, stage.L2,
+			func(w *world) {
+				w.aggregators(batch.Closed, batch.Closed)
+				w.snos(batch.InProofCreation, batch.InProofCreation)
+				w.job(1, job.Completed, &job.ProofCreationMeta{})
+				w.job(2, job.Failed, &job.ProofCreationMeta{})
+			},
+			"Aggregator 1, aggregator 2: Closed, snos 2: ProofCreation, snos 1: Proven, aggregator 1: Aggregator"},
+		"StateTransition, the first": {stage.StateTransition, stage.L2,
+			func(w *world) {
+				w.aggregators(batch.InAggregator, batch.InAggregator)
+				w.job(1, job.Completed, &job.AggregatorMeta{})
+				w.job(2, job.Completed, &job.AggregatorMeta{})
+			},
+			"StateTransition 1, aggregator 1: StateTransition, aggregator 2: StateTransition"},
+		"StateTransition, out of order": {stage.StateTransition, stage.L2,
+			func(w *world) {
+				w.aggregators(batch.InAggregator, batch.InAggregator)
+				w.job(2, job.Completed, &job.AggregatorMeta{})
+			},
+			"aggregator 1: Aggregator, aggregator 2: StateTransition"},
+		"StateTransition, one at a time": {stage.StateTransition, stage.L2,
+			func(w *world) {
+				w.aggregators(batch.InStateTransition, batch.InStateTransition)
+				w.job(1, job.PendingVerification, &job.StateTransitionMeta{})
+			},
+			"aggregator 1: StateTransition, aggregator 2: StateTransition"},
+		"StateTransition, the next": {stage.StateTransition, stage.L2,
+			func(w *world) {
+				w.aggregators(batch.InStateTransition, batch.InStateTransition)
+				w.job(1, job.Completed, &job.StateTransitionMeta{})
+				w.job(1, job.Completed, &job.AggregatorMeta{})
+			},
+			"StateTransition 2, aggregator 2: StateTransition, aggregator 1: Completed"},
+		"StateTransition of L3": {stage.StateTransition, stage.L3,
+			func(w *world) {
+				w.snos(batch.InDataSubmission)
+				w.job(1, job.Completed, &job.DataSubmissionMeta{DataSize: 5})
+			},
+			"StateTransition 1, snos 1: StateTransition"},
+		"StorageCleanup": {stage.StorageCleanup, stage.L2, nil, "cleanup, cleanup"},
+		"Reconcile":      {stage.Reconcile, stage.L2, nil, "reconcile, lag, reconcile, lag"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, tt.layer, buckets)
+			if tt.given != nil {
+				tt.given(w)
+			}
+			for range 2 {
+				w.check(w.Run(t.Context(), tt.stage))
+			}
+			if got := w.state(); got != tt.want {
+				t.Errorf("got  %s\nwant %s", got, tt.want)
+			}
+		})
+	}
+}
+
+// Every stage of the table has a trigger worker.
+func TestEveryStageHasAWorker(t *testing.T) {
+	t.Parallel()
+	for _, l := range []stage.Layer{stage.L2, stage.L3} {
+		for _, n := range stage.Names() {
+			if err := newWorld(t, l, proof.Capabilities{}).Run(t.Context(), n); err != nil {
+				t.Errorf("%s: %v", n, err)
+			}
+		}
+	}
+	if err := newWorld(t, stage.L2, proof.Capabilities{}).Run(t.Context(), "nonsense"); err == nil {
+		t.Error("an unknown stage was run")
+	}
+}
+
+// A paused stage makes no jobs.
+func TestPaused(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, stage.L2, proof.Capabilities{})
+	w.snos(batch.Closed)
+	w.check(w.Control.Pause(t.Context(), schedule.Pause{Stage: stage.SnosRun, Since: now}))
+	w.check(w.Run(t.Context(), stage.SnosRun))
+	if got := w.state(); got != "snos 1: Closed" {
+		t.Errorf("got %s", got)
+	}
+}
+
+// A new job carries what its stage needs of the batch and of the job before, and is woken.
+func TestMetadataOfNewJobs(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, stage.L2, proof.Capabilities{Buckets: true})
+	w.aggregators(batch.Open)
+	w.snos(batch.InSnosRun)
+	w.job(1, job.Completed, &job.SnosRunMeta{Steps: 9, Fact: "0xf"})
+	w.check(w.Run(t.Context(), stage.ProofCreation))
+	j, err := w.jobs.Find(t.Context(), job.ProofCreation, 1)
+	w.check(err)
+	m, ok := j.Metadata.(*job.ProofCreationMeta)
+	if !ok || m.Steps != 9 || m.Fact != "0xf" || m.Bucket != "bucket" || m.StartBlock != 2 || m.EndBlock != 3 || j.TraceID != "trace" {
+		t.Errorf("job %+v with metadata %+v", j, m)
+	}
+	if d, err := w.queues.Depth(t.Context(), "jobs"); err != nil || d.Ready != 1 {
+		t.Errorf("%d wake-ups, %v, want 1", d.Ready, err)
+	}
+}
+
+// A gap between two batches settles nothing: the documents are wrong.
+func TestGap(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, stage.L2, proof.Capabilities{})
+	w.aggregators(batch.Completed, batch.InStateTransition)
+	second, err := w.batches.Aggregator(t.Context(), 2)
+	w.check(err)
+	second.StartBlock++
+	_, err = w.batches.UpdateAggregator(t.Context(), second)
+	w.check(err)
+	w.job(1, job.Completed, &job.StateTransitionMeta{})
+	if err := w.Run(t.Context(), stage.StateTransition); err == nil || !strings.Contains(err.Error(), "starts at block 5") {
+		t.Errorf("error %v, want one that names both blocks", err)
+	}
+	if _, err := w.jobs.Find(t.Context(), job.StateTransition, 2); !errors.Is(err, job.ErrNotFound) {
+		t.Errorf("a job was made: %v", err)
+	}
+}
+
+// A settled batch gets its ledger, once, and an event.
+func TestLedger(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, stage.L2, proof.Capabilities{})
+	w.aggregators(batch.InStateTransition)
+	w.job(1, job.Completed, &job.SnosRunMeta{})
+	w.job(1, job.Completed, &job.ProofCreationMeta{})
+	w.job(1, job.Completed, &job.AggregatorMeta{})
+	w.job(1, job.Completed, &job.StateTransitionMeta{
+		Blobs: 2, SettledBy: "0xt", Included: &job.Inclusion{GasUsed: 5, DataGas: 6, Fee: "70"},
+	})
+	for range 2 {
+		w.check(w.Run(t.Context(), stage.StateTransition))
+	}
+	b, err := w.batches.Aggregator(t.Context(), 1)
+	w.check(err)
+	l := b.Ledger
+	if l.GasUsed != 5 || l.DataGasUsed != 6 || l.Fee == nil || l.Fee.String() != "70" || l.Blobs != 2 || l.Tx != "0xt" || len(l.Stages) != 4 {
+		t.Errorf("ledger %+v", l)
+	}
+	if es := w.events.Published(); len(es) != 1 || es[0].Batch != 1 {
+		t.Errorf("published %+v, want one event", es)
+	}
+}
