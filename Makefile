@@ -165,6 +165,13 @@ diff: .tools/cdk/node_modules/.bin/cdk ## Show what deploy would change
 destroy: .tools/cdk/node_modules/.bin/cdk ## Remove the stacks; in prod data stays
 	@infra/cdk.sh destroy
 
+.PHONY: cloud
+cloud: ## Deploy and settle on this machine: the stack that goes to AWS, in an AWS emulator: WALLET=key|kms BLOCKS= KEEP=1 V=1 TIMEOUT=
+	@shared/dev/tools/install mongod ministack anvil cdk
+	@mkdir -p build && $(GO) build -o build/cloud ./scripts/cloud
+	@build/cloud $(if $(WALLET),-wallet '$(WALLET)') $(if $(BLOCKS),-blocks '$(BLOCKS)') $(if $(KEEP),-keep) $(if $(V),-v) \
+	  $(if $(TIMEOUT),-timeout '$(TIMEOUT)') $(ARGS)
+
 .PHONY: bootstrap
 bootstrap: .tools/cdk/node_modules/.bin/cdk ## Prepare an account and region for the CDK, once
 	@infra/cdk.sh bootstrap

@@ -60,9 +60,13 @@ func Authorities(root, region string) ([]byte, error) {
 	return out, nil
 }
 
-// Build compiles all functions for provided.al2023 on arm64 and zips them into dir, with authorities beside the program if there
-// are any: the same sources and the same Go give the same bytes.
-func Build(root, dir string, authorities []byte) (Zips, error) {
+// Build compiles all functions for provided.al2023 on an architecture (arm64 or x86_64) and zips them into dir, with authorities beside
+// the program if there are any. The same sources and the same Go give the same bytes.
+func Build(root, dir, architecture string, authorities []byte) (Zips, error) {
+	goarch := map[string]string{arm64: "arm64", x86: "amd64"}[architecture]
+	if goarch == "" {
+		return nil, fmt.Errorf("architecture %q: want arm64 or x86_64", architecture)
+	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}
@@ -72,7 +76,7 @@ func Build(root, dir string, authorities []byte) (Zips, error) {
 	}
 	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-tags", "lambda.norpc", "-ldflags", "-s -w -buildid=", "-o", abs+"/", "./functions/...")
 	cmd.Dir = root
-	cmd.Env = append(os.Environ(), "GOOS=linux", "GOARCH=arm64", "CGO_ENABLED=0", "GOFLAGS=")
+	cmd.Env = append(os.Environ(), "GOOS=linux", "GOARCH="+goarch, "CGO_ENABLED=0", "GOFLAGS=")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("build the functions: %w\n%s", err, out)
 	}

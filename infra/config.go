@@ -42,6 +42,8 @@ type Chain struct {
 	VPC       VPC   `yaml:"vpc"`
 	Mongo     Mongo `yaml:"mongo"`
 	Snos      Snos  `yaml:"snos"`
+	// Architecture is the processor of the functions: arm64 (the default; cheaper) or x86_64.
+	Architecture string `yaml:"architecture"`
 	// LogDays is how long logs are kept; 0: 30, in prod 90.
 	LogDays int `yaml:"log_days"`
 	// Lag is how many blocks and seconds settlement may be behind before an alarm; 0: 1000 blocks, 3 hours.
@@ -103,6 +105,9 @@ type Snos struct {
 const (
 	dev  = "dev"
 	prod = "prod"
+
+	arm64 = "arm64"
+	x86   = "x86_64"
 )
 
 var (
@@ -174,6 +179,7 @@ func (c Chain) faults() []error {
 		}
 	}
 	fault(c.Environment != dev && c.Environment != prod, "environment %q: want dev or prod", c.Environment)
+	fault(!slices.Contains([]string{"", arm64, x86}, c.Architecture), "architecture %q: want arm64 or x86_64", c.Architecture)
 	for k, v := range c.Settings {
 		fault(config.SetByStack(k), "settings.%s: the stack sets it itself", k)
 		fault(strings.HasSuffix(k, "_SECRET") && !wordPattern.MatchString(v), "settings.%s: want a word that names the secret, never its value (what is there is not shown)", k)
@@ -297,7 +303,7 @@ func (c *Chain) defaults() {
 	for _, s := range []struct {
 		to *string
 		v  string
-	}{{&c.API.Auth, "iam"}, {&c.Mongo.Instance, "t4g.medium"}} {
+	}{{&c.API.Auth, "iam"}, {&c.Architecture, arm64}, {&c.Mongo.Instance, "t4g.medium"}} {
 		if *s.to == "" {
 			*s.to = s.v
 		}

@@ -72,7 +72,7 @@ func (s *Stack) function(f resource.Function, env map[string]*string) awslambda.
 	})
 	s.permit(role, f.Name, logs)
 	p := &awslambda.FunctionProps{
-		FunctionName: jsii.String(name), Runtime: awslambda.Runtime_PROVIDED_AL2023(), Architecture: awslambda.Architecture_ARM_64(),
+		FunctionName: jsii.String(name), Runtime: awslambda.Runtime_PROVIDED_AL2023(), Architecture: s.architecture(),
 		Handler: jsii.String("bootstrap"), Code: awslambda.Code_FromAsset(jsii.String(s.zips[f.Name]), nil), Role: role, LogGroup: logs,
 		MemorySize: jsii.Number(float64(f.MemoryMB)), Timeout: awscdk.Duration_Seconds(jsii.Number(f.Timeout.Seconds())), Environment: &env,
 		Tracing: awslambda.Tracing_DISABLED,
@@ -88,4 +88,12 @@ func (s *Stack) function(f resource.Function, env map[string]*string) awslambda.
 	}
 	fn := awslambda.NewFunction(s.Stack, jsii.String("Function"+title(f.Name)), p)
 	return fn
+}
+
+// architecture is the functions' processor.
+func (s *Stack) architecture() awslambda.Architecture {
+	if s.chain.Architecture == x86 {
+		return awslambda.Architecture_X86_64()
+	}
+	return awslambda.Architecture_ARM_64()
 }

@@ -37,13 +37,18 @@ func synth(path string) error {
 			return err
 		}
 	}
-	zips, err := Build(".", filepath.Join("build", "functions"), authorities)
-	if err != nil {
-		return err
+	zips := map[string]Zips{} // by architecture
+	for _, c := range f.Chains {
+		if zips[c.Architecture] == nil {
+			dir := filepath.Join("build", "functions", c.Architecture)
+			if zips[c.Architecture], err = Build(".", dir, c.Architecture, authorities); err != nil {
+				return err
+			}
+		}
 	}
 	app := awscdk.NewApp(nil)
 	for _, c := range f.Chains {
-		NewStack(app, c, f.Account, f.Region, zips)
+		NewStack(app, c, f.Account, f.Region, zips[c.Architecture])
 	}
 	app.Synth(nil)
 	return nil

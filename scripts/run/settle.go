@@ -25,6 +25,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	devlambda "github.com/madara-orchestrator/orchestrator/shared/dev/lambda"
 	"github.com/madara-orchestrator/orchestrator/shared/dev/loopback"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/report"
 	"github.com/madara-orchestrator/orchestrator/shared/dev/snosrunner"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
 	"github.com/madara-orchestrator/orchestrator/shared/service/admin"
@@ -117,7 +118,7 @@ func settle(ctx context.Context, o options, stdout, stderr io.Writer) (err error
 		}
 	}()
 	err = errors.Join(err, prover.checkRequests())
-	return errors.Join(err, report(context.WithoutCancel(ctx), o, core, chain, layer, p, stdout, began, err == nil))
+	return errors.Join(err, summarize(context.WithoutCancel(ctx), o, core, chain, layer, p, stdout, began, err == nil))
 }
 
 // serveAPI serves the API function's handler, with the routes that change something: it listens on loopback only.
@@ -216,22 +217,22 @@ func finished(ctx context.Context, o options, core setup.App, a *appChain, l *se
 	if err != nil || !s.Settled || s.Block < a.last {
 		return false, err
 	}
-	rs, err := rows(ctx, core.Batches, o.layer)
+	rs, err := report.Rows(ctx, core.Batches, o.layer)
 	if err != nil || len(rs) == 0 {
 		return false, err
 	}
 	last := rs[len(rs)-1]
-	return last.ledger.Tx != "" || last.status == string(batch.Completed), nil
+	return last.Ledger.Tx != "" || last.Status == batch.Completed, nil
 }
 
-// report prints what happened.
-func report(ctx context.Context, o options, core setup.App, a *appChain, l *settlementLayer, p *devlambda.Platform, w io.Writer, began time.Time, ok bool) error {
+// summarize prints what happened.
+func summarize(ctx context.Context, o options, core setup.App, a *appChain, l *settlementLayer, p *devlambda.Platform, w io.Writer, began time.Time, ok bool) error {
 	fmt.Fprintln(w)
-	rs, err := rows(ctx, core.Batches, o.layer)
+	rs, err := report.Rows(ctx, core.Batches, o.layer)
 	if err != nil {
 		return err
 	}
-	table(w, rs, o.layer, l.unit)
+	report.Table(w, rs, o.layer, l.unit)
 	invocations, failures := p.Counts()
 	fmt.Fprintf(w, "%d invocations, %d redeliveries; %.1f s in all\n\n", invocations, failures, time.Since(began).Seconds())
 	a.printNotes(func(f string, args ...any) { fmt.Fprintf(w, f+"\n", args...) })
@@ -246,5 +247,5 @@ func report(ctx context.Context, o options, core setup.App, a *appChain, l *sett
 	if err != nil {
 		return err
 	}
-	return check(ctx, w, l.contract, head)
+	return report.Check(ctx, w, l.contract, head)
 }

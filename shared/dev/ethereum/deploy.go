@@ -13,6 +13,7 @@ import (
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/ethereum/go-ethereum/ethclient"
+	"github.com/ethereum/go-ethereum/params"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/block"
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
@@ -117,6 +118,15 @@ type Call struct {
 	To    *common.Address
 	Data  []byte
 	Value *big.Int
+}
+
+// Operator lets an account update the state of a core contract and sends it an ether.
+func (s *Sender) Operator(ctx context.Context, core, account common.Address) error {
+	data, err := contracts.ParseABI(contracts.CoreABI).Pack("registerOperator", account)
+	if err != nil {
+		return fmt.Errorf("encode registerOperator: %w", err)
+	}
+	return s.Send(ctx, Call{To: &core, Data: data}, Call{To: &account, Value: big.NewInt(params.Ether)})
 }
 
 func (s *Sender) create(ctx context.Context, code []byte) (common.Address, error) {

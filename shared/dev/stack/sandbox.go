@@ -42,7 +42,9 @@ type Options struct {
 	Visibility           time.Duration     // of queues; 0 as in the cloud
 	Prover               string            // mock, atlantic or sharp; "" is mock
 	Settings             map[string]string // beside or instead of the sandbox's own, without the prefix
-	// Deploy, when set, makes the resources instead of emulator.Provision: it is given the settings of a deployment, without
+	// KMS says that the deployment makes a KMS key that signs: there is no wallet's key, and Operator registers its address.
+	KMS bool
+	// Deploy, when set, makes the resources instead of cloud.Provision: it is given the settings of a deployment, without
 	// those that name resources, and the values of its secrets by name.
 	Deploy func(settings, secrets map[string]string) (devcloud.Stack, error)
 }
@@ -68,7 +70,9 @@ type Sandbox struct {
 	// Violations are requests to the prover's stand-in that were not as documented.
 	Violations func() []string
 
-	closers []func()
+	ethereum string // URL
+	core     common.Address
+	closers  []func()
 }
 
 // Close stops what was started; the named components stay.
@@ -95,7 +99,10 @@ func Start(ctx context.Context, o Options) (*Sandbox, error) {
 	if err != nil {
 		return s, err
 	}
-	secrets := map[string]string{o.Name + "/wallet": devethereum.Keys[2], o.Name + "/runner": RunnerToken}
+	secrets := map[string]string{o.Name + "/runner": RunnerToken}
+	if !o.KMS {
+		secrets[o.Name+"/wallet"] = devethereum.Keys[2]
+	}
 	for name, value := range prover.secrets {
 		secrets[o.Name+"/"+name] = value
 	}
@@ -107,8 +114,12 @@ func Start(ctx context.Context, o Options) (*Sandbox, error) {
 	settings := map[string]string{
 		"CHAIN_ID": s.Chain.ChainID(), "CHAIN_RPC": s.Chain.URL(), "CHAIN_FEEDER_GATEWAY": s.Chain.GatewayURL(), "CHAIN_MAX_BLOCK": fmt.Sprint(s.Last),
 		"SETTLEMENT_RPC": o.Ethereum, "SETTLEMENT_CHAIN_ID": id, "SETTLEMENT_CONTRACT": d.Core.Hex(), "SETTLEMENT_VERIFIER": d.Registry.Hex(),
-		"SETTLEMENT_ADDRESS": devethereum.Address(devethereum.Keys[2]).Hex(), "SETTLEMENT_KEY_SECRET": o.Name + "/wallet", "SNOS_URL": "http://" + l.Addr().String(), "SNOS_TOKEN_SECRET": o.Name + "/runner",
+		"SNOS_URL": "http://" + l.Addr().String(), "SNOS_TOKEN_SECRET": o.Name + "/runner",
 		"BATCH_BLOCKS": "5", "BATCH_SNOS_BLOCKS": "2", "PACE": "20", "REDIS_URL": o.Redis,
+	}
+	if !o.KMS {
+		settings["SETTLEMENT_ADDRESS"] = devethereum.Address(devethereum.Keys[2]).Hex()
+		settings["SETTLEMENT_KEY_SECRET"] = o.Name + "/wallet"
 	}
 	maps.Copy(settings, prover.settings)
 	stack, err := o.deploy(ctx, cfg, settings, secrets)
@@ -144,6 +155,16 @@ func (o Options) deploy(ctx context.Context, cfg aws.Config, settings, secrets m
 	return devcloud.Provision(ctx, cfg, devcloud.Options{Chain: o.Name, Layer: stage.L2, Visibility: o.Visibility, Secrets: secrets})
 }
 
+// Operator lets an account update the state, and funds it with an ether: what an operator does for a wallet in KMS.
+func (s *Sandbox) Operator(ctx context.Context, account common.Address) error {
+	client, err := ethclient.DialContext(ctx, s.ethereum)
+	if err != nil {
+		return fmt.Errorf("connect to Ethereum: %w", err)
+	}
+	defer client.Close()
+	return (&devethereum.Sender{Client: client, Key: devethereum.Keys[0]}).Operator(ctx, s.core, account)
+}
+
 // contracts deploys the contracts and sends the chain's messages to the core contract.
 func (s *Sandbox) contracts(ctx context.Context, url string) (devethereum.Deployment, string, error) {
 	client, err := ethclient.DialContext(ctx, url)
@@ -175,6 +196,7 @@ func (s *Sandbox) contracts(ctx context.Context, url string) (devethereum.Deploy
 		return d, "", err
 	}
 	s.closers = append(s.closers, node.Close)
+	s.ethereum, s.core = url, d.Core
 	s.Contract, err = ethereum.NewCore(node, d.Core.Hex(), nil)
 	return d, id.String(), err
 }

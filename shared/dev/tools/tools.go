@@ -73,6 +73,34 @@ var (
 	}
 )
 
+// MinistackAccount and MinistackRegion are those of the AWS emulator ministack.
+const (
+	MinistackAccount = "123456789012"
+	MinistackRegion  = "eu-west-1"
+)
+
+// ministack is an AWS emulator that runs whole stacks: CloudFormation, schedules, event source mappings, functions as processes.
+var ministack = &tool{
+	name: "ministack",
+	command: func(root string, port int, dir string) *exec.Cmd {
+		c := exec.Command(filepath.Join(root, "ministack/bin/ministack"))
+		c.Dir = dir
+		c.Env = append(os.Environ(),
+			// It must start with AWS_ENDPOINT_URL: functions written in Go get their endpoint from it.
+			"AWS_ENDPOINT_URL=http://127.0.0.1:"+strconv.Itoa(port), "GATEWAY_PORT="+strconv.Itoa(port), "LAMBDA_EXECUTOR=local",
+			"MINISTACK_REGION="+MinistackRegion, "MINISTACK_ACCOUNT_ID="+MinistackAccount, "MINISTACK_HOST=localhost", "AWS_CA_BUNDLE=",
+			"TMPDIR="+dir, "HOME="+dir)
+		return c
+	},
+	url: func(port int) string { return fmt.Sprintf("http://127.0.0.1:%d", port) },
+	ready: func(ctx context.Context, port int) error {
+		return get(ctx, fmt.Sprintf("http://127.0.0.1:%d/_ministack/health", port))
+	},
+}
+
+// Ministack returns the endpoint of an AWS emulator that no other test uses.
+func Ministack(t testing.TB) string { t.Helper(); return ministack.another().get(t) }
+
 // mongodCommand runs mongod with further arguments.
 func mongodCommand(more ...string) func(root string, port int, dir string) *exec.Cmd {
 	return func(root string, port int, dir string) *exec.Cmd {
@@ -102,9 +130,10 @@ func Moto(t testing.TB) string { t.Helper(); return moto.get(t) }
 // Redis returns the URL of a Redis. Use a key prefix of your own in it.
 func Redis(t testing.TB) string { t.Helper(); return redis.get(t) }
 
-// Start starts a component by name (mongod, moto, redis, anvil) for a program; it ends with the program.
-func Start(name string) (url string, err error) {
-	for _, o := range []*tool{mongod, moto, redis, newAnvil()} {
+// Start starts a component by name (mongod, moto, ministack, redis, anvil) for a program; it ends with the program.
+// args are further arguments of anvil.
+func Start(name string, args ...string) (url string, err error) {
+	for _, o := range []*tool{mongod, moto, ministack, redis, newAnvil(args...)} {
 		if o.name != name {
 			continue
 		}

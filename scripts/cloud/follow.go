@@ -1,0 +1,116 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
+	"github.com/madara-orchestrator/orchestrator/shared/core/job"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/report"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/stack"
+)
+
+// look is how often the database and the contract are looked at.
+const look = 500 * time.Millisecond
+
+// follow shows what schedules and mappings do until the contract holds the chain's last block and its batch is completed.
+func (d *deployment) follow(ctx context.Context, s *stack.Sandbox) error {
+	shown := ""
+	for {
+		line, err := d.progress(ctx, s)
+		if err != nil {
+			return err
+		}
+		if line != shown {
+			d.note("%s", line)
+			shown = line
+		}
+		done, err := d.settled(ctx, s)
+		if err != nil || done {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return errors.Join(ctx.Err(), d.waits(context.WithoutCancel(ctx), s))
+		case <-time.After(look):
+		}
+	}
+}
+
+// progress is one line: how many jobs of each stage are completed, of how many. A job that waits for an operator is an error.
+func (d *deployment) progress(ctx context.Context, s *stack.Sandbox) (string, error) {
+	var parts []string
+	last, err := s.DB.Batches().LastSnos(ctx)
+	if err == nil {
+		parts = append(parts, fmt.Sprintf("batched %d/%d blocks", last.EndBlock+1, s.Last+1))
+	} else {
+		parts = append(parts, "waiting for the first schedule")
+	}
+	for _, t := range job.Types {
+		if !d.o.layer.Has(t) {
+			continue
+		}
+		n, err := s.DB.Jobs().Count(ctx, t, job.Statuses, 1000)
+		if err != nil {
+			return "", fmt.Errorf("count %s jobs: %w", t, err)
+		}
+		all := 0
+		for _, count := range n {
+			all += count
+		}
+		if n[job.Failed]+n[job.VerificationTimeout] > 0 {
+			return "", d.stuck(ctx, s, t)
+		}
+		if all > 0 {
+			parts = append(parts, fmt.Sprintf("%s %d/%d", t, n[job.Completed], all))
+		}
+	}
+	return strings.Join(parts, ", "), nil
+}
+
+// unfinished are the statuses of jobs that have work left.
+var unfinished = []job.Status{job.Created, job.LockedForProcessing, job.PendingVerification, job.VerificationFailed, job.PendingRetry}
+
+// waits is an error that says what the first unfinished job of each stage waits for.
+func (d *deployment) waits(ctx context.Context, s *stack.Sandbox) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	var errs []error
+	for _, t := range job.Types {
+		js, err := s.DB.Jobs().List(ctx, job.Filter{Type: t, Statuses: unfinished, Limit: 1})
+		if err != nil || len(js) == 0 {
+			continue
+		}
+		j := js[0]
+		errs = append(errs, fmt.Errorf("%s of batch %d is %s (%d invocations, next %q due %s): %s", t, j.Batch, j.Status, j.Attempts.Total,
+			j.NextAction, j.DueAt.UTC().Format(time.TimeOnly), cmp.Or(j.Reason(), "no failure recorded")))
+	}
+	return errors.Join(errs...)
+}
+
+// stuck is the error that names the job that waits for an operator, and why.
+func (d *deployment) stuck(ctx context.Context, s *stack.Sandbox, t job.Type) error {
+	js, err := s.DB.Jobs().List(ctx, job.Filter{Type: t, Statuses: []job.Status{job.Failed, job.VerificationTimeout}, Limit: 1})
+	if err != nil || len(js) == 0 {
+		return errStuck
+	}
+	return fmt.Errorf("%w: %s of batch %d is %s: %s", errStuck, t, js[0].Batch, js[0].Status, js[0].Reason())
+}
+
+// settled says whether the contract holds the last block and the database knows it.
+func (d *deployment) settled(ctx context.Context, s *stack.Sandbox) (bool, error) {
+	state, err := s.Contract.State(ctx, false)
+	if err != nil || !state.Settled || state.Block < s.Last {
+		return false, err
+	}
+	rows, err := report.Rows(ctx, s.DB.Batches(), d.o.layer)
+	if err != nil || len(rows) == 0 {
+		return false, err
+	}
+	return slices.Contains([]batch.Status{batch.Completed, batch.Archived}, rows[len(rows)-1].Status), nil
+}

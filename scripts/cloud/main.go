@@ -1,0 +1,106 @@
+// Cloud runs a whole deployment on this machine, without Docker and without an AWS account: `make cloud`. The CDK's own
+// command line deploys the stack that goes to AWS into an AWS emulator (ministack). Its schedules and event source mappings
+// then settle a development chain.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// options are what the user may choose.
+type options struct {
+	layer   stage.Layer
+	kms     bool // a KMS key signs
+	blocks  int
+	keep    bool
+	verbose bool
+	timeout time.Duration
+	root    string // the project's folder
+}
+
+// chainName is the deployment's name.
+const chainName = "cloud"
+
+// run is the program: 0 when the contract holds the chain's head, 1 when not, 2 for wrong usage, 130 when interrupted.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	o, err := parse(args, stderr)
+	if errors.Is(err, flag.ErrHelp) {
+		return 0
+	}
+	if err != nil {
+		return 2
+	}
+	user := ctx
+	ctx, cancel := context.WithTimeoutCause(ctx, o.timeout, fmt.Errorf("not settled within %s: -timeout gives it longer", o.timeout))
+	defer cancel()
+	err = settle(ctx, user, o, stdout)
+	switch {
+	case user.Err() != nil:
+		fmt.Fprintln(stdout, "\nstopped; everything that was started has ended")
+		return 130
+	case err != nil && ctx.Err() != nil:
+		err = fmt.Errorf("%w (%w)", context.Cause(ctx), err)
+		fallthrough
+	case err != nil:
+		fmt.Fprintf(stderr, "\nfailed: %v\n", err)
+		return 1
+	}
+	return 0
+}
+
+func parse(args []string, stderr io.Writer) (options, error) {
+	o := options{root: "."}
+	var layer, wallet string
+	f := flag.NewFlagSet("cloud", flag.ContinueOnError)
+	f.SetOutput(stderr)
+	f.StringVar(&layer, "layer", "l2", "l2 settles on Ethereum (anvil)")
+	f.StringVar(&wallet, "wallet", "key", "what signs: key (a secret) or kms (a KMS key that the stack makes)")
+	f.IntVar(&o.blocks, "blocks", 20, "blocks of the development chain, 1 to 10000")
+	f.BoolVar(&o.keep, "keep", false, "leave the deployment up until you interrupt")
+	f.BoolVar(&o.verbose, "v", false, "show what the CDK prints")
+	f.DurationVar(&o.timeout, "timeout", 10*time.Minute, "give up after this time")
+	if err := f.Parse(args); err != nil {
+		return o, err
+	}
+	var errs []error
+	if f.NArg() > 0 {
+		errs = append(errs, fmt.Errorf("unexpected argument %q: settings are flags, see -help", f.Arg(0)))
+	}
+	if o.layer = stage.Layer(layer); o.layer != stage.L2 {
+		errs = append(errs, fmt.Errorf("-layer %q: want l2", layer))
+	}
+	if wallet != "key" && wallet != "kms" {
+		errs = append(errs, fmt.Errorf("-wallet %q: want key or kms", wallet))
+	}
+	o.kms = wallet == "kms"
+	if o.blocks < 1 || o.blocks > 10_000 {
+		errs = append(errs, fmt.Errorf("-blocks %d: want 1 to 10000", o.blocks))
+	}
+	root, err := filepath.Abs(o.root)
+	if err != nil {
+		errs = append(errs, err)
+	}
+	o.root = root
+	if err := errors.Join(errs...); err != nil {
+		fmt.Fprintln(stderr, err)
+		return o, err
+	}
+	return o, nil
+}

@@ -1,0 +1,236 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/madara-orchestrator/orchestrator/shared/client/appchain"
+	"github.com/madara-orchestrator/orchestrator/shared/core/block"
+	devcloud "github.com/madara-orchestrator/orchestrator/shared/dev/cloud"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/report"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/stack"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/tools"
+	"github.com/madara-orchestrator/orchestrator/shared/resource"
+)
+
+// deployment is what `cdk deploy` made in the emulator.
+type deployment struct {
+	o        options
+	cdk      *devcloud.CDK
+	note     func(format string, args ...any)
+	secrets  map[string]string // values by name
+	parts    map[string]string // URLs of what was started
+	outputs  map[string]string
+	settings map[string]string
+}
+
+// settle deploys and waits until the contract holds the chain's head. user ends when the user interrupts.
+func settle(ctx, user context.Context, o options, stdout io.Writer) error {
+	began := time.Now()
+	d := &deployment{o: o, parts: map[string]string{}}
+	d.note = func(format string, args ...any) {
+		fmt.Fprintf(stdout, "%6.1fs  %s\n", time.Since(began).Seconds(), fmt.Sprintf(format, args...))
+	}
+	for _, name := range []string{"mongod", "ministack", "anvil"} {
+		url, err := tools.Start(name, "--block-time", "1") // confirmations need blocks
+		if err != nil {
+			return err
+		}
+		d.parts[name] = url
+		d.note("%-10s %s", name, url)
+	}
+	dir, err := os.MkdirTemp("", "orchestrator-cloud-")
+	if err != nil {
+		return fmt.Errorf("make a folder for the CDK: %w", err)
+	}
+	defer os.RemoveAll(dir)
+	d.cdk = &devcloud.CDK{
+		Root: o.root, Dir: dir, Endpoint: d.parts["ministack"], Account: tools.MinistackAccount, Region: tools.MinistackRegion,
+	}
+	if o.verbose {
+		d.cdk.Log = stdout
+	}
+	s, err := stack.Start(ctx, stack.Options{
+		Name: chainName, Blocks: o.blocks, Mongo: d.parts["mongod"], AWS: d.parts["ministack"], Ethereum: d.parts["anvil"], KMS: o.kms,
+		Deploy: func(settings, secrets map[string]string) (devcloud.Stack, error) {
+			return d.deploy(ctx, settings, secrets)
+		},
+	})
+	defer s.Close()
+	if err != nil {
+		return err
+	}
+	if o.kms {
+		if err := d.registerWallet(ctx, s); err != nil {
+			return err
+		}
+	}
+	d.note("schedules and queues drive it from here; blocks 0 to %d", s.Last)
+	if err := d.follow(ctx, s); err != nil {
+		return err
+	}
+	if err := d.summarize(ctx, s, stdout); err != nil {
+		return err
+	}
+	fmt.Fprintf(stdout, "%.0f s in all\n", time.Since(began).Seconds())
+	if o.keep {
+		return d.keep(user, stdout)
+	}
+	return nil
+}
+
+// deploy runs the CDK and puts the secrets' values where an operator puts them.
+func (d *deployment) deploy(ctx context.Context, settings, secrets map[string]string) (devcloud.Stack, error) {
+	d.note("cdk bootstrap (compiles the CDK app, minutes at the first time)")
+	if err := d.cdk.Bootstrap(ctx); err != nil {
+		return devcloud.Stack{}, err
+	}
+	d.secrets = maps.Clone(secrets)
+	d.secrets[chainName+"/mongo"] = d.parts["mongod"]
+	d.settings = map[string]string{"MONGO_URI_SECRET": "mongo"}
+	for k, v := range settings {
+		if v != "" {
+			d.settings[k] = strings.TrimPrefix(v, chainName+"/")
+		}
+	}
+	chain := map[string]any{
+		"name": chainName, "environment": "dev", "layer": string(d.o.layer), "architecture": architecture(), "wallet_kms": d.o.kms,
+		"settings": d.settings, "api": map[string]any{"admin": true}, "alerts": map[string]any{"emails": []string{"ops@example.org"}},
+	}
+	d.note("cdk deploy %s", devcloud.StackName(chainName))
+	if err := d.cdk.Deploy(ctx, chain); err != nil {
+		return devcloud.Stack{}, err
+	}
+	var err error
+	if d.outputs, err = d.cdk.Outputs(chainName); err != nil {
+		return devcloud.Stack{}, err
+	}
+	if err := d.putSecrets(ctx); err != nil {
+		return devcloud.Stack{}, err
+	}
+	return devcloud.Stack{
+		Bucket: d.outputs["ArtifactsBucket"], TopicARN: d.outputs["AlertsTopic"], Bus: resource.Physical(chainName, "events"),
+	}, nil
+}
+
+// architecture is this machine's processor in Lambda's words: the emulator runs the functions as processes.
+func architecture() string {
+	if runtime.GOARCH == "amd64" {
+		return "x86_64"
+	}
+	return runtime.GOARCH
+}
+
+func (d *deployment) putSecrets(ctx context.Context) error {
+	api := secretsmanager.NewFromConfig(devcloud.Config(d.cdk.Endpoint))
+	for name, value := range d.secrets {
+		if _, err := api.PutSecretValue(ctx, &secretsmanager.PutSecretValueInput{SecretId: &name, SecretString: aws.String(value)}); err != nil {
+			return fmt.Errorf("put the value of secret %s: %w", name, err)
+		}
+	}
+	d.note("%d secrets have their values", len(d.secrets))
+	return nil
+}
+
+// ready is what /ready answers.
+type ready struct {
+	Ready  bool `json:"ready"`
+	Checks []struct {
+		Name   string `json:"name"`
+		OK     bool   `json:"ok"`
+		Detail string `json:"detail"`
+		Error  string `json:"error"`
+	} `json:"checks"`
+}
+
+func (d *deployment) api() (*devcloud.API, error) {
+	return devcloud.NewAPI(d.cdk.Endpoint, d.outputs["ApiUrl"])
+}
+
+// registerWallet lets the wallet that /ready reports update the state, and funds it.
+func (d *deployment) registerWallet(ctx context.Context, s *stack.Sandbox) error {
+	api, err := d.api()
+	if err != nil {
+		return err
+	}
+	_, body, err := api.Do(ctx, "GET", "/ready", "", true)
+	if err != nil {
+		return err
+	}
+	var r ready
+	if err := json.Unmarshal(body, &r); err != nil {
+		return fmt.Errorf("/ready answers %.200q: %w", body, err)
+	}
+	for _, c := range r.Checks {
+		if c.Name != "wallet" {
+			continue
+		}
+		for _, word := range strings.FieldsFunc(c.Detail+" "+c.Error, func(r rune) bool { return strings.ContainsRune(" ,:;()", r) }) {
+			if common.IsHexAddress(word) && strings.HasPrefix(word, "0x") {
+				d.note("wallet %s in KMS: registered and funded", word)
+				return s.Operator(ctx, common.HexToAddress(word))
+			}
+		}
+	}
+	return fmt.Errorf("/ready reports no wallet's address: %.500s", body)
+}
+
+// errStuck says that a job waits for an operator.
+var errStuck = errors.New("a job waits for an operator")
+
+// summarize prints the table and compares the contract with the chain's head.
+func (d *deployment) summarize(ctx context.Context, s *stack.Sandbox, w io.Writer) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
+	defer cancel()
+	rows, err := report.Rows(ctx, s.DB.Batches(), d.o.layer)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(w)
+	report.Table(w, rows, d.o.layer, "gwei")
+	head, err := head(ctx, s)
+	if err != nil {
+		return err
+	}
+	return report.Check(ctx, w, s.Contract, head)
+}
+
+// head is the chain's last block.
+func head(ctx context.Context, s *stack.Sandbox) (block.Header, error) {
+	source, err := appchain.New(appchain.Config{URL: s.Chain.URL(), GatewayURL: s.Chain.GatewayURL()}, appchain.Deps{})
+	if err != nil {
+		return block.Header{}, err
+	}
+	hs, err := source.Headers(ctx, s.Last, s.Last)
+	if err != nil || len(hs) != 1 {
+		return block.Header{}, fmt.Errorf("read block %d of the app chain: %w", s.Last, err)
+	}
+	return hs[0], nil
+}
+
+// keep prints how to reach what runs and waits for the user.
+func (d *deployment) keep(user context.Context, w io.Writer) error {
+	api, err := d.api()
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(w, "\nIt stays up until you interrupt. Its API, as with AWS signed by your credentials (here test, test):\n\n"+
+		"  curl --aws-sigv4 aws:amz:%s:execute-api -u test:test -H 'Host: %s' \\\n    %s/lag\n\n"+
+		"/ is the status page, /ready what is reachable, /batches the batches, /openapi.yaml all routes.\n"+
+		"AWS programs reach the emulator with AWS_ENDPOINT_URL=%s, MongoDB is at %s.\n",
+		d.cdk.Region, api.Host(), strings.Replace(d.cdk.Endpoint, "127.0.0.1", "localhost", 1), d.cdk.Endpoint, d.parts["mongod"])
+	<-user.Done()
+	return nil
+}
