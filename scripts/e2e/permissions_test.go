@@ -174,6 +174,8 @@ var unused = map[string]string{
 	"aggregator s3:PutObject":     "the proof and the output that a real prover gives; the mock prover gives none",
 	"proofcreation s3:PutObject":  "the proof that a real prover gives (PROVER_PROOFS); the mock prover gives none",
 	"trigger s3:GetObject":        "the accumulator of an aggregator batch that stays open over runs; those of the run close at once",
+	"trigger s3:PutObject":        "likewise",
+	"trigger s3:DeleteObject":     "likewise: the accumulator before the newest one",
 	"trigger s3:PutObjectTagging": "StorageCleanup, once a state update is final, which the run does not wait for",
 	"hooks events:PutEvents":      "a webhook of a job that waits at the prover; at the end of the run none does",
 	"hooks sqs:GetQueueUrl":       "likewise",
