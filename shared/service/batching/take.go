@@ -151,8 +151,8 @@ type read struct {
 	weights block.Weights
 }
 
-// prefix reads from..to, or as many of these blocks as can be read: a node behind the others has fewer, and one may serve
-// a broken block. None are returned where the first one is not there.
+// prefix reads from..to, or as many of these blocks as can be read: a node behind the others has fewer, and one may
+// serve a broken block. None are returned where the first one is not there.
 func (b *Batcher) prefix(ctx context.Context, from, to uint64) ([]read, error) {
 	for {
 		rs, err := b.blocks(ctx, from, to)
