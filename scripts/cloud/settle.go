@@ -68,7 +68,9 @@ func settle(ctx, user context.Context, o options, stdout io.Writer) error {
 			return d.deploy(ctx, settings, secrets)
 		},
 	})
-	defer s.Close()
+	if s != nil { // also after an error: what was started must end
+		defer s.Close()
+	}
 	if err != nil {
 		return err
 	}

@@ -118,6 +118,23 @@ func (w *World) batched() (uint64, bool) {
 	return b.EndBlock, err == nil
 }
 
+func (w *World) allBatched() (all bool) {
+	w.aside(func() {
+		tip, any := w.batched()
+		all = any && tip == uint64(len(w.Data)-1)
+	})
+	return all
+}
+
+// OpenReports are the causes of a prefix that the operators still wait for an all-clear of.
+func (w *World) OpenReports(ctx context.Context, prefix string) (keys []string, err error) {
+	open, err := w.reports.Open(ctx, prefix, 100)
+	for _, o := range open {
+		keys = append(keys, o.Key)
+	}
+	return keys, err
+}
+
 // errGone is the answer of a node that is no longer there.
 var errGone = errors.New("the node is gone")
 
@@ -127,18 +144,15 @@ func (w *World) behave() {
 		return
 	}
 	m := blocks.Manners{}
+	if w.cfg.Seed%3 == 1 { // the head is always of a node that is ahead
+		m.Ahead = 2
+	}
 	switch {
-	case !w.turmoil && w.cfg.Seed%3 == 0: // once all is batched nothing can be read any more: the last batch closes by age
-		w.aside(func() {
-			if tip, any := w.batched(); any && tip == uint64(len(w.Data)-1) {
-				m.Fail = errGone
-			}
-		})
-	case !w.turmoil && w.cfg.Seed%3 == 1: // the head is always of a node that is ahead
-		m.Ahead = 1
+	case w.cfg.Seed%3 == 0 && w.allBatched(): // nothing can be read any more: the last batch closes by age
+		m.Fail = errGone
 	case !w.turmoil || w.node == nil:
 	case w.node.lags:
-		m.Lag, m.Ahead = w.rng.IntN(3), w.rng.Uint64N(2)
+		m.Lag, m.Ahead = w.rng.IntN(3), m.Ahead+w.rng.Uint64N(2)
 	case w.node.lies != "" && w.rng.IntN(2) == 0:
 		m.Answer = func(method string, b blocks.Block) blocks.Block {
 			if method == w.node.lies && b.Header.Number == w.node.about {

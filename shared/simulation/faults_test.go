@@ -12,6 +12,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/client/memory/fault"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
+	"github.com/madara-orchestrator/orchestrator/shared/service/executor"
 	"github.com/madara-orchestrator/orchestrator/shared/simulation"
 )
 
@@ -73,6 +74,9 @@ func judge(ctx context.Context, w *simulation.World) error {
 	}
 	if err := w.CheckPublished(); err != nil {
 		return err
+	}
+	if open, err := w.OpenReports(ctx, executor.WaitsPrefix); err != nil || len(open) > 0 {
+		return fmt.Errorf("nothing waits for an operator, and no all-clear was given for %q (%v)", open, err)
 	}
 	for _, t := range job.Types {
 		js, err := w.Jobs.List(ctx, job.Filter{Type: t, Limit: job.MaxPage})

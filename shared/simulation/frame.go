@@ -115,8 +115,8 @@ func (g *gate) Before(op fault.Op) fault.Fault {
 	}
 	var f fault.Fault
 	chances := 1
-	if fr.function == resource.FnJobFailure {
-		chances = 8 // it does little and seldom; its calls are to go wrong too
+	if fr.function == resource.FnJobFailure || op.Component == "alerts" {
+		chances = 8 // they are rare; they are to go wrong too
 	}
 	for ; chances > 0 && w.cfg.Hook != nil && f.Kind == fault.NoFault; chances-- {
 		f = w.cfg.Hook.Before(op)

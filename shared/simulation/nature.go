@@ -170,6 +170,10 @@ func (w *World) operate(ctx context.Context) error {
 	alerts := w.Alerts.Sent()
 	fresh := alerts[min(w.heeded, len(alerts)):]
 	w.heeded = len(alerts)
+	if w.turmoil && len(fresh) > 0 && w.rng.IntN(8) == 0 {
+		w.Injected[Strike{"alerts are not read", "outside"}]++ // a reminder must follow
+		return nil
+	}
 	reported := map[string]bool{} // causes
 	for _, a := range fresh {
 		reported[a.Key] = a.Severity != alert.Resolved

@@ -1,5 +1,5 @@
-// Package alert is the port to the people who operate the chain, and the memory of what was reported to them: one alert a
-// cause, a reminder a day while it lasts, an all-clear when it is over.
+// Package alert is the port to the people who operate the chain, and the memory of what was reported to them: one alert
+// a cause, a reminder a day while it lasts, an all-clear when it is over.
 package alert
 
 import (

@@ -16,7 +16,8 @@ type Limits struct {
 	SnosBlocks  uint64
 	SnosAge     time.Duration
 	SnosWeights block.Weights
-	// DAWords is how many DA words a SNOS batch may have that settles itself (L3); they are published in transactions' calldata.
+	// DAWords is how many DA words a SNOS batch may have that settles itself (L3); they are published in transactions'
+	// calldata.
 	DAWords int
 	// Aggregator batches.
 	Blocks       uint64
@@ -32,14 +33,15 @@ type Limits struct {
 	BlocksPerRun int    // blocks that one run of a batching worker reads at the most
 }
 
-// MaxL1Gas is the most l1_gas that one aggregator batch may have. The weight counts what messages take of the state update's
-// gas; measured on the core contract it is up to 1.26 times as much (450 messages to L1: 11.1 million by weight, 13.4 million
-// of gas). With a million for the rest of the update this stays below what Ethereum allows a transaction since Osaka:
-// 16,777,216 (EIP-7825). Messages of one block can't be split, so a block above it can never be settled.
+// MaxL1Gas is the most l1_gas that one aggregator batch may have. The weight counts what messages take of the state
+// update's gas; measured on the core contract it is up to 1.26 times as much (450 messages to L1: 11.1 million by
+// weight, 13.4 million of gas). With a million for the rest of the update this stays below what Ethereum allows a
+// transaction since Osaka: 16,777,216 (EIP-7825). Messages of one block can't be split, so a block above it can never
+// be settled.
 const MaxL1Gas = 12_000_000
 
-// DefaultLimits are the reference's defaults (orchestrator/src/cli/batching.rs) with its production values for the weights,
-// and with the age as it is deployed.
+// DefaultLimits are the reference's defaults (orchestrator/src/cli/batching.rs) with its production values for the
+// weights, and with the age as it is deployed.
 func DefaultLimits() Limits {
 	return Limits{
 		SnosWeights: block.Weights{
@@ -148,8 +150,8 @@ func (l Limits) ShouldCloseAggregator(a AggregatorBatch, c Candidate) (Reason, b
 	return "", false
 }
 
-// Fits returns an error where no aggregator batch could hold the candidate, whose sizes are those of a batch of its own. A
-// block that is over the weights alone gets a batch of its own, as long as that can be settled.
+// Fits returns an error where no aggregator batch could hold the candidate, whose sizes are those of a batch of its
+// own. A block that is over the weights alone gets a batch of its own, as long as that can be settled.
 func (l Limits) Fits(c Candidate) error {
 	switch {
 	case l.Blobs != 0 && c.DAWords > l.Capacity():
@@ -163,7 +165,8 @@ func (l Limits) Fits(c Candidate) error {
 	return nil
 }
 
-// IsSnosFull says whether a SNOS batch is full as it stands, so that it need not wait for a next block, or too old at now.
+// IsSnosFull says whether a SNOS batch is full as it stands, so that it need not wait for a next block, or too old at
+// now.
 func (l Limits) IsSnosFull(s Span, now time.Time) (Reason, bool) {
 	switch {
 	case l.SnosBlocks != 0 && s.Blocks() >= l.SnosBlocks:
@@ -176,8 +179,8 @@ func (l Limits) IsSnosFull(s Span, now time.Time) (Reason, bool) {
 	return "", false
 }
 
-// IsAggregatorFull says whether an aggregator batch is full as it stands, or too old at now. An idle chain's batch closes
-// by age without a further block.
+// IsAggregatorFull says whether an aggregator batch is full as it stands, or too old at now. An idle chain's batch
+// closes by age without a further block.
 func (l Limits) IsAggregatorFull(a AggregatorBatch, now time.Time) (Reason, bool) {
 	switch {
 	case l.Blocks != 0 && a.Blocks() >= l.Blocks:

@@ -69,7 +69,8 @@ func (r *Reporter) see(ctx context.Context, c alert.Cause) (alert.Report, alert.
 	return next, sight, nil
 }
 
-// send sends the alert that this process has claimed, and notes that it did. If it can't be sent, it is free for others.
+// send sends the alert that this process has claimed, and notes that it did. If it can't be sent, it is free for
+// others.
 func (r *Reporter) send(ctx context.Context, claimed alert.Report) error {
 	a := alert.Alert{
 		Severity: claimed.Severity, Key: claimed.Key, Title: claimed.Title, Detail: claimed.Detail + named(claimed.Jobs),
@@ -129,7 +130,8 @@ func named(jobs []alert.Job) string {
 	return b.String() + "."
 }
 
-// Release says that the causes whose keys begin with prefix do not touch a job any more. A cause that touches none is over.
+// Release says that the causes whose keys begin with prefix do not touch a job any more. A cause that touches none is
+// over.
 func (r *Reporter) Release(ctx context.Context, prefix, jobID string) error {
 	open, err := r.Open(ctx, prefix)
 	if err != nil {
@@ -177,7 +179,8 @@ func (r *Reporter) Open(ctx context.Context, prefix string) ([]alert.Report, err
 	return open, nil
 }
 
-// Resolve ends reports, as they were read, whose cause is over. One that has changed since was seen again and stays open.
+// Resolve ends reports, as they were read, whose cause is over. One that has changed since was seen again and stays
+// open.
 func (r *Reporter) Resolve(ctx context.Context, over ...alert.Report) error {
 	var faults []error
 	for _, o := range over {

@@ -1,5 +1,5 @@
-// Package batching groups the chain's blocks into batches: the AggregatorBatching and SnosBatching workers. The rules are
-// those of core/batch; this package reads blocks, keeps the lease, and saves so that a crash tears nothing.
+// Package batching groups the chain's blocks into batches: the AggregatorBatching and SnosBatching workers. The rules
+// are those of core/batch; this package reads blocks, keeps the lease, and saves so that a crash tears nothing.
 package batching
 
 import (
@@ -46,11 +46,13 @@ type Batcher struct {
 	Limits   batch.Limits
 	// SupportsVersion says whether blocks of a Starknet version can be proven by what is deployed.
 	SupportsVersion func(version string) bool
-	// Settled reads what the core contract has settled: with an empty database batching begins after it. nil: at FirstBlock.
+	// Settled reads what the core contract has settled: with an empty database batching begins after it. nil: at
+	// FirstBlock.
 	Settled func(context.Context) (settlement.State, error)
 	// FirstBlock is the block that batching must begin with; 0: the contract says it.
 	FirstBlock uint64
-	// AtOnce reads headers, weights and state updates of a chunk at once. The simulation, which is one goroutine, does not.
+	// AtOnce reads headers, weights and state updates of a chunk at once. The simulation, which is one goroutine, does
+	// not.
 	AtOnce   bool
 	Chain    string
 	Now      func() time.Time

@@ -23,8 +23,8 @@ const (
 	confirmation = 2 * time.Minute
 )
 
-// readError says that the chain can't be read or measured now, or that the prover opens no bucket. Batching tries again at
-// its next run.
+// readError says that the chain can't be read or measured now, or that the prover opens no bucket. Batching tries again
+// at its next run.
 type readError struct{ err error }
 
 func (e *readError) Error() string { return e.err.Error() }
@@ -39,8 +39,8 @@ func (e *readError) cause() alert.Cause {
 	}
 }
 
-// halt says that batching can't go on before somebody has changed something. It is no error: a run that ends with it has
-// done all it can.
+// halt says that batching can't go on before somebody has changed something. It is no error: a run that ends with it
+// has done all it can.
 type halt struct {
 	cause alert.Cause
 	// frozen leaves the open batch open: its blocks are not the chain's.

@@ -8,8 +8,8 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 )
 
-// beginsAt returns where batching begins with an empty database: after what the contract has settled, on the block whose
-// hash the contract holds.
+// beginsAt returns where batching begins with an empty database: after what the contract has settled, on the block
+// whose hash the contract holds.
 func (b *Batcher) beginsAt(ctx context.Context) (next uint64, on tip, err error) {
 	if b.Settled == nil {
 		return b.FirstBlock, tip{}, nil
@@ -28,8 +28,8 @@ func (b *Batcher) beginsAt(ctx context.Context) (next uint64, on tip, err error)
 	return next, on, nil
 }
 
-// connected returns how many of the blocks follow the last batched block and one another. cut says what is wrong with the
-// first one that does not; it is nil where all do.
+// connected returns how many of the blocks follow the last batched block and one another. cut says what is wrong with
+// the first one that does not; it is nil where all do.
 func (p *pass[B]) connected(ctx, rctx context.Context, rs []read) (n int, cut error) {
 	on := p.tip
 	for i, r := range rs {
@@ -93,8 +93,8 @@ func (p *pass[B]) otherHistory(ctx context.Context, now felt.Felt) error {
 	return reverted(p.tip, now, low, high)
 }
 
-// fork returns the last block whose hash the chain and the batches have in common as far as hashes are stored (any is false
-// for none), and the first stored one that differs. Each batch stores the hash of its last block.
+// fork returns the last block whose hash the chain and the batches have in common as far as hashes are stored (any is
+// false for none), and the first stored one that differs. Each batch stores the hash of its last block.
 func (p *pass[B]) fork(ctx context.Context) (low, high tip, err error) {
 	newest := p.last
 	if p.open {

@@ -224,8 +224,8 @@ func (p *pass[B]) begin(ctx context.Context, r read, c batch.Candidate, input in
 	return p.joined(ctx, next)
 }
 
-// joined takes the batch with the block that has joined it, and closes it if that has filled it. What is too old closes at
-// the end of the pass.
+// joined takes the batch with the block that has joined it, and closes it if that has filled it. What is too old closes
+// at the end of the pass.
 func (p *pass[B]) joined(ctx context.Context, with B) error {
 	before := p.policy.parts(&p.cur).closed
 	p.cur, p.dirty = with, true

@@ -8,6 +8,11 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 )
 
+var (
+	_ policy[batch.AggregatorBatch] = aggregators{}
+	_ policy[batch.SnosBatch]       = snosBatches{}
+)
+
 // RunAggregator groups new blocks into aggregator batches and their SNOS batches (L2), and closes what is full or too
 // old.
 func (b *Batcher) RunAggregator(ctx context.Context) error {

@@ -1,5 +1,5 @@
-// Package datasubmission publishes a batch's DA segment: the DataSubmission job of an L3. A segment that is larger than a
-// transaction goes out in several, one after another.
+// Package datasubmission publishes a batch's DA segment: the DataSubmission job of an L3. A segment that is larger than
+// a transaction goes out in several, one after another.
 package datasubmission
 
 import (
@@ -110,8 +110,8 @@ func (h *Handler) payload(ctx context.Context, r *executor.Run, m *job.DataSubmi
 	return p, err
 }
 
-// divide says how many transactions carry the segment. Once one of them may have been sent the division stays, and so must
-// the segment.
+// divide says how many transactions carry the segment. Once one of them may have been sent the division stays, and so
+// must the segment.
 func (h *Handler) divide(m *job.DataSubmissionMeta, words []felt.Felt) error {
 	whole := h.Layer.Commit(words)
 	begun := false
