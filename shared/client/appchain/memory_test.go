@@ -125,8 +125,10 @@ func TestTooMuchAtOnce(t *testing.T) {
 		type call struct {
 			ID     int    `json:"id"`
 			Method string `json:"method"`
-			Params []struct {
-				Number int `json:"block_number"`
+			Params struct {
+				Block struct {
+					Number int `json:"block_number"`
+				} `json:"block_id"`
 			} `json:"params"`
 		}
 		var calls []call
@@ -138,8 +140,8 @@ func TestTooMuchAtOnce(t *testing.T) {
 		var answers []string
 		for _, c := range calls {
 			result := `"0x41"`
-			if len(c.Params) > 0 {
-				n := c.Params[0].Number
+			if strings.HasPrefix(c.Method, "starknet_getBlock") || c.Method == "starknet_getStateUpdate" {
+				n := c.Params.Block.Number
 				if result = fmt.Sprintf(update, 10+n); c.Method == "starknet_getBlockWithTxHashes" {
 					result = fmt.Sprintf(header, 10+n, 9+n, n)
 				}

@@ -31,7 +31,7 @@ const (
 // call is one JSON-RPC call of a batch.
 type call struct {
 	method string
-	params []any
+	params map[string]any // by name: what stands at a position changed between versions of the API (starknet_getStateUpdate, 0.10.1)
 	large  bool // the result is a block or its state update, not a few values
 	// take reads the result; ErrMalformed makes the call be repeated.
 	take func(result json.RawMessage) error
@@ -70,7 +70,7 @@ type envelope struct {
 	Version string `json:"jsonrpc"`
 	ID      int    `json:"id"`
 	Method  string `json:"method"`
-	Params  []any  `json:"params"`
+	Params  any    `json:"params"`
 }
 
 type answer struct {

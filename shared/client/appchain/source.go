@@ -193,7 +193,7 @@ func (s *Source) Nonces(ctx context.Context, at uint64, contracts []felt.Felt) (
 	out := make([]felt.Felt, len(contracts))
 	calls := make([]call, len(contracts))
 	for i, c := range contracts {
-		calls[i] = call{method: "starknet_getNonce", params: []any{blockID(at), c}, take: takeFelt(&out[i]), missing: func() { out[i] = felt.Zero }}
+		calls[i] = call{method: "starknet_getNonce", params: map[string]any{"block_id": blockID(at), "contract_address": c}, take: takeFelt(&out[i]), missing: func() { out[i] = felt.Zero }}
 	}
 	if err := s.run(ctx, calls); err != nil {
 		return nil, fmt.Errorf("read %d nonces at block %d: %w", len(contracts), at, err)
@@ -206,7 +206,7 @@ func (s *Source) Storage(ctx context.Context, at uint64, slots []block.Slot) ([]
 	out := make([]felt.Felt, len(slots))
 	calls := make([]call, len(slots))
 	for i, slot := range slots {
-		calls[i] = call{method: "starknet_getStorageAt", params: []any{slot.Contract, slot.Key, blockID(at)},
+		calls[i] = call{method: "starknet_getStorageAt", params: map[string]any{"contract_address": slot.Contract, "key": slot.Key, "block_id": blockID(at)},
 			take: takeFelt(&out[i]), missing: func() { out[i] = felt.Zero }}
 	}
 	if err := s.run(ctx, calls); err != nil {
@@ -316,7 +316,7 @@ func readOnce[T any](ctx context.Context, s *Source, from, to uint64, spec range
 				continue
 			}
 		}
-		calls = append(calls, call{method: spec.method, params: []any{blockID(n)}, large: true, take: func(raw json.RawMessage) error {
+		calls = append(calls, call{method: spec.method, params: map[string]any{"block_id": blockID(n)}, large: true, take: func(raw json.RawMessage) error {
 			v, err := spec.decode(n, raw)
 			if err != nil {
 				return err

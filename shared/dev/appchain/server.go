@@ -109,6 +109,9 @@ func (c *Chain) one(ctx context.Context, q rpcRequest) rpcResponse {
 		return out
 	}
 	p, ok := parseParams(q.Params, method.names)
+	if q.Method == byNameOnly && len(q.Params) > 0 && q.Params[0] == '[' {
+		ok = false
+	}
 	if !ok {
 		out.Error = faultParams
 		return out
@@ -117,6 +120,10 @@ func (c *Chain) one(ctx context.Context, q rpcRequest) rpcResponse {
 	c.opts.Log.DebugContext(ctx, "development chain answered", "method", q.Method)
 	return out
 }
+
+// byNameOnly takes its parameters by name alone, as starknet-devnet 0.8.1 does: the API's version 0.10.1 added an optional list
+// of addresses, and that node refuses a list of one parameter ("expected struct StateUpdateInput with 2 elements").
+const byNameOnly = "starknet_getStateUpdate"
 
 // params are a request's parameters in the order of the method's names.
 type params []json.RawMessage
