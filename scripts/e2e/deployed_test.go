@@ -462,7 +462,7 @@ func (d *deployment) checkFunctions() {
 		if got.runtime != "provided.al2023" || got.memory != f.MemoryMB || got.timeout != int(f.Timeout.Seconds()) {
 			d.t.Errorf("function %s is %+v, want %d MB and %s", name, got, f.MemoryMB, f.Timeout)
 		}
-		zip, err := os.ReadFile(filepath.Join(d.root, "build", "functions", f.Name+".zip"))
+		zip, err := os.ReadFile(filepath.Join(d.root, "build", "functions", "arm64", f.Name+".zip"))
 		if sum := sha256.Sum256(zip); err != nil || got.code != base64.StdEncoding.EncodeToString(sum[:]) {
 			d.t.Errorf("the code of function %s is not the zip that was built (%v)", name, err)
 		}
