@@ -32,7 +32,7 @@ const (
 type call struct {
 	method string
 	params map[string]any // by name: what stands at a position changed between versions of the API (starknet_getStateUpdate, 0.10.1)
-	large  bool // the result is a block or its state update, not a few values
+	large  bool           // the result is a block or its state update, not a few values
 	// take reads the result; ErrMalformed makes the call be repeated.
 	take func(result json.RawMessage) error
 	// missing, when set, is called for CONTRACT_NOT_FOUND instead of failing.
