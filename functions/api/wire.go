@@ -34,7 +34,7 @@ func wire(ctx context.Context, p *cloud.Process) (any, error) {
 		setup.WalletCheck(layer.Watch),
 		{Name: "app chain", Ping: func(ctx context.Context) error { _, err := source.Head(ctx); return err }},
 	}
-	if core.ConfigHash, err = expected.ConfigHash(p.Config.Chain); err != nil {
+	if core.Needs, err = expected.Needs(p.Config); err != nil {
 		return nil, err
 	}
 	checks = append(checks, core.ConfigCheck(source, contract))

@@ -17,7 +17,7 @@ func wire(ctx context.Context, p *cloud.Process) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if core.ConfigHash, err = expected.ConfigHash(p.Config.Chain); err != nil {
+	if core.Needs, err = expected.Needs(p.Config); err != nil {
 		return nil, err
 	}
 	return core.SnosRun(runner).Handle, nil

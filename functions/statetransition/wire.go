@@ -21,9 +21,9 @@ func wire(ctx context.Context, p *cloud.Process) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if core.ConfigHash, err = expected.ConfigHash(p.Config.Chain); err != nil {
+	if core.Needs, err = expected.Needs(p.Config); err != nil {
 		return nil, err
 	}
-	expected.Log(ctx, p.Log, contract, core.ConfigHash)
+	expected.Log(ctx, p.Log, contract, core.Needs)
 	return core.StateTransition(contract, wallet, layer.Codec()).Handle, nil
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/setup"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud/appchain"
+	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud/expected"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud/provers"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud/settle"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/protocol"
@@ -40,11 +41,15 @@ func wire(ctx context.Context, p *cloud.Process) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if core.Needs, err = expected.Needs(p.Config); err != nil {
+		return nil, err
+	}
 	functions := lambda.New(p.AWS)
 	c := p.Config
 	return core.TriggerFunction(setup.Trigger{
 		Source: source, Prover: prover, NewSizer: protocol.NewSizer, SupportsVersion: version.Supported, Limits: c.Limits(),
 		Settled:    func(ctx context.Context) (settlement.State, error) { return contract.State(ctx, false) },
+		Contract:   contract.Config,
 		FirstBlock: c.Chain.FirstBlock, ReadAtOnce: true, FirstBatch: c.Settlement.FirstBatch, Window: c.Batch.Window, WantProofs: c.Prover.Proofs,
 		Invoke: func(ctx context.Context, t job.Type, body string) error {
 			return functions.InvokeMessage(ctx, resource.Physical(c.Chain.Name, resource.FunctionOf(t)), body)

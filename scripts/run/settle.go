@@ -55,7 +55,9 @@ func settle(ctx context.Context, o options, stdout, stderr io.Writer) (err error
 	}
 	defer ps.close()
 	core := ps.core
-	if core.ConfigHash, err = expected.ConfigHash(config.Chain{ID: snosrunner.ChainID, FeeTokenAddress: snosrunner.FeeToken, EthFeeTokenAddress: snosrunner.EthFeeToken}); err != nil {
+	if core.Needs, err = expected.Needs(config.Config{Chain: config.Chain{
+		ID: snosrunner.ChainID, FeeTokenAddress: snosrunner.FeeToken, EthFeeTokenAddress: snosrunner.EthFeeToken,
+	}}); err != nil {
 		return err
 	}
 	chain, err := startChain(ctx, o, ps.cache, log)
@@ -186,6 +188,7 @@ func deploy(ctx context.Context, o options, core setup.App, qs queue.Queue, a *a
 	fs[resource.FnTrigger] = devlambda.InProcess(core.TriggerFunction(setup.Trigger{
 		Source: a.source, Prover: prover, NewSizer: protocol.NewSizer, SupportsVersion: version.Supported, Limits: limits,
 		Settled:    func(ctx context.Context) (settlement.State, error) { return l.contract.State(ctx, false) },
+		Contract:   l.contract.Config,
 		FirstBlock: a.first, ReadAtOnce: true, FirstBatch: 1, Window: 50, Invoke: invoke(p), ReconcileGrace: time.Second,
 	}).Handle)
 	return p, nil

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"regexp"
 	"strings"
 	"time"
@@ -25,6 +26,10 @@ type Settlement struct {
 	ChainID string `env:"CHAIN_ID" example:"11155111"`
 	// Address of the core contract. Required.
 	Contract string `env:"CONTRACT" example:"0x0000000000000000000000000000000000000001"`
+	// Program hashes that the core contract must hold from a Starknet version on: VERSION=PROGRAM, on an L2
+	// VERSION=PROGRAM/AGGREGATOR (program hash of SNOS, aggregator program hash with its prefix), with commas between them. They
+	// are announced and waited for when the chain's version changes. Unset: the config hash alone is.
+	ProgramHashes []string `env:"PROGRAM_HASHES" example:"0.14.3=0x1a2…/0x3b4…,0.14.4=0x5c6…/0x3b4…"`
 	// Address of the fact registry.
 	Verifier string `env:"VERIFIER" example:"0x0000000000000000000000000000000000000002"`
 	// The secret that is the wallet's private key. Give it, KEY_FILE or KMS_KEY.
@@ -61,11 +66,45 @@ type Settlement struct {
 	FirstBatch uint64 `env:"FIRST_BATCH" envDefault:"1" unit:"batch"`
 }
 
+// Programs are the program hashes that the core contract must hold from a Starknet version on.
+type Programs struct {
+	From       string // the Starknet version
+	Program    felt.Felt
+	Aggregator felt.Felt // 0 where the contract has none
+}
+
+// Programs reads PROGRAM_HASHES.
+func (s Settlement) Programs() ([]Programs, error) {
+	var out []Programs
+	for _, text := range s.ProgramHashes {
+		from, hashes, ok := strings.Cut(text, "=")
+		program, aggregator, both := strings.Cut(hashes, "/")
+		p := Programs{From: from}
+		var err, aerr error
+		p.Program, err = felt.FromHex(program)
+		if both {
+			p.Aggregator, aerr = felt.FromHex(aggregator)
+		}
+		if !ok || !versionPattern.MatchString(from) || err != nil || aerr != nil || p.Program.IsZero() || both && p.Aggregator.IsZero() {
+			return nil, fmt.Errorf("%.200q: want a Starknet version and one or two felts in hex, such as 0.14.3=0x1a2…/0x3b4…", text)
+		}
+		out = append(out, p)
+	}
+	return out, nil
+}
+
+var versionPattern = regexp.MustCompile(`^\d{1,3}\.\d{1,3}\.\d{1,3}$`)
+
 var ethereumAddress = regexp.MustCompile(`^0x[0-9a-fA-F]{40}$`)
 
 // kindFaults checks what only one kind of settlement layer has.
 func (s Settlement) kindFaults(f *faultList, layer stage.Layer) {
 	f.oneOf("SETTLEMENT_KIND", s.Kind, EthereumLayer, StarknetLayer)
+	ps, err := s.Programs()
+	f.check(err == nil, "SETTLEMENT_PROGRAM_HASHES", "%v", err)
+	for _, p := range ps {
+		f.check((layer == stage.L2) == !p.Aggregator.IsZero(), "SETTLEMENT_PROGRAM_HASHES", "%s: an l2 has two hashes, PROGRAM/AGGREGATOR; an l3 one", p.From)
+	}
 	only := []struct{ name, value string }{
 		{"SETTLEMENT_ACCOUNT", s.Account}, {"SETTLEMENT_ARGUMENTS", s.Arguments}, {"SETTLEMENT_FEE_TOKEN", s.FeeToken},
 		{"SETTLEMENT_DATA_CONTRACT", s.DataContract}, {"SETTLEMENT_DATA_FUNCTION", s.DataFunction},

@@ -30,21 +30,23 @@ func (v versions) Headers(_ context.Context, from, _ uint64) ([]block.Header, er
 // The check reports the expected config hash at the version of the next block to settle, and the one that is found.
 func TestConfigCheck(t *testing.T) {
 	t.Parallel()
-	hash := func(v string) (felt.Felt, error) {
+	hash := func(v string) (settlement.Needs, error) {
 		switch v {
 		case "0.14.2":
-			return felt.FromUint64(2), nil
+			return settlement.Needs{ConfigHash: felt.FromUint64(2)}, nil
 		case "0.14.3":
-			return felt.FromUint64(3), nil
+			return settlement.Needs{ConfigHash: felt.FromUint64(3)}, nil
+		case "0.14.4":
+			return settlement.Needs{ConfigHash: felt.FromUint64(3), ProgramHash: felt.FromUint64(40)}, nil
 		}
-		return felt.Zero, errors.New("version " + v + " is not known")
+		return settlement.Needs{}, errors.New("version " + v + " is not known")
 	}
 	settled := settlement.State{Settled: true, Block: 0}
 	for name, tt := range map[string]struct {
 		chain    versions
 		state    settlement.State
 		contract uint64
-		hash     func(string) (felt.Felt, error)
+		hash     func(string) (settlement.Needs, error)
 		detail   string
 		fault    string
 	}{
@@ -56,12 +58,13 @@ func TestConfigCheck(t *testing.T) {
 		"no block yet":     {nil, settlement.State{}, 2, hash, "no block yet", ""},
 		"unknown version":  {versions{"0.15.0"}, settlement.State{}, 2, hash, "the core contract has 0x2", "version 0.15.0 is not known"},
 		"it is not asked":  {versions{"0.14.2"}, settlement.State{}, 9, nil, "not compared", ""},
+		"another program":  {versions{"0.14.4"}, settlement.State{}, 3, hash, "expected 0x3", "must set program hash to 0x28 (it is 0x0)"},
 		"another contract": {versions{"0.14.2"}, settlement.State{}, 9, hash, "expected 0x2", "CHAIN_FEE_TOKEN_ADDRESS"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			l1 := l1.New(nil, l1.Config{Initial: tt.state, Core: settlement.Config{ConfigHash: felt.FromUint64(tt.contract)}})
-			check := setup.App{ConfigHash: tt.hash}.ConfigCheck(tt.chain, l1)
+			check := setup.App{Needs: tt.hash}.ConfigCheck(tt.chain, l1)
 			detail, err := check.Look(t.Context())
 			if !strings.Contains(detail, tt.detail) || (err == nil) != (tt.fault == "") || err != nil && !strings.Contains(err.Error(), tt.fault) {
 				t.Errorf("%q, %v; want %q and %q", detail, err, tt.detail, tt.fault)

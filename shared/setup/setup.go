@@ -29,6 +29,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/service/alerting"
 	"github.com/madara-orchestrator/orchestrator/shared/service/batching"
 	"github.com/madara-orchestrator/orchestrator/shared/service/cleanup"
+	"github.com/madara-orchestrator/orchestrator/shared/service/cutover"
 	"github.com/madara-orchestrator/orchestrator/shared/service/datasubmission"
 	"github.com/madara-orchestrator/orchestrator/shared/service/executor"
 	"github.com/madara-orchestrator/orchestrator/shared/service/lag"
@@ -58,12 +59,23 @@ type App struct {
 	// QueueName turns a declared queue's name into the one that Queue knows; nil leaves it.
 	QueueName func(string) string
 	Now       func() time.Time
-	// ConfigHash is the config hash that the chain's settings have at a Starknet version; outputs and contract are compared with it. nil: they
-	// are compared with each other alone.
-	ConfigHash func(starknetVersion string) (felt.Felt, error)
+	// Needs is what the core contract must hold at a Starknet version by the chain's settings; outputs and contract are
+	// compared with it. nil: they are compared with each other alone.
+	Needs func(starknetVersion string) (settlement.Needs, error)
 	// NewID makes ids of jobs and of leases' owners, which must never come twice; nil: job.NewID.
 	NewID func() string
 	Log   *slog.Logger
+}
+
+// configHash is the config hash of Needs.
+func (c App) configHash() func(string) (felt.Felt, error) {
+	if c.Needs == nil {
+		return nil
+	}
+	return func(v string) (felt.Felt, error) {
+		n, err := c.Needs(v)
+		return n.ConfigHash, err
+	}
 }
 
 func (c App) newID() func() string {
@@ -114,7 +126,7 @@ func (c App) JobFunction(t job.Type, h executor.Handler) *eventcontroller.Jobs {
 
 // SnosRun is the SnosRun function's handler.
 func (c App) SnosRun(r snos.Runner) *eventcontroller.Jobs {
-	return c.JobFunction(job.SnosRun, &snosrun.Handler{Runner: r, Artifacts: c.Artifacts, ConfigHash: c.ConfigHash})
+	return c.JobFunction(job.SnosRun, &snosrun.Handler{Runner: r, Artifacts: c.Artifacts, ConfigHash: c.configHash()})
 }
 
 // ProofCreation is the ProofCreation function's handler.
@@ -155,7 +167,7 @@ func (c App) DataSubmission(l da.Layer, w Wallet) *eventcontroller.Jobs {
 // StateTransition is the StateTransition function's handler.
 func (c App) StateTransition(k settlement.Contract, w Wallet, codec statetransition.Codec) *eventcontroller.Jobs {
 	return c.JobFunction(job.StateTransition, &statetransition.Handler{
-		Contract: k, Sender: c.sender(w), Artifacts: c.Artifacts, Codec: codec, Jobs: c.Jobs, ConfigHash: c.ConfigHash,
+		Contract: k, Sender: c.sender(w), Artifacts: c.Artifacts, Codec: codec, Jobs: c.Jobs, Needs: c.Needs,
 	})
 }
 
@@ -172,7 +184,9 @@ type Trigger struct {
 	SupportsVersion func(version string) bool
 	Limits          batch.Limits
 	// Settled reads what the core contract has settled: batching begins after it, see batching.Batcher. nil: at FirstBlock.
-	Settled    func(context.Context) (settlement.State, error)
+	Settled func(context.Context) (settlement.State, error)
+	// Contract reads what the core contract holds: what a new Starknet version needs of it is announced. nil: it is not.
+	Contract   func(context.Context) (settlement.Config, error)
 	FirstBlock uint64
 	ReadAtOnce bool // see batching.Batcher.AtOnce
 	FirstBatch uint64
@@ -182,6 +196,14 @@ type Trigger struct {
 	Invoke func(ctx context.Context, t job.Type, body string) error
 	// ReconcileGrace is how long a job may be overdue before it is woken; 0: 30 seconds.
 	ReconcileGrace time.Duration
+}
+
+// watch compares the core contract with what the newest batch needs.
+func (c App) watch(t Trigger) *cutover.Watch {
+	if c.Needs == nil || t.Contract == nil {
+		return nil
+	}
+	return &cutover.Watch{Config: t.Contract, Needs: c.Needs, Alerts: c.reporter(), Log: c.Log}
 }
 
 type invoker func(ctx context.Context, t job.Type, body string) error
@@ -203,7 +225,7 @@ func (c App) Triggers(t Trigger) *triggering.Triggers {
 		Batching: &batching.Batcher{
 			Source: t.Source, Batches: c.Batches, Locks: c.Locks, Artifacts: c.Artifacts, Prover: t.Prover, NewSizer: t.NewSizer,
 			Alerts: c.reporter(), Events: c.Events, Wake: c.Waker(), Limits: t.Limits, SupportsVersion: t.SupportsVersion,
-			Settled: t.Settled, FirstBlock: t.FirstBlock, AtOnce: t.ReadAtOnce, Chain: c.Chain, Now: c.Now, NewOwner: c.newID(), Log: c.Log,
+			Settled: t.Settled, Cutover: c.watch(t), FirstBlock: t.FirstBlock, AtOnce: t.ReadAtOnce, Chain: c.Chain, Now: c.Now, NewOwner: c.newID(), Log: c.Log,
 		},
 		Cleanup:   &cleanup.Cleaner{Layer: c.Layer, Jobs: c.Jobs, Batches: c.Batches, Artifacts: c.Artifacts, Now: c.Now},
 		Reconcile: &reconcile.Reconciler{Jobs: c.Jobs, Executor: w, Control: c.Control, Grace: grace, Now: c.Now, Log: c.Log},

@@ -72,7 +72,7 @@ func (w *World) clients() error {
 
 // surroundings makes the app chain and the settlement layer.
 func (w *World) surroundings() error {
-	c := l1.Config{BlockTime: 12 * time.Second, Finality: 8}
+	c := l1.Config{BlockTime: 12 * time.Second, Finality: 8, Core: w.held(oldVersion)}
 	if w.cfg.Turmoil && w.cfg.Layer == stage.L3 {
 		c.MaxDAWords = daWords
 	}
@@ -89,6 +89,7 @@ func (w *World) surroundings() error {
 		if w.cfg.Turmoil {
 			w.unusual(&b)
 		}
+		b.Header.StarknetVersion = w.versionOf(b.Header.Number)
 		w.Data, w.comes = append(w.Data, b), append(w.comes, at)
 		prev = &b
 	}
@@ -119,6 +120,14 @@ func (w *World) execute(ctx context.Context, t snos.Task) error {
 		blobs = 1
 	}
 	output := l1.ProgramOutput(w.Data[t.StartBlock], w.Data[t.EndBlock], blobs)
+	needs, err := w.needs(w.Data[t.StartBlock].Header.StarknetVersion)
+	if err != nil {
+		return err
+	}
+	output[7] = needs.ConfigHash
+	if t.Kind == snos.Aggregate {
+		output[6] = needs.ProgramHash
+	}
 	for name, words := range map[string][]felt.Felt{
 		artifact.ProgramOutput: output, artifact.OSOutput: output, artifact.DASegment: w.segment(t.StartBlock, t.EndBlock),
 	} {
@@ -193,6 +202,7 @@ func (w *World) functionsWith(limits batch.Limits) version {
 	core := setup.App{
 		Chain: "sim", Layer: w.cfg.Layer, Jobs: w.Jobs, Batches: w.Batches, Locks: w.locks, Control: w.Control, Policies: policies(),
 		Queue: w.Queues, Artifacts: w.Artifacts, Alerts: w.Alerts, Reports: w.reports, Events: w.Events, Now: w.local, NewID: w.newID, Log: w.cfg.Log,
+		Needs: w.needs,
 	}
 	w.operator = core.Executor(nil)
 	policy := tx.DefaultPolicy()
@@ -215,6 +225,7 @@ func (w *World) functionsWith(limits batch.Limits) version {
 	v.triggers = core.TriggerFunction(setup.Trigger{
 		Source: w.Blocks, Prover: w.Prover, NewSizer: newSizer, Limits: limits, FirstBatch: 1,
 		Settled: func(ctx context.Context) (settlement.State, error) { return w.L1.State(ctx, false) }, Window: cmp.Or(w.cfg.Window, 20),
+		Contract: w.L1.Config,
 		Invoke: func(ctx context.Context, t job.Type, body string) error {
 			_, err := v.functions[resource.FunctionOf(t)](ctx, one("priority", body, 1))
 			return err

@@ -78,6 +78,9 @@ func judge(ctx context.Context, w *simulation.World) error {
 	if open, err := w.OpenReports(ctx, executor.WaitsPrefix); err != nil || len(open) > 0 {
 		return fmt.Errorf("nothing waits for an operator, and no all-clear was given for %q (%v)", open, err)
 	}
+	if open, err := w.OpenReports(ctx, simulation.AwaitingContract); err != nil || len(open) > 0 {
+		return fmt.Errorf("the contract has changed, and no all-clear was given for %q (%v)", open, err)
+	}
 	for _, t := range job.Types {
 		js, err := w.Jobs.List(ctx, job.Filter{Type: t, Limit: job.MaxPage})
 		if err != nil {
@@ -160,6 +163,9 @@ func TestRandomFaults(t *testing.T) {
 				}
 				if seed%2 == 1 { // a chain that lives, instead of one with blocks to catch up with
 					c.BlockTime = blockTime
+				}
+				if seed%4 == 2 {
+					c.Cutover = uint64(1 + seed%(blocks[layer]-1))
 				}
 				w, err := simulation.New(c)
 				if err != nil {

@@ -53,6 +53,9 @@ var mutations = []mutation{
 	{"ignore the weights", []edit{{"core/batch/rules.go", "sum.Exceeds(l.SnosWeights)", "sum.Exceeds(l.Weights)"}}},
 	{"ignore the DA words of an L3", []edit{{"core/batch/rules.go", "	if l.DAWords != 0 && c.DAWords > l.DAWords {", "	if false {"}}},
 	{"publish only what one transaction carries", []edit{{"service/datasubmission/datasubmission.go", "	n := max(1, (len(words)+m.PartWords-1)/m.PartWords)", "	n := 1"}}},
+	{"fail a state update for which the contract must change", []edit{{"service/statetransition/configured.go", "	return executor.Await(cutover.Waiting(starknet, what), contractWait, errors.New(what))", "	_, _, _ = executor.Await, cutover.Waiting, contractWait\n	return job.Permanent(errors.New(what))"}}},
+	{"do not announce a cutover", []edit{{"service/batching/pass.go", "		p.announce(ctx)", "		_ = p.announce"}}},
+	{"keep the report of a cutover open", []edit{{"service/executor/alerts.go", "	if old.Attempts.Transient > 0 && now.Attempts.Transient == 0 {", "	if false {"}}},
 	{"a nonce that was lost is taken for settled", []edit{{"core/tx/decide.go", "		case v.Account.Confirmed > r.Nonce:", "		case false && v.Account.Confirmed > r.Nonce:"}}},
 }
 
@@ -118,7 +121,7 @@ func TestMutations(t *testing.T) {
 				t.Fatalf("the bug does not compile: %v\n%s", err, out)
 			}
 			began := time.Now()
-			cmd := exec.Command(binary, "-test.run", "TestRandomFaults")
+			cmd := exec.Command(binary, "-test.run", "TestRandomFaults|TestCutover")
 			cmd.Env = append(os.Environ(), "ORCHESTRATOR_MUTATIONS=")
 			out, err := cmd.CombinedOutput()
 			if err == nil {

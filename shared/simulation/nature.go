@@ -174,6 +174,9 @@ func (w *World) operate(ctx context.Context) error {
 		w.Injected[Strike{"alerts are not read", "outside"}]++ // a reminder must follow
 		return nil
 	}
+	if err := w.own(ctx, fresh); err != nil {
+		return err
+	}
 	reported := map[string]bool{} // causes
 	for _, a := range fresh {
 		reported[a.Key] = a.Severity != alert.Resolved

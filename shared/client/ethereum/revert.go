@@ -43,8 +43,10 @@ var meaning = map[string]string{
 // refusals are the contract's words that are not permanent. Block hash and root are compared where the block numbers are equal:
 // where they differ, the contract holds another history, and time does not change that.
 var refusals = map[string]tx.Refusal{
-	"INVALID_PREV_BLOCK_NUMBER": tx.NotYet,
-	"NO_STATE_TRANSITION_PROOF": tx.Unproven,
+	"INVALID_PREV_BLOCK_NUMBER":               tx.NotYet,
+	"NO_STATE_TRANSITION_PROOF":               tx.Unproven,
+	"AGGREGATOR_MODE_INVALID_OS_PROGRAM_HASH": tx.Unconfigured,
+	"INVALID_CONFIG_HASH":                     tx.Unconfigured,
 }
 
 // codePattern is what the contracts' reasons look like.

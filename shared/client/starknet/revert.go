@@ -50,6 +50,8 @@ var meaning = map[string]word{
 var refusals = map[string]tx.Refusal{
 	"INVALID_PREV_BLOCK_NUMBER": tx.NotYet,
 	"NO_STATE_TRANSITION_PROOF": tx.Unproven,
+	"INVALID_CONFIG_HASH":       tx.Unconfigured,
+	"INVALID_PROGRAM_HASH":      tx.Unconfigured,
 }
 
 // generic are words that say only that a call within failed.

@@ -222,6 +222,8 @@ const (
 	NotYet
 	// Unproven: the fact is not registered. Time helps while it is on its way; a reorganisation may have undone it.
 	Unproven
+	// Unconfigured: the contract's owner must set another value first, such as a program hash after an upgrade.
+	Unconfigured
 )
 
 // RevertError is a call or transaction that the contract refused.

@@ -18,6 +18,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/settlement"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	"github.com/madara-orchestrator/orchestrator/shared/service/alerting"
+	"github.com/madara-orchestrator/orchestrator/shared/service/cutover"
 	"github.com/madara-orchestrator/orchestrator/shared/service/executor"
 )
 
@@ -31,7 +32,7 @@ type Sizer interface {
 	MarshalBinary() ([]byte, error)
 }
 
-// Batcher runs the batching workers. All fields but Settled, FirstBlock, SupportsVersion and Log are required.
+// Batcher runs the batching workers. All fields but Settled, Cutover, FirstBlock, SupportsVersion and Log are required.
 type Batcher struct {
 	Source    block.Source
 	Batches   batch.Store
@@ -49,6 +50,8 @@ type Batcher struct {
 	// Settled reads what the core contract has settled: with an empty database batching begins after it. nil: at
 	// FirstBlock.
 	Settled func(context.Context) (settlement.State, error)
+	// Cutover announces what the core contract must change for the Starknet version that the newest batch has. nil: nothing.
+	Cutover *cutover.Watch
 	// FirstBlock is the block that batching must begin with; 0: the contract says it.
 	FirstBlock uint64
 	// AtOnce reads headers, weights and state updates of a chunk at once. The simulation, which is one goroutine, does

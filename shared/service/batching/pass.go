@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
@@ -124,6 +125,7 @@ func (p *pass[B]) run(ctx context.Context) error {
 		if cerr := p.closeFull(ctx); cerr != nil {
 			return cerr
 		}
+		p.announce(ctx)
 	}
 	if unreadable == nil { // otherwise nobody knows what is over
 		p.allClear(ctx)
@@ -133,6 +135,18 @@ func (p *pass[B]) run(ctx context.Context) error {
 		return nil
 	}
 	return err
+}
+
+// announce compares the core contract with what the newest batch needs.
+func (p *pass[B]) announce(ctx context.Context) {
+	newest := p.cur
+	if !p.open {
+		newest = p.last
+	}
+	if x := p.policy.parts(&newest); x.index > 0 {
+		p.Cutover.Look(ctx, x.span.StarknetVersion, fmt.Sprintf("Blocks of Starknet %s are batched: %s batch %d has blocks %d to %d",
+			printable(x.span.StarknetVersion), strings.Replace(p.policy.kind(), "snos", "SNOS", 1), x.index, x.span.StartBlock, x.span.EndBlock))
+	}
 }
 
 // load reads the newest batch. An open one goes on from its saved sizer.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/alert"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
@@ -17,6 +18,7 @@ const (
 	WaitsPrefix      = "waiting/" // jobs that wait for an operator
 	FailingPrefix    = "failing/" // jobs that fail transiently again and again
 	DeadLetterPrefix = "dead-letter/"
+	AwaitingPrefix   = "awaiting/" // jobs that wait for a change that somebody outside makes
 )
 
 // Waits is the cause for which a job waits for an operator.
@@ -38,6 +40,34 @@ func (w *Executor) keepsFailing(j job.Job, err error) alert.Cause {
 		Title: fmt.Sprintf("%s of %s keeps failing on an external service", j.Type, w.batchOf(j)),
 		Detail: fmt.Sprintf("%d tries in a row ended in: %v. The job goes on trying; nothing is lost.",
 			j.Attempts.Transient, err),
+	}
+}
+
+// awaited is a transient failure with a cause of its own.
+type awaited struct {
+	cause alert.Cause
+	err   error
+}
+
+func (a *awaited) Error() string { return a.err.Error() }
+func (a *awaited) Unwrap() error { return a.err }
+
+// Await marks err as a wait for a change that somebody outside makes, such as the owner of the core contract. The cause,
+// whose key begins with AwaitingPrefix, is reported at once and while it lasts, and no other for this error. The job looks
+// again after d at the earliest.
+func Await(c alert.Cause, d time.Duration, err error) error {
+	return &awaited{cause: c, err: job.RetryAfter(d, err)}
+}
+
+// transient reports a transient failure where one is due.
+func (w *Executor) transient(ctx context.Context, next job.Job, err error, p job.Policy) {
+	var a *awaited
+	switch {
+	case errors.As(err, &a):
+		a.cause.Job = touched(next)
+		w.raise(ctx, a.cause)
+	case p.AlertAfter > 0 && next.Attempts.Transient >= p.AlertAfter:
+		w.raise(ctx, w.keepsFailing(next, err))
 	}
 }
 
@@ -64,6 +94,9 @@ func (w *Executor) report(ctx context.Context, old, now job.Job) {
 	failing := func(j job.Job) bool { return p.AlertAfter > 0 && j.Attempts.Transient >= p.AlertAfter }
 	if failing(old) && !failing(now) {
 		w.release(ctx, FailingPrefix+string(now.Type)+"/", now.ID)
+	}
+	if old.Attempts.Transient > 0 && now.Attempts.Transient == 0 {
+		w.release(ctx, AwaitingPrefix, now.ID)
 	}
 }
 

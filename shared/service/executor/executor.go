@@ -128,9 +128,7 @@ func (w *Executor) act(ctx context.Context, h Handler, r *Run, a job.Action) (ne
 func (w *Executor) failedTransiently(ctx context.Context, r *Run, err error, p job.Policy) job.Job {
 	r.log.WarnContext(ctx, "transient failure, trying again later", "error", err, "in_a_row", r.Job.Attempts.Transient+1)
 	next := r.Job.FailedTransiently(w.Now(), err, p)
-	if p.AlertAfter > 0 && next.Attempts.Transient >= p.AlertAfter {
-		w.raise(ctx, w.keepsFailing(next, err))
-	}
+	w.transient(ctx, next, err, p)
 	return next
 }
 

@@ -94,7 +94,8 @@ func (r *Reconciler) alert(ctx context.Context) error {
 		switch {
 		case strings.HasPrefix(o.Key, executor.WaitsPrefix):
 			return lasting[o.Key] || !whole
-		case strings.HasPrefix(o.Key, executor.FailingPrefix), strings.HasPrefix(o.Key, executor.DeadLetterPrefix):
+		case strings.HasPrefix(o.Key, executor.FailingPrefix), strings.HasPrefix(o.Key, executor.DeadLetterPrefix),
+			strings.HasPrefix(o.Key, executor.AwaitingPrefix):
 			return r.Now().Sub(o.SeenAt) < alert.Reminder // nothing says that these are over
 		}
 		return true // another service's

@@ -86,7 +86,16 @@ func (h *Handler) classify(ctx context.Context, r *executor.Run, err error) erro
 	case tx.NotYet:
 		return job.RetryAfter(predecessorWait, err)
 	case tx.Unproven:
+		if aerr := h.otherProgram(ctx, r); aerr != nil {
+			return aerr
+		}
 		return job.RetryAfter(predecessorWait, errors.Join(err, h.prove(ctx, r)))
+	case tx.Unconfigured:
+		m, merr := executor.Meta[*job.StateTransitionMeta](r)
+		if merr != nil {
+			return merr
+		}
+		return await(m.StarknetVersion, fmt.Sprintf("The core contract refuses the state update: %v. Its owner must change it.", err))
 	}
 	return job.Permanent(err)
 }

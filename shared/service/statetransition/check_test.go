@@ -7,10 +7,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/settlement"
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/fake/blocks"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/fake/l1"
 )
 
 // holding is a contract with a state of its own.
@@ -184,4 +187,75 @@ func TestReorganisation(t *testing.T) {
 	}
 	b.chain.MineEmpty(1)
 	b.verify(job.VerdictUndone)
+}
+
+// Case P6: after a new Starknet version the contract has the old values until its owner changes them. The update waits for
+// it with a cause of its own, whatever the contract refuses, and goes on when it has changed.
+func TestWaitsForTheContract(t *testing.T) {
+	t.Parallel()
+	f := felt.FromUint64
+	needs := func(string) (settlement.Needs, error) {
+		return settlement.Needs{ConfigHash: f(11), AggregatorProgramHash: f(13)}, nil
+	}
+	fact := func(program felt.Felt, _ []felt.Felt) string { return "0xFACT" + program.String() }
+	for name, tt := range map[string]struct {
+		contract settlement.Config
+		needs    func(string) (settlement.Needs, error)
+		made     string // the fact that the Aggregator job has
+		says     string
+	}{
+		"config hash":        {settlement.Config{ConfigHash: f(1), ProgramHash: f(12), AggregatorProgramHash: f(13)}, needs, "", "config hash to 0xb (it is 0x1)"},
+		"program hash":       {settlement.Config{ConfigHash: f(11), ProgramHash: f(2), AggregatorProgramHash: f(13)}, needs, "", "program hash to 0xc (it is 0x2)"},
+		"aggregator program": {settlement.Config{ConfigHash: f(11), ProgramHash: f(12), AggregatorProgramHash: f(3)}, needs, "", "aggregator program hash to 0xd (it is 0x3)"},
+		"nothing is known":   {settlement.Config{ConfigHash: f(1), ProgramHash: f(12)}, nil, "", "INVALID_CONFIG_HASH"},
+		"fact of another aggregator": {
+			settlement.Config{ConfigHash: f(11), ProgramHash: f(12), AggregatorProgramHash: f(13)}, needs, "0xfact0xe",
+			"with its aggregator program hash 0xd the fact is 0xFACT0xd, the prover's is 0xfact0xe",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			b.words(t, func(w []felt.Felt) { w[6], w[7], w[8] = f(12), f(11), f(1) }, 1)
+			b.run.Job.Metadata.(*job.StateTransitionMeta).StarknetVersion = "0.14.3"
+			b.handler.Needs, b.handler.Codec.Fact = tt.needs, fact
+			b.proven = tt.made == ""
+			if tt.made != "" {
+				maker := job.New(job.NewID(), 1, &job.AggregatorMeta{Fact: tt.made}, "", b.now)
+				maker.Status, maker.NextAction = job.Completed, job.None
+				if err := b.jobs.Create(t.Context(), maker); err != nil {
+					t.Fatal(err)
+				}
+			}
+			b.chain.Reconfigure(tt.contract)
+			for range 3 {
+				err := b.handler.Process(t.Context(), b.run)
+				if err == nil || job.IsPermanent(err) || job.RetryDelay(err) != time.Minute || !strings.Contains(err.Error(), tt.says) {
+					t.Fatalf("%v, want a wait that says %q", err, tt.says)
+				}
+			}
+			b.chain.Reconfigure(settlement.Config{ConfigHash: f(11), ProgramHash: f(12), AggregatorProgramHash: f(13)})
+			b.proven = true
+			b.process()
+			if b.signed() != 1 {
+				t.Errorf("%d signed", b.signed())
+			}
+		})
+	}
+}
+
+// words changes the batch's program output, which then has blobs.
+func (b *bench) words(t *testing.T, change func([]felt.Felt), blobs int) {
+	t.Helper()
+	first := blocks.Next(nil, b.now)
+	b.output = l1.ProgramOutput(first, blocks.Next(&first, b.now), blobs)
+	change(b.output)
+	m := b.run.Job.Metadata.(*job.StateTransitionMeta)
+	m.DASegmentKey = artifact.AggregatorKey(1, artifact.DASegment)
+	for key, words := range map[string][]felt.Felt{m.ProgramOutputKey: b.output, m.DASegmentKey: {felt.FromUint64(5)}} {
+		if err := artifact.WriteFelts(t.Context(), b.handler.Artifacts, key, words); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.handler.Codec.Blobs = func([]felt.Felt) ([][]byte, error) { return make([][]byte, blobs), nil }
 }

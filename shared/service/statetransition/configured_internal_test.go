@@ -15,11 +15,11 @@ func TestConfigured(t *testing.T) {
 	t.Parallel()
 	want := felt.FromUint64(7)
 	unknown := errors.New("unknown version")
-	h := &Handler{ConfigHash: func(v string) (felt.Felt, error) {
+	h := &Handler{Needs: func(v string) (settlement.Needs, error) {
 		if v != "0.14.4" {
-			return felt.Zero, unknown
+			return settlement.Needs{}, unknown
 		}
-		return want, nil
+		return settlement.Needs{ConfigHash: want}, nil
 	}}
 	words := func(config uint64) []felt.Felt {
 		w := make([]felt.Felt, 12)
@@ -35,7 +35,7 @@ func TestConfigured(t *testing.T) {
 		"equal":                 {"0.14.4", 7, 7, false, false, ""},
 		"output differs":        {"0.14.4", 8, 7, true, false, "the program output has 0x8, the settings have 0x7"},
 		"both differ":           {"0.14.4", 8, 8, true, false, "CHAIN_FEE_TOKEN_ADDRESS"},
-		"contract differs":      {"0.14.4", 7, 8, false, true, "has config hash 0x8, batches of Starknet 0.14.4 need 0x7"},
+		"contract differs":      {"0.14.4", 7, 8, false, true, "batches of Starknet 0.14.4 need: its owner must set config hash to 0x7 (it is 0x8)"},
 		"version is not known":  {"0.15.0", 7, 7, true, false, "unknown version"},
 		"job of another schema": {"", 8, 7, false, false, ""},
 	} {

@@ -30,6 +30,9 @@ type Codec struct {
 	ProofOutput func(proof io.Reader) ([]felt.Felt, error)
 	// Blobs encodes a DA segment as blobs.
 	Blobs func(segment []felt.Felt) ([][]byte, error)
+	// Fact is the fact that the contract asks for, of a program and the words of an update with blobs. nil: it can't be told
+	// from these.
+	Fact func(program felt.Felt, words []felt.Felt) string
 }
 
 // Handler settles a batch.
@@ -38,9 +41,9 @@ type Handler struct {
 	Sender    *sending.Sender
 	Artifacts artifact.Store
 	Codec     Codec
-	// ConfigHash is the config hash that the chain's settings have at a Starknet version; nil: it is not compared.
-	ConfigHash func(starknetVersion string) (felt.Felt, error)
-	Jobs       job.Store // to reopen the job whose fact is gone
+	// Needs is what the contract must hold at a Starknet version, by the chain's settings; nil: it is not compared.
+	Needs func(starknetVersion string) (settlement.Needs, error)
+	Jobs  job.Store // to reopen the job whose fact is gone
 }
 
 var _ executor.Handler = (*Handler)(nil)
@@ -101,7 +104,11 @@ func (h *Handler) payload(ctx context.Context, r *executor.Run, m *job.StateTran
 		return tx.Payload{}, err
 	}
 	m.Blobs = len(u.Blobs)
-	if err := h.configured(m.StarknetVersion, u.ProgramOutput, c); err != nil {
+	words, err := h.Codec.UpdateWords(u.ProgramOutput) // without what wraps them in a proof's output
+	if err != nil {
+		return tx.Payload{}, job.Permanent(fmt.Errorf("program output of batch %d: %w", r.Job.Batch, err))
+	}
+	if err := h.configured(m.StarknetVersion, words, c); err != nil {
 		return tx.Payload{}, err
 	}
 	return h.Contract.Encode(ctx, u, s, c)

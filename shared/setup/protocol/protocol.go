@@ -13,6 +13,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/service/statetransition"
 	"github.com/madara-orchestrator/orchestrator/shared/starknet/blob"
 	"github.com/madara-orchestrator/orchestrator/shared/starknet/output"
+	"github.com/madara-orchestrator/orchestrator/shared/starknet/pie"
 	"github.com/madara-orchestrator/orchestrator/shared/starknet/statediff"
 	"github.com/madara-orchestrator/orchestrator/shared/starknet/stone"
 )
@@ -27,7 +28,9 @@ func NewSizer(version string, saved []byte) (batching.Sizer, error) {
 
 // Codec encodes state updates for Ethereum.
 func Codec() statetransition.Codec {
-	return statetransition.Codec{UpdateWords: output.UpdateWords, Blobs: blobs}
+	return statetransition.Codec{UpdateWords: output.UpdateWords, Blobs: blobs, Fact: func(program felt.Felt, words []felt.Felt) string {
+		return pie.PageFact(program, words).String()
+	}}
 }
 
 // StarknetCodec encodes state updates for Starknet, which takes no blobs.

@@ -49,7 +49,20 @@ func (s *Chain) State(ctx context.Context, finalized bool) (settlement.State, er
 
 // Config implements settlement.Contract.
 func (s *Chain) Config(ctx context.Context) (settlement.Config, error) {
-	return fault.Call(ctx, s.env, "l1", "Config", "", func(fault.Fault) (settlement.Config, error) { return s.cfg.Core, nil })
+	return fault.Call(ctx, s.env, "l1", "Config", "", func(fault.Fault) (settlement.Config, error) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return s.cfg.Core, nil
+	})
+}
+
+// Reconfigure is the contract's owner, who sets other hashes; the operators stay. It is final at once, which is simpler than
+// a chain, where a reorganisation may undo it.
+func (s *Chain) Reconfigure(c settlement.Config) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c.Operator = s.cfg.Core.Operator
+	s.cfg.Core = c
 }
 
 // Encode implements settlement.Contract. It makes no call, so it has no faults.
@@ -119,13 +132,15 @@ func refusal(u settlement.Update, blobs int, st settlement.State, c settlement.C
 }
 
 // meaning says what a refusal means for another try (Starknet.sol: the block number is compared first, so hash and root differ
-// only where another history is settled; a fact may be registered later).
+// only where another history is settled; a fact may be registered later; the owner may set config and program hash).
 func meaning(code string) tx.Refusal {
 	switch code {
 	case "INVALID_PREV_BLOCK_NUMBER":
 		return tx.NotYet
 	case "NO_STATE_TRANSITION_PROOF":
 		return tx.Unproven
+	case "INVALID_CONFIG_HASH", "AGGREGATOR_MODE_INVALID_OS_PROGRAM_HASH":
+		return tx.Unconfigured
 	}
 	return tx.Permanent
 }
