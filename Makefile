@@ -172,6 +172,11 @@ cloud: ## Deploy and settle on this machine: the stack that goes to AWS, in an A
 	@build/cloud $(if $(WALLET),-wallet '$(WALLET)') $(if $(BLOCKS),-blocks '$(BLOCKS)') $(if $(KEEP),-keep) $(if $(V),-v) \
 	  $(if $(TIMEOUT),-timeout '$(TIMEOUT)') $(ARGS)
 
+.PHONY: ops
+ops: ## Operate a deployment: CHAIN=mychain ARGS='status' (ARGS=help lists the commands); of make run API=: ARGS='-url http://127.0.0.1:8080 status'
+	@mkdir -p build && $(GO) build -o build/ops ./scripts/ops
+	@build/ops $(if $(CHAIN),-chain '$(CHAIN)') $(ARGS)
+
 .PHONY: bootstrap
 bootstrap: .tools/cdk/node_modules/.bin/cdk ## Prepare an account and region for the CDK, once
 	@infra/cdk.sh bootstrap

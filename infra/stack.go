@@ -36,7 +36,7 @@ type Stack struct {
 }
 
 // StackName is the name of a chain's stack.
-func StackName(c Chain) string { return "Orchestrator-" + c.Name }
+func StackName(c Chain) string { return resource.Stack(c.Name) }
 
 // NewStack makes a chain's stack.
 func NewStack(app awscdk.App, c Chain, account, region string, zips Zips) *Stack {

@@ -17,6 +17,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/madara-orchestrator/orchestrator/shared/client/appchain"
+	clientdeployment "github.com/madara-orchestrator/orchestrator/shared/client/deployment"
 	"github.com/madara-orchestrator/orchestrator/shared/core/block"
 	devcloud "github.com/madara-orchestrator/orchestrator/shared/dev/cloud"
 	"github.com/madara-orchestrator/orchestrator/shared/dev/report"
@@ -111,7 +112,7 @@ func (d *deployment) deploy(ctx context.Context, settings, secrets map[string]st
 		"name": chainName, "environment": "dev", "layer": string(d.o.layer), "architecture": architecture(), "wallet_kms": d.o.kms,
 		"settings": d.settings, "api": map[string]any{"admin": true}, "alerts": map[string]any{"emails": []string{"ops@example.org"}},
 	}
-	d.note("cdk deploy %s", devcloud.StackName(chainName))
+	d.note("cdk deploy %s", resource.Stack(chainName))
 	if err := d.cdk.Deploy(ctx, chain); err != nil {
 		return devcloud.Stack{}, err
 	}
@@ -157,8 +158,8 @@ type ready struct {
 	} `json:"checks"`
 }
 
-func (d *deployment) api() (*devcloud.API, error) {
-	return devcloud.NewAPI(d.cdk.Endpoint, d.outputs["ApiUrl"])
+func (d *deployment) api() (*clientdeployment.HTTP, error) {
+	return clientdeployment.Signed(devcloud.Config(d.cdk.Endpoint), d.outputs["ApiUrl"])
 }
 
 // registerWallet lets the wallet that /ready reports update the state, and funds it.
@@ -167,13 +168,13 @@ func (d *deployment) registerWallet(ctx context.Context, s *stack.Sandbox) error
 	if err != nil {
 		return err
 	}
-	_, body, err := api.Do(ctx, "GET", "/ready", "", true)
+	answer, err := api.Do(ctx, clientdeployment.Request{Method: "GET", Path: "/ready"})
 	if err != nil {
 		return err
 	}
 	var r ready
-	if err := json.Unmarshal(body, &r); err != nil {
-		return fmt.Errorf("/ready answers %.200q: %w", body, err)
+	if err := json.Unmarshal(answer.Body, &r); err != nil {
+		return fmt.Errorf("/ready answers %.200q: %w", answer.Body, err)
 	}
 	for _, c := range r.Checks {
 		if c.Name != "wallet" {
@@ -186,7 +187,7 @@ func (d *deployment) registerWallet(ctx context.Context, s *stack.Sandbox) error
 			}
 		}
 	}
-	return fmt.Errorf("/ready reports no wallet's address: %.500s", body)
+	return fmt.Errorf("/ready reports no wallet's address: %.500s", answer.Body)
 }
 
 // errStuck says that a job waits for an operator.

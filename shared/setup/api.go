@@ -17,6 +17,12 @@ type API struct {
 	Admin    bool          // serve the routes that change something
 	Scopes   []string      // of which a token that gives a command must carry one; none: any token may
 	Checks   []admin.Check // beside those of the core
+	// Wallet reads what the wallet that settles holds; nil: unknown.
+	Wallet func(context.Context) (admin.Balance, error)
+	// FeeUnit is that of the settlement layer's fees: wei or fri; "": by layer.
+	FeeUnit string
+	// Explorer is the URL to which a transaction's hash is appended; "": no links.
+	Explorer string
 	// ProverHook reads the prover's webhooks; nil: it sends none.
 	ProverHook apicontroller.ProverHook
 }
@@ -37,7 +43,7 @@ func (c App) API(a API) *apicontroller.Handler {
 	h := apicontroller.New(&admin.Service{
 		Chain: c.Chain, Layer: c.Layer, Jobs: c.Jobs, Batches: c.Batches, Control: c.Control, Executor: c.Executor(nil), Queue: c.Queue,
 		Trigger: c.queueName(resource.TriggerQueue), Events: c.Events, Now: c.Now, Head: a.Head, Contract: a.Contract,
-		Checks: append(checks, a.Checks...), Log: c.Log,
+		Reports: c.Reports, Checks: append(checks, a.Checks...), Seat: c.Seat, Wallet: a.Wallet, FeeUnit: a.FeeUnit, Explorer: a.Explorer, Log: c.Log,
 	}, a.Admin, a.ProverHook, c.Log)
 	h.Scopes = a.Scopes
 	return h

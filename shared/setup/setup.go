@@ -17,6 +17,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/lock"
+	"github.com/madara-orchestrator/orchestrator/shared/core/operator"
 	"github.com/madara-orchestrator/orchestrator/shared/core/proof"
 	"github.com/madara-orchestrator/orchestrator/shared/core/queue"
 	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
@@ -64,7 +65,9 @@ type App struct {
 	Needs func(starknetVersion string) (settlement.Needs, error)
 	// NewID makes ids of jobs and of leases' owners, which must never come twice; nil: job.NewID.
 	NewID func() string
-	Log   *slog.Logger
+	// Seat is from where operators act on this deployment; zero: by the chain's name.
+	Seat operator.Seat
+	Log  *slog.Logger
 }
 
 // configHash is the config hash of Needs.

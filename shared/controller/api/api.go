@@ -73,25 +73,28 @@ func (h *Handler) reads(s *admin.Service) {
 	h.route("GET /openapi.yaml", func(w http.ResponseWriter, _ *http.Request) { write(w, "application/yaml", openAPI) })
 	get("/health", func(*http.Request) (any, error) { return alive, nil })
 	h.route("GET /ready", h.ready)
-	get("/lag", func(r *http.Request) (any, error) { return s.Lag(r.Context()) })
+	get("/lag", func(r *http.Request) (any, error) { return s.Lag(r.Context()), nil })
 	get("/jobs", h.listJobs)
 	get("/jobs/{id}", func(r *http.Request) (any, error) { return s.JobByID(r.Context(), r.PathValue("id")) })
-	get("/batches", h.listBatches)
-	get("/batches/{index}", func(r *http.Request) (any, error) {
-		n, err := number("index", r.PathValue("index"))
-		if err != nil {
-			return nil, err
-		}
-		return s.BatchByIndex(r.Context(), n)
-	})
-	get("/blocks/{number}", func(r *http.Request) (any, error) {
-		n, err := number("number", r.PathValue("number"))
-		if err != nil {
-			return nil, err
-		}
-		return s.BatchOfBlock(r.Context(), n)
-	})
+	for path, kind := range map[string]string{"/batches": "", "/snos-batches": admin.KindSnos} {
+		get(path, func(r *http.Request) (any, error) { return h.listBatches(r, kind) })
+		get(path+"/{index}", numbered("index", func(r *http.Request, n uint64) (any, error) { return s.BatchByIndex(r.Context(), kind, n) }))
+	}
+	get("/blocks/{number}", numbered("number", func(r *http.Request, n uint64) (any, error) { return s.Block(r.Context(), n) }))
 	get("/stages", func(r *http.Request) (any, error) { return s.Stages(r.Context()) })
+	get("/alerts", func(r *http.Request) (any, error) { return s.Alerts(r.Context()) })
+	get("/wallet", func(r *http.Request) (any, error) { return s.WalletOf(r.Context()) })
+}
+
+// numbered reads the number that a path's parameter holds.
+func numbered(parameter string, f func(*http.Request, uint64) (any, error)) func(*http.Request) (any, error) {
+	return func(r *http.Request) (any, error) {
+		n, err := number(parameter, r.PathValue(parameter))
+		if err != nil {
+			return nil, err
+		}
+		return f(r, n)
+	}
 }
 
 // hooks adds the provers' webhooks.
@@ -313,22 +316,26 @@ func (h *Handler) listJobs(r *http.Request) (any, error) {
 	return h.Service.ListJobs(r.Context(), q)
 }
 
-func (h *Handler) listBatches(r *http.Request) (any, error) {
-	given, err := query(r, "before", "limit")
+func (h *Handler) listBatches(r *http.Request, kind string) (any, error) {
+	given, err := query(r, "status", "before", "after", "limit")
 	if err != nil {
 		return nil, err
 	}
-	before := uint64(0)
-	if v, ok := given["before"]; ok {
-		if before, err = number("before", v); err != nil {
-			return nil, err
+	q := admin.BatchQuery{Kind: kind, Status: batch.Status(given["status"])}
+	if q.Status != "" && !slices.Contains(batch.Statuses, q.Status) {
+		return nil, fmt.Errorf("%w: status: want one of %v", admin.ErrInvalid, batch.Statuses)
+	}
+	for name, to := range map[string]*uint64{"before": &q.Before, "after": &q.After} {
+		if v, ok := given[name]; ok {
+			if *to, err = number(name, v); err != nil {
+				return nil, err
+			}
 		}
 	}
-	n, err := limit(given, admin.MaxBatches)
-	if err != nil {
+	if q.Limit, err = limit(given, admin.MaxBatches); err != nil {
 		return nil, err
 	}
-	return h.Service.ListBatches(r.Context(), before, n)
+	return h.Service.ListBatches(r.Context(), q)
 }
 
 // limit is the page's length that a query asks for; 0 where it does not.

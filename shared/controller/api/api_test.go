@@ -17,6 +17,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/client/memory"
 	apicontroller "github.com/madara-orchestrator/orchestrator/shared/controller/api"
 	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
+	"github.com/madara-orchestrator/orchestrator/shared/core/block"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/settlement"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
@@ -27,6 +28,15 @@ import (
 )
 
 type head uint64
+
+// Headers implements admin.Headers: each block is 10 seconds older than the next one, the head is new.
+func (h head) Headers(_ context.Context, from, to uint64) ([]block.Header, error) {
+	var out []block.Header
+	for n := from; n <= to; n++ {
+		out = append(out, block.Header{Number: n, Timestamp: time.Now().Add(-time.Duration(uint64(h)-n) * 10 * time.Second)})
+	}
+	return out, nil
+}
 
 func (h head) Head(context.Context) (uint64, error) { return uint64(h), nil }
 
@@ -117,7 +127,7 @@ func TestLag(t *testing.T) {
 	if err := json.Unmarshal([]byte(call(t, h, get("GET", "/lag", "", "")).Body), &l); err != nil {
 		t.Fatal(err)
 	}
-	if *l.Head != 12 || *l.Settled != 4 || *l.Batched != 9 || *l.Blocks != 8 || l.Failed != 1 || l.Blocking == nil || l.Blocking.Batch != 2 {
+	if *l.Head != 12 || *l.Settled != 4 || *l.Batched != 9 || *l.Blocks != 8 || *l.Failed != 1 || l.Blocking == nil || l.Blocking.Batch != 2 {
 		t.Errorf("got %+v, blocking %+v", l, l.Blocking)
 	}
 }

@@ -18,6 +18,7 @@ import (
 
 	"github.com/madara-orchestrator/orchestrator/shared/client/memory/fault"
 	apicontroller "github.com/madara-orchestrator/orchestrator/shared/controller/api"
+	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	"github.com/madara-orchestrator/orchestrator/shared/service/admin"
@@ -173,6 +174,25 @@ func TestOpenAPILists(t *testing.T) {
 	if d := cmp.Diff(stages, list("components", "schemas", "StageName", "enum")); d != "" {
 		t.Errorf("stages:\n%s", d)
 	}
+	var levels, states, batchStatuses []string
+	for _, x := range admin.Levels {
+		levels = append(levels, string(x))
+	}
+	for _, x := range admin.States {
+		states = append(states, string(x))
+	}
+	for _, x := range batch.Statuses {
+		batchStatuses = append(batchStatuses, string(x))
+	}
+	if d := cmp.Diff(levels, list("components", "schemas", "Verdict", "properties", "level", "enum")); d != "" {
+		t.Errorf("levels:\n%s", d)
+	}
+	if d := cmp.Diff(states, list("components", "schemas", "BatchFields", "properties", "stages", "items", "properties", "state", "enum")); d != "" {
+		t.Errorf("states:\n%s", d)
+	}
+	if d := cmp.Diff(batchStatuses, list("components", "schemas", "BatchStatus", "enum")); d != "" {
+		t.Errorf("batch statuses:\n%s", d)
+	}
 	if d := cmp.Diff(types, list("components", "schemas", "JobType", "enum")); d != "" {
 		t.Errorf("job types:\n%s", d)
 	}
@@ -201,6 +221,7 @@ func TestOpenAPIAnswers(t *testing.T) {
 	s := readSpec(t)
 	unread := fault.Rule{Component: "jobs", Times: -1, Fault: fault.Fault{Kind: fault.FailBefore, Err: errSecret}}
 	unreadBatches := fault.Rule{Component: "batches", Times: -1, Fault: unread.Fault}
+	unreadReports := fault.Rule{Component: "reports", Times: -1, Fault: unread.Fault}
 	unreadControls := fault.Rule{Component: "controls", Times: -1, Fault: unread.Fault}
 	down := admin.Check{Name: "settlement layer", Ping: func(context.Context) error { return errSecret }}
 	tests := []struct {
@@ -211,6 +232,8 @@ func TestOpenAPIAnswers(t *testing.T) {
 		change      func(*events.APIGatewayV2HTTPRequest)
 		fault       fault.Rule
 		checks      []admin.Check
+
+		unknownWallet bool
 	}{
 		{operation: "GET /", path: "/", status: 200},
 		{operation: "GET /openapi.yaml", path: "/openapi.yaml", status: 200},
@@ -218,7 +241,19 @@ func TestOpenAPIAnswers(t *testing.T) {
 		{operation: "GET /ready", path: "/ready", status: 200},
 		{operation: "GET /ready", path: "/ready", status: 503, checks: []admin.Check{down}},
 		{operation: "GET /lag", path: "/lag", status: 200},
-		{operation: "GET /lag", path: "/lag", status: 500, fault: unread},
+		{operation: "GET /lag", path: "/lag", status: 200, fault: unread},
+		{operation: "GET /alerts", path: "/alerts", status: 200},
+		{operation: "GET /alerts", path: "/alerts", status: 500, fault: unreadReports},
+		{operation: "GET /wallet", path: "/wallet", status: 200},
+		{operation: "GET /wallet", path: "/wallet", status: 404, unknownWallet: true},
+		{operation: "GET /wallet", path: "/wallet", status: 500, fault: unreadBatches},
+		{operation: "GET /snos-batches", path: "/snos-batches", status: 200},
+		{operation: "GET /snos-batches", path: "/snos-batches", query: "status=Open&after=7", status: 200},
+		{operation: "GET /snos-batches", path: "/snos-batches", query: "status=Open&before=7", status: 200},
+		{operation: "GET /snos-batches", path: "/snos-batches", status: 500, fault: unreadBatches},
+		{operation: "GET /batches", path: "/batches", query: "status=Open&limit=3", status: 200},
+		{operation: "GET /batches", path: "/batches", query: "status=Sold", status: 400},
+		{operation: "GET /batches", path: "/batches", query: "after=7", status: 200},
 		{operation: "GET /jobs", path: "/jobs", status: 200},
 		{operation: "GET /jobs", path: "/jobs", query: "type=SnosRun&status=Failed&limit=100&newest=true", status: 200},
 		{operation: "GET /jobs", path: "/jobs", query: "limit=3&cursor=Aggregator.2", status: 200},
@@ -242,7 +277,7 @@ func TestOpenAPIAnswers(t *testing.T) {
 		{operation: "POST /hooks/atlantic/{token}", path: "/hooks/atlantic/" + hookSecret, body: `"down"`, status: 503},
 	}
 	add := tests[0]
-	for _, at := range []string{"/batches/{index}", "/blocks/{number}"} {
+	for _, at := range []string{"/batches/{index}", "/snos-batches/{index}", "/blocks/{number}"} {
 		base := at[:strings.LastIndex(at, "/")+1]
 		for last, status := range map[string]int{"1": 200, "60": 200, "-1": 400, "777": 404} {
 			add = tests[0]
@@ -303,6 +338,24 @@ func TestOpenAPIAnswers(t *testing.T) {
 			tests = append(tests, add)
 		}
 	}
+	for _, x := range []struct {
+		index, body string
+		status      int
+		change      func(*events.APIGatewayV2HTTPRequest)
+		fault       fault.Rule
+	}{
+		{index: "60", body: why, status: 200}, {index: "60", status: 400}, {index: "x", body: why, status: 400}, {index: "61", body: why, status: 404},
+		{index: "1", body: why, status: 409}, {index: "60", body: strings.Repeat(" ", 5000), status: 413},
+		{index: "60", body: why, status: 401, change: func(e *events.APIGatewayV2HTTPRequest) { e.RequestContext.Authorizer = nil }},
+		{index: "60", body: why, status: 403, change: func(e *events.APIGatewayV2HTTPRequest) { e.Headers["sec-fetch-site"] = "cross-site" }},
+		{index: "60", body: why, status: 415, change: func(e *events.APIGatewayV2HTTPRequest) { e.Headers["content-type"] = "text/plain" }},
+		{index: "60", body: why, status: 500, fault: unreadControls},
+	} {
+		add = tests[0]
+		add.operation, add.path, add.body, add.status = "POST /batches/{index}/close", "/batches/"+x.index+"/close", x.body, x.status
+		add.change, add.fault = x.change, x.fault
+		tests = append(tests, add)
+	}
 	for _, o := range s.operations() {
 		add = tests[0]
 		add.operation = o
@@ -318,6 +371,9 @@ func TestOpenAPIAnswers(t *testing.T) {
 			w := newWorld(t, layer, slog.New(slog.DiscardHandler), tt.checks...)
 			if tt.fault.Component != "" {
 				w.faults.Add(tt.fault)
+			}
+			if tt.unknownWallet {
+				w.Service.Wallet = nil
 			}
 			method, _, _ := strings.Cut(tt.operation, " ")
 			e := get(method, tt.path, tt.query, tt.body)

@@ -16,13 +16,21 @@ import (
 )
 
 // calls counts what reached the services.
-type calls struct{ ran, invoked int }
+type calls struct {
+	ran, invoked int
+	closed       uint64
+}
 
 func (c *calls) Run(_ context.Context, w stage.Name) error {
 	if _, err := stage.Parse(string(w)); err != nil {
 		return err
 	}
 	c.ran++
+	return nil
+}
+
+func (c *calls) Close(_ context.Context, _ stage.Name, index uint64) error {
+	c.closed = index
 	return nil
 }
 
@@ -64,6 +72,7 @@ func TestTriggers(t *testing.T) {
 		"no object":        {`[1]`, 0, 0, "", "cannot"},
 		"wake-up":          {string(sqsEvent(`{"stage":"SnosBatching"}`)), 1, 0, "", ""},
 		"priority":         {string(sqsEvent(good)), 0, 1, "", ""},
+		"close":            {string(sqsEvent(`{"stage":"SnosBatching","close":7}`)), 0, 0, "", ""},
 		"one bad of three": {string(sqsEvent(good, "junk", `{"stage":"SnosBatching"}`)), 1, 1, "b", ""},
 		"all bad":          {string(sqsEvent("", `{"stage":"x"}`)), 0, 0, "ab", ""},
 	} {
@@ -80,6 +89,9 @@ func TestTriggers(t *testing.T) {
 				for _, f := range r.BatchItemFailures {
 					failed += f.ItemIdentifier
 				}
+			}
+			if asked := strings.Contains(tt.event, "close"); asked != (c.closed == 7) {
+				t.Errorf("closed %d", c.closed)
 			}
 			if c.ran != tt.ran || c.invoked != tt.invoked || failed != tt.failed {
 				t.Errorf("ran %d, invoked %d, failed %q; want %d, %d, %q", c.ran, c.invoked, failed, tt.ran, tt.invoked, tt.failed)

@@ -17,6 +17,8 @@ import (
 // TriggerService runs a trigger worker once.
 type TriggerService interface {
 	Run(ctx context.Context, w stage.Name) error
+	// Close runs a batching worker once, which closes the open batch if it is the one with the index.
+	Close(ctx context.Context, w stage.Name, index uint64) error
 }
 
 // Invoker runs a job type's function at once, past its queue.
@@ -47,7 +49,7 @@ func (c *Triggers) Handle(ctx context.Context, raw json.RawMessage) (any, error)
 	case ok && shape.Records != nil:
 		return nil, errors.New(`event has both "Records" and "stage": want a schedule's {"stage":"..."} or an SQS event`)
 	case ok:
-		return nil, c.Service.Run(ctx, wakeup.Stage)
+		return nil, c.wake(ctx, wakeup)
 	case shape.Records == nil:
 		return nil, errors.New(`event has no "stage" and no "Records": want a schedule's {"stage":"..."} or an SQS event`)
 	}
@@ -58,13 +60,20 @@ func (c *Triggers) Handle(ctx context.Context, raw json.RawMessage) (any, error)
 	return eachRecord(ctx, c.Log, e, c.record)
 }
 
+func (c *Triggers) wake(ctx context.Context, w schedule.Wakeup) error {
+	if w.Close != 0 {
+		return c.Service.Close(ctx, w.Stage, w.Close)
+	}
+	return c.Service.Run(ctx, w.Stage)
+}
+
 func (c *Triggers) record(ctx context.Context, r events.SQSMessage) error {
 	wakeup, ok, err := schedule.Decode([]byte(r.Body))
 	switch {
 	case err != nil:
 		return err
 	case ok:
-		return c.Service.Run(ctx, wakeup.Stage)
+		return c.wake(ctx, wakeup)
 	}
 	m, err := job.DecodeMessage(r.Body)
 	if err != nil {

@@ -50,6 +50,7 @@ const (
 	SnosCount      Reason = "SNOS batch count"
 	VersionChange  Reason = "Starknet version change"
 	ParentClosed   Reason = "parent closed"
+	ByOperator     Reason = "an operator's command"
 	EndOfRecording Reason = "end of the configured range" // max_block is reached
 )
 

@@ -17,6 +17,8 @@ const (
 	BatchSettled Type = "BatchSettled"
 	StagePaused  Type = "StagePaused"
 	StageResumed Type = "StageResumed"
+	// BatchCloseAsked: an operator asked batching to close the open batch.
+	BatchCloseAsked Type = "BatchCloseAsked"
 )
 
 // Event is one fact that happened.

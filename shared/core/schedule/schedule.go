@@ -13,17 +13,21 @@ import (
 // Wakeup is the body of a message or schedule that runs a stage's trigger worker once: {"stage":"ProofCreation"}.
 type Wakeup struct {
 	Stage stage.Name
+	// Close is the index of an open batch that the stage, which must be one that makes batches, is to close in this run; 0: none.
+	// A batch that is closed already stays as it is.
+	Close uint64
 }
 
 // wire is a wake-up as JSON. Worker is the key that releases up to 0.1 wrote; it is still read.
 type wire struct {
 	Stage  string `json:"stage,omitempty"`
 	Worker string `json:"worker,omitempty"`
+	Close  uint64 `json:"close,omitempty"`
 }
 
 // Encode returns the wake-up as JSON.
 func (w Wakeup) Encode() string {
-	b, err := json.Marshal(wire{Stage: string(w.Stage)})
+	b, err := json.Marshal(wire{Stage: string(w.Stage), Close: w.Close})
 	if err != nil {
 		panic(err) // a string always marshals
 	}
@@ -41,7 +45,7 @@ func Decode(body []byte) (w Wakeup, ok bool, err error) {
 		return Wakeup{}, true, fmt.Errorf("wake-up names the stage %.80q and the worker %.80q, want one", x.Stage, x.Worker)
 	}
 	n, err := stage.Parse(x.Stage + x.Worker)
-	return Wakeup{Stage: n}, true, err
+	return Wakeup{Stage: n, Close: x.Close}, true, err
 }
 
 // Pause says that a stage is paused: its trigger worker and its jobs do nothing until it is resumed.

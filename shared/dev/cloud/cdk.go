@@ -13,6 +13,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/madara-orchestrator/orchestrator/shared/resource"
 )
 
 // CDK runs the CDK's own command line against an AWS emulator, as an operator runs it against AWS.
@@ -34,9 +36,6 @@ type Chains struct {
 
 // ErrNoCDK says that the CDK's command line is not installed.
 var ErrNoCDK = errors.New("the CDK's command line is not installed: run `make tools`")
-
-// StackName is the name of a chain's stack.
-func StackName(chain string) string { return "Orchestrator-" + chain }
 
 // Bootstrap compiles the CDK app and prepares account and region.
 func (c *CDK) Bootstrap(ctx context.Context) error {
@@ -77,9 +76,9 @@ func (c *CDK) Outputs(chain string) (map[string]string, error) {
 	if err := json.Unmarshal(raw, &all); err != nil {
 		return nil, fmt.Errorf("read the outputs of the stacks: %w", err)
 	}
-	out, ok := all[StackName(chain)]
+	out, ok := all[resource.Stack(chain)]
 	if !ok {
-		return nil, fmt.Errorf("stack %s has no outputs", StackName(chain))
+		return nil, fmt.Errorf("stack %s has no outputs", resource.Stack(chain))
 	}
 	return out, nil
 }
@@ -88,7 +87,7 @@ func (c *CDK) outputs() string { return filepath.Join(c.Dir, "outputs.json") }
 
 // Destroy removes a chain's stack.
 func (c *CDK) Destroy(ctx context.Context, chain string) error {
-	return c.cdk(ctx, "destroy", "--force", "--app", c.Out(), StackName(chain))
+	return c.cdk(ctx, "destroy", "--force", "--app", c.Out(), resource.Stack(chain))
 }
 
 // ChainsFile is the file of chains.

@@ -11,9 +11,12 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/madara-orchestrator/orchestrator/shared/core/alert"
 	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
+	"github.com/madara-orchestrator/orchestrator/shared/core/block"
 	"github.com/madara-orchestrator/orchestrator/shared/core/event"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
+	"github.com/madara-orchestrator/orchestrator/shared/core/operator"
 	"github.com/madara-orchestrator/orchestrator/shared/core/queue"
 	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
 	"github.com/madara-orchestrator/orchestrator/shared/core/settlement"
@@ -33,13 +36,17 @@ type Head interface {
 	Head(ctx context.Context) (uint64, error)
 }
 
+// Headers reads headers of the app chain; block.Source has it.
+type Headers interface {
+	Headers(ctx context.Context, from, to uint64) ([]block.Header, error)
+}
+
 // Contract reads what is settled; settlement.Contract has it.
 type Contract interface {
 	State(ctx context.Context, finalized bool) (settlement.State, error)
 }
 
-// Service answers questions and carries out commands. All fields but Head, Contract, Checks and Log are required. Safe
-// for concurrent use.
+// Service answers questions and carries out commands. All fields from Head on may be left out. Safe for concurrent use.
 type Service struct {
 	Chain    string // the deployment's name
 	Layer    stage.Layer
@@ -51,10 +58,18 @@ type Service struct {
 	Trigger  string // the trigger queue's name
 	Events   event.Bus
 	Now      func() time.Time
-	Head     Head     // nil: how far the chain is stays unknown
-	Contract Contract // nil: what is settled is read from the documents
-	Checks   []Check  // what Ready asks
+	Head     Head        // nil: how far the chain is stays unknown; with Headers too the lag is known in seconds
+	Contract Contract    // nil: what is settled is read from the documents
+	Reports  alert.Store // of what is reported now; nil: unknown
+	// Wallet reads what the wallet that settles holds; nil: unknown.
+	Wallet   func(ctx context.Context) (Balance, error)
+	Checks   []Check       // what Ready asks
+	Seat     operator.Seat // from where operators act on this deployment; zero: by the chain's name
+	FeeUnit  string        // of the settlement layer's fees: wei or fri; "": by layer
+	Explorer string        // URL to which a transaction's hash is appended; "": no links
 	Log      *slog.Logger
+
+	seen lastKnown // by Lag
 }
 
 // Command is what an operator asks for, with what the audit needs.
@@ -108,6 +123,25 @@ func (s *Service) log() *slog.Logger {
 		return slog.Default()
 	}
 	return s.Log
+}
+
+// seat is from where operators act on this deployment.
+func (s *Service) seat() operator.Seat {
+	if s.Seat == (operator.Seat{}) {
+		return operator.Seat{Chain: s.Chain}
+	}
+	return s.Seat
+}
+
+// unit is that of the settlement layer's fees.
+func (s *Service) unit() string {
+	switch {
+	case s.FeeUnit != "":
+		return s.FeeUnit
+	case s.l2():
+		return "wei"
+	}
+	return "fri"
 }
 
 // l2 says whether the chain settles by aggregator batches.

@@ -1,9 +1,11 @@
 package admin
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"time"
+	"unicode"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 )
@@ -20,14 +22,16 @@ type Job struct {
 	Type        string    `json:"type"`
 	Batch       uint64    `json:"batch"`      // index of the batch that it works on
 	BatchKind   string    `json:"batch_kind"` // aggregator or snos
+	BatchName   string    `json:"batch_name"` // such as "SNOS batch 3"
 	Status      string    `json:"status"`
 	NextAction  string    `json:"next_action,omitempty"`
 	DueAt       time.Time `json:"due_at,omitzero"` // when the next action is due
 	ExternalID  string    `json:"external_id,omitempty"`
 	Attempts    Attempts  `json:"attempts"`
-	Reason      string    `json:"reason,omitempty"` // the newest failure
-	Hint        string    `json:"hint,omitempty"`   // what happens next, or what to do
-	Lease       *Lease    `json:"lease,omitempty"`  // of the invocation that works on it now
+	Reason      string    `json:"reason,omitempty"`  // the newest failure
+	Hint        string    `json:"hint,omitempty"`    // what happens next, or what to do
+	Command     string    `json:"command,omitempty"` // that an operator types to act on it
+	Lease       *Lease    `json:"lease,omitempty"`   // of the invocation that works on it now
 	TraceID     string    `json:"trace_id,omitempty"`
 	Generation  uint64    `json:"generation"`
 	Version     uint64    `json:"version"`
@@ -63,7 +67,7 @@ type Failure struct {
 type JobDetail struct {
 	Job
 	Failures []Failure       `json:"failures"` // oldest first
-	Metadata json.RawMessage `json:"metadata"` // as the job type has it (job.EncodeMetadata)
+	Metadata json.RawMessage `json:"metadata"` // the job type's own fields (package job), with names as in the rest of the API
 }
 
 // JobPage is one page of a listing.
@@ -71,6 +75,9 @@ type JobPage struct {
 	Jobs       []Job  `json:"jobs"`
 	NextCursor string `json:"next_cursor,omitempty"` // "" on the last page
 }
+
+// kindOf is batchKind of a job type's name.
+func (s *Service) kindOf(t string) string { return s.batchKind(job.Type(t)) }
 
 // batchKind is the kind of batch that a job type works on.
 func (s *Service) batchKind(t job.Type) string {
@@ -83,6 +90,7 @@ func (s *Service) batchKind(t job.Type) string {
 func (s *Service) view(j job.Job) Job {
 	v := Job{
 		ID: j.ID, Type: string(j.Type), Batch: j.Batch, BatchKind: s.batchKind(j.Type), Status: string(j.Status),
+		BatchName: nameOf(s.batchKind(j.Type), j.Batch), Command: s.commandFor(j),
 		NextAction: string(j.NextAction), DueAt: utc(j.DueAt), ExternalID: j.ExternalID, TraceID: j.TraceID,
 		Attempts:   Attempts(j.Attempts),
 		Reason:     Redact(j.Reason()),
@@ -110,13 +118,67 @@ func (s *Service) detail(j job.Job) (JobDetail, error) {
 		d.Failures = append(d.Failures, Failure{At: utc(f.At), Reason: Redact(f.Reason)})
 	}
 	if j.Metadata != nil {
-		b, err := job.EncodeMetadata(j.Metadata)
+		b, err := metadataView(j.Metadata)
 		if err != nil {
 			return d, fmt.Errorf("encode metadata of job %s: %w", j.ID, err)
 		}
 		d.Metadata = b
 	}
 	return d, nil
+}
+
+// metadataView is metadata with names as the rest of the API has them: start_block for StartBlock.
+func metadataView(m job.Metadata) (json.RawMessage, error) {
+	b, err := job.EncodeMetadata(m)
+	if err != nil {
+		return nil, err
+	}
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.UseNumber()
+	var v any
+	if err := d.Decode(&v); err != nil {
+		return nil, err
+	}
+	return json.Marshal(renamed(v))
+}
+
+// renamed is a JSON value whose keys are in snake case.
+func renamed(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		out := make(map[string]any, len(v))
+		for k, x := range v {
+			out[snake(k)] = renamed(x)
+		}
+		return out
+	case []any:
+		for i := range v {
+			v[i] = renamed(v[i])
+		}
+	}
+	return v
+}
+
+// snake turns a Go name into snake case: PIEKey into pie_key.
+func snake(name string) string {
+	var out []rune
+	rs := []rune(name)
+	for i, r := range rs {
+		if unicode.IsUpper(r) && i > 0 && rs[i-1] != '_' &&
+			(!unicode.IsUpper(rs[i-1]) || i+1 < len(rs) && unicode.IsLower(rs[i+1])) {
+			out = append(out, '_')
+		}
+		out = append(out, unicode.ToLower(r))
+	}
+	return string(out)
+}
+
+// commandFor is what an operator types to act on a job that waits for one; "" for others.
+func (s *Service) commandFor(j job.Job) string {
+	if j.Status.NeedsOperator() {
+		return s.seat().Retry(j.ID)
+	}
+	return ""
 }
 
 // overdueAfter is how long after its due time an action is called overdue: the reconcile worker's turn has passed.
@@ -127,9 +189,9 @@ func (s *Service) hint(j job.Job) string {
 	now := s.Now()
 	switch {
 	case j.Status == job.Failed:
-		return "Fix the cause, then retry: POST /jobs/" + j.ID + "/retry"
+		return "Fix the cause, then retry: " + s.seat().Retry(j.ID)
 	case j.Status == job.VerificationTimeout:
-		return "The external service never finished it. Look there, then retry: POST /jobs/" + j.ID + "/retry"
+		return "The external service never finished it. Look there, then retry: " + s.seat().Retry(j.ID)
 	case j.NextAction == job.None:
 		return ""
 	case j.Lease.Held(now):

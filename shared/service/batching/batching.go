@@ -61,6 +61,8 @@ type Batcher struct {
 	Now      func() time.Time
 	NewOwner func() string
 	Log      *slog.Logger
+
+	asked uint64 // index of the batch that an operator wants closed; 0: none
 }
 
 // leaseTTL is how long a batching run may work without renewing its lease; it renews with each chunk of blocks.
@@ -75,6 +77,9 @@ const maxSizer = 256 << 20
 // locked runs f under the worker's lease. Another holder means that there is nothing to do.
 func (b *Batcher) locked(ctx context.Context, w stage.Name, f func(context.Context, *lease) error) error {
 	l, err := b.Locks.Acquire(ctx, string(w), b.NewOwner(), leaseTTL)
+	if errors.Is(err, lock.ErrHeld) && b.asked != 0 {
+		return b.Wake.CloseLater(ctx, w, b.asked)
+	}
 	if errors.Is(err, lock.ErrHeld) {
 		return nil
 	}

@@ -130,3 +130,37 @@ func TestTimeMayRunBack(t *testing.T) {
 		b.alerted()
 	})
 }
+
+// An operator closes the open batch, and no other: a message that comes twice closes nothing more. While another invocation
+// batches, it is asked again later.
+func TestClosedByAnOperator(t *testing.T) {
+	each(t, func(t *testing.T, b *bench) {
+		b.grow(3, nil)
+		b.pass(time.Minute)
+		for _, index := range []uint64{2, 1, 1} {
+			if err := b.close(index); err != nil {
+				t.Fatal(err)
+			}
+		}
+		b.want("0-2 an operator's command")
+		b.grow(2, nil)
+		b.pass(time.Minute)
+		if err := b.close(1); err != nil {
+			t.Fatal(err)
+		}
+		b.want("0-2 an operator's command; 3-4 open")
+		worker := stage.AggregatorBatching
+		if b.layer == stage.L3 {
+			worker = stage.SnosBatching
+		}
+		if _, err := b.locks.Acquire(t.Context(), string(worker), "another", time.Hour); err != nil {
+			t.Fatal(err)
+		}
+		before, _ := b.queues.Depth(t.Context(), "q")
+		err := b.close(2)
+		if after, _ := b.queues.Depth(t.Context(), "q"); err != nil || after.Delayed != before.Delayed+1 {
+			t.Errorf("asked while another invocation batches: %v, %+v after %+v", err, after, before)
+		}
+		b.want("0-2 an operator's command; 3-4 open")
+	})
+}

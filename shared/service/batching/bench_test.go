@@ -120,6 +120,8 @@ type bench struct {
 	batches   *memory.Batches
 	artifacts *memory.Artifacts
 	alerts    *memory.Alerts
+	locks     *memory.Locks
+	queues    *memory.Queues
 	all       []blocks.Block // that the chain has had
 }
 
@@ -133,11 +135,12 @@ func setup(t *testing.T, layer stage.Layer) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
+	b.locks, b.queues = memory.NewLocks(env), queues
 	limits := batch.DefaultLimits()
 	limits.SnosBlocks, limits.Blocks = 100, 100
 	owners := 0
 	b.Batcher = &batching.Batcher{
-		Source: b.node, Batches: b.batches, Locks: memory.NewLocks(env), Artifacts: b.artifacts,
+		Source: b.node, Batches: b.batches, Locks: b.locks, Artifacts: b.artifacts,
 		Prover: prover.New(env, prover.Config{}), NewSizer: newSizer, Events: memory.NewEvents(env), Limits: limits,
 		Alerts: &alerting.Reporter{Notifier: b.alerts, Store: memory.NewReports(env), Now: env.Now},
 		Wake:   &executor.Waker{Queue: queues, QueueName: "q", Layer: layer}, Now: env.Now,
@@ -175,6 +178,14 @@ func (b *bench) run() error {
 		return b.RunAggregator(b.t.Context())
 	}
 	return b.RunSnos(b.t.Context())
+}
+
+// close runs the worker, which closes the open batch if it has the index.
+func (b *bench) close(index uint64) error {
+	if b.layer == stage.L2 {
+		return b.CloseAggregator(b.t.Context(), index)
+	}
+	return b.CloseSnos(b.t.Context(), index)
 }
 
 // pass runs the worker every minute for some time.

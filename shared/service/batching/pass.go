@@ -274,6 +274,9 @@ func (p *pass[B]) closeFull(ctx context.Context) error {
 	if reason, full := p.policy.full(p.cur); full {
 		return p.close(ctx, reason)
 	}
+	if p.asked != 0 && p.policy.parts(&p.cur).index == p.asked {
+		return p.close(ctx, batch.ByOperator)
+	}
 	before := p.policy.parts(&p.cur).closed
 	p.cur = p.policy.closeParts(p.cur)
 	if p.policy.parts(&p.cur).closed > before {

@@ -19,6 +19,24 @@ func (b *Batcher) RunAggregator(ctx context.Context) error {
 	return runPass(ctx, b, aggregators{b})
 }
 
+// CloseAggregator is RunAggregator, and closes the open batch if it has the index: an operator asked for it. Where another
+// invocation batches now, the wake-up is sent again.
+func (b *Batcher) CloseAggregator(ctx context.Context, index uint64) error {
+	return runPass(ctx, b.closing(index), aggregators{b})
+}
+
+// CloseSnos is CloseAggregator for an L3's SNOS batches.
+func (b *Batcher) CloseSnos(ctx context.Context, index uint64) error {
+	return runPass(ctx, b.closing(index), snosBatches{b})
+}
+
+// closing is the batcher for one pass that closes the open batch with an index.
+func (b *Batcher) closing(index uint64) *Batcher {
+	c := *b
+	c.asked = index
+	return &c
+}
+
 // RunSnos groups new blocks into SNOS batches (L3), and closes what is full or too old.
 func (b *Batcher) RunSnos(ctx context.Context) error { return runPass(ctx, b, snosBatches{b}) }
 

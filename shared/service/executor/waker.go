@@ -2,7 +2,9 @@ package executor
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/queue"
 	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
@@ -19,6 +21,18 @@ type Waker struct {
 
 // After wakes the stages that may have work once a stage has made progress.
 func (w *Waker) After(ctx context.Context, n stage.Name) { w.Run(ctx, w.Layer.Wakes(n)...) }
+
+// closeAgain is how long after a try to close a batch the next one is.
+const closeAgain = 15 * time.Second
+
+// CloseLater asks a batching worker again to close a batch, which an operator wants. An error means that it may not be asked.
+func (w *Waker) CloseLater(ctx context.Context, worker stage.Name, index uint64) error {
+	m := queue.Outgoing{Body: schedule.Wakeup{Stage: worker, Close: index}.Encode(), Delay: closeAgain}
+	if err := w.Queue.Send(ctx, w.QueueName, m); err != nil {
+		return fmt.Errorf("ask %s again to close batch %d: %w", worker, index, err)
+	}
+	return nil
+}
 
 // Run wakes workers.
 func (w *Waker) Run(ctx context.Context, workers ...stage.Name) {

@@ -24,6 +24,9 @@ type Batching interface {
 	RunAggregator(ctx context.Context) error
 	RunSnosOfAggregators(ctx context.Context) error
 	RunSnos(ctx context.Context) error
+	// CloseAggregator and CloseSnos close the open batch with the index, which an operator asked for.
+	CloseAggregator(ctx context.Context, index uint64) error
+	CloseSnos(ctx context.Context, index uint64) error
 }
 
 // Runner is a worker that has a package of its own.
@@ -65,7 +68,23 @@ type Triggers struct {
 const page = 100
 
 // Run runs one worker once. A worker that the layer doesn't have, or that is paused, does nothing.
-func (t *Triggers) Run(ctx context.Context, w stage.Name) error {
+func (t *Triggers) Run(ctx context.Context, w stage.Name) error { return t.unlessPaused(ctx, w, t.run) }
+
+// Close runs a batching worker once: it closes the open batch if it is the one with the index. A worker that makes no batches
+// runs as always.
+func (t *Triggers) Close(ctx context.Context, w stage.Name, index uint64) error {
+	return t.unlessPaused(ctx, w, func(ctx context.Context, w stage.Name) error {
+		switch l2 := t.Settings.Layer == stage.L2; {
+		case l2 && w == stage.AggregatorBatching:
+			return t.Batching.CloseAggregator(ctx, index)
+		case !l2 && w == stage.SnosBatching:
+			return t.Batching.CloseSnos(ctx, index)
+		}
+		return t.run(ctx, w)
+	})
+}
+
+func (t *Triggers) unlessPaused(ctx context.Context, w stage.Name, run func(context.Context, stage.Name) error) error {
 	if _, ok := stage.Of(w); !ok {
 		return fmt.Errorf("unknown stage %.80q, want one of %v", w, stage.Names())
 	}
@@ -80,7 +99,7 @@ func (t *Triggers) Run(ctx context.Context, w stage.Name) error {
 		t.log().InfoContext(ctx, "stage is paused", "stage", string(w), "by", p.By, "reason", p.Reason)
 		return nil
 	}
-	if err := t.run(ctx, w); err != nil {
+	if err := run(ctx, w); err != nil {
 		return fmt.Errorf("trigger worker of %s: %w", w, err)
 	}
 	return nil

@@ -50,6 +50,13 @@ func (w *world) RunSnosOfAggregators(ctx context.Context) error {
 	return part{w, "SNOS batches of aggregator batches"}.Run(ctx)
 }
 
+func (w *world) CloseAggregator(ctx context.Context, i uint64) error {
+	return part{w, fmt.Sprintf("close aggregator batch %d", i)}.Run(ctx)
+}
+func (w *world) CloseSnos(ctx context.Context, i uint64) error {
+	return part{w, fmt.Sprintf("close SNOS batch %d", i)}.Run(ctx)
+}
+
 func newWorld(t *testing.T, l stage.Layer, c proof.Capabilities) *world {
 	t.Helper()
 	env := &fault.Env{Now: func() time.Time { return now }}

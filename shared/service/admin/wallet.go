@@ -1,0 +1,86 @@
+package admin
+
+import (
+	"context"
+	"fmt"
+	"math/big"
+	"time"
+)
+
+// Balance is what the wallet that settles holds.
+type Balance struct {
+	Address string
+	Amount  *big.Int // in the unit of the settlement layer's fees
+}
+
+// Wallet is the wallet that settles, and how long what it holds lasts.
+type Wallet struct {
+	Address string `json:"address"`
+	Balance string `json:"balance"` // decimal, in Unit
+	Unit    string `json:"unit"`
+	// FeePerBatch is the mean fee of the newest settled batches, at most 20 of them; "" before the first.
+	FeePerBatch string `json:"fee_per_batch,omitempty"`
+	// BatchesLeft is how many such batches the balance pays for; null before the first.
+	BatchesLeft *int64 `json:"batches_left"`
+	// DaysLeft is how many days that is at the rate of those batches; null where the rate is unknown.
+	DaysLeft *float64 `json:"days_left"`
+}
+
+// walletBatches is of how many settled batches the runway is computed.
+const walletBatches = 20
+
+// ErrNoWallet says that this deployment can't say which wallet settles.
+var ErrNoWallet = fmt.Errorf("this deployment does not know its wallet: %w", ErrUnknown)
+
+// WalletOf returns the wallet that settles. Errors: ErrNoWallet, ErrOutside.
+func (s *Service) WalletOf(ctx context.Context) (Wallet, error) {
+	if s.Wallet == nil {
+		return Wallet{}, ErrNoWallet
+	}
+	b, err := within(ctx, checkTimeout, s.Wallet)
+	if err != nil {
+		return Wallet{}, fmt.Errorf("read the wallet: %w", err)
+	}
+	w := Wallet{Address: b.Address, Balance: b.Amount.String(), Unit: s.unit()}
+	page, err := s.ListBatches(ctx, BatchQuery{Limit: MaxBatches})
+	if err != nil {
+		return w, err
+	}
+	w.runway(b.Amount, page.Batches)
+	return w, nil
+}
+
+// runway computes how long a balance lasts from batches, the newest first.
+func (w *Wallet) runway(balance *big.Int, bs []Batch) {
+	sum, n := new(big.Int), int64(0)
+	var newest, oldest time.Time
+	for _, b := range bs {
+		fee, ok := new(big.Int).SetString(b.Ledger.Fee, 10)
+		if !ok || !b.Settled || n == walletBatches {
+			continue
+		}
+		sum.Add(sum, fee)
+		if n++; n == 1 {
+			newest = b.SettledAt
+		}
+		oldest = b.SettledAt
+	}
+	if n == 0 {
+		return
+	}
+	mean := sum.Div(sum, big.NewInt(n))
+	w.FeePerBatch = mean.String()
+	if mean.Sign() == 0 {
+		return
+	}
+	left := new(big.Int).Div(balance, mean)
+	if !left.IsInt64() {
+		left.SetInt64(1<<53 - 1) // more than anybody waits for, and what JavaScript reads
+	}
+	batches := min(left.Int64(), 1<<53-1)
+	w.BatchesLeft = &batches
+	if span := newest.Sub(oldest); n > 1 && span > 0 {
+		days := float64(batches) * span.Hours() / 24 / float64(n-1)
+		w.DaysLeft = &days
+	}
+}
