@@ -35,7 +35,7 @@ func (s *Stack) dashboard() {
 		invocations = append(invocations, fn.MetricInvocations(o("Sum")))
 	}
 	d := awscloudwatch.NewDashboard(s.Stack, jsii.String("Dashboard"), &awscloudwatch.DashboardProps{
-		DashboardName: jsii.String(resource.Physical(s.chain.Name, "settlement")),
+		DashboardName: jsii.String(resource.Physical(s.chain.Name, resource.Dashboard)),
 	})
 	d.AddWidgets(single)
 	groups := []string{}

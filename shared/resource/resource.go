@@ -218,5 +218,8 @@ func every(n stage.Name) time.Duration {
 // Physical is a resource's name in the cloud: the chain's name keeps several chains apart in one account.
 func Physical(chain, name string) string { return chain + "-" + name }
 
+// Dashboard is the name of the dashboard.
+const Dashboard = "settlement"
+
 // Stack is the name of a chain's CloudFormation stack.
 func Stack(chain string) string { return "Orchestrator-" + chain }

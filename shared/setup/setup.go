@@ -67,7 +67,16 @@ type App struct {
 	NewID func() string
 	// Seat is from where operators act on this deployment; zero: by the chain's name.
 	Seat operator.Seat
-	Log  *slog.Logger
+	// Dashboard is the URL of the chain's dashboard; "": there is none.
+	Dashboard string
+	Log       *slog.Logger
+}
+
+func (c App) seat() operator.Seat {
+	if c.Seat == (operator.Seat{}) {
+		return operator.Seat{Chain: c.Chain}
+	}
+	return c.Seat
 }
 
 // configHash is the config hash of Needs.
@@ -103,7 +112,9 @@ func (c App) policies() map[job.Type]job.Policy {
 }
 
 func (c App) reporter() *alerting.Reporter {
-	return &alerting.Reporter{Notifier: c.Alerts, Store: c.Reports, Now: c.Now, Log: c.Log}
+	return &alerting.Reporter{
+		Notifier: c.Alerts, Store: c.Reports, Now: c.Now, Layer: c.Layer, Seat: c.seat(), Dashboard: c.Dashboard, Log: c.Log,
+	}
 }
 
 // Waker wakes trigger workers.

@@ -37,10 +37,12 @@ func (good) Verify(_ context.Context, r *executor.Run) (job.Verdict, error) {
 // nothing is batching without new blocks, and lag that is not measured.
 type nothing struct{}
 
-func (nothing) Run(context.Context) error                  { return nil }
-func (nothing) RunAggregator(context.Context) error        { return nil }
-func (nothing) RunSnos(context.Context) error              { return nil }
-func (nothing) RunSnosOfAggregators(context.Context) error { return nil }
+func (nothing) Run(context.Context) error                     { return nil }
+func (nothing) RunAggregator(context.Context) error           { return nil }
+func (nothing) CloseAggregator(context.Context, uint64) error { return nil }
+func (nothing) CloseSnos(context.Context, uint64) error       { return nil }
+func (nothing) RunSnos(context.Context) error                 { return nil }
+func (nothing) RunSnosOfAggregators(context.Context) error    { return nil }
 
 // upgraded is today's executor and trigger workers on a database that release 0.1 left.
 type upgraded struct {

@@ -2,6 +2,7 @@
 package sns
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -36,8 +37,13 @@ type Message struct {
 	Key      string         `json:"key"`
 	Title    string         `json:"title"`
 	Detail   string         `json:"detail"`
-	Jobs     []Job          `json:"jobs,omitempty"` // that the cause touches, the first 100
-	At       time.Time      `json:"at"`
+	// Command is what an operator types to act on it, Page what shows the status page, Runbook the section that says what to do.
+	Command   string    `json:"command,omitempty"`
+	Page      string    `json:"page,omitempty"`
+	Runbook   string    `json:"runbook,omitempty"`
+	Dashboard string    `json:"dashboard,omitempty"` // URL
+	Jobs      []Job     `json:"jobs,omitempty"`      // that the cause touches, the first 100
+	At        time.Time `json:"at"`
 }
 
 // Job is a job in a Message.
@@ -61,13 +67,24 @@ func (t *Topic) subject(a alert.Alert) string {
 	return s[:min(len(s), maxSubject)]
 }
 
+// marshal encodes a message with its quotes and ampersands as people read and copy them.
+func marshal(m Message) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	err := e.Encode(m)
+	return b.Bytes(), err
+}
+
 // Notify implements alert.Notifier. Severity and key are message attributes, for subscription filters.
 func (t *Topic) Notify(ctx context.Context, a alert.Alert) error {
-	m := Message{Chain: t.chain, Severity: a.Severity, Key: a.Key, Title: a.Title, Detail: a.Detail, At: a.At}
+	m := Message{Chain: t.chain, Severity: a.Severity, Key: a.Key, Title: a.Title, Detail: a.Detail, At: a.At,
+		Command: a.Command, Page: a.Page, Runbook: a.Runbook, Dashboard: a.Dashboard}
 	for _, j := range a.Jobs {
 		m.Jobs = append(m.Jobs, Job(j))
 	}
-	body, err := json.MarshalIndent(m, "", "  ")
+	body, err := marshal(m)
 	if err != nil {
 		return fmt.Errorf("encode alert %s: %w", a.Key, err)
 	}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
+	"github.com/madara-orchestrator/orchestrator/shared/core/release"
 	"github.com/madara-orchestrator/orchestrator/shared/service/admin"
 	"github.com/madara-orchestrator/orchestrator/shared/service/executor"
 )
@@ -63,15 +64,21 @@ func NewHooks(s *admin.Service, hook ProverHook, log *slog.Logger) *Handler {
 	return h
 }
 
+// contentPolicy lets the page ask this API and nothing else, and lets no other page embed it.
+const contentPolicy = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; " +
+	"frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+
 // reads adds the routes that change nothing.
 func (h *Handler) reads(s *admin.Service) {
 	get := func(path string, f func(*http.Request) (any, error)) { h.route("GET "+path, h.answer(f)) }
 	h.route("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'")
+		w.Header().Set("Content-Security-Policy", contentPolicy)
 		write(w, "text/html; charset=utf-8", statusPage)
 	})
 	h.route("GET /openapi.yaml", func(w http.ResponseWriter, _ *http.Request) { write(w, "application/yaml", openAPI) })
-	get("/health", func(*http.Request) (any, error) { return alive, nil })
+	get("/health", func(*http.Request) (any, error) {
+		return health{Status: "ok", Version: release.Version, Commands: h.Admin}, nil
+	})
 	h.route("GET /ready", h.ready)
 	get("/lag", func(r *http.Request) (any, error) { return s.Lag(r.Context()), nil })
 	get("/jobs", h.listJobs)
@@ -247,7 +254,7 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	if status == http.StatusInternalServerError {
 		h.log().ErrorContext(r.Context(), "API request failed", "route", h.pattern(r), "error", err)
-		detail = "something outside can't be reached; see /ready and the logs"
+		detail = "an external service can't be reached; /ready says which, the logs why"
 	}
 	problem(w, status, detail)
 }

@@ -3,6 +3,7 @@ package api
 import (
 	"net/http"
 
+	"github.com/madara-orchestrator/orchestrator/shared/core/release"
 	"github.com/madara-orchestrator/orchestrator/shared/service/admin"
 )
 
@@ -11,7 +12,9 @@ import (
 func NewUnready(reason error) *Handler {
 	h := &Handler{mux: http.NewServeMux()}
 	detail := admin.Redact(reason.Error())
-	h.mux.HandleFunc("GET /health", func(w http.ResponseWriter, _ *http.Request) { reply(w, http.StatusOK, alive) })
+	h.mux.HandleFunc("GET /health", func(w http.ResponseWriter, _ *http.Request) {
+		reply(w, http.StatusOK, health{Status: "ok", Version: release.Version})
+	})
 	h.mux.HandleFunc("GET /ready", func(w http.ResponseWriter, _ *http.Request) {
 		reply(w, http.StatusServiceUnavailable, admin.Readiness{Reason: detail, Checks: []admin.CheckResult{}})
 	})
@@ -30,5 +33,9 @@ func NewUnreadyHooks() *Handler {
 	return h
 }
 
-// alive is the answer of /health.
-var alive = map[string]string{"status": "ok"}
+// health is the answer of /health.
+type health struct {
+	Status   string `json:"status"`
+	Version  string `json:"version"`
+	Commands bool   `json:"commands"` // the routes that change something are served
+}

@@ -4,6 +4,8 @@ package alert
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -27,7 +29,11 @@ type Alert struct {
 	Title  string // one line, at most 100 ASCII characters
 	Detail string // what happened, what it blocks, what to do
 	Jobs   []Job  // the jobs that the cause touches, at most MaxJobs; none where it is not about jobs
-	At     time.Time
+	// Command is what an operator types to act on it, Page what shows the status page; "" for an all-clear.
+	Command, Page string
+	// Runbook is the section of the runbook that says what to do, Dashboard the dashboard's URL; "" for none.
+	Runbook, Dashboard string
+	At                 time.Time
 }
 
 // Job is a job that a cause touches.
@@ -35,6 +41,26 @@ type Job struct {
 	ID    string
 	Type  string
 	Batch uint64
+}
+
+// sections are what the keys of all alerts begin with: each has a section in docs/runbook.md.
+var sections = []string{
+	"waiting/", "failing/", "dead-letter/stage/", "dead-letter/unreadable", "dead-letter/unknown", "batching/version/", "batching/block-too-large/",
+	"batching/unreadable", "batching/head", "batching/missing", "batching/history", "batching/first-block",
+}
+
+// Sections are what the keys of all alerts begin with.
+func Sections() []string { return slices.Clone(sections) }
+
+// RunbookSection is where docs/runbook.md says what to do about a key; the page itself where it has no section.
+func RunbookSection(key string) string {
+	const page = "docs/runbook.md"
+	for _, s := range sections {
+		if strings.HasPrefix(key, s) { // none begins with another
+			return page + "#alert-" + strings.ReplaceAll(s, "/", "")
+		}
+	}
+	return page
 }
 
 // Notifier sends alerts. Safe for concurrent use. An alert may arrive twice.

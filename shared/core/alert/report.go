@@ -36,6 +36,8 @@ type Cause struct {
 	Title    string
 	Detail   string
 	Job      Job // the job that it touches; zero for none
+	// Retry says that its jobs wait for an operator, who retries them once the cause is fixed.
+	Retry bool
 	// After is how long the cause must last before it is reported; 0: at once.
 	After time.Duration
 }

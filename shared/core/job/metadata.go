@@ -135,6 +135,25 @@ type StateTransitionMeta struct {
 	LastChecks map[string]string // what the last check before sending saw, for people
 }
 
+// Blocks are the first and the last block of a job's batch. ok is false for a document without metadata.
+func (j Job) Blocks() (from, to uint64, ok bool) {
+	switch m := j.Metadata.(type) {
+	case *SnosRunMeta:
+		return m.StartBlock, m.EndBlock, true
+	case *ProofCreationMeta:
+		return m.StartBlock, m.EndBlock, true
+	case *ProofRegistrationMeta:
+		return m.StartBlock, m.EndBlock, true
+	case *DataSubmissionMeta:
+		return m.StartBlock, m.EndBlock, true
+	case *AggregatorMeta:
+		return m.StartBlock, m.EndBlock, true
+	case *StateTransitionMeta:
+		return m.StartBlock, m.EndBlock, true
+	}
+	return 0, 0, false
+}
+
 // Inclusion is a transaction in a block, and its cost.
 type Inclusion struct {
 	Hash      string

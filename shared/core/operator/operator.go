@@ -28,6 +28,9 @@ func (s Seat) Status() string { return s.Command("status") }
 // Ready shows which external services can be used.
 func (s Seat) Ready() string { return s.Command("ready") }
 
+// Page shows the status page.
+func (s Seat) Page() string { return s.Command("page") }
+
 // Job shows a job with its recorded failures.
 func (s Seat) Job(id string) string { return s.Command("job", id) }
 

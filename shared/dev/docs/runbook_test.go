@@ -14,6 +14,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/madara-orchestrator/orchestrator/shared/core/alert"
 )
 
 var runbookSection = regexp.MustCompile(`(?m)^### (Alert|Alarm) (\S+)$`)
@@ -24,6 +26,9 @@ func TestRunbookHasASectionForEachAlertAndAlarm(t *testing.T) {
 	got := map[string][]string{}
 	for _, m := range runbookSection.FindAllStringSubmatch(read(t, "docs/runbook.md"), -1) {
 		got[m[1]] = append(got[m[1]], m[2])
+	}
+	if diff := cmp.Diff(slices.Sorted(slices.Values(alert.Sections())), alertKeys(t)); diff != "" {
+		t.Errorf("alert.Sections (-) and the keys in the code (+), by which alerts link to the runbook:\n%s", diff)
 	}
 	for kind, want := range map[string][]string{"Alert": alertKeys(t), "Alarm": alarmNames(t)} {
 		slices.Sort(got[kind])

@@ -81,7 +81,7 @@ func (s *Service) kindOf(t string) string { return s.batchKind(job.Type(t)) }
 
 // batchKind is the kind of batch that a job type works on.
 func (s *Service) batchKind(t job.Type) string {
-	if t == job.Aggregator || (t == job.StateTransition && s.l2()) {
+	if s.Layer.OnAggregator(t) {
 		return KindAggregator
 	}
 	return KindSnos

@@ -11,14 +11,20 @@ import (
 	"time"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/alert"
+	"github.com/madara-orchestrator/orchestrator/shared/core/operator"
+	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 )
 
-// Reporter reports causes. All fields but Log are required.
+// Reporter reports causes. Notifier, Store and Now are required.
 type Reporter struct {
 	Notifier alert.Notifier
 	Store    alert.Store
 	Now      func() time.Time
-	Log      *slog.Logger
+	Layer    stage.Layer   // of the chain, for the names of batches
+	Seat     operator.Seat // from where operators act; zero: alerts name no commands
+	// Dashboard is the URL of the chain's dashboard; "": there is none.
+	Dashboard string
+	Log       *slog.Logger
 }
 
 // ErrBusy says that another process is sending the alert of this cause now. It may yet fail: raise the cause again.
@@ -45,7 +51,7 @@ func (r *Reporter) Raise(ctx context.Context, c alert.Cause) error {
 		case alert.Busy:
 			return fmt.Errorf("report %s: %w", c.Key, ErrBusy)
 		case alert.Due:
-			return r.send(ctx, next)
+			return r.send(ctx, next, c.Retry)
 		}
 		return nil
 	}
@@ -71,10 +77,13 @@ func (r *Reporter) see(ctx context.Context, c alert.Cause) (alert.Report, alert.
 
 // send sends the alert that this process has claimed, and notes that it did. If it can't be sent, it is free for
 // others.
-func (r *Reporter) send(ctx context.Context, claimed alert.Report) error {
+func (r *Reporter) send(ctx context.Context, claimed alert.Report, retry bool) error {
 	a := alert.Alert{
-		Severity: claimed.Severity, Key: claimed.Key, Title: claimed.Title, Detail: claimed.Detail + named(claimed.Jobs),
-		Jobs: claimed.Jobs, At: r.Now(),
+		Severity: claimed.Severity, Key: claimed.Key, Title: claimed.Title, Detail: claimed.Detail + r.named(claimed.Jobs),
+		Jobs: claimed.Jobs, At: r.Now(), Runbook: alert.RunbookSection(claimed.Key), Dashboard: r.Dashboard,
+	}
+	if r.Seat != (operator.Seat{}) {
+		a.Command, a.Page = r.command(claimed, retry), r.Seat.Page()
 	}
 	if !claimed.ReportedAt.IsZero() {
 		a.Title = "Reminder: " + a.Title
@@ -106,8 +115,21 @@ func (r *Reporter) send(ctx context.Context, claimed alert.Report) error {
 	return nil
 }
 
+// command is what an operator types to act on a cause.
+func (r *Reporter) command(c alert.Report, retry bool) string {
+	switch {
+	case retry && len(c.Jobs) == 1:
+		return r.Seat.Retry(c.Jobs[0].ID)
+	case retry && len(c.Jobs) > 1: // all of one stage: the key has it
+		return r.Seat.RetryAll(c.Jobs[0].Type)
+	case len(c.Jobs) == 1:
+		return r.Seat.Job(c.Jobs[0].ID)
+	}
+	return r.Seat.Status()
+}
+
 // named lists the jobs that a cause touches.
-func named(jobs []alert.Job) string {
+func (r *Reporter) named(jobs []alert.Job) string {
 	const shown = 20
 	if len(jobs) < 2 {
 		return ""
@@ -122,7 +144,7 @@ func named(jobs []alert.Job) string {
 		if i == 0 {
 			sep = ": "
 		}
-		fmt.Fprintf(&b, "%s%s %d (%s)", sep, j.Type, j.Batch, j.ID)
+		fmt.Fprintf(&b, "%s%s of %s (%s)", sep, j.Type, r.Layer.BatchName(stage.Name(j.Type), j.Batch), j.ID)
 	}
 	if len(jobs) > shown {
 		b.WriteString(" and others")

@@ -8,7 +8,6 @@ import (
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/alert"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
-	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	"github.com/madara-orchestrator/orchestrator/shared/service/alerting"
 )
 
@@ -26,9 +25,9 @@ func (w *Executor) Waits(j job.Job) alert.Cause {
 	return alert.Cause{
 		Key:      fmt.Sprintf("%s%s/%s/%s", WaitsPrefix, j.Type, j.Status, alert.Fingerprint(j.Reason())),
 		Severity: alert.Critical, Job: touched(j),
-		Title: fmt.Sprintf("%s of %s: %s", j.Type, w.batchOf(j), j.Status),
-		Detail: fmt.Sprintf("Reason: %s. Batches after %d are blocked. Fix the cause, then retry: POST /jobs/%s/retry.",
-			j.Reason(), j.Batch, j.ID),
+		Title:  fmt.Sprintf("%s of %s: %s", j.Type, w.batchOf(j), j.Status),
+		Detail: fmt.Sprintf("%sReason: %s. What follows %s is blocked. Fix the cause, then retry.", blocksOf(j), j.Reason(), w.batchOf(j)),
+		Retry:  true,
 	}
 }
 
@@ -38,8 +37,8 @@ func (w *Executor) keepsFailing(j job.Job, err error) alert.Cause {
 		Key:      fmt.Sprintf("%s%s/%s", FailingPrefix, j.Type, alert.Fingerprint(err.Error())),
 		Severity: alert.Warning, Job: touched(j),
 		Title: fmt.Sprintf("%s of %s keeps failing on an external service", j.Type, w.batchOf(j)),
-		Detail: fmt.Sprintf("%d tries in a row ended in: %v. The job goes on trying; nothing is lost.",
-			j.Attempts.Transient, err),
+		Detail: fmt.Sprintf("%s%d tries in a row ended in: %v. The job goes on trying; nothing is lost.",
+			blocksOf(j), j.Attempts.Transient, err),
 	}
 }
 
@@ -75,11 +74,15 @@ func touched(j job.Job) alert.Job { return alert.Job{ID: j.ID, Type: string(j.Ty
 
 // batchOf names a job's batch: a number alone may be that of a SNOS batch or of an aggregator batch.
 func (w *Executor) batchOf(j job.Job) string {
-	kind := "SNOS batch"
-	if j.Type == job.Aggregator || j.Type == job.StateTransition && w.Wake.Layer == stage.L2 {
-		kind = "aggregator batch"
+	return w.Wake.Layer.BatchName(j.Type, j.Batch)
+}
+
+// blocksOf names a job's blocks as the beginning of an alert's text; "" where its document does not have them.
+func blocksOf(j job.Job) string {
+	if from, to, ok := j.Blocks(); ok {
+		return fmt.Sprintf("Blocks %d-%d. ", from, to)
 	}
-	return fmt.Sprintf("%s %d", kind, j.Batch)
+	return ""
 }
 
 // report raises what a stored transition brought, and takes the job off what it ended.
