@@ -12,6 +12,8 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/client/memory"
 	"github.com/madara-orchestrator/orchestrator/shared/client/memory/fault"
 	"github.com/madara-orchestrator/orchestrator/shared/core/alert"
+	"github.com/madara-orchestrator/orchestrator/shared/core/operator"
+	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	"github.com/madara-orchestrator/orchestrator/shared/service/alerting"
 )
 
@@ -98,7 +100,7 @@ func TestOneAlertACause(t *testing.T) {
 	b.now = b.now.Add(18 * time.Hour)
 	b.raise(cause("job07"))
 	as := b.sent("SnosRun keeps failing", "Reminder: SnosRun keeps failing")
-	if d := as[1].Detail; len(as[1].Jobs) != 50 || !strings.Contains(d, "It touches 50 jobs: SnosRun 7 (job") || !strings.Contains(d, "Since 2026-01-01T00:00:00Z") {
+	if d := as[1].Detail; len(as[1].Jobs) != 50 || !strings.Contains(d, "It touches 50 jobs: SnosRun of SNOS batch 7 (job") || !strings.Contains(d, "Since 2026-01-01T00:00:00Z") {
 		t.Errorf("the reminder names %d jobs: %s", len(as[1].Jobs), d)
 	}
 	for i := range 50 {
@@ -193,5 +195,52 @@ func TestSeenAgainIsNotOver(t *testing.T) {
 	b.sent("SnosRun keeps failing")
 	if now, err := b.Open(t.Context(), "failing/"); err != nil || len(now) != 1 || len(now[0].Jobs) != 2 {
 		t.Errorf("open %+v, %v", now, err)
+	}
+}
+
+// An alert names the command that acts on it, the runbook's section, the page and the dashboard; an all-clear names none.
+func TestAlertsSayWhatToDo(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		key     string
+		retry   bool
+		jobs    int
+		command string
+		runbook string
+	}{
+		"one job":    {"waiting/SnosRun/Failed/1", true, 1, "retry job0", "docs/runbook.md#alert-waiting"},
+		"two jobs":   {"waiting/SnosRun/Failed/1", true, 2, `retry SnosRun -reason "..."`, "docs/runbook.md#alert-waiting"},
+		"it goes on": {"failing/SnosRun/1", false, 1, "job job0", "docs/runbook.md#alert-failing"},
+		"no job":     {"dead-letter/stage/SnosRun", false, 0, "status", "docs/runbook.md#alert-dead-letterstage"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			b.Seat, b.Dashboard, b.Layer = operator.Seat{Chain: "mychain"}, "https://dashboard.example", stage.L2
+			c := alert.Cause{Key: tt.key, Severity: alert.Critical, Title: "t", Retry: tt.retry, After: time.Minute}
+			for i := range max(tt.jobs, 1) {
+				if tt.jobs > 0 {
+					c.Job = alert.Job{ID: fmt.Sprintf("job%d", i), Type: "SnosRun", Batch: 3}
+				}
+				b.raise(c)
+			}
+			b.now = b.now.Add(time.Minute)
+			b.raise(c)
+			a := b.sent("t")[0]
+			if want := "make ops CHAIN=mychain ARGS='" + tt.command + "'"; a.Command != want || a.Runbook != tt.runbook ||
+				a.Page != "make ops CHAIN=mychain ARGS='page'" || a.Dashboard != "https://dashboard.example" {
+				t.Errorf("got %+v, want %s and %s", a, want, tt.runbook)
+			}
+			open, err := b.Open(t.Context(), "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := b.Resolve(t.Context(), open...); err != nil {
+				t.Fatal(err)
+			}
+			if a := b.sent("t", "Resolved: t")[1]; a.Command != "" || a.Runbook != "" {
+				t.Errorf("the all-clear is %+v", a)
+			}
+		})
 	}
 }
