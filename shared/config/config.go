@@ -117,8 +117,13 @@ func (c Config) TxPolicy() tx.Policy {
 		p.MinTip = n
 	}
 	set(&p.GasCap, c.Settlement.GasCap)
+	set(&p.InFlight, c.Settlement.InFlight)
+	set(&p.BlockBlobs, c.Settlement.BlockBlobs)
 	return p
 }
+
+// maxInFlight is what geth's blob pool holds of an account (core/txpool/blobpool, maxTxsPerAccount).
+const maxInFlight = 16
 
 // Policies are how jobs are tried and polled, at the configured pace.
 func (c Config) Policies() map[job.Type]job.Policy { return job.Paced(job.Policies(), c.Pace) }
@@ -171,6 +176,8 @@ func (c Config) faults() []error {
 		n, ok := new(big.Int).SetString(c.Settlement.MinTip, 10)
 		f.check(ok && n.Sign() > 0 && n.IsUint64(), "SETTLEMENT_MIN_TIP", "%q: want a positive decimal number of wei (fri) for a unit of gas", c.Settlement.MinTip)
 	}
+	f.check(c.Settlement.InFlight >= 1 && c.Settlement.InFlight <= maxInFlight, "SETTLEMENT_IN_FLIGHT", "%d: want 1 to %d", c.Settlement.InFlight, maxInFlight)
+	f.check(c.Settlement.BlockBlobs >= 0, "SETTLEMENT_BLOCK_BLOBS", "%d: want a positive number", c.Settlement.BlockBlobs)
 	f.check(c.Settlement.FirstBatch >= 1, "SETTLEMENT_FIRST_BATCH", "0: batches count from 1")
 	c.Snos.faults(f)
 	c.Prover.faults(f, c.Chain.Layer, c.Settlement)

@@ -52,7 +52,7 @@ type Settlement struct {
 	DataFunction string `env:"DATA_FUNCTION" example:"publish"`
 	// Ethereum: form of blob sidecars: auto, v0 or v1. Unset: auto.
 	Sidecar string `env:"SIDECAR" example:"v1"`
-	// Most that one transaction may cost. Above it the job waits and alerts.
+	// Most that the wallet's transactions on their way may cost together. Above it jobs wait; alone above it, they alert.
 	FeeCap string `env:"FEE_CAP" unit:"wei, on Starknet fri" example:"20000000000000000"`
 	// Least tip for a unit of gas. Unset: 0.2 gwei, on Starknet 1 fri.
 	MinTip string `env:"MIN_TIP" unit:"wei, on Starknet fri" example:"1000000000"`
@@ -62,6 +62,11 @@ type Settlement struct {
 	Confirmations uint64 `env:"CONFIRMATIONS" unit:"blocks" example:"6"`
 	// Time after which a pending transaction is replaced at higher fees; 0: the default.
 	ReplaceAfter time.Duration `env:"REPLACE_AFTER" unit:"duration" example:"5m"`
+	// Transactions of the wallet that may wait for a block at a time; 1: batches settle one after another. At most 16, which is
+	// what geth's blob pool holds of an account.
+	InFlight int `env:"IN_FLIGHT" envDefault:"4" unit:"transactions" example:"8"`
+	// Ethereum: blobs that they may carry together, no more than a block takes; 0: the default (9).
+	BlockBlobs int `env:"BLOCK_BLOBS" unit:"blobs" example:"15"`
 	// Batch whose state update is the first one: an aggregator batch on an L2, a SNOS batch on an L3.
 	FirstBatch uint64 `env:"FIRST_BATCH" envDefault:"1" unit:"batch"`
 }
@@ -130,6 +135,7 @@ func (s Settlement) kindFaults(f *faultList, layer stage.Layer) {
 	f.check(s.Account != "", "SETTLEMENT_ACCOUNT", "missing: the account contract that sends the transactions")
 	f.check(s.KMSKey == "", "SETTLEMENT_KMS_KEY", "KMS has no keys of the STARK curve: use SETTLEMENT_KEY_SECRET")
 	f.check(s.Sidecar == "", "SETTLEMENT_SIDECAR", "means nothing on Starknet, which takes no blobs")
+	f.check(s.BlockBlobs == 0, "SETTLEMENT_BLOCK_BLOBS", "means nothing on Starknet, which takes no blobs")
 	f.oneOf("SETTLEMENT_ARGUMENTS", s.Arguments, "", "data", "outputs")
 	for name, a := range map[string]string{
 		"SETTLEMENT_CONTRACT": s.Contract, "SETTLEMENT_VERIFIER": s.Verifier, "SETTLEMENT_ACCOUNT": s.Account, "SETTLEMENT_FEE_TOKEN": s.FeeToken,

@@ -167,8 +167,12 @@ type Wallet struct {
 }
 
 func (c App) sender(w Wallet) *sending.Sender {
+	types := []job.Type{job.StateTransition}
+	if c.Layer == stage.L3 {
+		types = append(types, job.DataSubmission)
+	}
 	return &sending.Sender{
-		Chain: w.Chain, Raw: c.Artifacts, Policy: w.Policy, Now: c.Now, DryRun: w.DryRun, Log: c.Log,
+		Chain: w.Chain, Raw: c.Artifacts, Policy: w.Policy, Now: c.Now, DryRun: w.DryRun, Log: c.Log, Jobs: c.Jobs, Types: types,
 		Lease: c.Locks, LeaseName: "wallet/" + w.Name,
 	}
 }
@@ -180,8 +184,10 @@ func (c App) DataSubmission(l da.Layer, w Wallet) *eventcontroller.Jobs {
 
 // StateTransition is the StateTransition function's handler.
 func (c App) StateTransition(k settlement.Contract, w Wallet, codec statetransition.Codec) *eventcontroller.Jobs {
+	s := c.sender(w)
+	s.Sent = func(ctx context.Context) { c.Waker().Run(ctx, stage.StateTransition) } // the next batch's job
 	return c.JobFunction(job.StateTransition, &statetransition.Handler{
-		Contract: k, Sender: c.sender(w), Artifacts: c.Artifacts, Codec: codec, Jobs: c.Jobs, Needs: c.Needs,
+		Contract: k, Sender: s, Artifacts: c.Artifacts, Codec: codec, Jobs: c.Jobs, Needs: c.Needs,
 	})
 }
 
@@ -205,6 +211,7 @@ type Trigger struct {
 	ReadAtOnce bool // see batching.Batcher.AtOnce
 	FirstBatch uint64
 	Window     uint64
+	Unsettled  int // see triggering.Settings; 0: 1
 	WantProofs bool
 	// Invoke runs a job type's function with an SQS event of one message; it serves the priority queues.
 	Invoke func(ctx context.Context, t job.Type, body string) error
@@ -233,7 +240,7 @@ func (c App) Triggers(t Trigger) *triggering.Triggers {
 	}
 	return &triggering.Triggers{
 		Settings: triggering.Settings{
-			Layer: c.Layer, Window: t.Window, FirstBatch: t.FirstBatch, WantProofs: t.WantProofs, Chain: c.Chain,
+			Layer: c.Layer, Window: t.Window, FirstBatch: t.FirstBatch, Unsettled: t.Unsettled, WantProofs: t.WantProofs, Chain: c.Chain,
 		},
 		Jobs: c.Jobs, Batches: c.Batches, Executor: w, Prover: t.Prover, Control: c.Control, Events: c.Events, Now: c.Now, NewID: c.newID(), Log: c.Log,
 		Batching: &batching.Batcher{

@@ -206,7 +206,10 @@ func (w *World) functionsWith(limits batch.Limits) version {
 	}
 	w.operator = core.Executor(nil)
 	policy := tx.DefaultPolicy()
-	policy.Gas, policy.FeeCap = 0, w.cap
+	policy.Gas, policy.FeeCap, policy.InFlight, policy.BlockBlobs = 0, w.cap, cmp.Or(w.cfg.InFlight, inFlight), blockBlobs
+	if !w.cfg.Turmoil {
+		policy.BlockBlobs = tx.DefaultPolicy().BlockBlobs
+	}
 	wallet := setup.Wallet{Chain: w.L1, Name: "sim", Policy: policy}
 	codec := statetransition.Codec{
 		UpdateWords: func(o []felt.Felt) ([]felt.Felt, error) { return o, nil },
@@ -223,7 +226,7 @@ func (w *World) functionsWith(limits batch.Limits) version {
 		resource.FnJobFailure:        core.DeadLetters().Handle,
 	}
 	v.triggers = core.TriggerFunction(setup.Trigger{
-		Source: w.Blocks, Prover: w.Prover, NewSizer: newSizer, Limits: limits, FirstBatch: 1,
+		Source: w.Blocks, Prover: w.Prover, NewSizer: newSizer, Limits: limits, FirstBatch: 1, Unsettled: policy.Unsettled(),
 		Settled: func(ctx context.Context) (settlement.State, error) { return w.L1.State(ctx, false) }, Window: cmp.Or(w.cfg.Window, 20),
 		Contract: w.L1.Config,
 		Invoke: func(ctx context.Context, t job.Type, body string) error {

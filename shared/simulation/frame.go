@@ -19,11 +19,12 @@ type frame struct {
 	limit    time.Duration
 	skew     time.Duration
 	cancel   context.CancelFunc
-	dead     bool // its process has ended: whatever it still calls has no effect
-	late     bool // Lambda ended it for its time
-	frozen   bool // it outlives its time: a container that is frozen and thawed, whose last requests still arrive
-	stale    bool // its message is about something that has happened already: it may change nothing
-	misled   bool // a read showed it an older state
+	dead     bool   // its process has ended: whatever it still calls has no effect
+	late     bool   // Lambda ended it for its time
+	frozen   bool   // it outlives its time: a container that is frozen and thawed, whose last requests still arrive
+	stale    bool   // its message is about something that has happened already: it may change nothing
+	misled   bool   // a read showed it an older state
+	nonce    uint64 // of the wallet, as it was read last
 }
 
 // maxNesting is how many invocations are under way at a time.
@@ -172,6 +173,9 @@ func (g *gate) After(op fault.Op, err error) error {
 	}
 	w.touched[op.Component] = w.touched[op.Component] || op.Component != "artifacts" || op.Method == "Tag"
 	fr := w.frames[len(w.frames)-1]
+	if op.Component == "l1" && op.Method == "Account" {
+		w.saw(fr)
+	}
 	if changes := op.Component == "jobs" && op.Method == "Update" || op.Component == "queues" && op.Method == "Send"; changes && err == nil && fr.stale && !fr.misled {
 		w.blame(fmt.Errorf("a stale message made %s do %s", fr.function, op))
 	}

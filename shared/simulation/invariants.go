@@ -20,10 +20,12 @@ type watch struct {
 	versions map[string]uint64 // of jobs
 	batches  map[string]span
 	journals map[string]string // hash of a recorded transaction to its job
+	blind    map[string]bool   // transactions of invocations that could not know of the others
+	mined    map[string]bool   // transactions that ever were in a block
 }
 
 func newWatch() watch {
-	return watch{versions: map[string]uint64{}, batches: map[string]span{}, journals: map[string]string{}}
+	return watch{versions: map[string]uint64{}, batches: map[string]span{}, journals: map[string]string{}, blind: map[string]bool{}, mined: map[string]bool{}}
 }
 
 // span is what of a batch may only grow, and not at all once it is closed.
@@ -152,6 +154,11 @@ func (w *World) checkMoney() error {
 			return fmt.Errorf("transaction %s may cost %s, the cap is %s", x.Hash, x.Fees.Total(), w.cap)
 		}
 	}
+	if w.cfg.Beside == nil {
+		if err := w.checkPool(); err != nil {
+			return err
+		}
+	}
 	return w.L1.CheckHistory()
 }
 
@@ -245,6 +252,11 @@ func (w *World) checkJob(j job.Job) error {
 	for _, r := range records {
 		if other := w.watch.journals[r.Hash]; other != "" && other != j.ID {
 			return fmt.Errorf("transaction %s is recorded by jobs %s and %s", r.Hash, other, j.ID)
+		}
+		if w.watch.journals[r.Hash] == "" {
+			if err := w.checkFlights(j, r); err != nil {
+				return err
+			}
 		}
 		w.watch.journals[r.Hash] = j.ID
 	}

@@ -22,13 +22,21 @@ type edit struct{ file, from, to string }
 
 var mutations = []mutation{
 	{"drop the generation check", []edit{{"core/job/machine.go", "case m.Generation != j.Generation, m.Action != j.NextAction, j.NextAction == None:", "case m.Action != j.NextAction, j.NextAction == None:"}}},
-	{"broadcast before recording", []edit{{"service/sending/sending.go", "	if err := s.Raw.PutNew(ctx, rec.RawKey", "	if err := s.Chain.Broadcast(ctx, signed, payload); err != nil {\n		return Progress{}, err\n	}\n	if err := s.Raw.PutNew(ctx, rec.RawKey"}}},
+	{"broadcast before recording", []edit{{"service/sending/sending.go", "	if err := t.Raw.PutNew(ctx, rec.RawKey", "	if err := t.Chain.Broadcast(ctx, signed, payload); err != nil {\n		return Progress{}, err\n	}\n	if err := t.Raw.PutNew(ctx, rec.RawKey"}}},
 	{"sign anew on every retry", []edit{{"core/tx/decide.go", "		return decideOpen(r, j, v, p)", "		_ = r\n		return p.first(max(v.Account.Pending, v.Account.Latest), v)"}}},
 	{"replace at another nonce", []edit{{"core/tx/fees.go", "d := Decision{Step: Sign, Nonce: held.Nonce,", "d := Decision{Step: Sign, Nonce: v.Account.Pending,"}}},
 	{"work on a job before it is due", []edit{{"core/job/machine.go", "	case now.Add(Skew).Before(j.DueAt):", "	case false && now.Add(Skew).Before(j.DueAt):"}}},
 	{"let artifacts expire before the batch is final", []edit{{"service/cleanup/cleanup.go", "return j.Status == job.Completed && j.NextAction == job.None && (!ok || m.Finalized)", "_, _ = m, ok\n	return j.Status == job.Completed"}}},
 	{"leave a publication unwatched", []edit{{"service/datasubmission/datasubmission.go", "Watch: final < len(parts(m))}", "Watch: false}"}}},
-	{"no fee cap", []edit{{"core/tx/fees.go", "func (p Policy) limit(View) *big.Int { return p.FeeCap }", "func (p Policy) limit(View) *big.Int { return nil }"}}},
+	{"no fee cap", []edit{{"core/tx/fees.go", "	if p.FeeCap == nil {\n		return nil\n	}\n	return new(big.Int).Sub(p.FeeCap, orZero(v.reserved))", "	return nil"}}},
+	{"a fee cap for each transaction alone", []edit{{"core/tx/flight.go", "		if n != nonce {", "		if n != nonce && nonce == 0 {"}}},
+	{"any number of transactions on the way", []edit{{"core/tx/flight.go", "	case len(blobs) >= most:", "	case len(blobs) >= 4*most:"}}},
+	{"any number of blobs on the way", []edit{{"core/tx/flight.go", "	case p.BlockBlobs > 0 && v.Blobs > 0 && sum > p.BlockBlobs:", "	case p.BlockBlobs < 0:"}}},
+	{"take the nonce of another job's transaction", []edit{{"core/tx/flight.go", "		case f.Nonce == nonce && f.Order != Behind && v.Now.Sub(f.SignedAt) < p.ReplaceAfter:", "		case f.Nonce == nonce && f.Order != Behind && v.Now.Sub(f.SignedAt) < -p.ReplaceAfter:"}}},
+	{"go before what it builds on", []edit{{"core/tx/flight.go", "		case f.Order == Before && f.Nonce >= nonce:", "		case f.Order == Before && f.Nonce > nonce+100:"}}},
+	{"forget the transactions of jobs that wait for an operator", []edit{{"service/sending/flights.go", "Statuses: job.Unfinished(), Limit", "Statuses: []job.Status{job.Created, job.LockedForProcessing, job.PendingVerification, job.VerificationFailed}, Limit"}}},
+	{"a lease for each job instead of one for the wallet", []edit{{"service/sending/sending.go", "	held, err := s.Lease.Acquire(ctx, s.LeaseName, r.JobID, walletTTL)", "	held, err := s.Lease.Acquire(ctx, s.LeaseName+r.JobID, r.JobID, walletTTL)"}}},
+	{"send again whatever the sum", []edit{{"core/tx/flight.go", "	if !pending && lower && p.FeeCap != nil && sum.Cmp(p.FeeCap) > 0 {", "	if false {"}}},
 	{"skip the reconcile query", []edit{{"service/reconcile/reconcile.go", "	for _, j := range due {", "	for _, j := range due[:0] {"}}},
 	{"lose an alert for good", []edit{{"core/alert/report.go", "|| now.Sub(r.ReportedAt) >= Reminder", ""}}},
 	{"leave a report open whose cause is over", []edit{

@@ -45,11 +45,7 @@ func (b *bench) send(t *testing.T, w *ethereum.Wallet, p tx.Payload) tx.Status {
 func (b *bench) sendAnd(t *testing.T, w *ethereum.Wallet, p tx.Payload, mine func(n int)) tx.Status {
 	t.Helper()
 	ctx := t.Context()
-	h := must(w.Head(ctx))(t)
-	a := must(w.Account(ctx, 0))(t)
-	policy := tx.DefaultPolicy()
-	d := tx.Decide(tx.Journal{}, tx.View{Head: h, Account: a, Blobs: len(p.Blobs), Gas: 3_000_000}, policy)
-	signed := must(w.Sign(ctx, p, d.Nonce, d.Fees))(t)
+	signed := b.sign(t, w, p)
 	if err := w.Broadcast(ctx, signed, p); err != nil {
 		t.Fatal(err)
 	}
@@ -59,6 +55,15 @@ func (b *bench) sendAnd(t *testing.T, w *ethereum.Wallet, p tx.Payload, mine fun
 		t.Fatalf("transaction is %s", s.Phase)
 	}
 	return s
+}
+
+// sign signs a payload for the next nonce at a comfortable price.
+func (b *bench) sign(t *testing.T, w *ethereum.Wallet, p tx.Payload) tx.Signed {
+	t.Helper()
+	ctx := t.Context()
+	v := tx.View{Head: must(w.Head(ctx))(t), Account: must(w.Account(ctx, 0))(t), Blobs: len(p.Blobs), Gas: 3_000_000}
+	d := tx.Decide(tx.Journal{}, v, tx.DefaultPolicy())
+	return must(w.Sign(ctx, p, d.Nonce, d.Fees))(t)
 }
 
 // TestCore_Settles takes an update with two blobs through the contract: the proofs in its calldata are checked by the
@@ -288,10 +293,11 @@ func TestCore_Conformance(t *testing.T) {
 		return settlementtest.Harness{
 			Contract: b.core(t, w), Before: s, Update: u,
 			After: settlement.State{Settled: true, Block: 20, Root: felt.FromUint64(102), BlockHash: felt.FromUint64(104)},
-			Simulate: func(t *testing.T, p tx.Payload) error {
-				_, err := w.Simulate(t.Context(), p)
+			Simulate: func(t *testing.T, p tx.Payload, before ...tx.Signed) error {
+				_, err := w.Simulate(t.Context(), p, before...)
 				return err
 			},
+			Sign:     func(t *testing.T, p tx.Payload) tx.Signed { return b.sign(t, w, p) },
 			Send:     func(t *testing.T, p tx.Payload) bool { return b.send(t, w, p).Success },
 			Finalize: func() { b.Mine(100) },
 		}

@@ -97,38 +97,56 @@ func (n *Node) finalized(ctx context.Context) (uint64, error) {
 }
 
 // Simulate implements tx.Chain. It runs on the newest block's state, not on the pool's: a transaction of ours that waits
-// there is the one that may have to be replaced.
-func (w *Wallet) Simulate(ctx context.Context, p tx.Payload) (tx.Usage, error) {
+// there is the one that may have to be replaced. Those that go before it are run first, with eth_simulateV1.
+func (w *Wallet) Simulate(ctx context.Context, p tx.Payload, before ...tx.Signed) (tx.Usage, error) {
 	from, err := w.Address(ctx)
 	if err != nil {
 		return tx.Usage{}, err
 	}
-	to, err := parseAddress("called contract", p.To)
+	args, err := w.callOf(ctx, from, p)
 	if err != nil {
 		return tx.Usage{}, err
 	}
-	args := callArgs{From: &from, To: to, Data: p.Data}
-	if len(p.Blobs) > 0 {
-		cs, err := commitments(p.Blobs)
+	if calls, err := w.waiting(ctx, from, before); err != nil || len(calls) > 0 {
 		if err != nil {
 			return tx.Usage{}, err
 		}
-		args.BlobHashes = versionedHashes(cs)
-		head, err := w.Head(ctx)
-		if err != nil {
-			return tx.Usage{}, err
-		}
-		args.BlobPrice = (*hexutil.Big)(new(big.Int).Add(new(big.Int).Lsh(head.BlobBaseFee, 1), big.NewInt(1)))
+		return w.simulateAfter(ctx, calls, args)
 	}
 	var gas hexutil.Uint64
 	if err := w.node.call(ctx, "eth_estimateGas", &gas, args, "latest"); err != nil {
-		if r := revertOf(err); r != nil {
-			return tx.Usage{}, fmt.Errorf("simulate call of %s: %w", to, r)
-		}
-		if answered(err) && errors.Is(verdict(err.Error()), tx.ErrInsufficientFunds) {
-			return tx.Usage{}, fmt.Errorf("%w: %w", tx.ErrInsufficientFunds, err)
-		}
-		return tx.Usage{}, err
+		return tx.Usage{}, simulateError(args.To, err)
 	}
 	return tx.Usage{Gas: uint64(gas)}, nil
+}
+
+// simulateError translates a node's answer to a simulated call.
+func simulateError(to common.Address, err error) error {
+	if r := revertOf(err); r != nil {
+		return fmt.Errorf("simulate call of %s: %w", to, r)
+	}
+	if answered(err) && errors.Is(verdict(err.Error()), tx.ErrInsufficientFunds) {
+		return fmt.Errorf("%w: %w", tx.ErrInsufficientFunds, err)
+	}
+	return err
+}
+
+// callOf are the arguments of a payload's call. A price for blobs is given, which some nodes want.
+func (w *Wallet) callOf(ctx context.Context, from common.Address, p tx.Payload) (callArgs, error) {
+	to, err := parseAddress("called contract", p.To)
+	if err != nil {
+		return callArgs{}, err
+	}
+	args := callArgs{From: &from, To: to, Data: p.Data}
+	if len(p.Blobs) == 0 {
+		return args, nil
+	}
+	cs, err := commitments(p.Blobs)
+	if err != nil {
+		return args, err
+	}
+	args.BlobHashes = versionedHashes(cs)
+	head, err := w.Head(ctx)
+	args.BlobPrice = (*hexutil.Big)(new(big.Int).Add(new(big.Int).Lsh(orZero(head.BlobBaseFee), 1), big.NewInt(1)))
+	return args, err
 }

@@ -35,10 +35,11 @@ func TestCore_Conformance(t *testing.T) {
 		w := b.wallet(t, operator)
 		return settlementtest.Harness{
 			Contract: b.core(t, operator), Before: s, Update: u, After: after,
-			Simulate: func(t *testing.T, p tx.Payload) error {
-				_, err := w.Simulate(t.Context(), p)
+			Simulate: func(t *testing.T, p tx.Payload, before ...tx.Signed) error {
+				_, err := w.Simulate(t.Context(), p, before...)
 				return err
 			},
+			Sign:     func(t *testing.T, p tx.Payload) tx.Signed { return b.prepare(t, w, p) },
 			Send:     func(t *testing.T, p tx.Payload) bool { return b.send(t, w, p).Success },
 			Finalize: b.AcceptOnL1,
 		}

@@ -2,6 +2,7 @@ package starknet
 
 import (
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"regexp"
 	"strings"
@@ -70,6 +71,18 @@ func revertOf(err error) *tx.RevertError {
 		return newRevert("ENTRYPOINT_NOT_FOUND")
 	}
 	return nil
+}
+
+// failedAt is the index of the transaction that an estimate of several failed at (Starknet API, TRANSACTION_EXECUTION_ERROR).
+func failedAt(err error) int {
+	var e *rpcError
+	var data struct {
+		Index int `json:"transaction_index"`
+	}
+	if errors.As(err, &e) && e.Code == codeExecutionError {
+		_ = json.Unmarshal(e.Data, &data) // without an index it is the first
+	}
+	return data.Index
 }
 
 var (

@@ -166,17 +166,17 @@ const simulationGas = 1_000_000_000
 // maxNonceMoves is how often a simulation begins again because another transaction of the account was mined meanwhile.
 const maxNonceMoves = 3
 
-// Simulate implements tx.Chain: a fee estimate on the newest block's state, without a signature. A transaction of ours that
-// waits in the pool does not count. Nodes check the nonce in estimates, so a block between the two requests makes the first
-// answer out of date: both are asked again.
-func (w *Wallet) Simulate(ctx context.Context, p tx.Payload) (tx.Usage, error) {
+// Simulate implements tx.Chain: a fee estimate on the newest block's state, without signatures, of the transactions that go
+// before it and of itself, each on top of those before. Other transactions of ours that wait in the pool do not count. Nodes
+// check the nonce in estimates, so a block between the two requests makes the first answer out of date: both are asked again.
+func (w *Wallet) Simulate(ctx context.Context, p tx.Payload, before ...tx.Signed) (tx.Usage, error) {
 	calldata, err := calldataOf(p)
 	if err != nil {
 		return tx.Usage{}, err
 	}
 	for range maxNonceMoves {
 		var use tx.Usage
-		if use, err = w.simulate(ctx, p, calldata); !errors.Is(err, tx.ErrNonceMoved) {
+		if use, err = w.simulate(ctx, p, calldata, before); !errors.Is(err, tx.ErrNonceMoved) {
 			return use, err
 		}
 	}
@@ -184,25 +184,55 @@ func (w *Wallet) Simulate(ctx context.Context, p tx.Payload) (tx.Usage, error) {
 }
 
 // simulate asks for the nonce, then for an estimate with it.
-func (w *Wallet) simulate(ctx context.Context, p tx.Payload, calldata []felt.Felt) (tx.Usage, error) {
+func (w *Wallet) simulate(ctx context.Context, p tx.Payload, calldata []felt.Felt, before []tx.Signed) (tx.Usage, error) {
 	nonce, err := w.nonceAt(ctx, latest)
 	if err != nil {
 		return tx.Usage{}, err
 	}
-	t := newInvoke(w.account, nonce, calldata)
-	t.Version, t.Bounds.L2Gas.Amount = queryVersion, simulationGas
+	ts, err := w.queries(nonce, calldata, before)
+	if err != nil {
+		return tx.Usage{}, err
+	}
 	var es []estimate
-	err = w.node.call(ctx, "starknet_estimateFee", &es, []invoke{t}, []string{"SKIP_VALIDATE"}, latest)
+	err = w.node.call(ctx, "starknet_estimateFee", &es, ts, []string{"SKIP_VALIDATE"}, latest)
 	if nonceRefusal(err) {
 		return tx.Usage{}, fmt.Errorf("simulate %s of %s with nonce %d: %w: %w", p.Entrypoint, p.To, nonce, tx.ErrNonceMoved, err)
 	}
 	if r := revertOf(err); r != nil {
+		if i := failedAt(err); i < len(ts)-1 {
+			r = &tx.RevertError{Refusal: tx.NotYet, Code: r.Code, Detail: "a transaction that goes before it would fail: " + r.Detail}
+		}
 		return tx.Usage{}, fmt.Errorf("simulate %s of %s: %w", p.Entrypoint, p.To, r)
 	}
 	if err != nil {
 		return tx.Usage{}, err
 	}
-	return w.usage(p, es)
+	if len(es) != len(ts) {
+		return tx.Usage{}, w.node.wrap("starknet_estimateFee", errors.New("the answer has another number of estimates"))
+	}
+	return w.usage(p, es[len(es)-1:])
+}
+
+// queries are unsigned transactions with consecutive nonces: those of before that are in no block yet, then one with the
+// calldata.
+func (w *Wallet) queries(nonce uint64, calldata []felt.Felt, before []tx.Signed) ([]invoke, error) {
+	var all [][]felt.Felt
+	for _, s := range before {
+		t, err := decodeInvoke(s.Raw)
+		if err != nil {
+			return nil, fmt.Errorf("signed transaction %s: %w", s.Hash, err)
+		}
+		if n, ok := t.Nonce.Uint64(); ok && n >= nonce {
+			all = append(all, t.Calldata)
+		}
+	}
+	var ts []invoke
+	for i, data := range append(all, calldata) {
+		t := newInvoke(w.account, nonce+uint64(i), data)
+		t.Version, t.Bounds.L2Gas.Amount = queryVersion, simulationGas
+		ts = append(ts, t)
+	}
+	return ts, nil
 }
 
 // usage reads the estimate of one transaction.

@@ -58,6 +58,11 @@ const (
 var Statuses = []Status{Created, LockedForProcessing, PendingVerification, Completed, VerificationFailed,
 	VerificationTimeout, Failed, PendingRetry}
 
+// Unfinished are the statuses of jobs that are not completed.
+func Unfinished() []Status {
+	return slices.DeleteFunc(slices.Clone(Statuses), func(s Status) bool { return s == Completed })
+}
+
 // ParseStatus returns the status with the name; the error lists the known ones.
 func ParseStatus(s string) (Status, error) {
 	if st := Status(s); slices.Contains(Statuses, st) {

@@ -164,7 +164,9 @@ func (j Job) WithVerdict(v Verdict, now time.Time, p Policy) Job {
 	case VerdictNeverPossible:
 		return next.end(Failed, now)
 	default: // StillPending
-		next.Attempts.Verify++
+		if next.Attempts.Verify++; v.Waits && p.MaxVerify > 0 {
+			next.Attempts.Verify = min(next.Attempts.Verify, p.MaxVerify-1)
+		}
 		if p.MaxVerify > 0 && next.Attempts.Verify >= p.MaxVerify {
 			next.record(now, fmt.Sprintf("still pending after %d polls: %s", next.Attempts.Verify, v.Reason))
 			return next.end(VerificationTimeout, now)

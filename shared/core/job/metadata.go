@@ -96,6 +96,17 @@ func (m *DataSubmissionMeta) Journals() []*tx.Journal {
 	return out
 }
 
+// Journals are the journals of a job, one for each payload that it sends; none for the types that send nothing.
+func (j Job) Journals() []*tx.Journal {
+	switch m := j.Metadata.(type) {
+	case *DataSubmissionMeta:
+		return m.Journals()
+	case *StateTransitionMeta:
+		return []*tx.Journal{&m.Journal}
+	}
+	return nil
+}
+
 // AggregatorMeta belongs to Aggregator.
 type AggregatorMeta struct {
 	StartBlock, EndBlock uint64

@@ -52,6 +52,9 @@ type Verdict struct {
 	Kind   VerdictKind
 	Reason string        // for VerdictPending what is waited for; for the others why
 	After  time.Duration // for VerdictPending: the requested delay before the next poll; 0 for the policy's
+	// Waits is for VerdictPending: nothing is submitted, other jobs are waited for. However long that takes, it is not this job's
+	// time that is up.
+	Waits bool
 	// Watch keeps a verified job under watch for finality: it is Completed, its successors go on, and verification runs on
 	// until it is Final or Undone.
 	Watch bool
@@ -75,6 +78,13 @@ const (
 // Pending is the verdict that more time is needed.
 func Pending(format string, args ...any) Verdict {
 	return Verdict{Kind: VerdictPending, Reason: fmt.Sprintf(format, args...)}
+}
+
+// Waiting is Pending where nothing is submitted yet, because other jobs come first.
+func Waiting(format string, args ...any) Verdict {
+	v := Pending(format, args...)
+	v.Waits = true
+	return v
 }
 
 // Verified is the verdict that the job is done.

@@ -27,23 +27,44 @@ type Policy struct {
 	MinTip *big.Int
 	// ReplaceAfter is how long a transaction may be pending before it is replaced.
 	ReplaceAfter time.Duration
+	// InFlight is how many transactions of the wallet may wait for a block at a time; 0 counts as 1.
+	InFlight int
+	// BlockBlobs is how many blobs they may carry together: no more than a block takes. One transaction alone may carry any
+	// number. 0: any number.
+	BlockBlobs int
+}
+
+// defaultInFlight is a quarter of what geth's blob pool holds of an account (16; core/txpool/blobpool, maxTxsPerAccount).
+const defaultInFlight = 4
+
+// Unsettled is how many payloads that build on one another may be on their way: InFlight that wait for a block, and as many
+// for each block that a transaction needs to be confirmed. One where transactions go one at a time.
+func (p Policy) Unsettled() int {
+	if p.InFlight <= 1 {
+		return 1
+	}
+	return p.InFlight * (1 + int(p.Confirmations))
 }
 
 // MaxTxGas is the highest gas limit of a transaction on Ethereum since Osaka: 2^24 (EIP-7825).
 const MaxTxGas = 1 << 24
 
-// DefaultPolicy holds the reference's figures for Ethereum (pipeline.md, protocol.md): 3 confirmations, 1,500,000 gas,
-// 0.01 ETH, 1.1 times the market, a tip of 0.2 gwei, replacement by doubling.
+// DefaultPolicy holds the reference's figures for Ethereum (pipeline.md, protocol.md), other than the gas: 3 confirmations,
+// 0.01 ETH, 1.1 times the market, a tip of 0.2 gwei, replacement by doubling. The gas limit is a third of the reference's
+// 1,500,000: it counts for the cap, which several transactions share, and recorded updates used 166,217 to 701,461. Nine blobs
+// fit into a block since Pectra (EIP-7691); later forks take more.
 func DefaultPolicy() Policy {
 	return Policy{
 		Confirmations: 3,
-		Gas:           1_500_000,
+		Gas:           500_000,
 		GasCap:        MaxTxGas,
 		FeeCap:        new(big.Int).Mul(big.NewInt(10), big.NewInt(1e15)),
 		MarkupPercent: 110,
 		BumpPercent:   200,
 		MinTip:        big.NewInt(200_000_000),
 		ReplaceAfter:  3 * time.Minute,
+		InFlight:      defaultInFlight,
+		BlockBlobs:    9,
 	}
 }
 
@@ -58,6 +79,7 @@ func StarknetPolicy() Policy {
 		BumpPercent:   150,
 		MinTip:        big.NewInt(1),
 		ReplaceAfter:  3 * time.Minute,
+		InFlight:      defaultInFlight,
 	}
 }
 
@@ -90,10 +112,11 @@ type View struct {
 	Blobs    int               // of the payload
 	Gas      uint64            // limit for a new transaction
 	DataGas  uint64            // limit of L1 data gas for a new transaction; Starknet only
-}
+	// Flights are the wallet's transactions for other payloads that may still be mined.
+	Flights []Flight
 
-// balance is what the wallet can still offer; nil where that is not known.
-func (v View) balance() *big.Int { return v.Account.Balance }
+	reserved *big.Int // what they may cost together, without those that have the nonce decided about
+}
 
 // Step is what to do next.
 type Step string
@@ -137,6 +160,7 @@ func Decide(j Journal, v View, p Policy) Decision {
 		return d
 	}
 	if r, ok := j.lowestFrom(v.Account.Latest); ok {
+		v.Flights = append(slices.Clone(v.Flights), j.Flights(v.Account.Latest, v.Blobs, Beside)...)
 		return decideOpen(r, j, v, p)
 	}
 	for _, r := range j.Records { // all their nonces are used, by none of ours
@@ -150,25 +174,30 @@ func Decide(j Journal, v View, p Policy) Decision {
 				Reason: fmt.Sprintf("nonce %d is used in a block that may still be reorganised, or the node lags", r.Nonce)}
 		}
 	}
-	return p.first(max(v.Account.Pending, v.Account.Latest), v)
+	return p.next(max(v.Account.Pending, v.Account.Latest), v)
 }
 
 // lostAfter is after how many rebroadcasts a transaction that the node does not show counts as one that it hides.
 const lostAfter = 2
 
 // decideOpen is for a recorded transaction that can still be mined: its nonce is not used. newest is the last one signed with
-// the lowest such nonce.
+// the lowest such nonce. Others may go before it: they are waited for, and only the first of all is replaced for its age.
 func decideOpen(newest Record, j Journal, v View, p Policy) Decision {
 	old := v.Now.Sub(newest.SignedAt) >= p.ReplaceAfter
-	if free := max(v.Account.Pending, v.Account.Latest); old && free < newest.Nonce {
+	free := max(v.Account.Pending, v.Account.Latest)
+	if old && free < newest.Nonce && p.taken(free, v) == "" {
 		return p.first(free, v) // a transaction before it vanished for good: it would wait for ever
 	}
 	r := j.held(newest, v.Statuses)
 	phase := v.Statuses[r.Hash].Phase
 	pending := phase == Pending
+	head := !v.before(newest.Nonce)
+	if why := p.early(newest, free, pending, v); why != "" {
+		return Decision{Step: Wait, Record: r, Reason: why}
+	}
 	// Some nodes do not show what waits in their pool: they take a rebroadcast and still don't know the transaction.
 	hidden := !pending && r.Resent >= lostAfter
-	if j.Underpriced || old && (pending || hidden) {
+	if j.Underpriced || head && old && (pending || hidden) {
 		if d := p.replace(r, newest, v); d.Step == Sign || j.Underpriced || pending {
 			return d
 		}

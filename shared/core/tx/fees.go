@@ -22,6 +22,7 @@ const (
 // leaves room for one. Where there is no such room, it offers all of the cap at once, in the tip too: these are limits and not
 // what is paid, and they can't be raised later.
 func (p Policy) first(nonce uint64, v View) Decision {
+	v = v.beside(nonce)
 	want, need := p.market(v), p.need(v)
 	d := Decision{Step: Sign, Nonce: nonce, Fees: want}
 	limit := p.limit(v)
@@ -52,6 +53,7 @@ func (p Policy) first(nonce uint64, v View) Decision {
 // replace prices a replacement of held, which the pool may have. newest is the last one signed with its nonce: where a pool
 // refused that one, the replacement offers more than it too.
 func (p Policy) replace(held, newest Record, v View) Decision {
+	v = v.beside(held.Nonce)
 	m, need := p.market(v), p.need(v)
 	least := p.bump(held.Fees)
 	if newest.Hash != held.Hash {
@@ -95,13 +97,33 @@ func (p Policy) whyNotReplaced(held Record, least, need Fees, pays bool, v View)
 }
 
 // says names the cap for people.
-func (p Policy) says(v View) string { return fmt.Sprintf("the cap is %s", p.FeeCap) }
+func (p Policy) says(v View) string {
+	if orZero(v.reserved).Sign() > 0 {
+		return fmt.Sprintf("the cap is %s, of which the wallet's other transactions on their way may take %s", p.FeeCap, v.reserved)
+	}
+	return fmt.Sprintf("the cap is %s", p.FeeCap)
+}
 
-// limit is what a transaction may cost now; nil: anything.
-func (p Policy) limit(View) *big.Int { return p.FeeCap }
+// limit is what a transaction may cost now beside the others; nil: anything.
+func (p Policy) limit(v View) *big.Int {
+	if p.FeeCap == nil {
+		return nil
+	}
+	return new(big.Int).Sub(p.FeeCap, orZero(v.reserved))
+}
 
-// capFor is the cap that lets a transaction with these fees pass.
-func (p Policy) capFor(f Fees, _ View) *big.Int { return f.Total() }
+// capFor is the cap that lets a transaction with these fees pass beside the others.
+func (p Policy) capFor(f Fees, v View) *big.Int {
+	return new(big.Int).Add(f.Total(), orZero(v.reserved))
+}
+
+// balance is what the wallet can still offer; nil where that is not known.
+func (v View) balance() *big.Int {
+	if v.Account.Balance == nil {
+		return nil
+	}
+	return new(big.Int).Sub(v.Account.Balance, orZero(v.reserved))
+}
 
 // market prices a transaction at today's fees. The execution price covers two base fees, so that it stays good for six
 // full blocks (a base fee grows by an eighth a block at most, EIP-1559).

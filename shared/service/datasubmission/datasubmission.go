@@ -72,8 +72,8 @@ func (h *Handler) Process(ctx context.Context, r *executor.Run) error {
 // advance takes the next step with a part. A publication that the chain would refuse can never succeed.
 func (h *Handler) advance(ctx context.Context, r *executor.Run, m *job.DataSubmissionMeta, i int, j *tx.Journal) (sending.Progress, error) {
 	p, err := h.Sender.Advance(ctx, sending.Request{
-		JobID: r.Job.ID, Journal: j, Record: r.Checkpoint,
-		Payload: func(ctx context.Context) (tx.Payload, error) { return h.payload(ctx, r, m, i) },
+		JobID: r.Job.ID, Journal: j, Part: i, Record: r.Checkpoint,
+		Payload: func(ctx context.Context, _ []job.Job) (tx.Payload, error) { return h.payload(ctx, r, m, i) },
 	})
 	if p.Record.Hash != "" {
 		r.Job.ExternalID = p.Record.Hash
@@ -176,9 +176,9 @@ func (h *Handler) Verify(ctx context.Context, r *executor.Run) (job.Verdict, err
 			return job.Rejected("publication %s reverted", p.Record.Hash), nil
 		default:
 			if n := len(m.More) + 1; n > 1 {
-				return job.Pending("transaction %d of %d: %s", i+1, n, p.Reason), nil
+				p.Reason = fmt.Sprintf("transaction %d of %d: %s", i+1, n, p.Reason)
 			}
-			return job.Pending("%s", p.Reason), nil
+			return p.Verdict(), nil
 		}
 	}
 }

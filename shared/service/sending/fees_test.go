@@ -147,10 +147,10 @@ func TestHiddenPool(t *testing.T) {
 // W1: the gas limit stays below the chain's cap while the call fits; where it does not, the cap is named and no retry helps.
 func TestGasCap(t *testing.T) {
 	t.Parallel()
-	b := market(t, l1.Config{GasCap: 1_400_000}, 0)
-	b.sender.Policy.GasCap = 1_400_000
+	b := market(t, l1.Config{GasCap: 400_000}, 0)
+	b.sender.Policy.GasCap = 400_000
 	b.advance(tx.Wait)
-	if g := b.journal.Records[0].Fees.Gas; g != 1_400_000 {
+	if g := b.journal.Records[0].Fees.Gas; g != 400_000 {
 		t.Errorf("signed with a gas limit of %d", g)
 	}
 	b = market(t, l1.Config{}, 0)

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"math/big"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
@@ -29,39 +30,58 @@ type Sender struct {
 	Raw    artifact.Store // signed transactions
 	Policy tx.Policy
 	Now    func() time.Time
-	// Lease serializes the wallet's transactions over all jobs: a job that has signed holds the lease until its
-	// transaction is in a block, so that two jobs never take the same nonce.
+	// Jobs has the documents of all jobs that send with the wallet, which are of these types. What is on its way is read from
+	// them. nil: one job alone sends.
+	Jobs  job.Store
+	Types []job.Type
+	// Lease serializes what looks at the wallet's nonce and then signs or sends, over all jobs.
 	Lease     lock.Locker
 	LeaseName string // of the lease, one a wallet
+	// Sent is called when the first transaction of a payload is sent: what builds on it may go on. nil: nobody waits.
+	Sent func(context.Context)
 	// DryRun does everything but sign and send.
 	DryRun bool
 	Log    *slog.Logger // gets the metrics; nil: nobody
+
+	oneAtATime sync.Once // said
 }
 
-// walletTTL is how long a job keeps the wallet without looking after its transaction. It looks at least once in any
-// poll delay, so only a job that ended with its transaction pending lets it run out.
-const walletTTL = time.Hour
+// walletTTL is how long a job keeps the wallet to sign or send one transaction: as long as its function may run. A process
+// that outlives it sends nothing.
+const walletTTL = 150 * time.Second
 
-// ErrWalletBusy says that another job's transaction is on its way.
-var ErrWalletBusy = errors.New("another job's transaction is on its way with this wallet")
+// ErrWalletBusy says that another job signs or sends with this wallet at the moment.
+var ErrWalletBusy = errors.New("another job signs or sends a transaction with this wallet")
 
 // Request is one payload and what was signed for it so far.
 type Request struct {
 	JobID   string
 	Journal *tx.Journal // part of the job's metadata; changed in place
+	Part    int         // which of the job's journals it is
 	Blobs   int         // of the payload
-	// Payload builds the payload; called only when something is to be signed or sent. A fault in it is returned as is.
-	Payload func(context.Context) (tx.Payload, error)
+	// Order says how the payloads of another job stand to this one; nil: beside.
+	Order func(job.Job) tx.Order
+	// Payload builds the payload that follows those of before, which wait for a block, in this order; called only when
+	// something is to be signed or sent. A fault in it is returned as is.
+	Payload func(ctx context.Context, before []job.Job) (tx.Payload, error)
 	// Record stores the job's document with the journal. It must return nil before anything is broadcast.
 	Record func(context.Context) error
 }
 
 // Progress is what a call of Advance saw and did.
 type Progress struct {
-	Step   tx.Step // what was decided last; after a broadcast it is Wait
-	Record tx.Record
+	Step   tx.Step   // what was decided last; after a broadcast it is Wait
+	Record tx.Record // none while nothing of this payload is on its way
 	Status tx.Status
 	Reason string
+}
+
+// Verdict is that of a payload that is not confirmed.
+func (p Progress) Verdict() job.Verdict {
+	if p.Record.Hash == "" {
+		return job.Waiting("%s", p.Reason)
+	}
+	return job.Pending("%s", p.Reason)
 }
 
 // ErrDryRun says that only sending is left to do.
@@ -70,32 +90,35 @@ var ErrDryRun = errors.New("dry run: the transaction is checked and would be sen
 // Advance looks at the chain and takes the next step. It waits for nothing: call it again later while the step is Wait.
 // A refusal by the contract in simulation is a *tx.RevertError, fees above the cap are tx.ErrFeeCap.
 func (s *Sender) Advance(ctx context.Context, r Request) (Progress, error) {
-	v, err := s.view(ctx, *r.Journal)
+	v, err := s.look(ctx, r)
 	if err != nil {
 		return Progress{}, err
 	}
-	v.Blobs = r.Blobs
-	if r.Journal.Revive(v.Account.Latest) { // noted before it is acted on
-		if err := r.Record(ctx); err != nil {
-			return Progress{}, err
-		}
-	}
 	d := tx.Decide(*r.Journal, v, s.Policy)
-	s.measure(ctx, v, d)
 	switch d.Step {
-	case tx.NonceLost: // the caller looks at the contract before anything else is signed
+	case tx.Sign, tx.Rebroadcast, tx.Capped:
+		return s.act(ctx, r)
+	}
+	s.measure(ctx, v, d)
+	if d.Step == tx.NonceLost { // the caller looks at the contract before anything else is signed
 		Close(r.Journal, d.Nonce)
 		p, _ := taken(d)
 		return p, r.Record(ctx)
-	case tx.Sign:
-		return s.sign(ctx, r)
-	case tx.Rebroadcast:
-		return s.rebroadcast(ctx, r, d)
-	}
-	if d.Status.Phase == tx.Included {
-		s.Release(ctx, r.JobID)
 	}
 	return taken(d)
+}
+
+// look is view for a request, with its journal brought up to date.
+func (s *Sender) look(ctx context.Context, r Request) (tx.View, error) {
+	v, err := s.view(ctx, *r.Journal)
+	if err != nil {
+		return v, err
+	}
+	v.Blobs = r.Blobs
+	if r.Journal.Revive(v.Account.Latest) { // noted before it is acted on
+		return v, r.Record(ctx)
+	}
+	return v, nil
 }
 
 // Look tells how a journal stands and does nothing about it.
@@ -149,55 +172,96 @@ func (s *Sender) view(ctx context.Context, j tx.Journal) (tx.View, error) {
 	return v, nil
 }
 
-// sign takes the wallet, and under its lease looks at the chain again, simulates, signs, records and sends. What the lease
-// does not cover could be made wrong by another job's transaction: the nonce above all.
-func (s *Sender) sign(ctx context.Context, r Request) (p Progress, err error) {
-	held, err := s.hold(ctx, r.JobID)
-	if err != nil || !held {
-		return Progress{Step: tx.Wait, Reason: ErrWalletBusy.Error()}, err
+// act takes the wallet, and under its lease looks at chain and documents again, then signs or sends. What the lease does not
+// cover could be made wrong by another job's transaction: nonce, what the payload builds on, and the sum of fees.
+func (s *Sender) act(ctx context.Context, r Request) (p Progress, err error) {
+	held, err := s.Lease.Acquire(ctx, s.LeaseName, r.JobID, walletTTL)
+	switch {
+	case errors.Is(err, lock.ErrHeld):
+		return Progress{Step: tx.Wait, Reason: ErrWalletBusy.Error()}, nil
+	case err != nil:
+		return Progress{}, fmt.Errorf("take the wallet's lease: %w", err)
 	}
-	before := len(r.Journal.Records)
-	v, err := s.view(ctx, *r.Journal)
+	defer func() { _ = s.Lease.Release(context.WithoutCancel(ctx), held) }() // a failure only costs the next job time
+	v, err := s.look(ctx, r)
 	if err != nil {
 		return Progress{}, err
 	}
-	defer func() {
-		if len(r.Journal.Records) == before && !r.Journal.Open(v.Account.Latest) { // nothing of this job needs the wallet
-			s.Release(ctx, r.JobID)
-		}
-	}()
-	v.Blobs = r.Blobs
-	if d := tx.Decide(*r.Journal, v, s.Policy); d.Step != tx.Sign {
+	fs, err := s.flights(ctx, r, v.Account.Latest)
+	if err != nil {
+		return Progress{}, err
+	}
+	for _, f := range fs {
+		v.Flights = append(v.Flights, f.Flight)
+	}
+	t := turn{s, r, v, fs, held}
+	d := tx.Decide(*r.Journal, v, s.Policy)
+	s.measure(ctx, v, d)
+	switch d.Step {
+	case tx.Sign:
+		return t.sign(ctx, d)
+	case tx.Rebroadcast:
+		return t.rebroadcast(ctx, d)
+	default:
 		return taken(d)
 	}
-	payload, err := r.Payload(ctx)
+}
+
+// turn is a job's use of the wallet: what was seen under the lease.
+type turn struct {
+	*Sender
+	r       Request
+	v       tx.View
+	flights []flight
+	lease   lock.Lease
+}
+
+// sign builds the payload, simulates it, signs, records and sends.
+func (t turn) sign(ctx context.Context, d tx.Decision) (Progress, error) {
+	before := ahead(t.flights, d.Nonce)
+	payload, err := t.r.Payload(ctx, jobsOf(before))
 	if err != nil {
 		return Progress{}, err
 	}
-	d, err := s.price(ctx, r, payload, v)
+	d, err = t.price(ctx, payload, before)
+	if errors.Is(err, tx.ErrOneAtATime) {
+		t.oneAtATime.Do(func() { t.warn(ctx, "state updates are settled one at a time", err) })
+		return Progress{Step: tx.Wait, Reason: err.Error()}, nil
+	}
 	if err != nil || d.Step != tx.Sign {
 		return Progress{Step: d.Step, Record: d.Record, Status: d.Status, Reason: d.Reason}, err
 	}
-	return s.commit(ctx, r, payload, d)
+	return t.commit(ctx, payload, d)
+}
+
+func (s *Sender) warn(ctx context.Context, what string, err error) {
+	if s.Log != nil {
+		s.Log.WarnContext(ctx, what, "error", err)
+	}
 }
 
 // price simulates the payload and decides with the gas that it takes. It says whether the wallet can pay.
-func (s *Sender) price(ctx context.Context, r Request, payload tx.Payload, v tx.View) (tx.Decision, error) {
-	use, err := s.Chain.Simulate(ctx, payload)
+func (t turn) price(ctx context.Context, payload tx.Payload, before []flight) (tx.Decision, error) {
+	signed, err := t.signed(ctx, before)
+	if err != nil {
+		return tx.Decision{}, err
+	}
+	use, err := t.Chain.Simulate(ctx, payload, signed...)
 	if err != nil {
 		return tx.Decision{}, fmt.Errorf("simulate the call: %w", err)
 	}
+	v := t.v
 	v.Blobs = len(payload.Blobs)
-	if v.Gas, err = s.Policy.GasLimit(use.Gas); err != nil {
+	if v.Gas, err = t.Policy.GasLimit(use.Gas); err != nil {
 		return tx.Decision{}, job.Permanent(err)
 	}
 	v.DataGas = use.DataGas + use.DataGas/2
-	d := tx.Decide(*r.Journal, v, s.Policy)
+	d := tx.Decide(*t.r.Journal, v, t.Policy)
 	if d.Step != tx.Sign {
 		_, err := taken(d)
 		return d, err
 	}
-	if s.DryRun {
+	if t.DryRun {
 		return tx.Decision{Step: tx.Wait, Reason: ErrDryRun.Error()}, ErrDryRun
 	}
 	if cost := d.Fees.Total(); v.Account.Balance != nil && v.Account.Balance.Cmp(cost) < 0 {
@@ -208,16 +272,17 @@ func (s *Sender) price(ctx context.Context, r Request, payload tx.Payload, v tx.
 }
 
 // commit signs what was decided, stores and records it, then sends it.
-func (s *Sender) commit(ctx context.Context, r Request, payload tx.Payload, d tx.Decision) (Progress, error) {
-	signed, err := s.Chain.Sign(ctx, payload, d.Nonce, d.Fees)
+func (t turn) commit(ctx context.Context, payload tx.Payload, d tx.Decision) (Progress, error) {
+	r := t.r
+	signed, err := t.Chain.Sign(ctx, payload, d.Nonce, d.Fees)
 	if err != nil {
 		return Progress{}, fmt.Errorf("sign with nonce %d: %w", d.Nonce, err)
 	}
 	rec := tx.Record{
-		Hash: signed.Hash, Nonce: d.Nonce, Fees: d.Fees, SignedAt: s.Now(), Replaces: d.Replaces,
+		Hash: signed.Hash, Nonce: d.Nonce, Fees: d.Fees, SignedAt: t.Now(), Replaces: d.Replaces,
 		RawKey: artifact.TransactionKey(r.JobID, signed.Hash),
 	}
-	if err := s.Raw.PutNew(ctx, rec.RawKey, bytes.NewReader(signed.Raw)); err != nil {
+	if err := t.Raw.PutNew(ctx, rec.RawKey, bytes.NewReader(signed.Raw)); err != nil {
 		return Progress{}, fmt.Errorf("store signed transaction %s: %w", signed.Hash, err)
 	}
 	if !slices.ContainsFunc(r.Journal.Records, func(o tx.Record) bool { return o.Hash == rec.Hash }) {
@@ -227,54 +292,48 @@ func (s *Sender) commit(ctx context.Context, r Request, payload tx.Payload, d tx
 	if err := r.Record(ctx); err != nil {
 		return Progress{}, err
 	}
-	return s.broadcast(ctx, r, signed, payload, Progress{Step: tx.Wait, Record: rec, Reason: "transaction is sent"})
-}
-
-// hold takes the wallet for a job; false means that another job has it.
-func (s *Sender) hold(ctx context.Context, jobID string) (bool, error) {
-	_, err := s.Lease.Acquire(ctx, s.LeaseName, jobID, walletTTL)
-	if errors.Is(err, lock.ErrHeld) {
-		return false, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("take the wallet's lease: %w", err)
-	}
-	return true, nil
-}
-
-// Release frees the wallet if the job has it: its work is done. A failure only costs the next job time.
-func (s *Sender) Release(ctx context.Context, jobID string) {
-	if l, err := s.Lease.Acquire(ctx, s.LeaseName, jobID, time.Second); err == nil {
-		_ = s.Lease.Release(ctx, l)
-	}
-}
-
-func (s *Sender) rebroadcast(ctx context.Context, r Request, d tx.Decision) (Progress, error) {
-	p, _ := taken(d)
-	if s.DryRun {
-		return p, ErrDryRun
-	}
-	raw, err := artifact.ReadAll(ctx, s.Raw, p.Record.RawKey, maxRaw)
-	if err != nil {
-		return p, fmt.Errorf("read signed transaction %s: %w", p.Record.Hash, err)
-	}
-	payload, err := r.Payload(ctx)
-	if err != nil {
-		return p, err
-	}
-	p.Step, p.Reason = tx.Wait, "transaction is sent again"
-	r.Journal.Note(p.Record.Hash, func(rec *tx.Record) { rec.Resent++ }) // stored with what comes of this call
-	p, err = s.broadcast(ctx, r, tx.Signed{Hash: p.Record.Hash, Raw: raw}, payload, p)
-	if errors.Is(err, tx.ErrRefused) { // an older transaction, of artifacts that were mended since: the present ones replace it
-		r.Journal.Underpriced = true
-		p.Reason = "the transaction can't be sent as it was signed: it is replaced"
-		return p, r.Record(ctx)
+	p, err := t.broadcast(ctx, signed, payload, Progress{Step: tx.Wait, Record: rec, Reason: "transaction is sent"})
+	if err == nil && d.Replaces == "" && t.Sent != nil {
+		t.Sent(ctx)
 	}
 	return p, err
 }
 
-func (s *Sender) broadcast(ctx context.Context, r Request, signed tx.Signed, payload tx.Payload, p Progress) (Progress, error) {
-	err := s.Chain.Broadcast(ctx, signed, payload)
+func (t turn) rebroadcast(ctx context.Context, d tx.Decision) (Progress, error) {
+	p, _ := taken(d)
+	if t.DryRun {
+		return p, ErrDryRun
+	}
+	raw, err := artifact.ReadAll(ctx, t.Raw, p.Record.RawKey, maxRaw)
+	if err != nil {
+		return p, fmt.Errorf("read signed transaction %s: %w", p.Record.Hash, err)
+	}
+	payload, err := t.r.Payload(ctx, jobsOf(ahead(t.flights, p.Record.Nonce)))
+	if err != nil {
+		return p, err
+	}
+	p.Step, p.Reason = tx.Wait, "transaction is sent again"
+	t.r.Journal.Note(p.Record.Hash, func(rec *tx.Record) { rec.Resent++ }) // stored with what comes of this call
+	p, err = t.broadcast(ctx, tx.Signed{Hash: p.Record.Hash, Raw: raw}, payload, p)
+	if errors.Is(err, tx.ErrRefused) { // an older transaction, of artifacts that were mended since: the present ones replace it
+		t.r.Journal.Underpriced = true
+		p.Reason = "the transaction can't be sent as it was signed: it is replaced"
+		return p, t.r.Record(ctx)
+	}
+	return p, err
+}
+
+// broadcast sends what is recorded, unless the lease was lost meanwhile: others may have signed since, with another sum in
+// mind. They know of this transaction, for it is recorded, and it is sent later.
+func (t turn) broadcast(ctx context.Context, signed tx.Signed, payload tx.Payload, p Progress) (Progress, error) {
+	if _, err := t.Lease.Renew(ctx, t.lease, walletTTL); err != nil {
+		if errors.Is(err, lock.ErrLost) {
+			p.Reason = "another job has taken the wallet meanwhile: the transaction is sent later"
+			return p, nil
+		}
+		return p, fmt.Errorf("keep the wallet's lease: %w", err)
+	}
+	err := t.Chain.Broadcast(ctx, signed, payload)
 	switch {
 	case err == nil:
 		return p, nil
@@ -282,10 +341,10 @@ func (s *Sender) broadcast(ctx context.Context, r Request, signed tx.Signed, pay
 		p.Reason = "the nonce is used already: looking up which transaction used it"
 		return p, nil
 	case errors.Is(err, tx.ErrUnderpriced):
-		r.Journal.Underpriced = true
-		r.Journal.Note(signed.Hash, func(rec *tx.Record) { rec.Refused = true })
+		t.r.Journal.Underpriced = true
+		t.r.Journal.Note(signed.Hash, func(rec *tx.Record) { rec.Refused = true })
 		p.Reason = "the node wants higher fees"
-		return p, r.Record(ctx)
+		return p, t.r.Record(ctx)
 	case errors.Is(err, tx.ErrRefused):
 		return p, job.Permanent(fmt.Errorf("broadcast %s: %w", signed.Hash, err))
 	}

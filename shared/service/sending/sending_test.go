@@ -52,7 +52,7 @@ func setup(t *testing.T) *bench {
 func (b *bench) request(id string) sending.Request {
 	return sending.Request{
 		JobID: id, Journal: &b.journal,
-		Payload: func(context.Context) (tx.Payload, error) { return b.payload, nil },
+		Payload: func(context.Context, []job.Job) (tx.Payload, error) { return b.payload, nil },
 		Record:  func(context.Context) error { b.recorded = append(b.recorded, b.journal.Clone()); return nil },
 	}
 }
@@ -149,31 +149,6 @@ func TestAboveTheCap(t *testing.T) {
 	}
 	if len(b.journal.Records) > 0 {
 		t.Errorf("signed %+v", b.journal.Records)
-	}
-}
-
-// While a job's transaction is on its way another job's waits; afterwards, or when the job gives the wallet back, it goes on.
-func TestOneTransactionAtATime(t *testing.T) {
-	t.Parallel()
-	for name, free := range map[string]func(*bench){
-		"included": func(b *bench) { b.chain.Mine(); b.advance(tx.Wait) },
-		"released": func(b *bench) { b.sender.Release(b.t.Context(), "job") },
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			b := setup(t)
-			b.advance(tx.Wait)
-			var other tx.Journal
-			r := b.request("other")
-			r.Journal = &other
-			if p, err := b.sender.Advance(t.Context(), r); err != nil || p.Reason != sending.ErrWalletBusy.Error() || len(other.Records) > 0 {
-				t.Fatalf("%+v, %v, journal %+v; want it to wait", p, err, other)
-			}
-			free(b)
-			if _, err := b.sender.Advance(t.Context(), r); err != nil || len(other.Records) != 1 || other.Records[0].Nonce != 1 {
-				t.Errorf("%v, journal %+v; want nonce 1 signed", err, other)
-			}
-		})
 	}
 }
 

@@ -51,8 +51,9 @@ var _ executor.Handler = (*Handler)(nil)
 // predecessorWait is when a job looks again whose predecessor isn't settled yet; its completion also wakes this one.
 const predecessorWait = 10 * time.Second
 
-// errPredecessor says that the contract is not at the block before the batch.
-var errPredecessor = errors.New("the batch before this one is not settled yet")
+// errPredecessor says that the contract is not at the block before the batch, and won't be there by what is on its way. The job
+// of the batch before is at work.
+var errPredecessor = errors.New("the batch before this one is neither settled nor on its way")
 
 // Process sends the state update, unless the contract has it already.
 func (h *Handler) Process(ctx context.Context, r *executor.Run) error {
@@ -65,6 +66,9 @@ func (h *Handler) Process(ctx context.Context, r *executor.Run) error {
 		return err
 	}
 	p, err := h.advance(ctx, r, m)
+	if errors.Is(err, errPredecessor) { // verification looks again
+		return nil
+	}
 	if errors.Is(err, sending.ErrDryRun) {
 		m.DryRun = true
 		return job.RetryAfter(dryRunWait, err)
@@ -81,23 +85,38 @@ const dryRunWait = 10 * time.Minute
 func (h *Handler) advance(ctx context.Context, r *executor.Run, m *job.StateTransitionMeta) (sending.Progress, error) {
 	return h.Sender.Advance(ctx, sending.Request{
 		JobID: r.Job.ID, Journal: &m.Journal, Blobs: m.Blobs, Record: r.Checkpoint,
-		Payload: func(ctx context.Context) (tx.Payload, error) { return h.payload(ctx, r, m) },
+		Order:   func(j job.Job) tx.Order { return order(r.Job, j) },
+		Payload: func(ctx context.Context, before []job.Job) (tx.Payload, error) { return h.payload(ctx, r, m, before) },
 	})
 }
 
-// payload reads the batch's artifacts, checks them against the contract and encodes the call.
-func (h *Handler) payload(ctx context.Context, r *executor.Run, m *job.StateTransitionMeta) (tx.Payload, error) {
+// order says how another job's transactions stand to the update of a batch: updates build on one another.
+func order(of, other job.Job) tx.Order {
+	switch {
+	case other.Type != job.StateTransition:
+		return tx.Beside
+	case other.Batch < of.Batch:
+		return tx.Before
+	}
+	return tx.Behind
+}
+
+// payload reads the batch's artifacts, checks them against the contract as the updates before it leave it, and encodes the
+// call.
+func (h *Handler) payload(ctx context.Context, r *executor.Run, m *job.StateTransitionMeta, before []job.Job) (tx.Payload, error) {
 	s, err := h.Contract.State(ctx, false)
 	if err != nil {
 		return tx.Payload{}, fmt.Errorf("read the core contract: %w", err)
+	}
+	if s, err = h.follow(ctx, s, before); err != nil {
+		return tx.Payload{}, err
 	}
 	c, err := h.Contract.Config(ctx)
 	if err != nil {
 		return tx.Payload{}, fmt.Errorf("read the core contract's configuration: %w", err)
 	}
-	if s.Settled && s.Next() != m.StartBlock {
-		return tx.Payload{}, job.RetryAfter(predecessorWait, fmt.Errorf("contract is at block %d, the batch starts at %d: %w",
-			s.Block, m.StartBlock, errPredecessor))
+	if s.Next() != m.StartBlock {
+		return tx.Payload{}, h.notNext(ctx, r, s, m)
 	}
 	u, err := h.update(ctx, r.Job.Batch, m)
 	if err != nil {
@@ -112,6 +131,31 @@ func (h *Handler) payload(ctx context.Context, r *executor.Run, m *job.StateTran
 		return tx.Payload{}, err
 	}
 	return h.Contract.Encode(ctx, u, s, c)
+}
+
+// notNext is why a batch can't continue from a state. Where no other job is at work to change that, operators hear of it.
+func (h *Handler) notNext(ctx context.Context, r *executor.Run, s settlement.State, m *job.StateTransitionMeta) error {
+	err := fmt.Errorf("the contract waits for block %d, the batch starts at %d", s.Next(), m.StartBlock)
+	if before, ferr := h.Jobs.Find(ctx, job.StateTransition, r.Job.Batch-1); ferr == nil && before.Status != job.Completed {
+		return fmt.Errorf("%w: %w", err, errPredecessor)
+	}
+	return job.RetryAfter(predecessorWait, err)
+}
+
+// follow is the state that updates leave the contract in, of those that continue where it is.
+func (h *Handler) follow(ctx context.Context, s settlement.State, before []job.Job) (settlement.State, error) {
+	for _, j := range before {
+		m, ok := j.Metadata.(*job.StateTransitionMeta)
+		if !ok || m.StartBlock != s.Next() { // it is in a block already
+			continue
+		}
+		after, err := h.after(ctx, m)
+		if err != nil {
+			return s, fmt.Errorf("batch %d: %w", j.Batch, err)
+		}
+		s = after
+	}
+	return s, nil
 }
 
 func (h *Handler) update(ctx context.Context, batch uint64, m *job.StateTransitionMeta) (settlement.Update, error) {

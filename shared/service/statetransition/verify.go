@@ -26,6 +26,9 @@ func (h *Handler) Verify(ctx context.Context, r *executor.Run) (job.Verdict, err
 		}
 	}
 	p, err := h.advance(ctx, r, m)
+	if errors.Is(err, errPredecessor) {
+		return job.Waiting("%v", err), nil
+	}
 	if err != nil {
 		return h.refused(ctx, r, m, err)
 	}
@@ -42,7 +45,7 @@ func (h *Handler) Verify(ctx context.Context, r *executor.Run) (job.Verdict, err
 			return v, err
 		}
 	}
-	return job.Pending("%s", p.Reason), nil
+	return p.Verdict(), nil
 }
 
 // confirmed checks that the confirmed transaction did what it was for.
@@ -73,8 +76,11 @@ func (h *Handler) reverted(ctx context.Context, r *executor.Run, m *job.StateTra
 		return v, nil
 	}
 	reason := "it gave no reason"
-	if p.Status.Revert != nil {
-		reason = p.Status.Revert.Error()
+	if revert := p.Status.Revert; revert != nil {
+		if revert.Refusal == tx.NotYet { // what it built on was not mined before it: the update itself is not refused
+			return job.Waiting("transaction %s reverted, for an update before it is missing: it is signed again", p.Record.Hash), nil
+		}
+		reason = revert.Error()
 	}
 	return job.Rejected("transaction %s reverted: %s", p.Record.Hash, reason), nil
 }
@@ -105,7 +111,6 @@ func (h *Handler) settledByOthers(ctx context.Context, r *executor.Run, m *job.S
 	if err != nil {
 		return v, false, err
 	}
-	h.Sender.Release(ctx, r.Job.ID)
 	m.SettledBy, m.Finalized = "another transaction", final
 	return job.Verdict{Kind: job.VerdictVerified, Watch: !final}, true, nil
 }

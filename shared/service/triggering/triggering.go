@@ -41,6 +41,8 @@ type Settings struct {
 	Window uint64
 	// FirstBatch is the batch whose state update is the first.
 	FirstBatch uint64
+	// Unsettled is how many batches may be on their way to the contract; 0 counts as 1.
+	Unsettled int
 	// WantProofs stores the finished proofs.
 	WantProofs bool
 	Chain      string

@@ -16,6 +16,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/proof"
 	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
+	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
 	"github.com/madara-orchestrator/orchestrator/shared/dev/fake/prover"
 	"github.com/madara-orchestrator/orchestrator/shared/service/executor"
 	"github.com/madara-orchestrator/orchestrator/shared/service/triggering"
@@ -124,6 +125,11 @@ func (w *world) job(index uint64, s job.Status, m job.Metadata) {
 	w.check(w.jobs.Create(w.t.Context(), j))
 }
 
+// sent is a state update whose transaction is recorded.
+func sent() *job.StateTransitionMeta {
+	return &job.StateTransitionMeta{Journal: tx.Journal{Records: []tx.Record{{Hash: "0x1"}}}}
+}
+
 // state is what a worker has changed: the jobs that are new, and the batches' statuses.
 func (w *world) state() string {
 	w.t.Helper()
@@ -228,6 +234,45 @@ func TestWorkers(t *testing.T) {
 				w.job(1, job.PendingVerification, &job.StateTransitionMeta{})
 			},
 			"aggregator 1: StateTransition, aggregator 2: StateTransition"},
+		"StateTransition, the last is sent": {stage.StateTransition, stage.L2,
+			func(w *world) {
+				w.Settings.Unsettled = 2
+				w.aggregators(batch.InStateTransition, batch.InStateTransition)
+				w.job(1, job.PendingVerification, sent())
+			},
+			"StateTransition 2, aggregator 1: StateTransition, aggregator 2: StateTransition"},
+		"StateTransition, the last is not sent": {stage.StateTransition, stage.L2,
+			func(w *world) {
+				w.Settings.Unsettled = 2
+				w.aggregators(batch.InStateTransition, batch.InStateTransition)
+				w.job(1, job.PendingVerification, &job.StateTransitionMeta{})
+			},
+			"aggregator 1: StateTransition, aggregator 2: StateTransition"},
+		"StateTransition, as many as may be": {stage.StateTransition, stage.L2,
+			func(w *world) {
+				w.Settings.Unsettled = 2
+				w.aggregators(batch.InStateTransition, batch.InStateTransition, batch.InStateTransition)
+				w.job(1, job.PendingVerification, sent())
+				w.job(2, job.PendingVerification, sent())
+			},
+			"aggregator 1: StateTransition, aggregator 2: StateTransition, aggregator 3: StateTransition"},
+		"StateTransition, one failed": {stage.StateTransition, stage.L2,
+			func(w *world) {
+				w.Settings.Unsettled = 9
+				w.aggregators(batch.InStateTransition, batch.InStateTransition, batch.InStateTransition)
+				w.job(1, job.Failed, sent())
+				w.job(2, job.PendingVerification, sent())
+			},
+			"aggregator 1: StateTransition, aggregator 2: StateTransition, aggregator 3: StateTransition"},
+		"StateTransition, one before the last is completed": {stage.StateTransition, stage.L2,
+			func(w *world) {
+				w.Settings.Unsettled = 2
+				w.aggregators(batch.InStateTransition, batch.InStateTransition, batch.InAggregator)
+				w.job(1, job.Completed, sent())
+				w.job(1, job.Completed, &job.AggregatorMeta{})
+				w.job(2, job.PendingVerification, sent())
+			},
+			"aggregator 3: Aggregator, aggregator 2: StateTransition, aggregator 1: Completed"},
 		"StateTransition, the next": {stage.StateTransition, stage.L2,
 			func(w *world) {
 				w.aggregators(batch.InStateTransition, batch.InStateTransition)

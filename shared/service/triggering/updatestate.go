@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"slices"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
 	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
@@ -13,29 +14,85 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 )
 
-// updateState creates StateTransition jobs strictly in order, one at a time: the next one when the last is completed.
+// updateState creates StateTransition jobs strictly in order: the next one when the last is completed or has sent its
+// transaction, up to as many as may be on their way at a time.
 func (t *Triggers) updateState(ctx context.Context) error {
 	if err := t.ready(ctx); err != nil {
 		return err
 	}
-	next := t.Settings.FirstBatch
-	last, err := t.Jobs.List(ctx, job.Filter{Type: job.StateTransition, Order: job.Descending, Limit: 1})
-	if err != nil {
-		return fmt.Errorf("find the last StateTransition job: %w", err)
+	if err := t.completeAll(ctx); err != nil {
+		return err
 	}
-	if len(last) > 0 {
-		if last[0].Status != job.Completed {
-			return nil
-		}
-		if err := t.complete(ctx, last[0]); err != nil && !errors.Is(err, batch.ErrConflict) {
-			return err
-		}
-		next = last[0].Batch + 1
+	next, ok, err := t.nextUpdate(ctx)
+	if err != nil || !ok {
+		return err
 	}
 	if t.Settings.Layer == stage.L2 {
 		return t.transitionL2(ctx, next)
 	}
 	return t.transitionL3(ctx, next)
+}
+
+// nextUpdate is the batch whose state update is next; ok is false while those before it leave no room.
+func (t *Triggers) nextUpdate(ctx context.Context) (next uint64, ok bool, err error) {
+	last, err := t.Jobs.List(ctx, job.Filter{Type: job.StateTransition, Order: job.Descending, Limit: 1})
+	if err != nil {
+		return 0, false, fmt.Errorf("find the last StateTransition job: %w", err)
+	}
+	if len(last) == 0 {
+		return t.Settings.FirstBatch, true, nil
+	}
+	if last[0].Status == job.Completed {
+		return last[0].Batch + 1, true, nil
+	}
+	most := max(t.Settings.Unsettled, 1)
+	if m, is := last[0].Metadata.(*job.StateTransitionMeta); !is || most == 1 || len(m.Journal.Records) == 0 {
+		return 0, false, nil
+	}
+	open, err := t.Jobs.List(ctx, job.Filter{Type: job.StateTransition, Statuses: job.Unfinished(), Limit: most})
+	if err != nil {
+		return 0, false, fmt.Errorf("list StateTransition jobs on their way: %w", err)
+	}
+	if len(open) >= most || slices.ContainsFunc(open, func(j job.Job) bool { return j.Status.NeedsOperator() }) {
+		return 0, false, nil
+	}
+	return last[0].Batch + 1, true, nil
+}
+
+// completeAll marks the batches whose state update is completed, in order.
+func (t *Triggers) completeAll(ctx context.Context) error {
+	first, last, err := t.settling(ctx)
+	if err != nil || first == 0 {
+		return err
+	}
+	done, err := t.Jobs.List(ctx, job.Filter{
+		Type: job.StateTransition, Statuses: []job.Status{job.Completed}, From: first, To: last, Limit: job.MaxPage,
+	})
+	if err != nil {
+		return fmt.Errorf("list completed StateTransition jobs: %w", err)
+	}
+	for _, j := range done {
+		if err := t.complete(ctx, j); err != nil && !errors.Is(err, batch.ErrConflict) {
+			return err
+		}
+	}
+	return nil
+}
+
+// settling are the first and the last batch that wait for their state update; 0 where there are none.
+func (t *Triggers) settling(ctx context.Context) (first, last uint64, err error) {
+	if t.Settings.Layer == stage.L2 {
+		bs, err := t.Batches.ListAggregators(ctx, batch.InStateTransition, 0, page)
+		if err != nil || len(bs) == 0 {
+			return 0, 0, err
+		}
+		return bs[0].Index, bs[len(bs)-1].Index, nil
+	}
+	bs, err := t.Batches.ListSnos(ctx, batch.InStateTransition, 0, page)
+	if err != nil || len(bs) == 0 {
+		return 0, 0, err
+	}
+	return bs[0].Index, bs[len(bs)-1].Index, nil
 }
 
 // ready marks the batches whose last job before the state update is completed.

@@ -20,8 +20,10 @@ type Harness struct {
 	Update        settlement.Update
 	// Send has a transaction with the payload included, and says whether it succeeded.
 	Send func(t *testing.T, p tx.Payload) bool
-	// Simulate runs the payload without sending it.
-	Simulate func(t *testing.T, p tx.Payload) error
+	// Simulate runs the payload, after transactions that wait for a block, without sending it.
+	Simulate func(t *testing.T, p tx.Payload, before ...tx.Signed) error
+	// Sign signs a transaction with the payload for the wallet's next nonce and sends nothing.
+	Sign func(t *testing.T, p tx.Payload) tx.Signed
 	// Finalize makes everything that is included final.
 	Finalize func()
 }
@@ -91,6 +93,25 @@ func TestContract(t *testing.T, newHarness func(t *testing.T) Harness) {
 		}
 		if got := state(t, h, false); got != h.After {
 			t.Errorf("afterwards the state is %+v", got)
+		}
+	})
+	t.Run("SimulatesOnThoseThatWait", func(t *testing.T) {
+		t.Parallel()
+		h := newHarness(t)
+		p, err := h.Contract.Encode(t.Context(), h.Update, h.Before, config(t, h))
+		if err != nil {
+			t.Fatal(err)
+		}
+		signed := h.Sign(t, p)
+		var revert *tx.RevertError
+		if err := h.Simulate(t, p, signed); !errors.As(err, &revert) || revert.Refusal != tx.NotYet {
+			t.Errorf("the same update after itself: %v, want a refusal because of the block number", err)
+		}
+		if err := h.Simulate(t, p); err != nil {
+			t.Errorf("alone: %v", err)
+		}
+		if got := state(t, h, false); got != h.Before {
+			t.Errorf("to simulate changed the state to %+v", got)
 		}
 	})
 	t.Run("Refuses", func(t *testing.T) {

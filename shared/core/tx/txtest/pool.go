@@ -96,6 +96,30 @@ func testSimulateBesidePool(t *testing.T, ctx context.Context, s Service) {
 	}
 }
 
+// testSimulateAfter: transactions that wait are run first, those in a block not again, and nothing is sent.
+func testSimulateAfter(t *testing.T, ctx context.Context, s Service) {
+	first, second := s.payload("goes before", 0), s.payload("goes behind", 0)
+	alone, err := s.Chain.Simulate(ctx, second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	nonce := s.account(t, ctx, 0).Pending
+	signed := s.sign(t, ctx, first, nonce, s.fees(t, ctx, 1, 0))
+	next := s.sign(t, ctx, first, nonce+1, s.fees(t, ctx, 1, 0))
+	after, err := s.Chain.Simulate(ctx, second, signed, next)
+	if err != nil || after.Gas == 0 || after.Gas > 2*alone.Gas {
+		t.Errorf("Simulate after two others = %+v, %v; alone %+v", after, err, alone)
+	}
+	s.phase(t, ctx, signed.Hash, tx.Unknown)
+	if err := s.Chain.Broadcast(ctx, signed, first); err != nil {
+		t.Fatal(err)
+	}
+	s.Mine(1)
+	if after, err = s.Chain.Simulate(ctx, second, signed); err != nil || after.Gas == 0 {
+		t.Errorf("Simulate after one that is in a block = %+v, %v", after, err)
+	}
+}
+
 func testFailed(t *testing.T, ctx context.Context, s Service) {
 	signed := s.send(t, ctx, s.Refused, s.account(t, ctx, 0).Pending, s.fees(t, ctx, 1, 0))
 	s.Mine(1)

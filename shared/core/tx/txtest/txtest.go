@@ -61,6 +61,7 @@ func TestChain(t *testing.T, h Harness) {
 		{"UsedNonceIsTooLow", false, testNonceTooLow}, {"ReplacementMustOutbid", false, testReplacement},
 		{"WalletMustHaveFunds", false, testFunds}, {"OtherPayloadIsRefused", false, testOtherPayload},
 		{"BrokenBytesAreRefused", false, testBroken}, {"SimulateIgnoresThePool", false, testSimulateBesidePool},
+		{"SimulateAfterOthers", false, testSimulateAfter},
 		{"FailedTransactionTellsWhy", false, testFailed}, {"UnknownHash", false, testUnknown},
 		{"Blobs", true, testBlobs}, {"BlobReplacementMustDouble", true, testBlobReplacement},
 		{"OtherBlobsAreRefused", true, testOtherBlobs}, {"BlobAfterGapMayPass", true, testGap},

@@ -33,7 +33,9 @@ type Config struct {
 	// is_underpriced: "<="); otherwise the factor is enough (geth, core/txpool/blobpool, "Cmp(min) < 0").
 	Strict bool
 	// Hidden has the node answer as if its pool were empty, and take what it has again (nodes behind private relays).
-	Hidden     bool
+	Hidden bool
+	// OneAtATime has the node simulate a call on the newest state alone.
+	OneAtATime bool
 	MaxBlobs   int // of a transaction and of a block; by default 6
 	MaxDAWords int // of one publication; by default 6 * 4096
 

@@ -45,9 +45,12 @@ func TestContract_Conformance(t *testing.T) {
 		return settlementtest.Harness{
 			Contract: l, Before: must(l.State(t.Context(), false))(t), Update: update(1, blocks[5:], 2),
 			After: held(blocks[9].Header),
-			Simulate: func(t *testing.T, p tx.Payload) error {
-				_, err := l.Simulate(t.Context(), p)
+			Simulate: func(t *testing.T, p tx.Payload, before ...tx.Signed) error {
+				_, err := l.Simulate(t.Context(), p, before...)
 				return err
+			},
+			Sign: func(t *testing.T, p tx.Payload) tx.Signed {
+				return must(l.Sign(t.Context(), p, must(l.Account(t.Context(), 0))(t).Latest, fees(4, 2)))(t)
 			},
 			Send: func(t *testing.T, p tx.Payload) bool {
 				hash, err := put(t, l, p, must(l.Account(t.Context(), 0))(t).Latest, fees(4, 2))

@@ -90,7 +90,8 @@ func (s *Chain) Head(ctx context.Context) (tx.Head, error) {
 
 // Simulate implements tx.Chain. Like a Starknet node it checks the nonce, which is read first: a transaction of the wallet
 // that is mined before the estimate makes that nonce wrong (blockifier, transaction/errors.rs, InvalidNonce).
-func (s *Chain) Simulate(ctx context.Context, p tx.Payload) (tx.Usage, error) {
+// Transactions that go before are run first, unless they are in a block already.
+func (s *Chain) Simulate(ctx context.Context, p tx.Payload, before ...tx.Signed) (tx.Usage, error) {
 	s.mu.Lock()
 	s.catchUp()
 	nonce := s.tip(false).nonce
@@ -102,7 +103,23 @@ func (s *Chain) Simulate(ctx context.Context, p tx.Payload) (tx.Usage, error) {
 		if now := s.tip(f.Is(fault.Stale)).nonce; now != nonce {
 			return tx.Usage{}, fmt.Errorf("account nonce: %d; got: %d: %w", now, nonce, tx.ErrNonceMoved)
 		}
-		gas, _, revert := s.execute(s.tip(f.Is(fault.Stale)).core, p)
+		core := s.tip(f.Is(fault.Stale)).core
+		for _, b := range before {
+			var t signedTx
+			if err := json.Unmarshal(b.Raw, &t); err != nil {
+				return tx.Usage{}, fmt.Errorf("transaction %s before it: %w", b.Hash, err)
+			}
+			if t.Nonce < nonce {
+				continue
+			}
+			if s.cfg.OneAtATime {
+				return tx.Usage{}, tx.ErrOneAtATime
+			}
+			if _, after, revert := s.execute(core, t.payload()); revert == nil {
+				core = after
+			}
+		}
+		gas, _, revert := s.execute(core, p)
 		if revert != nil {
 			return tx.Usage{}, fmt.Errorf("simulate call of %s: %w", p.To, revert)
 		}

@@ -191,30 +191,43 @@ func (c *chain) estimate(ps []json.RawMessage) (any, *rpcError) {
 	if e != nil {
 		return nil, e
 	}
-	if len(txs) != 1 || !slices.Equal(flags, []string{"SKIP_VALIDATE"}) {
+	if len(txs) == 0 || !slices.Equal(flags, []string{"SKIP_VALIDATE"}) {
 		return nil, errParams // all that settlement asks for
 	}
-	t, err := parseTransaction(txs[0], c.id)
+	w, out := b.state.clone(), []map[string]string{}
+	for i, raw := range txs { // each on the state that those before it leave (starknet-specs, starknet_estimateFee)
+		e, fault := c.estimateOne(w, b.prices, raw, i)
+		if fault != nil {
+			return nil, fault
+		}
+		out = append(out, e)
+	}
+	return out, nil
+}
+
+// estimateOne runs the transaction with an index on a state.
+func (c *chain) estimateOne(w *world, p prices, raw json.RawMessage, index int) (map[string]string, *rpcError) {
+	t, err := parseTransaction(raw, c.id)
 	if err != nil {
 		return nil, badParams(err)
 	}
 	failed := func(what any) *rpcError {
-		return &rpcError{41, "Transaction execution error", map[string]any{"transaction_index": 0, "execution_error": what}}
+		return &rpcError{41, "Transaction execution error", map[string]any{"transaction_index": index, "execution_error": what}}
 	}
-	if n, ok := b.state.nonces[t.sender]; !ok || t.nonce != n {
+	if n, ok := w.nonces[t.sender]; !ok || t.nonce != n {
 		return nil, failed(fmt.Sprintf("Invalid transaction nonce of contract at address %s. Account nonce: %d; got: %d.", t.sender, n, t.nonce))
 	}
-	w := b.state.clone()
+	w.nonces[t.sender]++
 	w.written = 0
 	gas, data, f := usage(w, t)
 	if f != nil {
 		return nil, failed(map[string]any{"contract_address": t.sender, "class_hash": "0xacc", "selector": "0x1", "error": f.nested()})
 	}
-	fee := new(big.Int).Add(bigMul(b.prices.l2, int64(gas)), bigMul(b.prices.data, int64(data)))
-	return []map[string]string{{
-		"l1_gas_consumed": "0x0", "l1_gas_price": hexOf(b.prices.l1), "l2_gas_consumed": hexUint(gas), "l2_gas_price": hexOf(b.prices.l2),
-		"l1_data_gas_consumed": hexUint(data), "l1_data_gas_price": hexOf(b.prices.data), "overall_fee": hexOf(fee), "unit": "FRI",
-	}}, nil
+	fee := new(big.Int).Add(bigMul(p.l2, int64(gas)), bigMul(p.data, int64(data)))
+	return map[string]string{
+		"l1_gas_consumed": "0x0", "l1_gas_price": hexOf(p.l1), "l2_gas_consumed": hexUint(gas), "l2_gas_price": hexOf(p.l2),
+		"l1_data_gas_consumed": hexUint(data), "l1_data_gas_price": hexOf(p.data), "overall_fee": hexOf(fee), "unit": "FRI",
+	}, nil
 }
 
 func (c *chain) addInvoke(ps []json.RawMessage) (any, *rpcError) {

@@ -1,0 +1,212 @@
+package sending_test
+
+import (
+	"context"
+
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/madara-orchestrator/orchestrator/shared/client/memory"
+	"github.com/madara-orchestrator/orchestrator/shared/client/memory/fault"
+	"github.com/madara-orchestrator/orchestrator/shared/core/job"
+	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/fake/l1"
+	"github.com/madara-orchestrator/orchestrator/shared/service/sending"
+)
+
+// fleet is several jobs of one wallet with their documents.
+type fleet struct {
+	*bench
+	jobs *memory.Jobs
+	docs map[uint64]*job.Job
+	sent int
+}
+
+func newFleet(t *testing.T, c l1.Config) *fleet {
+	t.Helper()
+	f := &fleet{bench: market(t, c, 0), docs: map[uint64]*job.Job{}}
+	f.jobs = memory.NewJobs(&fault.Env{Now: func() time.Time { return f.now }})
+	f.sender.Jobs, f.sender.Types = f.jobs, []job.Type{job.StateTransition}
+	f.sender.Policy.Gas = 0
+	f.sender.Sent = func(context.Context) { f.sent++ }
+	return f
+}
+
+// request is that of a batch's job. Each batch builds on those below it.
+func (f *fleet) request(batch uint64) sending.Request {
+	f.t.Helper()
+	j := f.docs[batch]
+	if j == nil {
+		made := job.New(fmt.Sprintf("job %d", batch), batch, &job.StateTransitionMeta{}, "", f.now)
+		made.Status = job.PendingVerification
+		if err := f.jobs.Create(f.t.Context(), made); err != nil {
+			f.t.Fatal(err)
+		}
+		j = &made
+		f.docs[batch] = j
+	}
+	return sending.Request{
+		JobID: j.ID, Journal: j.Journals()[0],
+		Order: func(o job.Job) tx.Order {
+			if o.Batch < batch {
+				return tx.Before
+			}
+			return tx.Behind
+		},
+		Payload: func(context.Context, []job.Job) (tx.Payload, error) {
+			return tx.Payload{To: "0x1", Data: fmt.Appendf(nil, "batch %d", batch)}, nil
+		},
+		Record: func(ctx context.Context) error {
+			stored, err := f.jobs.Update(ctx, *j)
+			j.Version = max(j.Version, stored.Version)
+			return err
+		},
+	}
+}
+
+func (f *fleet) advance(batch uint64) sending.Progress {
+	f.t.Helper()
+	p, err := f.sender.Advance(f.t.Context(), f.request(batch))
+	if err != nil {
+		f.t.Fatalf("batch %d: %v", batch, err)
+	}
+	return p
+}
+
+func (f *fleet) nonces() (out []uint64) {
+	for _, x := range f.chain.Transactions() {
+		out = append(out, x.Nonce)
+	}
+	return out
+}
+
+// As many transactions as are allowed go out with consecutive nonces, and one more when one of them is in a block.
+func TestSeveralOnTheirWay(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t, l1.Config{})
+	for batch := range uint64(6) {
+		f.advance(batch)
+	}
+	if got := fmt.Sprint(f.nonces()); got != "[0 1 2 3]" || f.sent != 4 {
+		t.Fatalf("sent with nonces %s, %d times said; want four", got, f.sent)
+	}
+	if p := f.advance(4); p.Step != tx.Wait || p.Record.Hash != "" || !p.Verdict().Waits {
+		t.Errorf("%+v, want it to wait with nothing of its own", p)
+	}
+	f.chain.Mine()
+	f.advance(4)
+	if got := fmt.Sprint(f.nonces()); got != "[0 1 2 3 4]" {
+		t.Errorf("sent with nonces %s", got)
+	}
+}
+
+// One at a time where that is set, or where the node can't simulate on top of others.
+func TestOneOnItsWay(t *testing.T) {
+	t.Parallel()
+	for name, set := range map[string]func(*fleet){
+		"as set": func(f *fleet) { f.sender.Policy.InFlight = 1 },
+		"by the cap": func(f *fleet) {
+			f.advance(0)
+			f.sender.Policy.FeeCap = f.docs[0].Journals()[0].Records[0].Fees.Total()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFleet(t, l1.Config{})
+			set(f)
+			f.advance(0)
+			f.advance(1)
+			if got := fmt.Sprint(f.nonces()); got != "[0]" {
+				t.Fatalf("sent with nonces %s", got)
+			}
+			f.chain.Mine()
+			f.advance(1)
+			if got := fmt.Sprint(f.nonces()); got != "[0 1]" {
+				t.Errorf("sent with nonces %s", got)
+			}
+		})
+	}
+	f := newFleet(t, l1.Config{OneAtATime: true})
+	f.advance(0)
+	if p := f.advance(1); p.Step != tx.Wait || !strings.Contains(p.Reason, tx.ErrOneAtATime.Error()) {
+		t.Errorf("the second: %+v", p)
+	}
+}
+
+// What a job that waits for an operator signed counts, also if it was never sent: it is sent when the job is retried.
+func TestIdleTransactionCounts(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t, l1.Config{})
+	f.advance(0)
+	f.chain.Drop(f.chain.Pool()[0])
+	f.docs[0].Status = job.Failed
+	if err := f.request(0).Record(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	f.now = f.now.Add(time.Hour)
+	if p := f.advance(1); p.Step != tx.Wait || p.Record.Hash != "" {
+		t.Errorf("a batch that builds on it: %+v, want it to wait", p)
+	}
+	r := f.request(2) // an independent payload takes the nonce, which nobody else uses
+	r.Order = nil
+	if _, err := f.sender.Advance(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	if got := fmt.Sprint(f.nonces()); got != "[0 0]" {
+		t.Errorf("sent with nonces %s", got)
+	}
+}
+
+// A transaction whose process lost the wallet before it was sent stays recorded and unsent: others have signed with another
+// sum in mind.
+func TestLeaseLostBeforeSending(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t, l1.Config{})
+	r := f.request(0)
+	record := r.Record
+	r.Record = func(ctx context.Context) error {
+		f.now = f.now.Add(time.Hour) // the process is frozen
+		if _, err := f.locks.Acquire(ctx, "wallet", "another", time.Minute); err != nil {
+			return err
+		}
+		return record(ctx)
+	}
+	p, err := f.sender.Advance(t.Context(), r)
+	if err != nil || p.Step != tx.Wait || p.Record.Hash == "" {
+		t.Fatalf("%+v, %v", p, err)
+	}
+	if n := len(f.chain.Transactions()); n > 0 {
+		t.Errorf("%d transactions were sent", n)
+	}
+	f.now = f.now.Add(time.Hour)
+	f.advance(0)
+	if n := len(f.chain.Pool()); n != 1 {
+		t.Errorf("%d in the pool afterwards, want 1", n)
+	}
+}
+
+// A gap in the nonces is filled by the job whose transaction is missing; those behind it wait and are not sent into the gap.
+func TestGapIsFilledByItsJob(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t, l1.Config{})
+	for batch := range uint64(3) {
+		f.advance(batch)
+	}
+	for _, hash := range f.chain.Pool() {
+		f.chain.Drop(hash)
+	}
+	f.now = f.now.Add(time.Hour)
+	for _, batch := range []uint64{2, 1} {
+		if p := f.advance(batch); p.Step != tx.Wait || p.Record.Nonce != batch {
+			t.Errorf("batch %d: %+v, want it to wait", batch, p)
+		}
+	}
+	for batch := range uint64(3) {
+		f.advance(batch)
+	}
+	if n := len(f.chain.Pool()); n != 3 || len(f.chain.Transactions()) != 3 {
+		t.Errorf("%d in the pool of %d that were ever sent, want 3 of 3", n, len(f.chain.Transactions()))
+	}
+}

@@ -1,0 +1,89 @@
+package statetransition_test
+
+import (
+	"testing"
+
+	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
+	"github.com/madara-orchestrator/orchestrator/shared/core/job"
+	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/fake/blocks"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/fake/l1"
+	"github.com/madara-orchestrator/orchestrator/shared/service/executor"
+)
+
+// second is a bench of batch 2, of blocks 2 to 3, beside that of batch 1 on the same chain and wallet.
+func (b *bench) second() *bench {
+	b.t.Helper()
+	chain := []blocks.Block{blocks.Next(nil, b.now)}
+	for len(chain) < 4 {
+		chain = append(chain, blocks.Next(&chain[len(chain)-1], b.now))
+	}
+	m := &job.StateTransitionMeta{StartBlock: 2, EndBlock: 3, ProgramOutputKey: artifact.AggregatorKey(2, artifact.ProgramOutput)}
+	if err := artifact.WriteFelts(b.t.Context(), b.handler.Artifacts, m.ProgramOutputKey, l1.ProgramOutput(chain[2], chain[3], 0)); err != nil {
+		b.t.Fatal(err)
+	}
+	j := job.New(job.NewID(), 2, m, "", b.now)
+	if err := b.jobs.Create(b.t.Context(), j); err != nil {
+		b.t.Fatal(err)
+	}
+	b.handler.Sender.Jobs, b.handler.Sender.Types = b.jobs, []job.Type{job.StateTransition}
+	other := *b
+	other.run = executor.NewRun(j, b.jobs)
+	return &other
+}
+
+// Two updates are in one block: the second is checked and simulated on top of the first.
+func TestSettlesTwoInOneBlock(t *testing.T) {
+	t.Parallel()
+	first := setup(t)
+	second := first.second()
+	second.process()
+	if second.signed() > 0 || len(first.chain.Pool()) > 0 {
+		t.Fatal("the second is signed before the first")
+	}
+	if v := second.verify(job.VerdictPending); !v.Waits {
+		t.Errorf("verdict %+v, want it to wait for the first", v)
+	}
+	first.process()
+	second.verify(job.VerdictPending)
+	if n := len(first.chain.Pool()); n != 2 {
+		t.Fatalf("%d transactions in the pool, want 2", n)
+	}
+	first.chain.Mine()
+	first.chain.MineEmpty(2)
+	first.verify(job.VerdictVerified)
+	second.verify(job.VerdictVerified)
+	if n := len(first.chain.History()); n != 2 {
+		t.Errorf("%d batches are settled", n)
+	}
+}
+
+// An update that reverts because the one before it went missing is signed again behind that one, and no attempt is used up.
+func TestRevertedBehindAMissingOne(t *testing.T) {
+	t.Parallel()
+	first := setup(t)
+	second := first.second()
+	first.process()
+	second.process()
+	first.chain.Drop(first.chain.Pool()[0])
+	first.chain.Intrude(tx.Payload{To: "0x2"}, true) // its nonce goes to a stranger
+	first.chain.Mine()
+	first.chain.MineEmpty(3)
+	if v := second.verify(job.VerdictPending); !v.Waits {
+		t.Errorf("the reverted one: %+v", v)
+	}
+	second.verify(job.VerdictPending) // nothing to build on
+	first.verify(job.VerdictPending)  // the nonce is lost
+	first.verify(job.VerdictPending)
+	second.verify(job.VerdictPending)
+	if first.signed() != 2 || second.signed() != 2 || len(first.chain.Pool()) != 2 {
+		t.Fatalf("%d and %d signed, in the pool %q", first.signed(), second.signed(), first.chain.Pool())
+	}
+	first.chain.Mine()
+	first.chain.MineEmpty(2)
+	first.verify(job.VerdictVerified)
+	second.verify(job.VerdictVerified)
+	if err := first.chain.CheckHistory(); err != nil {
+		t.Error(err)
+	}
+}
