@@ -27,7 +27,7 @@ words: ## List the words that our texts avoid, as file:line, with what to say in
 	@mv .tools/bin/golangci-lint $@
 
 .PHONY: tools
-tools: ## Install what the tests need (mongod, moto, Redis, anvil, schemathesis, the CDK) from the registries into .tools
+tools: ## Install what the tests need (mongod, moto, ministack, Redis, anvil, schemathesis, the CDK ...) from the registries into .tools
 	@shared/dev/tools/install
 
 .PHONY: test
@@ -166,10 +166,10 @@ destroy: .tools/cdk/node_modules/.bin/cdk ## Remove the stacks; in prod data sta
 	@infra/cdk.sh destroy
 
 .PHONY: cloud
-cloud: ## Deploy and settle on this machine: the stack that goes to AWS, in an AWS emulator: WALLET=key|kms BLOCKS= KEEP=1 V=1 TIMEOUT=
+cloud: ## Deploy and settle on this machine: the stack that goes to AWS, in an AWS emulator: LAYER=l2|l3 WALLET=key|kms BLOCKS= KEEP=1 V=1 TIMEOUT=
 	@shared/dev/tools/install mongod ministack anvil cdk
 	@mkdir -p build && $(GO) build -o build/cloud ./scripts/cloud
-	@build/cloud $(if $(WALLET),-wallet '$(WALLET)') $(if $(BLOCKS),-blocks '$(BLOCKS)') $(if $(KEEP),-keep) $(if $(V),-v) \
+	@build/cloud $(if $(LAYER),-layer '$(LAYER)') $(if $(WALLET),-wallet '$(WALLET)') $(if $(BLOCKS),-blocks '$(BLOCKS)') $(if $(KEEP),-keep) $(if $(V),-v) \
 	  $(if $(TIMEOUT),-timeout '$(TIMEOUT)') $(ARGS)
 
 .PHONY: ops

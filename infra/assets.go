@@ -4,6 +4,7 @@ import (
 	"archive/zip"
 	"bytes"
 	"compress/flate"
+	"crypto/sha256"
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -98,13 +100,26 @@ func Build(root, dir, architecture string, authorities []byte) (Zips, error) {
 	return zips, nil
 }
 
-// pack writes a zip with the program as bootstrap. Times and modes are fixed, so that the bytes depend on the content alone.
+// pack writes a zip with the program as bootstrap, unless it is there from before. Times and modes are fixed, so that the bytes depend on
+// the content alone.
 func pack(program, path string, authorities []byte) error {
-	in, err := os.Open(program)
+	content, err := os.ReadFile(program)
 	if err != nil {
 		return err
 	}
-	defer in.Close()
+	of, sum := path+".of", fmt.Sprintf("%x", sha256.Sum256(slices.Concat(content, authorities)))
+	if packed, err := os.ReadFile(of); err == nil && string(packed) == sum {
+		if _, err := os.Stat(path); err == nil {
+			return nil
+		}
+	}
+	if err := compress(bytes.NewReader(content), path, authorities); err != nil {
+		return err
+	}
+	return os.WriteFile(of, []byte(sum), 0o600)
+}
+
+func compress(in io.Reader, path string, authorities []byte) error {
 	out, err := os.Create(path)
 	if err != nil {
 		return err

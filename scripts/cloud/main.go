@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/tools"
 )
 
 func main() {
@@ -51,9 +52,13 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	ctx, cancel := context.WithTimeoutCause(ctx, o.timeout, fmt.Errorf("not settled within %s: -timeout gives it longer", o.timeout))
 	defer cancel()
 	err = settle(ctx, user, o, stdout)
+	tools.Stop()
 	switch {
 	case user.Err() != nil:
-		fmt.Fprintln(stdout, "\nstopped; everything that was started has ended")
+		fmt.Fprintln(stdout, "\nstopped; all that was started has ended")
+		if err == nil { // -keep: it had settled before
+			return 0
+		}
 		return 130
 	case err != nil && ctx.Err() != nil:
 		err = fmt.Errorf("%w (%w)", context.Cause(ctx), err)
@@ -70,7 +75,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	var layer, wallet string
 	f := flag.NewFlagSet("cloud", flag.ContinueOnError)
 	f.SetOutput(stderr)
-	f.StringVar(&layer, "layer", "l2", "l2 settles on Ethereum (anvil)")
+	f.StringVar(&layer, "layer", "l2", "l2 settles on Ethereum (anvil), l3 on a fake of Starknet")
 	f.StringVar(&wallet, "wallet", "key", "what signs: key (a secret) or kms (a KMS key that the stack makes)")
 	f.IntVar(&o.blocks, "blocks", 20, "blocks of the development chain, 1 to 10000")
 	f.BoolVar(&o.keep, "keep", false, "leave the deployment up until you interrupt")
@@ -83,13 +88,15 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	if f.NArg() > 0 {
 		errs = append(errs, fmt.Errorf("unexpected argument %q: settings are flags, see -help", f.Arg(0)))
 	}
-	if o.layer = stage.Layer(layer); o.layer != stage.L2 {
-		errs = append(errs, fmt.Errorf("-layer %q: want l2", layer))
+	if o.layer = stage.Layer(layer); o.layer != stage.L2 && o.layer != stage.L3 {
+		errs = append(errs, fmt.Errorf("-layer %q: want l2 or l3", layer))
 	}
 	if wallet != "key" && wallet != "kms" {
 		errs = append(errs, fmt.Errorf("-wallet %q: want key or kms", wallet))
 	}
-	o.kms = wallet == "kms"
+	if o.kms = wallet == "kms"; o.kms && o.layer == stage.L3 {
+		errs = append(errs, errors.New("-wallet kms: Starknet's curve is not in KMS, so an l3 signs with a key"))
+	}
 	if o.blocks < 1 || o.blocks > 10_000 {
 		errs = append(errs, fmt.Errorf("-blocks %d: want 1 to 10000", o.blocks))
 	}

@@ -2,23 +2,18 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"os"
-	"runtime"
 	"strings"
 	"time"
-
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
-	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/madara-orchestrator/orchestrator/shared/client/appchain"
 	clientdeployment "github.com/madara-orchestrator/orchestrator/shared/client/deployment"
 	"github.com/madara-orchestrator/orchestrator/shared/core/block"
+	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	devcloud "github.com/madara-orchestrator/orchestrator/shared/dev/cloud"
 	"github.com/madara-orchestrator/orchestrator/shared/dev/report"
 	"github.com/madara-orchestrator/orchestrator/shared/dev/stack"
@@ -44,7 +39,11 @@ func settle(ctx, user context.Context, o options, stdout io.Writer) error {
 	d.note = func(format string, args ...any) {
 		fmt.Fprintf(stdout, "%6.1fs  %s\n", time.Since(began).Seconds(), fmt.Sprintf(format, args...))
 	}
-	for _, name := range []string{"mongod", "ministack", "anvil"} {
+	names := []string{"mongod", "ministack"}
+	if o.layer == stage.L2 {
+		names = append(names, "anvil")
+	}
+	for _, name := range names {
 		url, err := tools.Start(name, "--block-time", "1") // confirmations need blocks
 		if err != nil {
 			return err
@@ -64,7 +63,7 @@ func settle(ctx, user context.Context, o options, stdout io.Writer) error {
 		d.cdk.Log = stdout
 	}
 	s, err := stack.Start(ctx, stack.Options{
-		Name: chainName, Blocks: o.blocks, Mongo: d.parts["mongod"], AWS: d.parts["ministack"], Ethereum: d.parts["anvil"], KMS: o.kms,
+		Name: chainName, Layer: o.layer, Blocks: o.blocks, Mongo: d.parts["mongod"], AWS: d.parts["ministack"], Ethereum: d.parts["anvil"], KMS: o.kms,
 		Deploy: func(settings, secrets map[string]string) (devcloud.Stack, error) {
 			return d.deploy(ctx, settings, secrets)
 		},
@@ -80,6 +79,7 @@ func settle(ctx, user context.Context, o options, stdout io.Writer) error {
 			return err
 		}
 	}
+	d.note("%s", s.About)
 	d.note("schedules and queues drive it from here; blocks 0 to %d", s.Last)
 	if err := d.follow(ctx, s); err != nil {
 		return err
@@ -109,7 +109,7 @@ func (d *deployment) deploy(ctx context.Context, settings, secrets map[string]st
 		}
 	}
 	chain := map[string]any{
-		"name": chainName, "environment": "dev", "layer": string(d.o.layer), "architecture": architecture(), "wallet_kms": d.o.kms,
+		"name": chainName, "environment": "dev", "layer": string(d.o.layer), "architecture": devcloud.Architecture(), "wallet_kms": d.o.kms,
 		"settings": d.settings, "api": map[string]any{"admin": true}, "alerts": map[string]any{"emails": []string{"ops@example.org"}},
 	}
 	d.note("cdk deploy %s", resource.Stack(chainName))
@@ -120,42 +120,13 @@ func (d *deployment) deploy(ctx context.Context, settings, secrets map[string]st
 	if d.outputs, err = d.cdk.Outputs(chainName); err != nil {
 		return devcloud.Stack{}, err
 	}
-	if err := d.putSecrets(ctx); err != nil {
+	if err := devcloud.PutSecrets(ctx, d.cdk.Endpoint, d.secrets); err != nil {
 		return devcloud.Stack{}, err
 	}
+	d.note("%d secrets have their values", len(d.secrets))
 	return devcloud.Stack{
 		Bucket: d.outputs["ArtifactsBucket"], TopicARN: d.outputs["AlertsTopic"], Bus: resource.Physical(chainName, "events"),
 	}, nil
-}
-
-// architecture is this machine's processor in Lambda's words: the emulator runs the functions as processes.
-func architecture() string {
-	if runtime.GOARCH == "amd64" {
-		return "x86_64"
-	}
-	return runtime.GOARCH
-}
-
-func (d *deployment) putSecrets(ctx context.Context) error {
-	api := secretsmanager.NewFromConfig(devcloud.Config(d.cdk.Endpoint))
-	for name, value := range d.secrets {
-		if _, err := api.PutSecretValue(ctx, &secretsmanager.PutSecretValueInput{SecretId: &name, SecretString: aws.String(value)}); err != nil {
-			return fmt.Errorf("put the value of secret %s: %w", name, err)
-		}
-	}
-	d.note("%d secrets have their values", len(d.secrets))
-	return nil
-}
-
-// ready is what /ready answers.
-type ready struct {
-	Ready  bool `json:"ready"`
-	Checks []struct {
-		Name   string `json:"name"`
-		OK     bool   `json:"ok"`
-		Detail string `json:"detail"`
-		Error  string `json:"error"`
-	} `json:"checks"`
 }
 
 func (d *deployment) api() (*clientdeployment.HTTP, error) {
@@ -168,26 +139,12 @@ func (d *deployment) registerWallet(ctx context.Context, s *stack.Sandbox) error
 	if err != nil {
 		return err
 	}
-	answer, err := api.Do(ctx, clientdeployment.Request{Method: "GET", Path: "/ready"})
+	wallet, err := devcloud.Wallet(ctx, api)
 	if err != nil {
 		return err
 	}
-	var r ready
-	if err := json.Unmarshal(answer.Body, &r); err != nil {
-		return fmt.Errorf("/ready answers %.200q: %w", answer.Body, err)
-	}
-	for _, c := range r.Checks {
-		if c.Name != "wallet" {
-			continue
-		}
-		for _, word := range strings.FieldsFunc(c.Detail+" "+c.Error, func(r rune) bool { return strings.ContainsRune(" ,:;()", r) }) {
-			if common.IsHexAddress(word) && strings.HasPrefix(word, "0x") {
-				d.note("wallet %s in KMS: registered and funded", word)
-				return s.Operator(ctx, common.HexToAddress(word))
-			}
-		}
-	}
-	return fmt.Errorf("/ready reports no wallet's address: %.500s", answer.Body)
+	d.note("wallet %s in KMS: registered and funded", wallet)
+	return s.Operator(ctx, wallet)
 }
 
 // errStuck says that a job waits for an operator.
@@ -202,7 +159,7 @@ func (d *deployment) summarize(ctx context.Context, s *stack.Sandbox, w io.Write
 		return err
 	}
 	fmt.Fprintln(w)
-	report.Table(w, rows, d.o.layer, "gwei")
+	report.Table(w, rows, d.o.layer, s.Unit)
 	head, err := head(ctx, s)
 	if err != nil {
 		return err

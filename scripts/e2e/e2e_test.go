@@ -80,7 +80,7 @@ func (w *world) check(t *testing.T) {
 	if b, err := w.DB.Batches().Aggregator(ctx, 1); err != nil || b.Status == batch.Closed || b.Status == batch.Open {
 		t.Errorf("batch 1 is %s, %v", b.Status, err)
 	}
-	if leaks := w.logs.lines(stack.Secrets()...); len(leaks) > 0 {
+	if leaks := w.logs.lines(w.Secrets()...); len(leaks) > 0 {
 		t.Errorf("secrets are in the logs: %d lines", len(leaks))
 	}
 	if len(w.logs.lines("batch closed")) == 0 {

@@ -16,6 +16,7 @@ import (
 	fakeatlantic "github.com/madara-orchestrator/orchestrator/shared/dev/fake/atlantic"
 	"github.com/madara-orchestrator/orchestrator/shared/dev/fake/proving"
 	fakesharp "github.com/madara-orchestrator/orchestrator/shared/dev/fake/sharp"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/stack"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud/provers"
 	"github.com/madara-orchestrator/orchestrator/shared/starknet/version"
 )
@@ -39,7 +40,7 @@ type proverService struct {
 func startProver(o options, a *appChain, l *settlementLayer, log *slog.Logger) (*proverService, error) {
 	world := &proving.World{Source: a.source, Registry: l.registry}
 	if o.settle == starknetLayer {
-		world.Fact = starknetFact
+		world.Fact = stack.StarknetFact
 	}
 	switch o.prover {
 	case "atlantic":

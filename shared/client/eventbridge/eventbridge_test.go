@@ -23,10 +23,10 @@ import (
 )
 
 // subscribed is a bus with a rule that sends all our events to a queue.
-func subscribed(t *testing.T, chain string) eventtest.Harness {
+func subscribed(t *testing.T, endpoint, chain string) eventtest.Harness {
 	t.Helper()
 	ctx := t.Context()
-	cfg := devcloud.Config(tools.Moto(t))
+	cfg := devcloud.Config(endpoint)
 	s, err := devcloud.Provision(ctx, cfg, devcloud.Options{Chain: chain, Layer: stage.L2})
 	if err != nil {
 		t.Fatal(err)
@@ -63,5 +63,7 @@ func subscribed(t *testing.T, chain string) eventtest.Harness {
 func TestConformance(t *testing.T) {
 	t.Parallel()
 	var n atomic.Int32
-	eventtest.TestBus(t, func(t *testing.T) eventtest.Harness { return subscribed(t, fmt.Sprintf("bus%d", n.Add(1))) })
+	tools.AWS(t, func(t *testing.T, endpoint string) {
+		eventtest.TestBus(t, func(t *testing.T) eventtest.Harness { return subscribed(t, endpoint, fmt.Sprintf("bus%d", n.Add(1))) })
+	})
 }

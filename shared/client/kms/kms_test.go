@@ -6,6 +6,7 @@ import (
 	"encoding/asn1"
 	"errors"
 	"math/big"
+	"strings"
 	"sync"
 	"testing"
 
@@ -14,6 +15,8 @@ import (
 	"github.com/ethereum/go-ethereum/crypto"
 
 	"github.com/madara-orchestrator/orchestrator/shared/client/kms"
+	devcloud "github.com/madara-orchestrator/orchestrator/shared/dev/cloud"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/tools"
 )
 
 // service is KMS with one key. It answers with high and low s in turn.
@@ -198,3 +201,52 @@ type denied struct{}
 
 func (denied) Error() string     { return "not authorized" }
 func (denied) ErrorCode() string { return "AccessDeniedException" }
+
+// The emulators' KMS signs with keys of Ethereum's curve, and names what it refuses as AWS does. moto reads past MessageType and hashes
+// a digest again, and leaves the spec out of a public key: there the client must notice.
+func TestEmulators(t *testing.T) {
+	t.Parallel()
+	tools.AWS(t, func(t *testing.T, endpoint string) {
+		hashesAgain := strings.HasSuffix(t.Name(), "/moto")
+		cfg := devcloud.Config(endpoint)
+		api := awskms.NewFromConfig(cfg)
+		made, err := api.CreateKey(t.Context(), &awskms.CreateKeyInput{KeySpec: types.KeySpecEccSecgP256k1, KeyUsage: types.KeyUsageTypeSignVerify})
+		if err != nil {
+			t.Fatal(err)
+		}
+		alias := "alias/wallet"
+		if _, err := api.CreateAlias(t.Context(), &awskms.CreateAliasInput{AliasName: &alias, TargetKeyId: made.KeyMetadata.KeyId}); err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{*made.KeyMetadata.KeyId, *made.KeyMetadata.Arn, alias} {
+			s := kms.New(cfg, name)
+			digest := crypto.Keccak256Hash([]byte(name))
+			address, err := s.Address(t.Context())
+			if err != nil {
+				t.Errorf("%s: %v", name, err)
+				continue
+			}
+			sig, err := s.SignDigest(t.Context(), digest)
+			if hashesAgain {
+				if !errors.Is(err, kms.ErrKey) {
+					t.Errorf("%s: a signature of another digest: %v, want ErrKey", name, err)
+				}
+				continue
+			}
+			public, err2 := crypto.SigToPub(digest[:], sig[:])
+			if err != nil || err2 != nil || crypto.PubkeyToAddress(*public) != address {
+				t.Errorf("%s: signed by %v, %v %v; want %x", name, public, err, err2, address)
+			}
+		}
+		other, err := api.CreateKey(t.Context(), &awskms.CreateKeyInput{KeySpec: types.KeySpecRsa2048, KeyUsage: types.KeyUsageTypeSignVerify})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{*other.KeyMetadata.KeyId, "00000000-0000-4000-8000-000000000000", "alias/none"} {
+			_, err := kms.New(cfg, name).Address(t.Context())
+			if noSpec := hashesAgain && name == *other.KeyMetadata.KeyId; err == nil || !noSpec && !errors.Is(err, kms.ErrKey) {
+				t.Errorf("%s: %v, want ErrKey", name, err)
+			}
+		}
+	})
+}

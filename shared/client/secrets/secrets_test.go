@@ -18,7 +18,12 @@ import (
 
 func TestGet(t *testing.T) {
 	t.Parallel()
-	cfg := devcloud.Config(tools.Moto(t))
+	tools.AWS(t, testGet)
+}
+
+func testGet(t *testing.T, endpoint string) {
+	t.Helper()
+	cfg := devcloud.Config(endpoint)
 	api := secretsmanager.NewFromConfig(cfg)
 	for name, value := range map[string]string{"sec/plain": " hunter2\n", "sec/json": `{"key":"hunter3","n":4}`, "sec/empty": " "} {
 		if _, err := api.CreateSecret(t.Context(), &secretsmanager.CreateSecretInput{Name: aws.String(name), SecretString: aws.String(value)}); err != nil {

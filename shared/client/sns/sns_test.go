@@ -24,10 +24,10 @@ import (
 )
 
 // subscribed is a topic with a queue that subscribes to it.
-func subscribed(t *testing.T, chain string) (topic string, receive func(context.Context) ([]queue.Delivery, error)) {
+func subscribed(t *testing.T, endpoint, chain string) (topic string, receive func(context.Context) ([]queue.Delivery, error)) {
 	t.Helper()
 	ctx := t.Context()
-	cfg := devcloud.Config(tools.Moto(t))
+	cfg := devcloud.Config(endpoint)
 	s, err := devcloud.Provision(ctx, cfg, devcloud.Options{Chain: chain, Layer: stage.L2})
 	if err != nil {
 		t.Fatal(err)
@@ -60,28 +60,30 @@ func decode(t *testing.T, d queue.Delivery) (subject string, m sns.Message) {
 func TestConformance(t *testing.T) {
 	t.Parallel()
 	var n atomic.Int32
-	alerttest.TestNotifier(t, func(t *testing.T) alerttest.Harness {
-		topic, receive := subscribed(t, fmt.Sprintf("sns%d", n.Add(1)))
-		return alerttest.Harness{Notifier: sns.New(devcloud.Config(tools.Moto(t)), topic, "mychain"), Received: func(ctx context.Context) ([]alert.Alert, error) {
-			ds, err := receive(ctx)
-			var out []alert.Alert
-			for _, d := range ds {
-				_, m := decode(t, d)
-				a := alert.Alert{Severity: m.Severity, Key: m.Key, Title: m.Title, Detail: m.Detail, At: m.At}
-				for _, j := range m.Jobs {
-					a.Jobs = append(a.Jobs, alert.Job(j))
+	tools.AWS(t, func(t *testing.T, endpoint string) {
+		alerttest.TestNotifier(t, func(t *testing.T) alerttest.Harness {
+			topic, receive := subscribed(t, endpoint, fmt.Sprintf("sns%d", n.Add(1)))
+			return alerttest.Harness{Notifier: sns.New(devcloud.Config(endpoint), topic, "mychain"), Received: func(ctx context.Context) ([]alert.Alert, error) {
+				ds, err := receive(ctx)
+				var out []alert.Alert
+				for _, d := range ds {
+					_, m := decode(t, d)
+					a := alert.Alert{Severity: m.Severity, Key: m.Key, Title: m.Title, Detail: m.Detail, At: m.At}
+					for _, j := range m.Jobs {
+						a.Jobs = append(a.Jobs, alert.Job(j))
+					}
+					out = append(out, a)
 				}
-				out = append(out, a)
-			}
-			return out, err
-		}}
+				return out, err
+			}}
+		})
 	})
 }
 
 // The subject is one line that SNS takes, and begins with the deployment.
 func TestSubject(t *testing.T) {
 	t.Parallel()
-	topic, receive := subscribed(t, "sns")
+	topic, receive := subscribed(t, tools.Moto(t), "sns")
 	cfg := devcloud.Config(tools.Moto(t))
 	a := alert.Alert{Severity: alert.Critical, Key: "k", Title: "A job failed — ünïcode\n" + strings.Repeat("x", 200)}
 	if err := sns.New(cfg, topic, "mychain").Notify(t.Context(), a); err != nil {

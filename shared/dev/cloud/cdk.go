@@ -10,7 +10,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"strings"
+	"syscall"
 
 	"go.yaml.in/yaml/v3"
 
@@ -25,6 +28,8 @@ type CDK struct {
 	Account  string
 	Region   string
 	Log      io.Writer // gets what the programs print; nil: shown in errors only
+	// Also are chains of which templates are made and nothing is deployed.
+	Also []map[string]any
 }
 
 // Chains is a file of chains as infra reads it.
@@ -36,6 +41,14 @@ type Chains struct {
 
 // ErrNoCDK says that the CDK's command line is not installed.
 var ErrNoCDK = errors.New("the CDK's command line is not installed: run `make tools`")
+
+// Architecture is this machine's processor in Lambda's words: an emulator runs functions as processes.
+func Architecture() string {
+	if runtime.GOARCH == "amd64" {
+		return "x86_64"
+	}
+	return runtime.GOARCH
+}
 
 // Bootstrap compiles the CDK app and prepares account and region.
 func (c *CDK) Bootstrap(ctx context.Context) error {
@@ -50,7 +63,7 @@ func (c *CDK) Bootstrap(ctx context.Context) error {
 
 // Deploy writes the file of chains, makes its templates and deploys the stacks of all chains in it.
 func (c *CDK) Deploy(ctx context.Context, chains ...map[string]any) error {
-	file, err := yaml.Marshal(Chains{Account: c.Account, Region: c.Region, Chains: chains})
+	file, err := yaml.Marshal(Chains{Account: c.Account, Region: c.Region, Chains: slices.Concat(chains, c.Also)})
 	if err != nil {
 		return fmt.Errorf("write the file of chains: %w", err)
 	}
@@ -63,7 +76,11 @@ func (c *CDK) Deploy(ctx context.Context, chains ...map[string]any) error {
 	if err := c.cdk(ctx, "synth", "--quiet", "--app", c.app(), "--output", c.Out()); err != nil {
 		return err
 	}
-	return c.cdk(ctx, "deploy", "--require-approval", "never", "--app", c.Out(), "--outputs-file", c.outputs(), "--all")
+	args := []string{"deploy", "--require-approval", "never", "--app", c.Out(), "--outputs-file", c.outputs()}
+	for _, chain := range chains {
+		args = append(args, resource.Stack(fmt.Sprint(chain["name"])))
+	}
+	return c.cdk(ctx, args...)
 }
 
 // Outputs are the outputs of a chain's stack, by name.
@@ -85,9 +102,18 @@ func (c *CDK) Outputs(chain string) (map[string]string, error) {
 
 func (c *CDK) outputs() string { return filepath.Join(c.Dir, "outputs.json") }
 
-// Destroy removes a chain's stack.
-func (c *CDK) Destroy(ctx context.Context, chain string) error {
-	return c.cdk(ctx, "destroy", "--force", "--app", c.Out(), resource.Stack(chain))
+// Destroy removes the stacks of chains.
+func (c *CDK) Destroy(ctx context.Context, chains ...string) error {
+	args := []string{"destroy", "--force", "--app", c.Out()}
+	for _, chain := range chains {
+		args = append(args, resource.Stack(chain))
+	}
+	return c.cdk(ctx, args...)
+}
+
+// Template is the template of a chain's stack.
+func (c *CDK) Template(chain string) string {
+	return filepath.Join(c.Out(), resource.Stack(chain)+".template.json")
 }
 
 // ChainsFile is the file of chains.
@@ -121,6 +147,9 @@ func (c *CDK) run(ctx context.Context, program string, args ...string) error {
 	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Dir = c.Root
 	cmd.Env = c.Environ()
+	// The programs start others, which outlive them and hold their output: all are of one group and end together.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	var out bytes.Buffer
 	var w io.Writer = &out
 	if c.Log != nil {

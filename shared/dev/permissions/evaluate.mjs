@@ -1,5 +1,5 @@
 // Evaluates calls against policies by an evaluator that others wrote: reads {account, calls: [{principal, action, resource, context,
-// policies: [{name, policy}]}]} from standard input and writes the results, one for each call in turn: "Allowed", "ImplicitlyDenied" ...
+// policies: [{name, policy}], resourcePolicy}]} from standard input and writes the results, one for each call in turn: "Allowed", "ImplicitlyDenied" ...
 import { createRequire } from 'node:module'
 import { readFileSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
@@ -16,6 +16,7 @@ for (const c of calls) {
       identityPolicies: c.policies,
       serviceControlPolicies: [],
       resourceControlPolicies: [],
+      resourcePolicy: c.resourcePolicy,
       request: { principal: c.principal, resource: { resource: c.resource, accountId: account }, action: c.action, contextVariables: c.context ?? {} },
     },
     {},

@@ -11,68 +11,78 @@ import (
 	"net/http"
 	"os"
 	"slices"
+	"strings"
+	"sync/atomic"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/ethereum/go-ethereum/common"
-	"github.com/ethereum/go-ethereum/ethclient"
 
 	"github.com/madara-orchestrator/orchestrator/shared/client/appchain"
-	"github.com/madara-orchestrator/orchestrator/shared/client/ethereum"
 	"github.com/madara-orchestrator/orchestrator/shared/client/mongodb"
 	"github.com/madara-orchestrator/orchestrator/shared/client/s3"
 	"github.com/madara-orchestrator/orchestrator/shared/client/snosrunner/httprunner"
 	"github.com/madara-orchestrator/orchestrator/shared/client/sqs"
 	"github.com/madara-orchestrator/orchestrator/shared/config"
+	"github.com/madara-orchestrator/orchestrator/shared/core/settlement"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	devappchain "github.com/madara-orchestrator/orchestrator/shared/dev/appchain"
 	devcloud "github.com/madara-orchestrator/orchestrator/shared/dev/cloud"
-	devethereum "github.com/madara-orchestrator/orchestrator/shared/dev/ethereum"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/fake/awsbatch"
 	"github.com/madara-orchestrator/orchestrator/shared/dev/loopback"
 	"github.com/madara-orchestrator/orchestrator/shared/dev/snosrunner"
-	"github.com/madara-orchestrator/orchestrator/shared/starknet/version"
 )
 
 // Options name the real components. Redis may be left out.
 type Options struct {
-	Name                 string // of the deployment
-	Blocks               int    // of the app chain, all there from the start
-	Mongo, AWS, Ethereum string // URLs
+	Name                 string      // of the deployment
+	Layer                stage.Layer // "" is l2; an l3 settles on a fake of Starknet
+	Blocks               int         // of the app chain, all there from the start
+	Mongo, AWS, Ethereum string      // URLs; an l3 needs no Ethereum
 	Redis                string
 	Visibility           time.Duration     // of queues; 0 as in the cloud
 	Prover               string            // mock, atlantic or sharp; "" is mock
+	Webhook              string            // gets the webhooks of the fake of Atlantic; "" none
 	Settings             map[string]string // beside or instead of the sandbox's own, without the prefix
 	// KMS says that the deployment makes a KMS key that signs: there is no wallet's key, and Operator registers its address.
 	KMS bool
+	// Batch lets the SNOS runs be jobs of a fake of AWS Batch, with this queue and definition; nil: a runner over HTTP.
+	Batch *awsbatch.Config
 	// Deploy, when set, makes the resources instead of cloud.Provision: it is given the settings of a deployment, without
 	// those that name resources, and the values of its secrets by name.
 	Deploy func(settings, secrets map[string]string) (devcloud.Stack, error)
 }
 
-// RunnerToken is the secret token of the SNOS runner.
-const RunnerToken = "runner-token-hunter2"
-
-// Secrets are the secret values that functions get to see.
-func Secrets() []string {
-	return []string{devethereum.Keys[1], devethereum.Keys[2], RunnerToken, proverKey, "PRIVATE KEY"}
-}
+// runnerToken is the secret token of the SNOS runner.
+const runnerToken = "runner-token-hunter2"
 
 // Sandbox is a deployment's surroundings.
 type Sandbox struct {
 	Chain    *devappchain.Chain
-	Contract *ethereum.Core
+	Contract settlement.Contract
 	DB       *mongodb.DB
 	Queues   *sqs.Client
 	TopicARN string   // of the alerts
 	Last     uint64   // the chain's last block
 	Env      []string // environment of the functions
+	Batch    string   // endpoint of the fake of AWS Batch; "" without Options.Batch
+	Unit     string   // of fees: a thousand millionth of the settlement layer's coin
+	About    string   // where it settles
 
-	// Violations are requests to the prover's stand-in that were not as documented.
+	// Violations are requests to fakes that were not as documented.
 	Violations func() []string
 
 	ethereum string // URL
 	core     common.Address
+	secrets  map[string]string
+	runner   func(token string) http.Handler
+	serves   atomic.Pointer[http.Handler] // the SNOS runner's requests
 	closers  []func()
+}
+
+// RotateRunner changes the token that the SNOS runner over HTTP takes: with the one before it refuses.
+func (s *Sandbox) RotateRunner(token string) {
+	h := s.runner(token)
+	s.serves.Store(&h)
 }
 
 // Close stops what was started; the named components stay.
@@ -80,64 +90,76 @@ func (s *Sandbox) Close() {
 	for _, f := range slices.Backward(s.closers) {
 		f()
 	}
+	s.closers = nil
+}
+
+// Secrets are the secret values that functions get to see: none of them may show anywhere.
+func (s *Sandbox) Secrets() []string {
+	out := []string{"PRIVATE KEY"}
+	for _, v := range s.secrets {
+		if !strings.Contains(v, "\n") { // no certificate
+			out = append(out, v)
+		}
+	}
+	return out
 }
 
 // Start makes a sandbox. Close it also after an error.
 func Start(ctx context.Context, o Options) (*Sandbox, error) {
-	s := &Sandbox{Last: uint64(o.Blocks - 1), Violations: func() []string { return nil }}
+	s := &Sandbox{Last: uint64(o.Blocks - 1), Violations: func() []string { return nil }, secrets: map[string]string{}}
+	if o.Layer == "" {
+		o.Layer = stage.L2
+	}
 	var err error
 	if s.Chain, err = devappchain.Start(devappchain.Options{Seed: 7, Blocks: o.Blocks}); err != nil {
 		return s, err
 	}
 	s.closers = append(s.closers, func() { _ = s.Chain.Close() })
-	d, id, err := s.contracts(ctx, o.Ethereum)
+	l, err := s.settlement(ctx, o)
 	if err != nil {
 		return s, err
 	}
-	cfg := devcloud.Config(o.AWS)
-	prover, err := s.prover(o, d, id)
+	prover, err := s.prover(o, l)
 	if err != nil {
 		return s, err
 	}
-	secrets := map[string]string{o.Name + "/runner": RunnerToken}
-	if !o.KMS {
-		secrets[o.Name+"/wallet"] = devethereum.Keys[2]
-	}
-	for name, value := range prover.secrets {
-		secrets[o.Name+"/"+name] = value
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return s, fmt.Errorf("serve the SNOS runner: %w", err)
 	}
-	s.closers = append(s.closers, func() { _ = l.Close() })
+	s.closers = append(s.closers, func() { _ = listener.Close() })
 	settings := map[string]string{
 		"CHAIN_ID": s.Chain.ChainID(), "CHAIN_RPC": s.Chain.URL(), "CHAIN_FEEDER_GATEWAY": s.Chain.GatewayURL(), "CHAIN_MAX_BLOCK": fmt.Sprint(s.Last),
-		"SETTLEMENT_RPC": o.Ethereum, "SETTLEMENT_CHAIN_ID": id, "SETTLEMENT_CONTRACT": d.Core.Hex(), "SETTLEMENT_VERIFIER": d.Registry.Hex(),
-		"SNOS_URL": "http://" + l.Addr().String(), "SNOS_TOKEN_SECRET": o.Name + "/runner",
 		"BATCH_BLOCKS": "5", "BATCH_SNOS_BLOCKS": "2", "PACE": "20", "REDIS_URL": o.Redis,
 	}
-	if !o.KMS {
-		settings["SETTLEMENT_ADDRESS"] = devethereum.Address(devethereum.Keys[2]).Hex()
-		settings["SETTLEMENT_KEY_SECRET"] = o.Name + "/wallet"
+	parts := []part{l.part, prover}
+	if o.Batch == nil {
+		parts = append(parts, part{
+			settings: map[string]string{"SNOS_URL": "http://" + listener.Addr().String(), "SNOS_TOKEN_SECRET": o.Name + "/runner"},
+			secrets:  map[string]string{"runner": runnerToken},
+		})
 	}
-	maps.Copy(settings, prover.settings)
-	stack, err := o.deploy(ctx, cfg, settings, secrets)
+	for _, p := range parts {
+		maps.Copy(settings, p.settings)
+		for name, value := range p.secrets {
+			s.secrets[o.Name+"/"+name] = value
+		}
+	}
+	made, err := o.deploy(ctx, settings, s.secrets)
 	if err != nil {
 		return s, err
 	}
-	s.TopicARN = stack.TopicARN
-	s.Queues = sqs.New(cfg)
+	s.TopicARN, s.Queues = made.TopicARN, sqs.New(devcloud.Config(o.AWS))
 	if s.DB, err = mongodb.Connect(mongodb.Config{URI: o.Mongo, Database: "orchestrator_" + o.Name}); err != nil {
 		return s, err
 	}
 	s.closers = append(s.closers, func() { _ = s.DB.Close(context.WithoutCancel(ctx)) })
-	if err := s.serveRunner(l, s3.New(cfg, stack.Bucket, true)); err != nil {
+	if err := s.serveRunner(listener, o, l, s3.New(devcloud.Config(o.AWS), made.Bucket, true)); err != nil {
 		return s, err
 	}
 	maps.Copy(settings, map[string]string{
-		"CHAIN_NAME": o.Name, "CHAIN_LAYER": "l2", "MONGO_URI": o.Mongo, "AWS_ENDPOINT": o.AWS, "AWS_BUCKET": stack.Bucket,
-		"AWS_TOPIC_ARN": stack.TopicARN, "AWS_BUS": stack.Bus,
+		"CHAIN_NAME": o.Name, "CHAIN_LAYER": string(o.Layer), "MONGO_URI": o.Mongo, "AWS_ENDPOINT": o.AWS, "AWS_BUCKET": made.Bucket,
+		"AWS_TOPIC_ARN": made.TopicARN, "AWS_BUS": made.Bus,
 	})
 	maps.Copy(settings, o.Settings)
 	s.Env = []string{"AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", "AWS_REGION=" + devcloud.Region, "PATH=" + os.Getenv("PATH")}
@@ -148,71 +170,47 @@ func Start(ctx context.Context, o Options) (*Sandbox, error) {
 }
 
 // deploy makes the resources.
-func (o Options) deploy(ctx context.Context, cfg aws.Config, settings, secrets map[string]string) (devcloud.Stack, error) {
+func (o Options) deploy(ctx context.Context, settings, secrets map[string]string) (devcloud.Stack, error) {
 	if o.Deploy != nil {
-		return o.Deploy(maps.Clone(settings), secrets)
+		return o.Deploy(maps.Clone(settings), maps.Clone(secrets))
 	}
-	return devcloud.Provision(ctx, cfg, devcloud.Options{Chain: o.Name, Layer: stage.L2, Visibility: o.Visibility, Secrets: secrets})
+	return devcloud.Provision(ctx, devcloud.Config(o.AWS), devcloud.Options{Chain: o.Name, Layer: o.Layer, Visibility: o.Visibility, Secrets: secrets})
 }
 
-// Operator lets an account update the state, and funds it with an ether: what an operator does for a wallet in KMS.
-func (s *Sandbox) Operator(ctx context.Context, account common.Address) error {
-	client, err := ethclient.DialContext(ctx, s.ethereum)
-	if err != nil {
-		return fmt.Errorf("connect to Ethereum: %w", err)
-	}
-	defer client.Close()
-	return (&devethereum.Sender{Client: client, Key: devethereum.Keys[0]}).Operator(ctx, s.core, account)
-}
-
-// contracts deploys the contracts and sends the chain's messages to the core contract.
-func (s *Sandbox) contracts(ctx context.Context, url string) (devethereum.Deployment, string, error) {
-	client, err := ethclient.DialContext(ctx, url)
-	if err != nil {
-		return devethereum.Deployment{}, "", fmt.Errorf("connect to Ethereum: %w", err)
-	}
-	defer client.Close()
-	id, err := client.ChainID(ctx)
-	if err != nil {
-		return devethereum.Deployment{}, "", fmt.Errorf("connect to Ethereum: %w", err)
-	}
-	hashes, err := snosrunner.HashesOf(version.Newest()) // of the chain's blocks
-	if err != nil {
-		return devethereum.Deployment{}, "", err
-	}
-	sender := &devethereum.Sender{Client: client, Key: devethereum.Keys[0]}
-	d, err := sender.Deploy(ctx, devethereum.Setup{
-		ProgramHash: hashes.OS, AggregatorProgramHash: hashes.Aggregator, ConfigHash: hashes.Config,
-		Registrar: devethereum.Address(devethereum.Keys[1]), Operators: []common.Address{devethereum.Address(devethereum.Keys[2])},
-	})
-	if err != nil {
-		return d, "", err
-	}
-	if err := sender.SendMessages(ctx, d.Core, s.Chain.MessagesToL2()); err != nil {
-		return d, "", err
-	}
-	node, err := ethereum.Dial(url, id.String())
-	if err != nil {
-		return d, "", err
-	}
-	s.closers = append(s.closers, node.Close)
-	s.ethereum, s.core = url, d.Core
-	s.Contract, err = ethereum.NewCore(node, d.Core.Hex(), nil)
-	return d, id.String(), err
-}
-
-// serveRunner serves the development SNOS runner over HTTP, on the deployment's bucket.
-func (s *Sandbox) serveRunner(l net.Listener, store *s3.Store) error {
-	src, err := appchain.New(appchain.Config{URL: s.Chain.URL(), GatewayURL: s.Chain.GatewayURL()}, appchain.Deps{})
+// serveRunner serves the development SNOS runner on the deployment's bucket: over HTTP, or as jobs of AWS Batch.
+func (s *Sandbox) serveRunner(l net.Listener, o Options, settles layer, store *s3.Store) error {
+	src, err := s.source()
 	if err != nil {
 		return err
 	}
-	r, err := snosrunner.New(snosrunner.Options{Source: src, Artifacts: store})
+	r, err := snosrunner.New(snosrunner.Options{Source: src, Artifacts: store, Calldata: o.Layer == stage.L3, LayoutBridge: settles.bridge})
 	if err != nil {
 		return err
 	}
-	srv := &http.Server{Handler: loopback.Guard(httprunner.NewHandler(r, RunnerToken)), ReadHeaderTimeout: 10 * time.Second}
+	if o.Batch != nil {
+		c := *o.Batch
+		c.Run = awsbatch.Container(r)
+		server, err := awsbatch.Start(c)
+		if err != nil {
+			return err
+		}
+		s.closers = append(s.closers, func() { _ = server.Close() })
+		before := s.Violations
+		s.Batch, s.Violations = server.URL(), func() []string { return append(before(), server.Violations()...) }
+		return nil
+	}
+	s.runner = func(token string) http.Handler { return loopback.Guard(httprunner.NewHandler(r, token)) }
+	s.RotateRunner(runnerToken)
+	srv := &http.Server{
+		Handler:           http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { (*s.serves.Load()).ServeHTTP(w, r) }),
+		ReadHeaderTimeout: 10 * time.Second,
+	}
 	go func() { _ = srv.Serve(l) }()
 	s.closers = append(s.closers, func() { _ = srv.Close() })
 	return nil
+}
+
+// source reads the app chain.
+func (s *Sandbox) source() (*appchain.Source, error) {
+	return appchain.New(appchain.Config{URL: s.Chain.URL(), GatewayURL: s.Chain.GatewayURL()}, appchain.Deps{})
 }

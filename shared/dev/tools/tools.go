@@ -1,4 +1,4 @@
-// Package tools starts the real components that tests run against: mongod, the AWS emulator moto, Redis and anvil. They
+// Package tools starts the real components that tests run against: mongod, the AWS emulators moto and ministack, Redis and anvil. They
 // are installed by shared/dev/tools/install (`make tools`); each is started once per test binary, on a free port, and ends
 // with it.
 package tools
@@ -45,18 +45,6 @@ var (
 		url:     func(port int) string { return fmt.Sprintf("mongodb://127.0.0.1:%d", port) },
 		ready:   dial,
 	}
-	moto = &tool{
-		name: "moto",
-		command: func(root string, port int, _ string) *exec.Cmd {
-			c := exec.Command(filepath.Join(root, "venv/bin/moto_server"), "-H", "127.0.0.1", "-p", strconv.Itoa(port))
-			c.Env = append(os.Environ(), "AWS_CA_BUNDLE=")
-			return c
-		},
-		url: func(port int) string { return fmt.Sprintf("http://127.0.0.1:%d", port) },
-		ready: func(ctx context.Context, port int) error {
-			return get(ctx, fmt.Sprintf("http://127.0.0.1:%d/moto-api/", port))
-		},
-	}
 	redis = &tool{
 		name: "redis",
 		command: func(root string, port int, dir string) *exec.Cmd {
@@ -72,34 +60,6 @@ var (
 		ready: dial,
 	}
 )
-
-// MinistackAccount and MinistackRegion are those of the AWS emulator ministack.
-const (
-	MinistackAccount = "123456789012"
-	MinistackRegion  = "eu-west-1"
-)
-
-// ministack is an AWS emulator that runs whole stacks: CloudFormation, schedules, event source mappings, functions as processes.
-var ministack = &tool{
-	name: "ministack",
-	command: func(root string, port int, dir string) *exec.Cmd {
-		c := exec.Command(filepath.Join(root, "ministack/bin/ministack"))
-		c.Dir = dir
-		c.Env = append(os.Environ(),
-			// It must start with AWS_ENDPOINT_URL: functions written in Go get their endpoint from it.
-			"AWS_ENDPOINT_URL=http://127.0.0.1:"+strconv.Itoa(port), "GATEWAY_PORT="+strconv.Itoa(port), "LAMBDA_EXECUTOR=local",
-			"MINISTACK_REGION="+MinistackRegion, "MINISTACK_ACCOUNT_ID="+MinistackAccount, "MINISTACK_HOST=localhost", "AWS_CA_BUNDLE=",
-			"TMPDIR="+dir, "HOME="+dir)
-		return c
-	},
-	url: func(port int) string { return fmt.Sprintf("http://127.0.0.1:%d", port) },
-	ready: func(ctx context.Context, port int) error {
-		return get(ctx, fmt.Sprintf("http://127.0.0.1:%d/_ministack/health", port))
-	},
-}
-
-// Ministack returns the endpoint of an AWS emulator that no other test uses.
-func Ministack(t testing.TB) string { t.Helper(); return ministack.another().get(t) }
 
 // mongodCommand runs mongod with further arguments.
 func mongodCommand(more ...string) func(root string, port int, dir string) *exec.Cmd {
@@ -123,9 +83,6 @@ func MongodTLS(t testing.TB, pem string) string {
 
 // Mongod returns the URI of a mongod of its own for this test binary. Use a database of your own in it.
 func Mongod(t testing.TB) string { t.Helper(); return mongod.get(t) }
-
-// Moto returns the endpoint of the AWS emulator. Use names of your own in it.
-func Moto(t testing.TB) string { t.Helper(); return moto.get(t) }
 
 // Redis returns the URL of a Redis. Use a key prefix of your own in it.
 func Redis(t testing.TB) string { t.Helper(); return redis.get(t) }
@@ -167,9 +124,6 @@ func newAnvil(args ...string) *tool {
 // MongodAlone returns the URI of a mongod that no other test uses, so that it may be paused.
 func MongodAlone(t testing.TB) string { t.Helper(); return mongod.another().get(t) }
 
-// MotoAlone returns the endpoint of an AWS emulator that no other test uses, so that everything in it is the test's own.
-func MotoAlone(t testing.TB) string { t.Helper(); return moto.another().get(t) }
-
 // another is a further one of the same component.
 func (o *tool) another() *tool {
 	return &tool{name: o.name, command: o.command, url: o.url, ready: o.ready}
@@ -208,9 +162,10 @@ func (o *tool) start() (string, error) {
 	}
 	var out tail
 	cmd.Stdout, cmd.Stderr = &out, &out
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // it ends with the test binary, however that ends
+	// It ends with this program, however that ends; a group of its own, so that Ctrl-C leaves it to Stop.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
 	started := make(chan error)
-	ended := make(chan error, 1)
+	ended, gone := make(chan error, 1), make(chan struct{})
 	go func() { // Pdeathsig follows the thread that started the process
 		lockThread()
 		if err := cmd.Start(); err != nil {
@@ -220,11 +175,12 @@ func (o *tool) start() (string, error) {
 		started <- nil
 		ended <- cmd.Wait()
 		_ = os.RemoveAll(dir)
+		close(gone)
 	}()
 	if err := <-started; err != nil {
 		return "", err
 	}
-	processes.Store(o.url(port), cmd.Process)
+	processes.Store(o.url(port), running{cmd.Process, gone})
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
@@ -243,8 +199,27 @@ func (o *tool) start() (string, error) {
 	}
 }
 
+// running is a component's process; gone is closed when it has ended and its folder is removed.
+type running struct {
+	*os.Process
+	gone <-chan struct{}
+}
+
 // processes are the components that run, by URL.
 var processes sync.Map
+
+// Stop ends every component that this program started, with all that they started themselves, and waits until they are gone.
+func Stop() {
+	processes.Range(func(_, p any) bool {
+		_ = syscall.Kill(-p.(running).Pid, syscall.SIGKILL) // they keep nothing: their data is of this program
+		return true
+	})
+	processes.Range(func(url, p any) bool {
+		<-p.(running).gone
+		processes.Delete(url)
+		return true
+	})
+}
 
 // Pause stops a component's process as it stands (SIGSTOP) until resume is called: its connections stay and nothing
 // answers, as when a machine hangs.
@@ -253,7 +228,7 @@ func Pause(url string) (resume func(), err error) {
 	if !ok {
 		return nil, fmt.Errorf("pause %s: no component of this program", url)
 	}
-	process := p.(*os.Process)
+	process := p.(running)
 	if err := process.Signal(syscall.SIGSTOP); err != nil {
 		return nil, fmt.Errorf("pause %s: %w", url, err)
 	}

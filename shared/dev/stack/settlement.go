@@ -1,0 +1,155 @@
+package stack
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/ethclient"
+
+	"github.com/madara-orchestrator/orchestrator/shared/client/ethereum"
+	"github.com/madara-orchestrator/orchestrator/shared/client/mockprover"
+	"github.com/madara-orchestrator/orchestrator/shared/config"
+	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
+	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
+	devethereum "github.com/madara-orchestrator/orchestrator/shared/dev/ethereum"
+	fakestarknet "github.com/madara-orchestrator/orchestrator/shared/dev/fake/starknet"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/snosrunner"
+	"github.com/madara-orchestrator/orchestrator/shared/starknet/pie"
+	"github.com/madara-orchestrator/orchestrator/shared/starknet/version"
+)
+
+// part is what functions must know of one of their surroundings: settings, and secrets by name below the deployment's.
+type part struct{ secrets, settings map[string]string }
+
+// layer is where a sandbox settles.
+type layer struct {
+	part
+	registrar part                // of the mock prover
+	registry  mockprover.Registry // gets the facts of the other provers' fakes
+	bridge    felt.Felt           // program hash of the layout bridge; zero on Ethereum
+	fact      func(*pie.PIE, snosrunner.Hashes) (string, error)
+}
+
+// starknetBlockTime is the time between blocks of the fake of Starknet.
+const starknetBlockTime = 500 * time.Millisecond
+
+// settlement starts or connects where the chain settles, with the contracts on it.
+func (s *Sandbox) settlement(ctx context.Context, o Options) (layer, error) {
+	if o.Layer == stage.L3 {
+		return s.onStarknet(o)
+	}
+	return s.onEthereum(ctx, o)
+}
+
+func (s *Sandbox) onStarknet(o Options) (layer, error) {
+	server, err := StartStarknet(StarknetOptions{
+		Version: version.Newest(), BlockInterval: starknetBlockTime, Before: fakestarknet.Core{Messages: s.Chain.MessagesToL2()},
+	})
+	if err != nil {
+		return layer{}, err
+	}
+	s.closers = append(s.closers, func() { _ = server.Close() })
+	if s.Contract, err = server.Contract(nil); err != nil {
+		return layer{}, err
+	}
+	registrar, err := server.Registrar()
+	if err != nil {
+		return layer{}, err
+	}
+	s.Unit, s.About = "gfri", "starknet   a fake at "+server.URL()
+	return layer{
+		part: part{
+			settings: map[string]string{
+				"SETTLEMENT_KIND": config.StarknetLayer, "SETTLEMENT_RPC": server.URL(), "SETTLEMENT_CHAIN_ID": server.ChainID(),
+				"SETTLEMENT_CONTRACT": fakestarknet.CoreAddress.String(), "SETTLEMENT_VERIFIER": fakestarknet.RegistryAddress.String(),
+				"SETTLEMENT_ACCOUNT": StarknetOperator.String(), "SETTLEMENT_KEY_SECRET": o.Name + "/wallet",
+			},
+			secrets: map[string]string{"wallet": server.Key(StarknetOperator)},
+		},
+		registrar: part{
+			settings: map[string]string{"PROVER_KEY_SECRET": o.Name + "/registrar", "PROVER_ACCOUNT": StarknetRegistrar.String()},
+			secrets:  map[string]string{"registrar": server.Key(StarknetRegistrar)},
+		},
+		registry: registrar, bridge: LayoutBridge, fact: StarknetFact,
+	}, nil
+}
+
+func (s *Sandbox) onEthereum(ctx context.Context, o Options) (layer, error) {
+	d, id, err := s.contracts(ctx, o.Ethereum)
+	if err != nil {
+		return layer{}, err
+	}
+	node, err := ethereum.Dial(o.Ethereum, id)
+	if err != nil {
+		return layer{}, err
+	}
+	s.closers = append(s.closers, node.Close)
+	s.ethereum, s.core, s.Unit = o.Ethereum, d.Core, "gwei"
+	s.About = "ethereum   anvil at " + o.Ethereum
+	if s.Contract, err = ethereum.NewCore(node, d.Core.Hex(), nil); err != nil {
+		return layer{}, err
+	}
+	facts, err := ethereum.NewFacts(node, d.Registry.Hex())
+	if err != nil {
+		return layer{}, err
+	}
+	signer, err := ethereum.NewKeySigner(devethereum.Keys[1])
+	if err != nil {
+		return layer{}, err
+	}
+	l := layer{
+		part: part{
+			settings: map[string]string{
+				"SETTLEMENT_RPC": o.Ethereum, "SETTLEMENT_CHAIN_ID": id, "SETTLEMENT_CONTRACT": d.Core.Hex(), "SETTLEMENT_VERIFIER": d.Registry.Hex(),
+			},
+		},
+		registrar: part{
+			settings: map[string]string{"PROVER_KEY_SECRET": o.Name + "/registrar"}, secrets: map[string]string{"registrar": devethereum.Keys[1]},
+		},
+		registry: ethereum.NewRegistrar(facts, ethereum.NewWallet(node, signer, ethereum.SidecarAuto)),
+	}
+	if !o.KMS {
+		l.settings["SETTLEMENT_ADDRESS"] = devethereum.Address(devethereum.Keys[2]).Hex()
+		l.settings["SETTLEMENT_KEY_SECRET"] = o.Name + "/wallet"
+		l.secrets = map[string]string{"wallet": devethereum.Keys[2]}
+	}
+	return l, nil
+}
+
+// Operator lets an account update the state, and funds it with an ether: what an operator does for a wallet in KMS.
+func (s *Sandbox) Operator(ctx context.Context, account common.Address) error {
+	client, err := ethclient.DialContext(ctx, s.ethereum)
+	if err != nil {
+		return fmt.Errorf("connect to Ethereum: %w", err)
+	}
+	defer client.Close()
+	return (&devethereum.Sender{Client: client, Key: devethereum.Keys[0]}).Operator(ctx, s.core, account)
+}
+
+// contracts deploys the contracts and sends the chain's messages to the core contract.
+func (s *Sandbox) contracts(ctx context.Context, url string) (devethereum.Deployment, string, error) {
+	client, err := ethclient.DialContext(ctx, url)
+	if err != nil {
+		return devethereum.Deployment{}, "", fmt.Errorf("connect to Ethereum: %w", err)
+	}
+	defer client.Close()
+	id, err := client.ChainID(ctx)
+	if err != nil {
+		return devethereum.Deployment{}, "", fmt.Errorf("connect to Ethereum: %w", err)
+	}
+	hashes, err := snosrunner.HashesOf(version.Newest()) // of the chain's blocks
+	if err != nil {
+		return devethereum.Deployment{}, "", err
+	}
+	sender := &devethereum.Sender{Client: client, Key: devethereum.Keys[0]}
+	d, err := sender.Deploy(ctx, devethereum.Setup{
+		ProgramHash: hashes.OS, AggregatorProgramHash: hashes.Aggregator, ConfigHash: hashes.Config,
+		Registrar: devethereum.Address(devethereum.Keys[1]), Operators: []common.Address{devethereum.Address(devethereum.Keys[2])},
+	})
+	if err != nil {
+		return d, "", err
+	}
+	return d, id.String(), sender.SendMessages(ctx, d.Core, s.Chain.MessagesToL2())
+}
