@@ -9,7 +9,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
 )
 
-// alarm is one condition that a person is told of.
+// alarm is one condition that alerts a person.
 type alarm struct {
 	id, about string
 	metric    awscloudwatch.IMetric

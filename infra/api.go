@@ -19,7 +19,7 @@ const accessLog = `{"id":"$context.requestId","at":"$context.requestTimeEpoch","
 	`"route":"$context.routeKey","status":"$context.status","bytes":"$context.responseLength",` +
 	`"ms":"$context.responseLatency","denied":"$context.authorizer.error","error":"$context.integrationErrorMessage"}`
 
-// api makes the HTTP API: every route needs a signature by IAM or a JWT, but for the provers' webhooks, whose path carries a
+// api makes the HTTP API: every route needs a signature by IAM or a JWT, except the provers' webhooks, whose path carries a
 // secret.
 func (s *Stack) api() {
 	api := awsapigatewayv2.NewCfnApi(s.Stack, jsii.String("Api"), &awsapigatewayv2.CfnApiProps{

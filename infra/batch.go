@@ -114,7 +114,7 @@ func (s *Stack) image() awsecs.ContainerImage {
 	return awsecs.ContainerImage_FromEcrRepository(repository, jsii.String(m[2]))
 }
 
-// runnerEnvironment tells the functions of the runner.
+// runnerEnvironment names the runner to the functions.
 func (s *Stack) runnerEnvironment(env map[string]*string) {
 	if s.runner != nil {
 		env[config.Prefix+"SNOS_BATCH_QUEUE"] = s.runner.queue.JobQueueArn()

@@ -53,7 +53,7 @@ type Chain struct {
 	MinBalance float64 `yaml:"min_balance"`
 }
 
-// Alerts are who is told.
+// Alerts are who is alerted.
 type Alerts struct {
 	Emails   []string `yaml:"emails"`
 	Webhooks []string `yaml:"webhooks"` // https
@@ -186,13 +186,13 @@ func (c Chain) faults() []error {
 	}
 	for _, e := range c.Alerts.Emails {
 		_, err := mail.ParseAddress(e)
-		fault(err != nil, "alerts.emails: %q is no address", e)
+		fault(err != nil, "alerts.emails: %q is not an address", e)
 	}
 	for _, w := range c.Alerts.Webhooks {
 		u, err := url.Parse(w)
 		fault(err != nil || u.Scheme != "https" || u.Host == "", "alerts.webhooks: want https URLs")
 	}
-	fault(c.Environment == prod && len(c.Alerts.Emails)+len(c.Alerts.Webhooks) == 0, "alerts: in prod somebody must be told: give an email or a webhook")
+	fault(c.Environment == prod && len(c.Alerts.Emails)+len(c.Alerts.Webhooks) == 0, "alerts: in prod somebody must be alerted: give an email or a webhook")
 	fault(!slices.Contains([]string{"", "iam", "jwt"}, c.API.Auth), "api.auth %q: want iam or jwt", c.API.Auth)
 	fault((c.API.Auth == "jwt") != (c.API.Issuer != "" && len(c.API.Audience) > 0), "api: issuer and audience belong to auth jwt")
 	fault(c.API.Auth == "jwt" && c.API.Admin && len(c.API.CommandScopes) == 0,

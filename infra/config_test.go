@@ -38,7 +38,7 @@ func TestConfigFaults(t *testing.T) {
 		"prover's network":              {"PROVER_ATLANTIC_NETWORK: TESTNET", "PROVER_ATLANTIC_NETWORK: MAINNET", "MAINNET, but the settlement layer"},
 		"prover's own rule":             {"PROVER_ATLANTIC_NETWORK: TESTNET", "PROVER_ATLANTIC_NETWORK: TESTNET\n      PROVER_ATLANTIC_CAIRO_VM: php", "Cairo VM \"php\""},
 		"email":                         {"ops@mychain.example", "nobody", "alerts.emails: \"nobody\""},
-		"nobody is told":                {"environment: dev", "environment: prod", ""},
+		"nobody is alerted":             {"environment: dev", "environment: prod", ""},
 		"authorisation":                 {"auth: iam", "auth: none", "api.auth \"none\""},
 		"token's issuer":                {"auth: iam", "auth: jwt", "issuer and audience belong to auth jwt"},
 		"connections":                   {"    # mongo: {connections: 500}", "    mongo: {connections: 100} #", "the functions may open 186 connections (62 at a time"},
@@ -136,7 +136,7 @@ func TestRules(t *testing.T) {
 	for _, want := range []string{
 		"AwsSolutions-S1:", "AwsSolutions-S2:", "AwsSolutions-S10:", "AwsSolutions-SQS3:", "AwsSolutions-SQS4:", "AwsSolutions-IAM4[Policy::",
 		"AwsSolutions-IAM5[Action::s3:*]", "AwsSolutions-IAM5[Resource::*]", "AwsSolutions-IAM5[Resource::arn:aws:s3:::x/*]", "AwsSolutions-L1:",
-		"the log is kept for ever", "URI holds a secret", "the alarm tells nobody", "topic does not let CloudWatch publish",
+		"the log is kept for ever", "URI holds a secret", "the alarm has no action", "topic does not let CloudWatch publish",
 	} {
 		if !strings.Contains(found.String(), want) {
 			t.Errorf("the rules do not find %q in:\n%s", want, found.String())

@@ -48,7 +48,7 @@ func (s *Stack) dashboard() {
 				"Jobs that failed wait for `POST /jobs/ID/retry`; what was logged about them is on the right."),
 		}),
 		awscloudwatch.NewLogQueryWidget(&awscloudwatch.LogQueryWidgetProps{
-			Title: jsii.String("Troubles, the newest first"), Width: jsii.Number(18), Height: jsii.Number(6), LogGroupNames: jsii.Strings(groups...),
+			Title: jsii.String("Errors and warnings, the newest first"), Width: jsii.Number(18), Height: jsii.Number(6), LogGroupNames: jsii.Strings(groups...),
 			QueryLines: jsii.Strings("fields @timestamp, job_type, batch, msg, error", `filter level = "ERROR" or level = "WARN"`, "sort @timestamp desc", "limit 20"),
 		}),
 	)

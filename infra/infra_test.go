@@ -217,7 +217,7 @@ func TestStorage(t *testing.T) {
 	})
 }
 
-// Every alarm tells the topic when it goes off and when it is over.
+// Every alarm publishes to the topic when it goes off and when it is over.
 func TestAlarms(t *testing.T) {
 	each(t, func(t *testing.T, s template) {
 		alarms := s.of("AWS::CloudWatch::Alarm")
@@ -226,7 +226,7 @@ func TestAlarms(t *testing.T) {
 		}
 		for _, p := range alarms {
 			if !strings.Contains(text(p["AlarmActions"]), "Alerts") || !strings.Contains(text(p["OKActions"]), "Alerts") {
-				t.Errorf("%v tells nobody", p["AlarmName"])
+				t.Errorf("%v has no action", p["AlarmName"])
 			}
 		}
 		for _, p := range s.of("AWS::SNS::TopicPolicy") {

@@ -14,7 +14,7 @@ import (
 	"github.com/cdklabs/cdk-nag-go/cdknag/v2"
 )
 
-// guard holds every resource of a stack against cdk-nag's AwsSolutions and against rules of our own; what is unsafe is an error, so
+// guard checks every resource of a stack by cdk-nag's AwsSolutions and by rules of our own; what is unsafe is an error, so
 // that it is not synthesized.
 func guard(stack awscdk.Stack) {
 	awscdk.Aspects_Of(stack).Add(cdknag.NewAwsSolutionsChecks(&cdknag.NagPackProps{}), nil)
@@ -79,11 +79,11 @@ func checkEnvironment(f awslambda.CfnFunction, fault func(format string, args ..
 	}
 }
 
-// checkAlarm wants an alarm to tell somebody, and its topic to let CloudWatch in: a topic with a policy of its own no longer has the one
+// checkAlarm wants an alarm to have an action, and its topic to let CloudWatch in: a topic with a policy of its own no longer has the one
 // that AWS gives it, and then alarms go off unheard.
 func checkAlarm(a awscloudwatch.CfnAlarm, fault func(format string, args ...any)) {
 	if a.AlarmActions() == nil || len(*a.AlarmActions()) == 0 {
-		fault("the alarm tells nobody")
+		fault("the alarm has no action")
 		return
 	}
 	for _, c := range *awscdk.Stack_Of(a).Node().FindAll(constructs.ConstructOrder_PREORDER) {

@@ -72,13 +72,13 @@ func seen(text string) []string {
 // mirror is the worst of all services: whatever is asked, it answers with an error that repeats the whole request.
 type mirror struct {
 	*httptest.Server
-	mu   sync.Mutex
-	told map[string]bool // canaries that came
+	mu      sync.Mutex
+	arrived map[string]bool // canaries that came
 }
 
 func newMirror(t *testing.T, status int) *mirror {
 	t.Helper()
-	m := &mirror{told: map[string]bool{}}
+	m := &mirror{arrived: map[string]bool{}}
 	m.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(io.LimitReader(r.Body, 1<<20)) // of a caller that has gone: nothing to report
 		var all bytes.Buffer
@@ -88,7 +88,7 @@ func newMirror(t *testing.T, status int) *mirror {
 		fmt.Fprintf(&all, "%s:%s %s", user, password, body)
 		m.mu.Lock()
 		for _, c := range seen(all.String()) {
-			m.told[c] = true
+			m.arrived[c] = true
 		}
 		m.mu.Unlock()
 		var call struct {
@@ -335,10 +335,10 @@ func TestSecretsStaySecret(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			outside, told := "http://"+refused(t), map[string]bool(nil)
+			outside, arrived := "http://"+refused(t), map[string]bool(nil)
 			if tt.status != 0 {
 				m := newMirror(t, tt.status)
-				outside, told = m.URL, m.told
+				outside, arrived = m.URL, m.arrived
 			}
 			x := newExposure(t, tt.layer, outside, tools.Mongod(t))
 			db, err := mongodb.Connect(mongodb.Config{URI: tools.Mongod(t), Database: "orchestrator_" + x.settings["CHAIN_NAME"]})
@@ -370,9 +370,9 @@ func TestSecretsStaySecret(t *testing.T) {
 			if failures == 0 {
 				t.Error("no job failed: the search proves nothing")
 			}
-			if told != nil { // the secrets were used
+			if arrived != nil { // the secrets were used
 				for _, c := range []string{"user", "path", "query", "runner", "prover"} {
-					if !told[c] {
+					if !arrived[c] {
 						t.Errorf("canary %s was never sent anywhere", c)
 					}
 				}

@@ -30,7 +30,7 @@ func TestProversSettle(t *testing.T) {
 }
 
 // failure is a run of two SNOS batches in one batch whose prover misbehaves.
-type trouble struct {
+type scenario struct {
 	prover  string
 	settles bool
 	want    string // in what the run prints
@@ -82,8 +82,8 @@ func refuse(w *world, n int32, of func() bool) string {
 }
 
 // Whatever a prover does, a batch is settled once, or its job is Failed and an alert names the cause; nothing is proven twice.
-func TestProversInTrouble(t *testing.T) {
-	for name, tt := range map[string]trouble{
+func TestProversThatFail(t *testing.T) {
+	for name, tt := range map[string]scenario{
 		"atlantic loses its answers": {"atlantic", true, settledLine, 2, strike(
 			fake.Strike{Fault: fake.LostResponse, Op: "POST /atlantic-query", Times: 2},
 			fake.Strike{Fault: fake.LostResponse, Op: "POST /buckets", Times: 1},
@@ -140,7 +140,7 @@ func TestProversInTrouble(t *testing.T) {
 	}
 }
 
-func (tt trouble) run(t *testing.T) {
+func (tt scenario) run(t *testing.T) {
 	t.Helper()
 	var out, errs lockedBuffer
 	w := &world{}

@@ -118,7 +118,7 @@ func TestFaults(t *testing.T) {
 		"another's settings":           {map[string]string{"PROVER_ATLANTIC_NETWORK": "TESTNET"}, "means nothing with the prover mock"},
 		"starknet for an l2":           {starknet("CHAIN_LAYER", "l2"), "its updates carry blobs"},
 		"no account":                   {starknet("SETTLEMENT_ACCOUNT", ""), "SETTLEMENT_ACCOUNT: missing"},
-		"account is no address":        {starknet("SETTLEMENT_ACCOUNT", "me"), "SETTLEMENT_ACCOUNT: \"me\""},
+		"account is not an address":    {starknet("SETTLEMENT_ACCOUNT", "me"), "SETTLEMENT_ACCOUNT: \"me\""},
 		"contract of ethereum":         {starknet("SETTLEMENT_CONTRACT", "0xffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff"), "SETTLEMENT_CONTRACT"},
 		"kms on starknet":              {starknet("SETTLEMENT_KMS_KEY", "k"), "KMS has no keys of the STARK curve"},
 		"sidecar on starknet":          {starknet("SETTLEMENT_SIDECAR", "v1"), "SETTLEMENT_SIDECAR: means nothing"},

@@ -54,7 +54,7 @@ func (c App) Hooks(hook apicontroller.ProverHook) *apicontroller.Handler {
 	return apicontroller.NewHooks(&admin.Service{Jobs: c.Jobs, Executor: c.Executor(nil), Now: c.Now, Log: c.Log}, hook, c.Log)
 }
 
-// WalletCheck tells which wallet settles and what it holds. One that may not update the contract, or that holds nothing, is not ready.
+// WalletCheck reports which wallet settles and what it holds. One that may not update the contract, or that holds nothing, is not ready.
 func WalletCheck(open func(context.Context) (settlement.Contract, Wallet, error)) admin.Check {
 	return admin.Check{Name: "wallet", Look: func(ctx context.Context) (string, error) {
 		contract, w, err := open(ctx)
@@ -71,7 +71,7 @@ func WalletCheck(open func(context.Context) (settlement.Contract, Wallet, error)
 		}
 		switch detail := fmt.Sprintf("%s holds %s", a.Address, a.Balance); {
 		case !c.Operator:
-			return detail, fmt.Errorf("%s is no operator of the core contract: register it there", a.Address)
+			return detail, fmt.Errorf("%s is not an operator of the core contract: register it there", a.Address)
 		case a.Balance.Sign() == 0:
 			return detail, fmt.Errorf("%s holds nothing: fund it", a.Address)
 		default:

@@ -12,7 +12,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/setup"
 )
 
-// The wallet's check tells address and balance, and what must be done before it can settle.
+// The wallet's check reports address and balance, and what must be done before it can settle.
 func TestWalletCheck(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {

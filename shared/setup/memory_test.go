@@ -40,7 +40,7 @@ func (a *again) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// stored is a store with one artifact, made anew for each reader.
+// stored is a store with one artifact, made again for each reader.
 type stored struct {
 	artifact.Store
 	open func() io.Reader

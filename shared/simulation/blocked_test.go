@@ -11,7 +11,7 @@ import (
 )
 
 // A batch whose proof is refused for good holds back what comes after it and nothing before: lower batches settle, later ones are proven
-// and wait, and somebody is told.
+// and wait, and operators are alerted.
 func TestFailedJobHoldsBackOnlyWhatFollows(t *testing.T) {
 	t.Parallel()
 	const refused = 3 // of the batches that settle: one that is neither the first nor the last
@@ -51,7 +51,7 @@ func TestFailedJobHoldsBackOnlyWhatFollows(t *testing.T) {
 				t.Error(err)
 			}
 			if len(w.Alerts.Sent()) == 0 {
-				t.Error("nobody was told")
+				t.Error("nobody was alerted")
 			}
 		})
 	}

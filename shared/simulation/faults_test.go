@@ -26,7 +26,7 @@ func number(t *testing.T, name string, otherwise int) int {
 	}
 	n, err := strconv.Atoi(v)
 	if err != nil {
-		t.Fatalf("%s=%q is no number", name, v)
+		t.Fatalf("%s=%q is not a number", name, v)
 	}
 	return n
 }
@@ -56,7 +56,7 @@ func finish(w *simulation.World, last uint64) error {
 	return fmt.Errorf("not settled %s after the last fault, step %d: %s", patience, w.Steps, w.Describe(ctx))
 }
 
-// step lets one thing happen and holds the world against the invariants.
+// step lets one thing happen and checks the invariants of the world.
 func step(ctx context.Context, w *simulation.World) error {
 	if err := w.Step(ctx); err != nil {
 		return fmt.Errorf("step %d: %w", w.Steps, err)
@@ -67,7 +67,7 @@ func step(ctx context.Context, w *simulation.World) error {
 	return nil
 }
 
-// judge holds the end against the promises: each batch once and in order, its data published, nothing failed, nothing half done.
+// judge compares the end with the promises: each batch once and in order, its data published, nothing failed, nothing half done.
 func judge(ctx context.Context, w *simulation.World) error {
 	if err := w.L1.CheckHistory(); err != nil {
 		return err

@@ -71,7 +71,7 @@ func (w *World) invoke(ctx context.Context, function string, stale bool, f func(
 	switch {
 	case fr.dead:
 		w.Crashes++
-		w.tell("the process of %s ended", function)
+		w.narrate("the process of %s ended", function)
 		w.deploy()
 		return nil, errCrashed
 	case fr.late:
@@ -208,7 +208,7 @@ func (w *World) count(kind string) {
 // Strike is a kind of fault at a function.
 type Strike struct{ Kind, Function string }
 
-// see notes the transition that an update made, and holds the document against the invariants.
+// see notes the transition that an update made, and checks the document's invariants.
 func (w *World) see(id string) {
 	w.aside(func() {
 		j, err := w.Jobs.Get(context.Background(), id)
@@ -220,7 +220,7 @@ func (w *World) see(id string) {
 			w.Edges[Edge{last.Status, j.Status}]++
 		}
 		if line := chapter(j); line != chapter(last) {
-			w.tell("%s", line)
+			w.narrate("%s", line)
 		}
 		if known {
 			w.blame(w.checkChain(last, j))

@@ -34,8 +34,8 @@ type span struct {
 	closed            bool
 }
 
-// Check holds the world against what must be true after every step, as far as the step touched it; what jobs and batches must be is
-// checked when they are written (gate.After).
+// Check returns an error where something is not true that must be true after every step, as far as the step touched it.
+// Jobs and batches are checked when they are written (gate.After).
 func (w *World) Check(ctx context.Context) error {
 	touched := w.touched
 	w.touched = map[string]bool{}
@@ -237,7 +237,7 @@ func (w *World) CheckPublished() error {
 	return nil
 }
 
-// checkJob holds a document that was written against what must be true of it: its version only grows, it has a next action unless
+// checkJob checks what must be true of a document that was written: its version only grows, it has a next action unless
 // it is at its end, its journal takes no nonce twice and no transaction of another job.
 func (w *World) checkJob(j job.Job) error {
 	if old := w.watch.versions[j.ID]; j.Version < old {
@@ -273,7 +273,7 @@ func checkNonces(j job.Job, records []tx.Record) error {
 	newest, nonces := map[uint64]string{}, map[string]uint64{}
 	for _, r := range records {
 		if n, known := nonces[r.Replaces]; r.Replaces != "" && (!known || n != r.Nonce) {
-			return fmt.Errorf("transaction %s of batch %d has nonce %d and replaces %s, which has not", r.Hash, j.Batch, r.Nonce, r.Replaces)
+			return fmt.Errorf("transaction %s of batch %d has nonce %d and replaces %s, which does not have it", r.Hash, j.Batch, r.Nonce, r.Replaces)
 		}
 		nonces[r.Hash] = r.Nonce
 		if last := newest[r.Nonce]; last != "" && r.Replaces != last {

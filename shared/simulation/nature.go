@@ -132,7 +132,7 @@ func (w *World) happen() {
 		if e.do(w) {
 			w.Injected[Strike{e.name, "outside"}]++
 			w.touched["l1"], w.touched["prover"], w.touched["runner"] = true, true, true
-			w.tell("%s", e.name)
+			w.narrate("%s", e.name)
 		}
 	})
 }
@@ -146,12 +146,12 @@ func (w *World) Calm() {
 	w.L1.SetLoad(l1.Load{Gas: 100, Blob: 100})
 }
 
-// heed raises the cap of fees where an alert says that it keeps a transaction from being replaced.
-func (w *World) heed(alerts []alert.Alert) {
+// followAlerts raises the cap of fees where an alert says that it keeps a transaction from being replaced.
+func (w *World) followAlerts(alerts []alert.Alert) {
 	for _, a := range alerts {
 		if strings.Contains(a.Detail, tx.ErrFeeCap.Error()) {
 			w.cap = new(big.Int).Lsh(w.cap, 2)
-			w.tell("the operator raises the cap to %s", w.cap)
+			w.narrate("the operator raises the cap to %s", w.cap)
 			w.deploy()
 			return
 		}
@@ -168,8 +168,8 @@ func (w *World) operate(ctx context.Context) error {
 	}
 	clear(w.lost)
 	alerts := w.Alerts.Sent()
-	fresh := alerts[min(w.heeded, len(alerts)):]
-	w.heeded = len(alerts)
+	fresh := alerts[min(w.alertsRead, len(alerts)):]
+	w.alertsRead = len(alerts)
 	if w.turmoil && len(fresh) > 0 && w.rng.IntN(8) == 0 {
 		w.Injected[Strike{"alerts are not read", "outside"}]++ // a reminder must follow
 		return nil
@@ -182,7 +182,7 @@ func (w *World) operate(ctx context.Context) error {
 		reported[a.Key] = a.Severity != alert.Resolved
 	}
 	if !w.turmoil { // while fees spike nobody raises the cap; afterwards what is said of it counts
-		w.heed(fresh)
+		w.followAlerts(fresh)
 	}
 	for _, t := range job.Types {
 		js, err := w.Jobs.List(ctx, job.Filter{Type: t, Statuses: []job.Status{job.Failed, job.VerificationTimeout}, Limit: job.MaxPage})

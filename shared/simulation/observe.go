@@ -36,8 +36,8 @@ func ignore(err, target error) error {
 // storyLines is how much of what happened is kept.
 const storyLines = 60
 
-// tell adds a line to the story.
-func (w *World) tell(format string, args ...any) {
+// narrate adds a line to the story.
+func (w *World) narrate(format string, args ...any) {
 	if len(w.story) == storyLines {
 		w.story = slices.Delete(w.story, 0, 1)
 	}
@@ -56,7 +56,7 @@ func chapter(j job.Job) string {
 	return line
 }
 
-// Describe tells what stands where, for a failed test.
+// Describe lists what stands where, for a failed test.
 func (w *World) Describe(ctx context.Context) string {
 	var b strings.Builder
 	s, err := w.L1.State(ctx, false)

@@ -54,7 +54,7 @@ func TestHappyPath(t *testing.T) {
 					t.Errorf("without a fault outside, a function returned: %v", f)
 				}
 				for _, a := range w.Alerts.Sent() {
-					t.Errorf("without a fault outside, operators were told: %s: %s", a.Title, a.Detail)
+					t.Errorf("without a fault outside, operators were alerted: %s: %s", a.Title, a.Detail)
 				}
 				failed, err := w.Jobs.Count(context.Background(), job.StateTransition, []job.Status{job.Failed}, 10)
 				if err != nil || failed[job.Failed] != 0 {

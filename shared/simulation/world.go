@@ -110,7 +110,7 @@ type World struct {
 	Edges    map[Edge]int
 	Crashes  int
 	Timeouts int
-	Retried  int // orders of the operator
+	Retried  int // commands of the operator
 	Usage    Usage
 }
 

@@ -84,7 +84,7 @@ func checkURL(what, raw string, required bool, schemes ...string) error {
 	}
 	u, err := url.Parse(raw)
 	if err != nil || u.Host == "" { // err would print the URL with its key
-		return fmt.Errorf("%s URL is no URL with a host", what)
+		return fmt.Errorf("%s URL is not a URL with a host", what)
 	}
 	for _, s := range schemes {
 		if u.Scheme == s {
@@ -127,7 +127,7 @@ type Deps struct {
 	HTTP *http.Client
 	// Cache keeps immutable reads.
 	Cache cache.Cache
-	// Log tells of failures that a retry or the backup made good.
+	// Log gets the failures after which a retry or the backup succeeded.
 	Log *slog.Logger
 	// Now is the clock.
 	Now func() time.Time

@@ -51,7 +51,7 @@ func decodeChainID(raw []byte) (string, error) {
 	}
 	for _, c := range text {
 		if c < 0x20 || c > 0x7e {
-			return "", malformedf("chain id %s is no short string", f)
+			return "", malformedf("chain id %s is not a short string", f)
 		}
 	}
 	if len(text) == 0 {
@@ -60,7 +60,7 @@ func decodeChainID(raw []byte) (string, error) {
 	return string(text), nil
 }
 
-// wireHeader is what we read of a block. Pointers tell what is absent.
+// wireHeader is what we read of a block. A pointer is nil where the field is absent.
 type wireHeader struct {
 	Status          string          `json:"status"`
 	BlockHash       *felt.Felt      `json:"block_hash"`
@@ -154,7 +154,7 @@ type wireResources struct {
 	L2Gas uint64 `json:"l2_gas"`
 }
 
-// receipts is a block with what its receipts tell.
+// receipts is a block with what its receipts hold.
 type receipts struct {
 	header   block.Header
 	messages block.Messages

@@ -25,7 +25,7 @@ type endpoint struct {
 	secrets redact.Known
 
 	mu        sync.Mutex
-	chain     string    // chain id as the node told, "" while not asked
+	chain     string    // chain id that the node returned, "" while not asked
 	downUntil time.Time // passed over until then
 	head      uint64    // last head seen, and since when
 	headSince time.Time
@@ -77,7 +77,7 @@ type statusError struct {
 	code       string // StarknetErrorCode of a feeder gateway's error body
 }
 
-// Error tells where, the status and the start of the body.
+// Error says where, the status and the start of the body.
 func (e *statusError) Error() string {
 	return fmt.Sprintf("%s answered HTTP %d: %s", e.where, e.status, e.text)
 }
@@ -138,7 +138,7 @@ type transportError struct {
 	secrets redact.Known
 }
 
-// Error tells where and what, without the URL.
+// Error says where and what, without the URL.
 func (e *transportError) Error() string {
 	return "reach " + e.where + ": " + e.secrets.Text(e.err.Error(), maxErrorText)
 }

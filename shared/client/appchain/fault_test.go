@@ -100,7 +100,7 @@ func respond(status int, contentType, body string, header ...string) func(http.R
 	}
 }
 
-var troubles = map[string]func(http.ResponseWriter){
+var failures = map[string]func(http.ResponseWriter){
 	"429":           respond(429, "application/json", `{"error":"slow down"}`),
 	"500":           respond(500, "text/plain", "boom"),
 	"502HTML":       respond(502, "text/html", "<html>bad gateway</html>"),
@@ -122,17 +122,17 @@ var troubles = map[string]func(http.ResponseWriter){
 	},
 }
 
-// TestPassingTroublesAreRetried: whatever a node answers for a while, the read succeeds afterwards.
-func TestPassingTroublesAreRetried(t *testing.T) {
+// TestTransientFailuresAreRetried: whatever a node answers for a while, the read succeeds afterwards.
+func TestTransientFailuresAreRetried(t *testing.T) {
 	t.Parallel()
 	chain := devChain(t, devappchain.Options{Blocks: 5})
-	for name, trouble := range troubles {
+	for name, fail := range failures {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c := newClock()
 			p := newProxy(t, chain.URL(), func(n int64, w http.ResponseWriter, _ []byte) bool {
 				if n == 2 || n == 3 { // the first answers the chain id
-					trouble(w)
+					fail(w)
 					return true
 				}
 				return false
@@ -148,14 +148,14 @@ func TestPassingTroublesAreRetried(t *testing.T) {
 	}
 }
 
-// TestLastingTroublesEnd: attempts are bounded, and the error says what it is.
-func TestLastingTroublesEnd(t *testing.T) {
+// TestLastingFailuresEnd: attempts are bounded, and the error says what it is.
+func TestLastingFailuresEnd(t *testing.T) {
 	t.Parallel()
 	malformed := map[string]bool{"200HTML": true, "HTMLAsJSON": true, "Truncated": true, "Empty": true, "WrongID": true, "NoResult": true}
-	for name, trouble := range troubles {
+	for name, fail := range failures {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			p := newProxy(t, "http://127.0.0.1:1", func(_ int64, w http.ResponseWriter, _ []byte) bool { trouble(w); return true }, nil)
+			p := newProxy(t, "http://127.0.0.1:1", func(_ int64, w http.ResponseWriter, _ []byte) bool { fail(w); return true }, nil)
 			_, err := open(t, appchain.Config{URL: p.URL, Attempts: 4}, newClock().deps()).Head(t.Context())
 			if err == nil || errors.Is(err, block.ErrMalformed) != malformed[name] || errors.Is(err, block.ErrNotFound) {
 				t.Errorf("Head = %v; malformed: want %v", err, malformed[name])
@@ -283,7 +283,7 @@ func TestLiesAreCaught(t *testing.T) {
 	}
 }
 
-// TestReorganisation: blocks that do not fit together are read anew, around the cache.
+// TestReorganisation: blocks that do not fit together are read again, around the cache.
 func TestReorganisation(t *testing.T) {
 	t.Parallel()
 	a := devChain(t, devappchain.Options{Seed: 1, Blocks: 10})
@@ -444,7 +444,7 @@ func TestResponsesAreBounded(t *testing.T) {
 func TestGatewayFaults(t *testing.T) {
 	t.Parallel()
 	chain := devChain(t, devappchain.Options{Blocks: 10})
-	for name, trouble := range troubles {
+	for name, fail := range failures {
 		if strings.Contains("WrongID NoResult InternalError", name) {
 			continue // of JSON-RPC only
 		}
@@ -452,7 +452,7 @@ func TestGatewayFaults(t *testing.T) {
 			t.Parallel()
 			p := newProxy(t, chain.GatewayURL(), func(n int64, w http.ResponseWriter, _ []byte) bool {
 				if n == 1 {
-					trouble(w)
+					fail(w)
 				}
 				return n == 1
 			}, nil)
@@ -497,7 +497,7 @@ func TestSecretsStayHidden(t *testing.T) {
 		for _, text := range []string{fmt.Sprint(e1), fmt.Sprintf("%+v", e2), fmt.Sprint(e3), log.String()} {
 			for _, secret := range secrets {
 				if strings.Contains(text, secret) {
-					t.Errorf("%q tells %s", text, secret)
+					t.Errorf("%q shows %s", text, secret)
 				}
 			}
 		}

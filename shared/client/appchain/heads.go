@@ -96,7 +96,7 @@ func (s *Source) keepAlive(ctx context.Context, conn *websocket.Conn) {
 	}
 }
 
-// socketChain holds the websocket node's chain id against the configured one.
+// socketChain compares the websocket node's chain id with the configured one.
 func (s *Source) socketChain(ctx context.Context, conn *websocket.Conn, e *endpoint) error {
 	if s.cfg.ChainID == "" {
 		return nil

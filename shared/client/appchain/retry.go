@@ -97,8 +97,8 @@ func (s *Source) attempt(ctx context.Context, f func(ctx context.Context, e *end
 	return fmt.Errorf("give up after %d attempts: %w", s.cfg.Attempts, last)
 }
 
-// preferred keeps an error that says more: a passing trouble of one node outranks that the other lacks the block, since
-// the first may have it.
+// preferred keeps an error that says more: a transient failure of one node outranks that the other lacks the block,
+// since the first may have it.
 func preferred(old, new error) error {
 	if old != nil && judge(new) == absent && judge(old) == passing {
 		return old

@@ -48,7 +48,7 @@ type rpcError struct {
 	method  string
 }
 
-// Error tells where, the method, code and message.
+// Error says where, the method, code and message.
 func (e *rpcError) Error() string {
 	return fmt.Sprintf("%s answered %s with error %d: %s", e.where, e.method, e.Code, e.Message)
 }
@@ -245,7 +245,7 @@ func decodeAnswers(b []byte, first, want int) ([]answer, error) {
 	return out, nil
 }
 
-// checkID holds a single answer against its id; an error may come without one.
+// checkID compares a single answer's id with the request's; an error may come without one.
 func checkID(a answer, want int) error {
 	if a.ID == nil && a.Error != nil || a.ID != nil && *a.ID == want {
 		return nil

@@ -28,7 +28,7 @@ type Source struct {
 
 var _ block.Source = (*Source)(nil)
 
-// New returns a Source. It makes no request: a node that is down is told by the first read.
+// New returns a Source. It makes no request: the first read reports a node that is down.
 func New(cfg Config, deps Deps) (*Source, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("configure the app chain's node: %w", err)
@@ -41,7 +41,7 @@ func New(cfg Config, deps Deps) (*Source, error) {
 	}, nil
 }
 
-// ChainID returns the chain's id as the node tells it; ErrWrongChain where it is not the configured one.
+// ChainID returns the chain's id as the node returns it; ErrWrongChain where it is not the configured one.
 func (s *Source) ChainID(ctx context.Context) (string, error) {
 	var id string
 	err := s.attempt(ctx, func(_ context.Context, e *endpoint) error { // attempt has asked already
@@ -60,7 +60,7 @@ func (s *Source) SpecVersion(ctx context.Context) (string, error) {
 	return v, err
 }
 
-// checkChain asks a node for its chain id unless it has told already, and holds it against the configured one.
+// checkChain asks a node for its chain id unless it is known already, and compares it with the configured one.
 func (s *Source) checkChain(ctx context.Context, e *endpoint) error {
 	e.mu.Lock()
 	known := e.chain != ""
@@ -139,7 +139,7 @@ func linkHeaders(prev, next block.Header) error {
 }
 
 // StateUpdates returns the state updates of from..to, each on the root that the one before left. As a state update
-// carries no number, the first and the last are held against their blocks' headers.
+// carries no number, the first and the last are compared with their blocks' headers.
 func (s *Source) StateUpdates(ctx context.Context, from, to uint64) ([]block.StateUpdate, error) {
 	spec := rangeOf[block.StateUpdate]{kind: "update", method: "starknet_getStateUpdate", decode: decodeStateUpdate, link: linkUpdates, felts: updateFelts}
 	spec.whole = func(ctx context.Context, got []block.StateUpdate) error {
@@ -252,7 +252,7 @@ func updateFelts(u block.StateUpdate) int {
 	return n
 }
 
-// rounds is how often a range is read anew when its blocks do not fit together, as during a reorganisation.
+// rounds is how often a range is read again when its blocks do not fit together, as during a reorganisation.
 const rounds = 3
 
 func readRange[T any](ctx context.Context, s *Source, from, to uint64, spec rangeOf[T]) ([]T, error) {
@@ -331,7 +331,7 @@ func readOnce[T any](ctx context.Context, s *Source, from, to uint64, spec range
 	return out, s.run(ctx, calls)
 }
 
-// key names a cached read. A chain without a configured id is told apart by its URL, whose key stays out.
+// key names a cached read. The key of a chain without a configured id has a digest of its URL, never the URL's secrets.
 func (s *Source) key(kind string, n uint64) string {
 	chain := s.cfg.ChainID
 	if chain == "" {

@@ -8,7 +8,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 )
 
-// wireUpdate is an answer of starknet_getStateUpdate. Field elements are pointers: one that is absent is no 0.
+// wireUpdate is an answer of starknet_getStateUpdate. Field elements are pointers: one that is absent is not 0.
 type wireUpdate struct {
 	BlockHash *felt.Felt `json:"block_hash"`
 	OldRoot   *felt.Felt `json:"old_root"`

@@ -92,7 +92,7 @@ func (s *Source) filled(w block.Weights) block.Weights {
 func weightsURL(root string, n uint64) (string, error) {
 	u, err := url.Parse(root)
 	if err != nil {
-		return "", errors.New("feeder gateway URL is no URL")
+		return "", errors.New("feeder gateway URL is not a URL")
 	}
 	u = u.JoinPath("feeder_gateway", "get_block_bouncer_weights")
 	q := u.Query()

@@ -47,14 +47,14 @@ func (p *Prover) Fetch(ctx context.Context, task string, a proof.Artifact) (io.R
 		}
 		return p.output(ctx, query)
 	}
-	return nil, fmt.Errorf("Atlantic: %.40q is no artifact", string(a))
+	return nil, fmt.Errorf("Atlantic: %.40q is not an artifact's name", string(a))
 }
 
 // resultOf is the query that has a task's results.
 func (p *Prover) resultOf(ctx context.Context, task string, a proof.Artifact) (string, error) {
 	id, isBucket := strings.CutPrefix(task, bucketTask)
 	if !idPattern.MatchString(id) {
-		return "", fmt.Errorf("Atlantic: %.40q is no task", task)
+		return "", fmt.Errorf("Atlantic: %.40q is not a task", task)
 	}
 	if !isBucket {
 		return id, nil

@@ -121,7 +121,7 @@ func noRoute(s *StatusError) bool {
 // CloseBucket implements proof.Prover.
 func (p *Prover) CloseBucket(ctx context.Context, bucket string) (string, error) {
 	if !idPattern.MatchString(bucket) {
-		return "", errUnsupported("%.40q is no bucket", bucket)
+		return "", errUnsupported("%.40q is not a bucket's id", bucket)
 	}
 	err := p.caller.Retry(ctx, func(ctx context.Context) error { return p.closeOnce(ctx, bucket) })
 	if err != nil {
@@ -139,7 +139,7 @@ func (p *Prover) closeOnce(ctx context.Context, id string) error {
 	op := "close bucket " + id
 	_, err = p.caller.Do(ctx, p.request(op, http.MethodPost, p.cfg.Routes.CloseBucket, url.Values{"bucketId": {id}}))
 	if err == nil || httpcall.Passing(err) {
-		return err // the next look tells whether it was closed
+		return err // the next look shows whether it was closed
 	}
 	if b, _, again := p.bucketOnce(ctx, id); again == nil && b.Status != open {
 		return nil // somebody else closed it between

@@ -21,11 +21,11 @@ var (
 	ErrUnauthenticated = errors.New("webhook does not carry the secret")
 )
 
-// StatusError is an answer of Atlantic that is no success.
+// StatusError is an answer of Atlantic other than a success.
 type StatusError = httpcall.StatusError
 
 // translate gives an error of a request the port's and this package's meaning. It is the one place where that is done.
-// Errors that stay as they are are passing troubles.
+// Errors that stay as they are are transient failures.
 func translate(err error) error {
 	var s *StatusError
 	if err == nil || !errors.As(err, &s) || s.Passing() {
@@ -44,7 +44,7 @@ func translate(err error) error {
 		return fmt.Errorf("%w: %w", ErrCredits, err)
 	}
 	if !s.API {
-		return err // a path or host that is no Atlantic: a setting is wrong, not the request
+		return err // not Atlantic's host or path: a setting is wrong, not the request
 	}
 	return fmt.Errorf("%w: %w", proof.ErrRejected, err)
 }

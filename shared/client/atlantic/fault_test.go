@@ -116,12 +116,12 @@ func TestSubmit_Race(t *testing.T) {
 	}
 }
 
-// TestSubmit_Refused: what Atlantic refuses for good is ErrRejected at once; what a setting or money mends is not.
+// TestSubmit_Refused: what Atlantic refuses for good is ErrRejected at once; what a setting or money fixes is not.
 func TestSubmit_Refused(t *testing.T) {
 	t.Parallel()
 	s := start(t, fakeatlantic.Config{})
 	p, w := client(t, s)
-	corrupt := child("no-zip", []byte("this is no zip"))
+	corrupt := child("no-zip", []byte("not a zip"))
 	elsewhere := child("d", zipped())
 	if _, err := p.Submit(t.Context(), elsewhere); err != nil {
 		t.Fatal(err)
@@ -153,8 +153,8 @@ func TestSubmit_Refused(t *testing.T) {
 	if len(w.list()) != 0 || s.Started() != before {
 		t.Errorf("refusals were repeated after %v, or started %d queries", w.list(), s.Started()-before)
 	}
-	stranger, _ := client(t, s, func(c *atlantic.Config) { c.APIKey = "another key"[:7] })
-	if _, err := stranger.Submit(t.Context(), child("x", zipped())); !errors.Is(err, atlantic.ErrUnauthorized) || errors.Is(err, proof.ErrRejected) {
+	other, _ := client(t, s, func(c *atlantic.Config) { c.APIKey = "another key"[:7] })
+	if _, err := other.Submit(t.Context(), child("x", zipped())); !errors.Is(err, atlantic.ErrUnauthorized) || errors.Is(err, proof.ErrRejected) {
 		t.Errorf("with a wrong key: %v, want ErrUnauthorized and not ErrRejected", err)
 	}
 	misrouted, _ := client(t, s, func(c *atlantic.Config) { c.URL += "/v2" })
@@ -225,7 +225,7 @@ func TestFetch_Faults(t *testing.T) {
 	if err := s.Corrupt(task, fakeatlantic.FilePIE, zipped()); err != nil {
 		t.Fatal(err)
 	}
-	fetch(task, proof.ProgramOutput, artifact.ErrCorrupt, "output of a zip that is no PIE")
+	fetch(task, proof.ProgramOutput, artifact.ErrCorrupt, "output of a zip that is not a PIE")
 	s.Expire(task)
 	fetch(task, proof.PIE, atlantic.ErrExpired, "expired")
 	fetch(task, proof.PIE, proof.ErrRejected, "expired") // it takes another task
@@ -332,11 +332,11 @@ func TestRetryAfter(t *testing.T) {
 	defer cancel()
 	_, err := p.Submit(ctx, child("e", zipped()))
 	if job.RetryDelay(err) != 20*time.Second || errors.Is(err, proof.ErrRejected) {
-		t.Errorf("within 5 s: %v with a wish of %s, want 20 s", err, job.RetryDelay(err))
+		t.Errorf("within 5 s: %v with a requested delay of %s, want 20 s", err, job.RetryDelay(err))
 	}
 	s.Inject(fake.Strike{Fault: fake.RateLimited, RetryAfter: time.Hour})
 	if _, err = p.Submit(t.Context(), child("e", zipped())); job.RetryDelay(err) != time.Hour {
-		t.Errorf("an hour: %v with a wish of %s", err, job.RetryDelay(err))
+		t.Errorf("an hour: %v with a requested delay of %s", err, job.RetryDelay(err))
 	}
 	var status *atlantic.StatusError
 	if !errors.As(err, &status) || status.Status != http.StatusTooManyRequests {

@@ -35,7 +35,7 @@ func ParseHook(secret, token string, body []byte) (Hint, error) {
 		ID   string `json:"atlanticQueryId"`
 	}
 	if err := json.Unmarshal(body, &h); err != nil {
-		return Hint{}, errors.New("webhook of Atlantic is no JSON object of its kind") // err may quote what anybody sent
+		return Hint{}, errors.New("webhook of Atlantic is not a JSON object of the documented kind") // err may quote what anybody sent
 	}
 	if h.Type != "ATLANTIC_STEP_COMPLETED" && h.Type != "ATLANTIC_QUERY_COMPLETED" {
 		return Hint{}, fmt.Errorf("webhook of Atlantic has type %.40q", h.Type)

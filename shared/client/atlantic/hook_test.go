@@ -43,7 +43,7 @@ func TestParseHook(t *testing.T) {
 	}
 }
 
-// TestHook: the stand-in's webhook of an aggregation leads to the aggregation's task.
+// TestHook: the fake's webhook of an aggregation leads to the aggregation's task.
 func TestHook(t *testing.T) {
 	t.Parallel()
 	bodies := make(chan []byte, 8)

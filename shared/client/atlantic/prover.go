@@ -27,7 +27,7 @@ type Prover struct {
 
 var _ proof.Prover = (*Prover)(nil)
 
-// New returns a prover. It makes no request; Ping tells whether Atlantic is there.
+// New returns a prover. It makes no request; Ping reports whether Atlantic answers.
 func New(c Config, d Deps) (*Prover, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err

@@ -22,7 +22,7 @@ func TestProver_Conformance(t *testing.T) {
 				s := start(t, c)
 				p, _ := client(t, s, func(a *atlantic.Config) {
 					a.IndexBase = c.IndexBase
-					a.OutputFile = fakeatlantic.FileOutput // the stand-in's PIE is none
+					a.OutputFile = fakeatlantic.FileOutput // the fake has no PIE
 				})
 				t.Cleanup(func() { documented(t, s) })
 				service := prooftest.Service{
@@ -38,7 +38,7 @@ func TestProver_Conformance(t *testing.T) {
 	}
 }
 
-// TestSubmit_Shape holds what is sent against the documentation, field by field.
+// TestSubmit_Shape compares what is sent with the documentation, field by field.
 func TestSubmit_Shape(t *testing.T) {
 	t.Parallel()
 	proofFile := []byte(`{"version":"stone"}`)
@@ -110,7 +110,7 @@ func TestSubmit_Shape(t *testing.T) {
 	}
 }
 
-// TestBucket_Shape holds a bucket's requests against the documentation.
+// TestBucket_Shape compares a bucket's requests with the documentation.
 func TestBucket_Shape(t *testing.T) {
 	t.Parallel()
 	var seen fakeatlantic.Bucket

@@ -17,7 +17,7 @@ import (
 
 const key = "hunter2-the-api-key"
 
-// start starts a stand-in.
+// start starts a fake of Atlantic.
 func start(t *testing.T, c fakeatlantic.Config) *fakeatlantic.Server {
 	t.Helper()
 	c.APIKey = key
@@ -27,7 +27,7 @@ func start(t *testing.T, c fakeatlantic.Config) *fakeatlantic.Server {
 	}
 	t.Cleanup(func() {
 		if err := s.Close(); err != nil {
-			t.Errorf("close the stand-in: %v", err)
+			t.Errorf("close the fake: %v", err)
 		}
 	})
 	return s
@@ -58,7 +58,7 @@ func config(s *fakeatlantic.Server) atlantic.Config {
 	}
 }
 
-// client is a client of a stand-in that does not wait between attempts.
+// client is a client of a fake that does not wait between attempts.
 func client(t *testing.T, s *fakeatlantic.Server, change ...func(*atlantic.Config)) (*atlantic.Prover, *pauses) {
 	t.Helper()
 	c, w := config(s), &pauses{}
@@ -72,13 +72,13 @@ func client(t *testing.T, s *fakeatlantic.Server, change ...func(*atlantic.Confi
 	return p, w
 }
 
-// zipped is a zip, which is all that the stand-in asks of a PIE.
+// zipped is a zip, which is all that the fake requires of a PIE.
 var zipped = sync.OnceValue(func() []byte {
 	var b bytes.Buffer
 	w := zip.NewWriter(&b)
 	f, err := w.Create("memory.bin")
 	if err == nil {
-		_, err = f.Write([]byte("stand-in"))
+		_, err = f.Write([]byte("content"))
 	}
 	if err == nil {
 		err = w.Close()

@@ -87,7 +87,7 @@ func TestLargePIE(t *testing.T) { //nolint:paralleltest
 	}
 }
 
-// TestInput_Length: an input that is not as long as announced starts nothing and is no fault of the request's.
+// TestInput_Length: an input that is not as long as announced starts nothing, and the request is not at fault.
 func TestInput_Length(t *testing.T) {
 	t.Parallel()
 	s := start(t, fakeatlantic.Config{})

@@ -18,7 +18,7 @@ import (
 // codeDuplicate is Atlantic's error for a dedup id that it has.
 const codeDuplicate = "ATLANTIC_QUERY_WITH_DEDUP_ID_ALREADY_EXISTS"
 
-// Submit implements proof.Prover. The query that exists for the dedup id is returned also when it failed: Status tells,
+// Submit implements proof.Prover. The query that exists for the dedup id is returned also when it failed: Status reports that,
 // and a new attempt takes a new dedup id.
 func (p *Prover) Submit(ctx context.Context, r proof.Request) (string, error) {
 	f, err := p.form(r)
@@ -113,7 +113,7 @@ func (p *Prover) form(r proof.Request) (form, error) {
 	case r.InputSize <= 0 && r.Kind != proof.Aggregation:
 		return form{}, errUnsupported("the input of %s of batch %d is empty", r.Kind, r.Batch)
 	case r.Bucket != "" && !idPattern.MatchString(r.Bucket):
-		return form{}, errUnsupported("%.40q is no bucket", r.Bucket)
+		return form{}, errUnsupported("%.40q is not a bucket's id", r.Bucket)
 	}
 	switch r.Kind {
 	case proof.Child:
@@ -123,7 +123,7 @@ func (p *Prover) form(r proof.Request) (form, error) {
 	case proof.Aggregation:
 		return form{}, errUnsupported("it aggregates by closing a bucket, not from a PIE")
 	}
-	return form{}, errUnsupported("%.40q is no kind of request", string(r.Kind))
+	return form{}, errUnsupported("%.40q is not a kind of request", string(r.Kind))
 }
 
 func (p *Prover) common(r proof.Request, result, vm, layout string) []field {

@@ -35,7 +35,7 @@ type commitmentCache struct {
 	byHash map[[32]byte]kzg.Commitment
 }
 
-// maxKnown bounds the cache; beyond it starts anew.
+// maxKnown bounds the cache; a full cache is emptied.
 const maxKnown = 256
 
 func (c *commitmentCache) commit(b *blob.Blob) (kzg.Commitment, error) {

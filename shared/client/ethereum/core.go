@@ -45,7 +45,7 @@ type Core struct {
 
 var _ settlement.Contract = (*Core)(nil)
 
-// NewCore returns the core contract at an address. wallet, whose rights Config tells of, may be nil. It makes no request.
+// NewCore returns the core contract at an address. wallet, whose rights Config reports, may be nil. It makes no request.
 func NewCore(n *Node, address string, wallet *Wallet) (*Core, error) {
 	a, err := parseAddress("core contract", address)
 	if err != nil {

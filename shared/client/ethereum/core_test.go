@@ -103,7 +103,7 @@ func TestCore_Settles(t *testing.T) {
 	if got := must(core.State(ctx, true))(t); got == want {
 		t.Error("an update is final at once")
 	}
-	// The same again, as a crash would send it, reverts and tells why.
+	// The same again, as a crash would send it, reverts and says why.
 	again := b.send(t, w, p)
 	if again.Success || again.Revert == nil || again.Revert.Code != "INVALID_PREV_BLOCK_NUMBER" {
 		t.Errorf("the repeated update: %+v, %v", again, again.Revert)

@@ -32,7 +32,7 @@ func invalid(code, format string, args ...any) error {
 // whether the fact is proven and the consumed messages exist, is left to simulation.
 func Calldata(u settlement.Update, s settlement.State, cfg settlement.Config) ([]byte, error) {
 	if !cfg.Operator {
-		return nil, invalid("ONLY_OPERATOR", "the wallet is no operator of the core contract")
+		return nil, invalid("ONLY_OPERATOR", "the wallet is not an operator of the core contract")
 	}
 	if err := header(u, s); err != nil {
 		return nil, err
@@ -223,7 +223,7 @@ func checkBlobs(k *output.Kzg, u settlement.Update) ([][]byte, error) {
 	return proofs, err
 }
 
-// checkSegment holds blobs and z against the DA segment. Without the segment z can't be told from the blobs, which are
+// checkSegment compares blobs and z with the DA segment. Without the segment z can't be computed, as the blobs are
 // padded; that the evaluations are right is checked in any case.
 func checkSegment(k *output.Kzg, u settlement.Update, blobs []blob.Blob) error {
 	if len(u.Segment) == 0 {

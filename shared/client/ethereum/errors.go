@@ -128,7 +128,7 @@ func verdict(text string) error {
 	return nil
 }
 
-// answered says whether err is a node's answer to a request; anything else is trouble on the way.
+// answered says whether err is a node's answer to a request; anything else is a failure of the network.
 func answered(err error) bool {
 	var said interface{ ErrorCode() int }
 	return errors.As(err, &said)

@@ -103,7 +103,7 @@ func TestSendError(t *testing.T) {
 			}
 		}
 		if !strings.Contains(got.Error(), c.text) {
-			t.Errorf("%s: %v does not tell what the node said", name, got)
+			t.Errorf("%s: %v does not show what the node said", name, got)
 		}
 	}
 }
@@ -122,7 +122,7 @@ func TestSendError_OnTheWay(t *testing.T) {
 	}
 }
 
-// TestNode_ErrorsHideSecrets makes every kind of trouble on nodes whose URL carries a key somewhere.
+// TestNode_ErrorsHideSecrets makes nodes whose URL carries a key somewhere fail in every way.
 func TestNode_ErrorsHideSecrets(t *testing.T) {
 	t.Parallel()
 	const key = "sekretkey/0123 456789"
@@ -167,7 +167,7 @@ func TestNode_ErrorsHideSecrets(t *testing.T) {
 				}
 				err = n.Ping(t.Context())
 				if err == nil {
-					t.Fatal("trouble without an error")
+					t.Fatal("a failure without an error")
 				}
 				for e := err; e != nil; e = errors.Unwrap(e) {
 					for _, text := range []string{e.Error(), fmt.Sprintf("%+v", e)} {
@@ -188,7 +188,7 @@ func TestNode_ErrorsHideSecrets(t *testing.T) {
 	}
 }
 
-func TestNode_ContextIsTold(t *testing.T) {
+func TestNode_ContextIsReported(t *testing.T) {
 	t.Parallel()
 	n, err := Dial("http://127.0.0.1:1", "1")
 	if err != nil {

@@ -78,9 +78,9 @@ func TestFacts_ManyAndBad(t *testing.T) {
 	if _, err := none.Valid(t.Context(), facts[:1]); err == nil || !strings.Contains(err.Error(), "is it a fact registry?") {
 		t.Errorf("Valid where no registry is: %v", err)
 	}
-	stranger := ethereum.NewRegistrar(b.facts(t), b.wallet(t, operator, ethereum.SidecarAuto))
+	other := ethereum.NewRegistrar(b.facts(t), b.wallet(t, operator, ethereum.SidecarAuto))
 	var revert *tx.RevertError
-	if err := stranger.Register(t.Context(), facts[0]); !errors.As(err, &revert) || revert.Code != "ONLY_REGISTRAR" {
+	if err := other.Register(t.Context(), facts[0]); !errors.As(err, &revert) || revert.Code != "ONLY_REGISTRAR" {
 		t.Errorf("Register by who is not the registrar: %v", err)
 	}
 }
@@ -92,7 +92,7 @@ func (b *bench) transactions(t *testing.T) uint64 {
 }
 
 // TestRegistrar_SendsOnce: asking again while the transaction waits sends nothing. This process knows what it sent; a new one
-// sees it in the node's pending state, which geth builds anew every two seconds.
+// sees it in the node's pending state, which geth builds again every two seconds.
 func TestRegistrar_SendsOnce(t *testing.T) {
 	t.Parallel()
 	b := setup(t, devethereum.Setup{})

@@ -106,5 +106,5 @@ func (w *Wallet) whyReverted(ctx context.Context, s tx.Status, t *transaction) *
 			}
 		}
 	}
-	return &tx.RevertError{Detail: fmt.Sprintf("the node does not tell why; it used %d gas", s.GasUsed)}
+	return &tx.RevertError{Detail: fmt.Sprintf("the node does not say why; it used %d gas", s.GasUsed)}
 }

@@ -175,7 +175,7 @@ type callArgs struct {
 // parseAddress reads a 20-byte address in hex.
 func parseAddress(what, s string) (common.Address, error) {
 	if !common.IsHexAddress(s) {
-		return common.Address{}, fmt.Errorf("%s %.80q is no Ethereum address", what, s)
+		return common.Address{}, fmt.Errorf("%s %.80q is not an Ethereum address", what, s)
 	}
 	return common.HexToAddress(s), nil
 }

@@ -28,11 +28,11 @@ func NewRegistrar(f *Facts, w *Wallet) *Registrar {
 const (
 	// registerGas is enough for registerFact, which writes two slots at the most.
 	registerGas = 120_000
-	// maxSent bounds how many sent facts are remembered; beyond it starts anew.
+	// maxSent bounds how many sent facts are remembered; then all are forgotten.
 	maxSent = 10_000
 )
 
-// Register sees to it that a transaction is on its way that registers a fact ("0x" and 64 hex digits). It does not wait for
+// Register makes sure that a transaction is on its way that registers a fact ("0x" and 64 hex digits). It does not wait for
 // it: call it again while the fact is not valid. A fact that is registered, or that a waiting transaction registers, costs
 // nothing. nil also where another process took the nonce: nothing was sent then.
 func (r *Registrar) Register(ctx context.Context, fact string) error {

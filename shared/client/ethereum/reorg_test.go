@@ -138,7 +138,7 @@ func TestConfig_OfOlderContract(t *testing.T) {
 	by[selAggregator] = `"error":{"code":-32005,"message":"limit exceeded"}`
 	core = must(ethereum.NewCore(answers(t, by), sink, nil))(t)
 	if got, err := core.Config(t.Context()); err == nil {
-		t.Errorf("a node in trouble counts as an older contract: %+v", got)
+		t.Errorf("a node that fails counts as an older contract: %+v", got)
 	}
 }
 

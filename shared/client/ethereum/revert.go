@@ -16,14 +16,14 @@ import (
 
 // meaning says what the core contract's refusals mean to an operator and what to look at.
 var meaning = map[string]string{
-	"ONLY_OPERATOR":                           "the wallet is no operator of the core contract: register it, or configure the wallet that is",
+	"ONLY_OPERATOR":                           "the wallet is not an operator of the core contract: register it, or configure the wallet that is",
 	"INVALID_PREV_BLOCK_NUMBER":               "the update does not start at the block after the contract's: an earlier update is missing, or this one is settled already",
 	"INVALID_PREV_BLOCK_HASH":                 "the update starts from another block hash than the contract holds: the chain was reorganised, or the contract is another chain's",
 	"INVALID_PREVIOUS_ROOT":                   "the update starts from another state root than the contract holds: the chain was reorganised, or the contract is another chain's",
 	"INVALID_BLOCK_NUMBER":                    "the update does not go forward: its last block is not above the contract's",
 	"UNEXPECTED_KZG_DA_FLAG":                  "the program output is for the other kind of data availability: check whether SNOS ran with KZG data availability",
 	"INVALID_NUMBER_OF_KZG_PROOFS":            "the program output names another number of blobs than there are proofs",
-	"INVALID_KZG_PROOF_SIZE":                  "a KZG proof has not 48 bytes",
+	"INVALID_KZG_PROOF_SIZE":                  "a KZG proof is not 48 bytes long",
 	"INVALID_KZG_COMMITMENT":                  "a commitment in the program output is out of range",
 	"INVALID_BLOB_HASH":                       "the transaction carries fewer blobs than the program output names",
 	"INVALID_Y_VALUE":                         "an evaluation in the program output is out of range",
@@ -55,13 +55,13 @@ var codePattern = regexp.MustCompile(`\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b`)
 // maxReason bounds how much of a reason is kept, in bytes.
 const maxReason = 500
 
-// halts are failures of a call that no node tells as a revert and that will not pass.
+// halts are failures of a call that nodes do not report as reverts and that will not pass.
 var halts = []string{"invalid opcode", "invalid jump", "stack underflow", "stack limit reached", "out of gas"}
 
 // allowance is what nodes say of a call that takes more gas than it may (geth, eth/gasestimator).
 const allowance = "gas required exceeds allowance"
 
-// revertOf returns the refusal that a node's answer tells of, or nil when it tells of none.
+// revertOf returns the refusal in a node's answer, or nil if there is none.
 func revertOf(err error) *tx.RevertError {
 	if err == nil || !answered(err) {
 		return nil

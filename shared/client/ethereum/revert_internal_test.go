@@ -96,7 +96,7 @@ func FuzzDecodeRevert(f *testing.F) {
 		}
 		var as *tx.RevertError
 		if err := error(r); !errors.As(err, &as) || err.Error() == "" {
-			t.Error("it is no RevertError")
+			t.Error("it is not a RevertError")
 		}
 	})
 }
@@ -108,7 +108,7 @@ func FuzzVerdict(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		err := sendError(said{text})
 		if err != nil && !strings.Contains(err.Error(), text) {
-			t.Errorf("%v does not tell %q", err, text)
+			t.Errorf("%v does not show %q", err, text)
 		}
 	})
 }

@@ -6,7 +6,7 @@ import (
 	"net/url"
 )
 
-// maxText bounds an error's text in bytes: a node's HTML error page is no help beyond that.
+// maxText bounds an error's text in bytes: a node's HTML error page does not help beyond that.
 const maxText = 1000
 
 // wrap adds what was done to an error and takes secrets out of its text.

@@ -87,7 +87,7 @@ func (w *Wallet) unsigned(p tx.Payload, nonce uint64, f tx.Fees) (types.TxData, 
 	for i, n := range []*big.Int{w.node.chain, f.Tip, f.GasPrice, f.DataGasPrice} {
 		v, overflow := uint256.FromBig(orZero(n))
 		if overflow || orZero(n).Sign() < 0 {
-			return nil, fmt.Errorf("sign with nonce %d: %s is no amount of 256 bits", nonce, n)
+			return nil, fmt.Errorf("sign with nonce %d: %s is not an amount of 256 bits", nonce, n)
 		}
 		amounts[i] = v
 	}

@@ -49,7 +49,7 @@ func NewKeySigner(secret string) (*KeySigner, error) {
 	}
 	k, err := crypto.ToECDSA(raw)
 	if err != nil {
-		return nil, errors.New("private key: it is no secp256k1 key")
+		return nil, errors.New("private key: it is not a secp256k1 key")
 	}
 	return &KeySigner{key: k}, nil
 }

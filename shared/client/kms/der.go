@@ -31,7 +31,7 @@ func parsePublicKey(der []byte) ([]byte, error) {
 		return nil, err
 	}
 	if !info.Algorithm.Key.Equal(oidKey) || !info.Algorithm.Curve.Equal(oidCurve) {
-		return nil, fmt.Errorf("it is no secp256k1 key (%s, %s): %w", info.Algorithm.Key, info.Algorithm.Curve, ErrKey)
+		return nil, fmt.Errorf("not a secp256k1 key (%s, %s): %w", info.Algorithm.Key, info.Algorithm.Curve, ErrKey)
 	}
 	k, err := crypto.UnmarshalPubkey(info.Point.RightAlign())
 	if err != nil {

@@ -17,7 +17,7 @@ import (
 
 var (
 	// ErrKey says that the key can't sign for Ethereum: another kind of key, disabled, deleted, or not found. Only an
-	// operator can mend it.
+	// operator can fix it.
 	ErrKey = errors.New("KMS key can't sign for Ethereum")
 	// ErrDenied says that the function's role may not use the key: allow kms:GetPublicKey and kms:Sign on it.
 	ErrDenied = errors.New("KMS denies the use of the key")
@@ -101,7 +101,7 @@ func (s *Signer) SignDigest(ctx context.Context, digest [32]byte) (sig [65]byte,
 	return [65]byte{}, fmt.Errorf("signature of %s: it is not of the key: %w", s.key, ErrKey)
 }
 
-// translate turns the service's errors into this package's; others are passing troubles.
+// translate turns the service's errors into this package's; others are transient failures.
 func (s *Signer) translate(what string, err error) error {
 	err = fmt.Errorf("KMS: %s of %s: %w", what, s.key, err)
 	var api interface{ ErrorCode() string }

@@ -172,12 +172,12 @@ func TestSigner_RefusesFaults(t *testing.T) {
 			t.Errorf("%s: %v, want %v", name, err, c.want)
 		}
 		if c.want == nil && (errors.Is(err, kms.ErrKey) || errors.Is(err, kms.ErrDenied)) {
-			t.Errorf("%s: %v is no matter of key or rights", name, err)
+			t.Errorf("%s: %v counts as a fault of the key or its rights", name, err)
 		}
 	}
 }
 
-// TestSigner_AsksAgain: trouble with the first question is not kept.
+// TestSigner_AsksAgain: a failure of the first question is not kept.
 func TestSigner_AsksAgain(t *testing.T) {
 	t.Parallel()
 	api := newService(t)
@@ -188,7 +188,7 @@ func TestSigner_AsksAgain(t *testing.T) {
 	}
 	api.err = nil
 	if _, err := s.Address(t.Context()); err != nil {
-		t.Errorf("Address after the trouble: %v", err)
+		t.Errorf("Address after the failure: %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

@@ -43,7 +43,7 @@ func (c *Client) InvokeMessage(ctx context.Context, function, body string) error
 	}
 	var resp events.SQSEventResponse
 	if err := json.Unmarshal(out.Payload, &resp); err != nil {
-		return fmt.Errorf("invoke %s: its answer is no batch response: %w", function, err)
+		return fmt.Errorf("invoke %s: its answer is not a batch response: %w", function, err)
 	}
 	if len(resp.BatchItemFailures) > 0 {
 		return fmt.Errorf("invoke %s: %w", function, ErrWanted)

@@ -17,7 +17,7 @@ import (
 // Registry registers facts and knows which are.
 type Registry interface {
 	proof.FactChecker
-	// Register starts the registration of a fact ("0x" and 64 hex digits) and does not wait for it; again is no error.
+	// Register starts the registration of a fact ("0x" and 64 hex digits) and does not wait for it; a second call is not an error.
 	Register(ctx context.Context, fact string) error
 }
 

@@ -19,7 +19,7 @@ type registry struct {
 	valid   map[string]bool
 	waiting map[string]bool
 	asked   int
-	trouble error
+	failure error
 }
 
 func newRegistry() *registry {
@@ -33,13 +33,13 @@ func (r *registry) Valid(ctx context.Context, facts []string) ([]bool, error) {
 	for _, f := range facts {
 		out = append(out, r.valid[f])
 	}
-	return out, errors.Join(ctx.Err(), r.trouble)
+	return out, errors.Join(ctx.Err(), r.failure)
 }
 
 func (r *registry) Register(ctx context.Context, fact string) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if err := errors.Join(ctx.Err(), r.trouble); err != nil {
+	if err := errors.Join(ctx.Err(), r.failure); err != nil {
 		return err
 	}
 	if !r.waiting[fact] && !r.valid[fact] {
@@ -151,16 +151,16 @@ func TestProver_RegistersAgain(t *testing.T) {
 	}
 }
 
-func TestProver_TroubleIsPassing(t *testing.T) {
+func TestProver_FailureIsTransient(t *testing.T) {
 	t.Parallel()
 	r := newRegistry()
-	r.trouble = errors.New("node is away")
+	r.failure = errors.New("node is away")
 	p := mockprover.New(mockprover.Options{Registry: r})
 	_, submit := p.Submit(t.Context(), request(proof.Aggregation, prooftest.Fact(1)))
 	_, status := p.Status(t.Context(), "mock/aggregation/d/"+prooftest.Fact(1))
 	for name, err := range map[string]error{"Submit": submit, "Status": status, "Ping": p.Ping(t.Context())} {
-		if !errors.Is(err, r.trouble) || errors.Is(err, proof.ErrRejected) {
-			t.Errorf("%s: %v, want the registry's trouble", name, err)
+		if !errors.Is(err, r.failure) || errors.Is(err, proof.ErrRejected) {
+			t.Errorf("%s: %v, want the registry's failure", name, err)
 		}
 	}
 }

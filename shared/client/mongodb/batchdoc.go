@@ -161,7 +161,7 @@ func (n *ints) ledgerBack(d ledgerDoc) batch.Ledger {
 	if d.FeeWei != "" {
 		fee, ok := new(big.Int).SetString(d.FeeWei, 10)
 		if !ok && n.err == nil {
-			n.err = fmt.Errorf("stored fee %.40q is no number: the document is corrupt", d.FeeWei)
+			n.err = fmt.Errorf("stored fee %.40q is not a number: the document is corrupt", d.FeeWei)
 		}
 		l.Fee = fee
 	}

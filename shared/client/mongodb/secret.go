@@ -22,7 +22,7 @@ type login struct {
 }
 
 // URI makes a connection URI of a secret: either it is one, or it is the JSON object that AWS keeps for a DocumentDB cluster
-// (host, port, username, password), which is reached with TLS and without retryable writes, which DocumentDB has not. Errors never show
+// (host, port, username, password), which is reached with TLS and without retryable writes, as DocumentDB has none. Errors never show
 // the secret.
 func URI(secret string) (string, error) {
 	if !strings.HasPrefix(secret, "{") {

@@ -62,7 +62,7 @@ func (c *Client) Get(ctx context.Context, name string) (string, error) {
 	if field != "" {
 		var object map[string]any
 		if json.Unmarshal([]byte(raw), &object) != nil {
-			return "", fmt.Errorf("secret %s: field %s is asked for, but it is no JSON object", where, field)
+			return "", fmt.Errorf("secret %s: field %s is asked for, but the secret is not a JSON object", where, field)
 		}
 		v, ok := object[field].(string)
 		if !ok {

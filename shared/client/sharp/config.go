@@ -84,7 +84,7 @@ func (c Config) Validate() error {
 	}
 	fault(!wordPattern.MatchString(c.CustomerID), "customer id %.40q is missing or has other characters than letters, digits, _, . and -", c.CustomerID)
 	fault(!slices.Contains([]string{KeyByDedup, KeyByFact}, c.AggregationKey), "aggregation key %q: want dedup or fact", c.AggregationKey)
-	fault(c.ProgramHashFunction != "" && !wordPattern.MatchString(c.ProgramHashFunction), "program hash function %.40q is no name", c.ProgramHashFunction)
+	fault(c.ProgramHashFunction != "" && !wordPattern.MatchString(c.ProgramHashFunction), "program hash function %.40q is not a name", c.ProgramHashFunction)
 	fault(c.MaxArtifact < 0, "a limit is negative")
 	if u, err := url.Parse(c.URL); err == nil && u.Scheme == "http" {
 		ip := net.ParseIP(u.Hostname())
@@ -126,12 +126,12 @@ func certificates(in string) ([]*x509.Certificate, error) {
 		}
 		cert, err := x509.ParseCertificate(b.Bytes)
 		if b.Type != "CERTIFICATE" || err != nil {
-			return nil, errors.New("SHARP: the server's certificate is no certificate in PEM")
+			return nil, errors.New("SHARP: the server's certificate is not a certificate in PEM")
 		}
 		out = append(out, cert)
 	}
 	if len(out) == 0 {
-		return nil, errors.New("SHARP: the server's certificate is no certificate in PEM")
+		return nil, errors.New("SHARP: the server's certificate is not a certificate in PEM")
 	}
 	return out, nil
 }

@@ -18,11 +18,11 @@ var (
 	ErrExpired = fmt.Errorf("SHARP keeps the proof no more: %w", proof.ErrRejected)
 )
 
-// StatusError is an answer of the gateway that is no success.
+// StatusError is an answer of the gateway other than a success.
 type StatusError = httpcall.StatusError
 
 // translate gives an error of a request the port's and this package's meaning. It is the one place where that is done.
-// Errors that stay as they are are passing troubles.
+// Errors that stay as they are are transient failures.
 func translate(err error) error {
 	var s *StatusError
 	if err == nil || !errors.As(err, &s) || s.Passing() || !s.API {

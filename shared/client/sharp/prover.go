@@ -33,7 +33,7 @@ type Prover struct {
 
 var _ proof.Prover = (*Prover)(nil)
 
-// New returns a prover. facts tells which facts are registered on the settlement layer. It makes no request; Ping tells
+// New returns a prover. facts says which facts are registered on the settlement layer. It makes no request; Ping reports
 // whether the gateway is there.
 func New(c Config, facts proof.FactChecker, d Deps) (*Prover, error) {
 	err := c.Validate()
@@ -86,7 +86,7 @@ func (p *Prover) ask(ctx context.Context, key string) (status, error) {
 	return s, nil
 }
 
-// Submit implements proof.Prover. The job that exists for the dedup id is returned also when it failed: Status tells, and
+// Submit implements proof.Prover. The job that exists for the dedup id is returned also when it failed: Status reports that, and
 // a new attempt takes a new dedup id.
 func (p *Prover) Submit(ctx context.Context, r proof.Request) (string, error) {
 	if err := p.check(r); err != nil {
@@ -125,7 +125,7 @@ func (p *Prover) check(r proof.Request) error {
 	if r.Kind == proof.Aggregation {
 		for _, c := range r.Children {
 			if _, fact, ok := parse(c); !ok || fact != "" {
-				return errUnsupported("child %.80q of the aggregation of batch %d is no child's task", c, r.Batch)
+				return errUnsupported("child %.80q of the aggregation of batch %d is not a child's task", c, r.Batch)
 			}
 		}
 	}

@@ -41,7 +41,7 @@ func TestProver_Conformance(t *testing.T) {
 	}
 }
 
-// TestSubmit_Shape holds what is sent against what is known of the gateway.
+// TestSubmit_Shape compares what is sent with what is known of the gateway.
 func TestSubmit_Shape(t *testing.T) {
 	t.Parallel()
 	s := start(t, fakesharp.Config{TLS: true})
@@ -154,11 +154,11 @@ func TestStatus(t *testing.T) {
 	if g := state(t, p, task); g.State != proof.InProgress {
 		t.Errorf("an aggregation whose fact is not registered is %+v", g)
 	}
-	f.set(func(f *facts) { f.trouble = errors.New("node is away") })
-	if _, err := p.Status(t.Context(), task); !errors.Is(err, f.trouble) || errors.Is(err, proof.ErrRejected) {
+	f.set(func(f *facts) { f.failure = errors.New("node is away") })
+	if _, err := p.Status(t.Context(), task); !errors.Is(err, f.failure) || errors.Is(err, proof.ErrRejected) {
 		t.Errorf("without the registry: %v", err)
 	}
-	f.set(func(f *facts) { f.trouble, f.valid[prooftest.Fact(9)] = nil, true })
+	f.set(func(f *facts) { f.failure, f.valid[prooftest.Fact(9)] = nil, true })
 	if g := state(t, p, task); g.State != proof.Done {
 		t.Errorf("an aggregation whose fact is registered is %+v", g)
 	}
@@ -243,8 +243,8 @@ func TestSubmit_Refused(t *testing.T) {
 			t.Errorf("%s: Submit = %q, %v; want ErrRejected", name, task, err)
 		}
 	}
-	stranger := client(t, s, &facts{}, func(c *sharp.Config) { c.CustomerID = "stranger" })
-	if _, err := stranger.Submit(t.Context(), child("x")); !errors.Is(err, sharp.ErrUnauthorized) || errors.Is(err, proof.ErrRejected) {
+	other := client(t, s, &facts{}, func(c *sharp.Config) { c.CustomerID = "other" })
+	if _, err := other.Submit(t.Context(), child("x")); !errors.Is(err, sharp.ErrUnauthorized) || errors.Is(err, proof.ErrRejected) {
 		t.Errorf("as another customer: %v, want ErrUnauthorized and not ErrRejected", err)
 	}
 	if s.Started() != 1 {

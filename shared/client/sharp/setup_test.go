@@ -24,7 +24,7 @@ type facts struct {
 	mu      sync.Mutex
 	valid   map[string]bool
 	all     bool // every fact is valid
-	trouble error
+	failure error
 }
 
 func (f *facts) Valid(_ context.Context, asked []string) ([]bool, error) {
@@ -34,7 +34,7 @@ func (f *facts) Valid(_ context.Context, asked []string) ([]bool, error) {
 	for _, a := range asked {
 		out = append(out, f.all || f.valid[a])
 	}
-	return out, f.trouble
+	return out, f.failure
 }
 
 func (f *facts) set(change func(*facts)) {
@@ -52,7 +52,7 @@ func start(t *testing.T, c fakesharp.Config) *fakesharp.Server {
 	}
 	t.Cleanup(func() {
 		if err := s.Close(); err != nil {
-			t.Errorf("close the stand-in: %v", err)
+			t.Errorf("close the fake: %v", err)
 		}
 	})
 	return s
@@ -91,13 +91,13 @@ func client(t *testing.T, s *fakesharp.Server, f proof.FactChecker, change ...fu
 	return p
 }
 
-// zipped is a zip, which is all that the stand-in asks of a PIE.
+// zipped is a zip, which is all that the fake requires of a PIE.
 var zipped = sync.OnceValue(func() []byte {
 	var b bytes.Buffer
 	w := zip.NewWriter(&b)
 	f, err := w.Create("memory.bin")
 	if err == nil {
-		_, err = f.Write([]byte("stand-in"))
+		_, err = f.Write([]byte("content"))
 	}
 	if err = errors.Join(err, w.Close()); err != nil {
 		panic(err)

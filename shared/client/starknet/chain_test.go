@@ -25,11 +25,11 @@ func must[T any](v T, err error) func(t *testing.T) T {
 	}
 }
 
-// Accounts of the stand-in: one settles, one registers facts, one has no rights.
+// Accounts of the fake: one settles, one registers facts, one has no rights.
 var (
-	operator  = felt.MustHex("0xacc0001")
-	registrar = felt.MustHex("0xacc0002")
-	stranger  = felt.MustHex("0xacc0003")
+	operator   = felt.MustHex("0xacc0001")
+	registrar  = felt.MustHex("0xacc0002")
+	thirdParty = felt.MustHex("0xacc0003")
 )
 
 // made is an update of blocks 10 to 20 that leads from made's state to a new one.
@@ -50,14 +50,14 @@ var message = block.MessageToL2{From: felt.FromUint64(11), To: felt.FromUint64(1
 // after is the state that made's update leads to.
 var after = settlement.State{Settled: true, Block: 20, Root: felt.FromUint64(102), BlockHash: felt.FromUint64(104)}
 
-// bench is a stand-in of Starknet with a funded account.
+// bench is a fake of Starknet with a funded account.
 type bench struct {
 	*fakestarknet.Server
 	node *starknet.Node
 	keys map[felt.Felt]*starknet.KeySigner
 }
 
-// setup starts a stand-in whose core contract takes made's update once its fact is registered.
+// setup starts a fake whose core contract takes made's update once its fact is registered.
 func setup(t *testing.T, change ...func(*fakestarknet.Options)) *bench {
 	t.Helper()
 	_, s, c := made()
@@ -66,7 +66,7 @@ func setup(t *testing.T, change ...func(*fakestarknet.Options)) *bench {
 		Owner: felt.MustHex("0x0a11ce"), Operators: []felt.Felt{operator}, Settled: s.Settled, Block: s.Block, Root: s.Root, BlockHash: s.BlockHash,
 		Bootloader: c.BootloaderHash, Config: c.ConfigHash, Snos: c.ProgramHash, LayoutBridge: c.LayoutBridgeHash, Messages: []block.MessageToL2{message},
 	}}
-	for _, a := range []felt.Felt{operator, registrar, stranger} {
+	for _, a := range []felt.Felt{operator, registrar, thirdParty} {
 		b.keys[a] = must(starknet.NewKeySigner(must(starknet.NewKey())(t)))(t)
 		o.Accounts = append(o.Accounts, fakestarknet.Account{Address: a, PublicKey: b.keys[a].PublicKey(), Balance: new(big.Int).Mul(big.NewInt(100), big.NewInt(1e18))})
 	}
@@ -131,6 +131,6 @@ func TestWallet_Conformance(t *testing.T) {
 	t.Parallel()
 	txtest.TestChain(t, txtest.Harness{New: func(t *testing.T) txtest.Service {
 		b := setup(t)
-		return txtest.Service{Chain: b.wallet(t, stranger), Payload: take, Refused: refused, Gas: 3_000_000, DataGas: 1_000, Mine: b.Mine}
+		return txtest.Service{Chain: b.wallet(t, thirdParty), Payload: take, Refused: refused, Gas: 3_000_000, DataGas: 1_000, Mine: b.Mine}
 	}})
 }

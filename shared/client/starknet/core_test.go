@@ -151,7 +151,7 @@ func TestCalldata_Same(t *testing.T) {
 	}
 }
 
-// TestCore_Reverts sends faults past our checks: the contract refuses them, and its words are told as ours.
+// TestCore_Reverts sends faults past our checks: the contract refuses them, and its words become ours.
 func TestCore_Reverts(t *testing.T) {
 	t.Parallel()
 	u, s, c := made()
@@ -204,11 +204,11 @@ func TestCore_Reverts(t *testing.T) {
 		})
 	}
 	b := setup(t)
-	w := b.wallet(t, stranger)
+	w := b.wallet(t, thirdParty)
 	var revert *tx.RevertError
 	_, err = w.Simulate(t.Context(), tx.Payload{To: fakestarknet.CoreAddress.String(), Entrypoint: "update_state", Data: felt.Concat(good)})
 	if !errors.As(err, &revert) || revert.Code != "ONLY_OPERATOR" {
-		t.Errorf("by a stranger: %v", err)
+		t.Errorf("by a third party: %v", err)
 	}
 	for entrypoint, to := range map[string]felt.Felt{"ENTRYPOINT_NOT_FOUND": fakestarknet.SinkAddress, "CONTRACT_NOT_DEPLOYED": felt.FromUint64(99)} {
 		_, err = w.Simulate(t.Context(), tx.Payload{To: to.String(), Entrypoint: "update_state"})
@@ -220,9 +220,9 @@ func TestCore_Reverts(t *testing.T) {
 
 func TestCore_Unsettled(t *testing.T) {
 	t.Parallel()
-	b := setup(t, func(o *fakestarknet.Options) { o.Core.Settled, o.Core.Owner = false, stranger })
+	b := setup(t, func(o *fakestarknet.Options) { o.Core.Settled, o.Core.Owner = false, thirdParty })
 	ctx := t.Context()
-	core := b.core(t, stranger)
+	core := b.core(t, thirdParty)
 	if s := must(core.State(ctx, false))(t); s.Settled || s.Next() != 0 || s.Root != felt.FromUint64(101) {
 		t.Errorf("state %+v", s)
 	}
@@ -270,7 +270,7 @@ func TestDA(t *testing.T) {
 		return datest.Harness{Layer: must(starknet.NewDA("0x10", ""))(t), Most: starknet.MaxSegment}
 	})
 	b := setup(t)
-	w := b.wallet(t, stranger)
+	w := b.wallet(t, thirdParty)
 	layer := must(starknet.NewDA(w.Address().String(), ""))(t)
 	words := make([]felt.Felt, starknet.MaxSegment)
 	for i := range words {

@@ -11,7 +11,7 @@ import (
 )
 
 // DataEntrypoint is the function that NewDA calls by default. Every account of the standard SNIP-6 has it; OpenZeppelin's
-// answers that a list that is no signature is none, without failing.
+// answers that a list that is not a signature is not valid, without failing.
 const DataEntrypoint = "is_valid_signature"
 
 // callWords is what a transaction's calldata holds beside a segment: the call's head, the segment's hash and length.

@@ -75,7 +75,7 @@ func span(fs []felt.Felt) []felt.Felt {
 	return append([]felt.Felt{felt.FromUint64(uint64(len(fs)))}, fs...)
 }
 
-// check holds the state update's words against batch and contract.
+// check compares the state update's words with batch and contract.
 func check(w []felt.Felt, u settlement.Update, s settlement.State, cfg settlement.Config) error {
 	if len(w) < output.HeaderWords+2 { // the sizes of the messages follow
 		return invalid("STARKNET_OUTPUT_TOO_SHORT", "the SNOS output has %d words, at least %d", len(w), output.HeaderWords+2)

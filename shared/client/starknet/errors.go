@@ -48,7 +48,7 @@ var (
 	errPassing = errors.New("transaction can't be taken now")
 )
 
-// texts decide where a code stands for several troubles, in lower case. They are those of the blockifier, which nodes hand
+// texts decide where a code stands for several failures, in lower case. They are those of the blockifier, which nodes hand
 // on (transaction/errors.rs), and of the sequencer's gateway and mempool. The first match counts.
 var texts = []struct {
 	text string

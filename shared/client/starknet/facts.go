@@ -25,7 +25,7 @@ func NewFacts(n *Node, address string) (*Facts, error) {
 	return &Facts{node: n, contract: a}, nil
 }
 
-// Valid implements proof.FactChecker with one request a fact. A fact that is no felt can't be registered on Starknet.
+// Valid implements proof.FactChecker with one request a fact. A fact that is not a felt can't be registered on Starknet.
 func (f *Facts) Valid(ctx context.Context, facts []string) ([]bool, error) {
 	out := make([]bool, len(facts))
 	for i, s := range facts {

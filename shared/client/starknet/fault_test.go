@@ -19,11 +19,11 @@ import (
 // portErrors are what Broadcast may say of a transaction.
 var portErrors = []error{tx.ErrNonceTooLow, tx.ErrUnderpriced, tx.ErrInsufficientFunds, tx.ErrRefused}
 
-// TestBroadcast_Answers: what nodes say of a sent transaction, and what it means. want nil is a passing trouble.
+// TestBroadcast_Answers: what nodes say of a sent transaction, and what it means. want nil is a transient failure.
 func TestBroadcast_Answers(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	w := b.wallet(t, stranger)
+	w := b.wallet(t, thirdParty)
 	p := take("answers")
 	signed := b.prepare(t, w, p)
 	for _, a := range []struct {
@@ -61,7 +61,7 @@ func TestBroadcast_LostAnswer(t *testing.T) {
 		t.Run(string(f), func(t *testing.T) {
 			t.Parallel()
 			b := setup(t)
-			w := b.wallet(t, stranger)
+			w := b.wallet(t, thirdParty)
 			p := take("lost")
 			signed := b.prepare(t, w, p)
 			b.Inject(fake.Strike{Fault: f, Op: "starknet_addInvokeTransaction"})
@@ -93,7 +93,7 @@ func TestBroadcast_LostAnswer(t *testing.T) {
 func TestLifecycle_Rejected(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	w := b.wallet(t, stranger)
+	w := b.wallet(t, thirdParty)
 	ctx := t.Context()
 	p := take("rejected")
 	b.Reject("Max L2Gas price is too low")
@@ -129,7 +129,7 @@ func TestLifecycle_Rejected(t *testing.T) {
 func TestLifecycle_LagAndReorg(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	w := b.wallet(t, stranger)
+	w := b.wallet(t, thirdParty)
 	ctx := t.Context()
 	p := take("lag")
 	signed := b.prepare(t, w, p)
@@ -166,7 +166,7 @@ func TestLifecycle_LagAndReorg(t *testing.T) {
 func TestPriceRises(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	w := b.wallet(t, stranger)
+	w := b.wallet(t, thirdParty)
 	ctx := t.Context()
 	p := take("cheap")
 	signed := b.prepare(t, w, p)
@@ -262,7 +262,7 @@ func TestErrors_ShowNoSecret(t *testing.T) {
 func TestReads_Retried(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	w := b.wallet(t, stranger)
+	w := b.wallet(t, thirdParty)
 	signed := b.prepare(t, w, take("x"))
 	b.Inject(fake.Strike{Fault: fake.RateLimited, Times: 2})
 	if _, err := w.Head(t.Context()); err != nil || b.Struck() != 2 {
@@ -275,7 +275,7 @@ func TestReads_Retried(t *testing.T) {
 	b.Clear()
 	b.Inject(fake.Strike{Fault: fake.Unavailable, Times: 3})
 	if _, err := w.Head(t.Context()); err == nil {
-		t.Error("a node that never answers is no error")
+		t.Error("a node that never answers returned nil")
 	}
 }
 

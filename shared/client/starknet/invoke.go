@@ -125,7 +125,7 @@ func boundsOf(f tx.Fees) (b bounds, tip hexUint, err error) {
 	price, tipPrice, data := orZero(f.GasPrice), orZero(f.Tip), orZero(f.DataGasPrice)
 	switch {
 	case tipPrice.Sign() < 0 || !tipPrice.IsUint64():
-		return b, 0, fmt.Errorf("tip %s is no amount of 64 bits", tipPrice)
+		return b, 0, fmt.Errorf("tip %s is not an amount of 64 bits", tipPrice)
 	case price.Cmp(tipPrice) < 0:
 		return b, 0, fmt.Errorf("gas price %s lies below its part that is the tip, %s", price, tipPrice)
 	case price.BitLen() > 128 || data.Sign() < 0 || data.BitLen() > 128:
@@ -155,7 +155,7 @@ func decodeInvoke(raw []byte) (*invoke, error) {
 		return nil, fmt.Errorf("decode: %w", err)
 	}
 	if t.Type != "INVOKE" || t.Version != version3 || t.NonceDA != "L1" || t.FeeDA != "L1" || len(t.Signature) == 0 {
-		return nil, errors.New("it is no signed invoke transaction of version 3")
+		return nil, errors.New("it is not a signed invoke transaction of version 3")
 	}
 	return t, nil
 }
@@ -173,7 +173,7 @@ func (n *hexUint) UnmarshalText(b []byte) error {
 	digits, ok := strings.CutPrefix(string(b), "0x")
 	v, err := strconv.ParseUint(digits, 16, 64)
 	if !ok || err != nil {
-		return fmt.Errorf("%.40q is no hex integer of 64 bits", b)
+		return fmt.Errorf("%.40q is not a hex integer of 64 bits", b)
 	}
 	*n = hexUint(v)
 	return nil
@@ -191,7 +191,7 @@ func (n hexBig) MarshalText() ([]byte, error) { return []byte("0x" + n.big().Tex
 func (n *hexBig) UnmarshalText(b []byte) error {
 	f, err := felt.FromHex(string(b))
 	if err != nil || !strings.HasPrefix(string(b), "0x") || f.Big().BitLen() > 128 {
-		return fmt.Errorf("%.40q is no hex integer of 128 bits", b)
+		return fmt.Errorf("%.40q is not a hex integer of 128 bits", b)
 	}
 	*n = hexBig(*f.Big())
 	return nil

@@ -118,7 +118,7 @@ func TestBounds(t *testing.T) {
 	if err != nil || tip != 7 || b.L2Gas.Price.big().Int64() != 93 || b.L2Gas.Amount != 10 || b.L1DataGas.Amount != 3 || b.L1DataGas.Price.big().Int64() != 5 || b.L1Gas.Amount != 0 {
 		t.Errorf("bounds %+v, tip %d, %v", b, tip, err)
 	}
-	// What the chain may take at most is what the policy's cap was held against.
+	// What the chain may take at most is what was compared with the policy's cap.
 	most := new(big.Int)
 	for _, r := range []bound{b.L1Gas, b.L1DataGas, b.L2Gas} {
 		most.Add(most, new(big.Int).Mul(new(big.Int).SetUint64(uint64(r.Amount)), r.Price.big()))

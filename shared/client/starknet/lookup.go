@@ -86,7 +86,7 @@ func (w *Wallet) BlockHash(ctx context.Context, number uint64) (string, error) {
 	return h.Hash.String(), nil
 }
 
-// paid finds the price of L2 gas, tip included, in the fee that was paid. Where the fee is no whole multiple (L1 gas was used,
+// paid finds the price of L2 gas, tip included, in the fee that was paid. Where the fee is not a whole multiple (L1 gas was used,
 // or the node counts otherwise than its receipt says) less than one fri a unit is lost.
 func paid(s tx.Status, fee *big.Int) tx.Status {
 	rest := new(big.Int).Sub(fee, new(big.Int).Mul(new(big.Int).SetUint64(s.DataGasUsed), s.DataGasPrice))

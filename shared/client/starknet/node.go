@@ -213,7 +213,7 @@ func decode(raw []byte, id uint64, into any) error {
 		Error  *rpcError       `json:"error"`
 	}
 	if err := json.Unmarshal(raw, &a); err != nil {
-		return fmt.Errorf("answer is no JSON-RPC: %w", err)
+		return fmt.Errorf("answer is not JSON-RPC: %w", err)
 	}
 	switch {
 	case a.Error != nil:
@@ -267,7 +267,7 @@ type functionCall struct {
 func parseAddress(what, s string) (felt.Felt, error) {
 	f, err := felt.FromHex(s)
 	if err != nil || !strings.HasPrefix(s, "0x") || f.IsZero() || f == felt.FromUint64(1) {
-		return felt.Felt{}, fmt.Errorf("%s %.80q is no Starknet address", what, s)
+		return felt.Felt{}, fmt.Errorf("%s %.80q is not a Starknet address", what, s)
 	}
 	return f, nil
 }

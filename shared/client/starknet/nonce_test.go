@@ -27,7 +27,7 @@ func TestSimulate_NonceMoved(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := setup(t)
-			w := b.wallet(t, stranger)
+			w := b.wallet(t, thirdParty)
 			for range tt.times {
 				b.Answer("starknet_estimateFee", tt.code, "Transaction execution error", tt.data)
 			}

@@ -29,10 +29,10 @@ func NewRegistrar(f *Facts, w *Wallet) *Registrar {
 // maxBump bounds how often prices are doubled.
 const maxBump = 6
 
-// maxSent bounds how many sent facts are remembered; beyond it starts anew.
+// maxSent bounds how many sent facts are remembered; then all are forgotten.
 const maxSent = 10_000
 
-// Register sees to it that a transaction is on its way that registers a fact ("0x" and 64 hex digits). It does not wait for
+// Register makes sure that a transaction is on its way that registers a fact ("0x" and 64 hex digits). It does not wait for
 // it: call it again while the fact is not valid; prices that were too low are doubled then. A fact that a waiting transaction registers costs nothing. nil also where
 // another process took the nonce: nothing was sent then.
 func (r *Registrar) Register(ctx context.Context, fact string) error {

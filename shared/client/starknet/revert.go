@@ -19,7 +19,7 @@ var meaning = map[string]word{
 	"State: invalid block number":     {"INVALID_PREV_BLOCK_NUMBER", "the update does not start at the block after the contract's: an earlier update is missing, or this one is settled already"},
 	"State: invalid prev block num":   {"INVALID_PREV_BLOCK_NUMBER", "the update does not start at the block after the contract's: an earlier update is missing, or this one is settled already"},
 	"State: invalid previous root":    {"INVALID_PREVIOUS_ROOT", "the update starts from another state root than the contract holds: the chain was reorganised, or the contract is another chain's"},
-	"Config: not owner or operator":   {"ONLY_OPERATOR", "the account is no operator of the core contract: register it, or configure the account that is"},
+	"Config: not owner or operator":   {"ONLY_OPERATOR", "the account is not an operator of the core contract: register it, or configure the account that is"},
 	"no fact registered":              {"NO_STATE_TRANSITION_PROOF", "the fact is not registered on the fact registry (yet): the layout bridge's proof is not on chain, or program hashes differ"},
 	"no state transition proof":       {"NO_STATE_TRANSITION_PROOF", "the fact is not registered on the fact registry (yet): the layout bridge's proof is not on chain, or program hashes differ"},
 	"snos: invalid program hash":      {"INVALID_PROGRAM_HASH", "SNOS ran in another version than the contract takes: update the program info of the contract, or the SNOS version"},
@@ -58,7 +58,7 @@ var refusals = map[string]tx.Refusal{
 // generic are words that say only that a call within failed.
 var generic = map[string]bool{"ENTRYPOINT_FAILED": true, "argent/multicall-failed": true}
 
-// revertOf returns the refusal that a node's answer tells of, or nil when it tells of none.
+// revertOf returns the refusal in a node's answer, or nil if there is none.
 func revertOf(err error) *tx.RevertError {
 	var e *rpcError
 	if !errors.As(err, &e) {

@@ -64,7 +64,7 @@ func (w *Wallet) nonceAt(ctx context.Context, block any) (uint64, error) {
 	return n, nil
 }
 
-// Account implements tx.Chain. The balance is unknown where the fee token is no contract.
+// Account implements tx.Chain. The balance is unknown where the fee token is not a contract.
 func (w *Wallet) Account(ctx context.Context, depth uint64) (tx.Account, error) {
 	var head uint64
 	if err := w.node.call(ctx, "starknet_blockNumber", &head); err != nil {

@@ -214,7 +214,7 @@ func TestUnready(t *testing.T) {
 }
 
 // The hook does not say whether there is such a job.
-func TestHookTellsNothing(t *testing.T) {
+func TestHookRevealsNothing(t *testing.T) {
 	t.Parallel()
 	h, _ := newAPI(t, false)
 	for _, token := range []string{strings.Repeat("0", 31) + "1", strings.Repeat("f", 32), "nonsense"} {

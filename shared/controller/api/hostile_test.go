@@ -167,7 +167,7 @@ func TestHostile(t *testing.T) {
 }
 
 // The audit names whom the gateway has authenticated, whatever the body claims.
-func TestOrderNamesTheCaller(t *testing.T) {
+func TestCommandNamesTheCaller(t *testing.T) {
 	t.Parallel()
 	type description = events.APIGatewayV2HTTPRequestContextAuthorizerDescription
 	jwt := func(claims map[string]string) *description {
@@ -200,7 +200,7 @@ func TestOrderNamesTheCaller(t *testing.T) {
 }
 
 // Over plain HTTP, as `make run` serves it, a browser's page of another site can't give commands.
-func TestOrdersOverHTTP(t *testing.T) {
+func TestCommandsOverHTTP(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
 		header, value string

@@ -203,8 +203,8 @@ func TestOpenAPILists(t *testing.T) {
 		code int
 		keys []string
 	}{
-		{admin.MaxReason, []string{"components", "schemas", "Order", "properties", "reason", "maxLength"}},
-		{admin.MaxBy, []string{"components", "schemas", "Order", "properties", "by", "maxLength"}},
+		{admin.MaxReason, []string{"components", "schemas", "Command", "properties", "reason", "maxLength"}},
+		{admin.MaxBy, []string{"components", "schemas", "Command", "properties", "by", "maxLength"}},
 		{admin.MaxJobs, []string{"components", "schemas", "JobPage", "properties", "jobs", "maxItems"}},
 		{admin.MaxBatches, []string{"components", "schemas", "BatchPage", "properties", "batches", "maxItems"}},
 		{job.MaxFailures, []string{"components", "schemas", "JobDetail", "properties", "failures", "maxItems"}},

@@ -122,7 +122,7 @@ type Ledger struct {
 	Fee         *big.Int // nil until settled
 	Tx          string   // hash of the transaction that settled it
 	ProverTask  string
-	Requests    map[string]int // requests to the outside world by kind
+	Requests    map[string]int // requests to external services by kind
 }
 
 // Stage is a batch's passage through one stage: over its jobs, the first start and the last end.

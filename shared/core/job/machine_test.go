@@ -91,7 +91,7 @@ func TestCrashes(t *testing.T) {
 	})
 }
 
-func TestTroubleOutside(t *testing.T) {
+func TestTransientFailures(t *testing.T) {
 	t.Parallel()
 	j := newJob()
 	for n := range 100 {

@@ -181,7 +181,7 @@ type Status struct {
 	Phase Phase
 	// The rest is set only for Included.
 	Success      bool
-	Revert       *RevertError // why it failed, as far as the node tells; nil on success
+	Revert       *RevertError // why it failed, as far as the node says; nil on success
 	Block        uint64
 	BlockHash    string
 	GasUsed      uint64
@@ -202,7 +202,7 @@ var (
 	// or because its floor is higher.
 	ErrUnderpriced = errors.New("transaction is underpriced")
 	// ErrInsufficientFunds says that the wallet can't pay for the transaction's limits: refill it.
-	ErrInsufficientFunds = errors.New("wallet has not enough funds")
+	ErrInsufficientFunds = errors.New("wallet does not have enough funds")
 	// ErrFeeCap says that a transaction could cost more than the policy's cap now: wait, or raise the cap.
 	ErrFeeCap = errors.New("fees are above the cap")
 	// ErrNonceMoved says that another transaction of the wallet was mined while a call was simulated: nothing is known of the
@@ -238,7 +238,7 @@ type RevertError struct {
 	Refusal Refusal
 	// Code is the contract's own word for it, such as "INVALID_PREV_BLOCK_NUMBER"; "" where it gave none.
 	Code string
-	// Detail tells an operator what the code means and what to look at.
+	// Detail says to an operator what the code means and what to look at.
 	Detail string
 }
 
@@ -251,8 +251,8 @@ func (e *RevertError) Error() string {
 }
 
 // Chain is what the lifecycle needs of a settlement layer and of the wallet on it. Implementations are safe for
-// concurrent use and retry nothing that changes the chain. Errors that are none of this package's are taken for
-// passing troubles of the outside world.
+// concurrent use and retry nothing that changes the chain. Errors other than this package's count as
+// transient failures.
 type Chain interface {
 	// Account returns the wallet's nonces and balance; depth is how many blocks below the newest count as confirmed.
 	Account(ctx context.Context, depth uint64) (Account, error)
@@ -271,6 +271,6 @@ type Chain interface {
 	Broadcast(ctx context.Context, s Signed, p Payload) error
 	// BlockHash returns the hash of the block with a number; "" where the node has none, as one that lags.
 	BlockHash(ctx context.Context, number uint64) (string, error)
-	// Lookup tells what has become of a hash. A hash that the node does not know is Phase Unknown and no error.
+	// Lookup returns what has become of a hash. A hash that the node does not know is Phase Unknown, not an error.
 	Lookup(ctx context.Context, hash string) (Status, error)
 }

@@ -154,7 +154,7 @@ func (c *Chain) Head() (h block.Header, ok bool) {
 	return c.blocks[c.visible()-1].header, true
 }
 
-// First returns the number of the first block that is served: 0 but for a recording.
+// First returns the number of the first block that is served: 0 unless it serves a recording.
 func (c *Chain) First() uint64 { return c.first }
 
 // ChainID returns the chain's id.

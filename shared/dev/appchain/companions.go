@@ -45,7 +45,7 @@ func parseNumber(s string) (felt.Felt, error) {
 	}
 	n, ok := new(big.Int).SetString(s, 10)
 	if !ok {
-		return felt.Zero, fmt.Errorf("%.40q is no number: %w", s, felt.ErrInvalid)
+		return felt.Zero, fmt.Errorf("%.40q is not a number: %w", s, felt.ErrInvalid)
 	}
 	return felt.FromBig(n)
 }
@@ -79,7 +79,7 @@ func (r *Recording) useOutput(raw []byte) {
 }
 
 // useSquashed derives slots from before the recording: a slot that was written but is not in the squashed diff ended with
-// the value that it had at the start. stateful, which may be empty, is the same diff with aliases; it tells those that were
+// the value that it had at the start. stateful, which may be empty, is the same diff with aliases; it shows those that were
 // there before.
 func (r *Recording) useSquashed(raw, stateful []byte) error {
 	u, err := appchain.ParseStateUpdate(r.Updates[len(r.Updates)-1].Number, raw)

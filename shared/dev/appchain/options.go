@@ -102,7 +102,7 @@ func (o Options) validate() error {
 			errs = append(errs, fmt.Errorf("Starknet version %q is from block %d, which is not after its predecessor's", v.Version, v.Block))
 		}
 		if _, ok := parseVersion(v.Version); !ok {
-			errs = append(errs, fmt.Errorf("%q is no Starknet version", v.Version))
+			errs = append(errs, fmt.Errorf("%q is not a Starknet version", v.Version))
 		}
 	}
 	return errors.Join(append(errs, checkLoopback(o.ListenAddr))...)

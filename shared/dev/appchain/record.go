@@ -16,7 +16,7 @@ import (
 type Recording struct {
 	// Updates are the state updates in order, each on its predecessor's root. Numbers are set.
 	Updates []block.StateUpdate
-	// Numbered says whether the recording itself told the block numbers.
+	// Numbered says whether the recording itself holds the block numbers.
 	Numbered bool
 	// ParentHash is the hash of the block before the first; 0 where it is not recorded.
 	ParentHash felt.Felt
@@ -33,7 +33,7 @@ func (r Recording) bounds() (first, last uint64) {
 	return r.Updates[0].Number, r.Updates[len(r.Updates)-1].Number
 }
 
-// String tells the range.
+// String is the range as text.
 func (r Recording) String() string {
 	first, last := r.bounds()
 	return fmt.Sprintf("blocks %d..%d of %s", first, last, r.From)
@@ -56,7 +56,7 @@ type RecordingOptions struct {
 	ListenAddr string
 }
 
-// ErrGaps says that a recording is no contiguous run: Load gives its runs, and Recording.Start serves one.
+// ErrGaps says that a recording is not a contiguous run: Load gives its runs, and Recording.Start serves one.
 var ErrGaps = errors.New("recorded blocks do not follow each other")
 
 // FromRecording serves a recording: a JSON file with one state update or a list, a folder of them, or a tar.gz. A
@@ -161,7 +161,7 @@ func (r *recorded) storage(slot block.Slot, _ uint64) (any, *rpcFault) {
 	return felt.Zero, nil
 }
 
-// madeAlias is a 62-bit alias for a key that has one on the chain, which the recording does not tell. Without it nothing
+// madeAlias is a 62-bit alias for a key that has one on the chain, which the recording does not hold. Without it nothing
 // that writes to the key could be encoded.
 func madeAlias(key felt.Felt) felt.Felt {
 	var a felt.Felt
@@ -186,7 +186,7 @@ func (c *Chain) Synthesized() []string {
 	return out
 }
 
-// Notes tells what a user of the chain should know of its answers so far, such as reads of earlier state that a
+// Notes lists what a user of the chain should know of its answers so far, such as reads of earlier state that a
 // recording could not answer.
 func (c *Chain) Notes() []string {
 	if c.rec == nil {
@@ -197,7 +197,7 @@ func (c *Chain) Notes() []string {
 		out = append(out, fmt.Sprintf("%d reads of earlier slots were answered by what follows from the recording", n))
 	}
 	if n := c.rec.madeAliases.Load(); n > 0 {
-		out = append(out, fmt.Sprintf("%d reads of aliases that the recording does not tell were answered with made-up ones", n))
+		out = append(out, fmt.Sprintf("%d reads of aliases that the recording does not hold were answered with made-up ones", n))
 	}
 	if slots, nonces := c.rec.missedSlots.Load(), c.rec.missedNonces.Load(); slots+nonces > 0 {
 		out = append(out, fmt.Sprintf("%d slots and %d nonces from before the recording were answered as 0: squashed diffs that "+

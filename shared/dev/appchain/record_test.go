@@ -49,7 +49,7 @@ func TestRecordedSepoliaBatch(t *testing.T) {
 		t.Errorf("state before the recording: %v", err)
 	}
 	if notes := strings.Join(c.Notes(), "\n"); !strings.Contains(notes, "answered as 0") {
-		t.Errorf("notes tell nothing of unanswered reads: %s", notes)
+		t.Errorf("notes say nothing of unanswered reads: %s", notes)
 	}
 }
 

@@ -149,7 +149,7 @@ const pendingAtOnce = 16
 func (s *Sender) send(ctx context.Context, calls []Call) ([]*types.Receipt, error) {
 	key, err := crypto.HexToECDSA(s.Key)
 	if err != nil {
-		return nil, errors.New("the development key is no private key")
+		return nil, errors.New("the development key is not a private key")
 	}
 	var all []*types.Receipt
 	for len(calls) > 0 {

@@ -11,7 +11,7 @@ import (
 	"sync"
 )
 
-// Record is a request as a stand-in saw it.
+// Record is a request as a fake saw it.
 type Record struct {
 	Method, Path string
 	Query        map[string]string

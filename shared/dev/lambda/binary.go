@@ -194,7 +194,7 @@ func (b *Binary) start() (*instance, error) {
 	}
 	in := &instance{cmd: cmd, api: api, done: make(chan struct{})}
 	go func() {
-		_ = cmd.Wait() // how it ended is told by the invocation that sees it
+		_ = cmd.Wait() // the invocation that sees its end reports how it ended
 		close(in.done)
 	}()
 	return in, nil

@@ -136,7 +136,7 @@ func (p *Platform) invokeSQS(ctx context.Context, m Mapping, ds []queue.Delivery
 	}
 	var resp events.SQSEventResponse
 	if err := json.Unmarshal(out, &resp); err != nil {
-		return nil, fmt.Errorf("answer %.200q is no batch response: %w", out, err)
+		return nil, fmt.Errorf("answer %.200q is not a batch response: %w", out, err)
 	}
 	known := map[string]bool{}
 	for _, d := range ds {

@@ -8,7 +8,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 )
 
-// ErrOutput says that words are no output of the development programs.
+// ErrOutput says that words are not an output of the development programs.
 var ErrOutput = errors.New("not an output of the development SNOS program")
 
 // diffTag starts a state diff in a full output.

@@ -8,7 +8,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/starknet/version"
 )
 
-// program is one of the two fixed stand-ins. Its data is its name: it computes nothing.
+// program is one of the two fixed fake programs. Its data is its name: it computes nothing.
 type program struct {
 	pie pie.Program
 }
@@ -27,7 +27,7 @@ func (p program) hash(starknet string) (felt.Felt, version.HashFunction, error) 
 	return h, f, err
 }
 
-// programs are the stand-ins of the Starknet OS and of the aggregator.
+// programs are the fakes of the Starknet OS and of the aggregator.
 var osProgram, aggregatorProgram = newProgram("ORCHESTRATOR_DEV_OS_1"), newProgram("ORCHESTRATOR_DEV_AGGREGATOR_1")
 
 // writePIE writes the PIE of a run.

@@ -29,7 +29,7 @@ type record struct {
 
 const maxRecord = 64 << 10
 
-// handleOf makes a handle that names ID and prefix, so that any process can tell how the run stands.
+// handleOf makes a handle that names ID and prefix, so that any process can look up the run.
 func handleOf(t snos.Task) string { return t.ID + "@" + t.OutputPrefix }
 
 // openHandle takes a handle apart; ok is false for a handle that is none of ours.
@@ -58,7 +58,7 @@ func (r *Runner) last(ctx context.Context, prefix string) (rec record, ok bool, 
 	return rec, true, nil
 }
 
-// progress tells how the task with this ID stands at a prefix.
+// progress returns how the task with this ID stands at a prefix.
 func (r *Runner) progress(ctx context.Context, id, prefix string) (snos.Progress, record, error) {
 	lost := snos.Progress{State: snos.Lost}
 	rec, ok, err := r.last(ctx, prefix)

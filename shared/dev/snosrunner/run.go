@@ -82,7 +82,7 @@ func (in *input) transition(config felt.Felt) output.Output {
 	}
 }
 
-// runBlocks is the stand-in of the Starknet OS.
+// runBlocks is the fake of the Starknet OS.
 func (r *Runner) runBlocks(ctx context.Context, t snos.Task) (outcome, error) {
 	in, err := r.read(ctx, t)
 	if err != nil {
@@ -124,7 +124,7 @@ type combined struct {
 	inputs  [][]felt.Felt // as they stand in the aggregator's own output
 }
 
-// aggregate is the stand-in of the aggregator program: it combines the full outputs of consecutive runs.
+// aggregate is the fake of the aggregator program: it combines the full outputs of consecutive runs.
 func (r *Runner) aggregate(ctx context.Context, t snos.Task) (outcome, error) {
 	if len(t.Inputs) == 0 || len(t.Inputs) > maxInputs {
 		return outcome{}, reject("%d inputs, want 1 to %d", len(t.Inputs), maxInputs)

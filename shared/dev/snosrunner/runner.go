@@ -1,5 +1,5 @@
 // Package snosrunner is a SNOS runner for development: it computes in Go, within Submit, what the Starknet OS and the aggregator
-// would output over the same blocks. Its programs are fixed stand-ins with hashes of their own, so its PIEs prove nothing;
+// would output over the same blocks. Its programs are fixed fakes with hashes of their own, so its PIEs prove nothing;
 // everything else (headers, messages, state diffs, compression, blobs' commitments, z and y) is what a core contract with
 // these program hashes accepts.
 package snosrunner
@@ -67,7 +67,7 @@ func New(o Options) (*Runner, error) {
 // rejection is a fault of the task itself: the same run will fail again.
 type rejection struct{ err error }
 
-// Error tells the fault.
+// Error is the fault's text.
 func (r *rejection) Error() string { return r.err.Error() }
 
 // Unwrap gives the cause.
@@ -78,7 +78,7 @@ func reject(format string, args ...any) error { return &rejection{fmt.Errorf(for
 // chainError is a fault of the node.
 type chainError struct{ err error }
 
-// Error tells the fault.
+// Error is the fault's text.
 func (c *chainError) Error() string { return c.err.Error() }
 
 // Unwrap gives the cause.
@@ -86,8 +86,8 @@ func (c *chainError) Unwrap() error { return c.err }
 
 func chainFault(err error) error { return &chainError{err} }
 
-// Submit does the task's work unless it is done. Only troubles of the store and an ended context are errors; a fault of the
-// task or the node is recorded, and Status tells it.
+// Submit does the task's work unless it is done. Only failures of the store and an ended context are errors; a fault of the
+// task or the node is recorded, and Status returns it.
 func (r *Runner) Submit(ctx context.Context, t snos.Task) (string, error) {
 	if t.ID == "" || strings.Contains(t.ID, "@") || !validPrefix(t.OutputPrefix) {
 		return "", fmt.Errorf("submit task %q with prefix %q: the ID must be set and without @, the prefix a folder", t.ID, t.OutputPrefix)
@@ -155,7 +155,7 @@ func (r *Runner) execute(ctx context.Context, t snos.Task) error {
 
 func (r *Runner) run(ctx context.Context, t snos.Task) (outcome, error) {
 	if t.EndBlock < t.StartBlock {
-		return outcome{}, reject("blocks %d..%d are no range", t.StartBlock, t.EndBlock)
+		return outcome{}, reject("blocks %d..%d are not a range", t.StartBlock, t.EndBlock)
 	}
 	switch t.Kind {
 	case snos.Run:
@@ -174,7 +174,7 @@ func (r *Runner) source(t snos.Task) block.Source {
 	return r.opts.Source
 }
 
-// Status tells how a run stands, from what it left in the store.
+// Status returns how a run stands, from what it left in the store.
 func (r *Runner) Status(ctx context.Context, handle string) (snos.Progress, error) {
 	id, prefix, ok := openHandle(handle)
 	if !ok {

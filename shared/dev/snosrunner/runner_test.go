@@ -157,7 +157,7 @@ func TestAggregation(t *testing.T) {
 	}
 }
 
-// Inputs that do not follow each other are refused, and the reason is told.
+// Inputs that do not follow each other are refused, with the reason.
 func TestAggregationRefuses(t *testing.T) {
 	t.Parallel()
 	r, store, _ := setup(t, snosrunner.Options{}, 10)

@@ -41,7 +41,7 @@ func extend(o *output.Output, next output.Output) error {
 	return nil
 }
 
-// covers holds the combined transition against the task.
+// covers compares the combined transition with the task.
 func covers(o output.Output, t snos.Task, config felt.Felt) error {
 	switch {
 	case o.PrevBlock != before(t.StartBlock) || o.NewBlock != felt.FromUint64(t.EndBlock):

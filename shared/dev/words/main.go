@@ -1,16 +1,13 @@
 // Command words lists the words that our texts avoid, as file:line, with what to say instead: `make words`. Arguments are
-// the files and folders to look at, by default all that git knows; -count gives the number a folder only. It exits with 1
-// where it finds one.
+// the files and folders to look at, by default all that git knows. It exits with 1 where it finds one: `make lint` runs it.
 package main
 
 import (
 	"flag"
 	"fmt"
-	"maps"
 	"os"
 	"os/exec"
 	"path"
-	"slices"
 	"strings"
 )
 
@@ -19,9 +16,8 @@ import (
 var exempt = []string{"CHANGELOG.md", "docs/terminology.md", "shared/dev/words/"}
 
 func main() {
-	count := flag.Bool("count", false, "print the number of words in each folder only")
 	flag.Parse()
-	found, err := run(flag.Args(), *count)
+	found, err := run(flag.Args())
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "words:", err)
 		os.Exit(2)
@@ -31,12 +27,12 @@ func main() {
 	}
 }
 
-func run(paths []string, count bool) (found int, err error) {
+// run prints what it finds and returns how many words that are.
+func run(paths []string) (found int, err error) {
 	out, err := exec.Command("git", append([]string{"ls-files", "--"}, paths...)...).Output()
 	if err != nil {
 		return 0, fmt.Errorf("list the files: %w", err)
 	}
-	folders := map[string]int{}
 	for _, name := range strings.Fields(string(out)) {
 		if !looked(name) {
 			continue
@@ -50,15 +46,7 @@ func run(paths []string, count bool) (found int, err error) {
 		}
 		for _, f := range check(name, content) {
 			found++
-			folders[path.Dir(name)]++
-			if !count {
-				fmt.Printf("%s:%d: %q: say %s\n", name, f.line, f.text, f.say)
-			}
-		}
-	}
-	if count {
-		for _, folder := range slices.Sorted(maps.Keys(folders)) {
-			fmt.Printf("%6d  %s\n", folders[folder], folder)
+			fmt.Printf("%s:%d: %q: say %s\n", name, f.line, f.text, f.say)
 		}
 	}
 	if found > 0 {
@@ -78,7 +66,7 @@ func looked(name string) bool {
 		return false
 	}
 	switch path.Ext(name) {
-	case ".go", ".md", ".yaml", ".yml", ".html", ".sh":
+	case ".go", ".md", ".yaml", ".yml", ".html", ".sh", ".js", ".sol", ".proto":
 		return true
 	}
 	return path.Base(name) == "Makefile" || path.Base(name) == "install"

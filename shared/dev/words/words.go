@@ -1,9 +1,9 @@
 package main
 
 import (
-	"bytes"
 	"go/scanner"
 	"go/token"
+	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -41,10 +41,11 @@ var list = []banned{
 	ban(`tell|tells|told|telling`, "report, return, show, say"),
 	ban(`wish|wishes|wished`, "request, requested delay"),
 	ban(`strangers?|stranger's`, "third party"),
+	ban(`orders? (?:of|from|by) (?:an?|the|two) (?:operator|person|caller)s?|(?:operator|person|caller)s?'s? orders?`, "command"),
 	ban(`but for`, "except, other than").but(`but for (?:an? )?(?:each|every|all|now|example|that|this|l2|l3)\b`),
 	ban(`is no \w+`, "is not a, there is no").but(`(?:there|here) is no \w+|is no (?:longer|more|such)\b`),
 	ban(`are no \w+`, "are not, there are no").but(`(?:there|here) are no \w+|are no (?:longer|more|such)\b`),
-	ban(`has not|have not`, "does not have").
+	ban(`has not|have not|(?:has|have) it not`, "does not have").
 		but(`(?:has|have) not (?:yet|been|changed|\w+ed|\w+en|come|begun|run|read|had|set|put|met|found|made|sent|left|lost|kept|gone|done)\b`),
 }
 
@@ -54,18 +55,25 @@ type finding struct {
 	text, say string
 }
 
-// check returns the banned words of a file: in Go only those of comments and strings.
+// check returns the banned words of a file and of its name; in Go those of comments, strings and names.
 func check(name string, content []byte) []finding {
+	out := inLine(0, words(path.Base(name)))
 	if strings.HasSuffix(name, ".go") {
-		content = proseOfGo(content)
+		content = textOfGo(content)
 	}
-	var out []finding
 	for i, line := range strings.Split(string(content), "\n") {
-		for _, b := range list {
-			for _, at := range b.pattern.FindAllStringIndex(line, -1) {
-				if !b.allowed(line, at) {
-					out = append(out, finding{i + 1, line[at[0]:at[1]], b.say})
-				}
+		out = append(out, inLine(i+1, line)...)
+	}
+	return out
+}
+
+// inLine returns the banned words of a line.
+func inLine(number int, line string) []finding {
+	var out []finding
+	for _, b := range list {
+		for _, at := range b.pattern.FindAllStringIndex(line, -1) {
+			if !b.allowed(line, at) {
+				out = append(out, finding{number, line[at[0]:at[1]], b.say})
 			}
 		}
 	}
@@ -79,34 +87,39 @@ func (b banned) allowed(line string, at []int) bool {
 	return slices.ContainsFunc(b.except.FindAllStringIndex(line, -1), func(x []int) bool { return x[0] < at[1] && at[0] < x[1] })
 }
 
-// proseOfGo returns the comments and strings of Go code, on the lines where they stand.
-func proseOfGo(code []byte) []byte {
-	out := bytes.Map(func(r rune) rune {
-		if r == '\n' {
-			return r
-		}
-		return ' '
-	}, code)
-	if len(out) != len(code) { // characters of several bytes became one space: keep the places
-		out = make([]byte, len(code))
-		for i, b := range code {
-			out[i] = ' '
-			if b == '\n' {
-				out[i] = b
-			}
-		}
-	}
+// textOfGo returns the comments, strings and names of Go code, on the lines where they stand. A name is cut into its
+// words, so that none of them is part of a phrase.
+func textOfGo(code []byte) []byte {
+	var out strings.Builder
+	line := 1
 	fset := token.NewFileSet()
 	file := fset.AddFile("", fset.Base(), len(code))
 	var s scanner.Scanner
 	s.Init(file, code, func(token.Position, string) {}, scanner.ScanComments)
 	for {
 		pos, tok, text := s.Scan()
-		switch tok {
-		case token.EOF:
-			return out
-		case token.COMMENT, token.STRING:
-			copy(out[file.Offset(pos):], text)
+		if tok == token.EOF {
+			return []byte(out.String())
 		}
+		switch tok {
+		case token.IDENT:
+			text = words(text)
+		case token.COMMENT, token.STRING:
+		default:
+			continue
+		}
+		for ; line < file.Line(pos); line++ {
+			out.WriteByte('\n')
+		}
+		out.WriteString(text + " | ")
+		line += strings.Count(text, "\n")
 	}
+}
+
+// word is one word of a name: an upper-case run, or letters that begin with at most one capital.
+var word = regexp.MustCompile(`[A-Z]+(?:[^a-zA-Z]|$)|[A-Z]?[a-z]+|[A-Z]+`)
+
+// words cuts a name into its words.
+func words(name string) string {
+	return strings.Join(word.FindAllString(name, -1), " | ")
 }

@@ -131,13 +131,13 @@ func TestPauseAndResume(t *testing.T) {
 	if err := b.worker.Handle(t.Context(), js[0].Wakeup()); err != nil || b.done != 1 {
 		t.Errorf("a resumed stage worked on %d jobs, %v", b.done, err)
 	}
-	var told []string
+	var published []string
 	for _, e := range b.events.Published() {
 		if e.Type == event.StagePaused || e.Type == event.StageResumed {
-			told = append(told, string(e.Type)+" "+e.Detail["stage"]+" "+e.Detail["by"])
+			published = append(published, string(e.Type)+" "+e.Detail["stage"]+" "+e.Detail["by"])
 		}
 	}
-	if got := strings.Join(told, ", "); got != "StagePaused SnosRun ann, StagePaused SnosRun bob, StageResumed SnosRun bob" {
+	if got := strings.Join(published, ", "); got != "StagePaused SnosRun ann, StagePaused SnosRun bob, StageResumed SnosRun bob" {
 		t.Errorf("events %s", got)
 	}
 }
@@ -168,7 +168,7 @@ func TestStages(t *testing.T) {
 }
 
 // A command about a stage concerns 100 jobs, wants a reason and a stage that there is, and leaves alone what is being worked on.
-func TestStageOrders(t *testing.T) {
+func TestStageCommands(t *testing.T) {
 	t.Parallel()
 	b := setup(t, stage.L2)
 	b.create(130, func(j job.Job) job.Job { return j.FailedPermanently(b.now, errors.New("broken")) })

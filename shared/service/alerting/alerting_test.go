@@ -135,7 +135,7 @@ func TestAlertIsNotLost(t *testing.T) {
 				return fault.Fault{}
 			}
 			if err := b.Raise(t.Context(), cause("a")); err == nil {
-				t.Fatal("an alert that was not sent is no error")
+				t.Fatal("an alert that was not sent returned nil")
 			}
 			b.fail = nil
 			if kind.Err != nil {

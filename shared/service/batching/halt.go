@@ -39,7 +39,7 @@ func (e *readError) cause() alert.Cause {
 	}
 }
 
-// halt says that batching can't go on before somebody has changed something. It is no error: a run that ends with it
+// halt says that batching can't go on before somebody has changed something. It is not an error: a run that ends with it
 // has done all it can.
 type halt struct {
 	cause alert.Cause

@@ -130,8 +130,8 @@ func (s *Sender) Look(ctx context.Context, j tx.Journal) (tx.Decision, error) {
 	return tx.Decide(j, v, s.Policy), nil
 }
 
-// taken is a decision with which nothing is to be done. Fees above the cap are a trouble outside: the job waits until they
-// fall, and operators hear of it.
+// taken is a decision with which nothing is to be done. Fees above the cap are a transient failure: the job waits
+// until they fall, and operators are alerted.
 func taken(d tx.Decision) (Progress, error) {
 	p := Progress{Step: d.Step, Record: d.Record, Status: d.Status, Reason: d.Reason}
 	if d.Step == tx.Capped {
@@ -140,7 +140,7 @@ func taken(d tx.Decision) (Progress, error) {
 	return p, nil
 }
 
-// measure tells what is left in the wallet, and that fees are above the cap.
+// measure logs the wallet's balance, and that fees are above the cap.
 func (s *Sender) measure(ctx context.Context, v tx.View, d tx.Decision) {
 	var values []metric.Value
 	if v.Account.Balance != nil {
@@ -163,7 +163,7 @@ func (s *Sender) view(ctx context.Context, j tx.Journal) (tx.View, error) {
 	if v.Account, err = s.Chain.Account(ctx, s.Policy.Confirmations); err != nil {
 		return v, fmt.Errorf("read the wallet: %w", err)
 	}
-	// Hashes last: one that is mined in between is seen as included, and never as a nonce lost to a stranger.
+	// Hashes last: one that is mined in between is seen as included, and never as a nonce lost to a third party.
 	for _, rec := range j.Records {
 		if v.Statuses[rec.Hash], err = s.Chain.Lookup(ctx, rec.Hash); err != nil {
 			return v, fmt.Errorf("look up transaction %s: %w", rec.Hash, err)
@@ -351,7 +351,7 @@ func (t turn) broadcast(ctx context.Context, signed tx.Signed, payload tx.Payloa
 	return p, fmt.Errorf("broadcast %s: %w", signed.Hash, err)
 }
 
-// Close marks a nonce as answered, so that the next Advance signs anew: its transaction reverted and the caller has decided to
+// Close marks a nonce as answered, so that the next Advance signs again: its transaction reverted and the caller has decided to
 // try again, or it is lost to another one.
 func Close(j *tx.Journal, nonce uint64) {
 	if !slices.Contains(j.LostNonces, nonce) {

@@ -96,7 +96,7 @@ func TestNotRecordedNotSent(t *testing.T) {
 	}
 }
 
-// A nonce that a stranger took is free again after a reorganisation: the recorded transaction goes out once more, and nothing is
+// A nonce that a third party took is free again after a reorganisation: the recorded transaction goes out once more, and nothing is
 // signed for its nonce beside it.
 func TestNonceIsFreeAgain(t *testing.T) {
 	t.Parallel()
@@ -119,13 +119,13 @@ func TestNonceIsFreeAgain(t *testing.T) {
 	}
 }
 
-// A transaction whose artifacts were mended since it was signed is replaced by one of the present payload.
-func TestMendedPayloadReplaces(t *testing.T) {
+// A transaction whose artifacts were fixed since it was signed is replaced by one of the present payload.
+func TestFixedPayloadReplaces(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	sent := b.advance(tx.Wait)
 	b.chain.Drop(sent.Record.Hash)
-	b.payload.Data = []byte("mended")
+	b.payload.Data = []byte("fixed")
 	b.advance(tx.Wait)
 	if !b.recorded[len(b.recorded)-1].Underpriced {
 		t.Fatalf("recorded %+v", b.recorded)
@@ -139,7 +139,7 @@ func TestMendedPayloadReplaces(t *testing.T) {
 	}
 }
 
-// Fees above the cap are a trouble of their own, with the figures, and nothing is signed.
+// Fees above the cap have an error of their own, with the figures, and nothing is signed.
 func TestAboveTheCap(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -69,7 +69,7 @@ func (h *Handler) words(ctx context.Context, m *job.StateTransitionMeta) ([]felt
 	return words, nil
 }
 
-// classify tells refusals that time helps from those that nothing helps.
+// classify separates refusals that time helps from those that nothing helps.
 func (h *Handler) classify(ctx context.Context, r *executor.Run, err error) error {
 	var revert *tx.RevertError
 	var invalid *settlement.InvalidError

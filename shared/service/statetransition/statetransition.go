@@ -207,7 +207,7 @@ func (h *Handler) proofOutput(ctx context.Context, key string) ([]felt.Felt, err
 	return words, nil
 }
 
-// corrupt makes an artifact that can't be right fatal; a store that can't be read stays a passing trouble.
+// corrupt makes an artifact that can't be right fatal; a store that can't be read stays a transient failure.
 func corrupt(err error) error {
 	for _, bad := range []error{artifact.ErrCorrupt, artifact.ErrNotFound, artifact.ErrTooLarge} {
 		if errors.Is(err, bad) {

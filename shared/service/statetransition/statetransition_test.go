@@ -147,7 +147,7 @@ func TestWaitsForTheWallet(t *testing.T) {
 	}
 }
 
-// Fees above the cap are a trouble outside: the job is tried again, nothing is signed, and nothing is lost.
+// Fees above the cap are a transient failure: the job is tried again, nothing is signed, and nothing is lost.
 func TestFeesAboveTheCap(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -216,7 +216,7 @@ func TestSettledByOthers(t *testing.T) {
 			if before {
 				b.process()
 			} else {
-				b.chain.Intrude(tx.Payload{To: "0x2"}, true) // the nonce goes to a stranger
+				b.chain.Intrude(tx.Payload{To: "0x2"}, true) // the nonce goes to a third party
 				b.chain.Mine()
 			}
 			b.chain.MineEmpty(4)

@@ -101,7 +101,7 @@ func (h *Handler) refused(ctx context.Context, r *executor.Run, m *job.StateTran
 }
 
 // settledByOthers gives the verdict on a batch that the contract has and no transaction of ours brought; ok is false where the
-// contract has it not.
+// contract does not have it.
 func (h *Handler) settledByOthers(ctx context.Context, r *executor.Run, m *job.StateTransitionMeta) (v job.Verdict, ok bool, err error) {
 	settled, err := h.settled(ctx, r, m, false)
 	if err != nil || !settled {

@@ -127,7 +127,7 @@ type Wire func(ctx context.Context, p *Process) (any, error)
 
 // Main serves a function until AWS ends it. A function that fails to initialise (a setting is wrong, a secret has no value
 // yet) still starts: every invocation tries again and fails with the reason, so messages stay in their queues and the
-// errors alarm, and what is mended takes effect without a deployment. So does a secret's new value, some minutes later.
+// errors alarm, and a fix takes effect without a deployment. So does a secret's new value, some minutes later.
 func Main(wire Wire) {
 	limitHeap(os.Environ())
 	lambda.Start(NewHandler(os.Environ(), wire))
@@ -142,7 +142,7 @@ func MainOr(wire Wire, instead func(error) any) {
 	lambda.Start(h)
 }
 
-// Handler puts a function together at its first invocation that can, and anew when a secret that it read has another value.
+// Handler initialises a function at its first invocation that can, and again when a secret that it read has changed.
 type Handler struct {
 	environ []string
 	wire    Wire
@@ -206,7 +206,7 @@ func (h *Handler) rotated(ctx context.Context) bool {
 		h.process.Log.WarnContext(ctx, "secrets can't be read again, going on with those that are known", "error", err)
 	}
 	if changed {
-		h.process.Log.InfoContext(ctx, "a secret has a new value: putting the function together anew")
+		h.process.Log.InfoContext(ctx, "a secret has changed: initialising the function again")
 	}
 	return changed
 }

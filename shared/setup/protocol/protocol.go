@@ -40,7 +40,7 @@ func StarknetCodec() statetransition.Codec {
 	}}
 }
 
-// proofOutput is the output that a proof says; none where it is no proof of Stone's form.
+// proofOutput is the output that a proof names; none where it is not a proof of Stone's form.
 func proofOutput(r io.Reader) ([]felt.Felt, error) {
 	words, err := stone.Output(r)
 	switch {

@@ -63,8 +63,8 @@ func FromWords(words []felt.Felt) ([]Blob, error) {
 	return blobs, nil
 }
 
-// ToWords decodes blobs into their 4096 words each, trailing zeros of the last blob included: how many words were meant
-// only the encoding of the state diff tells. An element that is no word, because the coefficient is not below the Stark
+// ToWords decodes blobs into their 4096 words each, trailing zeros of the last blob included: only the encoding of
+// the state diff shows how many words were meant. An element that is not a word, because the coefficient is not below the Stark
 // prime, is ErrInvalid.
 func ToWords(blobs []Blob) ([]felt.Felt, error) {
 	words := make([]felt.Felt, 0, len(blobs)*Words)

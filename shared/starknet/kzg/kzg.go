@@ -130,7 +130,7 @@ func BlobProof(b *blob.Blob, c Commitment) (Proof, error) {
 }
 
 // Verify says whether a proof shows that the committed polynomial has the value y at z. An error means that one of the
-// inputs is no point or no scalar.
+// inputs is not a point or not a scalar.
 func Verify(c Commitment, z, y [32]byte, proof Proof) (bool, error) {
 	var commitment, pi bls12381.G1Affine
 	if _, err := commitment.SetBytes(c[:]); err != nil {

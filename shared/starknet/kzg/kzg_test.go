@@ -104,10 +104,10 @@ func TestVerify(t *testing.T) {
 		t.Errorf("another value: %v, %v", ok, err)
 	}
 	if _, err := kzg.Verify(c, z, y, kzg.Proof{1}); err == nil {
-		t.Error("a proof that is no point is taken")
+		t.Error("a proof that is not a point is taken")
 	}
 	if _, err := kzg.Evaluate(b, [32]byte{0: 0xff}); err == nil {
-		t.Error("a point that is no scalar is taken")
+		t.Error("a point that is not a scalar is taken")
 	}
 	if _, err := kzg.Commit(&blob.Blob{0: 0xff}); err == nil {
 		t.Error("a blob with an element above the order is taken")

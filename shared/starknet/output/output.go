@@ -34,7 +34,7 @@ const (
 // MaxBlobs bounds the number of blobs that a program output may name.
 const MaxBlobs = 64
 
-// ErrMalformed says that words are no program output; the wrapping text says where.
+// ErrMalformed says that words are not a program output; the wrapping text says where.
 var ErrMalformed = errors.New("malformed program output")
 
 // Output is a state update's program output.

@@ -9,9 +9,9 @@ import (
 // UpdateWords cuts the whole output of a run down to the words of the state update, which the core contract takes.
 //
 // A SNOS run's output is those words. An aggregator's begins with its inputs: their number m, then m times the size
-// (itself included) and data; the update's words follow, and trailing zeros may come after. The two are told apart by
-// their whole structure: inputs that lead to an update are inputs. An update itself can't be taken for them, as its first
-// word is a root, which is no small number.
+// (itself included) and data; the update's words follow, and trailing zeros may come after. Only the whole
+// structure separates the two: inputs that lead to an update are inputs. An update itself can't be taken for them, as its first
+// word is a root, which is not a small number.
 func UpdateWords(whole []felt.Felt) ([]felt.Felt, error) {
 	start, noInputs := SkipInputs(whole)
 	var after error

@@ -51,7 +51,7 @@ func (p *PIE) AggregatorFact(f version.HashFunction) (Fact, error) {
 // AggregatorFactOf is the fact that the core contract asks for when its aggregatorProgramHash is program: that of the state
 // update's words, which follow the aggregator's inputs in the output.
 //
-// Zeros after an update on one page are no words of it and left out, as the contract takes no words beyond the messages.
+// Zeros after an update on one page do not belong to it and are left out, as the contract takes no words beyond the messages.
 func (p *PIE) AggregatorFactOf(program felt.Felt) (Fact, error) {
 	inputs, err := output.SkipInputs(p.Output)
 	if err != nil {
@@ -127,7 +127,7 @@ func outputRoot(words []felt.Felt, pages []uint64, tree []int) (root node, err e
 		tree = []int{1, 0}
 	}
 	if len(tree)%2 != 0 {
-		return root, fmt.Errorf("%w: fact topology with %d numbers, which are no pairs", ErrMalformed, len(tree))
+		return root, fmt.Errorf("%w: fact topology with %d numbers, which is not a list of pairs", ErrMalformed, len(tree))
 	}
 	var stack []node
 	at := uint64(0)

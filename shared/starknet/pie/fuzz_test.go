@@ -44,7 +44,7 @@ func FuzzRead(f *testing.F) {
 	f.Fuzz(check)
 }
 
-// FuzzFile replaces one file of a PIE: a whole zip seldom keeps its checksums when it is changed.
+// FuzzFile replaces one file of a PIE: a whole zip rarely keeps its checksums when it is changed.
 func FuzzFile(f *testing.F) {
 	names := []string{"version.json", "metadata.json", "additional_data.json", "execution_resources.json", "memory.bin"}
 	for i, name := range names {
@@ -80,7 +80,7 @@ func FuzzNewFact(f *testing.F) {
 
 func bytes64(p []uint64) []uint64 { return append([]uint64{}, p...) }
 
-// BenchmarkRead holds reading a PIE against unpacking its memory only, which no reader can do without.
+// BenchmarkRead compares reading a PIE with unpacking its memory only, which no reader can do without.
 func BenchmarkRead(b *testing.B) {
 	p := sample()
 	p.Output = make([]felt.Felt, 100_000)

@@ -161,7 +161,7 @@ func (p *PIE) readResources(z *archive, m *metadata, l Limits) error {
 			return w.object(l.Builtins, func(key string) error {
 				name, ok := strings.CutSuffix(key, builtinSuffix)
 				if !ok || !slices.Contains(m.program.Builtins, name) {
-					return fmt.Errorf("it is no builtin of the program")
+					return fmt.Errorf("it is not a builtin of the program")
 				}
 				n, err := w.count(sizeBits)
 				p.Instances[name] = n

@@ -106,7 +106,7 @@ func text(f pie.Fact, err error) string {
 	return f.String()
 }
 
-// agree compares but for the words of errors.
+// agree compares all except the words of errors.
 func agree(t *testing.T, what string, theirs, ours answer) {
 	t.Helper()
 	for _, a := range []*answer{&theirs, &ours} {
@@ -278,7 +278,7 @@ func TestOracleRefusals(t *testing.T) {
 				t.Fatal(err)
 			}
 			theirs, got := o.ask(map[string]string{"path": path, "function": "pedersen"}), ours(raw, version.Pedersen)
-			// Keys that it does not know are no fault here, nor letters beyond ASCII in them.
+			// Keys that it does not know are not a fault here, nor letters beyond ASCII in them.
 			if theirs.Error == "" && !strings.HasPrefix(theirs.Fact, "error") || strings.Contains(theirs.Error, "Unknown field") ||
 				strings.Contains(theirs.Error, "codec can't decode") {
 				continue

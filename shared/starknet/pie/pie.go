@@ -11,7 +11,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/starknet/version"
 )
 
-// ErrMalformed says that a file is no Cairo PIE; the wrapping text says where.
+// ErrMalformed says that a file is not a Cairo PIE; the wrapping text says where.
 var ErrMalformed = errors.New("malformed Cairo PIE")
 
 // ErrTooLarge says that a PIE is beyond the reader's limits.

@@ -30,7 +30,7 @@ func TestMalformed(t *testing.T) {
 	t.Parallel()
 	const meta, more, res, version = "metadata.json", "additional_data.json", "execution_resources.json", "version.json"
 	for name, tt := range map[string]struct{ file, old, new, want string }{
-		"metadata is no JSON":     {meta, `{`, `[`, "an object"},
+		"metadata is not JSON":    {meta, `{`, `[`, "an object"},
 		"text after metadata":     {meta, `"size":0}}`, `"size":0}} {}`, "more than one value"},
 		"another prime":           {meta, `020481`, `020483`, "prime"},
 		"a long number":           {meta, `020481`, `020481` + strings.Repeat("9", 200), "number of 276 digits"},

@@ -24,7 +24,7 @@ func (p *PIE) readTopology(z *archive, size uint64, l Limits) error {
 					return w.object(l.Pages, func(key string) error {
 						id, err := strconv.ParseUint(key, 10, 32)
 						if err != nil || strconv.FormatUint(id, 10) != key {
-							return errors.New("it is no page number")
+							return errors.New("it is not a page number")
 						}
 						pages[id], err = w.page()
 						return err

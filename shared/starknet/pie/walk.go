@@ -154,7 +154,7 @@ func (w *walker) text() (string, error) {
 	}
 	s, ok := t.(string)
 	if !ok || len(s) > maxName {
-		return "", fmt.Errorf("%.40v is no text of at most %d characters", t, maxName)
+		return "", fmt.Errorf("%.40v is not a text of at most %d characters", t, maxName)
 	}
 	return s, nil
 }
@@ -166,7 +166,7 @@ func (w *walker) number() (string, error) {
 	}
 	n, ok := t.(json.Number)
 	if !ok {
-		return "", fmt.Errorf("%.40v is no number", t)
+		return "", fmt.Errorf("%.40v is not a number", t)
 	}
 	if len(n) > maxDigits {
 		return "", fmt.Errorf("number of %d digits, at most %d", len(n), maxDigits)
@@ -182,7 +182,7 @@ func (w *walker) count(bits int) (uint64, error) {
 	}
 	n, err := strconv.ParseUint(s, 10, bits)
 	if err != nil {
-		return 0, fmt.Errorf("%.40s is no number below 2^%d", s, bits)
+		return 0, fmt.Errorf("%.40s is not a number below 2^%d", s, bits)
 	}
 	return n, nil
 }
@@ -194,7 +194,7 @@ func (w *walker) integer() (*big.Int, error) {
 	}
 	n, ok := new(big.Int).SetString(s, 10)
 	if !ok {
-		return nil, fmt.Errorf("%.40s is no integer", s)
+		return nil, fmt.Errorf("%.40s is not an integer", s)
 	}
 	return n, nil
 }

@@ -12,7 +12,7 @@ import (
 // Accumulator is the state diff of an open batch with the size of its encoding. Adding a block costs in proportion to that
 // block, whatever the batch holds.
 //
-// Words is exact but for what would have to be read of the chain: writes of the value that a slot had before count although
+// Words is exact except for what would have to be read from the chain: writes of the value that a slot had before count although
 // they will be dropped, nonces that must be read count as 64-bit numbers of their own, and an alias that was given before
 // the batch counts as a 31-bit number of its own. So it is never below the size that Encode will find.
 type Accumulator struct {

@@ -8,7 +8,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/starknet/stateless"
 )
 
-// ErrMalformed says that words are no state diff; the wrapping text says where.
+// ErrMalformed says that words are not a state diff; the wrapping text says where.
 var ErrMalformed = errors.New("malformed state diff")
 
 // Decode reads a DA segment, such as the words of a batch's blobs, of a format. Zeros may follow it, as blobs are padded.

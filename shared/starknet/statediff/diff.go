@@ -135,8 +135,8 @@ func (d *Diff) SetNonces(nonces map[felt.Felt]felt.Felt) {
 	}
 }
 
-// StateDiff returns the diff in the sections of a state update, sorted. A changed class is a replaced one: whether the
-// contract is new can't be told from a diff.
+// StateDiff returns the diff in the sections of a state update, sorted. A changed class counts as replaced: a diff does
+// not show whether the contract is new.
 func (d *Diff) StateDiff() block.StateDiff {
 	var s block.StateDiff
 	for _, a := range d.Addresses() {

@@ -156,7 +156,7 @@ func TestSepoliaBatch(t *testing.T) {
 	squashed := statediff.Squash(update(t, "squashed_state_update.json"))
 	all := statediff.Squash(updates(t)...)
 
-	// The recording lacks the state before the batch: what squashing dropped tells which writes changed nothing.
+	// The recording lacks the state before the batch: what squashing dropped shows which writes changed nothing.
 	before := map[block.Slot]felt.Felt{}
 	for _, s := range all.Slots() {
 		c := squashed.Contracts[s.Contract]

@@ -16,8 +16,8 @@ const PlaceholderBits = 31
 // placeholderMark is set in the first byte of a placeholder; no felt has it.
 const placeholderMark = 0x80
 
-// Placeholder is a word for Add and Remove that stands for a number of PlaceholderBits bits which is not known yet. f tells
-// placeholders apart.
+// Placeholder is a word for Add and Remove that stands for a number of PlaceholderBits bits which is not known yet. Each
+// placeholder has an f of its own.
 func Placeholder(f felt.Felt) felt.Felt {
 	f[0] |= placeholderMark
 	return f

@@ -29,7 +29,7 @@ const (
 	repeated = buckets
 )
 
-// ErrMalformed says that words are no compressed segment; the wrapping text says why.
+// ErrMalformed says that words are not a compressed segment; the wrapping text says why.
 var ErrMalformed = errors.New("malformed compressed segment")
 
 // bucketOf returns the index of the narrowest bucket that holds v.

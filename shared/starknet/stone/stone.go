@@ -16,7 +16,7 @@ import (
 var (
 	// ErrNoPublicInput says that a file is JSON without a public input: no proof of Stone's form.
 	ErrNoPublicInput = errors.New("the proof has no public input")
-	// ErrMalformed says that a file is no proof; the wrapping text says where.
+	// ErrMalformed says that a file is not a proof; the wrapping text says where.
 	ErrMalformed = errors.New("malformed proof")
 )
 
@@ -250,7 +250,7 @@ func object(d *json.Decoder, value func(key string) error) error {
 		}
 		key, ok := t.(string)
 		if !ok {
-			return fmt.Errorf("%w: %.40v is no key", ErrMalformed, t)
+			return fmt.Errorf("%w: %.40v is not a key", ErrMalformed, t)
 		}
 		if err := value(key); err != nil {
 			return err

@@ -184,7 +184,7 @@ func (c Config) Validate() error {
 	}
 	fault(c.APIKey == "" || strings.ContainsFunc(c.APIKey, func(r rune) bool { return r <= ' ' || r > '~' }),
 		"the API key is missing or has other characters than printable ASCII")
-	fault(http.CanonicalHeaderKey(c.APIKeyHeader) == "" || !wordPattern.MatchString(c.APIKeyHeader), "API key header %q is no header", c.APIKeyHeader)
+	fault(http.CanonicalHeaderKey(c.APIKeyHeader) == "" || !wordPattern.MatchString(c.APIKeyHeader), "API key header %q is not a header's name", c.APIKeyHeader)
 	oneOf := func(what, v string, allowed ...string) {
 		fault(!slices.Contains(allowed, v), "%s %q: want one of %q", what, v, allowed)
 	}
@@ -202,16 +202,16 @@ func (c Config) Validate() error {
 	fault(c.NodeWidth < 0, "node width %d is negative", c.NodeWidth)
 	fault(c.MaxArtifact < 0 || c.ArtifactGrace < 0, "a limit is negative")
 	for _, w := range []string{c.Layout, c.RegistrationLayout} {
-		fault(!wordPattern.MatchString(w), "layout %q is no layout's name", w)
+		fault(!wordPattern.MatchString(w), "layout %q is not a layout's name", w)
 	}
-	fault(c.AggregatorVersion != "" && !wordPattern.MatchString(c.AggregatorVersion), "aggregator version %q is no version", c.AggregatorVersion)
-	fault(c.OutputFile != "" && (!wordPattern.MatchString(c.OutputFile) || strings.Trim(c.OutputFile, ".") == ""), "output file %q is no file's name", c.OutputFile)
+	fault(c.AggregatorVersion != "" && !wordPattern.MatchString(c.AggregatorVersion), "aggregator version %q is not a version", c.AggregatorVersion)
+	fault(c.OutputFile != "" && (!wordPattern.MatchString(c.OutputFile) || strings.Trim(c.OutputFile, ".") == ""), "output file %q is not a file's name", c.OutputFile)
 	for _, r := range []string{c.Routes.Query, c.Routes.QueryByDedup, c.Routes.Buckets, c.Routes.CloseBucket, c.Routes.Alive, c.Routes.FindBucket} {
-		fault(r != None && !routePattern.MatchString(r), "route %q is no path", r)
+		fault(r != None && !routePattern.MatchString(r), "route %q is not a path", r)
 	}
 	if c.Settlement == Starknet && c.Registration == RegisterProof {
 		_, err := felt.FromHex(c.VerifierProgramHash)
-		fault(err != nil, "the verifier's program hash %q is no hex felt", c.VerifierProgramHash)
+		fault(err != nil, "the verifier's program hash %q is not a felt in hex", c.VerifierProgramHash)
 	}
 	if _, err := c.Aggregator.Wire(); err != nil {
 		errs = append(errs, err)

@@ -26,7 +26,7 @@ type Settings struct {
 	UploadTimeout time.Duration
 	// MinBackoff and MaxBackoff bound the random pauses between attempts.
 	MinBackoff, MaxBackoff time.Duration
-	// MaxWait is the longest pause that a service may ask for within a call. Of a longer one the caller is told instead.
+	// MaxWait is the longest pause that a service may ask for within a call. A longer one is returned to the caller.
 	MaxWait time.Duration
 	// MaxResponse is the most bytes that Do reads of an answer, MaxElements the most values and keys of its JSON.
 	MaxResponse int64
@@ -71,7 +71,7 @@ func set[T comparable](field *T, def T) {
 type Deps struct {
 	// HTTP makes the requests; its redirect policy is replaced by none, so that a key goes to its host only.
 	HTTP *http.Client
-	// Log tells of failures that another attempt made good.
+	// Log gets the failures after which another attempt succeeded.
 	Log *slog.Logger
 	// Now is the clock.
 	Now func() time.Time
@@ -134,7 +134,7 @@ type Request struct {
 	Method string
 	URL    string
 	Header http.Header
-	// Open opens the body anew, Length bytes of Type; nil for none.
+	// Open opens the body from its start, Length bytes of Type; nil for none. Each attempt calls it.
 	Open   func(ctx context.Context) (io.ReadCloser, error)
 	Length int64
 	Type   string
@@ -176,7 +176,7 @@ func (c *Caller) read(r Request, resp *http.Response) ([]byte, error) {
 	return b, nil
 }
 
-// send makes the request; it tells failures of the body apart from those of the way.
+// send makes the request; a failure of the body is a different error from one of the network.
 func (c *Caller) send(ctx context.Context, r Request) (*http.Response, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, c.transportError(r.Op, err)
@@ -252,7 +252,7 @@ func Check(what, raw string, schemes ...string) error {
 	}
 	u, err := url.Parse(raw)
 	if err != nil || u.Host == "" { // err would print the URL with what may be a key
-		return fmt.Errorf("%s is no URL with a host", what)
+		return fmt.Errorf("%s is not a URL with a host", what)
 	}
 	if u.User != nil {
 		return fmt.Errorf("%s carries credentials: put them into a secret", what)

@@ -17,7 +17,7 @@ import (
 // ErrMalformed says that a service answered with something else than its interface has.
 var ErrMalformed = errors.New("answer is malformed")
 
-// StatusError is an answer that is no success.
+// StatusError is an answer other than a success.
 type StatusError struct {
 	Status int
 	// Code is the service's own name of the error, such as INVALID_API_KEY; "" where it gives none.
@@ -32,7 +32,7 @@ type StatusError struct {
 	where string
 }
 
-// Error tells where, the status, the code and the text.
+// Error says where, the status, the code and the text.
 func (e *StatusError) Error() string {
 	return fmt.Sprintf("%s: HTTP %d: %s", e.where, e.Status, e.Text)
 }
@@ -54,7 +54,7 @@ type InputError struct {
 	err error
 }
 
-// Error tells what was to be sent and why it was not.
+// Error says what was to be sent and why it was not.
 func (e *InputError) Error() string { return e.op + ": read the input: " + e.err.Error() }
 
 // Unwrap gives the cause.
@@ -66,7 +66,7 @@ type TransportError struct {
 	err  error
 }
 
-// Error tells where and what, without URL and keys.
+// Error says where and what, without URL and keys.
 func (e *TransportError) Error() string { return e.text }
 
 // Is looks at the cause, which can't be unwrapped: its own text may show the URL.

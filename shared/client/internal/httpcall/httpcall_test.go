@@ -193,8 +193,8 @@ func TestBase64(t *testing.T) {
 			}
 		}
 	}
-	trouble := errors.New("trouble")
-	if _, err := io.ReadAll(Base64(iotest.ErrReader(trouble))); !errors.Is(err, trouble) {
+	failure := errors.New("failure")
+	if _, err := io.ReadAll(Base64(iotest.ErrReader(failure))); !errors.Is(err, failure) {
 		t.Errorf("a failing input: %v", err)
 	}
 	if _, err := io.ReadAll(Base64(Exactly(strings.NewReader("abc"), 4))); !errors.Is(err, io.ErrUnexpectedEOF) {

@@ -10,7 +10,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 )
 
-// Passing says whether another attempt may mend err.
+// Passing says whether another attempt may succeed where this one returned err.
 func Passing(err error) bool {
 	var status *StatusError
 	var transport *TransportError
@@ -25,7 +25,7 @@ func Passing(err error) bool {
 
 // Retry calls f until it succeeds, its error is not passing, the attempts are used up or ctx ends. It pauses between
 // calls: exponential backoff with full jitter, or longer where the service asks for it (Retry-After). A pause that the
-// context's deadline would cut off, or longer than MaxWait, does not begin; the error then tells the wish (job.RetryDelay).
+// context's deadline would cut off, or longer than MaxWait, does not begin; the error then carries the requested delay (job.RetryDelay).
 func (c *Caller) Retry(ctx context.Context, f func(ctx context.Context) error) error {
 	for i := 0; ; i++ {
 		err := f(ctx)
@@ -39,7 +39,7 @@ func (c *Caller) Retry(ctx context.Context, f func(ctx context.Context) error) e
 			return err
 		}
 		if i+1 >= c.cfg.Attempts {
-			return wish(err, fmt.Errorf("give up after %d attempts: %w", c.cfg.Attempts, err))
+			return requested(err, fmt.Errorf("give up after %d attempts: %w", c.cfg.Attempts, err))
 		}
 		c.deps.Log.DebugContext(ctx, "request failed, will be repeated", "service", c.name, "attempt", i+1, "error", err)
 		if err := c.pause(ctx, i, err); err != nil {
@@ -48,8 +48,8 @@ func (c *Caller) Retry(ctx context.Context, f func(ctx context.Context) error) e
 	}
 }
 
-// wish marks err with the pause that cause's service asked for.
-func wish(cause, err error) error {
+// requested marks err with the delay that cause's service asked for.
+func requested(cause, err error) error {
 	var status *StatusError
 	if errors.As(cause, &status) && status.RetryAfter > 0 {
 		return job.RetryAfter(status.RetryAfter, err)
@@ -63,12 +63,12 @@ func (c *Caller) pause(ctx context.Context, round int, cause error) error {
 	var status *StatusError
 	if errors.As(cause, &status) && status.RetryAfter > 0 {
 		if status.RetryAfter > c.cfg.MaxWait {
-			return wish(cause, fmt.Errorf("%w (it asks for a pause of %s)", cause, status.RetryAfter))
+			return requested(cause, fmt.Errorf("%w (it asks for a pause of %s)", cause, status.RetryAfter))
 		}
 		d += status.RetryAfter // the jitter on top spreads those that were refused together
 	}
 	if deadline, ok := ctx.Deadline(); ok && c.deps.Now().Add(d).After(deadline) {
-		return wish(cause, fmt.Errorf("%w (no time for another attempt)", cause))
+		return requested(cause, fmt.Errorf("%w (no time for another attempt)", cause))
 	}
 	if err := c.deps.Sleep(ctx, d); err != nil {
 		return fmt.Errorf("%w (%w)", cause, err)

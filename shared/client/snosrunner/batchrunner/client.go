@@ -172,7 +172,7 @@ var reasons = []struct {
 	{"CannotStartContainer", snos.Rejected},
 }
 
-// maxDetail bounds what a failure tells, in bytes.
+// maxDetail bounds a failure's text, in bytes.
 const maxDetail = 500
 
 // outcome says why a job failed: by what Batch and ECS say of it, else by the container's exit code.

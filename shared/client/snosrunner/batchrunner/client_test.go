@@ -77,7 +77,7 @@ func TestLostAnswer(t *testing.T) {
 	x := task(7)
 	x.ID = "lost"
 	if _, err := c.Submit(t.Context(), x); err == nil {
-		t.Fatal("the lost answer is no error")
+		t.Fatal("the lost answer is not an error")
 	}
 	handle, err := c.Submit(t.Context(), x)
 	if err != nil {
@@ -145,13 +145,13 @@ func ended(t *testing.T, c *batchrunner.Client, handle string) snos.Progress {
 	}
 }
 
-// A canceled run ends, and its container is told.
+// A canceled run ends, and its container gets a signal.
 func TestCancel(t *testing.T) {
 	t.Parallel()
-	told := make(chan struct{})
+	signalled := make(chan struct{})
 	c, _ := start(t, awsbatch.Config{Run: func(ctx context.Context, _ snos.Task) awsbatch.End {
 		<-ctx.Done()
-		close(told)
+		close(signalled)
 		return awsbatch.End{Code: 143}
 	}})
 	x := task(1)
@@ -163,7 +163,7 @@ func TestCancel(t *testing.T) {
 	if err := c.Cancel(t.Context(), handle); err != nil {
 		t.Fatal(err)
 	}
-	<-told
+	<-signalled
 	if p := ended(t, c, handle); p.State != snos.Failed || !strings.Contains(p.Detail, "canceled by the orchestrator") {
 		t.Errorf("%+v", p)
 	}

@@ -1,4 +1,4 @@
-// Package contract is what a SNOS container and whoever starts it agree on: environment variables in, artifacts and an exit code out. README.md here tells an operator how
+// Package contract is what a SNOS container and whoever starts it agree on: environment variables in, artifacts and an exit code out. README.md here shows an operator how
 // to make such a container.
 package contract
 

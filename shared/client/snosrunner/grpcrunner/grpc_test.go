@@ -166,7 +166,7 @@ func TestNonsense(t *testing.T) {
 			t.Errorf("health that is not served: %v", err)
 		}
 		if err := c.Cancel(t.Context(), "x"); err == nil {
-			t.Error("cancel that is not served is no error")
+			t.Error("cancel that is not served returned nil")
 		}
 	}
 }
@@ -193,7 +193,7 @@ type busy struct{ snos.Runner }
 
 func (busy) Submit(context.Context, snos.Task) (string, error) { return "", snos.ErrBusy }
 func (busy) Cancel(context.Context, string) error {
-	return errors.New("who says Bearer " + secret + " is no friend")
+	return errors.New("Bearer " + secret + " is not welcome")
 }
 func (busy) Ping(context.Context) error { return snos.ErrBusy }
 

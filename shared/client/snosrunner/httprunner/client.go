@@ -92,7 +92,7 @@ func (c *Client) do(ctx context.Context, op, method, path string, body, into any
 	var busy error
 	err := c.caller.Retry(ctx, func(ctx context.Context) error {
 		b, err := c.caller.Do(ctx, r)
-		if says(err, http.StatusServiceUnavailable) { // the runner itself: to ask again at once is no use
+		if says(err, http.StatusServiceUnavailable) { // the runner itself: to ask again at once does not help
 			busy = err
 			return nil
 		}

@@ -20,7 +20,7 @@ import (
 
 var start = time.Date(2026, 3, 4, 5, 6, 7, 8e6, time.UTC)
 
-// TestStore holds a store against the contract of batch.Store. newStore returns an empty one.
+// TestStore checks that a store keeps the contract of batch.Store. newStore returns an empty one.
 func TestStore(t *testing.T, newStore func(t *testing.T) batch.Store) {
 	t.Helper()
 	for name, run := range map[string]func(*testing.T, context.Context, batch.Store){

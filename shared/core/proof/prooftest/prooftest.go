@@ -55,7 +55,7 @@ func TestProver(t *testing.T, h Harness) {
 		{"Capabilities", testCapabilities}, {"Ping", testPing},
 		{"SubmitThenDone", testDone}, {"SubmitRepeatedIsOneTask", testDedup}, {"OtherDedupIDIsAnotherTask", testOther},
 		{"SubmitAfterDoneStartsNothing", testDedupDone}, {"UnreadableInputStartsNothing", testInput},
-		{"RejectedIsTold", testRejected}, {"UnknownTaskIsLost", testUnknown}, {"LostTaskIsSubmittedAgain", testForgotten},
+		{"RejectedIsReported", testRejected}, {"UnknownTaskIsLost", testUnknown}, {"LostTaskIsSubmittedAgain", testForgotten},
 		{"FetchBeforeDoneIsNotReady", testNotReady}, {"FetchProof", testFetch},
 		{"AggregationOfChildren", testAggregation}, {"BucketOpensOnce", testBucket}, {"BucketAggregates", testBucketRun},
 		{"NoBuckets", testNoBuckets}, {"Concurrent", testConcurrent}, {"HonoursContext", testContext},
@@ -197,15 +197,15 @@ func testDedupDone(t *testing.T, ctx context.Context, s Service) {
 
 func testInput(t *testing.T, ctx context.Context, s Service) {
 	started := s.started(t)
-	trouble := errors.New("store is away")
+	failure := errors.New("store is away")
 	closed := s.request(1)
-	closed.Input = func(context.Context) (io.ReadCloser, error) { return nil, trouble }
-	if _, err := s.Prover.Submit(ctx, closed); !errors.Is(err, trouble) || errors.Is(err, proof.ErrRejected) {
+	closed.Input = func(context.Context) (io.ReadCloser, error) { return nil, failure }
+	if _, err := s.Prover.Submit(ctx, closed); !errors.Is(err, failure) || errors.Is(err, proof.ErrRejected) {
 		t.Errorf("Submit with an input that can't be opened: %v, want the input's error", err)
 	}
 	broken := s.request(1)
 	broken.Input = func(context.Context) (io.ReadCloser, error) {
-		return io.NopCloser(io.MultiReader(bytes.NewReader(s.Input[:1]), failing{trouble})), nil
+		return io.NopCloser(io.MultiReader(bytes.NewReader(s.Input[:1]), failing{failure})), nil
 	}
 	if task, err := s.Prover.Submit(ctx, broken); err == nil || errors.Is(err, proof.ErrRejected) {
 		t.Errorf("Submit with an input that breaks off = %q, %v, want an error that is not ErrRejected", task, err)

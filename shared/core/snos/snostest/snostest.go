@@ -42,7 +42,7 @@ func TestRunner(t *testing.T, h Harness) {
 	}{
 		{"RunsToItsEnd", testRuns}, {"SameIDIsOneRun", testSameID}, {"ConcurrentSubmits", testConcurrent},
 		{"AnotherIDRunsAgain", testAnother}, {"UnknownIsLost", testUnknown}, {"CancelIsHarmless", testCancel},
-		{"FailureIsToldByStatus", testBad}, {"HonoursContext", testContext}, {"Ping", testPing},
+		{"StatusReturnsFailure", testBad}, {"HonoursContext", testContext}, {"Ping", testPing},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

@@ -32,7 +32,7 @@ type Service struct {
 	Lax bool
 	// NoReplacement says that the node takes no second transaction with a nonce, as starknet-devnet.
 	NoReplacement bool
-	// Rounds says that fees are no whole multiples of the gas that receipts tell, so that costs may miss less than one smallest
+	// Rounds says that fees are not whole multiples of the gas in the receipts, so that costs may miss less than one smallest
 	// unit a gas.
 	Rounds bool
 }
@@ -45,7 +45,7 @@ type Harness struct {
 // deadline is how long one rule may take: nodes load their KZG set-up with the first blob.
 const deadline = 2 * time.Minute
 
-// TestChain holds a chain against the contract of tx.Chain.
+// TestChain checks that a chain keeps the contract of tx.Chain.
 func TestChain(t *testing.T, h Harness) {
 	t.Helper()
 	for _, c := range []struct {
@@ -54,7 +54,7 @@ func TestChain(t *testing.T, h Harness) {
 		run   func(*testing.T, context.Context, Service)
 	}{
 		{"HeadMovesAndHasFees", false, testHead}, {"AccountOfNewWallet", false, testAccount},
-		{"SimulateTellsGas", false, testSimulate}, {"SimulateTellsRefusal", false, testRefusal},
+		{"SimulateReturnsGas", false, testSimulate}, {"SimulateReturnsRefusal", false, testRefusal},
 		{"SignSendsNothing", false, testSign}, {"HashNamesContent", false, testHash},
 		{"BroadcastThenPendingThenIncluded", false, testLife}, {"AccountAtDepth", false, testDepth},
 		{"BroadcastAgainIsSuccess", false, testAgain}, {"BroadcastAfterInclusion", false, testIncludedAgain},
@@ -213,7 +213,7 @@ func testRefusal(t *testing.T, ctx context.Context, s Service) {
 		t.Fatalf("Simulate of a call that reverts = %+v, %v, want a *tx.RevertError", use, err)
 	}
 	if revert.Code == "" && revert.Detail == "" {
-		t.Error("the refusal tells neither code nor detail")
+		t.Error("the refusal has neither code nor detail")
 	}
 }
 

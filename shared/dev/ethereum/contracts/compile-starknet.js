@@ -16,7 +16,7 @@ const read = (file) => {
 };
 const first = read(main);
 if (first.error) {
-  console.error(`SOLIDITY=${checkout} is no checkout of github.com/starkware-libs/cairo-lang: ${first.error}`);
+  console.error(`SOLIDITY=${checkout} is not a checkout of github.com/starkware-libs/cairo-lang: ${first.error}`);
   process.exit(1);
 }
 const result = JSON.parse(

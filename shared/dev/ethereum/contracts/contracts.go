@@ -1,5 +1,5 @@
 // Package contracts holds ABI and creation bytecode of the development contracts. Their sources lie beside it; `make
-// contracts` compiles them anew.
+// contracts` compiles them again.
 package contracts
 
 import (

@@ -10,7 +10,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/dev/fake"
 )
 
-// bucketState is a bucket as the stand-in knows it.
+// bucketState is a bucket as the fake knows it.
 type bucketState struct {
 	Bucket
 	status     string
@@ -66,7 +66,7 @@ func (s *Server) createBucket(w http.ResponseWriter, r *http.Request) {
 func (s *Server) bucketView(b *bucketState) map[string]any {
 	return map[string]any{
 		"id": b.ID, "externalId": b.ExternalID, "status": b.status, "aggregatorVersion": b.Version, "aggregatorParams": b.Params,
-		"nodeWidth": nil, "leaves": len(s.children(b.ID)), "chain": "L1", "projectId": "stand-in", "createdByClient": "stand-in",
+		"nodeWidth": nil, "leaves": len(s.children(b.ID)), "chain": "L1", "projectId": "fake", "createdByClient": "fake",
 		"createdAt": b.created.UTC().Format(time.RFC3339Nano),
 	}
 }

@@ -41,7 +41,7 @@ func (s *Server) Fail(task, reason string) {
 	}
 }
 
-// Forget makes the stand-in not know a query any more.
+// Forget makes the fake not know a query any more.
 func (s *Server) Forget(task string) {
 	for _, q := range s.states(task) {
 		s.mu.Lock()

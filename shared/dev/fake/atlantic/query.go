@@ -14,7 +14,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/dev/fake"
 )
 
-// queryState is a query as the stand-in knows it.
+// queryState is a query as the fake knows it.
 type queryState struct {
 	Proven
 	fields    map[string]string
@@ -75,7 +75,7 @@ func (s *Server) readForm(r *http.Request, id string) (rec fake.Record, err erro
 	rec.Fields = map[string]string{}
 	form, err := r.MultipartReader()
 	if err != nil {
-		s.Violation(r, "it is no form: %v", err)
+		s.Violation(r, "it is not a form: %v", err)
 		return rec, err
 	}
 	for {
@@ -243,8 +243,8 @@ func (s *Server) viewLocked(q *queryState) map[string]any {
 		"isFactMocked": q.fields["mockFactHash"] == "true", "chain": "L1", "jobSize": orNull(q.fields["declaredJobSize"]),
 		"declaredJobSize": orNull(q.fields["declaredJobSize"]), "cairoVm": orNull(q.fields["cairoVm"]),
 		"cairoVersion": orNull(q.fields["cairoVersion"]), "result": orNull(q.Result), "network": orNull(q.fields["network"]), "hints": nil,
-		"sharpProver": orNull(q.fields["sharpProver"]), "errorReason": orNull(q.reason), "submittedByClient": "stand-in",
-		"projectId": "stand-in", "bucketId": orNull(q.Bucket), "bucketJobIndex": nil, "isJobSizeValid": true, "customerName": nil,
+		"sharpProver": orNull(q.fields["sharpProver"]), "errorReason": orNull(q.reason), "submittedByClient": "fake",
+		"projectId": "fake", "bucketId": orNull(q.Bucket), "bucketJobIndex": nil, "isJobSizeValid": true, "customerName": nil,
 		"createdAt": q.created.UTC().Format(time.RFC3339Nano), "completedAt": nil,
 	}
 	if q.Bucket != "" && !q.Aggregator {

@@ -1,4 +1,4 @@
-// Package atlantic is a stand-in of Herodotus' proving service: the documented interface over HTTP on loopback, without
+// Package atlantic is a fake of Herodotus' proving service: the documented interface over HTTP on loopback, without
 // proofs. Requests that are not as documented are refused and noted (Log.Violations). Where the documentation is silent
 // (error codes of buckets, whether buckets can be listed) it is a guess.
 package atlantic
@@ -18,7 +18,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/dev/loopback"
 )
 
-// Config says how the stand-in behaves. The zero value takes any key and finishes a query at the second question.
+// Config says how the fake behaves. The zero value takes any key and finishes a query at the second question.
 type Config struct {
 	// APIKey is the key that requests must carry; "" takes any that is there.
 	APIKey string
@@ -28,9 +28,9 @@ type Config struct {
 	ProofTime time.Duration
 	// Polls is how often a query is asked about before it ends, without ProofTime; negative: it ends by Finish only.
 	Polls int
-	// Verdict says why a query is to fail, "" for none; nil fails those whose input is no zip (PIE) or no JSON (proof).
+	// Verdict says why a query is to fail, "" for none; nil fails those whose input is not a zip (PIE) or not JSON (proof).
 	Verdict func(Proven) string
-	// OnProven is told of every query that ended well, before it counts as done: it may register a fact. Its error fails
+	// OnProven is called for every query that ended well, before it counts as done: it may register a fact. Its error fails
 	// the query. nil does nothing.
 	OnProven func(context.Context, Proven) error
 	// Aggregate makes the results of a closed bucket. nil makes results that are well-formed and mean nothing.
@@ -70,9 +70,9 @@ type Aggregated struct {
 	Fact      string // handed to OnProven
 }
 
-// Server is the stand-in.
+// Server is the fake.
 type Server struct {
-	fake.Trouble
+	fake.Faults
 	fake.Log
 
 	cfg    Config
@@ -90,7 +90,7 @@ type Server struct {
 	ids     int
 }
 
-// Start starts a stand-in on a free port of loopback.
+// Start starts a fake on a free port of loopback.
 func Start(c Config) (*Server, error) {
 	files, err := fake.NewFiles("atlantic")
 	if err != nil {
@@ -113,7 +113,7 @@ func (s *Server) URL() string { return s.url }
 // ArtifactsURL is the root of the store of results.
 func (s *Server) ArtifactsURL() string { return s.url + "/store" }
 
-// Close stops the stand-in and removes its files.
+// Close stops the fake and removes its files.
 func (s *Server) Close() error {
 	s.cancel()
 	err := s.http.Close()

@@ -29,7 +29,7 @@ type End struct {
 	NoCode       bool   // the container did not come to an exit code
 }
 
-// Config says what the stand-in does.
+// Config says what the fake does.
 type Config struct {
 	Queue, Definition string // names
 	// Run is the container: it is given the task of its environment.
@@ -58,7 +58,7 @@ type container struct {
 	Logs     string `json:"logStreamName,omitempty"`
 }
 
-// Server is the stand-in.
+// Server is the fake.
 type Server struct {
 	c    Config
 	http *http.Server
@@ -74,7 +74,7 @@ type Server struct {
 func Start(c Config) (*Server, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		return nil, fmt.Errorf("stand-in of AWS Batch: %w", err)
+		return nil, fmt.Errorf("fake of AWS Batch: %w", err)
 	}
 	s := &Server{c: c, url: "http://" + l.Addr().String(), jobs: map[string]*job{}}
 	mux := http.NewServeMux()

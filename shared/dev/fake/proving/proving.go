@@ -1,4 +1,4 @@
-// Package proving gives the stand-ins of proving services what a development chain needs: aggregations by the development
+// Package proving gives the fakes of proving services what a development chain needs: aggregations by the development
 // runner, and facts registered on the chain's contracts once something is proven.
 package proving
 
@@ -40,13 +40,13 @@ type World struct {
 	children map[string]string // PIE of Atlantic's queries, by id
 }
 
-// Atlantic configures Atlantic's stand-in for this world.
+// Atlantic configures Atlantic's fake for this world.
 func (w *World) Atlantic(c fakeatlantic.Config) fakeatlantic.Config {
 	c.Aggregate, c.OnProven = w.aggregate, w.proven
 	return c
 }
 
-// Sharp configures SHARP's stand-in for this world.
+// Sharp configures SHARP's fake for this world.
 func (w *World) Sharp(c fakesharp.Config) fakesharp.Config {
 	c.OnProven = func(ctx context.Context, p fakesharp.Proven) error {
 		if !p.Applicative {
@@ -208,7 +208,7 @@ func provenBy(path string) (string, error) {
 		} `json:"proof"`
 	}
 	if err := json.Unmarshal(b, &f); err != nil || f.Proof.Of == "" {
-		return "", fmt.Errorf("it is no proof of this stand-in (%w)", err)
+		return "", fmt.Errorf("it is not a proof of this fake (%w)", err)
 	}
 	return f.Proof.Of, nil
 }

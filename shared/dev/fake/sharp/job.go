@@ -14,7 +14,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/dev/fake"
 )
 
-// jobState is a job as the stand-in knows it.
+// jobState is a job as the fake knows it.
 type jobState struct {
 	Proven
 	status, reason, log string
@@ -122,7 +122,7 @@ func (s *Server) start(p Proven) string {
 	j := &jobState{Proven: p, status: "IN_PROGRESS"}
 	for _, c := range p.Children {
 		if child := s.job(c); child == nil || child.Applicative {
-			j.status, j.reason, j.log = "INVALID", "CHILD_JOB_NOT_APPLICATIVE_LEAF", "child job "+c+" is no applicative leaf"
+			j.status, j.reason, j.log = "INVALID", "CHILD_JOB_NOT_APPLICATIVE_LEAF", "child job "+c+" is not an applicative leaf"
 		}
 	}
 	s.jobs = append(s.jobs, j)
@@ -226,7 +226,7 @@ func (s *Server) end(j *jobState, fault string) bool {
 	return true
 }
 
-// readable refuses what is no zip.
+// readable refuses what is not a zip.
 func readable(p Proven) string {
 	z, err := zip.OpenReader(p.PIE)
 	if err != nil {
@@ -262,7 +262,7 @@ func (s *Server) Finish(key string) { s.with(key, func(j *jobState) { s.end(j, "
 // Fail ends a job as FAILED.
 func (s *Server) Fail(key, why string) { s.with(key, func(j *jobState) { s.end(j, why) }) }
 
-// Forget makes the stand-in not know a job any more.
+// Forget makes the fake not know a job any more.
 func (s *Server) Forget(key string) { s.with(key, s.locked(func(j *jobState) { j.forgotten = true })) }
 
 // Expire lets a job's proof be gone.

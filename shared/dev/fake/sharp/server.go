@@ -1,4 +1,4 @@
-// Package sharp is a stand-in of SHARP's gateway: its interface over HTTP or mutual TLS on loopback, without proofs.
+// Package sharp is a fake of SHARP's gateway: its interface over HTTP or mutual TLS on loopback, without proofs.
 // Requests that are not as known are refused and noted (Log.Violations). What the gateway says to a key that it has is not
 // documented; here it is an error.
 package sharp
@@ -18,7 +18,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/dev/loopback"
 )
 
-// Config says how the stand-in behaves. The zero value takes any customer over plain HTTP and processes a job at the
+// Config says how the fake behaves. The zero value takes any customer over plain HTTP and processes a job at the
 // second question.
 type Config struct {
 	// CustomerID is the customer that requests must name; "" takes any that is there.
@@ -31,9 +31,9 @@ type Config struct {
 	Polls int
 	// Validate lets jobs be IN_PROGRESS with validation_done before they are processed.
 	Validate bool
-	// Verdict says why a job is invalid, "" for none; nil refuses what is no zip.
+	// Verdict says why a job is invalid, "" for none; nil refuses what is not a zip.
 	Verdict func(Proven) string
-	// OnProven is told of every job that ended well, before it counts as processed: it may register a fact. Its error fails
+	// OnProven is called for every job that ended well, before it counts as processed: it may register a fact. Its error fails
 	// the job. nil does nothing.
 	OnProven func(context.Context, Proven) error
 }
@@ -48,9 +48,9 @@ type Proven struct {
 	HashFunction string
 }
 
-// Server is the stand-in.
+// Server is the fake.
 type Server struct {
-	fake.Trouble
+	fake.Faults
 	fake.Log
 
 	cfg    Config
@@ -68,7 +68,7 @@ type Server struct {
 	ids        int
 }
 
-// Start starts a stand-in on a free port of loopback.
+// Start starts a fake on a free port of loopback.
 func Start(c Config) (*Server, error) {
 	files, err := fake.NewFiles("sharp")
 	if err != nil {
@@ -100,7 +100,7 @@ func (s *Server) URL() string { return s.url }
 // Credentials are what a client needs with TLS.
 func (s *Server) Credentials() Credentials { return s.creds }
 
-// Close stops the stand-in and removes its files.
+// Close stops the fake and removes its files.
 func (s *Server) Close() error {
 	s.cancel()
 	err := s.http.Close()

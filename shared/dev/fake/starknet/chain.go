@@ -52,7 +52,7 @@ type chain struct {
 
 func newChain(o Options) (*chain, error) {
 	if o.ChainID == "" {
-		o.ChainID = "SN_STANDIN"
+		o.ChainID = "SN_FAKE"
 	}
 	if o.APIVersion == "" {
 		o.APIVersion = "0.9.0"
@@ -165,7 +165,7 @@ func (c *chain) execute(w *world, t *transaction) *receipt {
 	return r
 }
 
-// usage runs a transaction's calls and tells what they take.
+// usage runs a transaction's calls and returns what they take.
 func usage(w *world, t *transaction) (gas, data uint64, f *fault) {
 	calls, ok := t.calls()
 	gas = baseGas + gasPerFelt*uint64(len(t.calldata))

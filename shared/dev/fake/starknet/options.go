@@ -1,8 +1,8 @@
-// Package starknet is a stand-in of Starknet as a settlement layer: a JSON-RPC node of API 0.9 on loopback, without Cairo.
+// Package starknet is a fake of Starknet as a settlement layer: a JSON-RPC node of API 0.9 on loopback, without Cairo.
 // It checks what Starknet checks of an invoke transaction of version 3 (hash, signature, nonce, bounds, balance, calldata's
 // length), has a pool with fee escalation and blocks, and runs five kinds of contracts written in Go: accounts, the fee token,
-// a core contract with piltover's checks in piltover's order, a fact registry, and a sink. Calls that fail are told as nodes
-// tell them. Faults strike by script: those of package standin by method name, and Reject, Drop, Reorg, Lag and Answer.
+// a core contract with piltover's checks in piltover's order, a fact registry, and a sink. Calls that fail are reported as
+// nodes report them. Faults strike by script: those of package fake by method name, and Reject, Drop, Reorg, Lag and Answer.
 package starknet
 
 import (
@@ -35,7 +35,7 @@ type Core struct {
 	OldArguments bool
 }
 
-// Options says how the chain is. The zero value has chain id SN_STANDIN, no accounts, and makes blocks by Mine only.
+// Options says how the chain is. The zero value has chain id SN_FAKE, no accounts, and makes blocks by Mine only.
 type Options struct {
 	ChainID       string
 	Accounts      []Account

@@ -17,7 +17,7 @@ import (
 
 // Server is the node.
 type Server struct {
-	fake.Trouble
+	fake.Faults
 	c       *chain
 	http    *http.Server
 	url     string
@@ -158,7 +158,7 @@ func (s *Server) RegisterFact(f felt.Felt) {
 	s.c.tip().state = w
 }
 
-// Settled tells what the core contract holds: root, block number (P-1 for none) and block hash.
+// Settled returns what the core contract holds: root, block number (P-1 for none) and block hash.
 func (s *Server) Settled() (root, number, hash felt.Felt) {
 	s.c.mu.Lock()
 	defer s.c.mu.Unlock()

@@ -111,7 +111,7 @@ func TestChecks(t *testing.T) {
 	}
 }
 
-// TestNotAsked: what the node does not have is told with the API's codes.
+// TestNotAsked: what the node does not have is reported with the API's codes.
 func TestNotAsked(t *testing.T) {
 	t.Parallel()
 	s, _ := start(t, tx.Fees{GasPrice: big.NewInt(1), Tip: big.NewInt(1)})

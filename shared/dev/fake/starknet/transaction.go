@@ -109,7 +109,7 @@ func number(s string, bits int) (*big.Int, error) {
 	digits, ok := strings.CutPrefix(s, "0x")
 	n, read := new(big.Int).SetString(digits, 16)
 	if !ok || !read || n.Sign() < 0 || n.BitLen() > bits || (digits != "0" && strings.HasPrefix(digits, "0")) {
-		return nil, fmt.Errorf("%.40q is no number of %d bits in hex", s, bits)
+		return nil, fmt.Errorf("%.40q is not a number of %d bits in hex", s, bits)
 	}
 	return n, nil
 }

@@ -109,7 +109,7 @@ func (w *world) balanceOf(args []felt.Felt) ([]felt.Felt, *fault) {
 	return []felt.Felt{low, high}, nil
 }
 
-// isValidSignature answers 0 to whatever is no signature, as OpenZeppelin's accounts do.
+// isValidSignature answers 0 to whatever is not a signature, as OpenZeppelin's accounts do.
 func isValidSignature(args []felt.Felt) ([]felt.Felt, *fault) {
 	if len(args) < 2 {
 		return nil, panics("Failed to deserialize param #2")

@@ -62,7 +62,7 @@ func TestStarknet(t *testing.T) {
 		t.Error(err)
 	}
 	contract, wallet, err := layer.Contract(ctx)
-	if err != nil || wallet.Name != "starknet/SN_STANDIN/0xacc1" || wallet.Policy.Confirmations != 1 {
+	if err != nil || wallet.Name != "starknet/SN_FAKE/0xacc1" || wallet.Policy.Confirmations != 1 {
 		t.Fatalf("%+v, %v", wallet, err)
 	}
 	if c, err := contract.Config(ctx); err != nil || !c.Operator {

@@ -32,13 +32,13 @@ const (
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
 // Runner runs the Starknet OS over blocks, and the aggregator program over such runs. Nothing waits: a run is submitted and asked about
-// later. Whether the runner can be used is told by grpc.health.v1.Health for the service orchestrator.snos.v1.Runner.
+// later. grpc.health.v1.Health says for the service orchestrator.snos.v1.Runner whether the runner can be used.
 type RunnerClient interface {
 	// Submit starts a task unless one with its id exists, and returns its handle in both cases. RESOURCE_EXHAUSTED: no further task now.
 	Submit(ctx context.Context, in *SubmitRequest, opts ...grpc.CallOption) (*SubmitResponse, error)
-	// Status tells how a run stands. NOT_FOUND: the runner does not know the handle, and the task is submitted again.
+	// Status returns how a run stands. NOT_FOUND: the runner does not know the handle, and the task is submitted again.
 	Status(ctx context.Context, in *StatusRequest, opts ...grpc.CallOption) (*StatusResponse, error)
-	// Cancel ends a run. One that has ended, or is unknown, is no error.
+	// Cancel ends a run. One that has ended, or is unknown, is not an error.
 	Cancel(ctx context.Context, in *CancelRequest, opts ...grpc.CallOption) (*CancelResponse, error)
 }
 
@@ -85,13 +85,13 @@ func (c *runnerClient) Cancel(ctx context.Context, in *CancelRequest, opts ...gr
 // for forward compatibility.
 //
 // Runner runs the Starknet OS over blocks, and the aggregator program over such runs. Nothing waits: a run is submitted and asked about
-// later. Whether the runner can be used is told by grpc.health.v1.Health for the service orchestrator.snos.v1.Runner.
+// later. grpc.health.v1.Health says for the service orchestrator.snos.v1.Runner whether the runner can be used.
 type RunnerServer interface {
 	// Submit starts a task unless one with its id exists, and returns its handle in both cases. RESOURCE_EXHAUSTED: no further task now.
 	Submit(context.Context, *SubmitRequest) (*SubmitResponse, error)
-	// Status tells how a run stands. NOT_FOUND: the runner does not know the handle, and the task is submitted again.
+	// Status returns how a run stands. NOT_FOUND: the runner does not know the handle, and the task is submitted again.
 	Status(context.Context, *StatusRequest) (*StatusResponse, error)
-	// Cancel ends a run. One that has ended, or is unknown, is no error.
+	// Cancel ends a run. One that has ended, or is unknown, is not an error.
 	Cancel(context.Context, *CancelRequest) (*CancelResponse, error)
 	mustEmbedUnimplementedRunnerServer()
 }

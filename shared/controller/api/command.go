@@ -61,7 +61,7 @@ func command[T any](h *Handler, path, parameter string, f func(context.Context, 
 		if err := foreign.Check(r); err != nil {
 			return nil, errForeign
 		}
-		o, err := readOrder(r)
+		o, err := readCommand(r)
 		if err != nil {
 			return nil, err
 		}
@@ -92,8 +92,8 @@ func (h *Handler) mayCommand(who sender) error {
 	return fmt.Errorf("%w: one of %s", errScope, strings.Join(h.Scopes, ", "))
 }
 
-// readOrder reads a command's body, which may be missing.
-func readOrder(r *http.Request) (admin.Command, error) {
+// readCommand reads a command's body, which may be missing.
+func readCommand(r *http.Request) (admin.Command, error) {
 	var body *struct {
 		By       string `json:"by"`
 		Reason   string `json:"reason"`

@@ -1,4 +1,4 @@
-// Package fake has what the stand-ins of proving services share: faults by script, and a record of the requests.
+// Package fake has what the fakes of proving services share: faults by script, and a record of the requests.
 package fake
 
 import (
@@ -23,7 +23,7 @@ const (
 	Refused      Fault = "refused"       // the connection is closed before the request is looked at
 	LostResponse Fault = "lost response" // the request takes effect, then the connection is closed
 	CutResponse  Fault = "cut response"  // half of the answer, then the connection is closed
-	Garbage      Fault = "garbage"       // 200 with something that is no answer
+	Garbage      Fault = "garbage"       // 200 with a body that is not an answer
 	Slow         Fault = "slow"          // the request takes effect after a second
 )
 
@@ -41,8 +41,8 @@ type Rates struct {
 	Faults map[Fault]float64
 }
 
-// Trouble disturbs requests. The zero value disturbs none. Safe for concurrent use.
-type Trouble struct {
+// Faults disturbs requests. The zero value disturbs none. Safe for concurrent use.
+type Faults struct {
 	mu      sync.Mutex
 	strikes []*Strike
 	rates   Rates
@@ -51,7 +51,7 @@ type Trouble struct {
 }
 
 // Inject lets a fault strike.
-func (t *Trouble) Inject(s Strike) {
+func (t *Faults) Inject(s Strike) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if s.Times == 0 {
@@ -61,21 +61,21 @@ func (t *Trouble) Inject(s Strike) {
 }
 
 // Random lets faults strike at random; the same seed strikes the same requests where they come in the same order.
-func (t *Trouble) Random(r Rates) {
+func (t *Faults) Random(r Rates) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.rates, t.random = r, rand.New(rand.NewPCG(r.Seed, 1))
 }
 
 // Clear ends all faults.
-func (t *Trouble) Clear() {
+func (t *Faults) Clear() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.strikes, t.rates = nil, Rates{}
 }
 
 // Struck is how many requests were disturbed so far.
-func (t *Trouble) Struck() int {
+func (t *Faults) Struck() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.struck
@@ -85,7 +85,7 @@ func (t *Trouble) Struck() int {
 var order = []Fault{RateLimited, Unavailable, Internal, BadGateway, NoRoute, Refused, LostResponse, CutResponse, Garbage, Slow}
 
 // next is what strikes a request of op; nil for nothing.
-func (t *Trouble) next(op string) *Strike {
+func (t *Faults) next(op string) *Strike {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, s := range t.strikes {
@@ -112,7 +112,7 @@ func (t *Trouble) next(op string) *Strike {
 }
 
 // Wrap disturbs the requests to a handler. op names a request's operation. fail answers with an error of the service's own.
-func (t *Trouble) Wrap(next http.Handler, op func(*http.Request) string, fail func(http.ResponseWriter, int)) http.Handler {
+func (t *Faults) Wrap(next http.Handler, op func(*http.Request) string, fail func(http.ResponseWriter, int)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s := t.next(op(r))
 		if s == nil {
