@@ -21,7 +21,7 @@ func TestWalletCheck(t *testing.T) {
 		fault  string
 	}{
 		"can settle":  {l1.Config{Wallet: "0xa", Balance: big.NewInt(5)}, "0xa holds 5", ""},
-		"no operator": {l1.Config{Wallet: "0xa", NotOperator: true}, "0xa holds ", "no operator of the core contract"},
+		"no operator": {l1.Config{Wallet: "0xa", NotOperator: true}, "0xa holds ", "not an operator of the core contract"},
 		"empty":       {l1.Config{Wallet: "0xa", Balance: new(big.Int)}, "0xa holds 0", "fund it"},
 	} {
 		t.Run(name, func(t *testing.T) {

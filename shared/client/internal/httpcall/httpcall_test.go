@@ -216,7 +216,7 @@ func TestExactly(t *testing.T) {
 func TestCheck(t *testing.T) {
 	t.Parallel()
 	for url, want := range map[string]string{
-		"https://a.b/c": "", "": "not set", "https://": "no URL", "https://u:hunter2@a": "credentials", "https://a?hunter2": "query", "ftp://a": "scheme", "://hunter2": "no URL",
+		"https://a.b/c": "", "": "not set", "https://": "not a URL", "https://u:hunter2@a": "credentials", "https://a?hunter2": "query", "ftp://a": "scheme", "://hunter2": "not a URL",
 	} {
 		err := Check("URL", url, "https")
 		if (err == nil) != (want == "") || err != nil && (!strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hunter2")) {
