@@ -153,8 +153,8 @@ func TestSubmit_Refused(t *testing.T) {
 	if len(w.list()) != 0 || s.Started() != before {
 		t.Errorf("refusals were repeated after %v, or started %d queries", w.list(), s.Started()-before)
 	}
-	other, _ := client(t, s, func(c *atlantic.Config) { c.APIKey = "another key"[:7] })
-	if _, err := other.Submit(t.Context(), child("x", zipped())); !errors.Is(err, atlantic.ErrUnauthorized) || errors.Is(err, proof.ErrRejected) {
+	wrongKey, _ := client(t, s, func(c *atlantic.Config) { c.APIKey = "another key"[:7] })
+	if _, err := wrongKey.Submit(t.Context(), child("x", zipped())); !errors.Is(err, atlantic.ErrUnauthorized) || errors.Is(err, proof.ErrRejected) {
 		t.Errorf("with a wrong key: %v, want ErrUnauthorized and not ErrRejected", err)
 	}
 	misrouted, _ := client(t, s, func(c *atlantic.Config) { c.URL += "/v2" })
