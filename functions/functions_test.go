@@ -62,9 +62,11 @@ func TestFunctionsAreFolders(t *testing.T) {
 
 // forbidden is what functions may not link: it would make them larger and slower to start, or shows a layer that leaks.
 var forbidden = map[string][]string{
-	"*": {"awscdk", "orchestrator/scripts/", "orchestrator/shared/client/memory", "orchestrator/shared/dev/", "orchestrator/shared/simulation", "testing"},
+	"*": {"awscdk", "orchestrator/scripts/", "orchestrator/shared/client/memory", "orchestrator/shared/dev/",
+		"orchestrator/shared/simulation", "testing"},
 	// SnosRun compares config hashes, so it links the hash functions, and no other arithmetic.
-	resource.FnSnosRun:    {"go-ethereum", "shared/starknet/kzg", "shared/starknet/pie", "shared/starknet/statediff", "gnark-crypto/ecc/bls12-381", "juno/core/trie"},
+	resource.FnSnosRun: {"go-ethereum", "shared/starknet/kzg", "shared/starknet/pie", "shared/starknet/statediff",
+		"gnark-crypto/ecc/bls12-381", "juno/core/trie"},
 	resource.FnJobFailure: {"go-ethereum", "orchestrator/shared/starknet", "gnark-crypto", "juno"},
 }
 
@@ -100,7 +102,8 @@ var allowedClients = []string{"/client/internal/"}
 func TestClientsStandAlone(t *testing.T) {
 	t.Parallel()
 	const prefix = "github.com/madara-orchestrator/orchestrator/shared/client/"
-	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}}{{range .Imports}} {{.}}{{end}}`, "../shared/client/...").Output()
+	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}}{{range .Imports}} {{.}}{{end}}`,
+		"../shared/client/...").Output()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,7 +118,8 @@ func TestClientsStandAlone(t *testing.T) {
 		own, _, _ = strings.Cut(own, "/")
 		for _, imported := range fields[1:] {
 			other, ok := strings.CutPrefix(imported, prefix)
-			if !ok || slices.ContainsFunc(allowedClients, func(a string) bool { return strings.Contains(imported, a) }) {
+			if !ok ||
+				slices.ContainsFunc(allowedClients, func(a string) bool { return strings.Contains(imported, a) }) {
 				continue
 			}
 			if other, _, _ = strings.Cut(other, "/"); other != own {
@@ -147,8 +151,10 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	core := setup.App{
-		Chain: "dev", Layer: stage.L2, Jobs: w.jobs, Batches: memory.NewBatches(nil), Locks: memory.NewLocks(nil), Control: memory.NewControls(nil),
-		Queue: queues, Artifacts: memory.NewArtifacts(nil), Alerts: w.alerts, Reports: memory.NewReports(nil), Events: memory.NewEvents(nil), Now: time.Now, Log: slog.New(slog.DiscardHandler),
+		Chain: "dev", Layer: stage.L2, Jobs: w.jobs, Batches: memory.NewBatches(nil), Locks: memory.NewLocks(nil),
+		Control: memory.NewControls(nil),
+		Queue:   queues, Artifacts: memory.NewArtifacts(nil), Alerts: w.alerts, Reports: memory.NewReports(nil),
+		Events: memory.NewEvents(nil), Now: time.Now, Log: slog.New(slog.DiscardHandler),
 	}
 	chain, proofs := l1.New(nil, l1.Config{}), prover.New(nil, prover.Config{})
 	runs := runner.New(nil, runner.Config{Execute: func(context.Context, snos.Task) error { return nil }})
@@ -180,8 +186,11 @@ func newWorld(t *testing.T) *world {
 func (w *world) seed(t *testing.T, m job.Message) {
 	t.Helper()
 	meta := map[job.Type]job.Metadata{
-		job.SnosRun: &job.SnosRunMeta{EndBlock: 1}, job.ProofCreation: &job.ProofCreationMeta{}, job.ProofRegistration: &job.ProofRegistrationMeta{},
-		job.DataSubmission: &job.DataSubmissionMeta{}, job.Aggregator: &job.AggregatorMeta{FirstSnos: 1, LastSnos: 1}, job.StateTransition: &job.StateTransitionMeta{},
+		job.SnosRun: &job.SnosRunMeta{EndBlock: 1}, job.ProofCreation: &job.ProofCreationMeta{},
+		job.ProofRegistration: &job.ProofRegistrationMeta{},
+		job.DataSubmission:    &job.DataSubmissionMeta{},
+		job.Aggregator:        &job.AggregatorMeta{FirstSnos: 1, LastSnos: 1},
+		job.StateTransition:   &job.StateTransitionMeta{},
 	}[m.Type]
 	j := job.New(m.JobID, 1, meta, m.TraceID, time.Now().Add(-time.Minute))
 	if m.Action == job.Verify {
@@ -275,7 +284,8 @@ func TestScheduleSamples(t *testing.T) {
 		}
 	}
 	for name, raw := range map[string]string{
-		"unknown stage": `{"stage":"Nobody"}`, "neither": `{}`, "both": `{"stage":"SnosRun","Records":[]}`, "no object": `"Snos"`, "no JSON": `{`,
+		"unknown stage": `{"stage":"Nobody"}`, "neither": `{}`, "both": `{"stage":"SnosRun","Records":[]}`,
+		"no object": `"Snos"`, "no JSON": `{`,
 	} {
 		if _, err := w.functions[resource.FnTrigger].Invoke(t.Context(), []byte(raw)); err == nil {
 			t.Errorf("%s was taken", name)

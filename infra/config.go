@@ -32,8 +32,8 @@ type Chain struct {
 	Name        string      `yaml:"name"`
 	Environment string      `yaml:"environment"` // dev or prod
 	Layer       stage.Layer `yaml:"layer"`       // l2 or l3
-	// Settings are the functions' settings without ORCHESTRATOR_. A setting that ends in _SECRET names a secret by a word; the
-	// stack makes the secret NAME/WORD, whose value you put in afterwards.
+	// Settings are the functions' settings without ORCHESTRATOR_. A setting that ends in _SECRET names a secret by a
+	// word; the stack makes the secret NAME/WORD, whose value you put in afterwards.
 	Settings map[string]string `yaml:"settings"`
 	Alerts   Alerts            `yaml:"alerts"`
 	API      API               `yaml:"api"`
@@ -150,7 +150,8 @@ func parse(r io.Reader) (File, error) {
 			errs = append(errs, fmt.Errorf("%s: %s", where, fmt.Sprintf(format, args...)))
 		}
 	}
-	fault(f.Account != "" && !accountPattern.MatchString(f.Account), "account", "%q: want 12 digits in quotes", f.Account)
+	fault(f.Account != "" && !accountPattern.MatchString(f.Account), "account", "%q: want 12 digits in quotes",
+		f.Account)
 	fault(!regionPattern.MatchString(f.Region), "region", "%q: want a region such as eu-west-1", f.Region)
 	fault(len(f.Chains) == 0, "chains", "there are none")
 	seen := map[string]bool{}
@@ -179,10 +180,12 @@ func (c Chain) faults() []error {
 		}
 	}
 	fault(c.Environment != dev && c.Environment != prod, "environment %q: want dev or prod", c.Environment)
-	fault(!slices.Contains([]string{"", arm64, x86}, c.Architecture), "architecture %q: want arm64 or x86_64", c.Architecture)
+	fault(!slices.Contains([]string{"", arm64, x86}, c.Architecture), "architecture %q: want arm64 or x86_64",
+		c.Architecture)
 	for k, v := range c.Settings {
 		fault(config.SetByStack(k), "settings.%s: the stack sets it itself", k)
-		fault(strings.HasSuffix(k, "_SECRET") && !wordPattern.MatchString(v), "settings.%s: want a word that names the secret, never its value (what is there is not shown)", k)
+		fault(strings.HasSuffix(k, "_SECRET") && !wordPattern.MatchString(v),
+			"settings.%s: want a word that names the secret, never its value (what is there is not shown)", k)
 	}
 	for _, e := range c.Alerts.Emails {
 		_, err := mail.ParseAddress(e)
@@ -192,14 +195,19 @@ func (c Chain) faults() []error {
 		u, err := url.Parse(w)
 		fault(err != nil || u.Scheme != "https" || u.Host == "", "alerts.webhooks: want https URLs")
 	}
-	fault(c.Environment == prod && len(c.Alerts.Emails)+len(c.Alerts.Webhooks) == 0, "alerts: in prod somebody must be alerted: give an email or a webhook")
+	fault(c.Environment == prod && len(c.Alerts.Emails)+len(c.Alerts.Webhooks) == 0,
+		"alerts: in prod somebody must be alerted: give an email or a webhook")
 	fault(!slices.Contains([]string{"", "iam", "jwt"}, c.API.Auth), "api.auth %q: want iam or jwt", c.API.Auth)
-	fault((c.API.Auth == "jwt") != (c.API.Issuer != "" && len(c.API.Audience) > 0), "api: issuer and audience belong to auth jwt")
+	fault((c.API.Auth == "jwt") != (c.API.Issuer != "" && len(c.API.Audience) > 0),
+		"api: issuer and audience belong to auth jwt")
 	fault(c.API.Auth == "jwt" && c.API.Admin && len(c.API.CommandScopes) == 0,
-		"api.command_scopes: with auth jwt and admin, name the scopes that a token needs for commands; without them every token could give them")
-	fault(len(c.API.CommandScopes) > 0 && (c.API.Auth != "jwt" || !c.API.Admin), "api.command_scopes: they belong to auth jwt with admin")
+		"api.command_scopes: with auth jwt and admin, name the scopes that a token needs for commands; without them "+
+			"every token could give them")
+	fault(len(c.API.CommandScopes) > 0 && (c.API.Auth != "jwt" || !c.API.Admin),
+		"api.command_scopes: they belong to auth jwt with admin")
 	for _, scope := range c.API.CommandScopes {
-		fault(!scopePattern.MatchString(scope), "api.command_scopes: %q: want a scope such as orchestrator/commands", scope)
+		fault(!scopePattern.MatchString(scope), "api.command_scopes: %q: want a scope such as orchestrator/commands",
+			scope)
 	}
 	for name, n := range map[string]float64{
 		"api.rate": c.API.Rate, "api.burst": c.API.Burst, "min_balance": c.MinBalance, "snos.vcpu": c.Snos.VCPU,
@@ -207,20 +215,27 @@ func (c Chain) faults() []error {
 		fault(math.IsNaN(n) || math.IsInf(n, 0), "%s: %v is not a finite number", name, n)
 	}
 	errs = append(errs, c.plainURLs()...)
-	fault(c.API.Rate < 0 || c.API.Burst < 0 || c.LogDays < 0 || c.LagBlocks < 0 || c.LagSeconds < 0 || c.MinBalance < 0, "a limit is negative")
-	fault(c.LogDays != 0 && retention(c.LogDays) == "", "log_days %d: CloudWatch has 1, 3, 5, 7, 14, 30, 60, 90, 180 and 365", c.LogDays)
-	fault(c.Mongo.DocumentDB && c.Settings["MONGO_URI_SECRET"] != "", "settings.MONGO_URI_SECRET: with mongo.documentdb the stack makes the database")
-	fault(c.Snos.Image != "" && (c.Settings["SNOS_KIND"] != "" || c.Settings["SNOS_URL"] != ""), "settings.SNOS_KIND: with snos.image the stack makes the runner")
+	fault(c.API.Rate < 0 || c.API.Burst < 0 || c.LogDays < 0 || c.LagBlocks < 0 || c.LagSeconds < 0 ||
+		c.MinBalance < 0, "a limit is negative")
+	fault(c.LogDays != 0 && retention(c.LogDays) == "",
+		"log_days %d: CloudWatch has 1, 3, 5, 7, 14, 30, 60, 90, 180 and 365", c.LogDays)
+	fault(c.Mongo.DocumentDB && c.Settings["MONGO_URI_SECRET"] != "",
+		"settings.MONGO_URI_SECRET: with mongo.documentdb the stack makes the database")
+	fault(c.Snos.Image != "" && (c.Settings["SNOS_KIND"] != "" || c.Settings["SNOS_URL"] != ""),
+		"settings.SNOS_KIND: with snos.image the stack makes the runner")
 	fault(c.Snos.Image == "" && (c.Snos != Snos{}), "snos: without an image the rest means nothing")
-	fault(c.Snos.Image != "" && !fargate(c.Snos), "snos: %v vCPU with %d MiB: Fargate has 0.25, 0.5, 1, 2, 4, 8 and 16 vCPU, and 2 to 8 GiB for each", c.Snos.VCPU, c.Snos.MemoryMiB)
-	fault(c.Snos.Image != "" && !imagePattern.MatchString(c.Snos.Image), "snos.image %q: want an image with tag or digest", c.Snos.Image)
+	fault(c.Snos.Image != "" && !fargate(c.Snos), "snos: %v vCPU with %d MiB: Fargate has 0.25, 0.5, 1, 2, 4, 8 and "+
+		"16 vCPU, and 2 to 8 GiB for each", c.Snos.VCPU, c.Snos.MemoryMiB)
+	fault(c.Snos.Image != "" && !imagePattern.MatchString(c.Snos.Image),
+		"snos.image %q: want an image with tag or digest", c.Snos.Image)
 	if c.Snos.Image != "" && c.Settings["SNOS_RPC_SECRET"] == "" {
 		err := config.RPCRoot(c.snosRPC())
 		fault(err != nil, "settings.CHAIN_RPC: the SNOS container reads this node: %v", err)
 	}
 	fault(c.Snos.Image == "" && c.Settings["SNOS_KIND"] == config.BatchRunner && c.Settings["SNOS_RPC_SECRET"] != "",
 		"settings.SNOS_RPC_SECRET: your own job definition names the node: set SNOS_RPC from a secret there")
-	fault(c.WalletKMS && c.Settings["SETTLEMENT_KEY_SECRET"] != "", "settings.SETTLEMENT_KEY_SECRET: with wallet_kms the key is in KMS")
+	fault(c.WalletKMS && c.Settings["SETTLEMENT_KEY_SECRET"] != "",
+		"settings.SETTLEMENT_KEY_SECRET: with wallet_kms the key is in KMS")
 	var lines []string
 	for k, v := range c.environment(names{Bucket: "b", Topic: "t", Bus: "e", KMS: "k"}) {
 		lines = append(lines, k+"="+v)
@@ -237,7 +252,8 @@ func (c Chain) faults() []error {
 	if takes == 0 {
 		takes = mongoConnections
 	}
-	fault(most > takes, "mongo.connections: the functions may open %d connections (%d at a time, each %d and one that watches), the cluster takes %d: lower settings.MONGO_POOL_SIZE or api.burst, or take a larger cluster",
+	fault(most > takes, "mongo.connections: the functions may open %d connections (%d at a time, each %d and one "+
+		"that watches), the cluster takes %d: lower settings.MONGO_POOL_SIZE or api.burst, or take a larger cluster",
 		most, c.concurrency(), parsed.Mongo.PoolSize, takes)
 	return errs
 }
@@ -254,13 +270,15 @@ func (c Chain) plainURLs() (errs []error) {
 		}
 		scheme, _, _ := strings.Cut(c.Settings[name], "://")
 		if plain := []string{"http", "grpc", "redis"}; slices.Contains(plain, strings.ToLower(scheme)) {
-			errs = append(errs, fmt.Errorf("settings.%s: %s:// is not encrypted: in prod want %ss://", name, scheme, strings.ToLower(scheme)))
+			errs = append(errs, fmt.Errorf("settings.%s: %s:// is not encrypted: in prod want %ss://",
+				name, scheme, strings.ToLower(scheme)))
 		}
 	}
 	return errs
 }
 
-// fargate says whether Fargate has such a size: 1024 MiB steps from 2 to 8 GiB a vCPU (16 vCPU: up to 7.5; below 1: 0.5 GiB and more).
+// fargate says whether Fargate has such a size: 1024 MiB steps from 2 to 8 GiB a vCPU (16 vCPU: up to 7.5; below 1: 0.5
+// GiB and more).
 func fargate(s Snos) bool {
 	cpu, memory := s.VCPU, float64(s.MemoryMiB)
 	if cpu == 0 {
@@ -269,7 +287,8 @@ func fargate(s Snos) bool {
 	if memory == 0 {
 		memory = 32 << 10
 	}
-	return slices.Contains([]float64{0.25, 0.5, 1, 2, 4, 8, 16}, cpu) && memory >= cpu*2048 && memory <= min(cpu*8192, 120<<10)
+	return slices.Contains([]float64{0.25, 0.5, 1, 2, 4, 8, 16}, cpu) && memory >= cpu*2048 &&
+		memory <= min(cpu*8192, 120<<10)
 }
 
 func (c *Chain) defaults() {
@@ -321,7 +340,8 @@ type names struct{ Bucket, Topic, Bus, KMS string }
 // environment is what the functions are configured with.
 func (c Chain) environment(n names) map[string]string {
 	env := map[string]string{
-		"CHAIN_NAME": c.Name, "CHAIN_LAYER": string(c.Layer), "AWS_BUCKET": n.Bucket, "AWS_TOPIC_ARN": n.Topic, "AWS_BUS": n.Bus,
+		"CHAIN_NAME": c.Name, "CHAIN_LAYER": string(c.Layer), "AWS_BUCKET": n.Bucket,
+		"AWS_TOPIC_ARN": n.Topic, "AWS_BUS": n.Bus,
 	}
 	for k, v := range c.Settings {
 		if strings.HasSuffix(k, "_SECRET") && v != "" {
@@ -336,7 +356,8 @@ func (c Chain) environment(n names) map[string]string {
 		env["MONGO_URI_SECRET"], env["MONGO_CA_FILE"] = c.secret("mongo"), "/var/task/"+caFile
 	}
 	if c.Snos.Image != "" { // the stack puts the ARNs in the place of these names
-		env["SNOS_KIND"], env["SNOS_BATCH_QUEUE"], env["SNOS_BATCH_DEFINITION"] = config.BatchRunner, "queue", "definition"
+		env["SNOS_KIND"], env["SNOS_BATCH_QUEUE"], env["SNOS_BATCH_DEFINITION"] = config.BatchRunner, "queue",
+			"definition"
 	}
 	if len(c.API.CommandScopes) > 0 {
 		env["API_COMMAND_SCOPES"] = strings.Join(c.API.CommandScopes, ",")

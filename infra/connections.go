@@ -27,5 +27,6 @@ func (c Chain) concurrency() int {
 	return n
 }
 
-// connections is how many connections to the database's primary that makes: each instance has a pool, and one that watches the server.
+// connections is how many connections to the database's primary that makes: each instance has a pool, and one that
+// watches the server.
 func (c Chain) connections(pool uint64) int { return c.concurrency() * (int(pool) + 1) }

@@ -11,13 +11,19 @@ import (
 // dashboard answers: where is my chain's settlement, and what blocks it?
 func (s *Stack) dashboard() {
 	graph := func(name string, width float64, ms ...awscloudwatch.IMetric) awscloudwatch.IWidget {
-		return awscloudwatch.NewGraphWidget(&awscloudwatch.GraphWidgetProps{Title: jsii.String(name), Width: jsii.Number(width), Left: &ms})
+		return awscloudwatch.NewGraphWidget(&awscloudwatch.GraphWidgetProps{
+			Title: jsii.String(name),
+			Width: jsii.Number(width),
+			Left:  &ms,
+		})
 	}
 	single := awscloudwatch.NewSingleValueWidget(&awscloudwatch.SingleValueWidgetProps{
 		Title: jsii.String("Where settlement is"), Width: jsii.Number(24), Height: jsii.Number(3),
 		Metrics: &[]awscloudwatch.IMetric{
-			s.ours(metric.HeadBlock, "Maximum"), s.ours(metric.SettledBlock, "Maximum"), s.ours(metric.LagBlocks, "Maximum"), s.ours(metric.LagSeconds, "Maximum"),
-			s.ours(metric.FailedJobs, "Maximum"), s.ours(metric.OverdueJobs, "Maximum"), s.ours(metric.WalletBalance, "Minimum"),
+			s.ours(metric.HeadBlock, "Maximum"), s.ours(metric.SettledBlock, "Maximum"),
+			s.ours(metric.LagBlocks, "Maximum"), s.ours(metric.LagSeconds, "Maximum"),
+			s.ours(metric.FailedJobs, "Maximum"), s.ours(metric.OverdueJobs, "Maximum"),
+			s.ours(metric.WalletBalance, "Minimum"),
 		},
 	})
 	var age, waiting, errors, duration, invocations []awscloudwatch.IMetric
@@ -29,7 +35,11 @@ func (s *Stack) dashboard() {
 	for _, f := range functionsOf(s.chain) {
 		fn := s.functions[f.Name]
 		o := func(statistic string) *awscloudwatch.MetricOptions {
-			return &awscloudwatch.MetricOptions{Label: jsii.String(f.Name), Period: minutes(1), Statistic: jsii.String(statistic)}
+			return &awscloudwatch.MetricOptions{
+				Label:     jsii.String(f.Name),
+				Period:    minutes(1),
+				Statistic: jsii.String(statistic),
+			}
 		}
 		errors, duration = append(errors, fn.MetricErrors(o("Sum"))), append(duration, fn.MetricDuration(o("p95")))
 		invocations = append(invocations, fn.MetricInvocations(o("Sum")))
@@ -44,19 +54,30 @@ func (s *Stack) dashboard() {
 	}
 	d.AddWidgets(
 		awscloudwatch.NewTextWidget(&awscloudwatch.TextWidgetProps{
-			Width: jsii.Number(6), Height: jsii.Number(6), Markdown: jsii.String("## What blocks it?\n\n`GET /lag` of the API (the stack's output ApiUrl) names the job and what to do, `/stages` what is paused.\n\n" +
+			Width:  jsii.Number(6),
+			Height: jsii.Number(6),
+			Markdown: jsii.String("## What blocks it?\n\n`GET /lag` of the API (the stack's output ApiUrl) names the " +
+				"job and what to do, `/stages` what is paused.\n\n" +
 				"Jobs that failed wait for `POST /jobs/ID/retry`; what was logged about them is on the right."),
 		}),
 		awscloudwatch.NewLogQueryWidget(&awscloudwatch.LogQueryWidgetProps{
-			Title: jsii.String("Errors and warnings, the newest first"), Width: jsii.Number(18), Height: jsii.Number(6), LogGroupNames: jsii.Strings(groups...),
-			QueryLines: jsii.Strings("fields @timestamp, job_type, batch, msg, error", `filter level = "ERROR" or level = "WARN"`, "sort @timestamp desc", "limit 20"),
+			Title:         jsii.String("Errors and warnings, the newest first"),
+			Width:         jsii.Number(18),
+			Height:        jsii.Number(6),
+			LogGroupNames: jsii.Strings(groups...),
+			QueryLines: jsii.Strings("fields @timestamp, job_type, batch, msg, error",
+				`filter level = "ERROR" or level = "WARN"`, "sort @timestamp desc", "limit 20"),
 		}),
 	)
 	d.AddWidgets(
-		graph("Lag (blocks)", 8, s.ours(metric.LagBlocks, "Maximum")), graph("Lag (seconds)", 8, s.ours(metric.LagSeconds, "Maximum")),
-		graph("Jobs that wait for an operator, and overdue", 8, s.ours(metric.FailedJobs, "Maximum"), s.ours(metric.OverdueJobs, "Maximum")),
+		graph("Lag (blocks)", 8, s.ours(metric.LagBlocks, "Maximum")),
+		graph("Lag (seconds)", 8, s.ours(metric.LagSeconds, "Maximum")),
+		graph("Jobs that wait for an operator, and overdue", 8, s.ours(metric.FailedJobs, "Maximum"),
+			s.ours(metric.OverdueJobs, "Maximum")),
 	)
 	d.AddWidgets(graph("Messages waiting", 12, waiting...), graph("Age of the oldest message (s)", 12, age...))
-	d.AddWidgets(graph("Functions: invocations", 8, invocations...), graph("Functions: errors", 8, errors...), graph("Functions: duration p95 (ms)", 8, duration...))
-	d.AddWidgets(graph("Wallet (smallest unit)", 12, s.ours(metric.WalletBalance, "Minimum")), graph("Fee cap reached", 12, s.ours(metric.FeeCapReached, "Sum")))
+	d.AddWidgets(graph("Functions: invocations", 8, invocations...), graph("Functions: errors", 8, errors...),
+		graph("Functions: duration p95 (ms)", 8, duration...))
+	d.AddWidgets(graph("Wallet (smallest unit)", 12, s.ours(metric.WalletBalance, "Minimum")),
+		graph("Fee cap reached", 12, s.ours(metric.FeeCapReached, "Sum")))
 }

@@ -18,9 +18,11 @@ func number(i int) string { return strconv.Itoa(i + 1) }
 // retention is CloudWatch's name of a number of days; "" where it has none.
 func retention(days int) awslogs.RetentionDays {
 	return map[int]awslogs.RetentionDays{
-		1: awslogs.RetentionDays_ONE_DAY, 3: awslogs.RetentionDays_THREE_DAYS, 5: awslogs.RetentionDays_FIVE_DAYS, 7: awslogs.RetentionDays_ONE_WEEK,
+		1: awslogs.RetentionDays_ONE_DAY, 3: awslogs.RetentionDays_THREE_DAYS, 5: awslogs.RetentionDays_FIVE_DAYS,
+		7:  awslogs.RetentionDays_ONE_WEEK,
 		14: awslogs.RetentionDays_TWO_WEEKS, 30: awslogs.RetentionDays_ONE_MONTH, 60: awslogs.RetentionDays_TWO_MONTHS,
-		90: awslogs.RetentionDays_THREE_MONTHS, 180: awslogs.RetentionDays_SIX_MONTHS, 365: awslogs.RetentionDays_ONE_YEAR,
+		90: awslogs.RetentionDays_THREE_MONTHS, 180: awslogs.RetentionDays_SIX_MONTHS,
+		365: awslogs.RetentionDays_ONE_YEAR,
 	}[days]
 }
 
@@ -39,11 +41,16 @@ func (s *Stack) deployFunctions() {
 		s.functions[f.Name] = s.function(f, env)
 	}
 	for _, q := range queuesOf(s.chain) {
-		awslambda.NewCfnEventSourceMapping(s.Stack, jsii.String("Source"+title(q.Name)), &awslambda.CfnEventSourceMappingProps{
-			FunctionName: s.functions[q.Function].FunctionArn(), EventSourceArn: s.queues[q.Name].QueueArn(), BatchSize: jsii.Number(float64(q.BatchSize)),
-			FunctionResponseTypes: jsii.Strings("ReportBatchItemFailures"), Enabled: jsii.Bool(true),
-			ScalingConfig: &awslambda.CfnEventSourceMapping_ScalingConfigProperty{MaximumConcurrency: jsii.Number(float64(q.MaxConcurrency))},
-		}).Node().AddDependency(s.functions[q.Function].Role())
+		awslambda.NewCfnEventSourceMapping(s.Stack, jsii.String("Source"+title(q.Name)),
+			&awslambda.CfnEventSourceMappingProps{
+				FunctionName:          s.functions[q.Function].FunctionArn(),
+				EventSourceArn:        s.queues[q.Name].QueueArn(),
+				BatchSize:             jsii.Number(float64(q.BatchSize)),
+				FunctionResponseTypes: jsii.Strings("ReportBatchItemFailures"),
+				Enabled:               jsii.Bool(true),
+				ScalingConfig: &awslambda.CfnEventSourceMapping_ScalingConfigProperty{
+					MaximumConcurrency: jsii.Number(float64(q.MaxConcurrency))},
+			}).Node().AddDependency(s.functions[q.Function].Role())
 	}
 	for caller, f := range s.functions {
 		for _, called := range s.chain.accessOf(caller).Invokes {
@@ -54,8 +61,9 @@ func (s *Stack) deployFunctions() {
 	}
 }
 
-// lambdaOfThisAccount is Lambda where it acts for this account. Lambda itself takes only roles of the function's account, and its
-// documentation does not say that it sends aws:SourceAccount when it assumes one: so the condition is checked where it does.
+// lambdaOfThisAccount is Lambda where it acts for this account. Lambda itself takes only roles of the function's
+// account, and its documentation does not say that it sends aws:SourceAccount when it assumes one: so the condition is
+// checked where it does.
 func (s *Stack) lambdaOfThisAccount() awsiam.IPrincipal {
 	return awsiam.NewServicePrincipal(jsii.String("lambda.amazonaws.com"), &awsiam.ServicePrincipalOpts{
 		Conditions: &map[string]any{"StringEqualsIfExists": map[string]*string{"aws:SourceAccount": s.Account()}},
@@ -65,7 +73,9 @@ func (s *Stack) lambdaOfThisAccount() awsiam.IPrincipal {
 func (s *Stack) function(f resource.Function, env map[string]*string) awslambda.Function {
 	name := resource.Physical(s.chain.Name, f.Name)
 	logs := awslogs.NewLogGroup(s.Stack, jsii.String("Log"+title(f.Name)), &awslogs.LogGroupProps{
-		LogGroupName: jsii.String("/orchestrator/" + s.chain.Name + "/" + f.Name), Retention: retention(s.chain.LogDays), RemovalPolicy: awscdk.RemovalPolicy_DESTROY,
+		LogGroupName:  jsii.String("/orchestrator/" + s.chain.Name + "/" + f.Name),
+		Retention:     retention(s.chain.LogDays),
+		RemovalPolicy: awscdk.RemovalPolicy_DESTROY,
 	})
 	role := awsiam.NewRole(s.Stack, jsii.String("Role"+title(f.Name)), &awsiam.RoleProps{
 		AssumedBy: s.lambdaOfThisAccount(), Description: jsii.String("of the function " + name),

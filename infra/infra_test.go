@@ -40,7 +40,8 @@ func TestOneToOne(t *testing.T) {
 			want []string
 			got  []string
 		}{
-			{functions, named("AWS::Lambda::Function", "FunctionName")}, {queues, named("AWS::SQS::Queue", "QueueName")},
+			{functions, named("AWS::Lambda::Function", "FunctionName")},
+			{queues, named("AWS::SQS::Queue", "QueueName")},
 			{workers, named("AWS::Scheduler::Schedule", "Name")},
 		} {
 			slices.Sort(tt.want)
@@ -54,7 +55,8 @@ func TestOneToOne(t *testing.T) {
 	})
 }
 
-// A message stays invisible for six timeouts of its function, goes to the dead-letter queue in the end, and is encrypted.
+// A message stays invisible for six timeouts of its function, goes to the dead-letter queue in the end, and is
+// encrypted.
 func TestQueues(t *testing.T) {
 	each(t, func(t *testing.T, s template) {
 		queues, functions := s.of("AWS::SQS::Queue"), s.of("AWS::Lambda::Function")
@@ -88,10 +90,12 @@ func TestSchedules(t *testing.T) {
 	each(t, func(t *testing.T, s template) {
 		for _, p := range s.of("AWS::Scheduler::Schedule") {
 			target := p["Target"].(map[string]any)
-			if text(p["FlexibleTimeWindow"]) != `{"Mode":"OFF"}` || target["RetryPolicy"] == nil || target["DeadLetterConfig"] == nil {
+			if text(p["FlexibleTimeWindow"]) != `{"Mode":"OFF"}` || target["RetryPolicy"] == nil ||
+				target["DeadLetterConfig"] == nil {
 				t.Errorf("schedule %s", text(p))
 			}
-			if name := fmt.Sprint(p["Name"]); !strings.Contains(fmt.Sprint(target["Input"]), strings.TrimPrefix(name, s.chain.Name+"-")) {
+			if name := fmt.Sprint(p["Name"]); !strings.Contains(fmt.Sprint(target["Input"]),
+				strings.TrimPrefix(name, s.chain.Name+"-")) {
 				t.Errorf("%s has input %v", name, target["Input"])
 			}
 		}
@@ -108,7 +112,8 @@ func TestEnvironment(t *testing.T) {
 			}
 			for _, f := range functionsOf(s.chain) {
 				storage, _ := p["EphemeralStorage"].(map[string]any)
-				if f.ScratchMB > 0 && p["FunctionName"] == resource.Physical(s.chain.Name, f.Name) && text(storage["Size"]) != fmt.Sprint(f.ScratchMB) {
+				if f.ScratchMB > 0 && p["FunctionName"] == resource.Physical(s.chain.Name, f.Name) &&
+					text(storage["Size"]) != fmt.Sprint(f.ScratchMB) {
 					t.Errorf("%s has a disk of %s, want %d MB", f.Name, text(storage), f.ScratchMB)
 				}
 			}
@@ -195,7 +200,8 @@ func TestStorage(t *testing.T) {
 			if got := s.Resources[bid].DeletionPolicy; got != want {
 				t.Errorf("deletion policy %q, want %q", got, want)
 			}
-			for _, x := range []string{"orchestrator-expire", "AbortIncompleteMultipartUpload", "BlockPublicPolicy", "AES256"} {
+			for _, x := range []string{"orchestrator-expire", "AbortIncompleteMultipartUpload",
+				"BlockPublicPolicy", "AES256"} {
 				if !strings.Contains(text(p), x) {
 					t.Errorf("the bucket has no %s", x)
 				}
@@ -221,16 +227,19 @@ func TestStorage(t *testing.T) {
 func TestAlarms(t *testing.T) {
 	each(t, func(t *testing.T, s template) {
 		alarms := s.of("AWS::CloudWatch::Alarm")
-		if want := 8 + len(queuesOf(s.chain)) - 1 + 3*len(functionsOf(s.chain)); len(alarms) != want { // scripts/cost prices them
+		// scripts/cost prices them
+		if want := 8 + len(queuesOf(s.chain)) - 1 + 3*len(functionsOf(s.chain)); len(alarms) != want {
 			t.Errorf("%d alarms, want %d", len(alarms), want)
 		}
 		for _, p := range alarms {
-			if !strings.Contains(text(p["AlarmActions"]), "Alerts") || !strings.Contains(text(p["OKActions"]), "Alerts") {
+			if !strings.Contains(text(p["AlarmActions"]), "Alerts") ||
+				!strings.Contains(text(p["OKActions"]), "Alerts") {
 				t.Errorf("%v has no action", p["AlarmName"])
 			}
 		}
 		for _, p := range s.of("AWS::SNS::TopicPolicy") {
-			if policy := text(p["PolicyDocument"]); !strings.Contains(policy, `"Service":"cloudwatch.amazonaws.com"`) || !strings.Contains(policy, "aws:SourceAccount") {
+			if policy := text(p["PolicyDocument"]); !strings.Contains(policy, `"Service":"cloudwatch.amazonaws.com"`) ||
+				!strings.Contains(policy, "aws:SourceAccount") {
 				t.Errorf("alarms may not publish: %s", policy)
 			}
 		}
@@ -246,7 +255,8 @@ func TestDashboard(t *testing.T) {
 		}
 		for _, d := range ds {
 			body := text(d["DashboardBody"])
-			for _, want := range []string{"LagBlocks", "FailedJobs", "WalletBalance", "/lag", "LogTrigger", "limit 20"} {
+			for _, want := range []string{"LagBlocks", "FailedJobs", "WalletBalance",
+				"/lag", "LogTrigger", "limit 20"} {
 				if !strings.Contains(body, want) {
 					t.Errorf("it has no %s", want)
 				}
@@ -279,7 +289,8 @@ func TestAPI(t *testing.T) {
 			t.Errorf("%d routes of commands ask for a scope, want %d", commands, want)
 		}
 		for _, p := range s.of("AWS::ApiGatewayV2::Stage") {
-			if !strings.Contains(text(p), "ThrottlingRateLimit") || strings.Contains(text(p["AccessLogSettings"]), "$context.path") {
+			if !strings.Contains(text(p), "ThrottlingRateLimit") ||
+				strings.Contains(text(p["AccessLogSettings"]), "$context.path") {
 				t.Errorf("stage %s", text(p))
 			}
 			for _, who := range []string{"identity.userArn", "authorizer.claims.sub", "authorizer.claims.client_id"} {
@@ -291,7 +302,8 @@ func TestAPI(t *testing.T) {
 	})
 }
 
-// AWS's own linter finds nothing but dependencies that are said twice, which the CDK does to wait for a role's policies.
+// AWS's own linter finds nothing but dependencies that are said twice, which the CDK does to wait for a role's
+// policies.
 func TestLint(t *testing.T) {
 	each(t, func(t *testing.T, s template) {
 		root, err := tools.Tools()
@@ -315,7 +327,8 @@ func TestLint(t *testing.T) {
 	})
 }
 
-// The runner's container gets what package contract says; only who starts runs may, on this chain's queue, and end only this chain's.
+// The runner's container gets what package contract says; only who starts runs may, on this chain's queue, and end only
+// this chain's.
 func TestRunner(t *testing.T) {
 	each(t, func(t *testing.T, s template) {
 		definitions := s.of("AWS::Batch::JobDefinition")
@@ -335,7 +348,8 @@ func TestRunner(t *testing.T) {
 				}
 			}
 		}
-		if machines := text(s.of("AWS::Batch::ComputeEnvironment")); strings.Contains(machines, "FARGATE_SPOT") != s.chain.Snos.Spot || !strings.Contains(machines, `"MaxvCpus":64`) {
+		if machines := text(s.of("AWS::Batch::ComputeEnvironment")); strings.Contains(machines,
+			"FARGATE_SPOT") != s.chain.Snos.Spot || !strings.Contains(machines, `"MaxvCpus":64`) {
 			t.Errorf("machines %s", machines)
 		}
 		for _, f := range functionsOf(s.chain) {
@@ -357,13 +371,15 @@ func TestRunner(t *testing.T) {
 			}
 		}
 		for _, tag := range []string{"aws:ResourceTag", "aws:RequestTag"} {
-			if policies := text(s.of("AWS::IAM::Policy")); !strings.Contains(policies, `"`+tag+`/orchestrator:chain":"`+s.chain.Name+`"`) {
+			if policies := text(s.of("AWS::IAM::Policy")); !strings.Contains(policies,
+				`"`+tag+`/orchestrator:chain":"`+s.chain.Name+`"`) {
 				t.Errorf("no policy keeps to this chain's runs by %s", tag)
 			}
 		}
 		for _, p := range s.of("AWS::Lambda::Function") {
 			vars := text(p["Environment"])
-			if !strings.Contains(vars, `"ORCHESTRATOR_SNOS_KIND":"batch"`) || !strings.Contains(vars, `"ORCHESTRATOR_SNOS_BATCH_QUEUE":{`) {
+			if !strings.Contains(vars, `"ORCHESTRATOR_SNOS_KIND":"batch"`) ||
+				!strings.Contains(vars, `"ORCHESTRATOR_SNOS_BATCH_QUEUE":{`) {
 				t.Errorf("%v does not know the runner: %s", p["FunctionName"], vars)
 			}
 		}
@@ -382,7 +398,8 @@ func TestDatabase(t *testing.T) {
 				t.Errorf("cluster %s", text(c))
 			}
 			for _, f := range s.of("AWS::Lambda::Function") {
-				if vars := text(f["Environment"]); !strings.Contains(vars, "/var/task/"+caFile) || f["VpcConfig"] == nil {
+				if vars := text(f["Environment"]); !strings.Contains(vars, "/var/task/"+caFile) ||
+					f["VpcConfig"] == nil {
 					t.Errorf("%v can't reach the database", f["FunctionName"])
 				}
 			}
@@ -434,7 +451,8 @@ func TestConfusedDeputies(t *testing.T) {
 				if !strings.Contains(conditions, `"aws:SourceAccount"`) {
 					t.Errorf("role %s may be assumed by %s for any account", id, service)
 				}
-				if !strings.Contains(service, "lambda.amazonaws.com") && !strings.Contains(conditions, `"aws:SourceArn"`) {
+				if !strings.Contains(service, "lambda.amazonaws.com") &&
+					!strings.Contains(conditions, `"aws:SourceArn"`) {
 					t.Errorf("role %s may be assumed by %s for any resource", id, service)
 				}
 			}

@@ -1,4 +1,5 @@
-// Infra is the CDK app: one stack a chain, made of what shared/resource describes. `make synth` and `make deploy` run it.
+// Infra is the CDK app: one stack a chain, made of what shared/resource describes. `make synth` and `make deploy` run
+// it.
 package main
 
 import (

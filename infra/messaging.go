@@ -17,13 +17,18 @@ func (s *Stack) messaging() {
 	for i := range all { // the dead-letter queue is the last, and the others name it
 		q := all[len(all)-1-i]
 		p := &awssqs.QueueProps{
-			QueueName: jsii.String(resource.Physical(s.chain.Name, q.Name)), Encryption: awssqs.QueueEncryption_SQS_MANAGED, EnforceSSL: jsii.Bool(true),
+			QueueName:         jsii.String(resource.Physical(s.chain.Name, q.Name)),
+			Encryption:        awssqs.QueueEncryption_SQS_MANAGED,
+			EnforceSSL:        jsii.Bool(true),
 			VisibilityTimeout: awscdk.Duration_Seconds(jsii.Number(q.Visibility.Seconds())),
 			RetentionPeriod:   awscdk.Duration_Seconds(jsii.Number(q.Retention.Seconds())),
 			RemovalPolicy:     awscdk.RemovalPolicy_DESTROY, // messages are hints: the database has everything
 		}
 		if q.DeadLetter != "" {
-			p.DeadLetterQueue = &awssqs.DeadLetterQueue{MaxReceiveCount: jsii.Number(float64(q.MaxReceives)), Queue: s.queues[q.DeadLetter]}
+			p.DeadLetterQueue = &awssqs.DeadLetterQueue{
+				MaxReceiveCount: jsii.Number(float64(q.MaxReceives)),
+				Queue:           s.queues[q.DeadLetter],
+			}
 		}
 		s.queues[q.Name] = awssqs.NewQueue(s.Stack, jsii.String("Queue"+title(q.Name)), p)
 	}

@@ -29,12 +29,16 @@ func (s *Stack) deployNetwork() {
 			}), awsiam.NewRole(s.Stack, jsii.String("RoleNetworkLog"), &awsiam.RoleProps{
 				Description: jsii.String("writes the log of refused connections of " + s.chain.Name),
 				// Amazon VPC, "IAM role for publishing flow logs to CloudWatch Logs".
-				AssumedBy: s.assumedBy("vpc-flow-logs.amazonaws.com", "arn:aws:ec2:"+*s.Region()+":"+*s.Account()+":vpc-flow-log/*"),
+				AssumedBy: s.assumedBy("vpc-flow-logs.amazonaws.com",
+					"arn:aws:ec2:"+*s.Region()+":"+*s.Account()+":vpc-flow-log/*"),
 			})),
 	})
-	vpc.AddGatewayEndpoint(jsii.String("S3"), &awsec2.GatewayVpcEndpointOptions{Service: awsec2.GatewayVpcEndpointAwsService_S3()})
+	vpc.AddGatewayEndpoint(jsii.String("S3"),
+		&awsec2.GatewayVpcEndpointOptions{Service: awsec2.GatewayVpcEndpointAwsService_S3()})
 	s.inside = awsec2.NewSecurityGroup(s.Stack, jsii.String("Inside"), &awsec2.SecurityGroupProps{
-		Vpc: vpc, AllowAllOutbound: jsii.Bool(true), Description: jsii.String("functions and runners: nothing comes in"),
+		Vpc:              vpc,
+		AllowAllOutbound: jsii.Bool(true),
+		Description:      jsii.String("functions and runners: nothing comes in"),
 	})
 	if s.chain.inVPC() { // otherwise the runner alone lives in it: functions reach AWS without a NAT gateway
 		s.vpc = vpc
@@ -54,16 +58,27 @@ func (s *Stack) database() {
 	}
 	const user = "orchestrator"
 	cluster := awsdocdb.NewDatabaseCluster(s.Stack, jsii.String("Database"), &awsdocdb.DatabaseClusterProps{
-		MasterUser:   &awsdocdb.Login{Username: jsii.String(user), SecretName: jsii.String(s.chain.secret("mongo"))},
-		InstanceType: awsec2.NewInstanceType(jsii.String(s.chain.Mongo.Instance)), Instances: jsii.Number(float64(s.chain.Mongo.Instances)),
-		Vpc: s.vpc, VpcSubnets: &awsec2.SubnetSelection{SubnetType: awsec2.SubnetType_PRIVATE_WITH_EGRESS}, StorageEncrypted: jsii.Bool(true),
-		DeletionProtection: jsii.Bool(s.chain.prod()), RemovalPolicy: s.keep(), EngineVersion: jsii.String("5.0.0"), Port: jsii.Number(docDBPort),
-		Backup:                      &awsdocdb.BackupProps{Retention: awscdk.Duration_Days(jsii.Number(7))},
-		ExportAuditLogsToCloudWatch: jsii.Bool(true), ExportProfilerLogsToCloudWatch: jsii.Bool(true),
+		MasterUser: &awsdocdb.Login{
+			Username:   jsii.String(user),
+			SecretName: jsii.String(s.chain.secret("mongo")),
+		},
+		InstanceType:                   awsec2.NewInstanceType(jsii.String(s.chain.Mongo.Instance)),
+		Instances:                      jsii.Number(float64(s.chain.Mongo.Instances)),
+		Vpc:                            s.vpc,
+		VpcSubnets:                     &awsec2.SubnetSelection{SubnetType: awsec2.SubnetType_PRIVATE_WITH_EGRESS},
+		StorageEncrypted:               jsii.Bool(true),
+		DeletionProtection:             jsii.Bool(s.chain.prod()),
+		RemovalPolicy:                  s.keep(),
+		EngineVersion:                  jsii.String("5.0.0"),
+		Port:                           jsii.Number(docDBPort),
+		Backup:                         &awsdocdb.BackupProps{Retention: awscdk.Duration_Days(jsii.Number(7))},
+		ExportAuditLogsToCloudWatch:    jsii.Bool(true),
+		ExportProfilerLogsToCloudWatch: jsii.Bool(true),
 	})
 	cluster.Connections().AllowDefaultPortFrom(s.inside, jsii.String("functions"))
 	s.mongo = cluster.Secret()
 	excuse(cluster, "AwsSolutions-SMG4", unrotated)
 	excuse(cluster, "AwsSolutions-DOC5", "the logs that DocumentDB can export are audit and profiler, and both are")
-	excuse(cluster, "CdkNagValidationFailure", "the login is generated into Secrets Manager, so the rule finds no value to look at", "AwsSolutions-DOC3")
+	excuse(cluster, "CdkNagValidationFailure",
+		"the login is generated into Secrets Manager, so the rule finds no value to look at", "AwsSolutions-DOC3")
 }

@@ -20,8 +20,8 @@ func (c Chain) accessOf(function string) resource.Access {
 	return a
 }
 
-// assumedBy is a service that may assume a role for this account alone (AWS IAM, "The confused deputy problem"). from is the
-// ARN or pattern of what the service acts for; "": any of the account's.
+// assumedBy is a service that may assume a role for this account alone (AWS IAM, "The confused deputy problem"). from
+// is the ARN or pattern of what the service acts for; "": any of the account's.
 func (s *Stack) assumedBy(service, from string) awsiam.IPrincipal {
 	conditions := map[string]any{"StringEquals": map[string]*string{"aws:SourceAccount": s.Account()}}
 	if from != "" {
@@ -32,13 +32,17 @@ func (s *Stack) assumedBy(service, from string) awsiam.IPrincipal {
 
 // allow lets a role do the actions on a resource.
 func allow(role awsiam.IRole, on *string, actions ...string) {
-	role.AddToPrincipalPolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{Actions: jsii.Strings(actions...), Resources: &[]*string{on}}))
+	role.AddToPrincipalPolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
+		Actions:   jsii.Strings(actions...),
+		Resources: &[]*string{on},
+	}))
 }
 
 // allowObjects lets a role do the actions on the artifacts below a prefix.
 func (s *Stack) allowObjects(role awsiam.IRole, prefix string, actions ...string) {
 	allow(role, s.bucket.ArnForObjects(jsii.String(prefix+"*")), actions...)
-	excuse(role, "AwsSolutions-IAM5", "objects of one prefix of the artifacts bucket: their names come with the batches",
+	excuse(role, "AwsSolutions-IAM5",
+		"objects of one prefix of the artifacts bucket: their names come with the batches",
 		`/^Resource::<Artifacts\w+\.Arn>\/`+prefix+`\*$/g`)
 }
 
@@ -107,7 +111,8 @@ func (s *Stack) permit(role awsiam.Role, function string, logs awslogs.LogGroup)
 	}
 	if s.vpc != nil {
 		allowAll(role, "network interfaces have no name beforehand (AWSLambdaVPCAccessExecutionRole, without its logs)",
-			"ec2:CreateNetworkInterface", "ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets", "ec2:DeleteNetworkInterface",
+			"ec2:CreateNetworkInterface", "ec2:DescribeNetworkInterfaces",
+			"ec2:DescribeSubnets", "ec2:DeleteNetworkInterface",
 			"ec2:AssignPrivateIpAddresses", "ec2:UnassignPrivateIpAddresses")
 	}
 	awscdk.Tags_Of(role).Add(jsii.String("orchestrator:function"), jsii.String(function), nil)

@@ -14,15 +14,15 @@ import (
 	"github.com/cdklabs/cdk-nag-go/cdknag/v2"
 )
 
-// guard checks every resource of a stack by cdk-nag's AwsSolutions and by rules of our own; what is unsafe is an error, so
-// that it is not synthesized.
+// guard checks every resource of a stack by cdk-nag's AwsSolutions and by rules of our own; what is unsafe is an error,
+// so that it is not synthesized.
 func guard(stack awscdk.Stack) {
 	awscdk.Aspects_Of(stack).Add(cdknag.NewAwsSolutionsChecks(&cdknag.NagPackProps{}), nil)
 	awscdk.Aspects_Of(stack).Add(NewRules(), nil)
 }
 
-// excuse lets through what a rule of cdk-nag finds at a construct and below it; only findings says which, as cdk-nag names them or as
-// a JavaScript regular expression between slashes.
+// excuse lets through what a rule of cdk-nag finds at a construct and below it; only findings says which, as cdk-nag
+// names them or as a JavaScript regular expression between slashes.
 func excuse(at constructs.IConstruct, rule, why string, only ...string) {
 	var findings *[]any
 	for _, f := range only {
@@ -40,7 +40,8 @@ func excuse(at constructs.IConstruct, rule, why string, only ...string) {
 	}, jsii.Bool(true))
 }
 
-// Rules is an aspect with what cdk-nag does not look at: logs that are kept for ever, secrets in variables, alarms that reach nobody.
+// Rules is an aspect with what cdk-nag does not look at: logs that are kept for ever, secrets in variables, alarms that
+// reach nobody.
 type Rules struct{}
 
 var _ awscdk.IAspect = (*Rules)(nil)
@@ -73,14 +74,15 @@ func checkEnvironment(f awslambda.CfnFunction, fault func(format string, args ..
 		vars, _ = env["Variables"].(map[string]any)
 	}
 	for k, v := range vars {
-		if v, _ := v.(string); strings.Contains(v, "PRIVATE KEY") || strings.Contains(v, "@") && strings.Contains(v, "://") {
+		if v, _ := v.(string); strings.Contains(v, "PRIVATE KEY") ||
+			strings.Contains(v, "@") && strings.Contains(v, "://") {
 			fault("the variable %s holds a secret", k)
 		}
 	}
 }
 
-// checkAlarm wants an alarm to have an action, and its topic to let CloudWatch in: a topic with a policy of its own no longer has the one
-// that AWS gives it, and then alarms go off unheard.
+// checkAlarm wants an alarm to have an action, and its topic to let CloudWatch in: a topic with a policy of its own no
+// longer has the one that AWS gives it, and then alarms go off unheard.
 func checkAlarm(a awscloudwatch.CfnAlarm, fault func(format string, args ...any)) {
 	if a.AlarmActions() == nil || len(*a.AlarmActions()) == 0 {
 		fault("the alarm has no action")

@@ -24,26 +24,35 @@ func rate(every time.Duration) string {
 // schedules makes one EventBridge Scheduler schedule a trigger worker.
 func (s *Stack) schedules() {
 	name := resource.Physical(s.chain.Name, "schedules")
-	group := awsscheduler.NewCfnScheduleGroup(s.Stack, jsii.String("ScheduleGroup"), &awsscheduler.CfnScheduleGroupProps{Name: jsii.String(name)})
+	group := awsscheduler.NewCfnScheduleGroup(s.Stack, jsii.String("ScheduleGroup"),
+		&awsscheduler.CfnScheduleGroupProps{Name: jsii.String(name)})
 	role := awsiam.NewRole(s.Stack, jsii.String("RoleScheduler"), &awsiam.RoleProps{
-		AssumedBy: s.assumedBy("scheduler.amazonaws.com", "arn:aws:scheduler:"+*s.Region()+":"+*s.Account()+":schedule-group/"+name), Description: jsii.String("of the schedules of " + s.chain.Name),
+		AssumedBy: s.assumedBy("scheduler.amazonaws.com",
+			"arn:aws:scheduler:"+*s.Region()+":"+*s.Account()+":schedule-group/"+name),
+		Description: jsii.String("of the schedules of " + s.chain.Name),
 	})
 	trigger, dead := s.functions[resource.FnTrigger], s.queues[resource.DeadLetterQueue]
 	allow(role, trigger.FunctionArn(), "lambda:InvokeFunction")
 	allow(role, dead.QueueArn(), "sqs:SendMessage")
 	for _, x := range schedulesOf(s.chain) {
-		sched := awsscheduler.NewCfnSchedule(s.Stack, jsii.String("Schedule"+string(x.Stage)), &awsscheduler.CfnScheduleProps{
-			Name: jsii.String(resource.Physical(s.chain.Name, string(x.Stage))), GroupName: group.Name(), ScheduleExpression: jsii.String(rate(x.Every)),
-			FlexibleTimeWindow: &awsscheduler.CfnSchedule_FlexibleTimeWindowProperty{Mode: jsii.String("OFF")},
-			Target: &awsscheduler.CfnSchedule_TargetProperty{
-				Arn: trigger.FunctionArn(), RoleArn: role.RoleArn(), Input: jsii.String(schedule.Wakeup{Stage: x.Stage}.Encode()),
-				// An old tick is worth nothing once the next one has come.
-				RetryPolicy: &awsscheduler.CfnSchedule_RetryPolicyProperty{
-					MaximumRetryAttempts: jsii.Number(2), MaximumEventAgeInSeconds: jsii.Number(max(x.Every.Seconds(), 60)),
+		sched := awsscheduler.NewCfnSchedule(s.Stack, jsii.String("Schedule"+string(x.Stage)),
+			&awsscheduler.CfnScheduleProps{
+				Name:               jsii.String(resource.Physical(s.chain.Name, string(x.Stage))),
+				GroupName:          group.Name(),
+				ScheduleExpression: jsii.String(rate(x.Every)),
+				FlexibleTimeWindow: &awsscheduler.CfnSchedule_FlexibleTimeWindowProperty{Mode: jsii.String("OFF")},
+				Target: &awsscheduler.CfnSchedule_TargetProperty{
+					Arn:     trigger.FunctionArn(),
+					RoleArn: role.RoleArn(),
+					Input:   jsii.String(schedule.Wakeup{Stage: x.Stage}.Encode()),
+					// An old tick is worth nothing once the next one has come.
+					RetryPolicy: &awsscheduler.CfnSchedule_RetryPolicyProperty{
+						MaximumRetryAttempts:     jsii.Number(2),
+						MaximumEventAgeInSeconds: jsii.Number(max(x.Every.Seconds(), 60)),
+					},
+					DeadLetterConfig: &awsscheduler.CfnSchedule_DeadLetterConfigProperty{Arn: dead.QueueArn()},
 				},
-				DeadLetterConfig: &awsscheduler.CfnSchedule_DeadLetterConfigProperty{Arn: dead.QueueArn()},
-			},
-		})
+			})
 		sched.AddResourceDependency(group, nil)
 	}
 }

@@ -20,7 +20,8 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if err := os.Setenv("JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION", "18,20"); err != nil { // as the Makefile does: they work
+	// as the Makefile does: they work
+	if err := os.Setenv("JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION", "18,20"); err != nil {
 		panic(err)
 	}
 	code := m.Run()
@@ -39,7 +40,8 @@ type template struct {
 	}
 }
 
-// example are the chains of the tests: the example's, an L3 in prod, and an L2 in prod with all that the stack can make.
+// example are the chains of the tests: the example's, an L3 in prod, and an L2 in prod with all that the stack can
+// make.
 const example = "chains.example.yaml"
 
 const others = `
@@ -92,7 +94,9 @@ chains:
     snos: {}
     vpc: {create: true}
     alerts: {webhooks: [https://pager.example/x]}
-    api: {auth: jwt, issuer: https://issuer.example, audience: [orchestrator], admin: true, command_scopes: [orchestrator/commands]}
+    api:
+      {auth: jwt, issuer: https://issuer.example, audience: [orchestrator], admin: true,
+      command_scopes: [orchestrator/commands]}
   - name: public
     environment: dev
     layer: l2
@@ -154,8 +158,10 @@ var templates = sync.OnceValues(func() (map[string]template, error) {
 		}
 		notes := assertions.Annotations_FromStack(s.Stack)
 		var found []error
-		for _, m := range append(*notes.FindError(jsii.String("*"), assertions.Match_AnyValue()), *notes.FindWarning(jsii.String("*"), assertions.Match_AnyValue())...) {
-			found = append(found, fmt.Errorf("%s: %v at %s", name, m.Entry.Data, *m.Id)) //nolint:staticcheck // the library still hands out this type
+		for _, m := range append(*notes.FindError(jsii.String("*"), assertions.Match_AnyValue()),
+			*notes.FindWarning(jsii.String("*"), assertions.Match_AnyValue())...) {
+			data := m.Entry.Data //nolint:staticcheck // the library still hands out this type
+			found = append(found, fmt.Errorf("%s: %v at %s", name, data, *m.Id))
 		}
 		if len(found) > 0 {
 			return nil, errors.Join(found...)

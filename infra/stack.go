@@ -46,8 +46,11 @@ func NewStack(app awscdk.App, c Chain, account, region string, zips Zips) *Stack
 	}
 	s := &Stack{
 		Stack: awscdk.NewStack(app, jsii.String(StackName(c)), &awscdk.StackProps{
-			Env: env, TerminationProtection: jsii.Bool(c.prod()), Description: jsii.String("Orchestrator of the chain " + c.Name),
-			Synthesizer: awscdk.NewDefaultStackSynthesizer(&awscdk.DefaultStackSynthesizerProps{GenerateBootstrapVersionRule: jsii.Bool(true)}),
+			Env:                   env,
+			TerminationProtection: jsii.Bool(c.prod()),
+			Description:           jsii.String("Orchestrator of the chain " + c.Name),
+			Synthesizer: awscdk.NewDefaultStackSynthesizer(
+				&awscdk.DefaultStackSynthesizerProps{GenerateBootstrapVersionRule: jsii.Bool(true)}),
 		}),
 		chain: c, zips: zips, queues: map[string]awssqs.Queue{}, functions: map[string]awslambda.Function{},
 		secrets: map[string]awssecretsmanager.CfnSecret{},
@@ -122,14 +125,19 @@ func (s *Stack) keep() awscdk.RemovalPolicy {
 
 func (s *Stack) outputs() {
 	out := func(id string, value *string, about string) {
-		awscdk.NewCfnOutput(s.Stack, jsii.String(id), &awscdk.CfnOutputProps{Value: value, Description: jsii.String(about)})
+		awscdk.NewCfnOutput(s.Stack, jsii.String(id), &awscdk.CfnOutputProps{
+			Value:       value,
+			Description: jsii.String(about),
+		})
 	}
 	out("ArtifactsBucket", s.bucket.BucketName(), "bucket of the artifacts")
 	out("AlertsTopic", s.topic.TopicArn(), "topic of the alerts")
 	for _, w := range s.chain.words() {
-		out("PutSecret"+title(w), s.secrets[w].Ref(), "put the value: aws secretsmanager put-secret-value --secret-id "+s.chain.secret(w)+" --secret-string file://...")
+		out("PutSecret"+title(w), s.secrets[w].Ref(), "put the value: aws secretsmanager put-secret-value --secret-id "+
+			s.chain.secret(w)+" --secret-string file://...")
 	}
 	if s.walletKey != nil {
-		out("WalletKeyArn", s.walletKey.KeyArn(), "the key that settles; GET /ready shows its address, which the core contract must have as operator")
+		out("WalletKeyArn", s.walletKey.KeyArn(),
+			"the key that settles; GET /ready shows its address, which the core contract must have as operator")
 	}
 }

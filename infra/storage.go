@@ -17,35 +17,54 @@ import (
 const expiryDays = 14
 
 // unrotated is why Secrets Manager rotates no secret by itself.
-const unrotated = "keys of the settlement layer, the prover and the database's owner: who gives them out changes them, and the functions take them up (infra/README.md)"
+const unrotated = "keys of the settlement layer, the prover and the database's owner: who gives them out changes " +
+	"them, and the functions take them up (infra/README.md)"
 
 // storage makes the bucket of the artifacts, the secrets and the wallet's key.
 func (s *Stack) storage() {
 	days := func(n float64) awscdk.Duration { return awscdk.Duration_Days(jsii.Number(n)) }
 	s.bucket = awss3.NewBucket(s.Stack, jsii.String("Artifacts"), &awss3.BucketProps{
-		Encryption: awss3.BucketEncryption_S3_MANAGED, BlockPublicAccess: awss3.BlockPublicAccess_BLOCK_ALL(), EnforceSSL: jsii.Bool(true),
-		Versioned: jsii.Bool(s.chain.prod()), RemovalPolicy: s.keep(), MinimumTLSVersion: jsii.Number(1.2),
-		ObjectOwnership: awss3.ObjectOwnership_BUCKET_OWNER_ENFORCED,
+		Encryption:        awss3.BucketEncryption_S3_MANAGED,
+		BlockPublicAccess: awss3.BlockPublicAccess_BLOCK_ALL(),
+		EnforceSSL:        jsii.Bool(true),
+		Versioned:         jsii.Bool(s.chain.prod()),
+		RemovalPolicy:     s.keep(),
+		MinimumTLSVersion: jsii.Number(1.2),
+		ObjectOwnership:   awss3.ObjectOwnership_BUCKET_OWNER_ENFORCED,
 		LifecycleRules: &[]*awss3.LifecycleRule{
-			{Id: jsii.String("settled"), TagFilters: &map[string]any{artifact.TagExpire: artifact.TagExpireValue}, Expiration: days(expiryDays)},
+			{
+				Id:         jsii.String("settled"),
+				TagFilters: &map[string]any{artifact.TagExpire: artifact.TagExpireValue},
+				Expiration: days(expiryDays),
+			},
 			{Id: jsii.String("uploads"), AbortIncompleteMultipartUploadAfter: days(1)},
-			{Id: jsii.String("versions"), NoncurrentVersionExpiration: days(7), ExpiredObjectDeleteMarker: jsii.Bool(true)},
+			{
+				Id:                          jsii.String("versions"),
+				NoncurrentVersionExpiration: days(7),
+				ExpiredObjectDeleteMarker:   jsii.Bool(true),
+			},
 		},
 	})
-	excuse(s.bucket, "AwsSolutions-S1", "what is in it is public or will be (state diffs, proofs, broadcast transactions); only roles of this stack write it")
+	excuse(s.bucket, "AwsSolutions-S1", "what is in it is public or will be (state diffs, proofs, broadcast "+
+		"transactions); only roles of this stack write it")
 	for _, w := range s.chain.words() {
 		// No value: CloudFormation must not know it, and a generated one would be wrong. The functions wait for it.
-		secret := awssecretsmanager.NewCfnSecret(s.Stack, jsii.String("Secret"+title(w)), &awssecretsmanager.CfnSecretProps{
-			Name: jsii.String(s.chain.secret(w)), Description: jsii.String("of the orchestrator of " + s.chain.Name),
-		})
+		secret := awssecretsmanager.NewCfnSecret(s.Stack, jsii.String("Secret"+title(w)),
+			&awssecretsmanager.CfnSecretProps{
+				Name:        jsii.String(s.chain.secret(w)),
+				Description: jsii.String("of the orchestrator of " + s.chain.Name),
+			})
 		secret.ApplyRemovalPolicy(s.keep(), nil)
 		excuse(secret, "AwsSolutions-SMG4", unrotated)
 		s.secrets[w] = secret
 	}
 	if s.chain.WalletKMS {
 		s.walletKey = awskms.NewKey(s.Stack, jsii.String("Wallet"), &awskms.KeyProps{
-			KeySpec: awskms.KeySpec_ECC_SECG_P256K1, KeyUsage: awskms.KeyUsage_SIGN_VERIFY, RemovalPolicy: awscdk.RemovalPolicy_RETAIN,
-			Description: jsii.String("settles " + s.chain.Name), Alias: jsii.String(resource.Physical(s.chain.Name, "wallet")),
+			KeySpec:       awskms.KeySpec_ECC_SECG_P256K1,
+			KeyUsage:      awskms.KeyUsage_SIGN_VERIFY,
+			RemovalPolicy: awscdk.RemovalPolicy_RETAIN,
+			Description:   jsii.String("settles " + s.chain.Name),
+			Alias:         jsii.String(resource.Physical(s.chain.Name, "wallet")),
 		})
 	}
 }

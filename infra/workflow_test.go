@@ -36,8 +36,8 @@ var (
 	versions = regexp.MustCompile(`(?m)uses: \S+@[0-9a-f]{40} # v\d+\.\d+\.\d+$`)
 )
 
-// The example workflow takes AWS's role by GitHub's token, has no key of any kind, pins what it uses by commit, may do nothing else, and
-// has what people type in checked before make sees it.
+// The example workflow takes AWS's role by GitHub's token, has no key of any kind, pins what it uses by commit, may do
+// nothing else, and has what people type in checked before make sees it.
 func TestWorkflow(t *testing.T) {
 	raw, err := os.ReadFile("../.github/workflows/deploy.yml")
 	if err != nil {
@@ -115,7 +115,8 @@ func cdkBench(t *testing.T) (dir string) {
 		}
 	}
 	for from, to := range map[string]string{
-		"../Makefile": "Makefile", "cdk.sh": "infra/cdk.sh", "package.json": "infra/package.json", "package-lock.json": "infra/package-lock.json",
+		"../Makefile": "Makefile", "cdk.sh": "infra/cdk.sh", "package.json": "infra/package.json",
+		"package-lock.json": "infra/package-lock.json",
 	} {
 		b, err := os.ReadFile(from)
 		if err != nil {
@@ -125,25 +126,30 @@ func cdkBench(t *testing.T) (dir string) {
 			t.Fatal(err)
 		}
 	}
-	if err := os.WriteFile(cdk, []byte("#!/bin/sh\nprintf '%s\\n' \"$ORCHESTRATOR_CHAINS\" \"$@\" > called\n"), 0o755); err != nil {
+	if err := os.WriteFile(cdk, []byte("#!/bin/sh\nprintf '%s\\n' \"$ORCHESTRATOR_CHAINS\" \"$@\" > called\n"),
+		0o755); err != nil {
 		t.Fatal(err)
 	}
 	return dir
 }
 
-// What is typed into STACKS, CHAINS and APPROVAL reaches the CDK as it is or not at all: neither make nor a shell runs any of it, whether it
-// comes on make's command line or in the environment, as the workflow has it.
+// What is typed into STACKS, CHAINS and APPROVAL reaches the CDK as it is or not at all: neither make nor a shell runs
+// any of it, whether it comes on make's command line or in the environment, as the workflow has it.
 func TestTypedIn(t *testing.T) {
 	for name, tt := range map[string]struct {
 		target, variable, value string
 		want                    string // the CDK's arguments; "": it is not called
 	}{
-		"all":                     {"deploy", "STACKS", "--all", "infra/chains.yaml deploy --require-approval broadening --all"},
-		"one":                     {"deploy", "STACKS", "Orchestrator-mychain", "infra/chains.yaml deploy --require-approval broadening Orchestrator-mychain"},
-		"two":                     {"diff", "STACKS", "Orchestrator-a Orchestrator-b2", "infra/chains.yaml diff Orchestrator-a Orchestrator-b2"},
-		"none":                    {"diff", "STACKS", "", "infra/chains.yaml diff"},
-		"a file of chains":        {"synth", "CHAINS", "infra/others.yaml", "infra/others.yaml synth --quiet"},
-		"without asking":          {"deploy", "APPROVAL", "never", "infra/chains.yaml deploy --require-approval never --all"},
+		"all": {"deploy", "STACKS", "--all",
+			"infra/chains.yaml deploy --require-approval broadening --all"},
+		"one": {"deploy", "STACKS", "Orchestrator-mychain",
+			"infra/chains.yaml deploy --require-approval broadening Orchestrator-mychain"},
+		"two": {"diff", "STACKS", "Orchestrator-a Orchestrator-b2",
+			"infra/chains.yaml diff Orchestrator-a Orchestrator-b2"},
+		"none":             {"diff", "STACKS", "", "infra/chains.yaml diff"},
+		"a file of chains": {"synth", "CHAINS", "infra/others.yaml", "infra/others.yaml synth --quiet"},
+		"without asking": {"deploy", "APPROVAL", "never",
+			"infra/chains.yaml deploy --require-approval never --all"},
 		"a command":               {"deploy", "STACKS", "--all; touch owned", ""},
 		"a command in the middle": {"diff", "STACKS", "Orchestrator-a;touch owned", ""},
 		"a shell's substitution":  {"deploy", "STACKS", "Orchestrator-$(touch owned)", ""},
@@ -177,7 +183,8 @@ func TestTypedIn(t *testing.T) {
 					t.Errorf("it was run: %s", out)
 				}
 				called, _ := os.ReadFile(filepath.Join(dir, "called")) // missing where it is not called
-				if got := strings.Join(strings.Fields(string(called)), " "); got != tt.want || (err == nil) != (tt.want != "") {
+				if got := strings.Join(strings.Fields(string(called)), " "); got != tt.want ||
+					(err == nil) != (tt.want != "") {
 					t.Errorf("the CDK is called with %q, want %q; %v: %s", got, tt.want, err, out)
 				}
 				if tt.want == "" && !strings.Contains(string(out), tt.variable+": want") {

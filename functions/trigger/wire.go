@@ -47,7 +47,8 @@ func wire(ctx context.Context, p *cloud.Process) (any, error) {
 	functions := lambda.New(p.AWS)
 	c := p.Config
 	return core.TriggerFunction(setup.Trigger{
-		Source: source, Prover: prover, NewSizer: protocol.NewSizer, SupportsVersion: version.Supported, Limits: c.Limits(),
+		Source: source, Prover: prover, NewSizer: protocol.NewSizer,
+		SupportsVersion: version.Supported, Limits: c.Limits(),
 		Settled:    func(ctx context.Context) (settlement.State, error) { return contract.State(ctx, false) },
 		Contract:   contract.Config,
 		FirstBlock: c.Chain.FirstBlock, ReadAtOnce: true, FirstBatch: c.Settlement.FirstBatch, Unsettled: c.TxPolicy().Unsettled(),

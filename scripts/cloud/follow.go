@@ -18,7 +18,8 @@ import (
 // look is how often the database and the contract are looked at.
 const look = 500 * time.Millisecond
 
-// follow shows what schedules and mappings do until the contract holds the chain's last block and its batch is completed.
+// follow shows what schedules and mappings do until the contract holds the chain's last block and its batch is
+// completed.
 func (d *deployment) follow(ctx context.Context, s *stack.Sandbox) error {
 	shown := ""
 	for {
@@ -42,7 +43,8 @@ func (d *deployment) follow(ctx context.Context, s *stack.Sandbox) error {
 	}
 }
 
-// progress is one line: how many jobs of each stage are completed, of how many. A job that waits for an operator is an error.
+// progress is one line: how many jobs of each stage are completed, of how many. A job that waits for an operator is an
+// error.
 func (d *deployment) progress(ctx context.Context, s *stack.Sandbox) (string, error) {
 	var parts []string
 	last, err := s.DB.Batches().LastSnos(ctx)
@@ -74,7 +76,8 @@ func (d *deployment) progress(ctx context.Context, s *stack.Sandbox) (string, er
 }
 
 // unfinished are the statuses of jobs that have work left.
-var unfinished = []job.Status{job.Created, job.LockedForProcessing, job.PendingVerification, job.VerificationFailed, job.PendingRetry}
+var unfinished = []job.Status{job.Created, job.LockedForProcessing, job.PendingVerification,
+	job.VerificationFailed, job.PendingRetry}
 
 // waits is an error that says what the first unfinished job of each stage waits for.
 func (d *deployment) waits(ctx context.Context, s *stack.Sandbox) error {
@@ -87,7 +90,8 @@ func (d *deployment) waits(ctx context.Context, s *stack.Sandbox) error {
 			continue
 		}
 		j := js[0]
-		errs = append(errs, fmt.Errorf("%s of batch %d is %s (%d invocations, next %q due %s): %s", t, j.Batch, j.Status, j.Attempts.Total,
+		errs = append(errs, fmt.Errorf("%s of batch %d is %s (%d invocations, next %q due %s): %s",
+			t, j.Batch, j.Status, j.Attempts.Total,
 			j.NextAction, j.DueAt.UTC().Format(time.TimeOnly), cmp.Or(j.Reason(), "no failure recorded")))
 	}
 	return errors.Join(errs...)
@@ -95,7 +99,8 @@ func (d *deployment) waits(ctx context.Context, s *stack.Sandbox) error {
 
 // stuck is the error that names the job that waits for an operator, and why.
 func (d *deployment) stuck(ctx context.Context, s *stack.Sandbox, t job.Type) error {
-	js, err := s.DB.Jobs().List(ctx, job.Filter{Type: t, Statuses: []job.Status{job.Failed, job.VerificationTimeout}, Limit: 1})
+	js, err := s.DB.Jobs().List(ctx,
+		job.Filter{Type: t, Statuses: []job.Status{job.Failed, job.VerificationTimeout}, Limit: 1})
 	if err != nil || len(js) == 0 {
 		return errStuck
 	}

@@ -1,6 +1,6 @@
 // Cloud runs a whole deployment on this machine, without Docker and without an AWS account: `make cloud`. The CDK's own
-// command line deploys the stack that goes to AWS into an AWS emulator (ministack). Its schedules and event source mappings
-// then settle a development chain.
+// command line deploys the stack that goes to AWS into an AWS emulator (ministack). Its schedules and event source
+// mappings then settle a development chain.
 package main
 
 import (
@@ -49,7 +49,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return 2
 	}
 	user := ctx
-	ctx, cancel := context.WithTimeoutCause(ctx, o.timeout, fmt.Errorf("not settled within %s: -timeout gives it longer", o.timeout))
+	ctx, cancel := context.WithTimeoutCause(ctx, o.timeout,
+		fmt.Errorf("not settled within %s: -timeout gives it longer", o.timeout))
 	defer cancel()
 	err = settle(ctx, user, o, stdout)
 	tools.Stop()

@@ -57,7 +57,8 @@ func settle(ctx, user context.Context, o options, stdout io.Writer) error {
 	}
 	defer os.RemoveAll(dir)
 	d.cdk = &devcloud.CDK{
-		Root: o.root, Dir: dir, Endpoint: d.parts["ministack"], Account: tools.MinistackAccount, Region: tools.MinistackRegion,
+		Root: o.root, Dir: dir, Endpoint: d.parts["ministack"], Account: tools.MinistackAccount,
+		Region: tools.MinistackRegion,
 	}
 	if o.verbose {
 		d.cdk.Log = stdout
@@ -125,7 +126,8 @@ func (d *deployment) deploy(ctx context.Context, settings, secrets map[string]st
 	}
 	d.note("%d secrets have their values", len(d.secrets))
 	return devcloud.Stack{
-		Bucket: d.outputs["ArtifactsBucket"], TopicARN: d.outputs["AlertsTopic"], Bus: resource.Physical(chainName, "events"),
+		Bucket: d.outputs["ArtifactsBucket"], TopicARN: d.outputs["AlertsTopic"],
+		Bus: resource.Physical(chainName, "events"),
 	}, nil
 }
 
@@ -186,11 +188,13 @@ func (d *deployment) keep(user context.Context, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(w, "\nIt stays up until you interrupt. Its API, as with AWS signed by your credentials (here test, test):\n\n"+
-		"  curl --aws-sigv4 aws:amz:%s:execute-api -u test:test -H 'Host: %s' \\\n    %s/lag\n\n"+
-		"/ is the status page, /ready what is reachable, /batches the batches, /openapi.yaml all routes.\n"+
-		"AWS programs reach the emulator with AWS_ENDPOINT_URL=%s, MongoDB is at %s.\n",
-		d.cdk.Region, api.Host(), strings.Replace(d.cdk.Endpoint, "127.0.0.1", "localhost", 1), d.cdk.Endpoint, d.parts["mongod"])
+	fmt.Fprintf(w,
+		"\nIt stays up until you interrupt. Its API, as with AWS signed by your credentials (here test, test):\n\n"+
+			"  curl --aws-sigv4 aws:amz:%s:execute-api -u test:test -H 'Host: %s' \\\n    %s/lag\n\n"+
+			"/ is the status page, /ready what is reachable, /batches the batches, /openapi.yaml all routes.\n"+
+			"AWS programs reach the emulator with AWS_ENDPOINT_URL=%s, MongoDB is at %s.\n",
+		d.cdk.Region, api.Host(), strings.Replace(d.cdk.Endpoint, "127.0.0.1", "localhost", 1),
+		d.cdk.Endpoint, d.parts["mongod"])
 	<-user.Done()
 	return nil
 }

@@ -1,5 +1,5 @@
-// Cost shows what a deployment costs a month, before AWS's free tier: what the functions ask of the services is counted in the
-// simulation, and priced by AWS's list. `make cost` runs it; the table in infra/README.md is its output.
+// Cost shows what a deployment costs a month, before AWS's free tier: what the functions ask of the services is counted
+// in the simulation, and priced by AWS's list. `make cost` runs it; the table in infra/README.md is its output.
 package main
 
 import (

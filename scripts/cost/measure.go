@@ -23,7 +23,8 @@ type Assumptions struct {
 // Usual are the closing rules' defaults, with times and sizes of a chain of moderate load.
 func Usual() Assumptions {
 	l := batch.DefaultLimits()
-	return Assumptions{SnosBlocks: l.SnosBlocks, Blocks: l.Blocks, Run: 5 * time.Minute, Proof: 20 * time.Minute, PIE: 20}
+	return Assumptions{SnosBlocks: l.SnosBlocks, Blocks: l.Blocks, Run: 5 * time.Minute,
+		Proof: 20 * time.Minute, PIE: 20}
 }
 
 // Model is what a deployment does in an hour: without blocks, and more for each block.
@@ -104,7 +105,8 @@ func (m Model) run(ctx context.Context, blocks int) (sample, error) {
 			return sample{}, err
 		}
 	}
-	return sample{usage: w.Usage, bytes: int(logged), runs: len(w.Runner.Runs()), hours: w.Now().Sub(begin).Hours()}, nil
+	return sample{usage: w.Usage, bytes: int(logged), runs: len(w.Runner.Runs()),
+		hours: w.Now().Sub(begin).Hours()}, nil
 }
 
 // polls is how often a job's policy asks in a time.
@@ -118,7 +120,8 @@ func polls(t job.Type, d time.Duration) int {
 
 // count is the sample times a factor.
 func (s sample) count(factor float64) Count {
-	c := Count{Invocations: map[string]float64{}, Calls: map[simulation.Call]float64{}, LogBytes: float64(s.bytes) * factor, Runs: float64(s.runs) * factor}
+	c := Count{Invocations: map[string]float64{}, Calls: map[simulation.Call]float64{},
+		LogBytes: float64(s.bytes) * factor, Runs: float64(s.runs) * factor}
 	for k, n := range s.usage.Invocations {
 		c.Invocations[k] = float64(n) * factor
 	}
@@ -136,7 +139,8 @@ func (c Count) plus(o Count, times float64) Count { return c.combine(o, times) }
 
 func (c Count) combine(o Count, times float64) Count {
 	sum := func(a, b float64) float64 { return max(a+b*times, 0) }
-	out := Count{Invocations: maps.Clone(c.Invocations), Calls: maps.Clone(c.Calls), LogBytes: sum(c.LogBytes, o.LogBytes), Runs: sum(c.Runs, o.Runs)}
+	out := Count{Invocations: maps.Clone(c.Invocations), Calls: maps.Clone(c.Calls),
+		LogBytes: sum(c.LogBytes, o.LogBytes), Runs: sum(c.Runs, o.Runs)}
 	for k, n := range o.Invocations {
 		out.Invocations[k] = sum(out.Invocations[k], n)
 	}

@@ -8,7 +8,8 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
 )
 
-// Prices in USD: AWS's public list for us-east-1 as of 2025, without its free tier. Check them before you rely on a sum.
+// Prices in USD: AWS's public list for us-east-1 as of 2025, without its free tier. Check them before you rely on a
+// sum.
 const (
 	lambdaRequest   = 0.20 / 1e6
 	lambdaGBSecond  = 0.0000133334 // arm64
@@ -27,7 +28,8 @@ const (
 
 const hoursOfMonth = 730
 
-// Lambda's event source mappings ask each queue in up to five long polls of 20 seconds at a time, also where nothing comes.
+// Lambda's event source mappings ask each queue in up to five long polls of 20 seconds at a time, also where nothing
+// comes.
 const (
 	pollers   = 5
 	longPolls = 3600 / 20 // an hour
@@ -42,23 +44,26 @@ const metrics = 8
 // secretsUsual are those of a chain with a prover: database, wallet, prover.
 const secretsUsual = 3
 
-// keptDays is how long artifacts stay: from run to settlement, and until the bucket's rule removes them (infra, expiryDays).
+// keptDays is how long artifacts stay: from run to settlement, and until the bucket's rule removes them (infra,
+// expiryDays).
 const keptDays = 15
 
-// seconds is how long a call takes at a component, in the same region where it is AWS's: what an invocation's time is made of.
+// seconds is how long a call takes at a component, in the same region where it is AWS's: what an invocation's time is
+// made of.
 var seconds = map[string]float64{
 	"jobs": 0.004, "batches": 0.004, "locks": 0.004, "controls": 0.004, "queues": 0.010, "artifacts": 0.030,
 	"events": 0.015, "alerts": 0.015, "blocks": 0.050, "l1": 0.080, "prover": 0.200, "runner": 0.080,
 }
 
-// Beyond calls: proving blobs of a settlement (the Go library's start and 6 blobs), and moving a PIE to the prover, a MB.
+// Beyond calls: proving blobs of a settlement (the Go library's start and 6 blobs), and moving a PIE to the prover, a
+// MB.
 const (
 	settlementSeconds = 8
 	transferMBSeconds = 0.08
 )
 
-// mongoMonth is the price of an Atlas cluster that bears so many operations a second: M10 at 0.08 an hour shares its cores, M30 at 0.54
-// has its own.
+// mongoMonth is the price of an Atlas cluster that bears so many operations a second: M10 at 0.08 an hour shares its
+// cores, M30 at 0.54 has its own.
 func mongoMonth(operations float64) float64 {
 	if operations <= 200 {
 		return 0.08 * hoursOfMonth
@@ -101,9 +106,11 @@ func (m Model) Month(rate float64) []Item {
 		{"S3: artifacts", runs * 24 * keptDays * m.PIE / 1000 * s3GBMonth},
 		{"EventBridge", month(calls("events")*busEvent + fired*schedulerFiring)},
 		{"CloudWatch: logs", month((c.LogBytes+platformBytes*invocations)/1e9) * logGB},
-		{"CloudWatch: metrics, alarms, dashboard", metrics*metricMonth + float64(m.alarms())*alarmMonth + dashboardMonth},
+		{"CloudWatch: metrics, alarms, dashboard",
+			metrics*metricMonth + float64(m.alarms())*alarmMonth + dashboardMonth},
 		{"Secrets Manager", secretsUsual * secretMonth},
-		{"MongoDB (Atlas M10; M30 where it is busy)", mongoMonth((calls("jobs") + calls("batches") + calls("locks") + calls("controls")) / 3600)},
+		{"MongoDB (Atlas M10; M30 where it is busy)",
+			mongoMonth((calls("jobs") + calls("batches") + calls("locks") + calls("controls")) / 3600)},
 	}
 }
 
@@ -148,7 +155,8 @@ func (m Model) schedules() (n float64) {
 	return n
 }
 
-// alarms is how many alarms a stack has: eight of the chain, one for each queue other than the dead-letter queue, three a function.
+// alarms is how many alarms a stack has: eight of the chain, one for each queue other than the dead-letter queue, three
+// a function.
 func (m Model) alarms() int {
 	n := 8 + len(m.queues()) - 1
 	for _, f := range resource.Functions() {
@@ -172,6 +180,7 @@ func (m Model) Describe(rate float64) string {
 	if m.Layer == "l2" {
 		batches += fmt.Sprintf(" and aggregator batches of %d", m.Blocks)
 	}
-	return fmt.Sprintf("%s; a SNOS run takes %s, a proof %s, a PIE has %v MB and stays %d days. %.0f invocations an hour idle, %.0f at %v block/s.",
+	return fmt.Sprintf("%s; a SNOS run takes %s, a proof %s, a PIE has %v MB and stays %d days. %.0f invocations an "+
+		"hour idle, %.0f at %v block/s.",
 		batches, m.Run, m.Proof, m.PIE, keptDays, total(m.Idle), total(c), rate)
 }

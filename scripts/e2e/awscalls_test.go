@@ -23,9 +23,11 @@ type awsCall struct {
 // permissions for Amazon S3 API operations"; Amazon SQS, "Amazon SQS API permissions: actions and resource reference";
 // AWS Lambda, service authorization reference. Operations that are not here need the action of their own name.
 var actions = map[string]string{
-	"sqs:SendMessageBatch": "sqs:SendMessage", "sqs:DeleteMessageBatch": "sqs:DeleteMessage", "lambda:Invoke": "lambda:InvokeFunction",
-	"s3:HeadObject": "s3:GetObject", "s3:ListObjectsV2": "s3:ListBucket", "s3:HeadBucket": "s3:ListBucket", "s3:CreateMultipartUpload": "s3:PutObject",
-	"s3:UploadPart": "s3:PutObject", "s3:CompleteMultipartUpload": "s3:PutObject",
+	"sqs:SendMessageBatch": "sqs:SendMessage", "sqs:DeleteMessageBatch": "sqs:DeleteMessage",
+	"lambda:Invoke": "lambda:InvokeFunction",
+	"s3:HeadObject": "s3:GetObject", "s3:ListObjectsV2": "s3:ListBucket", "s3:HeadBucket": "s3:ListBucket",
+	"s3:CreateMultipartUpload": "s3:PutObject",
+	"s3:UploadPart":            "s3:PutObject", "s3:CompleteMultipartUpload": "s3:PutObject",
 }
 
 func arn(service, rest string) string {
@@ -75,7 +77,8 @@ func s3Operation(r *http.Request) (operation, resource string) {
 	resource += "/" + key
 	switch {
 	case has("tagging"):
-		return map[string]string{"GET": "GetObjectTagging", "PUT": "PutObjectTagging", "DELETE": "DeleteObjectTagging"}[r.Method], resource
+		return map[string]string{"GET": "GetObjectTagging", "PUT": "PutObjectTagging",
+			"DELETE": "DeleteObjectTagging"}[r.Method], resource
 	case r.Method == http.MethodPost && has("uploads"):
 		return "CreateMultipartUpload", resource
 	case r.Method == http.MethodPost && has("uploadId"):
@@ -85,7 +88,8 @@ func s3Operation(r *http.Request) (operation, resource string) {
 	case r.Method == http.MethodDelete && has("uploadId"):
 		return "AbortMultipartUpload", resource
 	}
-	return map[string]string{"GET": "GetObject", "HEAD": "HeadObject", "PUT": "PutObject", "DELETE": "DeleteObject"}[r.Method], resource
+	return map[string]string{"GET": "GetObject", "HEAD": "HeadObject", "PUT": "PutObject",
+		"DELETE": "DeleteObject"}[r.Method], resource
 }
 
 // jsonOperation is the operation of a request of the other services: its name in a header, in a form or in the path.
@@ -121,7 +125,8 @@ func jsonOperation(service string, r *http.Request, body []byte) (operation, res
 		}
 		return form.Get("Action"), form.Get("TopicArn")
 	case "lambda":
-		return "Invoke", arn("lambda", "function:"+strings.Split(strings.TrimPrefix(r.URL.Path, "/2015-03-31/functions/"), "/")[0])
+		return "Invoke", arn("lambda",
+			"function:"+strings.Split(strings.TrimPrefix(r.URL.Path, "/2015-03-31/functions/"), "/")[0])
 	}
 	return operation, ""
 }

@@ -196,7 +196,8 @@ func (d *deployed) askQueues(ctx context.Context) error {
 		return err
 	}
 	for _, u := range list.QueueUrls {
-		a, err := api.GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{QueueUrl: &u, AttributeNames: []sqstypes.QueueAttributeName{"All"}})
+		a, err := api.GetQueueAttributes(ctx,
+			&sqs.GetQueueAttributesInput{QueueUrl: &u, AttributeNames: []sqstypes.QueueAttributeName{"All"}})
 		if err != nil {
 			return err
 		}

@@ -11,8 +11,8 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
 )
 
-// The compiled functions carry a chain's blocks to a settled state on mongod, the AWS emulator, Redis and anvil, with each
-// prover.
+// The compiled functions carry a chain's blocks to a settled state on mongod, the AWS emulator, Redis and anvil, with
+// each prover.
 func TestSettles(t *testing.T) {
 	for prover, blocks := range map[string]int{"mock": 14, "atlantic": 6, "sharp": 6} {
 		t.Run(prover, func(t *testing.T) {
@@ -42,8 +42,8 @@ func (w *world) checkMemory(t *testing.T) {
 	}
 }
 
-// check holds what is in contract and database against the chain: every batch settled once, in order, by a transaction that
-// is recorded; no secret in any log.
+// check holds what is in contract and database against the chain: every batch settled once, in order, by a transaction
+// that is recorded; no secret in any log.
 func (w *world) check(t *testing.T) {
 	t.Helper()
 	ctx := context.Background()

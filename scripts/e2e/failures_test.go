@@ -38,14 +38,15 @@ func soak(t *testing.T) time.Duration {
 	return d
 }
 
-// Functions are killed at random with SIGKILL, mongod and the Ethereum node hang for a while, queues are filled with wake-ups that were
-// there already and emptied: every batch is settled once.
+// Functions are killed at random with SIGKILL, mongod and the Ethereum node hang for a while, queues are filled with
+// wake-ups that were there already and emptied: every batch is settled once.
 func TestKilled(t *testing.T) {
 	t.Parallel()
 	began := time.Now()
 	for round := 0; round == 0 || time.Since(began) < soak(t); round++ {
 		m := killed(t, round)
-		t.Logf("round %d: %d processes killed, %d pauses, %d messages too many, %d queues emptied, settled once; %s in all",
+		t.Logf("round %d: %d processes killed, %d pauses, %d messages too many, %d queues emptied, settled once; %s "+
+			"in all",
 			round, m.kills, m.pauses, m.sent, m.emptied, time.Since(began).Round(time.Second))
 	}
 }
@@ -56,7 +57,8 @@ type mischief struct{ kills, pauses, sent, emptied int }
 func killed(t *testing.T, round int) (m mischief) {
 	t.Helper()
 	mongo := tools.MongodAlone(t)
-	w := newWorld(t, stack.Options{Name: "killed-" + string(rune('a'+round%26)) + job.NewID()[:6], Blocks: 6, Mongo: mongo, Visibility: 5 * time.Second})
+	w := newWorld(t, stack.Options{Name: "killed-" + string(rune('a'+round%26)) + job.NewID()[:6], Blocks: 6,
+		Mongo: mongo, Visibility: 5 * time.Second})
 	r := rand.New(rand.NewPCG(uint64(round), 9))
 	names := make([]string, 0, len(w.binaries))
 	for n := range w.binaries {
@@ -96,7 +98,8 @@ func killed(t *testing.T, round int) (m mischief) {
 	return m
 }
 
-// flood sends the wake-ups of all jobs again, five times each, and as often those of the generation before. It returns how many.
+// flood sends the wake-ups of all jobs again, five times each, and as often those of the generation before. It returns
+// how many.
 func (w *world) flood(t *testing.T) (sent int) {
 	t.Helper()
 	for _, jt := range job.Types {
@@ -113,7 +116,8 @@ func (w *world) flood(t *testing.T) (sent int) {
 			before.Generation--
 			queueName := resource.Physical(w.name, resource.Route(j.Type, j.NextAction, false))
 			for range 5 {
-				if err := w.Queues.Send(t.Context(), queueName, queue.Outgoing{Body: now.Encode()}, queue.Outgoing{Body: before.Encode()}); err != nil {
+				if err := w.Queues.Send(t.Context(), queueName, queue.Outgoing{Body: now.Encode()},
+					queue.Outgoing{Body: before.Encode()}); err != nil {
 					t.Error(err)
 				}
 				sent += 2
@@ -127,7 +131,8 @@ func (w *world) flood(t *testing.T) (sent int) {
 func (w *world) empty(t *testing.T, r *rand.Rand) bool {
 	t.Helper()
 	stages := []job.Type{job.SnosRun, job.ProofCreation, job.Aggregator, job.StateTransition}
-	name := resource.Physical(w.name, resource.Route(stages[r.IntN(len(stages))], []job.Action{job.Process, job.Verify}[r.IntN(2)], false))
+	name := resource.Physical(w.name,
+		resource.Route(stages[r.IntN(len(stages))], []job.Action{job.Process, job.Verify}[r.IntN(2)], false))
 	api := sqs.NewFromConfig(devcloud.Config(w.aws))
 	u, err := api.GetQueueUrl(t.Context(), &sqs.GetQueueUrlInput{QueueName: &name})
 	if err != nil {
@@ -151,7 +156,8 @@ func (w *world) alerts(t *testing.T) func() string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := api.GetQueueAttributes(t.Context(), &sqs.GetQueueAttributesInput{QueueUrl: q.QueueUrl, AttributeNames: []types.QueueAttributeName{"QueueArn"}})
+	a, err := api.GetQueueAttributes(t.Context(),
+		&sqs.GetQueueAttributesInput{QueueUrl: q.QueueUrl, AttributeNames: []types.QueueAttributeName{"QueueArn"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -163,7 +169,8 @@ func (w *world) alerts(t *testing.T) func() string {
 	}
 	var seen strings.Builder
 	return func() string {
-		out, err := api.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: q.QueueUrl, MaxNumberOfMessages: 10})
+		out, err := api.ReceiveMessage(t.Context(),
+			&sqs.ReceiveMessageInput{QueueUrl: q.QueueUrl, MaxNumberOfMessages: 10})
 		if err == nil {
 			for _, m := range out.Messages {
 				seen.WriteString(aws.ToString(m.Body))
@@ -173,13 +180,14 @@ func (w *world) alerts(t *testing.T) func() string {
 	}
 }
 
-// Messages that nobody can read end in the dead-letter queue. Its consumer logs each of them, alerts the operators once, and takes
-// nothing else along.
+// Messages that nobody can read end in the dead-letter queue. Its consumer logs each of them, alerts the operators
+// once, and takes nothing else along.
 func TestPoisonedMessages(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, stack.Options{Name: "poisoned", Blocks: 4, Visibility: time.Second})
 	alerts := w.alerts(t)
-	for _, q := range []string{resource.Route(job.SnosRun, job.Process, false), resource.Route(job.StateTransition, job.Verify, false), resource.TriggerQueue} {
+	for _, q := range []string{resource.Route(job.SnosRun, job.Process, false),
+		resource.Route(job.StateTransition, job.Verify, false), resource.TriggerQueue} {
 		for _, body := range []string{"POISON {", `{"job_id":"POISON"}`} {
 			if err := w.Queues.Send(t.Context(), resource.Physical(w.name, q), queue.Outgoing{Body: body}); err != nil {
 				t.Fatal(err)
@@ -205,7 +213,8 @@ func TestPriority(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, stack.Options{Name: "priority", Blocks: 4})
 	// Only the trigger function consumes: what is done beyond creating jobs is done by priority.
-	w.platform.Mappings = slices.DeleteFunc(w.platform.Mappings, func(m devlambda.Mapping) bool { return m.Function != resource.FnTrigger })
+	w.platform.Mappings = slices.DeleteFunc(w.platform.Mappings,
+		func(m devlambda.Mapping) bool { return m.Function != resource.FnTrigger })
 	sent := false
 	w.during(t, time.Minute, func(ctx context.Context) bool {
 		j, err := w.DB.Jobs().Find(ctx, job.SnosRun, 1)
@@ -214,7 +223,8 @@ func TestPriority(t *testing.T) {
 		}
 		if !sent {
 			m := job.Message{JobID: j.ID, Type: j.Type, Action: job.Process, Generation: j.Generation}
-			if err := w.Queues.Send(ctx, resource.Physical(w.name, resource.PriorityProcessQueue), queue.Outgoing{Body: m.Encode()}); err != nil {
+			if err := w.Queues.Send(ctx, resource.Physical(w.name, resource.PriorityProcessQueue),
+				queue.Outgoing{Body: m.Encode()}); err != nil {
 				t.Fatal(err)
 			}
 			sent = true

@@ -236,7 +236,8 @@ func TestEvaluatorDenies(t *testing.T) {
 	t.Parallel()
 	call := awsCall{"snosrun", "s3:GetObject", "arn:aws:s3:::b/snos/0000000001/pie.zip"}
 	allow := func(resource string, actions ...any) policy {
-		return policy{Version: "2012-10-17", Statement: []statement{{Effect: "Allow", Action: actions, Resource: resource}}}
+		return policy{Version: "2012-10-17",
+			Statement: []statement{{Effect: "Allow", Action: actions, Resource: resource}}}
 	}
 	for name, tt := range map[string]struct {
 		policy policy

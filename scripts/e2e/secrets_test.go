@@ -58,7 +58,8 @@ func seen(text string) []string {
 	low := strings.ToLower(text)
 	var out []string
 	for name, v := range canaries {
-		forms := []string{v, strings.TrimPrefix(v, "0x"), url.QueryEscape(v), base64.StdEncoding.EncodeToString([]byte(v)), hex.EncodeToString([]byte(v))}
+		forms := []string{v, strings.TrimPrefix(v, "0x"), url.QueryEscape(v),
+			base64.StdEncoding.EncodeToString([]byte(v)), hex.EncodeToString([]byte(v))}
 		if name == "user" {
 			forms = append(forms, base64.StdEncoding.EncodeToString([]byte(v+":"+canaries["password"])))
 		}
@@ -97,7 +98,8 @@ func newMirror(t *testing.T, status int) *mirror {
 		text := all.String()
 		answer := map[string]any{"message": text, "error": text, "code": "BAD", "detail": text}
 		if json.Unmarshal(body, &call) == nil && call.ID != nil { // JSON-RPC
-			answer = map[string]any{"jsonrpc": "2.0", "id": call.ID, "error": map[string]any{"code": -32000, "message": text, "data": text}}
+			answer = map[string]any{"jsonrpc": "2.0", "id": call.ID,
+				"error": map[string]any{"code": -32000, "message": text, "data": text}}
 		}
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("X-Reason", base64.StdEncoding.EncodeToString([]byte(text)))
@@ -161,21 +163,28 @@ func newExposure(t *testing.T, layer stage.Layer, outside, mongo string) *exposu
 	name := "leak" + strings.ToLower(job.NewID()[:8])
 	x := &exposure{t: t, dir: t.TempDir(), logs: &logs{}, layer: layer}
 	x.settings = map[string]string{
-		"CHAIN_NAME": name, "CHAIN_LAYER": string(layer), "CHAIN_ID": "SN_DEV", "CHAIN_RPC": keyed(outside), "CHAIN_BACKUP_RPC": keyed(outside),
-		"CHAIN_FEEDER_GATEWAY": keyed(outside), "AWS_ENDPOINT": quietAWS(t), "AWS_BUCKET": "b", "AWS_TOPIC_ARN": "arn:aws:sns:eu-west-1:123456789012:t",
-		"AWS_BUS": "bus", "REDIS_URL": "redis://:" + canaries["redis"] + "@" + refused(t), "SETTLEMENT_RPC": keyed(outside), "SETTLEMENT_CHAIN_ID": "5",
+		"CHAIN_NAME": name, "CHAIN_LAYER": string(layer), "CHAIN_ID": "SN_DEV", "CHAIN_RPC": keyed(outside),
+		"CHAIN_BACKUP_RPC":     keyed(outside),
+		"CHAIN_FEEDER_GATEWAY": keyed(outside), "AWS_ENDPOINT": quietAWS(t), "AWS_BUCKET": "b",
+		"AWS_TOPIC_ARN": "arn:aws:sns:eu-west-1:123456789012:t",
+		"AWS_BUS":       "bus", "REDIS_URL": "redis://:" + canaries["redis"] + "@" + refused(t),
+		"SETTLEMENT_RPC": keyed(outside), "SETTLEMENT_CHAIN_ID": "5",
 		"SETTLEMENT_CONTRACT": "0x" + strings.Repeat("1", 40), "SETTLEMENT_VERIFIER": "0x" + strings.Repeat("2", 40),
-		"SETTLEMENT_KEY_SECRET": x.secret("wallet", canaries["wallet"]), "SETTLEMENT_ADDRESS": accountOf(t, canaries["wallet"]), "SNOS_URL": outside + "/v3/" + canaries["path"],
-		"SNOS_TOKEN_SECRET": x.secret("runner", canaries["runner"]), "PROVER_KIND": config.Atlantic, "PROVER_KEY_SECRET": x.secret("prover", canaries["prover"]),
-		"PROVER_URL": outside, "PROVER_ATLANTIC_ARTIFACTS_URL": outside, "PROVER_ATLANTIC_NETWORK": "TESTNET",
-		"PROVER_ATLANTIC_HOOK_SECRET": x.secret("hook", canaries["hook"]), "API_ADMIN": "true", "LOG_LEVEL": "debug", "PACE": "1000",
+		"SETTLEMENT_KEY_SECRET": x.secret("wallet", canaries["wallet"]),
+		"SETTLEMENT_ADDRESS":    accountOf(t, canaries["wallet"]), "SNOS_URL": outside + "/v3/" + canaries["path"],
+		"SNOS_TOKEN_SECRET": x.secret("runner", canaries["runner"]), "PROVER_KIND": config.Atlantic,
+		"PROVER_KEY_SECRET": x.secret("prover", canaries["prover"]),
+		"PROVER_URL":        outside, "PROVER_ATLANTIC_ARTIFACTS_URL": outside, "PROVER_ATLANTIC_NETWORK": "TESTNET",
+		"PROVER_ATLANTIC_HOOK_SECRET": x.secret("hook", canaries["hook"]), "API_ADMIN": "true",
+		"LOG_LEVEL": "debug", "PACE": "1000",
 		"MONGO_URI_SECRET": x.secret("mongo", mongo),
 	}
 	if layer == stage.L3 {
 		delete(x.settings, "SETTLEMENT_ADDRESS")
 		maps.Copy(x.settings, map[string]string{
 			"SETTLEMENT_KIND": config.StarknetLayer, "SETTLEMENT_CHAIN_ID": "SN_DEV", "SETTLEMENT_ACCOUNT": "0x1",
-			"SETTLEMENT_KEY_SECRET": x.secret("stark", canaries["stark"]), "PROVER_ATLANTIC_VERIFIER_PROGRAM_HASH": "0x5",
+			"SETTLEMENT_KEY_SECRET":                 x.secret("stark", canaries["stark"]),
+			"PROVER_ATLANTIC_VERIFIER_PROGRAM_HASH": "0x5",
 		})
 	}
 	return x
@@ -205,10 +214,12 @@ func (x *exposure) secret(name, value string) string {
 	return "file:" + file
 }
 
-// jobs writes a job of each type that is about to be processed and one that waits to be verified, and returns their wake-ups.
+// jobs writes a job of each type that is about to be processed and one that waits to be verified, and returns their
+// wake-ups.
 func (x *exposure) jobs(ctx context.Context, db *mongodb.DB) map[string][]string {
 	x.t.Helper()
-	journal := tx.Journal{Records: []tx.Record{{Hash: "0x" + strings.Repeat("ab", 32), RawKey: "tx/1", SignedAt: time.Now()}}}
+	journal := tx.Journal{
+		Records: []tx.Record{{Hash: "0x" + strings.Repeat("ab", 32), RawKey: "tx/1", SignedAt: time.Now()}}}
 	wakeups := map[string][]string{}
 	for i := range 2 {
 		for n, m := range []job.Metadata{
@@ -216,7 +227,8 @@ func (x *exposure) jobs(ctx context.Context, db *mongodb.DB) map[string][]string
 			&job.ProofCreationMeta{EndBlock: 4, PIEKey: "pie", DedupID: "dedup", Task: "task", Bucket: "bucket"},
 			&job.ProofRegistrationMeta{EndBlock: 4, ProofKey: "proof", DedupID: "dedup", Task: "task"},
 			&job.DataSubmissionMeta{EndBlock: 4, SegmentKey: "da", Journal: journal},
-			&job.AggregatorMeta{EndBlock: 4, FirstSnos: 1, LastSnos: 1, Bucket: "bucket", DedupID: "dedup", Task: "task"},
+			&job.AggregatorMeta{EndBlock: 4, FirstSnos: 1, LastSnos: 1, Bucket: "bucket",
+				DedupID: "dedup", Task: "task"},
 			&job.StateTransitionMeta{EndBlock: 4, ProgramOutputKey: "out", DASegmentKey: "da", Journal: journal},
 		} {
 			j := job.New(fmt.Sprintf("%032x", 16*i+n+1), uint64(i+1), m, "", time.Now().Add(-time.Hour))
@@ -241,11 +253,13 @@ func (x *exposure) invoke(function string, evs ...any) {
 		x.t.Error(err)
 		return
 	}
-	env := []string{"AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=" + canaries["aws"], "AWS_REGION=" + devcloud.Region}
+	env := []string{"AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=" + canaries["aws"],
+		"AWS_REGION=" + devcloud.Region}
 	for k, v := range x.settings {
 		env = append(env, config.Prefix+k+"="+v)
 	}
-	b := &devlambda.Binary{Path: filepath.Join(bin, function), Name: function, Env: env, Logs: x.logs, Timeout: 20 * time.Second}
+	b := &devlambda.Binary{Path: filepath.Join(bin, function), Name: function, Env: env,
+		Logs: x.logs, Timeout: 20 * time.Second}
 	defer b.Close()
 	for _, e := range evs {
 		raw, err := json.Marshal(e)
@@ -283,7 +297,8 @@ func (x *exposure) run(wakeups map[string][]string) {
 				}
 			}
 		case resource.FnAPI:
-			for _, path := range []string{"/lag", "/ready", "/jobs?limit=100", "/batches", "/jobs/" + fmt.Sprintf("%032x", 17)} {
+			for _, path := range []string{"/lag", "/ready", "/jobs?limit=100", "/batches",
+				"/jobs/" + fmt.Sprintf("%032x", 17)} {
 				e := events.APIGatewayV2HTTPRequest{Body: "{}"}
 				e.RawPath, e.RawQueryString, _ = strings.Cut(path, "?")
 				e.RequestContext.HTTP.Method = http.MethodGet
@@ -295,7 +310,8 @@ func (x *exposure) run(wakeups map[string][]string) {
 				e.RequestContext.HTTP.Method = http.MethodPost
 				evs = append(evs, e)
 			}
-			hook := events.APIGatewayV2HTTPRequest{RawPath: "/hooks/atlantic/" + canaries["hook"], Body: `{"atlanticQueryId":"task"}`}
+			hook := events.APIGatewayV2HTTPRequest{RawPath: "/hooks/atlantic/" + canaries["hook"],
+				Body: `{"atlanticQueryId":"task"}`}
 			hook.RequestContext.HTTP.Method = http.MethodPost
 			evs = append(evs, hook)
 		default:
@@ -341,12 +357,14 @@ func TestSecretsStaySecret(t *testing.T) {
 				outside, arrived = m.URL, m.arrived
 			}
 			x := newExposure(t, tt.layer, outside, tools.Mongod(t))
-			db, err := mongodb.Connect(mongodb.Config{URI: tools.Mongod(t), Database: "orchestrator_" + x.settings["CHAIN_NAME"]})
+			db, err := mongodb.Connect(
+				mongodb.Config{URI: tools.Mongod(t), Database: "orchestrator_" + x.settings["CHAIN_NAME"]})
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer func() { _ = db.Close(context.Background()) }()
-			for tries := 0; db.Ping(t.Context()) != nil; tries++ { // a loaded machine: the first connection may take more than its time
+			// a loaded machine: the first connection may take more than its time
+			for tries := 0; db.Ping(t.Context()) != nil; tries++ {
 				if tries == 10 {
 					t.Fatal("mongod does not answer")
 				}
@@ -392,13 +410,22 @@ func TestBrokenSecretsStaySecret(t *testing.T) {
 			x.secret("mongo", all+refused(t)+"/")
 			x.only = []string{resource.FnAPI, resource.FnHooks} // each function waits 5 s for the database
 		},
-		"database's URI is none":  func(x *exposure) { x.secret("mongo", all+"[::1/%zz?tls=maybe") },
-		"option is none":          func(x *exposure) { x.secret("mongo", all+"localhost/?authMechanism="+canaries["password"]) },
-		"login's JSON is cut off": func(x *exposure) { x.secret("mongo", `{"username":"u","password":"`+canaries["mongo"]) },
+		"database's URI is none": func(x *exposure) { x.secret("mongo", all+"[::1/%zz?tls=maybe") },
+		"option is none": func(
+			x *exposure) {
+			x.secret("mongo", all+"localhost/?authMechanism="+canaries["password"])
+		},
+		"login's JSON is cut off": func(
+			x *exposure) {
+			x.secret("mongo", `{"username":"u","password":"`+canaries["mongo"])
+		},
 		"wallet's key is none": func(x *exposure) {
 			x.settings["SETTLEMENT_KEY_SECRET"] = x.secret("wallet", canaries["wallet"]+"zz")
 		},
-		"wallet's key is too long":             func(x *exposure) { x.secret("wallet", canaries["wallet"]+canaries["wallet"][2:]) },
+		"wallet's key is too long": func(
+			x *exposure) {
+			x.secret("wallet", canaries["wallet"]+canaries["wallet"][2:])
+		},
 		"key of the prover has a line break":   func(x *exposure) { x.secret("prover", canaries["prover"]+"\nx: y") },
 		"token of the runner has a line break": func(x *exposure) { x.secret("runner", canaries["runner"]+"\r\nx: y") },
 		"hook's secret is short":               func(x *exposure) { x.secret("hook", canaries["hook"][:14]) },
@@ -414,26 +441,45 @@ func TestBrokenSecretsStaySecret(t *testing.T) {
 			}
 			maps.Copy(x.settings, map[string]string{
 				"PROVER_KIND": config.Sharp, "PROVER_URL": "https://127.0.0.1:1", "PROVER_SHARP_CUSTOMER_ID": "c",
-				"PROVER_SHARP_CLIENT_CERT_SECRET": x.secret("cert", "-----BEGIN CERTIFICATE-----\n"+canaries["prover"]+"\n-----END CERTIFICATE-----"),
-				"PROVER_SHARP_CLIENT_KEY_SECRET":  x.secret("key", "-----BEGIN PRIVATE KEY-----\n"+canaries["wallet"]+"\n-----END PRIVATE KEY-----"),
+				"PROVER_SHARP_CLIENT_CERT_SECRET": x.secret("cert",
+					"-----BEGIN CERTIFICATE-----\n"+canaries["prover"]+"\n-----END CERTIFICATE-----"),
+				"PROVER_SHARP_CLIENT_KEY_SECRET": x.secret("key",
+					"-----BEGIN PRIVATE KEY-----\n"+canaries["wallet"]+"\n-----END PRIVATE KEY-----"),
 			})
 		},
 		"URLs are none": func(x *exposure) {
-			bad := "http://" + canaries["user"] + ":" + canaries["password"] + "@127.0.0.1:port/" + canaries["path"] + "?k=" + canaries["query"]
-			for _, k := range []string{"CHAIN_RPC", "CHAIN_BACKUP_RPC", "CHAIN_FEEDER_GATEWAY", "SETTLEMENT_RPC", "SNOS_URL", "PROVER_URL", "AWS_ENDPOINT", "REDIS_URL"} {
+			bad := "http://" + canaries["user"] + ":" + canaries["password"] + "@127.0.0.1:port/" +
+				canaries["path"] + "?k=" + canaries["query"]
+			for _, k := range []string{"CHAIN_RPC", "CHAIN_BACKUP_RPC", "CHAIN_FEEDER_GATEWAY", "SETTLEMENT_RPC",
+				"SNOS_URL", "PROVER_URL", "AWS_ENDPOINT", "REDIS_URL"} {
 				x.settings[k] = bad
 			}
 			x.settings["MONGO_URI"] = all + "x"
 		},
-		"Redis URL is none":              func(x *exposure) { x.settings["REDIS_URL"] = "redis://:" + canaries["redis"] + "@127.0.0.1:port/x" },
-		"Redis URL of another scheme":    func(x *exposure) { x.settings["REDIS_URL"] = "http://:" + canaries["redis"] + "@127.0.0.1:1" },
-		"URI where a name belongs":       func(x *exposure) { x.settings["MONGO_URI_SECRET"] = all + "localhost" },
-		"key where a name belongs":       func(x *exposure) { x.settings["SETTLEMENT_KEY_SECRET"] = canaries["wallet"] },
-		"Stark key where a name belongs": func(x *exposure) { x.settings["SETTLEMENT_KEY_SECRET"] = canaries["stark"][2:] },
+		"Redis URL is none": func(
+			x *exposure) {
+			x.settings["REDIS_URL"] = "redis://:" + canaries["redis"] + "@127.0.0.1:port/x"
+		},
+		"Redis URL of another scheme": func(
+			x *exposure) {
+			x.settings["REDIS_URL"] = "http://:" + canaries["redis"] + "@127.0.0.1:1"
+		},
+		"URI where a name belongs": func(x *exposure) { x.settings["MONGO_URI_SECRET"] = all + "localhost" },
+		"key where a name belongs": func(
+			x *exposure) {
+			x.settings["SETTLEMENT_KEY_SECRET"] = canaries["wallet"]
+		},
+		"Stark key where a name belongs": func(
+			x *exposure) {
+			x.settings["SETTLEMENT_KEY_SECRET"] = canaries["stark"][2:]
+		},
 		"PEM where a name belongs": func(x *exposure) {
 			x.settings["PROVER_KEY_SECRET"] = "-----BEGIN PRIVATE KEY-----\n" + canaries["prover"]
 		},
-		"JSON where a name belongs": func(x *exposure) { x.settings["MONGO_URI_SECRET"] = `{"password":"` + canaries["mongo"] + `"}` },
+		"JSON where a name belongs": func(
+			x *exposure) {
+			x.settings["MONGO_URI_SECRET"] = `{"password":"` + canaries["mongo"] + `"}`
+		},
 		"key where a file belongs": func(x *exposure) {
 			delete(x.settings, "SETTLEMENT_KEY_SECRET")
 			x.settings["SETTLEMENT_KEY_FILE"] = canaries["wallet"]

@@ -188,7 +188,8 @@ func (w *world) newPlatform(t *testing.T) *devlambda.Platform {
 	for _, q := range resource.Queues() {
 		if slices.Contains(q.Layers, stage.L2) {
 			p.Mappings = append(p.Mappings, devlambda.Mapping{
-				Queue: resource.Physical(w.name, q.Name), Function: q.Function, BatchSize: q.BatchSize, MaxConcurrency: 1,
+				Queue: resource.Physical(w.name, q.Name), Function: q.Function,
+				BatchSize: q.BatchSize, MaxConcurrency: 1,
 			})
 		}
 	}
@@ -202,7 +203,8 @@ func (w *world) newPlatform(t *testing.T) *devlambda.Platform {
 
 func (w *world) emptyPlatform() *devlambda.Platform {
 	return &devlambda.Platform{
-		Queues: w.Queues, Functions: map[string]devlambda.Function{}, Timeouts: map[string]time.Duration{}, Trigger: resource.FnTrigger,
+		Queues: w.Queues, Functions: map[string]devlambda.Function{}, Timeouts: map[string]time.Duration{},
+		Trigger:  resource.FnTrigger,
 		LongPoll: 2 * time.Second, Log: slog.New(slog.DiscardHandler),
 	}
 }
@@ -259,7 +261,8 @@ func (w *world) during(t *testing.T, within time.Duration, done func(context.Con
 		select {
 		case <-ctx.Done():
 			s, err := w.Contract.State(context.WithoutCancel(ctx), false)
-			t.Fatalf("not done within %s: contract is at %+v (%v)\n%s", within, s, err, strings.Join(w.logs.lines(`"ERROR"`, "ERROR", "panic"), "\n"))
+			t.Fatalf("not done within %s: contract is at %+v (%v)\n%s",
+				within, s, err, strings.Join(w.logs.lines(`"ERROR"`, "ERROR", "panic"), "\n"))
 		case <-tick.C:
 		}
 	}

@@ -16,10 +16,13 @@ import (
 func blobEncode(c *call) error {
 	var update, nonces, aliases, version string
 	var aliased bool
-	c.fileFlag(&update, "state-update", "JSON of starknet_getStateUpdate, or a list of them from consecutive blocks, which are squashed")
+	c.fileFlag(&update, "state-update",
+		"JSON of starknet_getStateUpdate, or a list of them from consecutive blocks, which are squashed")
 	c.flags.StringVar(&version, "starknet-version", "", "`V` of the blocks, such as 0.13.5")
-	c.fileFlag(&nonces, "nonces", "a JSON list of {address (decimal or 0x), nonce (hex)}: before 0.13.3, of contracts without a nonce change")
-	c.fileFlag(&aliases, "aliases", "a JSON object of key to alias: from 0.13.4, those given before the blocks (contract 0x2)")
+	c.fileFlag(&nonces, "nonces",
+		"a JSON list of {address (decimal or 0x), nonce (hex)}: before 0.13.3, of contracts without a nonce change")
+	c.fileFlag(&aliases, "aliases",
+		"a JSON object of key to alias: from 0.13.4, those given before the blocks (contract 0x2)")
 	c.flags.BoolVar(&aliased, "aliased", false, "the update's addresses and keys are aliases already")
 	if _, err := c.parse(0); err != nil {
 		return err
@@ -111,8 +114,8 @@ func (c *call) readReads(nonces, aliases string) (r statediff.Reads, err error) 
 	return r, nil
 }
 
-// missing says what must be given beside the state updates and wasn't: an encoding with a wrong nonce looks like any other.
-// Contracts that are deployed here get nonce 0, which they have without a change.
+// missing says what must be given beside the state updates and wasn't: an encoding with a wrong nonce looks like any
+// other. Contracts that are deployed here get nonce 0, which they have without a change.
 func missing(d *statediff.Diff, updates []block.StateUpdate, f statediff.Format, r statediff.Reads) error {
 	if !f.PackedWord {
 		for _, u := range updates {

@@ -23,7 +23,8 @@ type call struct {
 }
 
 func newCall(cmd command, args []string, stdin io.Reader, stdout io.Writer) *call {
-	c := &call{command: cmd, flags: flag.NewFlagSet(cmd.name, flag.ContinueOnError), args: args, stdin: stdin, stdout: stdout}
+	c := &call{command: cmd, flags: flag.NewFlagSet(cmd.name, flag.ContinueOnError),
+		args: args, stdin: stdin, stdout: stdout}
 	c.flags.SetOutput(io.Discard)
 	c.flags.BoolVar(&c.json, "json", false, "print JSON")
 	return c

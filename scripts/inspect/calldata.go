@@ -13,10 +13,11 @@ func calldataEncode(c *call) error {
 	var words, segment string
 	var blobs []string
 	c.fileFlag(&words, "output", "the program output: a JSON list of hex words, or words one a line, in hex or decimal")
-	c.flags.Func("blob", "`FILE` with blobs in hex, one a line; may be given several times, in the blobs' order", func(s string) error {
-		blobs = append(blobs, s)
-		return nil
-	})
+	c.flags.Func("blob", "`FILE` with blobs in hex, one a line; may be given several times, in the blobs' order",
+		func(s string) error {
+			blobs = append(blobs, s)
+			return nil
+		})
 	c.fileFlag(&segment, "segment", "the DA segment's words: check that the blobs encode it and that z belongs to it")
 	if _, err := c.parse(0); err != nil {
 		return err
@@ -52,8 +53,8 @@ func calldataEncode(c *call) error {
 	return c.print(out, [][]string{{out.Calldata.String()}})
 }
 
-// readSettlement reads a program output as an update, and makes up the contract that it fits: what is checked is that output
-// and blobs belong together.
+// readSettlement reads a program output as an update, and makes up the contract that it fits: what is checked is that
+// output and blobs belong together.
 func (c *call) readSettlement(path string) (u settlement.Update, s settlement.State, cfg settlement.Config, err error) {
 	words, _, err := c.readUpdate(path)
 	if err != nil {

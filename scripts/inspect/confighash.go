@@ -16,12 +16,14 @@ func configHash(c *call) error {
 	c.flags.StringVar(&starknet, "version", "", "Starknet `V` of the blocks, such as 0.14.2")
 	c.flags.StringVar(&chain, "chain", "", "the chain's `ID`: text such as SN_SEPOLIA, or a felt in hex with 0x")
 	c.feltFlag(&config.FeeToken, &feeToken, "fee-token", "address `0x..` of the fee token (STRK) on the chain")
-	c.feltFlag(&config.EthFeeToken, &ethFeeToken, "eth-fee-token", "address `0x..` of the ETH fee token; before Starknet 0.14.0")
-	c.flags.Func("key", "public key `0x..` of a member of the data availability committee; once a member, in order", func(s string) error {
-		k, err := felt.FromHex(s)
-		config.PublicKeys = append(config.PublicKeys, k)
-		return err
-	})
+	c.feltFlag(&config.EthFeeToken, &ethFeeToken, "eth-fee-token",
+		"address `0x..` of the ETH fee token; before Starknet 0.14.0")
+	c.flags.Func("key", "public key `0x..` of a member of the data availability committee; once a member, in order",
+		func(s string) error {
+			k, err := felt.FromHex(s)
+			config.PublicKeys = append(config.PublicKeys, k)
+			return err
+		})
 	if _, err := c.parse(0); err != nil {
 		return err
 	}
@@ -36,7 +38,8 @@ func configHash(c *call) error {
 		return usagef("--chain: %w", err)
 	}
 	hash, err := osconfig.Hash(starknet, config)
-	if errors.Is(err, osconfig.ErrConfig) || errors.Is(err, version.ErrUnknown) || errors.Is(err, version.ErrMalformed) {
+	if errors.Is(err, osconfig.ErrConfig) || errors.Is(err, version.ErrUnknown) ||
+		errors.Is(err, version.ErrMalformed) {
 		return usageError{err}
 	}
 	if err != nil {
@@ -50,7 +53,8 @@ func configHash(c *call) error {
 		PublicKeys []felt.Felt `json:"public_keys,omitempty"`
 	}{hash, starknet, config.ChainID, config.FeeToken, config.PublicKeys}
 	return c.print(out, [][]string{
-		{"config hash", hash.String()}, {"Starknet version", starknet}, {"chain id", config.ChainID.String()}, {"fee token", config.FeeToken.String()},
+		{"config hash", hash.String()}, {"Starknet version", starknet}, {"chain id", config.ChainID.String()},
+		{"fee token", config.FeeToken.String()},
 		{"public keys", strconv.Itoa(len(config.PublicKeys))},
 	})
 }

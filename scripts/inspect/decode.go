@@ -12,7 +12,8 @@ import (
 	starknetversion "github.com/madara-orchestrator/orchestrator/shared/starknet/version"
 )
 
-// decodedJSON is what is printed of blobs. Words are decrypted ones where a key was given, else what the blobs hold without trailing zeros.
+// decodedJSON is what is printed of blobs. Words are decrypted ones where a key was given, else what the blobs hold
+// without trailing zeros.
 type decodedJSON struct {
 	Blobs     int            `json:"blobs"`
 	Encrypted *encryptedJSON `json:"encrypted,omitempty"`
@@ -53,7 +54,8 @@ func blobDecode(c *call) error {
 		return err
 	}
 	out := decodedJSON{Blobs: len(blobs), Words: trimmed(words)}
-	if known, err := starknetversion.Parse(version); err != nil || !known.Before(encryptedSince) { // without a version the words show it
+	// without a version the words show it
+	if known, err := starknetversion.Parse(version); err != nil || !known.Before(encryptedSince) {
 		if err := out.decrypt(c, keyFile); err != nil {
 			return err
 		}
@@ -128,7 +130,8 @@ func (o *decodedJSON) rows() [][]string {
 		if e.Decrypted {
 			state = "decrypted"
 		}
-		rows = append(rows, []string{"encrypted", fmt.Sprintf("%d words for %d members; %s", e.Words, len(e.PublicKeys), state)})
+		rows = append(rows,
+			[]string{"encrypted", fmt.Sprintf("%d words for %d members; %s", e.Words, len(e.PublicKeys), state)})
 	}
 	return rows
 }

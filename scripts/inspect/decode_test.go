@@ -29,7 +29,8 @@ func TestBlobDecodeEncrypted(t *testing.T) {
 		t.Fatal(err)
 	}
 	table := inspect(t, hex.Bytes(), "blob", "decode", "-", "--starknet-version", "0.14.4")
-	if got := row(t, table, "encrypted"); !strings.HasPrefix(got, "7 words for 2 members; give a committee member's private key") {
+	if got := row(t, table, "encrypted"); !strings.HasPrefix(got,
+		"7 words for 2 members; give a committee member's private key") {
 		t.Errorf("without a key\n%s", table)
 	}
 	for _, key := range run.PrivateKeys {
@@ -39,7 +40,8 @@ func TestBlobDecodeEncrypted(t *testing.T) {
 			Encrypted struct{ Decrypted bool }
 			Diff      *diffJSON `json:"state_diff"`
 		}
-		text := inspect(t, hex.Bytes(), "blob", "decode", "-", "--starknet-version", "0.14.4", "--key-file", key, "--json")
+		text := inspect(t, hex.Bytes(), "blob", "decode", "-", "--starknet-version",
+			"0.14.4", "--key-file", key, "--json")
 		if err := json.Unmarshal([]byte(text), &out); err != nil {
 			t.Fatal(err)
 		}
@@ -47,10 +49,14 @@ func TestBlobDecodeEncrypted(t *testing.T) {
 			t.Errorf("%+v", out)
 		}
 	}
-	failsWith(t, hex.Bytes(), exitFailed, "belongs to none of the 2 members", "blob", "decode", "-", "--key-file", file(t, "key", []byte("0x2")))
-	failsWith(t, hex.Bytes(), exitFailed, "it does not hold one felt in hex", "blob", "decode", "-", "--key-file", file(t, "key", []byte("hunter2")))
-	failsWith(t, nil, exitUsage, "encrypted since Starknet 0.14.1", "blob", "decode", starknettest.Data(t, "l1_blob", "640641.hex"), "--starknet-version", "0.13.1",
+	failsWith(t, hex.Bytes(), exitFailed, "belongs to none of the 2 members", "blob", "decode", "-", "--key-file",
+		file(t, "key", []byte("0x2")))
+	failsWith(t, hex.Bytes(), exitFailed, "it does not hold one felt in hex", "blob", "decode", "-", "--key-file",
+		file(t, "key", []byte("hunter2")))
+	failsWith(t, nil, exitUsage, "encrypted since Starknet 0.14.1", "blob", "decode",
+		starknettest.Data(t, "l1_blob", "640641.hex"), "--starknet-version", "0.13.1",
 		"--key-file", file(t, "key", []byte("0x2")))
 	plain := starknettest.Data(t, "l1_blob", "640641.hex")
-	failsWith(t, nil, exitFailed, "no encrypted segment", "blob", "decode", plain, "--key-file", file(t, "key", []byte("0x2")))
+	failsWith(t, nil, exitFailed, "no encrypted segment", "blob", "decode", plain, "--key-file",
+		file(t, "key", []byte("0x2")))
 }

@@ -45,7 +45,8 @@ type declaredJSON struct {
 func diffOf(d *statediff.Diff) *diffJSON {
 	s := d.StateDiff()
 	out := &diffJSON{
-		Storage: []storageJSON{}, Replaced: []replacedJSON{}, Nonces: []nonceJSON{}, Declared: []declaredJSON{}, Deployed: []struct{}{},
+		Storage: []storageJSON{}, Replaced: []replacedJSON{}, Nonces: []nonceJSON{},
+		Declared: []declaredJSON{}, Deployed: []struct{}{},
 	}
 	for _, c := range s.Storage {
 		x := storageJSON{Address: c.Address}

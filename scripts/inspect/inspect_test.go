@@ -102,11 +102,13 @@ func TestBlobEncodeCompressed(t *testing.T) {
 func TestBlobEncodeAliases(t *testing.T) {
 	t.Parallel()
 	update := func(diff string) string {
-		return `{"block_hash":"0x1","old_root":"0x2","new_root":"0x3","state_diff":{"nonces":[],"deployed_contracts":[],"replaced_classes":[],
+		return `{"block_hash":"0x1","old_root":"0x2","new_root":"0x3","state_diff":{"nonces":[],
+"deployed_contracts":[],"replaced_classes":[],
 			"declared_classes":[],"deprecated_declared_classes":[],"storage_diffs":[` + diff + `]}}`
 	}
-	list := file(t, "updates.json", []byte("["+update(`{"address":"0x2","storage_entries":[{"key":"0x1234","value":"0x80"}]}`)+","+
-		update(`{"address":"0x1234","storage_entries":[{"key":"0x777","value":"0x9"}]}`)+"]"))
+	list := file(t, "updates.json",
+		[]byte("["+update(`{"address":"0x2","storage_entries":[{"key":"0x1234","value":"0x80"}]}`)+","+
+			update(`{"address":"0x1234","storage_entries":[{"key":"0x777","value":"0x9"}]}`)+"]"))
 	aliases := file(t, "aliases.json", []byte(`{"0x777":"0x81"}`))
 	args := []string{"blob", "encode", "--state-update", list, "--starknet-version", "0.13.4"}
 	fails(t, exitFailed, "1 addresses and keys have no alias in the state update, such as 0x777", args...)
@@ -134,7 +136,8 @@ func TestBlobDecode(t *testing.T) {
 		t.Errorf("words %v", out.Words)
 	}
 	// What was decoded encodes to the same blob again.
-	raw, err := json.Marshal(map[string]any{"block_hash": "0x1", "old_root": "0x2", "new_root": "0x3", "state_diff": out.Diff})
+	raw, err := json.Marshal(
+		map[string]any{"block_hash": "0x1", "old_root": "0x2", "new_root": "0x3", "state_diff": out.Diff})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -149,7 +152,8 @@ func TestKzg(t *testing.T) {
 	for _, n := range []string{"651053", "651054"} {
 		got := inspect(t, nil, "kzg", "--blob", starknettest.Data(t, "kzg_proof_at_point", n, "blob_data.txt"),
 			"--point", strings.TrimSpace(string(starknettest.Read(t, "kzg_proof_at_point", n, "x_0.txt"))))
-		if row(t, got, "proof") != strings.TrimSpace(string(starknettest.Read(t, "kzg_proof_at_point", n, "kzg_proof.txt"))) {
+		if row(t, got,
+			"proof") != strings.TrimSpace(string(starknettest.Read(t, "kzg_proof_at_point", n, "kzg_proof.txt"))) {
 			t.Errorf("%s: got\n%s", n, got)
 		}
 	}
@@ -201,12 +205,15 @@ func TestPie(t *testing.T) {
 	if err := json.Unmarshal(starknettest.Read(t, "aggregator_1", "program_output.json"), &want); err != nil {
 		t.Fatal(err)
 	}
-	if out.Fact != "0x33e3f396ba1ff4214ea52123d74dae13dbdc75991af79c92eccaae10924fdac5" || fmt.Sprint(out.Output) != fmt.Sprint(want) || out.Inputs != 2967 {
+	if out.Fact != "0x33e3f396ba1ff4214ea52123d74dae13dbdc75991af79c92eccaae10924fdac5" ||
+		fmt.Sprint(out.Output) != fmt.Sprint(want) || out.Inputs != 2967 {
 		t.Errorf("got %+v", out)
 	}
 	// cairo-lang 0.14.3a3 with HashFunction.BLAKE.
 	table = inspect(t, nil, "pie", agg, "--aggregator", "--starknet-version", "0.14.3")
-	if row(t, table, "hash function") != "blake" || row(t, table, "aggregator fact") != "0x8f5373d0a0ac9890c4b2f377b072ffb5d9aac3429ce936fc2018ab5df94c21df" || row(t, table, "program hash") != "0x10efd5376e9baafbafc85245fbd3b93044d63e8c894a5d9431c1391afd8511e" {
+	if row(t, table, "hash function") != "blake" ||
+		row(t, table, "aggregator fact") != "0x8f5373d0a0ac9890c4b2f377b072ffb5d9aac3429ce936fc2018ab5df94c21df" ||
+		row(t, table, "program hash") != "0x10efd5376e9baafbafc85245fbd3b93044d63e8c894a5d9431c1391afd8511e" {
 		t.Errorf("with Blake2s\n%s", table)
 	}
 	table = inspect(t, nil, "pie", agg, "--aggregator", "--program-hash", out.AggregatorHash)
@@ -220,7 +227,8 @@ func TestPiePages(t *testing.T) {
 	t.Parallel()
 	var b bytes.Buffer
 	err := pie.Write(&b, &pie.PIE{
-		Program: pie.Program{Data: make([]felt.Felt, 1), Builtins: []string{"output"}}, Output: make([]felt.Felt, 5), Steps: 1,
+		Program: pie.Program{Data: make([]felt.Felt, 1), Builtins: []string{"output"}},
+		Output:  make([]felt.Felt, 5), Steps: 1,
 		Pages: []pie.Page{{Start: 3, Size: 2}}, Tree: []int{2, 2},
 	})
 	if err != nil {
@@ -235,7 +243,8 @@ func TestPiePages(t *testing.T) {
 func TestOutput(t *testing.T) {
 	t.Parallel()
 	table := inspect(t, nil, "output", starknettest.Data(t, "settlement_6806848", "program_output.txt")) // decimal
-	if row(t, table, "previous block") != "218378" || row(t, table, "new block") != "218402" || row(t, table, "messages to L1") != "1" {
+	if row(t, table, "previous block") != "218378" || row(t, table, "new block") != "218402" ||
+		row(t, table, "messages to L1") != "1" {
 		t.Errorf("got\n%s", table)
 	}
 	var out struct {
@@ -248,7 +257,8 @@ func TestOutput(t *testing.T) {
 		InputWords               int `json:"input_words"`
 	}
 	inspectJSON(t, &out, "output", sepoliaFile(t, "program_output.txt")) // hex without 0x
-	if len(out.Commitments) != 2 || len(out.Evaluations) != 2 || len(out.ToL1)+len(out.ToL2) != 18 || !out.UseKzg || out.NewBlock != "790377" {
+	if len(out.Commitments) != 2 || len(out.Evaluations) != 2 || len(out.ToL1)+len(out.ToL2) != 18 ||
+		!out.UseKzg || out.NewBlock != "790377" {
 		t.Errorf("got %+v", out)
 	}
 	inspectJSON(t, &out, "output", starknettest.Data(t, "aggregator_1", "program_output.json")) // JSON
@@ -256,13 +266,15 @@ func TestOutput(t *testing.T) {
 		t.Errorf("got %+v", out)
 	}
 	// An aggregator's whole output, and the first update of a chain.
-	first := output.Output{PrevBlock: felt.MinusOne(), NewBlock: felt.FromUint64(7), NewRoot: felt.FromUint64(1), Kzg: &output.Kzg{}}.Words()
+	first := output.Output{PrevBlock: felt.MinusOne(), NewBlock: felt.FromUint64(7),
+		NewRoot: felt.FromUint64(1), Kzg: &output.Kzg{}}.Words()
 	raw, err := json.Marshal(output.WithInputs([][]felt.Felt{{felt.MinusOne(), felt.MinusOne()}}, first))
 	if err != nil {
 		t.Fatal(err)
 	}
 	table = inspect(t, raw, "output", "-")
-	if row(t, table, "previous block") != "-1" || row(t, table, "input words") != "4" || row(t, table, "words") != "14" {
+	if row(t, table, "previous block") != "-1" || row(t, table, "input words") != "4" ||
+		row(t, table, "words") != "14" {
 		t.Errorf("got\n%s", table)
 	}
 }
@@ -270,10 +282,12 @@ func TestOutput(t *testing.T) {
 func TestCalldata(t *testing.T) {
 	t.Parallel()
 	args := []string{
-		"calldata", "--output", sepoliaFile(t, "program_output.txt"), "--blob", sepoliaFile(t, "1.txt"), "--blob", sepoliaFile(t, "2.txt"),
+		"calldata", "--output", sepoliaFile(t, "program_output.txt"), "--blob", sepoliaFile(t, "1.txt"),
+		"--blob", sepoliaFile(t, "2.txt"),
 		"--segment", sepoliaFile(t, "stateless_compressed_state_update.json"),
 	}
-	if got := inspect(t, nil, args...); digits(got) != digits(starknettest.Read(t, "batch_8373665", "updateStateKzgDA_calldata.hex")) {
+	if got := inspect(t, nil,
+		args...); digits(got) != digits(starknettest.Read(t, "batch_8373665", "updateStateKzgDA_calldata.hex")) {
 		t.Error("it is not the calldata that settled the batch")
 	}
 	args[4], args[6] = args[6], args[4]
@@ -284,13 +298,18 @@ func TestCalldata(t *testing.T) {
 // The config hash is that of recorded outputs and of cairo-lang, with the chain id as text or as a felt.
 func TestConfigHash(t *testing.T) {
 	t.Parallel()
-	const strk, eth = "0x4718f5a0fc34cc1af16a1cdee98ffb20c31f5cd61d6ab07201858f4287c938d", "0x49d36570d4e46f48e99674bd3fcc84644ddd6b96f7c741b1562b82f9e004dc7"
+	const strk, eth = "0x4718f5a0fc34cc1af16a1cdee98ffb20c31f5cd61d6ab07201858f4287c938d",
+		"0x49d36570d4e46f48e99674bd3fcc84644ddd6b96f7c741b1562b82f9e004dc7"
 	for want, args := range map[string][]string{
-		"0x1b9900f77ff5923183a7795fcfbb54ed76917bc1ddd4160cc77fa96e36cf8c5": {"--version", "0.14.2", "--chain", "SN_SEPOLIA", "--fee-token", strk},
-		"0x504fa6e5eb930c0d8329d4a77d98391f2730dab8516600aeaf733a6123432":   {"--version", "0.13.5", "--chain", "SN_SEPOLIA", "--fee-token", strk, "--eth-fee-token", eth},
+		"0x1b9900f77ff5923183a7795fcfbb54ed76917bc1ddd4160cc77fa96e36cf8c5": {"--version", "0.14.2", "--chain",
+			"SN_SEPOLIA", "--fee-token", strk},
+		"0x504fa6e5eb930c0d8329d4a77d98391f2730dab8516600aeaf733a6123432": {"--version", "0.13.5", "--chain",
+			"SN_SEPOLIA", "--fee-token", strk, "--eth-fee-token", eth},
 		"0x7a7ea8f590e8277cda4f1f79a08164c0254cc8fcd87a2484468816a6ebea9bf": {
-			"--version", "0.14.4", "--chain", "0x434841494e5f49445f535542444952", "--fee-token", "0xa1b69de14909e3b0a1ff3f831a9e40422357cf04981ad0517b77757f362e79",
-			"--key", "0x411494b501a98abd8262b0da1351e17899a0c4ef23dd2f96fec5ba847310b20", "--key", "0x1ef15c18599971b7beced415a40f0c7deacfd9b0d1819e03d723d8bc943cfca",
+			"--version", "0.14.4", "--chain", "0x434841494e5f49445f535542444952", "--fee-token",
+			"0xa1b69de14909e3b0a1ff3f831a9e40422357cf04981ad0517b77757f362e79",
+			"--key", "0x411494b501a98abd8262b0da1351e17899a0c4ef23dd2f96fec5ba847310b20", "--key",
+			"0x1ef15c18599971b7beced415a40f0c7deacfd9b0d1819e03d723d8bc943cfca",
 		},
 	} {
 		if got := row(t, inspect(t, nil, append([]string{"config-hash"}, args...)...), "config hash"); got != want {
@@ -305,6 +324,8 @@ func TestConfigHash(t *testing.T) {
 		t.Errorf("%+v", out)
 	}
 	failsWith(t, nil, exitUsage, "--fee-token is missing", "config-hash", "--version", "0.14.4", "--chain", "X")
-	failsWith(t, nil, exitUsage, "deploy a release", "config-hash", "--version", "0.15.0", "--chain", "X", "--fee-token", strk)
-	failsWith(t, nil, exitUsage, "before Starknet 0.14.0", "config-hash", "--version", "0.13.5", "--chain", "X", "--fee-token", strk)
+	failsWith(t, nil, exitUsage, "deploy a release", "config-hash", "--version", "0.15.0",
+		"--chain", "X", "--fee-token", strk)
+	failsWith(t, nil, exitUsage, "before Starknet 0.14.0", "config-hash", "--version", "0.13.5",
+		"--chain", "X", "--fee-token", strk)
 }

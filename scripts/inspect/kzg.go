@@ -41,7 +41,8 @@ func kzgProve(c *call) error {
 	var point [32]byte
 	var at bool
 	c.fileFlag(&path, "blob", "blobs in hex, one a line")
-	c.flags.Func("point", "`0x..` where to prove the blobs' values; without it the proof is that of EIP-4844's sidecars", func(s string) (err error) {
+	c.flags.Func("point", "`0x..` where to prove the blobs' values; without it the proof is that of EIP-4844's "+
+		"sidecars", func(s string) (err error) {
 		at = true
 		point, err = scalar(s)
 		return err

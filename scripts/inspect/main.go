@@ -1,5 +1,5 @@
-// Inspect encodes and decodes what goes between an app chain and its settlement layer, from files: blobs, KZG proofs, Cairo
-// PIEs, program outputs and calldata. `make inspect ARGS=help` lists its commands.
+// Inspect encodes and decodes what goes between an app chain and its settlement layer, from files: blobs, KZG proofs,
+// Cairo PIEs, program outputs and calldata. `make inspect ARGS=help` lists its commands.
 package main
 
 import (
@@ -39,7 +39,8 @@ var commands = []command{
 	},
 	{
 		"kzg", "--blob FILE [--point 0x..] [--json]",
-		"commitment, versioned hash and proof of blobs: with a point the proof and the value there, else the blob proof", kzgProve,
+		"commitment, versioned hash and proof of blobs: with a point the proof and the value there, else the blob " +
+			"proof", kzgProve,
 	},
 	{
 		"pie", "FILE [--starknet-version V] [--aggregator] [--program-hash 0x..] [--json]",
@@ -52,7 +53,8 @@ var commands = []command{
 	},
 	{
 		"calldata", "--output FILE [--blob FILE]... [--segment FILE] [--json]",
-		"the call that settles a program output on Ethereum: updateStateKzgDA, or updateState where it names no blobs", calldataEncode,
+		"the call that settles a program output on Ethereum: updateStateKzgDA, or updateState where it names no blobs",
+		calldataEncode,
 	},
 }
 

@@ -73,7 +73,8 @@ func outputShow(c *call) error {
 		return err
 	}
 	out := outputJSON{
-		PrevRoot: o.PrevRoot, NewRoot: o.NewRoot, PrevBlock: blockNumber(o.PrevBlock), NewBlock: blockNumber(o.NewBlock),
+		PrevRoot: o.PrevRoot, NewRoot: o.NewRoot, PrevBlock: blockNumber(o.PrevBlock),
+		NewBlock: blockNumber(o.NewBlock),
 		PrevHash: o.PrevHash, NewHash: o.NewHash, OSProgramHash: o.OSProgramHash, ConfigHash: o.ConfigHash,
 		UseKzg: o.Kzg != nil, FullOutput: o.FullOutput, ToL1: []toL1JSON{}, ToL2: []toL2JSON{},
 		DataWords: len(o.Data), InputWords: inputs, Words: len(words),

@@ -44,7 +44,8 @@ func pieShow(c *call) error {
 	var aggregator, given bool
 	var hash felt.Felt
 	var starknet string
-	c.flags.StringVar(&starknet, "starknet-version", "", "`V` of the blocks, which decides how the program is hashed; default: Pedersen, as until 0.14.2")
+	c.flags.StringVar(&starknet, "starknet-version", "",
+		"`V` of the blocks, which decides how the program is hashed; default: Pedersen, as until 0.14.2")
 	c.flags.BoolVar(&aggregator, "aggregator", false, "it is an aggregator's: output and facts without its inputs")
 	c.feltFlag(&hash, &given, "program-hash", "`0x..` to use for the facts instead of hashing the program")
 	args, err := c.parse(1)
@@ -68,7 +69,8 @@ func pieShow(c *call) error {
 	}
 	out := pieJSON{
 		Version: p.Version, Steps: p.Steps, MemoryCells: p.MemoryCells, Builtins: p.Program.Builtins,
-		ProgramWords: len(p.Program.Data), HashFunction: string(function), ProgramHash: hash, Tree: p.Tree, Output: p.Output,
+		ProgramWords: len(p.Program.Data), HashFunction: string(function), ProgramHash: hash,
+		Tree: p.Tree, Output: p.Output,
 		StarknetFact: pie.StarknetFact(p.Output),
 	}
 	for _, g := range p.Pages {
@@ -87,7 +89,8 @@ func pieShow(c *call) error {
 	return c.print(out, out.rows())
 }
 
-// facts finds the facts of the whole output, or of an aggregator's update. A program hash that was given is taken as it is.
+// facts finds the facts of the whole output, or of an aggregator's update. A program hash that was given is taken as it
+// is.
 func (o *pieJSON) facts(p *pie.PIE, aggregator, given bool, function version.HashFunction) error {
 	if !aggregator {
 		f, err := p.SharpFactOf(o.ProgramHash)
@@ -133,10 +136,12 @@ func (o *pieJSON) rows() [][]string {
 	}
 	rows = append(rows, []string{"fact", pie.Fact(o.Fact).String()}, []string{"Starknet fact", o.StarknetFact.String()})
 	if o.SharpFact != nil {
-		rows = append(rows, []string{"aggregator hash", o.AggregatorHash.String()}, []string{"aggregator fact", pie.Fact(*o.SharpFact).String()})
+		rows = append(rows, []string{"aggregator hash", o.AggregatorHash.String()},
+			[]string{"aggregator fact", pie.Fact(*o.SharpFact).String()})
 	}
 	if o.DataSize > 0 {
-		rows = append(rows, []string{"data hash", o.DataHash.String()}, []string{"data size", strconv.FormatUint(o.DataSize, 10)})
+		rows = append(rows, []string{"data hash", o.DataHash.String()},
+			[]string{"data size", strconv.FormatUint(o.DataSize, 10)})
 	}
 	if o.Inputs > 0 {
 		rows = append(rows, []string{"input words", strconv.Itoa(o.Inputs)})

@@ -18,8 +18,10 @@ func fails(t *testing.T, code int, message string, args ...string) {
 func failsWith(t *testing.T, stdin []byte, code int, message string, args ...string) {
 	t.Helper()
 	var out, errs bytes.Buffer
-	if got := run(args, bytes.NewReader(stdin), &out, &errs); got != code || !strings.Contains(errs.String(), message) || out.Len() > 0 {
-		t.Errorf("inspect %s: exit code %d, want %d\nstderr: %s\nwant: %s\nstdout of %d bytes", args, got, code, errs.String(), message, out.Len())
+	if got := run(args, bytes.NewReader(stdin), &out, &errs); got != code ||
+		!strings.Contains(errs.String(), message) || out.Len() > 0 {
+		t.Errorf("inspect %s: exit code %d, want %d\nstderr: %s\nwant: %s\nstdout of %d bytes",
+			args, got, code, errs.String(), message, out.Len())
 	}
 }
 
@@ -31,17 +33,19 @@ func TestWrongUsage(t *testing.T) {
 	t.Parallel()
 	update := file(t, "update.json", []byte(`{}`))
 	for message, args := range map[string][]string{
-		"usage: inspect COMMAND":                nil,
-		`no command "pies"`:                     {"pies"},
-		`no command "blob"`:                     {"blob"},
-		`no command "blob show"`:                {"blob", "show"},
-		"not defined: -aggregate":               {"pie", "x", "--aggregate"},
-		"0 arguments beside the flags, want 1":  {"pie"},
-		"2 arguments beside the flags, want 1":  {"output", "a", "b"},
-		"--state-update is missing":             {"blob", "encode", "--starknet-version", "0.13.5"},
-		"--starknet-version is missing":         {"blob", "encode", "--state-update", update},
-		"Starknet version 0.12.0":               {"blob", "encode", "--state-update", update, "--starknet-version", "0.12.0"},
-		"exclude each other":                    {"blob", "encode", "--state-update", update, "--starknet-version", "0.13.4", "--aliased", "--aliases", "x"},
+		"usage: inspect COMMAND":               nil,
+		`no command "pies"`:                    {"pies"},
+		`no command "blob"`:                    {"blob"},
+		`no command "blob show"`:               {"blob", "show"},
+		"not defined: -aggregate":              {"pie", "x", "--aggregate"},
+		"0 arguments beside the flags, want 1": {"pie"},
+		"2 arguments beside the flags, want 1": {"output", "a", "b"},
+		"--state-update is missing":            {"blob", "encode", "--starknet-version", "0.13.5"},
+		"--starknet-version is missing":        {"blob", "encode", "--state-update", update},
+		"Starknet version 0.12.0": {"blob", "encode", "--state-update", update,
+			"--starknet-version", "0.12.0"},
+		"exclude each other": {"blob", "encode", "--state-update", update, "--starknet-version",
+			"0.13.4", "--aliased", "--aliases", "x"},
 		"not a Starknet version such as":        {"blob", "decode", "x", "--starknet-version", "new"},
 		"--blob is missing":                     {"kzg"},
 		"1 to 64 hex digits":                    {"kzg", "--blob", "x", "--point", "0x"},
@@ -51,7 +55,8 @@ func TestWrongUsage(t *testing.T) {
 	} {
 		fails(t, exitUsage, message, args...)
 	}
-	failsWith(t, []byte(someUpdate), exitUsage, "standard input is named twice", "blob", "encode", "--starknet-version", "0.13.1", "--nonces", "-", "--state-update", "-")
+	failsWith(t, []byte(someUpdate), exitUsage, "standard input is named twice", "blob", "encode", "--starknet-version",
+		"0.13.1", "--nonces", "-", "--state-update", "-")
 }
 
 func TestHelp(t *testing.T) {
@@ -67,7 +72,8 @@ func TestHelp(t *testing.T) {
 		}
 		// Every flag that a command has stands in its usage line.
 		for _, line := range strings.Split(one, "\n") {
-			if name, ok := strings.CutPrefix(line, "  -"); ok && !strings.Contains(c.args, "--"+strings.Fields(name)[0]) {
+			if name, ok := strings.CutPrefix(line, "  -"); ok &&
+				!strings.Contains(c.args, "--"+strings.Fields(name)[0]) {
 				t.Errorf("usage of %s lacks --%s", c.name, strings.Fields(name)[0])
 			}
 		}
@@ -92,12 +98,15 @@ func TestFaultyInput(t *testing.T) {
 		{"state update", []string{"blob", "encode", "--starknet-version", "0.13.1", "--state-update", text}},
 		{"1 contracts with changes have no nonce in the state update, such as 0x1234: give them by --nonces",
 			[]string{"blob", "encode", "--starknet-version", "0.13.1", "--state-update", update}},
-		{"not a JSON list of address and nonce", []string{"blob", "encode", "--starknet-version", "0.13.1", "--state-update", update, "--nonces", text}},
-		{"not a JSON object of key to alias", []string{"blob", "encode", "--starknet-version", "0.13.4", "--state-update", update, "--aliases", text}},
+		{"not a JSON list of address and nonce",
+			[]string{"blob", "encode", "--starknet-version", "0.13.1", "--state-update", update, "--nonces", text}},
+		{"not a JSON object of key to alias",
+			[]string{"blob", "encode", "--starknet-version", "0.13.4", "--state-update", update, "--aliases", text}},
 	} {
 		fails(t, exitFailed, tt.message, tt.args...)
 	}
-	failsWith(t, []byte(`["0x1","0x2"]`), exitFailed, "neither a state update nor an aggregator's output", "output", "-")
+	failsWith(t, []byte(`["0x1","0x2"]`), exitFailed, "neither a state update nor an aggregator's output", "output",
+		"-")
 	failsWith(t, []byte("1 2 3"), exitFailed, "after the aggregator's inputs", "calldata", "--output", "-")
 }
 
@@ -116,7 +125,8 @@ func TestParseWords(t *testing.T) {
 			t.Errorf("%q: %s, %v, want %s", in, s, err, want)
 		}
 	}
-	for _, in := range []string{"", "[1]", "-1", "0xzz", "1.5", "0x" + strings.Repeat("f", 64), strings.Repeat("9", 77), strings.Repeat("9", 1000)} {
+	for _, in := range []string{"", "[1]", "-1", "0xzz", "1.5", "0x" + strings.Repeat("f", 64),
+		strings.Repeat("9", 77), strings.Repeat("9", 1000)} {
 		if got, err := parseWords([]byte(in)); err == nil {
 			t.Errorf("%.80q: %v", in, got)
 		}
@@ -150,7 +160,8 @@ func FuzzParseWords(f *testing.F) {
 func TestFailingStreams(t *testing.T) {
 	t.Parallel()
 	var errs bytes.Buffer
-	if code := run([]string{"output", "-"}, broken{}, &bytes.Buffer{}, &errs); code != exitFailed || !strings.Contains(errs.String(), "broken pipe") {
+	if code := run([]string{"output", "-"}, broken{}, &bytes.Buffer{}, &errs); code != exitFailed ||
+		!strings.Contains(errs.String(), "broken pipe") {
 		t.Errorf("exit code %d, %s", code, errs.String())
 	}
 	words := []byte(strings.Repeat("0\n", 14))

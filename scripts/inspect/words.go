@@ -11,8 +11,8 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 )
 
-// readWords reads field elements: a JSON list of hex texts; or one a line, each in hex with 0x or in decimal; or every line of
-// 64 hex digits without 0x.
+// readWords reads field elements: a JSON list of hex texts; or one a line, each in hex with 0x or in decimal; or every
+// line of 64 hex digits without 0x.
 func (c *call) readWords(path string) ([]felt.Felt, error) {
 	b, err := c.readFile(path)
 	if err != nil {

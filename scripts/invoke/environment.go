@@ -17,9 +17,10 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/dev/tools"
 )
 
-// environment is the function's: the user's file, or a sandbox of real components in which the jobs that the event names
-// exist and are due. done is never nil.
-func environment(ctx context.Context, o options, event []byte, stderr io.Writer) (env []string, done func(), err error) {
+// environment is the function's: the user's file, or a sandbox of real components in which the jobs that the event
+// names exist and are due. done is never nil.
+func environment(ctx context.Context, o options, event []byte,
+	stderr io.Writer) (env []string, done func(), err error) {
 	done = func() {}
 	if o.env != "" {
 		env, err = readEnv(o.env)
@@ -32,8 +33,9 @@ func environment(ctx context.Context, o options, event []byte, stderr io.Writer)
 			return nil, done, err
 		}
 	}
-	s, err := stack.Start(ctx, stack.Options{Name: "invoke", Blocks: 12, Mongo: urls["mongod"], AWS: urls["moto"], Ethereum: urls["anvil"],
-		Settings: map[string]string{"API_ADMIN": "true"}})
+	s, err := stack.Start(ctx,
+		stack.Options{Name: "invoke", Blocks: 12, Mongo: urls["mongod"], AWS: urls["moto"], Ethereum: urls["anvil"],
+			Settings: map[string]string{"API_ADMIN": "true"}})
 	done = s.Close
 	if err != nil {
 		return nil, done, err
@@ -44,8 +46,8 @@ func environment(ctx context.Context, o options, event []byte, stderr io.Writer)
 // jobPath is the path of a request about a job.
 var jobPath = regexp.MustCompile(`^/jobs/([0-9a-f]{32})(/|$)`)
 
-// seed stores the jobs that a queue's event is about, and the failed job that a request of the API is about. Other events
-// need none.
+// seed stores the jobs that a queue's event is about, and the failed job that a request of the API is about. Other
+// events need none.
 func seed(ctx context.Context, s *stack.Sandbox, event []byte, stderr io.Writer) error {
 	var e struct {
 		events.SQSEvent
@@ -58,7 +60,8 @@ func seed(ctx context.Context, s *stack.Sandbox, event []byte, stderr io.Writer)
 		return err
 	}
 	if m := jobPath.FindStringSubmatch(e.RawPath); m != nil {
-		j := job.New(m[1], 1, metadata(job.SnosRun), "", time.Now().Add(-time.Minute)).FailedPermanently(time.Now(), errors.New("made to fail, for the sandbox"))
+		j := job.New(m[1], 1, metadata(job.SnosRun), "", time.Now().Add(-time.Minute)).FailedPermanently(time.Now(),
+			errors.New("made to fail, for the sandbox"))
 		if err := s.DB.Jobs().Create(ctx, j); err != nil && !errors.Is(err, job.ErrExists) {
 			return err
 		}
@@ -95,9 +98,11 @@ func metadata(t job.Type) job.Metadata {
 	case job.DataSubmission:
 		return &job.DataSubmissionMeta{EndBlock: last, SegmentKey: artifact.SNOSKey(1, artifact.DASegment)}
 	case job.Aggregator:
-		return &job.AggregatorMeta{FirstSnos: 1, LastSnos: 1, EndBlock: last, OutputPrefix: artifact.AggregatorPrefix(1)}
+		return &job.AggregatorMeta{FirstSnos: 1, LastSnos: 1, EndBlock: last,
+			OutputPrefix: artifact.AggregatorPrefix(1)}
 	}
 	return &job.StateTransitionMeta{
-		EndBlock: last, ProgramOutputKey: artifact.AggregatorKey(1, artifact.ProgramOutput), DASegmentKey: artifact.AggregatorKey(1, artifact.DASegment),
+		EndBlock: last, ProgramOutputKey: artifact.AggregatorKey(1, artifact.ProgramOutput),
+		DASegmentKey: artifact.AggregatorKey(1, artifact.DASegment),
 	}
 }

@@ -43,7 +43,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	fs.SetOutput(stderr)
 	fs.StringVar(&o.fn, "fn", "", "the function: a folder below functions/")
 	fs.StringVar(&o.event, "event", "", "a file with the event's JSON; - reads standard input")
-	fs.StringVar(&o.env, "env", "", "a file of lines KEY=value that configures the function; without it a sandbox of real components is started")
+	fs.StringVar(&o.env, "env", "",
+		"a file of lines KEY=value that configures the function; without it a sandbox of real components is started")
 	fs.DurationVar(&o.timeout, "timeout", 0, "instead of the function's own timeout")
 	if err := fs.Parse(args); errors.Is(err, flag.ErrHelp) {
 		return 0
@@ -117,7 +118,8 @@ func invoke(ctx context.Context, o options, stdout, stderr io.Writer) error {
 		}
 		fmt.Fprintf(stdout, "%s\n", pretty.Bytes())
 	}
-	fmt.Fprintf(stderr, "duration %d ms (its start included), peak memory %d MB\n", took.Milliseconds(), b.PeakMemory()>>20)
+	fmt.Fprintf(stderr, "duration %d ms (its start included), peak memory %d MB\n",
+		took.Milliseconds(), b.PeakMemory()>>20)
 	return err
 }
 

@@ -86,7 +86,8 @@ func (o options) versions() []devappchain.VersionFrom {
 	return []devappchain.VersionFrom{{Block: 0, Version: o.version}}
 }
 
-// messages are those that the chain will consume: they are read from a chain of the same seed that has all blocks at once.
+// messages are those that the chain will consume: they are read from a chain of the same seed that has all blocks at
+// once.
 func messages(o options) ([]block.MessageToL2, error) {
 	all, err := devappchain.Start(devappchain.Options{Seed: o.seed, Blocks: o.blocks, Versions: o.versions()})
 	if err != nil {

@@ -50,12 +50,13 @@ func startLayer(ctx context.Context, o options, a *appChain, log *slog.Logger) (
 	return startEthereum(ctx, o, a, log)
 }
 
-// ownData is the core contract for an L3 of this run: in calldata mode Ethereum names the state diff by the proof's own page,
-// not by what was published elsewhere.
+// ownData is the core contract for an L3 of this run: in calldata mode Ethereum names the state diff by the proof's own
+// page, not by what was published elsewhere.
 type ownData struct{ settlement.Contract }
 
 // Encode implements settlement.Contract.
-func (c ownData) Encode(ctx context.Context, u settlement.Update, s settlement.State, k settlement.Config) (tx.Payload, error) {
+func (c ownData) Encode(ctx context.Context, u settlement.Update, s settlement.State,
+	k settlement.Config) (tx.Payload, error) {
 	u.DataHash, u.DataSize = felt.Zero, 0
 	return c.Contract.Encode(ctx, u, s, k)
 }
@@ -96,8 +97,8 @@ func startEthereum(ctx context.Context, o options, a *appChain, log *slog.Logger
 	return l, nil
 }
 
-// connectEthereum deploys the contracts and returns their clients. The app chain's messages to L2 are sent first, so that the
-// updates may consume them.
+// connectEthereum deploys the contracts and returns their clients. The app chain's messages to L2 are sent first, so
+// that the updates may consume them.
 func connectEthereum(ctx context.Context, url, key string, a *appChain) (*settlementLayer, error) {
 	client, err := ethclient.DialContext(ctx, url)
 	if err != nil {
@@ -116,7 +117,8 @@ func connectEthereum(ctx context.Context, url, key string, a *appChain) (*settle
 	d, err := sender.Deploy(ctx, devethereum.Setup{
 		ProgramHash: hashes.OS, AggregatorProgramHash: hashes.Aggregator, ConfigHash: hashes.Config,
 		Settled: a.before.settled, Block: a.before.block, Root: a.before.root, BlockHash: a.before.hash,
-		Registrar: devethereum.Address(devethereum.Keys[1]), Operators: []common.Address{devethereum.Address(devethereum.Keys[2])},
+		Registrar: devethereum.Address(devethereum.Keys[1]),
+		Operators: []common.Address{devethereum.Address(devethereum.Keys[2])},
 	})
 	if err != nil {
 		return nil, err
@@ -162,7 +164,8 @@ func clients(ctx context.Context, node *ethereum.Node, d devethereum.Deployment)
 	policy := tx.DefaultPolicy()
 	policy.ReplaceAfter = 20 * time.Second
 	return &settlementLayer{
-		contract: core, wallet: setup.Wallet{Chain: wallet, Name: "ethereum/" + address.Hex(), Policy: policy}, da: layer,
+		contract: core, wallet: setup.Wallet{Chain: wallet, Name: "ethereum/" + address.Hex(), Policy: policy},
+		da:       layer,
 		registry: registrar, facts: facts, codec: protocol.Codec(), unit: "gwei",
 		about: fmt.Sprintf("core contract %s, fact registry %s", d.Core, d.Registry), close: node.Close,
 	}, nil

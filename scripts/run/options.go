@@ -59,29 +59,39 @@ func parse(args []string, out io.Writer) (options, error) {
 	fs := flag.NewFlagSet("run", flag.ContinueOnError)
 	fs.SetOutput(out)
 	fs.Usage = func() {
-		fmt.Fprint(out, "Carry an app chain's blocks through every stage to a settled state, on this machine.\n\n  make run [BLOCKS=N|PATH] [SEED=N] [LAYER=l2|l3] [SETTLE=ethereum|starknet] [VERSION=0.14.2] [SPEED=N] [SNOS=http|grpc|batch] [PROVER=atlantic|sharp] [DRY_RUN=1] [MONGO=URL] ...\n\nOptions of the program itself:\n")
+		fmt.Fprint(out, "Carry an app chain's blocks through every stage to a settled state, on this machine.\n\n  "+
+			"make run [BLOCKS=N|PATH] [SEED=N] [LAYER=l2|l3] [SETTLE=ethereum|starknet] [VERSION=0.14.2] [SPEED=N] "+
+			"[SNOS=http|grpc|batch] [PROVER=atlantic|sharp] [DRY_RUN=1] [MONGO=URL] ...\n\nOptions of the program "+
+			"itself:\n")
 		fs.PrintDefaults()
 	}
-	fs.StringVar(&blocks, "blocks", "36", "number of blocks, or a path of recorded state updates (folder, JSON or tar.gz)")
+	fs.StringVar(&blocks, "blocks", "36",
+		"number of blocks, or a path of recorded state updates (folder, JSON or tar.gz)")
 	fs.Uint64Var(&o.seed, "seed", 1, "seed of the development chain: the same seed gives the same blocks")
 	fs.StringVar(&layer, "layer", "l2", "l2 (settles on Ethereum) or l3 (settles on Starknet)")
 	fs.Float64Var(&o.speed, "speed", 0, "blocks a second that the chain makes; 0: all at once")
 	fs.Uint64Var(&o.perBatch, "batch", 0, "blocks of an aggregator batch; 0: a third of the blocks, at most 100")
 	fs.Uint64Var(&o.perSnos, "snos-batch", 0, "blocks of a SNOS batch; 0: a third of a batch, at most 10")
-	fs.StringVar(&o.version, "version", "", "Starknet version of the blocks that the development chain makes, or of recorded ones, "+
-		"which do not say it; default: "+version.Newest()+", recorded ones "+recordedVersion)
-	fs.StringVar(&o.snos, "snos", devRunner, "dev (in this process), or http, grpc or batch: the real client against a server of the same runner")
+	fs.StringVar(&o.version, "version", "",
+		"Starknet version of the blocks that the development chain makes, or of recorded ones, "+
+			"which do not say it; default: "+version.Newest()+", recorded ones "+recordedVersion)
+	fs.StringVar(&o.snos, "snos", devRunner,
+		"dev (in this process), or http, grpc or batch: the real client against a server of the same runner")
 	fs.StringVar(&o.prover, "prover", "mock", "mock, or atlantic or sharp: the real client with a fake of the service")
-	fs.StringVar(&o.settle, "settle", "", "ethereum or starknet; default: ethereum for an l2, a fake of Starknet for an l3")
+	fs.StringVar(&o.settle, "settle", "",
+		"ethereum or starknet; default: ethereum for an l2, a fake of Starknet for an l3")
 	fs.BoolVar(&o.dryRun, "dry-run", false, "do everything but send transactions")
 	fs.DurationVar(&o.timeout, "timeout", 5*time.Minute, "give up after")
-	fs.StringVar(&o.api, "api", "", "serve status page and API on this loopback address, such as 127.0.0.1:8080, and go on until interrupted")
+	fs.StringVar(&o.api, "api", "",
+		"serve status page and API on this loopback address, such as 127.0.0.1:8080, and go on until interrupted")
 	fs.BoolVar(&o.verbose, "v", false, "log what the functions log")
 	fs.StringVar(&o.mongo, "mongo", "", "URI of a real MongoDB")
 	fs.StringVar(&o.redis, "redis", "", "URL of a real Redis for chain reads")
 	fs.StringVar(&o.aws, "aws", "", "endpoint of an AWS emulator: queues, artifacts, alerts and events go there")
-	fs.StringVar(&o.ethereum, "ethereum", "", "URL of a real Ethereum node such as anvil; the contracts are deployed on it")
-	fs.StringVar(&o.ethereumKey, "ethereum-key", "", "file with the private key (hex) of a funded account there; default: anvil's first")
+	fs.StringVar(&o.ethereum, "ethereum", "",
+		"URL of a real Ethereum node such as anvil; the contracts are deployed on it")
+	fs.StringVar(&o.ethereumKey, "ethereum-key", "",
+		"file with the private key (hex) of a funded account there; default: anvil's first")
 	fs.StringVar(&o.starknet, "starknet", "", "URL of a real Starknet node to read blocks from, 0 up to -blocks")
 	if err := fs.Parse(args); err != nil {
 		return o, err
@@ -137,7 +147,8 @@ func (o *options) validate(rest []string) error {
 		errs = append(errs, fmt.Errorf("-settle %q: want ethereum or starknet", o.settle))
 	}
 	if o.settle == starknetLayer && (o.layer == stage.L2 || o.ethereum != "") {
-		errs = append(errs, errors.New("-settle starknet: it is for -layer l3 without -ethereum; an l2 settles on Ethereum"))
+		errs = append(errs,
+			errors.New("-settle starknet: it is for -layer l3 without -ethereum; an l2 settles on Ethereum"))
 	}
 	if o.speed < 0 || o.speed > 1000 {
 		errs = append(errs, fmt.Errorf("-speed %v: want 0 to 1000 blocks a second", o.speed))
@@ -149,7 +160,8 @@ func (o *options) validate(rest []string) error {
 		errs = append(errs, fmt.Errorf("-prover %q: want mock, atlantic or sharp", o.prover))
 	}
 	if o.prover == "sharp" && o.layer == stage.L3 {
-		errs = append(errs, errors.New("-prover sharp: it proves for Ethereum only, and an l3 settles on Starknet; use atlantic"))
+		errs = append(errs,
+			errors.New("-prover sharp: it proves for Ethereum only, and an l3 settles on Starknet; use atlantic"))
 	}
 	if o.recording != "" && o.starknet != "" {
 		errs = append(errs, errors.New("-starknet and a recording: give one of them"))
@@ -157,8 +169,8 @@ func (o *options) validate(rest []string) error {
 	return errors.Join(errs...)
 }
 
-// sizes fills in the batch sizes for a number of blocks. A recording is one batch, as it was on its chain, unless blobs or the
-// number of SNOS batches close it earlier.
+// sizes fills in the batch sizes for a number of blocks. A recording is one batch, as it was on its chain, unless blobs
+// or the number of SNOS batches close it earlier.
 func (o *options) sizes(total int) {
 	switch {
 	case o.perBatch != 0:

@@ -59,16 +59,19 @@ func memoryPorts(o options, log *slog.Logger) (*ports, error) {
 	var env *fault.Env
 	var ds []memory.Declaration
 	for _, q := range resource.Queues() {
-		ds = append(ds, memory.Declaration{Name: q.Name, Visibility: q.Visibility, MaxReceives: q.MaxReceives, DeadLetter: q.DeadLetter})
+		ds = append(ds, memory.Declaration{Name: q.Name, Visibility: q.Visibility,
+			MaxReceives: q.MaxReceives, DeadLetter: q.DeadLetter})
 	}
 	qs, err := memory.NewQueues(env, ds...)
 	if err != nil {
 		return nil, err
 	}
 	return &ports{queues: qs, cache: memory.NewCache(env, 0), close: func() {}, core: setup.App{
-		Chain: chainName, Layer: o.layer, Jobs: memory.NewJobs(env), Batches: memory.NewBatches(env), Locks: memory.NewLocks(env),
-		Control: memory.NewControls(env), Queue: qs, Artifacts: memory.NewArtifacts(env), Alerts: memory.NewAlerts(env), Reports: memory.NewReports(env),
-		Events: memory.NewEvents(env), Policies: job.Paced(job.Policies(), pace), Now: time.Now, Log: log,
+		Chain: chainName, Layer: o.layer, Jobs: memory.NewJobs(env),
+		Batches: memory.NewBatches(env), Locks: memory.NewLocks(env),
+		Control: memory.NewControls(env), Queue: qs, Artifacts: memory.NewArtifacts(env), Alerts: memory.NewAlerts(env),
+		Reports: memory.NewReports(env),
+		Events:  memory.NewEvents(env), Policies: job.Paced(job.Policies(), pace), Now: time.Now, Log: log,
 	}}, nil
 }
 
@@ -80,14 +83,16 @@ func (p *ports) mongo(ctx context.Context, o options) error {
 	if o.mongo == "" {
 		return nil
 	}
-	db, err := mongodb.Connect(mongodb.Config{URI: o.mongo, Database: strings.ReplaceAll("orchestrator-"+runName(), "-", "_"), PoolSize: 20})
+	db, err := mongodb.Connect(
+		mongodb.Config{URI: o.mongo, Database: strings.ReplaceAll("orchestrator-"+runName(), "-", "_"), PoolSize: 20})
 	if err != nil {
 		return err
 	}
 	if err := db.EnsureIndexes(ctx); err != nil {
 		return fmt.Errorf("-mongo: %w", err)
 	}
-	p.core.Jobs, p.core.Batches, p.core.Locks, p.core.Control = db.Jobs(), db.Batches(), db.Locks(time.Now), db.Controls()
+	p.core.Jobs, p.core.Batches, p.core.Locks, p.core.Control = db.Jobs(), db.Batches(), db.Locks(
+		time.Now), db.Controls()
 	p.core.Reports = db.Reports()
 	p.about = append(p.about, "MongoDB")
 	before := p.close
@@ -132,7 +137,8 @@ func (p *ports) redis(ctx context.Context, o options) error {
 }
 
 // newPlatform maps queues and schedules to the functions as resource declares them.
-func newPlatform(o options, core setup.App, qs queue.Queue, fs map[string]devlambda.Function, log *slog.Logger) *devlambda.Platform {
+func newPlatform(o options, core setup.App, qs queue.Queue, fs map[string]devlambda.Function,
+	log *slog.Logger) *devlambda.Platform {
 	p := &devlambda.Platform{
 		Queues: qs, Functions: fs, Timeouts: map[string]time.Duration{}, Trigger: resource.FnTrigger,
 		LongPoll: 5 * time.Second, Log: log,
@@ -143,13 +149,15 @@ func newPlatform(o options, core setup.App, qs queue.Queue, fs map[string]devlam
 	for _, q := range resource.Queues() {
 		if slices.Contains(q.Layers, o.layer) {
 			p.Mappings = append(p.Mappings, devlambda.Mapping{
-				Queue: name(core, q.Name), Function: q.Function, BatchSize: q.BatchSize, MaxConcurrency: q.MaxConcurrency,
+				Queue: name(core, q.Name), Function: q.Function, BatchSize: q.BatchSize,
+				MaxConcurrency: q.MaxConcurrency,
 			})
 		}
 	}
 	for _, s := range resource.Schedules() {
 		if slices.Contains(s.Layers, o.layer) {
-			p.Ticks = append(p.Ticks, devlambda.Tick{Stage: s.Stage, Every: max(s.Every/(4*pace), 250*time.Millisecond)})
+			p.Ticks = append(p.Ticks,
+				devlambda.Tick{Stage: s.Stage, Every: max(s.Every/(4*pace), 250*time.Millisecond)})
 		}
 	}
 	return p

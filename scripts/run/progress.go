@@ -25,7 +25,8 @@ const batched = "Batching"
 func stages(l stage.Layer) []string {
 	all := []string{batched}
 	for _, t := range job.Types {
-		i := slices.IndexFunc(resource.Functions(), func(f resource.Function) bool { return f.Name == resource.FunctionOf(t) })
+		i := slices.IndexFunc(resource.Functions(),
+			func(f resource.Function) bool { return f.Name == resource.FunctionOf(t) })
 		if slices.Contains(resource.Functions()[i].Layers, l) {
 			all = append(all, string(t))
 		}
@@ -47,7 +48,8 @@ type meter struct {
 }
 
 func newMeter(bus event.Bus, l stage.Layer, show func(stage string, blocks int)) *meter {
-	return &meter{Bus: bus, layer: l, show: show, blocks: map[string]int{}, passed: map[string]bool{}, counts: map[string]int{}}
+	return &meter{Bus: bus, layer: l, show: show, blocks: map[string]int{},
+		passed: map[string]bool{}, counts: map[string]int{}}
 }
 
 // Publish implements event.Bus.
@@ -108,11 +110,13 @@ type bars struct {
 }
 
 func newBars(out io.Writer, names []string, total int) *bars {
-	b := &bars{p: mpb.New(mpb.WithOutput(out), mpb.WithWidth(44), mpb.WithRefreshRate(120*time.Millisecond)), bars: map[string]*mpb.Bar{}, order: names}
+	b := &bars{p: mpb.New(mpb.WithOutput(out), mpb.WithWidth(44), mpb.WithRefreshRate(120*time.Millisecond)),
+		bars: map[string]*mpb.Bar{}, order: names}
 	for _, n := range names {
 		b.bars[n] = b.p.New(int64(total), mpb.BarStyle().Lbound("").Filler("█").Tip("█").Padding("·").Rbound(""),
 			mpb.PrependDecorators(decor.Name(n, decor.WCSyncSpaceR)),
-			mpb.AppendDecorators(decor.CountersNoUnit("%4d / %d blocks"), decor.Elapsed(decor.ET_STYLE_MMSS, decor.WC{W: 7})))
+			mpb.AppendDecorators(decor.CountersNoUnit("%4d / %d blocks"),
+				decor.Elapsed(decor.ET_STYLE_MMSS, decor.WC{W: 7})))
 	}
 	return b
 }

@@ -49,7 +49,8 @@ func startProver(o options, a *appChain, l *settlementLayer, log *slog.Logger) (
 		return startSharp(o, world, l.facts, log)
 	}
 	return &proverService{
-		Prover: mockprover.New(mockprover.Options{Registry: l.registry, Proofs: true}), violations: func() []string { return nil }, close: func() {},
+		Prover:     mockprover.New(mockprover.Options{Registry: l.registry, Proofs: true}),
+		violations: func() []string { return nil }, close: func() {},
 	}, nil
 }
 
@@ -78,7 +79,8 @@ func startAtlantic(o options, world *proving.World, log *slog.Logger) (*proverSe
 	}
 	c.URL, c.ArtifactsURL = server.URL(), server.ArtifactsURL()
 	if o.layer == stage.L3 {
-		c.Settlement, c.VerifierProgramHash = atlantic.Starknet, felt.FromUint64(1).String() // the fake has no verifier program
+		// the fake has no verifier program
+		c.Settlement, c.VerifierProgramHash = atlantic.Starknet, felt.FromUint64(1).String()
 	}
 	p, err := atlantic.New(c, atlantic.Deps{Log: log})
 	if err != nil {
@@ -86,7 +88,8 @@ func startAtlantic(o options, world *proving.World, log *slog.Logger) (*proverSe
 		return nil, err
 	}
 	return &proverService{
-		Prover: p, hook: provers.HookOf(p, hookSecret), violations: server.Violations, about: "a fake of Atlantic at " + server.URL(),
+		Prover: p, hook: provers.HookOf(p, hookSecret), violations: server.Violations,
+		about: "a fake of Atlantic at " + server.URL(),
 		close: func() { _ = server.Close() },
 	}, nil
 }
@@ -105,14 +108,16 @@ func startSharp(o options, world *proving.World, facts proof.FactChecker, log *s
 	}
 	creds := server.Credentials()
 	p, err := sharp.New(sharp.Config{
-		URL: server.URL(), CustomerID: chainName, ClientCert: creds.ClientCert, ClientKey: creds.ClientKey, ServerCert: creds.ServerCert,
+		URL: server.URL(), CustomerID: chainName, ClientCert: creds.ClientCert,
+		ClientKey: creds.ClientKey, ServerCert: creds.ServerCert,
 	}, facts, sharp.Deps{Log: log})
 	if err != nil {
 		_ = server.Close()
 		return nil, err
 	}
 	return &proverService{
-		Prover: p, violations: server.Violations, about: "a fake of SHARP at " + server.URL() + " (mutual TLS)", close: func() { _ = server.Close() },
+		Prover: p, violations: server.Violations, about: "a fake of SHARP at " + server.URL() + " (mutual TLS)",
+		close: func() { _ = server.Close() },
 	}, nil
 }
 

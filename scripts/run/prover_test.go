@@ -81,7 +81,8 @@ func refuse(w *world, n int32, of func() bool) string {
 	return ""
 }
 
-// Whatever a prover does, a batch is settled once, or its job is Failed and an alert names the cause; nothing is proven twice.
+// Whatever a prover does, a batch is settled once, or its job is Failed and an alert names the cause; nothing is proven
+// twice.
 func TestProversThatFail(t *testing.T) {
 	for name, tt := range map[string]scenario{
 		"atlantic loses its answers": {"atlantic", true, settledLine, 2, strike(
@@ -94,22 +95,33 @@ func TestProversThatFail(t *testing.T) {
 		"atlantic is full": {"atlantic", true, settledLine, 2, strike(fake.Strike{Fault: fake.RateLimited, Times: 8})},
 		"sharp is full":    {"sharp", true, settledLine, 3, strike(fake.Strike{Fault: fake.RateLimited, Times: 8})},
 		"atlantic talks nonsense": {"atlantic", true, settledLine, 2, strike(
-			fake.Strike{Fault: fake.Garbage, Times: 3}, fake.Strike{Fault: fake.CutResponse, Times: 3}, fake.Strike{Fault: fake.BadGateway, Times: 3})},
+			fake.Strike{Fault: fake.Garbage, Times: 3}, fake.Strike{Fault: fake.CutResponse, Times: 3},
+			fake.Strike{Fault: fake.BadGateway, Times: 3})},
 		"a proof fails at sharp": {"sharp", false, "CONSTRAINTS_NOT_SATISFIED", 0, func(o *options, w *world) {
 			o.sharp = func(c *fakesharp.Config) {
-				c.Verdict = func(p fakesharp.Proven) string { return refuse(w, 100, func() bool { return !p.Applicative }) }
+				c.Verdict = func(
+					p fakesharp.Proven) string {
+					return refuse(w, 100, func() bool { return !p.Applicative })
+				}
 			}
 		}},
 		"a proof fails at atlantic": {"atlantic", false, "CONSTRAINTS_NOT_SATISFIED", 0, func(o *options, w *world) {
 			o.atlantic = func(s *fakeatlantic.Config, _ *atlantic.Config) {
-				s.Verdict = func(p fakeatlantic.Proven) string { return refuse(w, 100, func() bool { return !p.Aggregator }) }
+				s.Verdict = func(
+					p fakeatlantic.Proven) string {
+					return refuse(w, 100, func() bool { return !p.Aggregator })
+				}
 			}
 		}},
-		"an aggregation fails at atlantic": {"atlantic", false, "CONSTRAINTS_NOT_SATISFIED", 2, func(o *options, w *world) {
-			o.atlantic = func(s *fakeatlantic.Config, _ *atlantic.Config) {
-				s.Verdict = func(p fakeatlantic.Proven) string { return refuse(w, 100, func() bool { return p.Aggregator }) }
-			}
-		}},
+		"an aggregation fails at atlantic": {"atlantic", false, "CONSTRAINTS_NOT_SATISFIED",
+			2, func(o *options, w *world) {
+				o.atlantic = func(s *fakeatlantic.Config, _ *atlantic.Config) {
+					s.Verdict = func(
+						p fakeatlantic.Proven) string {
+						return refuse(w, 100, func() bool { return p.Aggregator })
+					}
+				}
+			}},
 		"atlantic's results expire": {"atlantic", false, "keeps the result no more", 2, func(o *options, w *world) {
 			o.atlantic = func(s *fakeatlantic.Config, c *atlantic.Config) {
 				c.ArtifactGrace = time.Nanosecond
@@ -144,7 +156,8 @@ func (tt scenario) run(t *testing.T) {
 	t.Helper()
 	var out, errs lockedBuffer
 	w := &world{}
-	o, err := parse([]string{"-prover", tt.prover, "-blocks", "2", "-snos-batch", "1", "-batch", "2", "-timeout", "2m"}, &errs)
+	o, err := parse([]string{"-prover", tt.prover, "-blocks", "2", "-snos-batch", "1", "-batch", "2", "-timeout", "2m"},
+		&errs)
 	o.started = w.remember
 	tt.set(&o, w)
 	code := carry(t.Context(), o, err, &out, &errs)
@@ -161,12 +174,14 @@ func (tt scenario) run(t *testing.T) {
 	}
 }
 
-// On Atlantic's route from the PIE an L3's batch is registered straight from its PIE: one query a SNOS batch, and no proof is paid for before it.
+// On Atlantic's route from the PIE an L3's batch is registered straight from its PIE: one query a SNOS batch, and no
+// proof is paid for before it.
 func TestRegistersPIE(t *testing.T) {
 	t.Parallel()
 	var out, errs lockedBuffer
 	w := &world{}
-	o, err := parse([]string{"-prover", "atlantic", "-layer", "l3", "-blocks", "2", "-snos-batch", "1", "-batch", "2", "-timeout", "2m"}, &errs)
+	o, err := parse([]string{"-prover", "atlantic", "-layer", "l3", "-blocks", "2", "-snos-batch", "1", "-batch",
+		"2", "-timeout", "2m"}, &errs)
 	o.started = w.remember
 	o.atlantic = func(_ *fakeatlantic.Config, c *atlantic.Config) { c.Registration = atlantic.RegisterPIE }
 	if code := carry(t.Context(), o, err, &out, &errs); code != 0 || !strings.Contains(out.String(), settledLine) {

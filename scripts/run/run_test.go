@@ -86,7 +86,8 @@ func TestWrongUsage(t *testing.T) {
 			t.Parallel()
 			var out, errs bytes.Buffer
 			code := run(t.Context(), tt.args, &out, &errs)
-			if all := out.String() + errs.String(); code != tt.code || !strings.Contains(all, tt.want) || strings.Contains(all, "hunter2") {
+			if all := out.String() + errs.String(); code != tt.code || !strings.Contains(all, tt.want) ||
+				strings.Contains(all, "hunter2") {
 				t.Errorf("exit %d, want %d and %q:\n%s", code, tt.code, tt.want, all)
 			}
 		})

@@ -25,7 +25,8 @@ const devRunner = "dev"
 
 // newRunner is the development runner: in this process, or behind a server of its own that a real client asks.
 func newRunner(ctx context.Context, o options, core setup.App, a *appChain) (snos.Runner, error) {
-	r, err := snosrunner.New(snosrunner.Options{Source: a.source, Artifacts: core.Artifacts, Calldata: o.layer == stage.L3, LayoutBridge: o.layoutBridge()})
+	r, err := snosrunner.New(snosrunner.Options{Source: a.source, Artifacts: core.Artifacts,
+		Calldata: o.layer == stage.L3, LayoutBridge: o.layoutBridge()})
 	if err != nil || o.snos == devRunner {
 		return r, err
 	}
@@ -56,5 +57,6 @@ func batchRunner(ctx context.Context, r snos.Runner) (snos.Runner, error) {
 		return nil, err
 	}
 	context.AfterFunc(ctx, func() { _ = srv.Close() })
-	return batchrunner.New(devcloud.Config(srv.URL()), batchrunner.Config{Queue: name, Definition: name, Chain: "run"}), nil
+	return batchrunner.New(devcloud.Config(srv.URL()),
+		batchrunner.Config{Queue: name, Definition: name, Chain: "run"}), nil
 }

@@ -77,7 +77,8 @@ func settle(ctx context.Context, o options, stdout, stderr io.Writer) (err error
 		return err
 	}
 	defer prover.close()
-	fmt.Fprintf(stdout, "app chain  blocks %d to %d at %s\nsettlement %s\n", chain.first, chain.last, chain.url, layer.about)
+	fmt.Fprintf(stdout, "app chain  blocks %d to %d at %s\nsettlement %s\n",
+		chain.first, chain.last, chain.url, layer.about)
 	check := core.ConfigCheck(chain.source, layer.contract)
 	detail, err := check.Look(ctx)
 	if err != nil {
@@ -107,7 +108,8 @@ func settle(ctx context.Context, o options, stdout, stderr io.Writer) (err error
 	running, stop := context.WithCancel(ctx)
 	stopped := make(chan error, 1)
 	go func() { stopped <- p.Run(running) }()
-	err = until(ctx, 100*time.Millisecond, func(ctx context.Context) (bool, error) { return finished(ctx, o, core, chain, layer) })
+	err = until(ctx, 100*time.Millisecond,
+		func(ctx context.Context) (bool, error) { return finished(ctx, o, core, chain, layer) })
 	stop()
 	view.close()
 	if perr := <-stopped; err == nil {
@@ -124,7 +126,8 @@ func settle(ctx context.Context, o options, stdout, stderr io.Writer) (err error
 }
 
 // serveAPI serves the API function's handler, with the routes that change something: it listens on loopback only.
-func serveAPI(ctx context.Context, o options, core setup.App, a *appChain, l *settlementLayer, hook apicontroller.ProverHook, note func(string, ...any)) error {
+func serveAPI(ctx context.Context, o options, core setup.App, a *appChain, l *settlementLayer,
+	hook apicontroller.ProverHook, note func(string, ...any)) error {
 	if o.api == "" {
 		return nil
 	}
@@ -166,7 +169,8 @@ func (l *loud) Notify(ctx context.Context, a alert.Alert) error {
 }
 
 // deploy puts the functions together and onto the platform.
-func deploy(ctx context.Context, o options, core setup.App, qs queue.Queue, a *appChain, l *settlementLayer, prover proof.Prover, log *slog.Logger) (*devlambda.Platform, error) {
+func deploy(ctx context.Context, o options, core setup.App, qs queue.Queue, a *appChain, l *settlementLayer,
+	prover proof.Prover, log *slog.Logger) (*devlambda.Platform, error) {
 	runner, err := newRunner(ctx, o, core, a)
 	if err != nil {
 		return nil, err
@@ -186,7 +190,8 @@ func deploy(ctx context.Context, o options, core setup.App, qs queue.Queue, a *a
 	fs[resource.FnStateTransition] = devlambda.InProcess(core.StateTransition(l.contract, l.wallet, l.codec).Handle)
 	fs[resource.FnJobFailure] = devlambda.InProcess(core.DeadLetters().Handle)
 	fs[resource.FnTrigger] = devlambda.InProcess(core.TriggerFunction(setup.Trigger{
-		Source: a.source, Prover: prover, NewSizer: protocol.NewSizer, SupportsVersion: version.Supported, Limits: limits,
+		Source: a.source, Prover: prover, NewSizer: protocol.NewSizer,
+		SupportsVersion: version.Supported, Limits: limits,
 		Settled:    func(ctx context.Context) (settlement.State, error) { return l.contract.State(ctx, false) },
 		Contract:   l.contract.Config,
 		FirstBlock: a.first, ReadAtOnce: true, FirstBatch: 1, Unsettled: l.wallet.Policy.Unsettled(), Window: 50, Invoke: invoke(p), ReconcileGrace: time.Second,
@@ -194,8 +199,8 @@ func deploy(ctx context.Context, o options, core setup.App, qs queue.Queue, a *a
 	return p, nil
 }
 
-// finished says whether the contract holds the last block and its job is completed, or in a dry run whether only sending is
-// left. A failed job is an end too.
+// finished says whether the contract holds the last block and its job is completed, or in a dry run whether only
+// sending is left. A failed job is an end too.
 func finished(ctx context.Context, o options, core setup.App, a *appChain, l *settlementLayer) (bool, error) {
 	for _, t := range job.Types {
 		n, err := core.Jobs.Count(ctx, t, []job.Status{job.Failed, job.VerificationTimeout}, 1)
@@ -229,7 +234,8 @@ func finished(ctx context.Context, o options, core setup.App, a *appChain, l *se
 }
 
 // summarize prints what happened.
-func summarize(ctx context.Context, o options, core setup.App, a *appChain, l *settlementLayer, p *devlambda.Platform, w io.Writer, began time.Time, ok bool) error {
+func summarize(ctx context.Context, o options, core setup.App, a *appChain, l *settlementLayer, p *devlambda.Platform,
+	w io.Writer, began time.Time, ok bool) error {
 	fmt.Fprintln(w)
 	rs, err := report.Rows(ctx, core.Batches, o.layer)
 	if err != nil {
@@ -237,7 +243,8 @@ func summarize(ctx context.Context, o options, core setup.App, a *appChain, l *s
 	}
 	report.Table(w, rs, o.layer, l.unit)
 	invocations, failures := p.Counts()
-	fmt.Fprintf(w, "%d invocations, %d redeliveries; %.1f s in all\n\n", invocations, failures, time.Since(began).Seconds())
+	fmt.Fprintf(w, "%d invocations, %d redeliveries; %.1f s in all\n\n",
+		invocations, failures, time.Since(began).Seconds())
 	a.printNotes(func(f string, args ...any) { fmt.Fprintf(w, f+"\n", args...) })
 	switch {
 	case !ok:

@@ -10,7 +10,8 @@ import (
 	fakestarknet "github.com/madara-orchestrator/orchestrator/shared/dev/fake/starknet"
 )
 
-// TestL3Faults settles an L3 while Starknet's node loses answers, limits rates, lags, rejects what it took, and prices rise.
+// TestL3Faults settles an L3 while Starknet's node loses answers, limits rates, lags, rejects what it took, and prices
+// rise.
 func TestL3Faults(t *testing.T) {
 	t.Parallel()
 	for name, disturb := range map[string]func(*fakestarknet.Server){
@@ -24,7 +25,8 @@ func TestL3Faults(t *testing.T) {
 		},
 		"at random": func(s *fakestarknet.Server) {
 			s.Random(fake.Rates{Seed: 5, Faults: map[fake.Fault]float64{
-				fake.RateLimited: 0.03, fake.Unavailable: 0.02, fake.LostResponse: 0.02, fake.BadGateway: 0.01, fake.Garbage: 0.01, fake.CutResponse: 0.01,
+				fake.RateLimited: 0.03, fake.Unavailable: 0.02, fake.LostResponse: 0.02, fake.BadGateway: 0.01,
+				fake.Garbage: 0.01, fake.CutResponse: 0.01,
 			}})
 		},
 		"prices rise": func(s *fakestarknet.Server) {
@@ -42,7 +44,8 @@ func TestL3Faults(t *testing.T) {
 					disturb(l2)
 				}
 			}
-			if code := carry(t.Context(), o, err, &out, &errs); code != 0 || !strings.Contains(out.String(), settledLine) {
+			if code := carry(t.Context(), o, err, &out, &errs); code != 0 ||
+				!strings.Contains(out.String(), settledLine) {
 				t.Errorf("exit %d\n%s%s", code, out.String(), errs.String())
 			}
 			if name != "prices rise" && name != "rejected and refused" && server.Struck() == 0 {

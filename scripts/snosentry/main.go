@@ -1,5 +1,6 @@
-// Snosentry is the first process of a SNOS container on AWS Batch: it runs an operator's own SNOS program, such as the Rust generate-pie, for one task,
-// takes the outputs out of its PIE, and writes everything to the artifacts bucket. shared/client/snosrunner/contract/README.md is its manual.
+// Snosentry is the first process of a SNOS container on AWS Batch: it runs an operator's own SNOS program, such as the
+// Rust generate-pie, for one task, takes the outputs out of its PIE, and writes everything to the artifacts bucket.
+// shared/client/snosrunner/contract/README.md is its manual.
 package main
 
 import (

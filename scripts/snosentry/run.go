@@ -42,7 +42,8 @@ func fail(code int, format string, args ...any) error {
 }
 
 // run does a task and returns the container's exit code; it says why on log. ctx ends when the container is to end.
-func run(ctx context.Context, environ []string, open func(context.Context, string) (artifact.Store, error), log io.Writer) int {
+func run(ctx context.Context, environ []string, open func(context.Context, string) (artifact.Store, error),
+	log io.Writer) int {
 	s, err := parse(environ)
 	if err != nil {
 		fmt.Fprintf(log, "snosentry: the environment is wrong:\n%v\n", err)
@@ -65,7 +66,8 @@ func run(ctx context.Context, environ []string, open func(context.Context, strin
 	return 1
 }
 
-func (s settings) do(ctx context.Context, open func(context.Context, string) (artifact.Store, error), log io.Writer) error {
+func (s settings) do(ctx context.Context, open func(context.Context, string) (artifact.Store, error),
+	log io.Writer) error {
 	store, err := open(ctx, s.bucket)
 	if err != nil {
 		return err
@@ -75,7 +77,8 @@ func (s settings) do(ctx context.Context, open func(context.Context, string) (ar
 		return err
 	}
 	defer os.RemoveAll(dir)
-	d := folders{inputs: filepath.Join(dir, "inputs"), pie: filepath.Join(dir, artifact.PIE), segment: filepath.Join(dir, artifact.DASegment)}
+	d := folders{inputs: filepath.Join(dir, "inputs"), pie: filepath.Join(dir, artifact.PIE),
+		segment: filepath.Join(dir, artifact.DASegment)}
 	if err := os.Mkdir(d.inputs, 0o755); err != nil {
 		return err
 	}
@@ -133,12 +136,13 @@ func (s settings) execute(ctx context.Context, d folders, log io.Writer) error {
 
 // unreachable are texts by which programs say that they could not read their node.
 var unreachable = []string{
-	"connection refused", "connection reset", "error sending request", "error trying to connect", "dns error", "operation timed out",
+	"connection refused", "connection reset", "error sending request", "error trying to connect",
+	"dns error", "operation timed out",
 	"502 bad gateway", "503 service unavailable", "504 gateway time", "429 too many requests",
 }
 
-// codeOf is the container's exit code for a program's end: the contract's own codes pass, a kill is a lack of memory, and a node that could not be
-// read is known by what the program said last.
+// codeOf is the container's exit code for a program's end: the contract's own codes pass, a kill is a lack of memory,
+// and a node that could not be read is known by what the program said last.
 func codeOf(exit *exec.ExitError, said string) int {
 	if status, ok := exit.Sys().(syscall.WaitStatus); ok && status.Signaled() {
 		if status.Signal() == syscall.SIGKILL {
@@ -248,7 +252,8 @@ func (s settings) segment(p *pie.PIE, d folders) (segment []felt.Felt, err error
 		}
 		o, _, err := output.Parse(words)
 		if err != nil || o.Kzg != nil || len(o.Data) == 0 {
-			return nil, fail(contract.ExitRejected, "%s left no DA segment in SNOS_DA_SEGMENT, and its output holds no state diff", s.program)
+			return nil, fail(contract.ExitRejected,
+				"%s left no DA segment in SNOS_DA_SEGMENT, and its output holds no state diff", s.program)
 		}
 		return o.Data, nil
 	}

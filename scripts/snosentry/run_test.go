@@ -41,7 +41,8 @@ func TestMain(m *testing.M) {
 func program(act string) int {
 	switch act {
 	case "done":
-		for name, to := range map[string]string{artifact.PIE: os.Getenv("SNOS_OUTPUT"), artifact.DASegment: os.Getenv("SNOS_DA_SEGMENT")} {
+		for name, to := range map[string]string{artifact.PIE: os.Getenv("SNOS_OUTPUT"),
+			artifact.DASegment: os.Getenv("SNOS_DA_SEGMENT")} {
 			b, err := os.ReadFile(filepath.Join(os.Getenv(fromVariable), name))
 			if err != nil {
 				continue // the test has none
@@ -51,7 +52,8 @@ func program(act string) int {
 			}
 		}
 		inputs, _ := filepath.Glob(filepath.Join(os.Getenv("SNOS_INPUTS"), "*.json"))
-		fmt.Printf("blocks %s of %s, l3 %s, full %s, %d inputs\n", os.Getenv("SNOS_BLOCKS"), os.Getenv("SNOS_RPC_URL"), os.Getenv("SNOS_IS_L3"), os.Getenv("SNOS_FULL_OUTPUT"), len(inputs))
+		fmt.Printf("blocks %s of %s, l3 %s, full %s, %d inputs\n", os.Getenv("SNOS_BLOCKS"), os.Getenv("SNOS_RPC_URL"),
+			os.Getenv("SNOS_IS_L3"), os.Getenv("SNOS_FULL_OUTPUT"), len(inputs))
 		return 0
 	case "unreachable":
 		fmt.Fprintln(os.Stderr, "Error: error sending request for url (http://node)")
@@ -77,12 +79,14 @@ func program(act string) int {
 // made are the files of a run of the development runner, in a folder, and the store that it wrote.
 func made(t *testing.T, o snosrunner.Options, task snos.Task) (string, *memory.Artifacts) {
 	t.Helper()
-	chain, err := devappchain.Start(devappchain.Options{Seed: 5, Blocks: 6, Versions: []devappchain.VersionFrom{{Block: 0, Version: task.StarknetVersion}}})
+	chain, err := devappchain.Start(devappchain.Options{Seed: 5, Blocks: 6,
+		Versions: []devappchain.VersionFrom{{Block: 0, Version: task.StarknetVersion}}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = chain.Close() })
-	if o.Source, err = appchain.New(appchain.Config{URL: chain.URL(), GatewayURL: chain.GatewayURL()}, appchain.Deps{}); err != nil {
+	if o.Source, err = appchain.New(appchain.Config{URL: chain.URL(), GatewayURL: chain.GatewayURL()},
+		appchain.Deps{}); err != nil {
 		t.Fatal(err)
 	}
 	store := memory.NewArtifacts(nil)
@@ -103,7 +107,8 @@ func made(t *testing.T, o snosrunner.Options, task snos.Task) (string, *memory.A
 		}
 	}
 	if task.Kind == snos.Aggregate {
-		execute(snos.Task{Kind: snos.Run, ID: "input", StartBlock: task.StartBlock, EndBlock: task.EndBlock, FullOutput: true, OutputPrefix: "snos/1/", StarknetVersion: task.StarknetVersion})
+		execute(snos.Task{Kind: snos.Run, ID: "input", StartBlock: task.StartBlock, EndBlock: task.EndBlock,
+			FullOutput: true, OutputPrefix: "snos/1/", StarknetVersion: task.StarknetVersion})
 	}
 	execute(task)
 	dir := t.TempDir()
@@ -128,7 +133,8 @@ func environ(t *testing.T, task snos.Task, more ...string) []string {
 		t.Fatal(err)
 	}
 	return append([]string{
-		contract.TaskVariable + "=" + text, contract.Bucket + "=b", contract.Layer + "=l2", contract.RPC + "=http://node", contract.BackupRPC + "=http://backup",
+		contract.TaskVariable + "=" + text, contract.Bucket + "=b", contract.Layer + "=l2",
+		contract.RPC + "=http://node", contract.BackupRPC + "=http://backup",
 		programVariable + "=" + self, aggregatorVariable + "=" + self,
 	}, more...)
 }
@@ -138,9 +144,11 @@ func opens(store artifact.Store) func(context.Context, string) (artifact.Store, 
 }
 
 var (
-	run3    = snos.Task{Kind: snos.Run, ID: "x", Batch: 3, StartBlock: 1, EndBlock: 3, FullOutput: true, OutputPrefix: "snos/3/"}
+	run3 = snos.Task{Kind: snos.Run, ID: "x", Batch: 3, StartBlock: 1, EndBlock: 3,
+		FullOutput: true, OutputPrefix: "snos/3/"}
 	calldat = snos.Task{Kind: snos.Run, ID: "x", Batch: 3, StartBlock: 1, EndBlock: 3, OutputPrefix: "snos/3/"}
-	combine = snos.Task{Kind: snos.Aggregate, ID: "x", Batch: 2, StartBlock: 1, EndBlock: 3, Inputs: []string{"snos/1/program_output.json"}, OutputPrefix: "aggregator/2/"}
+	combine = snos.Task{Kind: snos.Aggregate, ID: "x", Batch: 2, StartBlock: 1, EndBlock: 3,
+		Inputs: []string{"snos/1/program_output.json"}, OutputPrefix: "aggregator/2/"}
 )
 
 // versioned is a task of blocks of a Starknet version.
@@ -159,12 +167,15 @@ func TestArtifacts(t *testing.T) {
 		says  string
 		cut   bool // the program leaves no DA segment
 	}{
-		"run of 0.14.2":          {task: versioned(run3, "0.14.2"), layer: "l2", says: "blocks 1,2,3"},
-		"aggregation of 0.14.2":  {task: versioned(combine, "0.14.2"), layer: "l2", says: "1 inputs"},
-		"run":                    {task: versioned(run3, "0.14.4"), layer: "l2", says: "blocks 1,2,3 of http://node, l3 false, full true, 0 inputs"},
-		"l3":                     {task: versioned(calldat, "0.14.4"), dev: snosrunner.Options{Calldata: true}, layer: "l3", says: "l3 true, full false"},
-		"l3 without its segment": {task: versioned(calldat, "0.14.4"), dev: snosrunner.Options{Calldata: true}, layer: "l3", says: "l3 true", cut: true},
-		"aggregation":            {task: versioned(combine, "0.14.4"), layer: "l2", says: "1 inputs"},
+		"run of 0.14.2":         {task: versioned(run3, "0.14.2"), layer: "l2", says: "blocks 1,2,3"},
+		"aggregation of 0.14.2": {task: versioned(combine, "0.14.2"), layer: "l2", says: "1 inputs"},
+		"run": {task: versioned(run3, "0.14.4"), layer: "l2",
+			says: "blocks 1,2,3 of http://node, l3 false, full true, 0 inputs"},
+		"l3": {task: versioned(calldat, "0.14.4"), dev: snosrunner.Options{Calldata: true},
+			layer: "l3", says: "l3 true, full false"},
+		"l3 without its segment": {task: versioned(calldat, "0.14.4"), dev: snosrunner.Options{Calldata: true},
+			layer: "l3", says: "l3 true", cut: true},
+		"aggregation": {task: versioned(combine, "0.14.4"), layer: "l2", says: "1 inputs"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -211,8 +222,9 @@ func TestArtifacts(t *testing.T) {
 	}
 }
 
-// The fact of an aggregation is what a verifier registers and the core contract asks for: under the program hash with the
-// AGGREGATOR prefix. The value is cairo-lang's for this PIE (get_cairo_pie_fact_info with aggregator=True, 0.14.0.1 and 0.14.3a3).
+// The fact of an aggregation is what a verifier registers and the core contract asks for: under the program hash with
+// the AGGREGATOR prefix. The value is cairo-lang's for this PIE (get_cairo_pie_fact_info with aggregator=True, 0.14.0.1
+// and 0.14.3a3).
 func TestAggregatorFact(t *testing.T) {
 	t.Parallel()
 	dir := starknettest.Data(t, "aggregator_1")
@@ -231,7 +243,8 @@ func TestAggregatorFact(t *testing.T) {
 		t.Fatal(err)
 	}
 	var log bytes.Buffer
-	if code := run(t.Context(), environ(t, combine, actVariable+"=done", fromVariable+"="+from), opens(store), &log); code != contract.ExitDone {
+	if code := run(t.Context(), environ(t, combine, actVariable+"=done", fromVariable+"="+from), opens(store),
+		&log); code != contract.ExitDone {
 		t.Fatalf("exit code %d: %s", code, &log)
 	}
 	b, err := artifact.ReadAll(t.Context(), store, combine.OutputPrefix+artifact.RunResult, 1<<20)
@@ -259,13 +272,15 @@ func TestEnds(t *testing.T) {
 		"garbage":     {contract.ExitRejected, "the PIE that", nil},
 		"nothing":     {contract.ExitRejected, "left no PIE", nil},
 		"hangs":       {contract.ExitTimedOut, "did not end within 300ms", []string{limitVariable + "=300ms"}},
-		"absent":      {contract.ExitMisconfigured, "can't be started", []string{programVariable + "=/nowhere/generate-pie"}},
+		"absent": {contract.ExitMisconfigured, "can't be started",
+			[]string{programVariable + "=/nowhere/generate-pie"}},
 	} {
 		t.Run(act, func(t *testing.T) {
 			t.Parallel()
 			store := memory.NewArtifacts(nil)
 			var log bytes.Buffer
-			if code := run(t.Context(), environ(t, run3, append(tt.env, actVariable+"="+act)...), opens(store), &log); code != tt.code || !strings.Contains(log.String(), tt.says) {
+			if code := run(t.Context(), environ(t, run3, append(tt.env, actVariable+"="+act)...), opens(store),
+				&log); code != tt.code || !strings.Contains(log.String(), tt.says) {
 				t.Errorf("exit code %d, want %d with %q: %s", code, tt.code, tt.says, &log)
 			}
 			if left, err := store.List(t.Context(), "", "", 10); err != nil || len(left) > 0 {
@@ -287,13 +302,14 @@ func TestInterrupted(t *testing.T) {
 		_, _ = io.Copy(io.Discard, r)
 	}()
 	began := time.Now()
-	if code := run(ctx, environ(t, run3, actVariable+"=hangs"), opens(memory.NewArtifacts(nil)), w); code != contract.ExitInterrupted || time.Since(began) > grace {
+	if code := run(ctx, environ(t, run3, actVariable+"=hangs"), opens(memory.NewArtifacts(nil)),
+		w); code != contract.ExitInterrupted || time.Since(began) > grace {
 		t.Errorf("exit code %d after %s", code, time.Since(began))
 	}
 }
 
-// What the task says of the chain reaches the program under generate-pie's names, and wins over the image's environment; what it does not
-// say stays as the image has it.
+// What the task says of the chain reaches the program under generate-pie's names, and wins over the image's
+// environment; what it does not say stays as the image has it.
 func TestChainSettings(t *testing.T) {
 	t.Parallel()
 	x := run3
@@ -313,19 +329,22 @@ func TestChainSettings(t *testing.T) {
 		return env
 	}
 	for k, want := range map[string]string{
-		"SNOS_NETWORK": "MADARA", "SNOS_STRK_FEE_TOKEN_ADDRESS": "0x47", "SNOS_ETH_FEE_TOKEN_ADDRESS": "0x49", "SNOS_PUBLIC_KEYS": "0x1,0x2",
-		"SNOS_LAYOUT": "all_cairo", "SNOS_RPC_URL": "http://snos-node", "SNOS_BLOCKS": "1,2,3",
+		"SNOS_NETWORK": "MADARA", "SNOS_STRK_FEE_TOKEN_ADDRESS": "0x47", "SNOS_ETH_FEE_TOKEN_ADDRESS": "0x49",
+		"SNOS_PUBLIC_KEYS": "0x1,0x2",
+		"SNOS_LAYOUT":      "all_cairo", "SNOS_RPC_URL": "http://snos-node", "SNOS_BLOCKS": "1,2,3",
 	} {
 		if got := last(x)[k]; got != want {
 			t.Errorf("%s is %q, want %q", k, got, want)
 		}
 	}
 	x.Chain, x.UseBackup = snos.Chain{}, true
-	if env := last(x); env["SNOS_NETWORK"] != "sepolia" || env["SNOS_PUBLIC_KEYS"] != "0x9" || env["SNOS_RPC_URL"] != "http://backup" {
+	if env := last(x); env["SNOS_NETWORK"] != "sepolia" || env["SNOS_PUBLIC_KEYS"] != "0x9" ||
+		env["SNOS_RPC_URL"] != "http://backup" {
 		t.Errorf("without the task's settings and with the backup node: %v", env)
 	}
 	x.StarknetVersion = "0.15.0"
-	if _, err := parse(environ(t, x)); err == nil || !strings.Contains(err.Error(), "deploy a release that implements it") {
+	if _, err := parse(environ(t, x)); err == nil ||
+		!strings.Contains(err.Error(), "deploy a release that implements it") {
 		t.Errorf("an unknown version: %v", err)
 	}
 }
@@ -346,11 +365,13 @@ func TestParse(t *testing.T) {
 			t.Errorf("%v lacks %s", err, want)
 		}
 	}
-	if _, err := parse(environ(t, combine, aggregatorVariable+"=")); err == nil || !strings.Contains(err.Error(), "no aggregator program") {
+	if _, err := parse(environ(t, combine, aggregatorVariable+"=")); err == nil ||
+		!strings.Contains(err.Error(), "no aggregator program") {
 		t.Errorf("an aggregation without a program: %v", err)
 	}
 	var log bytes.Buffer
-	if code := run(t.Context(), environ(t, combine, actVariable+"=done"), opens(memory.NewArtifacts(nil)), &log); code != contract.ExitRejected || !strings.Contains(log.String(), "input snos/1/") {
+	if code := run(t.Context(), environ(t, combine, actVariable+"=done"), opens(memory.NewArtifacts(nil)),
+		&log); code != contract.ExitRejected || !strings.Contains(log.String(), "input snos/1/") {
 		t.Errorf("an input that is not there: exit code %d: %s", code, &log)
 	}
 }

@@ -72,7 +72,8 @@ func parse(environ []string) (settings, error) {
 		s.node = task.RPC
 	}
 	u, err := url.Parse(s.node)
-	fault(err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "", "%s: want an http or https URL", contract.RPC)
+	fault(err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "", "%s: want an http or https URL",
+		contract.RPC)
 	s.program = env[programVariable]
 	if s.program == "" {
 		s.program = defaultProgram
@@ -89,8 +90,8 @@ func parse(environ []string) (settings, error) {
 	return s, errors.Join(errs...)
 }
 
-// environment is what the program gets: the names of the Rust generate-pie, and ours for what it does not have. What the task does not say of
-// the chain stays as the image has it.
+// environment is what the program gets: the names of the Rust generate-pie, and ours for what it does not have. What
+// the task does not say of the chain stays as the image has it.
 func (s settings) environment(d folders) []string {
 	blocks := make([]string, 0, s.task.EndBlock-s.task.StartBlock+1)
 	for n := s.task.StartBlock; n <= s.task.EndBlock && s.task.Kind == snos.Run; n++ {
@@ -99,7 +100,8 @@ func (s settings) environment(d folders) []string {
 	env := s.pass[:len(s.pass):len(s.pass)]
 	c := s.task.Chain
 	for _, v := range [][2]string{
-		{"SNOS_NETWORK", c.ID}, {"SNOS_STRK_FEE_TOKEN_ADDRESS", c.FeeToken}, {"SNOS_ETH_FEE_TOKEN_ADDRESS", c.EthFeeToken},
+		{"SNOS_NETWORK", c.ID}, {"SNOS_STRK_FEE_TOKEN_ADDRESS", c.FeeToken},
+		{"SNOS_ETH_FEE_TOKEN_ADDRESS", c.EthFeeToken},
 		{"SNOS_PUBLIC_KEYS", strings.Join(c.PublicKeys, ",")},
 	} {
 		if v[1] != "" {
@@ -107,6 +109,8 @@ func (s settings) environment(d folders) []string {
 		}
 	}
 	return append(env,
-		"SNOS_BLOCKS="+strings.Join(blocks, ","), "SNOS_RPC_URL="+s.node, "SNOS_OUTPUT="+d.pie, "SNOS_IS_L3="+strconv.FormatBool(s.layer == "l3"),
-		"SNOS_FULL_OUTPUT="+strconv.FormatBool(s.task.FullOutput), "SNOS_DA_SEGMENT="+d.segment, "SNOS_INPUTS="+d.inputs)
+		"SNOS_BLOCKS="+strings.Join(blocks, ","), "SNOS_RPC_URL="+s.node, "SNOS_OUTPUT="+d.pie,
+		"SNOS_IS_L3="+strconv.FormatBool(s.layer == "l3"),
+		"SNOS_FULL_OUTPUT="+strconv.FormatBool(s.task.FullOutput),
+		"SNOS_DA_SEGMENT="+d.segment, "SNOS_INPUTS="+d.inputs)
 }

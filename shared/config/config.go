@@ -1,5 +1,5 @@
-// Package config reads what a process is configured with from environment variables, and says everything that is wrong at
-// once. Secrets are named here and read elsewhere (client/secrets): none is ever a value of a variable in the cloud.
+// Package config reads what a process is configured with from environment variables, and says everything that is wrong
+// at once. Secrets are named here and read elsewhere (client/secrets): none is ever a value of a variable in the cloud.
 package config
 
 import (
@@ -26,8 +26,8 @@ const Prefix = "ORCHESTRATOR_"
 // Config is the whole configuration. Every function reads all of it, so that a contradiction shows in each; secrets are
 // resolved only by the functions that use them.
 //
-// A setting is declared once, by a field here or in a struct below. Its comment is its meaning; the tags are its name (env,
-// envPrefix), default (envDefault, default), unit, example, the kinds of secret that it names (secret, see
+// A setting is declared once, by a field here or in a struct below. Its comment is its meaning; the tags are its name
+// (env, envPrefix), default (envDefault, default), unit, example, the kinds of secret that it names (secret, see
 // resource.Secret), whether the stack sets it (set:"stack"), and whether it is the URL of a service that others run
 // (url:"service"). docs/settings.md and what the stack knows of settings derive from them.
 type Config struct {
@@ -138,7 +138,8 @@ func set[T comparable](to *T, v T) {
 // faults checks values and how they fit together.
 func (c Config) faults() []error {
 	f := &faultList{}
-	f.check(namePattern.MatchString(c.Chain.Name), "CHAIN_NAME", "%q: want 1 to 31 of a-z, 0-9 and -, beginning with a letter", c.Chain.Name)
+	f.check(namePattern.MatchString(c.Chain.Name), "CHAIN_NAME",
+		"%q: want 1 to 31 of a-z, 0-9 and -, beginning with a letter", c.Chain.Name)
 	f.check(c.Chain.Layer == stage.L2 || c.Chain.Layer == stage.L3, "CHAIN_LAYER", "%q: want l2 or l3", c.Chain.Layer)
 	f.check(c.Chain.ID != "" && len(c.Chain.ID) <= 31, "CHAIN_ID", "%q: want the chain's id, such as SN_SEPOLIA", c.Chain.ID)
 	f.url("CHAIN_RPC", c.Chain.RPC, true)
@@ -149,8 +150,10 @@ func (c Config) faults() []error {
 	for _, k := range c.Chain.DAPublicKeys {
 		f.felt("CHAIN_DA_PUBLIC_KEYS", k)
 	}
-	f.check((c.Mongo.URI == "") != (c.Mongo.URISecret == ""), "MONGO_URI_SECRET", "give either it or MONGO_URI, not both or none")
-	f.check(!strings.Contains(c.Mongo.URI, "@"), "MONGO_URI", "it carries credentials: put the whole URI into a secret and name that in MONGO_URI_SECRET")
+	f.check((c.Mongo.URI == "") != (c.Mongo.URISecret == ""), "MONGO_URI_SECRET",
+		"give either it or MONGO_URI, not both or none")
+	f.check(!strings.Contains(c.Mongo.URI, "@"), "MONGO_URI",
+		"it carries credentials: put the whole URI into a secret and name that in MONGO_URI_SECRET")
 	f.check(c.Mongo.PoolSize >= 1 && c.Mongo.PoolSize <= 100, "MONGO_POOL_SIZE", "%d: want 1 to 100", c.Mongo.PoolSize)
 	f.url("AWS_ENDPOINT", c.AWS.Endpoint, false)
 	f.check(c.AWS.Bucket != "", "AWS_BUCKET", "missing: the artifacts bucket's name")
@@ -166,26 +169,33 @@ func (c Config) faults() []error {
 			keys++
 		}
 	}
-	f.check(keys == 1, "SETTLEMENT_KEY_SECRET", "give one of it, SETTLEMENT_KEY_FILE and SETTLEMENT_KMS_KEY; %d are given", keys)
+	f.check(keys == 1, "SETTLEMENT_KEY_SECRET",
+		"give one of it, SETTLEMENT_KEY_FILE and SETTLEMENT_KMS_KEY; %d are given", keys)
 	f.oneOf("SETTLEMENT_SIDECAR", c.Settlement.Sidecar, "", "auto", "v0", "v1")
 	if c.Settlement.FeeCap != "" {
 		n, ok := new(big.Int).SetString(c.Settlement.FeeCap, 10)
-		f.check(ok && n.Sign() > 0, "SETTLEMENT_FEE_CAP", "%q: want a positive decimal number of wei (fri)", c.Settlement.FeeCap)
+		f.check(ok && n.Sign() > 0, "SETTLEMENT_FEE_CAP", "%q: want a positive decimal number of wei (fri)",
+			c.Settlement.FeeCap)
 	}
 	if c.Settlement.MinTip != "" {
 		n, ok := new(big.Int).SetString(c.Settlement.MinTip, 10)
-		f.check(ok && n.Sign() > 0 && n.IsUint64(), "SETTLEMENT_MIN_TIP", "%q: want a positive decimal number of wei (fri) for a unit of gas", c.Settlement.MinTip)
+		f.check(ok && n.Sign() > 0 && n.IsUint64(), "SETTLEMENT_MIN_TIP",
+			"%q: want a positive decimal number of wei (fri) for a unit of gas", c.Settlement.MinTip)
 	}
 	f.check(c.Settlement.InFlight >= 1 && c.Settlement.InFlight <= maxInFlight, "SETTLEMENT_IN_FLIGHT", "%d: want 1 to %d", c.Settlement.InFlight, maxInFlight)
 	f.check(c.Settlement.BlockBlobs >= 0, "SETTLEMENT_BLOCK_BLOBS", "%d: want a positive number", c.Settlement.BlockBlobs)
 	f.check(c.Settlement.FirstBatch >= 1, "SETTLEMENT_FIRST_BATCH", "0: batches count from 1")
 	c.Snos.faults(f)
 	c.Prover.faults(f, c.Chain.Layer, c.Settlement)
-	f.check(c.Batch.Blobs >= 0 && c.Batch.Blobs <= 9, "BATCH_BLOBS", "%d: want 1 to 9, or 0 for the default", c.Batch.Blobs)
-	f.check(c.Batch.BlobBuffer >= 0 && c.Batch.BlobBuffer < batch.WordsPerBlob, "BATCH_BLOB_BUFFER", "%d: want 0 to 4095 words", c.Batch.BlobBuffer)
-	f.check(c.Batch.L1Gas <= batch.MaxL1Gas, "BATCH_MAX_L1_GAS", "%d: want at most %d, or state updates would not fit in a transaction",
+	f.check(c.Batch.Blobs >= 0 && c.Batch.Blobs <= 9, "BATCH_BLOBS", "%d: want 1 to 9, or 0 for the default",
+		c.Batch.Blobs)
+	f.check(c.Batch.BlobBuffer >= 0 && c.Batch.BlobBuffer < batch.WordsPerBlob, "BATCH_BLOB_BUFFER",
+		"%d: want 0 to 4095 words", c.Batch.BlobBuffer)
+	f.check(c.Batch.L1Gas <= batch.MaxL1Gas, "BATCH_MAX_L1_GAS",
+		"%d: want at most %d, or state updates would not fit in a transaction",
 		c.Batch.L1Gas, batch.MaxL1Gas)
-	f.check(c.Batch.DAWords >= 0, "BATCH_MAX_DA_WORDS", "%d: want a number of words, or 0 for the default", c.Batch.DAWords)
+	f.check(c.Batch.DAWords >= 0, "BATCH_MAX_DA_WORDS", "%d: want a number of words, or 0 for the default",
+		c.Batch.DAWords)
 	f.check(c.Batch.Window >= 1, "BATCH_WINDOW", "0: no job would ever be created")
 	f.check(c.Pace >= 1 && c.Pace <= 1000, "PACE", "%d: want 1 to 1000", c.Pace)
 	c.nameFaults(f)
@@ -205,10 +215,13 @@ func (c Config) nameFaults(f *faultList) {
 			return
 		}
 		v := value.String()
-		ok := v == "" || secretName.MatchString(v) && !hexKey.MatchString(v) && (strings.HasPrefix(v, "file:") || !strings.Contains(v, "://"))
-		f.check(ok, setting.Name, "this looks like a secret value (not shown): put the value into Secrets Manager and give the secret's name here")
+		ok := v == "" || secretName.MatchString(v) && !hexKey.MatchString(v) &&
+			(strings.HasPrefix(v, "file:") || !strings.Contains(v, "://"))
+		f.check(ok, setting.Name, "this looks like a secret value (not shown): put the value into Secrets Manager "+
+			"and give the secret's name here")
 	})
-	f.check(!hexKey.MatchString(c.Settlement.KeyFile), "SETTLEMENT_KEY_FILE", "this looks like a key (not shown): give the path of a file that holds it")
+	f.check(!hexKey.MatchString(c.Settlement.KeyFile), "SETTLEMENT_KEY_FILE",
+		"this looks like a key (not shown): give the path of a file that holds it")
 }
 
 type faultList struct{ errs []error }
@@ -262,9 +275,11 @@ func unknown(environ []string) []error {
 // renamed says what took the place of settings of earlier versions.
 var renamed = map[string]string{
 	Prefix + "PROVER_ATLANTIC_DA_PUBLIC_KEYS": ": it is CHAIN_DA_PUBLIC_KEYS now, as SNOS is given the keys too",
-	Prefix + "CHAIN_CONFIG_HASH":              ": it is computed from CHAIN_ID, CHAIN_FEE_TOKEN_ADDRESS and CHAIN_DA_PUBLIC_KEYS; remove it",
-	Prefix + "CHAIN_MIN_STARKNET_VERSION":     ": it had no effect; remove it",
-	Prefix + "CHAIN_MAX_STARKNET_VERSION":     ": it had no effect; remove it",
+	Prefix +
+		"CHAIN_CONFIG_HASH": ": it is computed from CHAIN_ID, CHAIN_FEE_TOKEN_ADDRESS and CHAIN_DA_PUBLIC_KEYS; " +
+		"remove it",
+	Prefix + "CHAIN_MIN_STARKNET_VERSION": ": it had no effect; remove it",
+	Prefix + "CHAIN_MAX_STARKNET_VERSION": ": it had no effect; remove it",
 }
 
 // reserved are variables of tests and tools that share the prefix.

@@ -12,8 +12,10 @@ func valid() map[string]string {
 	return map[string]string{
 		"CHAIN_NAME": "dev", "CHAIN_LAYER": "l2", "CHAIN_ID": "SN_DEV", "CHAIN_RPC": "http://127.0.0.1:9944",
 		"MONGO_URI": "mongodb://127.0.0.1:27017", "AWS_BUCKET": "b", "AWS_TOPIC_ARN": "arn", "AWS_BUS": "bus",
-		"SETTLEMENT_RPC": "http://127.0.0.1:8545", "SETTLEMENT_CHAIN_ID": "31337", "SETTLEMENT_CONTRACT": "0x0000000000000000000000000000000000000001",
-		"SETTLEMENT_KEY_SECRET": "key", "SETTLEMENT_ADDRESS": "0x0000000000000000000000000000000000000003", "SNOS_URL": "http://127.0.0.1:9000",
+		"SETTLEMENT_RPC": "http://127.0.0.1:8545", "SETTLEMENT_CHAIN_ID": "31337",
+		"SETTLEMENT_CONTRACT":   "0x0000000000000000000000000000000000000001",
+		"SETTLEMENT_KEY_SECRET": "key", "SETTLEMENT_ADDRESS": "0x0000000000000000000000000000000000000003",
+		"SNOS_URL": "http://127.0.0.1:9000",
 	}
 }
 
@@ -26,7 +28,8 @@ func atlantic(name, value string) map[string]string {
 
 // starknet are valid settings of an L3 on Starknet with one that differs.
 func starknet(name, value string) map[string]string {
-	m := map[string]string{"SETTLEMENT_ADDRESS": "", "CHAIN_LAYER": "l3", "SETTLEMENT_KIND": "starknet", "SETTLEMENT_CHAIN_ID": "SN_SEPOLIA", "SETTLEMENT_CONTRACT": "0xc0de", "SETTLEMENT_ACCOUNT": "0xacc"}
+	m := map[string]string{"SETTLEMENT_ADDRESS": "", "CHAIN_LAYER": "l3", "SETTLEMENT_KIND": "starknet",
+		"SETTLEMENT_CHAIN_ID": "SN_SEPOLIA", "SETTLEMENT_CONTRACT": "0xc0de", "SETTLEMENT_ACCOUNT": "0xacc"}
 	m[name] = value
 	return m
 }
@@ -42,7 +45,8 @@ func TestStarknetIsValid(t *testing.T) {
 	if p := c.TxPolicy(); p.Confirmations != 1 || p.Gas != 0 {
 		t.Errorf("policy %+v is not Starknet's", p)
 	}
-	m["SETTLEMENT_FEE_CAP"], m["SETTLEMENT_VERIFIER"], m["PROVER_KEY_SECRET"], m["PROVER_ACCOUNT"] = "5", "0xf", "registrar", "0xacc2"
+	m["SETTLEMENT_FEE_CAP"], m["SETTLEMENT_VERIFIER"], m["PROVER_KEY_SECRET"],
+		m["PROVER_ACCOUNT"] = "5", "0xf", "registrar", "0xacc2"
 	if c, err = config.FromEnviron(environ(m)); err != nil || c.TxPolicy().FeeCap.Int64() != 5 {
 		t.Errorf("fee cap %s, %v", c.TxPolicy().FeeCap, err)
 	}

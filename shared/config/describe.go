@@ -62,8 +62,9 @@ func each(v reflect.Value, prefix string, f func(Setting, reflect.Value)) {
 			continue
 		}
 		s := Setting{
-			Name: prefix + name, Group: v.Type().String(), Field: field.Name, Type: field.Type, Default: tag.Get("envDefault"),
-			Unit: tag.Get("unit"), Example: tag.Get("example"), Stack: tag.Get("set") == "stack",
+			Name: prefix + name, Group: v.Type().String(), Field: field.Name, Type: field.Type,
+			Default: tag.Get("envDefault"),
+			Unit:    tag.Get("unit"), Example: tag.Get("example"), Stack: tag.Get("set") == "stack",
 			Service: tag.Get("url") == "service",
 		}
 		if s.Default == "" {

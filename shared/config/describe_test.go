@@ -12,7 +12,8 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
 )
 
-// Every setting says all that docs/settings.md shows: numbers and durations a unit, everything but a switch a default or an example.
+// Every setting says all that docs/settings.md shows: numbers and durations a unit, everything but a switch a default
+// or an example.
 func TestSettingsAreDescribed(t *testing.T) {
 	t.Parallel()
 	seen := map[string]bool{}
@@ -56,7 +57,8 @@ func parses(t reflect.Type, text string) error {
 	return err
 }
 
-// A setting names a secret exactly if its name ends in _SECRET, and each kind of secret that a function may read has a setting.
+// A setting names a secret exactly if its name ends in _SECRET, and each kind of secret that a function may read has a
+// setting.
 func TestSecretSettings(t *testing.T) {
 	t.Parallel()
 	var wanted []string
@@ -115,7 +117,8 @@ func toText(v reflect.Value) string {
 func TestServiceURLs(t *testing.T) {
 	t.Parallel()
 	for _, s := range config.Settings() {
-		url := strings.HasSuffix(s.Name, "RPC") || strings.HasSuffix(s.Name, "_URL") || strings.HasSuffix(s.Name, "_GATEWAY")
+		url := strings.HasSuffix(s.Name, "RPC") || strings.HasSuffix(s.Name, "_URL") ||
+			strings.HasSuffix(s.Name, "_GATEWAY")
 		if url != s.Service {
 			t.Errorf("%s is marked as the URL of a service: %t, want %t", s.Name, s.Service, url)
 		}

@@ -20,16 +20,18 @@ type Chain struct {
 	BackupRPC string `env:"BACKUP_RPC" url:"service" example:"https://backup.mychain.example"`
 	// URL of the chain's feeder gateway, which has the blocks' bouncer weights. Unset: weights are estimated.
 	FeederGateway string `env:"FEEDER_GATEWAY" url:"service" example:"https://gateway.mychain.example"`
-	// First block that this deployment settles. 0: the block after the core contract's. A block that contradicts the contract is refused.
+	// First block that this deployment settles. 0: the block after the core contract's. A block that contradicts the
+	// contract is refused.
 	FirstBlock uint64 `env:"FIRST_BLOCK" unit:"block" example:"1200"`
 	// Last block that is batched. Unset: all.
 	MaxBlock *uint64 `env:"MAX_BLOCK" unit:"block" example:"5000"`
-	// Address of the token STRK on the chain. The config hash is computed from it, ID, ETH_FEE_TOKEN_ADDRESS and DA_PUBLIC_KEYS; SNOS and
-	// the prover are given it too. The default is the address on Starknet.
+	// Address of the token STRK on the chain. The config hash is computed from it, ID, ETH_FEE_TOKEN_ADDRESS and
+	// DA_PUBLIC_KEYS; SNOS and the prover are given it too. The default is the address on Starknet.
 	FeeTokenAddress string `env:"FEE_TOKEN_ADDRESS" envDefault:"0x4718f5a0fc34cc1af16a1cdee98ffb20c31f5cd61d6ab07201858f4287c938d"`
 	// Address of the token ETH on the chain. The default is the address on Starknet.
 	EthFeeTokenAddress string `env:"ETH_FEE_TOKEN_ADDRESS" envDefault:"0x49d36570d4e46f48e99674bd3fcc84644ddd6b96f7c741b1562b82f9e004dc7"`
-	// Public keys of the data availability committee, hex, with commas between them. Unset: state diffs are not encrypted.
+	// Public keys of the data availability committee, hex, with commas between them. Unset: state diffs are not
+	// encrypted.
 	DAPublicKeys []string `env:"DA_PUBLIC_KEYS" example:"0x1f2…,0x3a4…"`
 }
 
@@ -83,8 +85,8 @@ type Batch struct {
 	BlobBuffer int `env:"BLOB_BUFFER" envDefault:"15" unit:"words"`
 	// L2: largest input of the aggregator program.
 	InputSize int `env:"INPUT_SIZE" unit:"felts" example:"500000"`
-	// Sum of the blocks' proving gas that closes a SNOS batch. This limit and the seven below are bouncer weights; the defaults are
-	// the reference's production values (README, Limits).
+	// Sum of the blocks' proving gas that closes a SNOS batch. This limit and the seven below are bouncer weights; the
+	// defaults are the reference's production values (README, Limits).
 	ProvingGas uint64 `env:"MAX_PROVING_GAS" unit:"gas" example:"5000000000"`
 	// Sum of Sierra gas that closes a SNOS batch.
 	SierraGas uint64 `env:"MAX_SIERRA_GAS" unit:"gas" example:"4000000000"`
@@ -114,6 +116,7 @@ type Batch struct {
 type API struct {
 	// Serves commands: retry, process, verify, pause, resume, requeue.
 	Admin bool `env:"ADMIN" set:"stack"`
-	// Scopes, with commas between them, of which a token (JWT) that gives a command must have one. Unset: any token may.
+	// Scopes, with commas between them, of which a token (JWT) that gives a command must have one. Unset: any token
+	// may.
 	CommandScopes []string `env:"COMMAND_SCOPES" set:"stack" example:"orchestrator/commands"`
 }

@@ -23,7 +23,8 @@ type Snos struct {
 	URL string `env:"URL" url:"service" example:"https://snos.mychain.example"`
 	// http, grpc: the secret that is the runner's bearer token. Unset: none is sent.
 	TokenSecret string `env:"TOKEN_SECRET" secret:"runner" example:"mychain/runner"`
-	// grpc: the secret that is the PEM certificate of the runner's own authority. Unset: the system's authorities decide.
+	// grpc: the secret that is the PEM certificate of the runner's own authority. Unset: the system's authorities
+	// decide.
 	CASecret string `env:"CA_SECRET" secret:"runner" example:"mychain/runner-ca"`
 	// batch: name or ARN of the AWS Batch job queue.
 	BatchQueue string `env:"BATCH_QUEUE" set:"stack" example:"mychain-snos"`
@@ -60,17 +61,23 @@ func (s Snos) faults(f *faultList) {
 	case HTTPRunner:
 		f.url("SNOS_URL", s.URL, true)
 		plain, err := url.Parse(s.URL)
-		f.check(s.RPCSecret == "" || err != nil || plain.Scheme != "http" || loopback(plain.Hostname()), "SNOS_RPC_SECRET", "the URL of the node is sent to the runner, and over http:// it can be read on the way: use https://")
+		f.check(s.RPCSecret == "" || err != nil || plain.Scheme != "http" || loopback(plain.Hostname()),
+			"SNOS_RPC_SECRET",
+			"the URL of the node is sent to the runner, and over http:// it can be read on the way: use https://")
 	case GRPCRunner:
 		u, err := url.Parse(s.URL)
-		good := err == nil && (u.Scheme == "grpcs" || u.Scheme == "grpc") && u.User == nil && strings.Trim(u.Path, "/") == ""
+		good := err == nil && (u.Scheme == "grpcs" || u.Scheme == "grpc") && u.User == nil &&
+			strings.Trim(u.Path, "/") == ""
 		if good {
 			_, _, err = net.SplitHostPort(u.Host)
 		}
 		f.check(good && err == nil, "SNOS_URL", "want grpcs://host:port, or grpc://host:port for a runner without TLS")
-		f.check(err != nil || u.Scheme != "grpc" || s.TokenSecret == "" || loopback(u.Hostname()), "SNOS_TOKEN_SECRET", "a token over grpc:// can be read on the way: use grpcs://")
-		f.check(err != nil || u.Scheme != "grpc" || s.RPCSecret == "" || loopback(u.Hostname()), "SNOS_RPC_SECRET", "the URL of the node is sent to the runner, and over grpc:// it can be read on the way: use grpcs://")
-		f.check(err != nil || u.Scheme != "grpc" || s.CASecret == "", "SNOS_CA_SECRET", "means nothing with grpc://, which has no TLS")
+		f.check(err != nil || u.Scheme != "grpc" || s.TokenSecret == "" || loopback(u.Hostname()), "SNOS_TOKEN_SECRET",
+			"a token over grpc:// can be read on the way: use grpcs://")
+		f.check(err != nil || u.Scheme != "grpc" || s.RPCSecret == "" || loopback(u.Hostname()), "SNOS_RPC_SECRET",
+			"the URL of the node is sent to the runner, and over grpc:// it can be read on the way: use grpcs://")
+		f.check(err != nil || u.Scheme != "grpc" || s.CASecret == "", "SNOS_CA_SECRET",
+			"means nothing with grpc://, which has no TLS")
 	case BatchRunner:
 		f.check(s.BatchQueue != "", "SNOS_BATCH_QUEUE", "missing: the name or ARN of the AWS Batch job queue")
 		f.check(s.BatchDefinition != "", "SNOS_BATCH_DEFINITION", "missing: the name or ARN of the job definition")
@@ -80,19 +87,22 @@ func (s Snos) faults(f *faultList) {
 // versioned is the path of a node's RPC of one specification, such as /rpc/v0_8 or /v0_10_2.
 var versioned = regexp.MustCompile(`(^|/)v[0-9]+([_.][0-9]+)*/?$`)
 
-// RPCRoot checks a URL that SNOS is given: generate-pie appends a versioned path to it, so it must have none, and no query, which would end up in the
-// middle. The error does not show the URL, which may hold a key.
+// RPCRoot checks a URL that SNOS is given: generate-pie appends a versioned path to it, so it must have none, and no
+// query, which would end up in the middle. The error does not show the URL, which may hold a key.
 func RPCRoot(text string) error {
 	u, err := url.Parse(text)
 	switch {
 	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
 		return errors.New("want an http or https URL")
 	case u.User != nil:
-		return errors.New("it carries a user or password: put the whole URL into a secret and name that in SNOS_RPC_SECRET")
+		return errors.New("it carries a user or password: put the whole URL into a secret and name that in " +
+			"SNOS_RPC_SECRET")
 	case u.RawQuery != "" || u.Fragment != "":
-		return errors.New("it has a query, and generate-pie appends /rpc/v0_10 to the URL: give SNOS_RPC, a root URL without one")
+		return errors.New("it has a query, and generate-pie appends /rpc/v0_10 to the URL: give SNOS_RPC, a root URL " +
+			"without one")
 	case versioned.MatchString(u.Path):
-		return errors.New("it has the path of one RPC version, and generate-pie appends /rpc/v0_10 to the URL: give SNOS_RPC, the node's root URL")
+		return errors.New("it has the path of one RPC version, and generate-pie appends /rpc/v0_10 to the URL: give " +
+			"SNOS_RPC, the node's root URL")
 	}
 	return nil
 }

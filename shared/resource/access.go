@@ -22,8 +22,8 @@ const (
 type Access struct {
 	// Consumes and Sends are names of queues.
 	Consumes, Sends []string
-	// Reads and Writes are prefixes of artifact keys; "" is none, and All is every key. Tags: may mark objects to expire and
-	// delete them.
+	// Reads and Writes are prefixes of artifact keys; "" is none, and All is every key. Tags: may mark objects to
+	// expire and delete them.
 	Reads, Writes []string
 	Lists, Tags   bool
 	Secrets       []Secret

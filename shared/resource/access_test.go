@@ -15,7 +15,8 @@ func TestWhoSigns(t *testing.T) {
 		a := resource.AccessOf(f.Name)
 		signs := slices.Contains(signers, f.Name)
 		if a.Signs != signs || slices.Contains(a.Secrets, resource.WalletSecret) != signs {
-			t.Errorf("%s signs: %t, reads the wallet's key: %t; want both %t", f.Name, a.Signs, slices.Contains(a.Secrets, resource.WalletSecret), signs)
+			t.Errorf("%s signs: %t, reads the wallet's key: %t; want both %t",
+				f.Name, a.Signs, slices.Contains(a.Secrets, resource.WalletSecret), signs)
 		}
 	}
 	api := resource.AccessOf(resource.FnAPI)
@@ -24,7 +25,8 @@ func TestWhoSigns(t *testing.T) {
 			t.Errorf("the API reads the secret %q", s)
 		}
 	}
-	if quiet := api.WithoutCommands(); len(quiet.Sends) > 0 || quiet.Publishes || !slices.Equal(quiet.Pings, []string{resource.TriggerQueue}) {
+	if quiet := api.WithoutCommands(); len(quiet.Sends) > 0 || quiet.Publishes ||
+		!slices.Equal(quiet.Pings, []string{resource.TriggerQueue}) {
 		t.Errorf("without commands the API may still %+v", quiet)
 	}
 }

@@ -1,6 +1,6 @@
-// Package resource is the one declarative description of everything the orchestrator needs of a cloud: functions, queues,
-// schedules, bucket, topic, bus, database indexes and secrets. The CDK app provisions it, the local run imitates it, and
-// the functions take their names from it. Plain data: it imports no cloud SDK.
+// Package resource is the one declarative description of everything the orchestrator needs of a cloud: functions,
+// queues, schedules, bucket, topic, bus, database indexes and secrets. The CDK app provisions it, the local run
+// imitates it, and the functions take their names from it. Plain data: it imports no cloud SDK.
 package resource
 
 import (
@@ -129,7 +129,8 @@ func Functions() []Function {
 // FunctionOf names the function of a stage that has jobs: the stage's name in lower case.
 func FunctionOf(n stage.Name) string { return strings.ToLower(string(n)) }
 
-// queueStem is what the names of a stage's queues begin with: the stage's name in lower case, its words joined by hyphens.
+// queueStem is what the names of a stage's queues begin with: the stage's name in lower case, its words joined by
+// hyphens.
 func queueStem(n stage.Name) string {
 	var b strings.Builder
 	for i, r := range string(n) {
@@ -179,8 +180,8 @@ func Queues() []Queue {
 	return qs
 }
 
-// Route names the queue of an action of a stage's jobs. With priority it is one of the two queues that go past the stages'
-// own. It is "" for a stage without jobs.
+// Route names the queue of an action of a stage's jobs. With priority it is one of the two queues that go past the
+// stages' own. It is "" for a stage without jobs.
 func Route(t job.Type, a job.Action, priority bool) string {
 	if priority {
 		if a == job.Verify {

@@ -49,7 +49,8 @@ func TestQueueRelations(t *testing.T) {
 	for _, q := range resource.Queues() {
 		for _, f := range resource.Functions() {
 			if f.Name == q.Function && q.Visibility < 6*f.Timeout {
-				t.Errorf("queue %s is visible again after %v, its function may take %v", q.Name, q.Visibility, f.Timeout)
+				t.Errorf("queue %s is visible again after %v, its function may take %v",
+					q.Name, q.Visibility, f.Timeout)
 			}
 		}
 		if q.Name != resource.DeadLetterQueue && (q.DeadLetter == "" || q.MaxReceives == 0) {

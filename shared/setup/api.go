@@ -41,7 +41,8 @@ func (c App) API(a API) *apicontroller.Handler {
 		}})
 	}
 	h := apicontroller.New(&admin.Service{
-		Chain: c.Chain, Layer: c.Layer, Jobs: c.Jobs, Batches: c.Batches, Control: c.Control, Executor: c.Executor(nil), Queue: c.Queue,
+		Chain: c.Chain, Layer: c.Layer, Jobs: c.Jobs, Batches: c.Batches, Control: c.Control,
+		Executor: c.Executor(nil), Queue: c.Queue,
 		Trigger: c.queueName(resource.TriggerQueue), Events: c.Events, Now: c.Now, Head: a.Head, Contract: a.Contract,
 		Reports: c.Reports, Checks: append(checks, a.Checks...), Seat: c.seat(), Wallet: a.Wallet, FeeUnit: a.FeeUnit, Explorer: a.Explorer, Log: c.Log,
 	}, a.Admin, a.ProverHook, c.Log)
@@ -51,10 +52,12 @@ func (c App) API(a API) *apicontroller.Handler {
 
 // Hooks is the hooks function's handler. hook reads a prover's own webhooks; nil: it sends none.
 func (c App) Hooks(hook apicontroller.ProverHook) *apicontroller.Handler {
-	return apicontroller.NewHooks(&admin.Service{Jobs: c.Jobs, Executor: c.Executor(nil), Now: c.Now, Log: c.Log}, hook, c.Log)
+	return apicontroller.NewHooks(&admin.Service{Jobs: c.Jobs, Executor: c.Executor(nil), Now: c.Now, Log: c.Log}, hook,
+		c.Log)
 }
 
-// WalletCheck reports which wallet settles and what it holds. One that may not update the contract, or that holds nothing, is not ready.
+// WalletCheck reports which wallet settles and what it holds. One that may not update the contract, or that holds
+// nothing, is not ready.
 func WalletCheck(open func(context.Context) (settlement.Contract, Wallet, error)) admin.Check {
 	return admin.Check{Name: "wallet", Look: func(ctx context.Context) (string, error) {
 		contract, w, err := open(ctx)

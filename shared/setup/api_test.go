@@ -20,9 +20,10 @@ func TestWalletCheck(t *testing.T) {
 		detail string
 		fault  string
 	}{
-		"can settle":  {l1.Config{Wallet: "0xa", Balance: big.NewInt(5)}, "0xa holds 5", ""},
-		"no operator": {l1.Config{Wallet: "0xa", NotOperator: true}, "0xa holds ", "not an operator of the core contract"},
-		"empty":       {l1.Config{Wallet: "0xa", Balance: new(big.Int)}, "0xa holds 0", "fund it"},
+		"can settle": {l1.Config{Wallet: "0xa", Balance: big.NewInt(5)}, "0xa holds 5", ""},
+		"no operator": {l1.Config{Wallet: "0xa", NotOperator: true}, "0xa holds ",
+			"not an operator of the core contract"},
+		"empty": {l1.Config{Wallet: "0xa", Balance: new(big.Int)}, "0xa holds 0", "fund it"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -31,13 +32,15 @@ func TestWalletCheck(t *testing.T) {
 				return chain, setup.Wallet{Chain: chain}, nil
 			})
 			detail, err := check.Look(t.Context())
-			if !strings.HasPrefix(detail, tt.detail) || (err == nil) != (tt.fault == "") || err != nil && !strings.Contains(err.Error(), tt.fault) {
+			if !strings.HasPrefix(detail, tt.detail) || (err == nil) != (tt.fault == "") ||
+				err != nil && !strings.Contains(err.Error(), tt.fault) {
 				t.Errorf("%q, %v; want %q and %q", detail, err, tt.detail, tt.fault)
 			}
 		})
 	}
 	closed := errors.New("no key")
-	check := setup.WalletCheck(func(context.Context) (settlement.Contract, setup.Wallet, error) { return nil, setup.Wallet{}, closed })
+	check := setup.WalletCheck(
+		func(context.Context) (settlement.Contract, setup.Wallet, error) { return nil, setup.Wallet{}, closed })
 	if _, err := check.Look(t.Context()); !errors.Is(err, closed) {
 		t.Errorf("got %v, want %v", err, closed)
 	}

@@ -22,8 +22,8 @@ type Contract interface {
 	Config(ctx context.Context) (settlement.Config, error)
 }
 
-// ConfigCheck reports which config hash the settings have at the Starknet version of the next block to settle, and which one the core contract
-// has. It is not ready where they differ, or where none can be computed.
+// ConfigCheck reports which config hash the settings have at the Starknet version of the next block to settle, and
+// which one the core contract has. It is not ready where they differ, or where none can be computed.
 func (c App) ConfigCheck(chain Headers, contract Contract) admin.Check {
 	return admin.Check{Name: "config hash", Look: func(ctx context.Context) (string, error) {
 		if c.Needs == nil {
@@ -62,8 +62,10 @@ func configDetail(ctx context.Context, chain Headers, contract Contract, needs f
 	want := n.ConfigHash
 	detail := fmt.Sprintf("expected %s for block %d of Starknet %s; %s", want, next, headers[0].StarknetVersion, found)
 	if k.ConfigHash != want {
-		return detail, fmt.Errorf("the core contract's config hash is %s, the settings have %s (Starknet %s): set CHAIN_ID, CHAIN_FEE_TOKEN_ADDRESS and "+
-			"CHAIN_DA_PUBLIC_KEYS to what the chain runs with, or let the contract's owner change it", k.ConfigHash, want, headers[0].StarknetVersion)
+		return detail, fmt.Errorf("the core contract's config hash is %s, the settings have %s (Starknet %s): set "+
+			"CHAIN_ID, CHAIN_FEE_TOKEN_ADDRESS and "+
+			"CHAIN_DA_PUBLIC_KEYS to what the chain runs with, or let the contract's owner change it", k.ConfigHash,
+			want, headers[0].StarknetVersion)
 	}
 	if changes := k.Changes(n); len(changes) > 0 {
 		return detail, fmt.Errorf("block %d of Starknet %s needs another program on the core contract: its owner must set %s, or correct "+

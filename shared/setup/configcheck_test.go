@@ -66,7 +66,8 @@ func TestConfigCheck(t *testing.T) {
 			l1 := l1.New(nil, l1.Config{Initial: tt.state, Core: settlement.Config{ConfigHash: felt.FromUint64(tt.contract)}})
 			check := setup.App{Needs: tt.hash}.ConfigCheck(tt.chain, l1)
 			detail, err := check.Look(t.Context())
-			if !strings.Contains(detail, tt.detail) || (err == nil) != (tt.fault == "") || err != nil && !strings.Contains(err.Error(), tt.fault) {
+			if !strings.Contains(detail, tt.detail) || (err == nil) != (tt.fault == "") ||
+				err != nil && !strings.Contains(err.Error(), tt.fault) {
 				t.Errorf("%q, %v; want %q and %q", detail, err, tt.detail, tt.fault)
 			}
 		})

@@ -22,7 +22,8 @@ import (
 
 // repeated is a text of head, a part again and again up to size bytes, and tail. It takes no memory.
 func repeated(head, part string, size int64, tail string) io.Reader {
-	return io.MultiReader(strings.NewReader(head), io.LimitReader(&again{part: part}, size/int64(len(part))*int64(len(part))), strings.NewReader(tail))
+	return io.MultiReader(strings.NewReader(head),
+		io.LimitReader(&again{part: part}, size/int64(len(part))*int64(len(part))), strings.NewReader(tail))
 }
 
 type again struct {
@@ -96,56 +97,64 @@ func memories() map[string]decoded {
 	felts := texts(64*mega, "*")
 	felts["felts"] = func() io.Reader { return repeated("[", `"0x1",`, 5*mega, `"0x1"]`) }
 	return map[string]decoded{
-		"a proof": {resource.FnStateTransition, texts(24*mega, `{"public_input":{"public_memory":[*]}}`, `{"public_input":{"memory_segments":{"output":[*]}}}`,
+		"a proof": {resource.FnStateTransition, texts(24*mega, `{"public_input":{"public_memory":[*]}}`,
+			`{"public_input":{"memory_segments":{"output":[*]}}}`,
 			`{"public_input":{"public_memory":[{"address":1,"page":0,"value":[*]}]}}`, `{"proof_hex":[*]}`),
 			func(_ *testing.T, text func() io.Reader) error {
 				_, err := stone.Output(text())
 				return err
 			}},
-		"cells of a proof": {resource.FnStateTransition, map[string]func() io.Reader{"as many as are held": func() io.Reader {
-			return repeated(`{"public_input":{"public_memory":[`, `{"address":1,"page":0,"value":"0x1"},`, 38*mega, `{"address":1,"page":0,"value":"0x1"}]}}`)
-		}}, func(_ *testing.T, text func() io.Reader) error {
-			_, err := stone.Output(text())
-			return err
-		}},
+		"cells of a proof": {resource.FnStateTransition,
+			map[string]func() io.Reader{"as many as are held": func() io.Reader {
+				return repeated(`{"public_input":{"public_memory":[`, `{"address":1,"page":0,"value":"0x1"},`, 38*mega,
+					`{"address":1,"page":0,"value":"0x1"}]}}`)
+			}}, func(_ *testing.T, text func() io.Reader) error {
+				_, err := stone.Output(text())
+				return err
+			}},
 		"a list of words": {resource.FnStateTransition, felts, func(t *testing.T, text func() io.Reader) error {
 			_, err := artifact.ReadFelts(t.Context(), stored{open: text}, "k", 1<<20)
 			return err
 		}},
-		"Atlantic": {resource.FnAggregator, texts(9*mega, `{"bucket":{"id":"b","status":"DONE"},"queries":[*]}`), func(t *testing.T, text func() io.Reader) error {
-			url := answering(t, text)
-			c := atlantic.Config{URL: url, ArtifactsURL: url, APIKey: "k", Network: "TESTNET", Settlement: atlantic.Ethereum}
-			c.HTTP.Attempts = 1
-			p, err := atlantic.New(c, atlantic.Deps{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			_, err = p.Status(t.Context(), "bucket:b")
-			return err
-		}},
-		"an Ethereum node": {resource.FnAPI, texts(33*mega, `[*]`, `{"jsonrpc":"2.0","id":1,"result":[*]}`), func(t *testing.T, text func() io.Reader) error {
-			n, err := ethereum.Dial(answering(t, text), "1")
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer n.Close()
-			return n.Ping(t.Context())
-		}},
-		"a Starknet node": {resource.FnDataSubmission, texts(17*mega, `{"jsonrpc":"2.0","id":1,"result":[*]}`), func(t *testing.T, text func() io.Reader) error {
-			n, err := starknet.Dial(answering(t, text), "SN_SEPOLIA")
-			if err != nil {
-				t.Fatal(err)
-			}
-			return n.Ping(t.Context())
-		}},
-		"the SNOS runner": {resource.FnSnosRun, texts(2*mega, `{"state":[*]}`), func(t *testing.T, text func() io.Reader) error {
-			c, err := httprunner.New(answering(t, text), "", time.Minute)
-			if err != nil {
-				t.Fatal(err)
-			}
-			_, err = c.Status(t.Context(), "h")
-			return err
-		}},
+		"Atlantic": {resource.FnAggregator, texts(9*mega, `{"bucket":{"id":"b","status":"DONE"},"queries":[*]}`),
+			func(t *testing.T, text func() io.Reader) error {
+				url := answering(t, text)
+				c := atlantic.Config{URL: url, ArtifactsURL: url, APIKey: "k", Network: "TESTNET",
+					Settlement: atlantic.Ethereum}
+				c.HTTP.Attempts = 1
+				p, err := atlantic.New(c, atlantic.Deps{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				_, err = p.Status(t.Context(), "bucket:b")
+				return err
+			}},
+		"an Ethereum node": {resource.FnAPI, texts(33*mega, `[*]`, `{"jsonrpc":"2.0","id":1,"result":[*]}`),
+			func(t *testing.T, text func() io.Reader) error {
+				n, err := ethereum.Dial(answering(t, text), "1")
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer n.Close()
+				return n.Ping(t.Context())
+			}},
+		"a Starknet node": {resource.FnDataSubmission, texts(17*mega, `{"jsonrpc":"2.0","id":1,"result":[*]}`),
+			func(t *testing.T, text func() io.Reader) error {
+				n, err := starknet.Dial(answering(t, text), "SN_SEPOLIA")
+				if err != nil {
+					t.Fatal(err)
+				}
+				return n.Ping(t.Context())
+			}},
+		"the SNOS runner": {resource.FnSnosRun, texts(2*mega, `{"state":[*]}`),
+			func(t *testing.T, text func() io.Reader) error {
+				c, err := httprunner.New(answering(t, text), "", time.Minute)
+				if err != nil {
+					t.Fatal(err)
+				}
+				_, err = c.Status(t.Context(), "h")
+				return err
+			}},
 	}
 }
 

@@ -155,7 +155,8 @@ func (c App) ProofRegistration(p proof.Prover) *eventcontroller.Jobs {
 
 // Aggregator is the Aggregator function's handler.
 func (c App) Aggregator(p proof.Prover, r snos.Runner) *eventcontroller.Jobs {
-	return c.JobFunction(job.Aggregator, &aggregator.Handler{Prover: p, Runner: r, Jobs: c.Jobs, Artifacts: c.Artifacts})
+	return c.JobFunction(job.Aggregator,
+		&aggregator.Handler{Prover: p, Runner: r, Jobs: c.Jobs, Artifacts: c.Artifacts})
 }
 
 // Wallet is what sends transactions.
@@ -179,7 +180,8 @@ func (c App) sender(w Wallet) *sending.Sender {
 
 // DataSubmission is the DataSubmission function's handler.
 func (c App) DataSubmission(l da.Layer, w Wallet) *eventcontroller.Jobs {
-	return c.JobFunction(job.DataSubmission, &datasubmission.Handler{Layer: l, Sender: c.sender(w), Artifacts: c.Artifacts})
+	return c.JobFunction(job.DataSubmission,
+		&datasubmission.Handler{Layer: l, Sender: c.sender(w), Artifacts: c.Artifacts})
 }
 
 // StateTransition is the StateTransition function's handler.
@@ -242,15 +244,19 @@ func (c App) Triggers(t Trigger) *triggering.Triggers {
 		Settings: triggering.Settings{
 			Layer: c.Layer, Window: t.Window, FirstBatch: t.FirstBatch, Unsettled: t.Unsettled, WantProofs: t.WantProofs, Chain: c.Chain,
 		},
-		Jobs: c.Jobs, Batches: c.Batches, Executor: w, Prover: t.Prover, Control: c.Control, Events: c.Events, Now: c.Now, NewID: c.newID(), Log: c.Log,
+		Jobs: c.Jobs, Batches: c.Batches, Executor: w, Prover: t.Prover, Control: c.Control, Events: c.Events,
+		Now: c.Now, NewID: c.newID(), Log: c.Log,
 		Batching: &batching.Batcher{
 			Source: t.Source, Batches: c.Batches, Locks: c.Locks, Artifacts: c.Artifacts, Prover: t.Prover, NewSizer: t.NewSizer,
 			Alerts: c.reporter(), Events: c.Events, Wake: c.Waker(), Limits: t.Limits, SupportsVersion: t.SupportsVersion,
 			Settled: t.Settled, Cutover: c.watch(t), FirstBlock: t.FirstBlock, AtOnce: t.ReadAtOnce, Chain: c.Chain, Now: c.Now, NewOwner: c.newID(), Log: c.Log,
 		},
-		Cleanup:   &cleanup.Cleaner{Layer: c.Layer, Jobs: c.Jobs, Batches: c.Batches, Artifacts: c.Artifacts, Now: c.Now},
-		Reconcile: &reconcile.Reconciler{Jobs: c.Jobs, Executor: w, Control: c.Control, Grace: grace, Now: c.Now, Log: c.Log},
-		Lag:       &lag.Meter{Source: t.Source, Jobs: c.Jobs, Settled: t.Settled, FirstBlock: t.FirstBlock, Grace: 2 * grace, Now: c.Now, Log: c.Log},
+		Cleanup: &cleanup.Cleaner{Layer: c.Layer, Jobs: c.Jobs, Batches: c.Batches,
+			Artifacts: c.Artifacts, Now: c.Now},
+		Reconcile: &reconcile.Reconciler{Jobs: c.Jobs, Executor: w, Control: c.Control,
+			Grace: grace, Now: c.Now, Log: c.Log},
+		Lag: &lag.Meter{Source: t.Source, Jobs: c.Jobs, Settled: t.Settled, FirstBlock: t.FirstBlock,
+			Grace: 2 * grace, Now: c.Now, Log: c.Log},
 	}
 }
 

@@ -10,8 +10,8 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/simulation"
 )
 
-// A batch whose proof is refused for good holds back what comes after it and nothing before: lower batches settle, later ones are proven
-// and wait, and operators are alerted.
+// A batch whose proof is refused for good holds back what comes after it and nothing before: lower batches settle,
+// later ones are proven and wait, and operators are alerted.
 func TestFailedJobHoldsBackOnlyWhatFollows(t *testing.T) {
 	t.Parallel()
 	const refused = 3 // of the batches that settle: one that is neither the first nor the last
@@ -31,7 +31,8 @@ func TestFailedJobHoldsBackOnlyWhatFollows(t *testing.T) {
 				}
 				return n[s]
 			}
-			for steps := 0; count(stage, job.Failed) < 1 || count(job.StateTransition, job.Completed) < refused-1 || count(stage, job.Completed) < 4; steps++ {
+			for steps := 0; count(stage, job.Failed) < 1 || count(job.StateTransition, job.Completed) < refused-1 ||
+				count(stage, job.Completed) < 4; steps++ {
 				if steps == 60_000 {
 					t.Fatalf("no end: %s", w.Describe(ctx))
 				}
@@ -40,7 +41,8 @@ func TestFailedJobHoldsBackOnlyWhatFollows(t *testing.T) {
 						w.Prover.Reject(p.ID, "refused for good")
 					}
 				}
-				if err := w.Step(ctx); err != nil { // without Check: the refused proof is asked for again and again, as it should be
+				// without Check: the refused proof is asked for again and again, as it should be
+				if err := w.Step(ctx); err != nil {
 					t.Fatal(err)
 				}
 			}

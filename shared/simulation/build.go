@@ -54,7 +54,8 @@ func (w *World) clients() error {
 	var ds []memory.Declaration
 	for _, q := range resource.Queues() {
 		w.queues = append(w.queues, q)
-		ds = append(ds, memory.Declaration{Name: q.Name, Visibility: q.Visibility, MaxReceives: q.MaxReceives, DeadLetter: q.DeadLetter})
+		ds = append(ds, memory.Declaration{Name: q.Name, Visibility: q.Visibility,
+			MaxReceives: q.MaxReceives, DeadLetter: q.DeadLetter})
 	}
 	var err error
 	if w.Queues, err = memory.NewQueues(w.env, ds...); err != nil {
@@ -129,7 +130,8 @@ func (w *World) execute(ctx context.Context, t snos.Task) error {
 		output[6] = needs.ProgramHash
 	}
 	for name, words := range map[string][]felt.Felt{
-		artifact.ProgramOutput: output, artifact.OSOutput: output, artifact.DASegment: w.segment(t.StartBlock, t.EndBlock),
+		artifact.ProgramOutput: output, artifact.OSOutput: output,
+		artifact.DASegment: w.segment(t.StartBlock, t.EndBlock),
 	} {
 		if err := artifact.WriteFelts(ctx, store, t.OutputPrefix+name, words); err != nil {
 			return err
@@ -163,8 +165,8 @@ func newSizer(_ string, saved []byte) (batching.Sizer, error) {
 // maxVerify is how many answers "still pending" end the patience of simulated jobs.
 const maxVerify = 60
 
-// patience is how many questions about a task find it in progress: usually as many as asked for, in turmoil sometimes more than
-// a job has patience for.
+// patience is how many questions about a task find it in progress: usually as many as asked for, in turmoil sometimes
+// more than a job has patience for.
 func (w *World) patience(usual int) int {
 	if !w.turmoil || w.rng.IntN(50) > 0 {
 		return usual
@@ -186,8 +188,8 @@ func policies() map[job.Type]job.Policy {
 // newID makes ids as random as the seed.
 func (w *World) newID() string { return fmt.Sprintf("%016x%016x", w.rng.Uint64(), w.rng.Uint64()) }
 
-// deploy puts the functions together, as processes that have just started: in turmoil of two versions, the second of which
-// has smaller batches.
+// deploy puts the functions together, as processes that have just started: in turmoil of two versions, the second of
+// which has smaller batches.
 func (w *World) deploy() {
 	smaller := w.cfg.Limits
 	smaller.SnosBlocks, smaller.Blocks = max(smaller.SnosBlocks-1, 1), max(smaller.Blocks-2, 2)

@@ -22,7 +22,8 @@ func (w *World) unusualLimits() {
 		return
 	}
 	w.cfg.Limits.SnosWeights = block.Weights{
-		L1Gas: 100_000, MessageSegmentLength: 100, NEvents: 100, StateDiffSize: 100, SierraGas: 1e8, NTxs: 100, ProvingGas: 1e8, ReceiptL2Gas: 1e8,
+		L1Gas: 100_000, MessageSegmentLength: 100, NEvents: 100, StateDiffSize: 100, SierraGas: 1e8, NTxs: 100,
+		ProvingGas: 1e8, ReceiptL2Gas: 1e8,
 	}
 	if w.cfg.Layer == stage.L3 {
 		w.cfg.Limits.DAWords = daWords
@@ -36,8 +37,10 @@ func (w *World) unusual(b *blocks.Block) {
 		have  *uint64
 		limit uint64
 	}{
-		{&x.L1Gas, l.L1Gas}, {&x.MessageSegmentLength, l.MessageSegmentLength}, {&x.NEvents, l.NEvents}, {&x.StateDiffSize, l.StateDiffSize},
-		{&x.SierraGas, l.SierraGas}, {&x.NTxs, l.NTxs}, {&x.ProvingGas, l.ProvingGas}, {&x.ReceiptL2Gas, l.ReceiptL2Gas},
+		{&x.L1Gas, l.L1Gas}, {&x.MessageSegmentLength, l.MessageSegmentLength}, {&x.NEvents, l.NEvents},
+		{&x.StateDiffSize, l.StateDiffSize},
+		{&x.SierraGas, l.SierraGas}, {&x.NTxs, l.NTxs}, {&x.ProvingGas, l.ProvingGas},
+		{&x.ReceiptL2Gas, l.ReceiptL2Gas},
 	}
 	if w.rng.IntN(3) == 0 {
 		f := fields[w.rng.IntN(len(fields))]
@@ -46,7 +49,8 @@ func (w *World) unusual(b *blocks.Block) {
 	if w.rng.IntN(4) == 0 {
 		entries := &b.Update.Diff.Storage[0].Entries
 		for i := range w.rng.IntN(25) {
-			*entries = append(*entries, block.StorageEntry{Key: felt.FromUint64(uint64(0x10000 + i)), Value: felt.FromUint64(b.Header.Number)})
+			*entries = append(*entries,
+				block.StorageEntry{Key: felt.FromUint64(uint64(0x10000 + i)), Value: felt.FromUint64(b.Header.Number)})
 		}
 	}
 	if w.rng.IntN(5) == 0 {

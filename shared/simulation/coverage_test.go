@@ -39,8 +39,8 @@ func (c *coverage) add(w *simulation.World, took time.Duration) {
 	c.retried += w.Retried
 }
 
-// report prints what was gone through, and with enough seeds wants all of it: every edge of the state machine, and every
-// kind of fault at every stage.
+// report prints what was gone through, and with enough seeds wants all of it: every edge of the state machine, and
+// every kind of fault at every stage.
 func (c *coverage) report(t *testing.T, seeds int) {
 	t.Helper()
 	kinds, functions := map[string]int{}, map[string]bool{}
@@ -50,7 +50,8 @@ func (c *coverage) report(t *testing.T, seeds int) {
 		total += n
 		functions[k.Function] = true
 	}
-	t.Logf("%d seeds a layer, %d faults: %d processes ended, %d out of time, %d jobs retried by the operator; all settled %s after the last fault at the latest",
+	t.Logf("%d seeds a layer, %d faults: %d processes ended, %d out of time, %d jobs retried by the operator; all "+
+		"settled %s after the last fault at the latest",
 		seeds, total, c.crashes, c.timeouts, c.retried, c.slowest.Round(time.Second))
 	columns := slices.Sorted(maps.Keys(functions))
 	var b strings.Builder

@@ -16,8 +16,8 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/simulation"
 )
 
-// soak is how much more than in `make test` is simulated: ORCHESTRATOR_SOAK=50 runs 50 times as many seeds and every crash
-// point. ORCHESTRATOR_SEED=n runs that seed only, ORCHESTRATOR_FIRST_SEED=n begins with it.
+// soak is how much more than in `make test` is simulated: ORCHESTRATOR_SOAK=50 runs 50 times as many seeds and every
+// crash point. ORCHESTRATOR_SEED=n runs that seed only, ORCHESTRATOR_FIRST_SEED=n begins with it.
 func number(t *testing.T, name string, otherwise int) int {
 	t.Helper()
 	v := os.Getenv(name)
@@ -34,8 +34,8 @@ func number(t *testing.T, name string, otherwise int) int {
 // blocks of a pipeline of 5 batches: on an L2 8 a batch, on an L3 3.
 var blocks = map[stage.Layer]int{stage.L2: 38, stage.L3: 14}
 
-// patience is how long after the last fault everything must be settled, by the simulated clock: an alert that never arrived is
-// sent again after a day, and a job may need a person more than once.
+// patience is how long after the last fault everything must be settled, by the simulated clock: an alert that never
+// arrived is sent again after a day, and a job may need a person more than once.
 const patience = 72 * time.Hour
 
 // finish runs a world to its end and says what is wrong with it then.
@@ -67,7 +67,8 @@ func step(ctx context.Context, w *simulation.World) error {
 	return nil
 }
 
-// judge compares the end with the promises: each batch once and in order, its data published, nothing failed, nothing half done.
+// judge compares the end with the promises: each batch once and in order, its data published, nothing failed, nothing
+// half done.
 func judge(ctx context.Context, w *simulation.World) error {
 	if err := w.L1.CheckHistory(); err != nil {
 		return err
@@ -95,8 +96,8 @@ func judge(ctx context.Context, w *simulation.World) error {
 	return nil
 }
 
-// TestCrashSweep ends the process before and after its k-th I/O call, for every k of a pipeline of 5 batches (`make test`
-// takes every 29th), and wants each batch settled once all the same.
+// TestCrashSweep ends the process before and after its k-th I/O call, for every k of a pipeline of 5 batches (`make
+// test` takes every 29th), and wants each batch settled once all the same.
 func TestCrashSweep(t *testing.T) {
 	t.Parallel()
 	stride := 29
@@ -108,7 +109,8 @@ func TestCrashSweep(t *testing.T) {
 			t.Parallel()
 			last := uint64(blocks[layer] - 1)
 			run := func(hook fault.Hook) error {
-				w, err := simulation.New(simulation.Config{Seed: 1, Layer: layer, Blocks: blocks[layer], Limits: limits(), Hook: hook})
+				w, err := simulation.New(
+					simulation.Config{Seed: 1, Layer: layer, Blocks: blocks[layer], Limits: limits(), Hook: hook})
 				if err != nil {
 					return err
 				}
@@ -137,7 +139,8 @@ func TestCrashSweep(t *testing.T) {
 // kinds are the faults of random runs, each as it may come.
 var kinds = []fault.Fault{
 	{Kind: fault.FailBefore}, {Kind: fault.FailAfter}, {Kind: fault.Throttle}, {Kind: fault.Twice}, {Kind: fault.Lose},
-	{Kind: fault.Late, By: 30 * time.Second}, {Kind: fault.Late, By: 10 * time.Minute}, {Kind: fault.Reorder}, {Kind: fault.Stale},
+	{Kind: fault.Late, By: 30 * time.Second}, {Kind: fault.Late, By: 10 * time.Minute},
+	{Kind: fault.Reorder}, {Kind: fault.Stale},
 }
 
 // blockTime makes a pipeline's blocks come over some ten minutes.
@@ -159,7 +162,8 @@ func TestRandomFaults(t *testing.T) {
 			for seed := first; seed < first+n; seed++ {
 				hook := fault.NewRandom(uint64(seed), 0.02, kinds...)
 				c := simulation.Config{
-					Seed: uint64(seed), Layer: layer, Blocks: blocks[layer], Limits: limits(), Hook: hook, Turmoil: true,
+					Seed: uint64(seed), Layer: layer, Blocks: blocks[layer],
+					Limits: limits(), Hook: hook, Turmoil: true,
 				}
 				if seed%2 == 1 { // a chain that lives, instead of one with blocks to catch up with
 					c.BlockTime = blockTime
@@ -184,7 +188,8 @@ func TestRandomFaults(t *testing.T) {
 				}
 				took := w.Now().Sub(calm)
 				if err != nil {
-					t.Errorf("seed %d: %v\n%s\nagain: ORCHESTRATOR_SEED=%d go test -run 'TestRandomFaults/%s' ./shared/simulation",
+					t.Errorf("seed %d: %v\n%s\nagain: ORCHESTRATOR_SEED=%d go test -run 'TestRandomFaults/%s' "+
+						"./shared/simulation",
 						seed, err, w.Story(), seed, layer)
 				}
 				if done := seed - first + 1; done%500 == 0 {
@@ -219,7 +224,8 @@ func TestSameSeedSameRun(t *testing.T) {
 	t.Parallel()
 	run := func(seed uint64) []string {
 		r := &recorder{Hook: fault.NewRandom(seed, 0.02, kinds...)}
-		w, err := simulation.New(simulation.Config{Seed: seed, Layer: stage.L2, Blocks: 20, Limits: limits(), Hook: r, Turmoil: true})
+		w, err := simulation.New(
+			simulation.Config{Seed: seed, Layer: stage.L2, Blocks: 20, Limits: limits(), Hook: r, Turmoil: true})
 		if err != nil {
 			t.Fatal(err)
 		}

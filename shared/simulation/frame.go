@@ -49,9 +49,10 @@ type process interface {
 	Restart()
 }
 
-// invoke runs a function, with a message that is stale or not. When its process ends meanwhile its answer is lost, and a new process
-// takes the next event.
-func (w *World) invoke(ctx context.Context, function string, stale bool, f func(context.Context) (any, error)) (any, error) {
+// invoke runs a function, with a message that is stale or not. When its process ends meanwhile its answer is lost, and
+// a new process takes the next event.
+func (w *World) invoke(ctx context.Context, function string, stale bool,
+	f func(context.Context) (any, error)) (any, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	fr := &frame{function: function, began: w.now, limit: timeouts[function], cancel: cancel, stale: stale}
@@ -226,21 +227,24 @@ func (w *World) see(id string) {
 			w.blame(w.checkChain(last, j))
 		}
 		if known && last.Lease.Held(w.now.Add(2*maxSkew)) && j.Lease.Owner != "" && j.Lease.Owner != last.Lease.Owner {
-			w.blame(fmt.Errorf("%s job of batch %d was taken by %s while %s held it", j.Type, j.Batch, j.Lease.Owner, last.Lease.Owner))
+			w.blame(fmt.Errorf("%s job of batch %d was taken by %s while %s held it",
+				j.Type, j.Batch, j.Lease.Owner, last.Lease.Owner))
 		}
 		w.blame(w.checkJob(j))
 	})
 }
 
-// checkChain wants a job to have one chain of actions: generations grow, and an action is taken when it is due and not before. A second
-// chain would take what the first has planned for later.
+// checkChain wants a job to have one chain of actions: generations grow, and an action is taken when it is due and not
+// before. A second chain would take what the first has planned for later.
 func (w *World) checkChain(last, j job.Job) error {
 	if j.Generation < last.Generation {
-		return fmt.Errorf("%s job of batch %d went from generation %d back to %d", j.Type, j.Batch, last.Generation, j.Generation)
+		return fmt.Errorf("%s job of batch %d went from generation %d back to %d",
+			j.Type, j.Batch, last.Generation, j.Generation)
 	}
 	claimed := j.Lease.Owner != "" && j.Lease.Owner != last.Lease.Owner
 	if claimed && w.local().Add(job.Skew).Before(last.DueAt) {
-		return fmt.Errorf("%s of batch %d was taken for %s at %s, it is due at %s", j.Type, j.Batch, j.NextAction, w.local(), last.DueAt)
+		return fmt.Errorf("%s of batch %d was taken for %s at %s, it is due at %s",
+			j.Type, j.Batch, j.NextAction, w.local(), last.DueAt)
 	}
 	return nil
 }

@@ -55,7 +55,8 @@ func (w *World) Check(ctx context.Context) error {
 	return nil
 }
 
-// checkBatches wants batches to grow at their end alone, and not at all once they are closed, and the fences of their writers to grow.
+// checkBatches wants batches to grow at their end alone, and not at all once they are closed, and the fences of their
+// writers to grow.
 func (w *World) checkBatches(ctx context.Context) error {
 	last, err := w.Batches.LastAggregator(ctx)
 	if ignore(err, batch.ErrNotFound) != nil {
@@ -66,7 +67,8 @@ func (w *World) checkBatches(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := w.grows(fmt.Sprintf("aggregator batch %d", i), span{b.StartBlock, b.EndBlock, b.Fence, b.Status != batch.Open}); err != nil {
+		if err := w.grows(fmt.Sprintf("aggregator batch %d", i),
+			span{b.StartBlock, b.EndBlock, b.Fence, b.Status != batch.Open}); err != nil {
 			return err
 		}
 		for _, s := range append(b.Snos, b.Span) {
@@ -84,7 +86,8 @@ func (w *World) checkBatches(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := w.grows(fmt.Sprintf("SNOS batch %d", i), span{b.StartBlock, b.EndBlock, b.Fence, b.Status != batch.Open}); err != nil {
+		if err := w.grows(fmt.Sprintf("SNOS batch %d", i),
+			span{b.StartBlock, b.EndBlock, b.Fence, b.Status != batch.Open}); err != nil {
 			return err
 		}
 		if err := w.checkSpan(fmt.Sprintf("SNOS batch %d", i), b.Span); err != nil {
@@ -112,8 +115,8 @@ func (w *World) grows(name string, now span) error {
 	return nil
 }
 
-// checkWork wants nothing to be paid for twice: of a batch there is one proof and one run at a time that the services neither
-// rejected nor lost.
+// checkWork wants nothing to be paid for twice: of a batch there is one proof and one run at a time that the services
+// neither rejected nor lost.
 func (w *World) checkWork() error {
 	proofs := map[string]string{}
 	for _, p := range w.Prover.Tasks() {
@@ -140,8 +143,8 @@ func (w *World) checkWork() error {
 	return nil
 }
 
-// checkMoney wants every transaction that was ever broadcast to be recorded in its job and to cost no more than the cap, and nothing
-// settled twice or out of order.
+// checkMoney wants every transaction that was ever broadcast to be recorded in its job and to cost no more than the
+// cap, and nothing settled twice or out of order.
 func (w *World) checkMoney() error {
 	for _, x := range w.L1.Transactions() {
 		if w.intruders[x.Hash] {
@@ -212,7 +215,8 @@ func (w *World) unsettled(ctx context.Context, keep func(batch.Span) bool) (pref
 	return prefixes, ignore(err, batch.ErrNotFound)
 }
 
-// CheckPublished wants the data of every settled batch to be on the chain where it is published by transactions of its own.
+// CheckPublished wants the data of every settled batch to be on the chain where it is published by transactions of its
+// own.
 func (w *World) CheckPublished() error {
 	if w.cfg.Layer == stage.L2 {
 		return nil // blobs go with the state update
@@ -268,16 +272,19 @@ func (w *World) checkJob(j job.Job) error {
 	return nil
 }
 
-// checkNonces wants transactions with the same nonce to be replacements of one another, and replacements to have the same nonce.
+// checkNonces wants transactions with the same nonce to be replacements of one another, and replacements to have the
+// same nonce.
 func checkNonces(j job.Job, records []tx.Record) error {
 	newest, nonces := map[uint64]string{}, map[string]uint64{}
 	for _, r := range records {
 		if n, known := nonces[r.Replaces]; r.Replaces != "" && (!known || n != r.Nonce) {
-			return fmt.Errorf("transaction %s of batch %d has nonce %d and replaces %s, which does not have it", r.Hash, j.Batch, r.Nonce, r.Replaces)
+			return fmt.Errorf("transaction %s of batch %d has nonce %d and replaces %s, which does not have it",
+				r.Hash, j.Batch, r.Nonce, r.Replaces)
 		}
 		nonces[r.Hash] = r.Nonce
 		if last := newest[r.Nonce]; last != "" && r.Replaces != last {
-			return fmt.Errorf("transaction %s of batch %d has nonce %d of %s and replaces %q", r.Hash, j.Batch, r.Nonce, last, r.Replaces)
+			return fmt.Errorf("transaction %s of batch %d has nonce %d of %s and replaces %q",
+				r.Hash, j.Batch, r.Nonce, last, r.Replaces)
 		}
 		newest[r.Nonce] = r.Hash
 	}

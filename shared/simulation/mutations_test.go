@@ -12,7 +12,8 @@ import (
 	"time"
 )
 
-// mutation is a deliberate bug: in each file, from becomes to. It is compiled into a copy by go's -overlay; the tree stays as it is.
+// mutation is a deliberate bug: in each file, from becomes to. It is compiled into a copy by go's -overlay; the tree
+// stays as it is.
 type mutation struct {
 	name  string
 	edits []edit
@@ -70,7 +71,8 @@ var mutations = []mutation{
 // caught is the first seed that failed, and why.
 var caught = regexp.MustCompile(`seed \d+: .*`)
 
-// TestMutationsApply keeps the deliberate bugs up to date with the code: each text that one replaces stands in its file once.
+// TestMutationsApply keeps the deliberate bugs up to date with the code: each text that one replaces stands in its file
+// once.
 func TestMutationsApply(t *testing.T) {
 	t.Parallel()
 	for _, m := range mutations {
@@ -110,10 +112,12 @@ func TestMutations(t *testing.T) {
 					t.Fatal(err)
 				}
 				if strings.Count(string(b), e.from) != 1 {
-					t.Fatalf("%s holds %q %d times, want once: the bug is out of date", e.file, e.from, strings.Count(string(b), e.from))
+					t.Fatalf("%s holds %q %d times, want once: the bug is out of date",
+						e.file, e.from, strings.Count(string(b), e.from))
 				}
 				replaced[path] = filepath.Join(dir, fmt.Sprintf("mutant%d.go", i))
-				if err := os.WriteFile(replaced[path], []byte(strings.Replace(string(b), e.from, e.to, 1)), 0o600); err != nil {
+				if err := os.WriteFile(replaced[path], []byte(strings.Replace(string(b), e.from, e.to, 1)),
+					0o600); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -125,7 +129,8 @@ func TestMutations(t *testing.T) {
 			if err := os.WriteFile(overlay, o, 0o600); err != nil {
 				t.Fatal(err)
 			}
-			if out, err := exec.Command("go", "test", "-c", "-overlay", overlay, "-o", binary, ".").CombinedOutput(); err != nil {
+			if out, err := exec.Command("go", "test", "-c", "-overlay", overlay, "-o", binary,
+				".").CombinedOutput(); err != nil {
 				t.Fatalf("the bug does not compile: %v\n%s", err, out)
 			}
 			began := time.Now()

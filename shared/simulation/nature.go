@@ -108,7 +108,8 @@ var happenings = []event{
 	}},
 	{"node lags", func(w *World) bool { return w.misbehave(node{lags: true}) }},
 	{"node lies", func(w *World) bool {
-		return w.misbehave(node{lies: []string{"Headers", "StateUpdates"}[w.rng.IntN(2)], about: uint64(w.rng.IntN(len(w.Data)))})
+		return w.misbehave(
+			node{lies: []string{"Headers", "StateUpdates"}[w.rng.IntN(2)], about: uint64(w.rng.IntN(len(w.Data)))})
 	}},
 	{"node on a fork", func(w *World) bool { return w.fork() }},
 	{"node is fine", func(w *World) bool { return w.misbehave(node{}) }},
@@ -158,8 +159,8 @@ func (w *World) followAlerts(alerts []alert.Alert) {
 	}
 }
 
-// operate is what an operator does after an alert about jobs that wait for a person: fix the cause, and retry what waits
-// because of it. Without an alert nobody comes, and an alert is read once.
+// operate is what an operator does after an alert about jobs that wait for a person: fix the cause, and retry what
+// waits because of it. Without an alert nobody comes, and an alert is read once.
 func (w *World) operate(ctx context.Context) error {
 	for _, key := range slices.Sorted(maps.Keys(w.lost)) {
 		if err := w.Artifacts.Put(ctx, key, bytes.NewReader(w.lost[key])); err != nil {
@@ -185,7 +186,8 @@ func (w *World) operate(ctx context.Context) error {
 		w.followAlerts(fresh)
 	}
 	for _, t := range job.Types {
-		js, err := w.Jobs.List(ctx, job.Filter{Type: t, Statuses: []job.Status{job.Failed, job.VerificationTimeout}, Limit: job.MaxPage})
+		js, err := w.Jobs.List(ctx,
+			job.Filter{Type: t, Statuses: []job.Status{job.Failed, job.VerificationTimeout}, Limit: job.MaxPage})
 		if err != nil {
 			return err
 		}

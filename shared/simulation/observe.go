@@ -41,7 +41,8 @@ func (w *World) narrate(format string, args ...any) {
 	if len(w.story) == storyLines {
 		w.story = slices.Delete(w.story, 0, 1)
 	}
-	w.story = append(w.story, fmt.Sprintf("step %d %s ", w.Steps, w.now.Format("Jan 2 15:04:05"))+fmt.Sprintf(format, args...))
+	w.story = append(w.story,
+		fmt.Sprintf("step %d %s ", w.Steps, w.now.Format("Jan 2 15:04:05"))+fmt.Sprintf(format, args...))
 }
 
 // Story is what happened last: transitions of jobs, processes that ended, what the world around did.
@@ -68,7 +69,8 @@ func (w *World) Describe(ctx context.Context) string {
 		}
 		for _, j := range js {
 			if j.Status != job.Completed || j.NextAction != job.None {
-				fmt.Fprintf(&b, "%s %d: %s, next %q due %v (now %v), %+v, %q\n", t, j.Batch, j.Status, j.NextAction, j.DueAt, w.now, j.Attempts, j.Reason())
+				fmt.Fprintf(&b, "%s %d: %s, next %q due %v (now %v), %+v, %q\n",
+					t, j.Batch, j.Status, j.NextAction, j.DueAt, w.now, j.Attempts, j.Reason())
 			}
 		}
 	}

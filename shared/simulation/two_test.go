@@ -10,8 +10,8 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/simulation"
 )
 
-// Two orchestrators that were started for one chain by mistake, each with a database of its own and both with the wallet, settle each batch
-// once between them: who comes too late finds it settled.
+// Two orchestrators that were started for one chain by mistake, each with a database of its own and both with the
+// wallet, settle each batch once between them: who comes too late finds it settled.
 func TestTwoOrchestrators(t *testing.T) {
 	t.Parallel()
 	for _, layer := range []stage.Layer{stage.L2, stage.L3} {

@@ -1,5 +1,5 @@
-// Package simulation runs the whole pipeline in one goroutine: every port in memory, a virtual clock, and a scheduler that
-// picks what happens next from a seed. The same seed gives the same run.
+// Package simulation runs the whole pipeline in one goroutine: every port in memory, a virtual clock, and a scheduler
+// that picks what happens next from a seed. The same seed gives the same run.
 package simulation
 
 import (
@@ -39,8 +39,8 @@ type Config struct {
 	Blocks int // of the app chain
 	// BlockTime is how long after one another the blocks come; 0: all are there from the start.
 	BlockTime time.Duration
-	// Prompt delivers every message that is due before time goes on, as where functions are never busy; otherwise a schedule may come
-	// first.
+	// Prompt delivers every message that is due before time goes on, as where functions are never busy; otherwise a
+	// schedule may come first.
 	Prompt bool
 	Window uint64 // of batches that a stage works on; 0: 20
 	// RunPolls and ProofPolls are how often a SNOS run and a proof are found in progress; 0: 1 and 2.
@@ -48,8 +48,8 @@ type Config struct {
 	InFlight             int // transactions of the wallet on their way at a time; 0: 4
 	Limits               batch.Limits
 	Hook                 fault.Hook // faults of I/O calls; nil for none
-	// Beside is another orchestrator that was started for the same chain by mistake: it has a database, queues and artifacts of its own,
-	// and the same wallet. Blocks counts for nothing then.
+	// Beside is another orchestrator that was started for the same chain by mistake: it has a database, queues and
+	// artifacts of its own, and the same wallet. Blocks counts for nothing then.
 	Beside *World
 	// Turmoil ends processes and lets time run out for them, runs several at a time with clocks that differ and of two
 	// versions, and lets the world around do what it does, until Calm.
@@ -129,7 +129,8 @@ func New(c Config) (*World, error) {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	w := &World{
-		cfg: c, now: start, Injected: map[Strike]int{}, Edges: map[Edge]int{}, watch: newWatch(), touched: map[string]bool{}, cap: tx.DefaultPolicy().FeeCap,
+		cfg: c, now: start, Injected: map[Strike]int{}, Edges: map[Edge]int{}, watch: newWatch(),
+		touched: map[string]bool{}, cap: tx.DefaultPolicy().FeeCap,
 		rng: rand.New(rand.NewPCG(c.Seed, 0)), turmoil: c.Turmoil,
 		intruders: map[string]bool{}, lost: map[string][]byte{}, seen: map[string]job.Job{}, asked: map[string]time.Time{},
 		Usage: Usage{Invocations: map[string]int{}, Calls: map[Call]int{}},
@@ -220,7 +221,8 @@ func (w *World) Step(ctx context.Context) error {
 	}
 	body := []byte(schedule.Wakeup{Stage: due.stage}.Encode())
 	for range w.firings() {
-		_, err := w.invoke(ctx, resource.FnTrigger, false, func(ctx context.Context) (any, error) { return w.versions[w.version].triggers.Handle(ctx, body) })
+		_, err := w.invoke(ctx, resource.FnTrigger, false,
+			func(ctx context.Context) (any, error) { return w.versions[w.version].triggers.Handle(ctx, body) })
 		if err != nil {
 			w.Faults = append(w.Faults, err)
 		}
@@ -228,8 +230,8 @@ func (w *World) Step(ctx context.Context) error {
 	return w.nested
 }
 
-// firings is how often a schedule fires when it is due: EventBridge promises at least once, and an account's quota or an
-// outage may still swallow one.
+// firings is how often a schedule fires when it is due: EventBridge promises at least once, and an account's quota or
+// an outage may still swallow one.
 func (w *World) firings() int {
 	if w.turmoil {
 		switch w.rng.IntN(30) {

@@ -31,8 +31,8 @@ type Config struct {
 	Concurrency int
 	// MaxRange is the number of blocks that one call may ask for.
 	MaxRange int
-	// MaxResponse is the most bytes that one HTTP response may have, uncompressed, and MaxElements the most values and keys of its JSON
-	// (jsonlimit.Limits.Elements). Answers of a few values are bounded closer.
+	// MaxResponse is the most bytes that one HTTP response may have, uncompressed, and MaxElements the most values and
+	// keys of its JSON (jsonlimit.Limits.Elements). Answers of a few values are bounded closer.
 	MaxResponse int64
 	MaxElements int
 	// MaxFelts is how many field elements the blocks of one call may hold together; more is block.ErrTooMuch.
@@ -52,24 +52,29 @@ type Config struct {
 	CacheTTL time.Duration
 }
 
-// DefaultConfig holds the defaults of Config's numeric fields. Those of memory fit the trigger function (shared/resource): answers of 16 MB are
-// four at a time in buffers, one of them is decoded at a time (an element takes up to 100 bytes), and the blocks of one call take 32 bytes a
-// felt, up to twice that while a list grows.
+// DefaultConfig holds the defaults of Config's numeric fields. Those of memory fit the trigger function
+// (shared/resource): answers of 16 MB are four at a time in buffers, one of them is decoded at a time (an element takes
+// up to 100 bytes), and the blocks of one call take 32 bytes a felt, up to twice that while a list grows.
 var DefaultConfig = Config{
-	BatchSize: 25, Concurrency: 4, MaxRange: 2048, MaxResponse: 16 << 20, MaxElements: 1 << 20, MaxFelts: 4 << 20, Attempts: 6,
+	BatchSize: 25, Concurrency: 4, MaxRange: 2048, MaxResponse: 16 << 20, MaxElements: 1 << 20,
+	MaxFelts: 4 << 20, Attempts: 6,
 	RequestTimeout: 30 * time.Second, MinBackoff: 200 * time.Millisecond, MaxBackoff: 20 * time.Second,
 	Cooldown: 15 * time.Second, StallAfter: 30 * time.Second, EmptyProvingGas: 1_500_000, CacheTTL: time.Hour,
 }
 
 // Validate names every fault of c at once.
 func (c Config) Validate() error {
-	errs := []error{checkURL("node", c.URL, true, "http", "https"), checkURL("backup node", c.BackupURL, false, "http", "https"),
-		checkURL("feeder gateway", c.GatewayURL, false, "http", "https"), checkURL("websocket", c.WebsocketURL, false, "ws", "wss")}
+	errs := []error{checkURL("node", c.URL, true, "http", "https"),
+		checkURL("backup node", c.BackupURL, false, "http", "https"),
+		checkURL("feeder gateway", c.GatewayURL, false, "http", "https"),
+		checkURL("websocket", c.WebsocketURL, false, "ws", "wss")}
 	if _, err := felt.FromShortString(c.ChainID); err != nil {
 		errs = append(errs, fmt.Errorf("chain id: %w", err))
 	}
-	if c.BatchSize < 0 || c.Concurrency < 0 || c.MaxRange < 0 || c.MaxResponse < 0 || c.MaxElements < 0 || c.MaxFelts < 0 || c.Attempts < 0 ||
-		c.RequestTimeout < 0 || c.MinBackoff < 0 || c.MaxBackoff < 0 || c.Cooldown < 0 || c.StallAfter < 0 || c.CacheTTL < 0 {
+	if c.BatchSize < 0 || c.Concurrency < 0 || c.MaxRange < 0 || c.MaxResponse < 0 || c.MaxElements < 0 ||
+		c.MaxFelts < 0 || c.Attempts < 0 ||
+		c.RequestTimeout < 0 || c.MinBackoff < 0 || c.MaxBackoff < 0 || c.Cooldown < 0 ||
+		c.StallAfter < 0 || c.CacheTTL < 0 {
 		errs = append(errs, errors.New("a limit of the node's client is negative"))
 	}
 	return errors.Join(errs...)

@@ -75,8 +75,8 @@ type wireHeader struct {
 // maxTimestamp is the year 9999: what time.Time can still format as RFC 3339.
 const maxTimestamp = 253402300799
 
-// header checks the block and converts it; transactions stay to the caller. A block without a hash, or whose status says
-// that it is not closed, does not exist yet.
+// header checks the block and converts it; transactions stay to the caller. A block without a hash, or whose status
+// says that it is not closed, does not exist yet.
 func (w *wireHeader) header(n uint64) (block.Header, error) {
 	switch w.Status {
 	case "", "ACCEPTED_ON_L2", "ACCEPTED_ON_L1": // new heads carry no status

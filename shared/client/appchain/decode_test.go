@@ -11,38 +11,52 @@ import (
 )
 
 const (
-	blockJSON = `{"status":"ACCEPTED_ON_L2","block_hash":"0x1","parent_hash":"0x2","block_number":7,"new_root":"0x3","timestamp":1,` +
+	blockJSON = `{"status":"ACCEPTED_ON_L2","block_hash":"0x1","parent_hash":"0x2","block_number":7,` +
+		`"new_root":"0x3","timestamp":1,` +
 		`"starknet_version":"0.13.5","transactions":[`
-	handlerJSON = `{"transaction":{"type":"L1_HANDLER","contract_address":"0x5","entry_point_selector":"0x6","nonce":"0x7","calldata":["0x8","0x9"]},` +
-		`"receipt":{"messages_sent":[{"from_address":"0x1","to_address":"0x2","payload":["0x3"]}],"events":[{}],"execution_resources":{"l1_gas":1,"l2_gas":2}}}`
-	updateJSON = `{"block_hash":"0x1","old_root":"0x2","new_root":"0x3","state_diff":{"storage_diffs":[{"address":"0x4","storage_entries":` +
-		`[{"key":"0x5","value":"0x6"}]}],"nonces":[{"contract_address":"0x1","nonce":"0x2"}],"deployed_contracts":[{"address":"0x1","class_hash":"0x2"}],` +
-		`"replaced_classes":[{"contract_address":"0x1","class_hash":"0x2"}],"declared_classes":[{"class_hash":"0x1","compiled_class_hash":"0x2"}],` +
-		`"deprecated_declared_classes":["0x1"],"migrated_compiled_classes":[{"class_hash":"0x1","compiled_class_hash":"0x2"}]}}`
-	weightsText = `{"l1_gas":1,"message_segment_length":2,"n_events":3,"state_diff_size":4,"sierra_gas":5,"n_txs":6,"proving_gas":7,"receipt_l2_gas":8}`
-	headText    = `{"jsonrpc":"2.0","method":"starknet_subscriptionNewHeads","params":{"subscription_id":"1","result":` + blockJSON + `]}}}`
+	handlerJSON = `{"transaction":{"type":"L1_HANDLER","contract_address":"0x5","entry_point_selector":"0x6",` +
+		`"nonce":"0x7","calldata":["0x8","0x9"]},` +
+		`"receipt":{"messages_sent":[{"from_address":"0x1","to_address":"0x2","payload":["0x3"]}],"events":[{}],` +
+		`"execution_resources":{"l1_gas":1,"l2_gas":2}}}`
+	updateJSON = `{"block_hash":"0x1","old_root":"0x2","new_root":"0x3",` +
+		`"state_diff":{"storage_diffs":[{"address":"0x4","storage_entries":` +
+		`[{"key":"0x5","value":"0x6"}]}],"nonces":[{"contract_address":"0x1","nonce":"0x2"}],` +
+		`"deployed_contracts":[{"address":"0x1","class_hash":"0x2"}],` +
+		`"replaced_classes":[{"contract_address":"0x1","class_hash":"0x2"}],"declared_classes":[{"class_hash":"0x1",` +
+		`"compiled_class_hash":"0x2"}],` +
+		`"deprecated_declared_classes":["0x1"],"migrated_compiled_classes":[{"class_hash":"0x1",` +
+		`"compiled_class_hash":"0x2"}]}}`
+	weightsText = `{"l1_gas":1,"message_segment_length":2,"n_events":3,"state_diff_size":4,"sierra_gas":5,"n_txs":6,` +
+		`"proving_gas":7,"receipt_l2_gas":8}`
+	headText = `{"jsonrpc":"2.0","method":"starknet_subscriptionNewHeads","params":{"subscription_id":"1","result":` +
+		blockJSON + `]}}}`
 )
 
 func TestDecode(t *testing.T) {
 	t.Parallel()
 	r, err := decodeReceipts(7, []byte(blockJSON+handlerJSON+"]}"))
-	if err != nil || len(r.messages.ToL1) != 1 || len(r.messages.ToL2) != 1 || len(r.messages.ToL2[0].Payload) != 1 || r.events != 1 || r.l2Gas != 2 {
+	if err != nil || len(r.messages.ToL1) != 1 || len(r.messages.ToL2) != 1 || len(r.messages.ToL2[0].Payload) != 1 ||
+		r.events != 1 || r.l2Gas != 2 {
 		t.Errorf("receipts %+v, %v", r, err)
 	}
 	u, err := decodeStateUpdate(7, []byte(updateJSON))
 	d := u.Diff
-	if err != nil || len(d.Storage) != 1 || len(d.Nonces) != 1 || len(d.Deployed) != 1 || len(d.Replaced) != 1 || len(d.Declared) != 1 ||
+	if err != nil || len(d.Storage) != 1 || len(d.Nonces) != 1 || len(d.Deployed) != 1 ||
+		len(d.Replaced) != 1 || len(d.Declared) != 1 ||
 		len(d.DeprecatedDeclared) != 1 || len(d.MigratedCompiledHash) != 1 {
 		t.Errorf("state update %+v, %v", u, err)
 	}
 	w, err := decodeWeights([]byte(weightsText))
-	if want := (block.Weights{L1Gas: 1, MessageSegmentLength: 2, NEvents: 3, StateDiffSize: 4, SierraGas: 5, NTxs: 6, ProvingGas: 7, ReceiptL2Gas: 8}); err != nil || w != want {
+	if want := (block.Weights{L1Gas: 1, MessageSegmentLength: 2, NEvents: 3, StateDiffSize: 4, SierraGas: 5, NTxs: 6,
+		ProvingGas: 7, ReceiptL2Gas: 8}); err != nil || w != want {
 		t.Errorf("weights %+v, %v", w, err)
 	}
 	if h, ok, err := decodeHead([]byte(headText)); err != nil || !ok || h.Number != 7 {
 		t.Errorf("head %+v, %v, %v", h, ok, err)
 	}
-	if _, ok, err := decodeHead([]byte(`{"jsonrpc":"2.0","method":"starknet_subscriptionReorg","params":{"result":{"starting_block_number":4}}}`)); ok || err != nil {
+	const reorg = `{"jsonrpc":"2.0","method":"starknet_subscriptionReorg",` +
+		`"params":{"result":{"starting_block_number":4}}}`
+	if _, ok, err := decodeHead([]byte(reorg)); ok || err != nil {
 		t.Errorf("a reorganisation's message is taken for a head: %v, %v", ok, err)
 	}
 }
@@ -56,7 +70,8 @@ func oneOf(t *testing.T, err error) {
 }
 
 func FuzzDecode(f *testing.F) {
-	for _, s := range []string{blockJSON + "]}", blockJSON + `"0x5"]}`, blockJSON + handlerJSON + "]}", updateJSON, weightsText, headText,
+	for _, s := range []string{blockJSON + "]}", blockJSON + `"0x5"]}`, blockJSON + handlerJSON + "]}",
+		updateJSON, weightsText, headText,
 		`"0x534e5f5345504f4c4941"`, `null`, `{}`, `[]`, `{"block_number":18446744073709551615}`} {
 		f.Add([]byte(s))
 	}

@@ -86,7 +86,8 @@ func (e *statusError) Error() string {
 var errOversized = errors.New("response is larger than allowed")
 
 // do makes one HTTP request and returns the body of a 200 answer in JSON.
-func (s *Source) do(ctx context.Context, e *endpoint, method, rawURL string, body []byte, most jsonlimit.Limits) ([]byte, error) {
+func (s *Source) do(ctx context.Context, e *endpoint, method, rawURL string, body []byte,
+	most jsonlimit.Limits) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.RequestTimeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, method, rawURL, bytes.NewReader(body))

@@ -32,7 +32,8 @@ type proxy struct {
 	edit     func(n int64, answer []byte) []byte
 }
 
-func newProxy(t *testing.T, node string, spoil func(int64, http.ResponseWriter, []byte) bool, edit func(int64, []byte) []byte) *proxy {
+func newProxy(t *testing.T, node string, spoil func(int64, http.ResponseWriter, []byte) bool,
+	edit func(int64, []byte) []byte) *proxy {
 	t.Helper()
 	target, err := url.Parse(node)
 	if err != nil {
@@ -46,7 +47,8 @@ func newProxy(t *testing.T, node string, spoil func(int64, http.ResponseWriter, 
 		if p.spoil != nil && p.spoil(n, w, body) {
 			return
 		}
-		r.Body, r.ContentLength, r.URL.Path = io.NopCloser(bytes.NewReader(body)), int64(len(body)), strings.TrimPrefix(r.URL.Path, "/secretpath123")
+		r.Body, r.ContentLength, r.URL.Path = io.NopCloser(bytes.NewReader(body)), int64(
+			len(body)), strings.TrimPrefix(r.URL.Path, "/secretpath123")
 		rec := httptest.NewRecorder()
 		r.Header.Del("Accept-Encoding")
 		back.ServeHTTP(rec, r)
@@ -101,18 +103,19 @@ func respond(status int, contentType, body string, header ...string) func(http.R
 }
 
 var failures = map[string]func(http.ResponseWriter){
-	"429":           respond(429, "application/json", `{"error":"slow down"}`),
-	"500":           respond(500, "text/plain", "boom"),
-	"502HTML":       respond(502, "text/html", "<html>bad gateway</html>"),
-	"404":           respond(404, "text/plain", "404 page not found"),
-	"200HTML":       respond(200, "text/html", "<html>maintenance</html>"),
-	"HTMLAsJSON":    respond(200, "application/json", "\n <!doctype html>"),
-	"Truncated":     respond(200, "application/json", `{"jsonrpc":"2.0","id":1,"result":{"block_ha`),
-	"Empty":         respond(200, "application/json", ``),
-	"WrongID":       respond(200, "application/json", `{"jsonrpc":"2.0","id":77,"result":1}`),
-	"NoResult":      respond(200, "application/json", `{"jsonrpc":"2.0","id":1}`),
-	"InternalError": respond(200, "application/json", `{"jsonrpc":"2.0","id":1,"error":{"code":-32603,"message":"Internal error"}}`),
-	"Redirect":      respond(302, "text/plain", "", "Location", "http://127.0.0.1:1/"),
+	"429":        respond(429, "application/json", `{"error":"slow down"}`),
+	"500":        respond(500, "text/plain", "boom"),
+	"502HTML":    respond(502, "text/html", "<html>bad gateway</html>"),
+	"404":        respond(404, "text/plain", "404 page not found"),
+	"200HTML":    respond(200, "text/html", "<html>maintenance</html>"),
+	"HTMLAsJSON": respond(200, "application/json", "\n <!doctype html>"),
+	"Truncated":  respond(200, "application/json", `{"jsonrpc":"2.0","id":1,"result":{"block_ha`),
+	"Empty":      respond(200, "application/json", ``),
+	"WrongID":    respond(200, "application/json", `{"jsonrpc":"2.0","id":77,"result":1}`),
+	"NoResult":   respond(200, "application/json", `{"jsonrpc":"2.0","id":1}`),
+	"InternalError": respond(200, "application/json",
+		`{"jsonrpc":"2.0","id":1,"error":{"code":-32603,"message":"Internal error"}}`),
+	"Redirect": respond(302, "text/plain", "", "Location", "http://127.0.0.1:1/"),
 	"CutConnection": func(w http.ResponseWriter) {
 		conn, _, err := http.NewResponseController(w).Hijack()
 		if err == nil {
@@ -151,13 +154,16 @@ func TestTransientFailuresAreRetried(t *testing.T) {
 // TestLastingFailuresEnd: attempts are bounded, and the error says what it is.
 func TestLastingFailuresEnd(t *testing.T) {
 	t.Parallel()
-	malformed := map[string]bool{"200HTML": true, "HTMLAsJSON": true, "Truncated": true, "Empty": true, "WrongID": true, "NoResult": true}
+	malformed := map[string]bool{"200HTML": true, "HTMLAsJSON": true, "Truncated": true, "Empty": true,
+		"WrongID": true, "NoResult": true}
 	for name, fail := range failures {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			p := newProxy(t, "http://127.0.0.1:1", func(_ int64, w http.ResponseWriter, _ []byte) bool { fail(w); return true }, nil)
+			p := newProxy(t, "http://127.0.0.1:1",
+				func(_ int64, w http.ResponseWriter, _ []byte) bool { fail(w); return true }, nil)
 			_, err := open(t, appchain.Config{URL: p.URL, Attempts: 4}, newClock().deps()).Head(t.Context())
-			if err == nil || errors.Is(err, block.ErrMalformed) != malformed[name] || errors.Is(err, block.ErrNotFound) {
+			if err == nil || errors.Is(err, block.ErrMalformed) != malformed[name] ||
+				errors.Is(err, block.ErrNotFound) {
 				t.Errorf("Head = %v; malformed: want %v", err, malformed[name])
 			}
 			if n := p.requests.Load(); n != 4 {
@@ -171,7 +177,8 @@ func TestRetryAfter(t *testing.T) {
 	t.Parallel()
 	chain := devChain(t, devappchain.Options{Blocks: 3})
 	for header, want := range map[string]time.Duration{
-		"7": 7 * time.Second, "9999": 20 * time.Second, "Wed, 01 Jan 2025 00:00:05 GMT": 5 * time.Second, "soon": 100 * time.Millisecond} {
+		"7": 7 * time.Second, "9999": 20 * time.Second, "Wed, 01 Jan 2025 00:00:05 GMT": 5 * time.Second,
+		"soon": 100 * time.Millisecond} {
 		c := newClock()
 		p := newProxy(t, chain.URL(), func(n int64, w http.ResponseWriter, _ []byte) bool {
 			if n == 1 {
@@ -260,23 +267,27 @@ func TestLiesAreCaught(t *testing.T) {
 		old, new string
 		read     func(*appchain.Source) error
 	}{
-		"WrongNumber":        {`"block_number":3`, `"block_number":4`, headers},
-		"WrongParent":        {`"parent_hash":"` + h[3].ParentHash.String(), `"parent_hash":"0x5`, headers},
-		"HashNotInField":     {`"block_hash":"` + h[3].Hash.String(), `"block_hash":"0xffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff`, headers},
-		"NoRoot":             {`"new_root"`, `"newroot"`, headers},
-		"Rejected":           {`"ACCEPTED_ON_L2"`, `"REJECTED"`, headers},
-		"NoTransactions":     {`"transactions"`, `"txs"`, headers},
-		"GapInRoots":         {`"old_root":"` + h[3].NewRoot.String(), `"old_root":"0x1`, updates},
-		"UpdateOfOtherBlock": {`"old_root":"` + h[2].NewRoot.String() + `"`, `"old_root":"` + h[2].NewRoot.String() + `","block_hash":"0x7"`, one},
-		"NoDiff":             {`"state_diff"`, `"diff"`, one},
-		"NullInDiff":         {`"class_hash":"`, `"class_hash":null,"x":"`, updates},
-		"NoReceipts":         {`"receipt"`, `"receipts"`, messages},
-		"NoSender":           {`"from_address"`, `"from"`, func(s *appchain.Source) error { _, err := s.Messages(ctx, 0, 7); return err }},
+		"WrongNumber": {`"block_number":3`, `"block_number":4`, headers},
+		"WrongParent": {`"parent_hash":"` + h[3].ParentHash.String(), `"parent_hash":"0x5`, headers},
+		"HashNotInField": {`"block_hash":"` + h[3].Hash.String(),
+			`"block_hash":"0xffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff`, headers},
+		"NoRoot":         {`"new_root"`, `"newroot"`, headers},
+		"Rejected":       {`"ACCEPTED_ON_L2"`, `"REJECTED"`, headers},
+		"NoTransactions": {`"transactions"`, `"txs"`, headers},
+		"GapInRoots":     {`"old_root":"` + h[3].NewRoot.String(), `"old_root":"0x1`, updates},
+		"UpdateOfOtherBlock": {`"old_root":"` + h[2].NewRoot.String() + `"`,
+			`"old_root":"` + h[2].NewRoot.String() + `","block_hash":"0x7"`, one},
+		"NoDiff":     {`"state_diff"`, `"diff"`, one},
+		"NullInDiff": {`"class_hash":"`, `"class_hash":null,"x":"`, updates},
+		"NoReceipts": {`"receipt"`, `"receipts"`, messages},
+		"NoSender": {`"from_address"`, `"from"`,
+			func(s *appchain.Source) error { _, err := s.Messages(ctx, 0, 7); return err }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p := newProxy(t, chain.URL(), nil, swap(2, c.old, c.new))
-			if err := c.read(open(t, appchain.Config{URL: p.URL}, newClock().deps())); !errors.Is(err, block.ErrMalformed) {
+			if err := c.read(open(t, appchain.Config{URL: p.URL}, newClock().deps())); !errors.Is(err,
+				block.ErrMalformed) {
 				t.Errorf("read = %v, want ErrMalformed", err)
 			}
 		})
@@ -291,7 +302,8 @@ func TestReorganisation(t *testing.T) {
 	cache := newMemoryCache()
 	deps := newClock().deps()
 	deps.Cache = cache
-	if _, err := open(t, appchain.Config{URL: a.URL(), ChainID: "DEV_APPCHAIN"}, deps).Headers(t.Context(), 2, 4); err != nil {
+	if _, err := open(t, appchain.Config{URL: a.URL(), ChainID: "DEV_APPCHAIN"},
+		deps).Headers(t.Context(), 2, 4); err != nil {
 		t.Fatal(err)
 	}
 	s := open(t, appchain.Config{URL: b.URL(), ChainID: "DEV_APPCHAIN"}, deps)
@@ -353,7 +365,8 @@ func TestBackup(t *testing.T) {
 			}
 		}
 		if len(c.pauses) != 0 || dead.requests.Load() != 1 {
-			t.Errorf("%d pauses and %d requests to a node that is down, want 0 and 1", len(c.pauses), dead.requests.Load())
+			t.Errorf("%d pauses and %d requests to a node that is down, want 0 and 1",
+				len(c.pauses), dead.requests.Load())
 		}
 	})
 	t.Run("PrimaryLacksBlock", func(t *testing.T) {
@@ -382,7 +395,8 @@ func TestBackup(t *testing.T) {
 	t.Run("BackupServesOtherChain", func(t *testing.T) {
 		t.Parallel()
 		other := devChain(t, devappchain.Options{Blocks: 9, ChainID: "OTHER"})
-		s := open(t, appchain.Config{URL: down(t).URL, BackupURL: other.URL(), ChainID: ahead.ChainID()}, newClock().deps())
+		s := open(t, appchain.Config{URL: down(t).URL, BackupURL: other.URL(), ChainID: ahead.ChainID()},
+			newClock().deps())
 		if _, err := s.Head(t.Context()); !errors.Is(err, block.ErrWrongChain) {
 			t.Errorf("Head = %v, want ErrWrongChain", err)
 		}
@@ -401,9 +415,11 @@ func TestBatchesAreHalved(t *testing.T) {
 	t.Parallel()
 	chain := devChain(t, devappchain.Options{Blocks: 30})
 	for name, refuse := range map[string]func(http.ResponseWriter){
-		"413":          respond(413, "text/plain", "too large"),
-		"ErrorObject":  respond(200, "application/json", `{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"batch too large"}}`),
-		"Unsupported":  respond(200, "application/json", `{"jsonrpc":"2.0","id":null,"error":{"code":-32005,"message":"Batched requests are not supported"}}`),
+		"413": respond(413, "text/plain", "too large"),
+		"ErrorObject": respond(200, "application/json",
+			`{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"batch too large"}}`),
+		"Unsupported": respond(200, "application/json",
+			`{"jsonrpc":"2.0","id":null,"error":{"code":-32005,"message":"Batched requests are not supported"}}`),
 		"LargeAnswers": respond(200, "application/json", strings.Repeat(" ", 200_000)),
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -436,7 +452,8 @@ func TestResponsesAreBounded(t *testing.T) {
 		}
 		return true
 	}, nil)
-	if _, err := open(t, appchain.Config{URL: p.URL, MaxResponse: 1 << 20}, newClock().deps()).Head(t.Context()); err == nil {
+	if _, err := open(t, appchain.Config{URL: p.URL, MaxResponse: 1 << 20},
+		newClock().deps()).Head(t.Context()); err == nil {
 		t.Error("an endless answer is taken")
 	}
 }
@@ -456,7 +473,8 @@ func TestGatewayFaults(t *testing.T) {
 				}
 				return n == 1
 			}, nil)
-			got, err := open(t, appchain.Config{URL: chain.URL(), GatewayURL: p.URL}, newClock().deps()).Weights(t.Context(), 8, 9)
+			got, err := open(t, appchain.Config{URL: chain.URL(), GatewayURL: p.URL},
+				newClock().deps()).Weights(t.Context(), 8, 9)
 			if err != nil || got[0].ProvingGas != 1_500_000 || got[1].NTxs == 0 {
 				t.Errorf("Weights = %+v, %v; block 8 is empty", got, err)
 			}
@@ -505,10 +523,12 @@ func TestSecretsStayHidden(t *testing.T) {
 			t.Errorf("error does not name the host %s: %v", base, e1)
 		}
 	}
-	if _, err := appchain.New(appchain.Config{URL: "ftp://u:secretpass99@h/secretpath123"}, appchain.Deps{}); err == nil || strings.Contains(err.Error(), "secret") {
+	if _, err := appchain.New(appchain.Config{URL: "ftp://u:secretpass99@h/secretpath123"},
+		appchain.Deps{}); err == nil || strings.Contains(err.Error(), "secret") {
 		t.Errorf("New = %v", err)
 	}
-	if _, err := appchain.New(appchain.Config{URL: "http://u:secretpass99@h:port/x"}, appchain.Deps{}); err == nil || strings.Contains(err.Error(), "secret") {
+	if _, err := appchain.New(appchain.Config{URL: "http://u:secretpass99@h:port/x"}, appchain.Deps{}); err == nil ||
+		strings.Contains(err.Error(), "secret") {
 		t.Errorf("New = %v", err)
 	}
 }

@@ -19,8 +19,8 @@ const maxMessage = 1 << 20
 const silence = 30 * time.Second
 
 // Heads calls f for every new head that the node announces until ctx ends, whose error it returns. A broken connection
-// is opened again after a pause. Heads are hints: some may be missing, repeated or reorganised away, so a caller that is
-// woken reads Head.
+// is opened again after a pause. Heads are hints: some may be missing, repeated or reorganised away, so a caller that
+// is woken reads Head.
 func (s *Source) Heads(ctx context.Context, f func(block.Header)) error {
 	if s.cfg.WebsocketURL == "" {
 		return errors.New("subscribe to new heads: no websocket URL is configured")
@@ -37,7 +37,8 @@ func (s *Source) Heads(ctx context.Context, f func(block.Header)) error {
 		if got {
 			round = 0
 		}
-		s.deps.Log.WarnContext(ctx, "subscription to new heads broke, will be opened again", "node", e.label(), "error", e.scrub(err.Error()))
+		s.deps.Log.WarnContext(ctx, "subscription to new heads broke, will be opened again", "node", e.label(),
+			"error", e.scrub(err.Error()))
 		if err := s.pause(ctx, round, err); err != nil {
 			return err
 		}
@@ -116,7 +117,8 @@ func (s *Source) socketChain(ctx context.Context, conn *websocket.Conn, e *endpo
 }
 
 // ask makes one call over the websocket and waits for its answer.
-func (s *Source) ask(ctx context.Context, conn *websocket.Conn, e *endpoint, id int, method string) (json.RawMessage, error) {
+func (s *Source) ask(ctx context.Context, conn *websocket.Conn, e *endpoint, id int,
+	method string) (json.RawMessage, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.RequestTimeout)
 	defer cancel()
 	body, err := json.Marshal(envelope{Version: "2.0", ID: id, Method: method, Params: []any{}})

@@ -17,12 +17,19 @@ import (
 )
 
 // closed are the fields of a closed block 5, so that the rest of it is decoded.
-const closed = `"block_hash":"0x1","parent_hash":"0x2","block_number":5,"new_root":"0x3","timestamp":1,"old_root":"0x3",`
+const closed = `"block_hash":"0x1","parent_hash":"0x2","block_number":5,"new_root":"0x3","timestamp":1,` +
+	`"old_root":"0x3",`
 
 // worst are answers that are small on the wire and large once they are decoded: what a result is made of, n times.
 var worst = map[string]func(n int) string{
-	"empty transactions": func(n int) string { return `{` + closed + `"transactions":[` + strings.Repeat("{},", n) + `{}]}` },
-	"nulls":              func(n int) string { return `{` + closed + `"transactions":[` + strings.Repeat("null,", n) + `null]}` },
+	"empty transactions": func(
+		n int) string {
+		return `{` + closed + `"transactions":[` + strings.Repeat("{},", n) + `{}]}`
+	},
+	"nulls": func(
+		n int) string {
+		return `{` + closed + `"transactions":[` + strings.Repeat("null,", n) + `null]}`
+	},
 	"empty storage": func(n int) string {
 		return `{` + closed + `"state_diff":{"storage_diffs":[` + strings.Repeat("{},", n) + `{}]}}`
 	},
@@ -32,9 +39,13 @@ var worst = map[string]func(n int) string{
 	"field elements": func(n int) string {
 		return `{` + closed + `"state_diff":{"deprecated_declared_classes":[` + strings.Repeat(`"0x1",`, n) + `"0x1"]}}`
 	},
-	"transaction hashes": func(n int) string { return `{` + closed + `"transactions":[` + strings.Repeat(`"0x1",`, n) + `"0x1"]}` },
+	"transaction hashes": func(
+		n int) string {
+		return `{` + closed + `"transactions":[` + strings.Repeat(`"0x1",`, n) + `"0x1"]}`
+	},
 	"calldata": func(n int) string {
-		return `{` + closed + `"transactions":[{"transaction":{"type":"L1_HANDLER","calldata":[` + strings.Repeat(`"0x1",`, n) + `"0x1"]},"receipt":{}}]}`
+		return `{` + closed + `"transactions":[{"transaction":{"type":"L1_HANDLER","calldata":[` +
+			strings.Repeat(`"0x1",`, n) + `"0x1"]},"receipt":{}}]}`
 	},
 	"messages": func(n int) string {
 		return `{` + closed + `"transactions":[{"receipt":{"messages_sent":[` + strings.Repeat("{},", n) + `{}]}}]}`
@@ -117,9 +128,12 @@ func TestMemoryOfWorstAnswers(t *testing.T) {
 func TestTooMuchAtOnce(t *testing.T) {
 	t.Parallel()
 	entries := strings.TrimSuffix(strings.Repeat(`{"key":"0x1","value":"0x2"},`, 1000), ",")
-	update := `{"block_hash":"0x%d","old_root":"0x1","new_root":"0x1","state_diff":{"storage_diffs":[{"address":"0x5","storage_entries":[` + entries + `]}],` +
-		`"deployed_contracts":[],"replaced_classes":[],"nonces":[],"declared_classes":[],"deprecated_declared_classes":[]}}`
-	header := `{"block_hash":"0x%d","parent_hash":"0x%d","block_number":%d,"new_root":"0x1","timestamp":1,"starknet_version":"0.14.1","status":"ACCEPTED_ON_L2","transactions":[]}`
+	update := `{"block_hash":"0x%d","old_root":"0x1","new_root":"0x1",` +
+		`"state_diff":{"storage_diffs":[{"address":"0x5","storage_entries":[` + entries + `]}],` +
+		`"deployed_contracts":[],"replaced_classes":[],"nonces":[],"declared_classes":[],` +
+		`"deprecated_declared_classes":[]}}`
+	header := `{"block_hash":"0x%d","parent_hash":"0x%d","block_number":%d,"new_root":"0x1","timestamp":1,` +
+		`"starknet_version":"0.14.1","status":"ACCEPTED_ON_L2","transactions":[]}`
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body) // of our own client
 		type call struct {
@@ -159,10 +173,12 @@ func TestTooMuchAtOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.StateUpdates(t.Context(), 1, 8); !errors.Is(err, block.ErrTooMuch) || errors.Is(err, block.ErrMalformed) {
+	if _, err := s.StateUpdates(t.Context(), 1, 8); !errors.Is(err, block.ErrTooMuch) ||
+		errors.Is(err, block.ErrMalformed) {
 		t.Errorf("16,000 felts where 9,000 are allowed: %v", err)
 	}
-	if got, err := s.StateUpdates(t.Context(), 1, 4); err != nil || len(got) != 4 || len(got[3].Diff.Storage[0].Entries) != 1000 {
+	if got, err := s.StateUpdates(t.Context(), 1, 4); err != nil || len(got) != 4 ||
+		len(got[3].Diff.Storage[0].Entries) != 1000 {
 		t.Errorf("8,000 felts where 9,000 are allowed: %d updates, %v", len(got), err)
 	}
 }

@@ -54,8 +54,8 @@ func judgeStatus(status int) verdict {
 	return refused
 }
 
-// attempt runs f against the nodes until it succeeds, its error is final, the attempts are used up or ctx ends. It moves
-// between node and backup at every failure and pauses only before it returns to a node.
+// attempt runs f against the nodes until it succeeds, its error is final, the attempts are used up or ctx ends. It
+// moves between node and backup at every failure and pauses only before it returns to a node.
 func (s *Source) attempt(ctx context.Context, f func(ctx context.Context, e *endpoint) error) error {
 	order := s.order()
 	var last error
@@ -87,7 +87,8 @@ func (s *Source) attempt(ctx context.Context, f func(ctx context.Context, e *end
 				e.markDown(s.deps.Now().Add(s.cfg.Cooldown))
 			}
 		}
-		s.deps.Log.DebugContext(ctx, "read of the app chain failed, will be tried again", "node", e.label(), "attempt", i+1, "error", err)
+		s.deps.Log.DebugContext(ctx, "read of the app chain failed, will be tried again", "node",
+			e.label(), "attempt", i+1, "error", err)
 		if (i+1)%len(order) == 0 && i+1 < s.cfg.Attempts {
 			if err := s.pause(ctx, i/len(order), err); err != nil {
 				return err
@@ -117,8 +118,8 @@ func (s *Source) order() []*endpoint {
 	return []*endpoint{s.primary, s.backup}
 }
 
-// pause waits before round+1: exponential backoff with full jitter, or what the server asked for. It doesn't begin a wait
-// that the context's deadline would cut off.
+// pause waits before round+1: exponential backoff with full jitter, or what the server asked for. It doesn't begin a
+// wait that the context's deadline would cut off.
 func (s *Source) pause(ctx context.Context, round int, cause error) error {
 	most := float64(s.cfg.MinBackoff) * math.Pow(2, float64(min(round, 30)))
 	d := time.Duration(s.deps.Jitter() * min(most, float64(s.cfg.MaxBackoff)))

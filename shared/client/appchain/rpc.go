@@ -31,8 +31,9 @@ const (
 // call is one JSON-RPC call of a batch.
 type call struct {
 	method string
-	params map[string]any // by name: what stands at a position changed between versions of the API (starknet_getStateUpdate, 0.10.1)
-	large  bool           // the result is a block or its state update, not a few values
+	// by name: what stands at a position changed between versions of the API (starknet_getStateUpdate, 0.10.1)
+	params map[string]any
+	large  bool // the result is a block or its state update, not a few values
 	// take reads the result; ErrMalformed makes the call be repeated.
 	take func(result json.RawMessage) error
 	// missing, when set, is called for CONTRACT_NOT_FOUND instead of failing.
@@ -55,7 +56,8 @@ func (e *rpcError) Error() string {
 
 // Is makes the API's "not found" codes block.ErrNotFound.
 func (e *rpcError) Is(target error) bool {
-	return target == block.ErrNotFound && (e.Code == codeBlockNotFound || e.Code == codeNoBlocks || e.Code == codeContractNotFound)
+	return target == block.ErrNotFound &&
+		(e.Code == codeBlockNotFound || e.Code == codeNoBlocks || e.Code == codeContractNotFound)
 }
 
 func (e *rpcError) verdict() verdict {
@@ -135,8 +137,8 @@ func (s *Source) post(ctx context.Context, e *endpoint, calls []call) error {
 	return nil
 }
 
-// accept gives the answers to the calls; split says that a smaller batch may pass where this one did not. There may be several answers in
-// buffers, what is made of them is one at a time.
+// accept gives the answers to the calls; split says that a smaller batch may pass where this one did not. There may be
+// several answers in buffers, what is made of them is one at a time.
 func (s *Source) accept(e *endpoint, calls []call, b []byte) (split bool, err error) {
 	if s.large(calls) {
 		s.decoding.Lock()
@@ -166,7 +168,8 @@ func (s *Source) most(calls []call) jsonlimit.Limits {
 		return jsonlimit.Limits{Bytes: s.cfg.MaxResponse, Elements: s.cfg.MaxElements}
 	}
 	n := len(calls)
-	return jsonlimit.Limits{Bytes: min(int64(n)*smallResult, s.cfg.MaxResponse), Elements: min(n*smallElements, s.cfg.MaxElements)}
+	return jsonlimit.Limits{Bytes: min(int64(n)*smallResult, s.cfg.MaxResponse),
+		Elements: min(n*smallElements, s.cfg.MaxElements)}
 }
 
 func (s *Source) large(calls []call) bool {

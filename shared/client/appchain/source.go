@@ -56,7 +56,8 @@ func (s *Source) ChainID(ctx context.Context) (string, error) {
 // SpecVersion returns the version of the Starknet JSON-RPC specification that the node speaks, such as "0.9.0".
 func (s *Source) SpecVersion(ctx context.Context) (string, error) {
 	var v string
-	err := s.run(ctx, []call{{method: "starknet_specVersion", take: func(raw json.RawMessage) error { return decodeString(raw, 32, &v) }}})
+	err := s.run(ctx, []call{
+		{method: "starknet_specVersion", take: func(raw json.RawMessage) error { return decodeString(raw, 32, &v) }}})
 	return v, err
 }
 
@@ -133,7 +134,8 @@ func (s *Source) Headers(ctx context.Context, from, to uint64) ([]block.Header, 
 
 func linkHeaders(prev, next block.Header) error {
 	if next.ParentHash != prev.Hash {
-		return fmt.Errorf("block %d has parent %s, block %d is %s: %w", next.Number, next.ParentHash, prev.Number, prev.Hash, block.ErrMalformed)
+		return fmt.Errorf("block %d has parent %s, block %d is %s: %w",
+			next.Number, next.ParentHash, prev.Number, prev.Hash, block.ErrMalformed)
 	}
 	return nil
 }
@@ -141,7 +143,8 @@ func linkHeaders(prev, next block.Header) error {
 // StateUpdates returns the state updates of from..to, each on the root that the one before left. As a state update
 // carries no number, the first and the last are compared with their blocks' headers.
 func (s *Source) StateUpdates(ctx context.Context, from, to uint64) ([]block.StateUpdate, error) {
-	spec := rangeOf[block.StateUpdate]{kind: "update", method: "starknet_getStateUpdate", decode: decodeStateUpdate, link: linkUpdates, felts: updateFelts}
+	spec := rangeOf[block.StateUpdate]{kind: "update", method: "starknet_getStateUpdate", decode: decodeStateUpdate,
+		link: linkUpdates, felts: updateFelts}
 	spec.whole = func(ctx context.Context, got []block.StateUpdate) error {
 		for _, u := range []block.StateUpdate{got[0], got[len(got)-1]} {
 			h, err := s.Headers(ctx, u.Number, u.Number)
@@ -193,7 +196,8 @@ func (s *Source) Nonces(ctx context.Context, at uint64, contracts []felt.Felt) (
 	out := make([]felt.Felt, len(contracts))
 	calls := make([]call, len(contracts))
 	for i, c := range contracts {
-		calls[i] = call{method: "starknet_getNonce", params: map[string]any{"block_id": blockID(at), "contract_address": c}, take: takeFelt(&out[i]), missing: func() { out[i] = felt.Zero }}
+		calls[i] = call{method: "starknet_getNonce", params: map[string]any{"block_id": blockID(at),
+			"contract_address": c}, take: takeFelt(&out[i]), missing: func() { out[i] = felt.Zero }}
 	}
 	if err := s.run(ctx, calls); err != nil {
 		return nil, fmt.Errorf("read %d nonces at block %d: %w", len(contracts), at, err)
@@ -206,8 +210,9 @@ func (s *Source) Storage(ctx context.Context, at uint64, slots []block.Slot) ([]
 	out := make([]felt.Felt, len(slots))
 	calls := make([]call, len(slots))
 	for i, slot := range slots {
-		calls[i] = call{method: "starknet_getStorageAt", params: map[string]any{"contract_address": slot.Contract, "key": slot.Key, "block_id": blockID(at)},
-			take: takeFelt(&out[i]), missing: func() { out[i] = felt.Zero }}
+		calls[i] = call{method: "starknet_getStorageAt",
+			params: map[string]any{"contract_address": slot.Contract, "key": slot.Key, "block_id": blockID(at)},
+			take:   takeFelt(&out[i]), missing: func() { out[i] = felt.Zero }}
 	}
 	if err := s.run(ctx, calls); err != nil {
 		return nil, fmt.Errorf("read %d storage slots at block %d: %w", len(slots), at, err)
@@ -245,7 +250,8 @@ const headerFelts = 6
 // updateFelts is how many field elements a state update keeps. A contract without entries takes two in its list.
 func updateFelts(u block.StateUpdate) int {
 	d := u.Diff
-	n := 2*(len(d.Deployed)+len(d.Replaced)+len(d.Nonces)+len(d.Declared)+len(d.MigratedCompiledHash)+len(d.Storage)) + len(d.DeprecatedDeclared)
+	n := 2*(len(d.Deployed)+len(d.Replaced)+len(d.Nonces)+len(d.Declared)+len(d.MigratedCompiledHash)+len(d.Storage)) +
+		len(d.DeprecatedDeclared)
 	for _, c := range d.Storage {
 		n += 2 * len(c.Entries)
 	}
@@ -300,7 +306,8 @@ func readOnce[T any](ctx context.Context, s *Source, from, to uint64, spec range
 	keep := func(i int, v T) error {
 		n := spec.felts(v)
 		if total += n - kept[i]; total > s.cfg.MaxFelts {
-			return fmt.Errorf("%ss from block %d on: more than %d field elements: %w", spec.kind, from, s.cfg.MaxFelts, block.ErrTooMuch)
+			return fmt.Errorf("%ss from block %d on: more than %d field elements: %w",
+				spec.kind, from, s.cfg.MaxFelts, block.ErrTooMuch)
 		}
 		kept[i], out[i] = n, v
 		return nil
@@ -316,17 +323,18 @@ func readOnce[T any](ctx context.Context, s *Source, from, to uint64, spec range
 				continue
 			}
 		}
-		calls = append(calls, call{method: spec.method, params: map[string]any{"block_id": blockID(n)}, large: true, take: func(raw json.RawMessage) error {
-			v, err := spec.decode(n, raw)
-			if err != nil {
-				return err
-			}
-			if err := keep(i, v); err != nil {
-				return err
-			}
-			s.remember(ctx, spec.kind, n, raw)
-			return nil
-		}})
+		calls = append(calls, call{method: spec.method, params: map[string]any{"block_id": blockID(n)}, large: true,
+			take: func(raw json.RawMessage) error {
+				v, err := spec.decode(n, raw)
+				if err != nil {
+					return err
+				}
+				if err := keep(i, v); err != nil {
+					return err
+				}
+				s.remember(ctx, spec.kind, n, raw)
+				return nil
+			}})
 	}
 	return out, s.run(ctx, calls)
 }
@@ -346,7 +354,8 @@ func (s *Source) cached(ctx context.Context, kind string, n uint64) []byte {
 		return nil
 	}
 	b, ok, err := s.deps.Cache.Get(ctx, s.key(kind, n))
-	if err != nil || !ok || jsonlimit.Check(b, jsonlimit.Limits{Bytes: s.cfg.MaxResponse, Elements: s.cfg.MaxElements}) != nil {
+	if err != nil || !ok ||
+		jsonlimit.Check(b, jsonlimit.Limits{Bytes: s.cfg.MaxResponse, Elements: s.cfg.MaxElements}) != nil {
 		return nil
 	}
 	return b

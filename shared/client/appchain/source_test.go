@@ -53,7 +53,8 @@ func TestSource(t *testing.T) {
 				}
 				t.Run(kind, func(t *testing.T) {
 					blocktest.TestSource(t, blocktest.Harness{
-						Source: open(t, cfg, deps), ChainID: chain.ChainID(), First: 0, Last: 23, MaxRange: 100, Cancelable: c == nil,
+						Source: open(t, cfg, deps), ChainID: chain.ChainID(), First: 0, Last: 23,
+						MaxRange: 100, Cancelable: c == nil,
 						Messages: func(n uint64) block.Messages { m, _ := chain.Messages(n); return m },
 					})
 				})
@@ -65,7 +66,8 @@ func TestSource(t *testing.T) {
 func TestHeadOfAnEmptyChain(t *testing.T) {
 	t.Parallel()
 	chain := devChain(t, devappchain.Options{})
-	if _, err := open(t, appchain.Config{URL: chain.URL()}, appchain.Deps{}).Head(t.Context()); !errors.Is(err, block.ErrNotFound) {
+	if _, err := open(t, appchain.Config{URL: chain.URL()}, appchain.Deps{}).Head(t.Context()); !errors.Is(err,
+		block.ErrNotFound) {
 		t.Errorf("Head = %v, want ErrNotFound", err)
 	}
 }
@@ -73,7 +75,8 @@ func TestHeadOfAnEmptyChain(t *testing.T) {
 func TestHeads(t *testing.T) {
 	t.Parallel()
 	chain := devChain(t, devappchain.Options{Blocks: 2})
-	s := open(t, appchain.Config{URL: chain.URL(), WebsocketURL: chain.WebsocketURL(), ChainID: chain.ChainID()}, appchain.Deps{})
+	s := open(t, appchain.Config{URL: chain.URL(), WebsocketURL: chain.WebsocketURL(), ChainID: chain.ChainID()},
+		appchain.Deps{})
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	got := make(chan block.Header, 10)

@@ -86,15 +86,18 @@ func (w *wireDiff) decode() (d block.StateDiff, err error) {
 			func(a, b felt.Felt) { d.Nonces = append(d.Nonces, block.NonceUpdate{Address: a, Nonce: b}) })
 	}
 	if err == nil {
-		err = pairs("declared class", w.Declared, func(p wirePair) (a, b *felt.Felt) { return p.ClassHash, p.CompiledClass },
+		err = pairs("declared class", w.Declared,
+			func(p wirePair) (a, b *felt.Felt) { return p.ClassHash, p.CompiledClass },
 			func(a, b felt.Felt) {
 				d.Declared = append(d.Declared, block.DeclaredClass{ClassHash: a, CompiledClassHash: b})
 			})
 	}
 	if err == nil {
-		err = pairs("migrated class", w.Migrated, func(p wirePair) (a, b *felt.Felt) { return p.ClassHash, p.CompiledClass },
+		err = pairs("migrated class", w.Migrated,
+			func(p wirePair) (a, b *felt.Felt) { return p.ClassHash, p.CompiledClass },
 			func(a, b felt.Felt) {
-				d.MigratedCompiledHash = append(d.MigratedCompiledHash, block.MigratedClass{ClassHash: a, CompiledClassHash: b})
+				d.MigratedCompiledHash = append(d.MigratedCompiledHash,
+					block.MigratedClass{ClassHash: a, CompiledClassHash: b})
 			})
 	}
 	return d, err
@@ -112,7 +115,8 @@ func pairs(what string, in []wirePair, pick func(wirePair) (a, b *felt.Felt), pu
 	return nil
 }
 
-// ParseStateUpdate reads a state update as starknet_getStateUpdate answers it, for block n. Faults are block.ErrMalformed.
+// ParseStateUpdate reads a state update as starknet_getStateUpdate answers it, for block n. Faults are
+// block.ErrMalformed.
 func ParseStateUpdate(n uint64, raw []byte) (block.StateUpdate, error) {
 	return decodeStateUpdate(n, raw)
 }

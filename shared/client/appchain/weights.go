@@ -56,7 +56,8 @@ func (s *Source) weightsOf(ctx context.Context, n uint64) (block.Weights, error)
 	}
 	var w block.Weights
 	for i := 0; ; i++ {
-		if raw, err = s.do(ctx, s.gateway, http.MethodGet, address, nil, jsonlimit.Limits{Bytes: smallResult, Elements: smallElements}); err == nil {
+		if raw, err = s.do(ctx, s.gateway, http.MethodGet, address, nil,
+			jsonlimit.Limits{Bytes: smallResult, Elements: smallElements}); err == nil {
 			w, err = decodeWeights(raw)
 		}
 		if err == nil {
@@ -101,8 +102,8 @@ func weightsURL(root string, n uint64) (string, error) {
 	return u.String(), nil
 }
 
-// wireWeights is the gateway's answer. Proving, Sierra and receipt gas may be missing in answers of older nodes; the rest
-// is due.
+// wireWeights is the gateway's answer. Proving, Sierra and receipt gas may be missing in answers of older nodes; the
+// rest is due.
 type wireWeights struct {
 	L1Gas                *uint64 `json:"l1_gas"`
 	MessageSegmentLength *uint64 `json:"message_segment_length"`
@@ -120,10 +121,12 @@ func decodeWeights(raw []byte) (block.Weights, error) {
 		return block.Weights{}, malformed("bouncer weights", err)
 	}
 	if w.L1Gas == nil || w.MessageSegmentLength == nil || w.NEvents == nil || w.StateDiffSize == nil {
-		return block.Weights{}, malformedf("bouncer weights lack l1_gas, message_segment_length, n_events or state_diff_size")
+		return block.Weights{}, malformedf("bouncer weights lack l1_gas, message_segment_length, n_events or " +
+			"state_diff_size")
 	}
 	return block.Weights{L1Gas: *w.L1Gas, MessageSegmentLength: *w.MessageSegmentLength, NEvents: *w.NEvents,
-		StateDiffSize: *w.StateDiffSize, SierraGas: w.SierraGas, NTxs: w.NTxs, ProvingGas: w.ProvingGas, ReceiptL2Gas: w.ReceiptL2Gas}, nil
+		StateDiffSize: *w.StateDiffSize, SierraGas: w.SierraGas, NTxs: w.NTxs, ProvingGas: w.ProvingGas,
+		ReceiptL2Gas: w.ReceiptL2Gas}, nil
 }
 
 // estimate derives weights from blocks and state updates, for nodes without the gateway's extension:
@@ -132,8 +135,8 @@ func decodeWeights(raw []byte) (block.Weights, error) {
 //   - the state diff's size is that of its uncompressed encoding: 2 words a touched contract, 1 more for a class, 2 a
 //     slot and 2 a declared or migrated class;
 //   - L1 gas is what the messages take on the settlement layer, by the sequencer's formula (messageGas);
-//   - Sierra gas and receipt gas are the L2 gas of the receipts, and proving gas is taken to equal it, which is a lower bound
-//     where builtins dominate. Leave a margin in the batch limits when you rely on it.
+//   - Sierra gas and receipt gas are the L2 gas of the receipts, and proving gas is taken to equal it, which is a lower
+//     bound where builtins dominate. Leave a margin in the batch limits when you rely on it.
 func (s *Source) estimate(ctx context.Context, from, to uint64) ([]block.Weights, error) {
 	blocks, err := s.receipts(ctx, from, to)
 	if err != nil {
@@ -145,7 +148,8 @@ func (s *Source) estimate(ctx context.Context, from, to uint64) ([]block.Weights
 	}
 	out := make([]block.Weights, len(blocks))
 	for i, b := range blocks {
-		w := block.Weights{L1Gas: messageGas(b.messages), SierraGas: b.l2Gas, ReceiptL2Gas: b.l2Gas, ProvingGas: b.l2Gas, NEvents: b.events,
+		w := block.Weights{L1Gas: messageGas(b.messages), SierraGas: b.l2Gas, ReceiptL2Gas: b.l2Gas,
+			ProvingGas: b.l2Gas, NEvents: b.events,
 			NTxs: uint64(b.header.Transactions), StateDiffSize: diffSize(updates[i].Diff)}
 		for _, m := range b.messages.ToL1 {
 			w.MessageSegmentLength += uint64(3 + len(m.Payload))
@@ -166,8 +170,9 @@ const (
 	gasPerConsumed = 5_000   // a counter decreased, of each message from it
 	gasPerLog      = 375     // as much as each of its topics
 	gasPerLogWord  = 8 * 32  // of its data
-	sentTopics     = 3       // of the event of a message to the settlement layer, whose data has 2 words beside the payload
-	consumedTopics = 4       // of the event of a message from it, whose data has 3
+	// of the event of a message to the settlement layer, whose data has 2 words beside the payload
+	sentTopics     = 3
+	consumedTopics = 4 // of the event of a message from it, whose data has 3
 )
 
 func messageGas(ms block.Messages) uint64 {

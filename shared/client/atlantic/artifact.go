@@ -70,7 +70,8 @@ func (p *Prover) resultOf(ctx context.Context, task string, a proof.Artifact) (s
 	}
 	q, ok := aggregator(qs)
 	if !ok {
-		return "", fmt.Errorf("Atlantic: bucket %s is done, but none of its %d queries is the aggregator's: %w", id, len(qs), proof.ErrNotReady)
+		return "", fmt.Errorf("Atlantic: bucket %s is done, but none of its %d queries is the aggregator's: %w",
+			id, len(qs), proof.ErrNotReady)
 	}
 	return q.ID, nil
 }

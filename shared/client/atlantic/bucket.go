@@ -93,7 +93,8 @@ func (p *Prover) findBucket(ctx context.Context, externalID string) (string, err
 	bs, err := get(ctx, p, op, p.cfg.Routes.FindBucket, url.Values{"externalId": {externalID}}, decodeBuckets)
 	var s *StatusError
 	if errors.As(err, &s) && noRoute(s) {
-		p.caller.Log().InfoContext(ctx, "Atlantic does not list buckets; one whose id was lost stays behind empty", "external_id", externalID, "answer", s)
+		p.caller.Log().InfoContext(ctx, "Atlantic does not list buckets; one whose id was lost stays behind empty",
+			"external_id", externalID, "answer", s)
 		return "", nil
 	}
 	if err != nil {
@@ -149,14 +150,17 @@ func (p *Prover) closeOnce(ctx context.Context, id string) error {
 
 // aggregators are the aggregator programs that Atlantic documents, in ascending order.
 var aggregators = []version.Version{
-	version.Must("0.13.2"), version.Must("0.13.3"), version.Must("0.13.4"), version.Must("0.14.0"), version.Must("0.14.1"),
+	version.Must("0.13.2"), version.Must("0.13.3"), version.Must("0.13.4"),
+	version.Must("0.14.0"), version.Must("0.14.1"),
 }
 
-// fitsUntil is the last Starknet version that the newest of them fits. From 0.14.3 on the aggregator itself computes the config hash with
-// Blake2s and compares it with its inputs', so that an older one fails after all SNOS work is paid for.
+// fitsUntil is the last Starknet version that the newest of them fits. From 0.14.3 on the aggregator itself computes
+// the config hash with Blake2s and compares it with its inputs', so that an older one fails after all SNOS work is paid
+// for.
 var fitsUntil = version.Must("0.14.2")
 
-// aggregatorVersion is the newest aggregator that is not newer than a Starknet version such as "0.13.5". ErrRejected where none fits.
+// aggregatorVersion is the newest aggregator that is not newer than a Starknet version such as "0.13.5". ErrRejected
+// where none fits.
 func aggregatorVersion(starknet string) (string, error) {
 	v, err := version.Parse(starknet)
 	if err != nil {
@@ -164,15 +168,18 @@ func aggregatorVersion(starknet string) (string, error) {
 	}
 	newest := aggregators[len(aggregators)-1]
 	if fitsUntil.Before(v) {
-		return "", fmt.Errorf("Atlantic: the newest aggregator that it documents, %s%s, does not fit Starknet %s: name one that does in "+
-			"PROVER_ATLANTIC_AGGREGATOR_VERSION (ask Atlantic); no bucket is opened: %w", aggregatorPrefix, newest, v, proof.ErrRejected)
+		return "", fmt.Errorf("Atlantic: the newest aggregator that it documents, %s%s, does not fit Starknet %s: "+
+			"name one that does in "+
+			"PROVER_ATLANTIC_AGGREGATOR_VERSION (ask Atlantic); no bucket is opened: %w",
+			aggregatorPrefix, newest, v, proof.ErrRejected)
 	}
 	for _, a := range slices.Backward(aggregators) {
 		if !v.Before(a) {
 			return aggregatorPrefix + a.String(), nil
 		}
 	}
-	return "", fmt.Errorf("Atlantic: it has no aggregator for Starknet %s: name one in PROVER_ATLANTIC_AGGREGATOR_VERSION: %w", v, proof.ErrRejected)
+	return "", fmt.Errorf("Atlantic: it has no aggregator for Starknet %s: name one in "+
+		"PROVER_ATLANTIC_AGGREGATOR_VERSION: %w", v, proof.ErrRejected)
 }
 
 // aggregatorPrefix is what the names of Atlantic's aggregators begin with.

@@ -83,7 +83,8 @@ func TestSecrets(t *testing.T) {
 			s := httptest.NewServer(http.HandlerFunc(answer))
 			t.Cleanup(s.Close)
 			w := &pauses{}
-			p, err := atlantic.New(atlantic.Config{URL: s.URL, ArtifactsURL: s.URL, APIKey: key, Network: atlantic.Testnet, Settlement: atlantic.Ethereum,
+			p, err := atlantic.New(atlantic.Config{URL: s.URL, ArtifactsURL: s.URL, APIKey: key,
+				Network: atlantic.Testnet, Settlement: atlantic.Ethereum,
 				HTTP: atlantic.HTTPSettings{Attempts: 2}}, atlantic.Deps{Sleep: w.sleep})
 			if err != nil {
 				t.Fatal(err)
@@ -98,12 +99,14 @@ func TestSecrets(t *testing.T) {
 			}
 		})
 	}
-	p, err := atlantic.New(atlantic.Config{URL: "http://127.0.0.1:1/" + "very-private-path", ArtifactsURL: "http://127.0.0.1:1", APIKey: key, Network: atlantic.Testnet,
+	p, err := atlantic.New(atlantic.Config{URL: "http://127.0.0.1:1/" + "very-private-path",
+		ArtifactsURL: "http://127.0.0.1:1", APIKey: key, Network: atlantic.Testnet,
 		Settlement: atlantic.Ethereum, HTTP: atlantic.HTTPSettings{Attempts: 1}}, atlantic.Deps{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := p.Ping(t.Context()); err == nil || strings.Contains(err.Error(), "private") || errors.Is(err, proof.ErrRejected) {
+	if err := p.Ping(t.Context()); err == nil || strings.Contains(err.Error(), "private") ||
+		errors.Is(err, proof.ErrRejected) {
 		t.Errorf("nobody there: %v", err)
 	}
 }

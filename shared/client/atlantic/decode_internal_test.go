@@ -43,7 +43,8 @@ func TestDecode_Refuses(t *testing.T) {
 
 func TestDecode_ToleratesWhatIsNew(t *testing.T) {
 	t.Parallel()
-	q, err := decodeQuery([]byte(`{"atlanticQuery":{"id":"01A","dedupId":null,"status":"DONE","step":null,"bucketId":null,"bucketJobIndex":null,
+	q, err := decodeQuery([]byte(`{"atlanticQuery":{"id":"01A","dedupId":null,"status":"DONE","step":null,
+"bucketId":null,"bucketJobIndex":null,
 		"retryCount":-1,"client":{"name":"x"},"completedAt":"2025-06-13T14:17:48.204Z"},"metadataUrls":["https://x"]}`))
 	if err != nil || q.ID != "01A" || q.BucketJobIndex != nil {
 		t.Errorf("decodeQuery = %+v, %v", q, err)
@@ -52,8 +53,10 @@ func TestDecode_ToleratesWhatIsNew(t *testing.T) {
 	if q.endedBefore(at) || !q.endedBefore(at.Add(time.Second)) || (query{CompletedAt: "yesterday"}).endedBefore(at) {
 		t.Error("endedBefore is wrong")
 	}
-	for _, body := range []string{`[{"id":"a","externalId":"e","status":"OPEN"}]`, `{"buckets":[{"id":"a","externalId":"e","status":"OPEN"}],"total":1}`,
-		`{"atlanticBuckets":[{"id":"a","externalId":"e","status":"OPEN"}]}`, `{"data":[{"id":"a","externalId":"e","status":"OPEN"}]}`} {
+	for _, body := range []string{`[{"id":"a","externalId":"e","status":"OPEN"}]`,
+		`{"buckets":[{"id":"a","externalId":"e","status":"OPEN"}],"total":1}`,
+		`{"atlanticBuckets":[{"id":"a","externalId":"e","status":"OPEN"}]}`,
+		`{"data":[{"id":"a","externalId":"e","status":"OPEN"}]}`} {
 		if bs, err := decodeBuckets([]byte(body)); err != nil || len(bs) != 1 || bs[0] != (bucket{"a", "e", "OPEN"}) {
 			t.Errorf("decodeBuckets of %s = %v, %v", body, bs, err)
 		}
@@ -68,8 +71,10 @@ func TestAggregatorOf(t *testing.T) {
 		qs   []query
 		want string
 	}{
-		"Fact": {[]query{child, agg}, "a"}, "ChildrenInSameStep": {[]query{child, {ID: "a", Step: stepProof, BucketJobIndex: at(-1)}}, "a"},
-		"IndexedAggregator": {[]query{{ID: "x", Step: "PROOF_GENERATION"}, child}, "c"}, "None": {[]query{{ID: "x", Step: "TRACE_GENERATION"}}, ""},
+		"Fact":               {[]query{child, agg}, "a"},
+		"ChildrenInSameStep": {[]query{child, {ID: "a", Step: stepProof, BucketJobIndex: at(-1)}}, "a"},
+		"IndexedAggregator":  {[]query{{ID: "x", Step: "PROOF_GENERATION"}, child}, "c"},
+		"None":               {[]query{{ID: "x", Step: "TRACE_GENERATION"}}, ""},
 	} {
 		if q, ok := aggregator(c.qs); q.ID != c.want || ok != (c.want != "") {
 			t.Errorf("%s: aggregator = %q, %t; want %q", name, q.ID, ok, c.want)
@@ -80,8 +85,10 @@ func TestAggregatorOf(t *testing.T) {
 func TestAggregatorVersion(t *testing.T) {
 	t.Parallel()
 	for starknet, want := range map[string]string{
-		"0.13.2": "0.13.2", "0.13.2.1": "0.13.2", "0.13.3": "0.13.3", "0.13.5": "0.13.4", "0.13.6": "0.13.4", "0.14.0": "0.14.0", "0.14.1": "0.14.1",
-		"0.14.2": "0.14.1", "0.14.3": "", "0.14.4": "", "0.15.0": "", "1.0.0": "", "0.13.1": "", "0.9.9": "", "": "", "0.13": "", "0.13.x": "", "0.13.5.1.1": "", "0.-1.3": "",
+		"0.13.2": "0.13.2", "0.13.2.1": "0.13.2", "0.13.3": "0.13.3", "0.13.5": "0.13.4", "0.13.6": "0.13.4",
+		"0.14.0": "0.14.0", "0.14.1": "0.14.1",
+		"0.14.2": "0.14.1", "0.14.3": "", "0.14.4": "", "0.15.0": "", "1.0.0": "", "0.13.1": "", "0.9.9": "", "": "",
+		"0.13": "", "0.13.x": "", "0.13.5.1.1": "", "0.-1.3": "",
 	} {
 		got, err := aggregatorVersion(starknet)
 		if (err == nil) != (want != "") || want != "" && got != "snos_aggregator_"+want {
@@ -92,7 +99,8 @@ func TestAggregatorVersion(t *testing.T) {
 
 func TestJobSize(t *testing.T) {
 	t.Parallel()
-	for steps, want := range map[uint64]string{0: "L", 1: "S", 12_999_999: "S", 13_000_000: "M", 29_999_999: "M", 30_000_000: "L"} {
+	for steps, want := range map[uint64]string{0: "L", 1: "S", 12_999_999: "S", 13_000_000: "M",
+		29_999_999: "M", 30_000_000: "L"} {
 		if got := jobSize(steps); got != want {
 			t.Errorf("jobSize(%d) = %s, want %s", steps, got, want)
 		}
@@ -104,7 +112,8 @@ func FuzzDecode(f *testing.F) {
 	for _, s := range []string{
 		`{"atlanticQueryId":"01A"}`, `{"atlanticQuery":{"id":"01A","status":"DONE","bucketJobIndex":1}}`,
 		`{"bucket":{"id":"b","status":"OPEN"},"queries":[{"id":"q","status":"FAILED","errorReason":"x"}]}`,
-		`{"atlanticBucket":{"id":"b","status":"IN_PROGRESS"}}`, `[{"id":"b","status":"OPEN"}]`, `{"0":"4"}`, `null`, `<html>`,
+		`{"atlanticBucket":{"id":"b","status":"IN_PROGRESS"}}`, `[{"id":"b","status":"OPEN"}]`,
+		`{"0":"4"}`, `null`, `<html>`,
 	} {
 		f.Add([]byte(s))
 	}
@@ -139,7 +148,8 @@ func FuzzDecode(f *testing.F) {
 
 // FuzzParseHook feeds webhooks, which anybody may send.
 func FuzzParseHook(f *testing.F) {
-	f.Add("hunter2", []byte(`{"type":"ATLANTIC_QUERY_COMPLETED","atlanticQueryId":"01A","status":"completed","context":null}`))
+	f.Add("hunter2",
+		[]byte(`{"type":"ATLANTIC_QUERY_COMPLETED","atlanticQueryId":"01A","status":"completed","context":null}`))
 	f.Add("hunter3", []byte(`{}`))
 	f.Fuzz(func(t *testing.T, token string, b []byte) {
 		h, err := ParseHook("hunter2", token, b)

@@ -14,8 +14,8 @@ var (
 	ErrUnauthorized = errors.New("Atlantic does not take the API key")
 	// ErrCredits says that the project has no credits left. Buy some, and what was tried goes on.
 	ErrCredits = errors.New("the project at Atlantic has no credits left")
-	// ErrExpired says that Atlantic keeps a finished task's result no more. It is ErrRejected too: the task must be done
-	// again under another dedup id.
+	// ErrExpired says that Atlantic keeps a finished task's result no more. It is ErrRejected too: the task must be
+	// done again under another dedup id.
 	ErrExpired = fmt.Errorf("Atlantic keeps the result no more: %w", proof.ErrRejected)
 	// ErrUnauthenticated says that a webhook did not carry the secret.
 	ErrUnauthenticated = errors.New("webhook does not carry the secret")

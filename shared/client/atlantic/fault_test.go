@@ -36,8 +36,9 @@ func TestSubmit_Faults(t *testing.T) {
 		"RateLimitedStorm":   {{Fault: fake.RateLimited, Times: 5, RetryAfter: 2 * time.Second}},
 		"RateLimitedSubmits": {{Fault: fake.RateLimited, Op: submission, Times: 4}},
 		"InternalError":      {{Fault: fake.Internal, Op: submission, Times: 3}},
-		"LoadBalancer":       {{Fault: fake.BadGateway, Op: submission}, {Fault: fake.NoRoute, Op: submission}, {Fault: fake.NoRoute, Op: lookup}},
-		"Unavailable":        {{Fault: fake.Unavailable, Times: 3, RetryAfter: time.Second}},
+		"LoadBalancer": {{Fault: fake.BadGateway, Op: submission}, {Fault: fake.NoRoute, Op: submission},
+			{Fault: fake.NoRoute, Op: lookup}},
+		"Unavailable": {{Fault: fake.Unavailable, Times: 3, RetryAfter: time.Second}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -66,7 +67,8 @@ func TestSubmit_Faults(t *testing.T) {
 // TestSubmit_GivesUp: where no answer ever comes the error is a passing one, and the next call finds the one query.
 func TestSubmit_GivesUp(t *testing.T) {
 	t.Parallel()
-	for _, f := range []fake.Fault{fake.LostResponse, fake.RateLimited, fake.Internal, fake.BadGateway, fake.CutResponse, fake.Garbage} {
+	for _, f := range []fake.Fault{fake.LostResponse, fake.RateLimited, fake.Internal, fake.BadGateway,
+		fake.CutResponse, fake.Garbage} {
 		t.Run(string(f), func(t *testing.T) {
 			t.Parallel()
 			s := start(t, fakeatlantic.Config{})
@@ -84,7 +86,8 @@ func TestSubmit_GivesUp(t *testing.T) {
 			before := s.Started()
 			s.Clear()
 			if task, err := p.Submit(t.Context(), child("d", zipped())); err != nil || task == "" || s.Started() != 1 {
-				t.Errorf("afterwards Submit = %q, %v with %d queries (%d before), want 1", task, err, s.Started(), before)
+				t.Errorf("afterwards Submit = %q, %v with %d queries (%d before), want 1",
+					task, err, s.Started(), before)
 			}
 		})
 	}
@@ -143,8 +146,10 @@ func TestSubmit_Refused(t *testing.T) {
 	other.Kind = "dream"
 	before := s.Started()
 	for name, r := range map[string]proof.Request{
-		"CorruptPIE": corrupt, "OtherBucket": elsewhere, "UnknownBucket": unknown, "Aggregation": aggregation, "Empty": empty,
-		"NoDedupID": nameless, "OddBucket": odd, "OtherKind": other, "RegistrationWithoutHash": {Kind: proof.Registration, DedupID: "r", InputSize: 1, Input: corrupt.Input},
+		"CorruptPIE": corrupt, "OtherBucket": elsewhere, "UnknownBucket": unknown,
+		"Aggregation": aggregation, "Empty": empty,
+		"NoDedupID": nameless, "OddBucket": odd, "OtherKind": other,
+		"RegistrationWithoutHash": {Kind: proof.Registration, DedupID: "r", InputSize: 1, Input: corrupt.Input},
 	} {
 		if task, err := p.Submit(t.Context(), r); !errors.Is(err, proof.ErrRejected) {
 			t.Errorf("%s: Submit = %q, %v; want ErrRejected", name, task, err)
@@ -154,11 +159,13 @@ func TestSubmit_Refused(t *testing.T) {
 		t.Errorf("refusals were repeated after %v, or started %d queries", w.list(), s.Started()-before)
 	}
 	wrongKey, _ := client(t, s, func(c *atlantic.Config) { c.APIKey = "another key"[:7] })
-	if _, err := wrongKey.Submit(t.Context(), child("x", zipped())); !errors.Is(err, atlantic.ErrUnauthorized) || errors.Is(err, proof.ErrRejected) {
+	if _, err := wrongKey.Submit(t.Context(), child("x", zipped())); !errors.Is(err, atlantic.ErrUnauthorized) ||
+		errors.Is(err, proof.ErrRejected) {
 		t.Errorf("with a wrong key: %v, want ErrUnauthorized and not ErrRejected", err)
 	}
 	misrouted, _ := client(t, s, func(c *atlantic.Config) { c.URL += "/v2" })
-	if _, err := misrouted.Submit(t.Context(), child("x", zipped())); err == nil || errors.Is(err, proof.ErrRejected) || s.Started() != before {
+	if _, err := misrouted.Submit(t.Context(), child("x", zipped())); err == nil || errors.Is(err, proof.ErrRejected) ||
+		s.Started() != before {
 		t.Errorf("below a wrong path: %v, want an error that is not ErrRejected", err)
 	}
 	if g, err := misrouted.Status(t.Context(), "01X"); err == nil {
@@ -248,7 +255,8 @@ func TestBucket_Faults(t *testing.T) {
 		"Storm": {{Fault: fake.RateLimited, Op: "POST /buckets", Times: 3, RetryAfter: time.Second},
 			{Fault: fake.RateLimited, Op: "POST /buckets/close", Times: 3}},
 		"Garbage": {{Fault: fake.Garbage, Op: "POST /buckets"}, {Fault: fake.Garbage, Op: "GET /buckets"}},
-		"Cut":     {{Fault: fake.CutResponse, Op: "POST /buckets"}, {Fault: fake.CutResponse, Op: "POST /buckets/close"}},
+		"Cut": {{Fault: fake.CutResponse, Op: "POST /buckets"},
+			{Fault: fake.CutResponse, Op: "POST /buckets/close"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -259,7 +267,8 @@ func TestBucket_Faults(t *testing.T) {
 			p, _ := client(t, s)
 			task := aggregated(t, p)
 			if s.Buckets() != 1 || s.Aggregations() != 1 || s.Struck() == 0 {
-				t.Errorf("%d buckets, %d aggregations, %d requests disturbed; want 1 and 1", s.Buckets(), s.Aggregations(), s.Struck())
+				t.Errorf("%d buckets, %d aggregations, %d requests disturbed; want 1 and 1",
+					s.Buckets(), s.Aggregations(), s.Struck())
 			}
 			bucket := strings.TrimPrefix(task, "bucket:")
 			if again, err := p.CloseBucket(t.Context(), bucket); err != nil || again != task {
@@ -299,8 +308,9 @@ func TestBucket_FailedChild(t *testing.T) {
 	}
 	for name, err := range map[string]error{
 		"Unknown": second(p.CloseBucket(t.Context(), "nowhere")), "Odd": second(p.CloseBucket(t.Context(), "../x")),
-		"OldVersion": second(p.OpenBucket(t.Context(), "o", "0.12.0")), "NoVersion": second(p.OpenBucket(t.Context(), "o", "x")),
-		"NoID": second(p.OpenBucket(t.Context(), "", "0.13.5")),
+		"OldVersion": second(p.OpenBucket(t.Context(), "o", "0.12.0")),
+		"NoVersion":  second(p.OpenBucket(t.Context(), "o", "x")),
+		"NoID":       second(p.OpenBucket(t.Context(), "", "0.13.5")),
 	} {
 		if !errors.Is(err, proof.ErrRejected) {
 			t.Errorf("%s: %v, want ErrRejected", name, err)

@@ -20,8 +20,8 @@ type Hint struct {
 // maxHook bounds a webhook's body in bytes.
 const maxHook = 64 << 10
 
-// ParseHook reads a webhook. Atlantic documents no signature, so the URL that it is given must carry secret; token is what
-// came in its place. An empty secret takes nothing. ErrUnauthenticated where the token is not the secret.
+// ParseHook reads a webhook. Atlantic documents no signature, so the URL that it is given must carry secret; token is
+// what came in its place. An empty secret takes nothing. ErrUnauthenticated where the token is not the secret.
 func ParseHook(secret, token string, body []byte) (Hint, error) {
 	want, got := sha256.Sum256([]byte(secret)), sha256.Sum256([]byte(token))
 	if secret == "" || subtle.ConstantTimeCompare(want[:], got[:]) != 1 {
@@ -35,7 +35,8 @@ func ParseHook(secret, token string, body []byte) (Hint, error) {
 		ID   string `json:"atlanticQueryId"`
 	}
 	if err := json.Unmarshal(body, &h); err != nil {
-		return Hint{}, errors.New("webhook of Atlantic is not a JSON object of the documented kind") // err may quote what anybody sent
+		// err may quote what anybody sent
+		return Hint{}, errors.New("webhook of Atlantic is not a JSON object of the documented kind")
 	}
 	if h.Type != "ATLANTIC_STEP_COMPLETED" && h.Type != "ATLANTIC_QUERY_COMPLETED" {
 		return Hint{}, fmt.Errorf("webhook of Atlantic has type %.40q", h.Type)
@@ -46,8 +47,8 @@ func ParseHook(secret, token string, body []byte) (Hint, error) {
 	return Hint{Task: h.ID, Ended: h.Type == "ATLANTIC_QUERY_COMPLETED"}, nil
 }
 
-// Tasks are the tasks that a hint may be about: the query and, where it is in a bucket, the aggregation, whose own query
-// has no task. It asks Atlantic; a query that it does not know gives none.
+// Tasks are the tasks that a hint may be about: the query and, where it is in a bucket, the aggregation, whose own
+// query has no task. It asks Atlantic; a query that it does not know gives none.
 func (p *Prover) Tasks(ctx context.Context, h Hint) ([]string, error) {
 	if !idPattern.MatchString(h.Task) {
 		return nil, nil

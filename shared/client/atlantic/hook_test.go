@@ -16,27 +16,33 @@ import (
 
 func TestParseHook(t *testing.T) {
 	t.Parallel()
-	const done = `{"type":"ATLANTIC_QUERY_COMPLETED","atlanticQueryId":"01A","status":"completed","context":null,"jobName":"x"}`
+	const done = `{"type":"ATLANTIC_QUERY_COMPLETED","atlanticQueryId":"01A","status":"completed","context":null,` +
+		`"jobName":"x"}`
 	for name, c := range map[string]struct {
 		secret, token, body string
 		want                atlantic.Hint
 		fault               error
 	}{
-		"Query":        {"s", "s", done, atlantic.Hint{Task: "01A", Ended: true}, nil},
-		"Step":         {"s", "s", strings.Replace(done, "QUERY_COMPLETED", "STEP_COMPLETED", 1), atlantic.Hint{Task: "01A"}, nil},
-		"Failed":       {"s", "s", strings.Replace(done, `"completed"`, `"failed"`, 1), atlantic.Hint{Task: "01A", Ended: true}, nil},
-		"WrongToken":   {"s", "t", done, atlantic.Hint{}, atlantic.ErrUnauthenticated},
-		"NoToken":      {"s", "", done, atlantic.Hint{}, atlantic.ErrUnauthenticated},
-		"NoSecret":     {"", "", done, atlantic.Hint{}, atlantic.ErrUnauthenticated},
-		"NoJSON":       {"s", "s", "hello", atlantic.Hint{}, errors.ErrUnsupported},
-		"OtherType":    {"s", "s", strings.Replace(done, "ATLANTIC_QUERY", "PACIFIC", 1), atlantic.Hint{}, errors.ErrUnsupported},
-		"OddID":        {"s", "s", strings.Replace(done, "01A", "../01A", 1), atlantic.Hint{}, errors.ErrUnsupported},
-		"NoID":         {"s", "s", strings.Replace(done, "01A", "", 1), atlantic.Hint{}, errors.ErrUnsupported},
-		"Large":        {"s", "s", done + strings.Repeat(" ", 1<<17), atlantic.Hint{}, errors.ErrUnsupported},
-		"LongEnoughID": {"s", "s", strings.Replace(done, "01A", strings.Repeat("a", 200), 1), atlantic.Hint{}, errors.ErrUnsupported},
+		"Query": {"s", "s", done, atlantic.Hint{Task: "01A", Ended: true}, nil},
+		"Step": {"s", "s", strings.Replace(done, "QUERY_COMPLETED", "STEP_COMPLETED", 1),
+			atlantic.Hint{Task: "01A"}, nil},
+		"Failed": {"s", "s", strings.Replace(done, `"completed"`, `"failed"`, 1),
+			atlantic.Hint{Task: "01A", Ended: true}, nil},
+		"WrongToken": {"s", "t", done, atlantic.Hint{}, atlantic.ErrUnauthenticated},
+		"NoToken":    {"s", "", done, atlantic.Hint{}, atlantic.ErrUnauthenticated},
+		"NoSecret":   {"", "", done, atlantic.Hint{}, atlantic.ErrUnauthenticated},
+		"NoJSON":     {"s", "s", "hello", atlantic.Hint{}, errors.ErrUnsupported},
+		"OtherType": {"s", "s", strings.Replace(done, "ATLANTIC_QUERY", "PACIFIC", 1),
+			atlantic.Hint{}, errors.ErrUnsupported},
+		"OddID": {"s", "s", strings.Replace(done, "01A", "../01A", 1), atlantic.Hint{}, errors.ErrUnsupported},
+		"NoID":  {"s", "s", strings.Replace(done, "01A", "", 1), atlantic.Hint{}, errors.ErrUnsupported},
+		"Large": {"s", "s", done + strings.Repeat(" ", 1<<17), atlantic.Hint{}, errors.ErrUnsupported},
+		"LongEnoughID": {"s", "s", strings.Replace(done, "01A", strings.Repeat("a", 200), 1),
+			atlantic.Hint{}, errors.ErrUnsupported},
 	} {
 		got, err := atlantic.ParseHook(c.secret, c.token, []byte(c.body))
-		bad := err == nil != (c.fault == nil) || got != c.want || c.fault == atlantic.ErrUnauthenticated && !errors.Is(err, c.fault)
+		bad := err == nil != (c.fault == nil) || got != c.want ||
+			c.fault == atlantic.ErrUnauthenticated && !errors.Is(err, c.fault)
 		if bad {
 			t.Errorf("%s: %+v, %v; want %+v, %v", name, got, err, c.want, c.fault)
 		}

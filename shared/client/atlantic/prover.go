@@ -33,7 +33,8 @@ func New(c Config, d Deps) (*Prover, error) {
 		return nil, err
 	}
 	c = c.WithDefaults()
-	return &Prover{cfg: c, caller: httpcall.New("Atlantic", redact.New(c.APIKey).WithURL(c.URL).WithURL(c.ArtifactsURL), c.HTTP, d)}, nil
+	return &Prover{cfg: c,
+		caller: httpcall.New("Atlantic", redact.New(c.APIKey).WithURL(c.URL).WithURL(c.ArtifactsURL), c.HTTP, d)}, nil
 }
 
 // Capabilities implements proof.Prover.
@@ -54,7 +55,8 @@ func (p *Prover) request(op, method, route string, query url.Values) httpcall.Re
 }
 
 // get asks once and decodes the answer.
-func get[T any](ctx context.Context, p *Prover, op, route string, q url.Values, decode func([]byte) (T, error)) (T, error) {
+func get[T any](ctx context.Context, p *Prover, op, route string, q url.Values,
+	decode func([]byte) (T, error)) (T, error) {
 	var zero T
 	b, err := p.caller.Do(ctx, p.request(op, http.MethodGet, route, q))
 	if err != nil {

@@ -26,7 +26,8 @@ func TestProver_Conformance(t *testing.T) {
 				})
 				t.Cleanup(func() { documented(t, s) })
 				service := prooftest.Service{
-					Prover: p, Input: zipped(), Unknown: "01STANDINQ99999999999999", Started: s.Started, Forget: s.Forget,
+					Prover: p, Input: zipped(), Unknown: "01STANDINQ99999999999999",
+					Started: s.Started, Forget: s.Forget,
 					Reject: func(task string) { s.Fail(task, "out of memory") },
 				}
 				if c.NoListing { // then a bucket is found by nothing but its id
@@ -64,16 +65,25 @@ func TestSubmit_Shape(t *testing.T) {
 		file   string
 		size   int
 	}{
-		"Child":   {nil, proof.Child, zipped(), common("PROOF_GENERATION", "rust"), "pieFile pie.zip application/zip", len(zipped())},
-		"ChildL3": {l3, proof.Child, zipped(), with(common("PROOF_GENERATION", "rust"), "layout", "dynamic"), "pieFile pie.zip application/zip", len(zipped())},
+		"Child": {nil, proof.Child, zipped(), common("PROOF_GENERATION", "rust"),
+			"pieFile pie.zip application/zip", len(zipped())},
+		"ChildL3": {l3, proof.Child, zipped(), with(common("PROOF_GENERATION", "rust"), "layout", "dynamic"),
+			"pieFile pie.zip application/zip", len(zipped())},
 		"Registration": {l3, proof.Registration, proofFile,
-			with(common("PROOF_VERIFICATION_ON_L2", "python"), "layout", "recursive_with_poseidon", "programHash", hash),
+			with(common("PROOF_VERIFICATION_ON_L2", "python"), "layout", "recursive_with_poseidon", "programHash",
+				hash),
 			"inputFile proof.json application/json", len(proofFile) + len(`{"proof": }`)},
-		"RegistrationOfPIE": {func(c *atlantic.Config) { l3(c); c.Registration, c.VerifierProgramHash = atlantic.RegisterPIE, "" }, proof.Registration, zipped(),
-			with(common("PROOF_VERIFICATION_ON_L2", "rust"), "layout", "recursive_with_poseidon"), "pieFile pie.zip application/zip", len(zipped())},
+		"RegistrationOfPIE": {func(c *atlantic.Config) {
+			l3(c)
+			c.Registration, c.VerifierProgramHash = atlantic.RegisterPIE, ""
+		}, proof.Registration, zipped(),
+			with(common("PROOF_VERIFICATION_ON_L2", "rust"), "layout", "recursive_with_poseidon"),
+			"pieFile pie.zip application/zip", len(zipped())},
 		"Settings": {func(c *atlantic.Config) {
-			c.SharpProver, c.CairoVM, c.Result, c.Layout, c.MockFact = "stwo", "python", atlantic.VerificationOnL1, "auto", true
-		}, proof.Child, zipped(), with(common("PROOF_VERIFICATION_ON_L1", "python"), "sharpProver", "stwo", "layout", "auto", "mockFactHash", "true"),
+			c.SharpProver, c.CairoVM, c.Result, c.Layout, c.MockFact = "stwo", "python",
+				atlantic.VerificationOnL1, "auto", true
+		}, proof.Child, zipped(), with(common("PROOF_VERIFICATION_ON_L1", "python"), "sharpProver", "stwo", "layout",
+			"auto", "mockFactHash", "true"),
 			"pieFile pie.zip application/zip", len(zipped())},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -91,12 +101,14 @@ func TestSubmit_Shape(t *testing.T) {
 			}
 			documented(t, s)
 			records := s.Records()
-			if len(records) != 2 || records[0].Path != "/atlantic-query-by-dedup-id" || records[0].Query["dedupId"] != "d-1" {
+			if len(records) != 2 || records[0].Path != "/atlantic-query-by-dedup-id" ||
+				records[0].Query["dedupId"] != "d-1" {
 				t.Fatalf("%d requests, the first %+v; want a look-up, then the submission", len(records), records)
 			}
 			got := records[1]
 			if got.Key != key || got.File+" "+got.FileName+" "+got.FileType != c.file || got.FileSize != int64(c.size) {
-				t.Errorf("key %q, file %s %s %s of %d bytes; want %s of %d", got.Key, got.File, got.FileName, got.FileType, got.FileSize, c.file, c.size)
+				t.Errorf("key %q, file %s %s %s of %d bytes; want %s of %d",
+					got.Key, got.File, got.FileName, got.FileType, got.FileSize, c.file, c.size)
 			}
 			for k, v := range c.want {
 				if got.Fields[k] != v {
@@ -117,7 +129,8 @@ func TestBucket_Shape(t *testing.T) {
 	s := start(t, fakeatlantic.Config{IndexBase: 1, Aggregate: nil})
 	p, _ := client(t, s, func(c *atlantic.Config) {
 		c.IndexBase, c.NodeWidth = 1, 4
-		c.Aggregator = atlantic.AggregatorParams{ChainID: "SN_SEPOLIA", FeeToken: "0x4718", PublicKeys: []string{"0x1", "0x2"}}
+		c.Aggregator = atlantic.AggregatorParams{ChainID: "SN_SEPOLIA", FeeToken: "0x4718",
+			PublicKeys: []string{"0x1", "0x2"}}
 	})
 	bucket, err := p.OpenBucket(t.Context(), "chain-aggregator-1", "0.14.1.2")
 	if err != nil {
@@ -134,7 +147,8 @@ func TestBucket_Shape(t *testing.T) {
 		t.Fatalf("CloseBucket = %q, %v", task, err)
 	}
 	documented(t, s)
-	if seen = s.Opened(bucket); seen.Version != "snos_aggregator_0.14.1" || seen.Params["use_kzg_da"] != true || seen.Params["full_output"] != false ||
+	if seen = s.Opened(bucket); seen.Version != "snos_aggregator_0.14.1" || seen.Params["use_kzg_da"] != true ||
+		seen.Params["full_output"] != false ||
 		seen.Params["chain_id_hex"] != "0x534e5f5345504f4c4941" || seen.Params["fee_token_address"] != "0x4718" {
 		t.Errorf("bucket was created with %+v", seen)
 	}
@@ -152,12 +166,14 @@ func TestBucket_Shape(t *testing.T) {
 func TestFetch_Artifacts(t *testing.T) {
 	t.Parallel()
 	da, output := `["0xda"]`, `["0x7"]`
-	s := start(t, fakeatlantic.Config{Aggregate: func(_ context.Context, b fakeatlantic.Bucket) (fakeatlantic.Aggregated, error) {
-		return fakeatlantic.Aggregated{PIE: zipped(), DASegment: []byte("\n " + da), Output: []byte(output)}, nil
-	}})
+	s := start(t,
+		fakeatlantic.Config{Aggregate: func(_ context.Context, b fakeatlantic.Bucket) (fakeatlantic.Aggregated, error) {
+			return fakeatlantic.Aggregated{PIE: zipped(), DASegment: []byte("\n " + da), Output: []byte(output)}, nil
+		}})
 	p, _ := client(t, s, func(c *atlantic.Config) { c.OutputFile = fakeatlantic.FileOutput })
 	task := aggregated(t, p)
-	for a, want := range map[proof.Artifact]string{proof.PIE: string(zipped()), proof.DASegment: da, proof.ProgramOutput: output} {
+	for a, want := range map[proof.Artifact]string{proof.PIE: string(zipped()), proof.DASegment: da,
+		proof.ProgramOutput: output} {
 		if got, err := content(t, p, task, a); err != nil || got != want {
 			t.Errorf("%s is %.40q, %v; want %.40q", a, got, err, want)
 		}

@@ -54,7 +54,8 @@ func (p *pauses) list() []time.Duration {
 
 func config(s *fakeatlantic.Server) atlantic.Config {
 	return atlantic.Config{
-		URL: s.URL(), ArtifactsURL: s.ArtifactsURL(), APIKey: key, Network: atlantic.Testnet, Settlement: atlantic.Ethereum,
+		URL: s.URL(), ArtifactsURL: s.ArtifactsURL(), APIKey: key, Network: atlantic.Testnet,
+		Settlement: atlantic.Ethereum,
 	}
 }
 
@@ -92,7 +93,8 @@ var zipped = sync.OnceValue(func() []byte {
 // child is a request of a child.
 func child(dedup string, input []byte) proof.Request {
 	return proof.Request{
-		Kind: proof.Child, DedupID: dedup, Batch: 7, Steps: 14_000_000, InputSize: int64(len(input)), Fact: prooftest.Fact(1),
+		Kind: proof.Child, DedupID: dedup, Batch: 7, Steps: 14_000_000,
+		InputSize: int64(len(input)), Fact: prooftest.Fact(1),
 		Input: func(context.Context) (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(input)), nil },
 	}
 }

@@ -35,8 +35,8 @@ func (e *endless) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// TestLargePIE sends 200 MB up and gets them back; all that both sides allocate on the way stays far below. It runs alone,
-// because it measures the process.
+// TestLargePIE sends 200 MB up and gets them back; all that both sides allocate on the way stays far below. It runs
+// alone, because it measures the process.
 func TestLargePIE(t *testing.T) { //nolint:paralleltest
 	const size, most = 200 << 20, 24 << 20
 	var got int64
@@ -59,7 +59,8 @@ func TestLargePIE(t *testing.T) { //nolint:paralleltest
 		}
 	}))
 	defer s.Close()
-	p, err := atlantic.New(atlantic.Config{URL: s.URL, ArtifactsURL: s.URL, APIKey: key, Network: atlantic.Testnet, Settlement: atlantic.Ethereum}, atlantic.Deps{})
+	p, err := atlantic.New(atlantic.Config{URL: s.URL, ArtifactsURL: s.URL, APIKey: key, Network: atlantic.Testnet,
+		Settlement: atlantic.Ethereum}, atlantic.Deps{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,13 +110,15 @@ func TestFetch_OutputOfPIE(t *testing.T) {
 	t.Parallel()
 	words := []felt.Felt{felt.FromUint64(1), felt.MustHex("0xabc"), felt.MinusOne()}
 	var b bytes.Buffer
-	err := pie.Write(&b, &pie.PIE{Program: pie.Program{Data: words, Builtins: []string{"output"}}, Output: words, Steps: 3})
+	err := pie.Write(&b,
+		&pie.PIE{Program: pie.Program{Data: words, Builtins: []string{"output"}}, Output: words, Steps: 3})
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := start(t, fakeatlantic.Config{Aggregate: func(context.Context, fakeatlantic.Bucket) (fakeatlantic.Aggregated, error) {
-		return fakeatlantic.Aggregated{PIE: b.Bytes(), DASegment: []byte("[]"), Output: []byte("[]")}, nil
-	}})
+	s := start(t,
+		fakeatlantic.Config{Aggregate: func(context.Context, fakeatlantic.Bucket) (fakeatlantic.Aggregated, error) {
+			return fakeatlantic.Aggregated{PIE: b.Bytes(), DASegment: []byte("[]"), Output: []byte("[]")}, nil
+		}})
 	p, _ := client(t, s)
 	task := aggregated(t, p)
 	got, err := content(t, p, task, proof.ProgramOutput)

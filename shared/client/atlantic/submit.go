@@ -18,8 +18,8 @@ import (
 // codeDuplicate is Atlantic's error for a dedup id that it has.
 const codeDuplicate = "ATLANTIC_QUERY_WITH_DEDUP_ID_ALREADY_EXISTS"
 
-// Submit implements proof.Prover. The query that exists for the dedup id is returned also when it failed: Status reports that,
-// and a new attempt takes a new dedup id.
+// Submit implements proof.Prover. The query that exists for the dedup id is returned also when it failed: Status
+// reports that, and a new attempt takes a new dedup id.
 func (p *Prover) Submit(ctx context.Context, r proof.Request) (string, error) {
 	f, err := p.form(r)
 	if err != nil {
@@ -47,7 +47,8 @@ func (p *Prover) submitOnce(ctx context.Context, r proof.Request, f form) (strin
 	}
 	op := fmt.Sprintf("submit %s of batch %d", r.Kind, r.Batch)
 	req := p.request(op, http.MethodPost, p.cfg.Routes.Query, nil)
-	req.Type, req.Length = "multipart/form-data; boundary="+f.boundary, int64(len(f.head))+r.InputSize+int64(len(f.tail))
+	req.Type, req.Length = "multipart/form-data; boundary="+
+		f.boundary, int64(len(f.head))+r.InputSize+int64(len(f.tail))
 	req.Open = func(ctx context.Context) (io.ReadCloser, error) {
 		in, err := r.Input(ctx)
 		if err != nil {
@@ -88,7 +89,8 @@ func (p *Prover) same(q query, r proof.Request) error {
 		return nil
 	}
 	if q.BucketID != r.Bucket {
-		return fmt.Errorf("Atlantic: query %s of dedup id %s is in bucket %q, want %q: %w", q.ID, r.DedupID, q.BucketID, r.Bucket, proof.ErrRejected)
+		return fmt.Errorf("Atlantic: query %s of dedup id %s is in bucket %q, want %q: %w",
+			q.ID, r.DedupID, q.BucketID, r.Bucket, proof.ErrRejected)
 	}
 	if want := r.Index + p.cfg.IndexBase; q.BucketJobIndex != nil && uint64(*q.BucketJobIndex) != want {
 		return fmt.Errorf("Atlantic: query %s of dedup id %s is at %d of bucket %s, want %d: %w",
@@ -144,7 +146,8 @@ func (p *Prover) common(r proof.Request, result, vm, layout string) []field {
 func (p *Prover) child(r proof.Request) (form, error) {
 	fs := p.common(r, p.cfg.Result, p.cfg.CairoVM, p.cfg.Layout)
 	if r.Bucket != "" {
-		fs = append(fs, field{"bucketId", r.Bucket}, field{"bucketJobIndex", strconv.FormatUint(r.Index+p.cfg.IndexBase, 10)})
+		fs = append(fs, field{"bucketId", r.Bucket},
+			field{"bucketJobIndex", strconv.FormatUint(r.Index+p.cfg.IndexBase, 10)})
 	}
 	return newForm(fs, "pieFile", "pie.zip", "application/zip", "", "")
 }
@@ -152,12 +155,14 @@ func (p *Prover) child(r proof.Request) (form, error) {
 func (p *Prover) registration(r proof.Request) (form, error) {
 	c := p.cfg
 	if c.Registration == RegisterPIE {
-		return newForm(p.common(r, c.RegistrationResult, c.CairoVM, c.RegistrationLayout), "pieFile", "pie.zip", "application/zip", "", "")
+		return newForm(p.common(r, c.RegistrationResult, c.CairoVM, c.RegistrationLayout), "pieFile",
+			"pie.zip", "application/zip", "", "")
 	}
 	if c.VerifierProgramHash == "" {
 		return form{}, errUnsupported("a proof can't be registered without the verifier's program hash")
 	}
-	fs := append(p.common(r, c.RegistrationResult, c.RegistrationVM, c.RegistrationLayout), field{"programHash", c.VerifierProgramHash})
+	fs := append(p.common(r, c.RegistrationResult, c.RegistrationVM, c.RegistrationLayout),
+		field{"programHash", c.VerifierProgramHash})
 	return newForm(fs, "inputFile", "proof.json", "application/json", `{"proof": `, "}")
 }
 
@@ -185,8 +190,8 @@ func newForm(fs []field, name, file, mediaType, before, after string) (form, err
 	return f, nil
 }
 
-// jobSize is the size of machine for a number of steps: up to 13 million S, up to 30 million M, else and where the number
-// is unknown L (https://docs.herodotus.cloud/atlantic-api/sending-query).
+// jobSize is the size of machine for a number of steps: up to 13 million S, up to 30 million M, else and where the
+// number is unknown L (https://docs.herodotus.cloud/atlantic-api/sending-query).
 func jobSize(steps uint64) string {
 	switch {
 	case steps == 0 || steps >= 30_000_000:

@@ -27,7 +27,8 @@ func setupAnvil(t *testing.T, fork string, s devethereum.Setup) (*bench, func(n 
 	client := must(rpc.DialContext(t.Context(), url))(t)
 	t.Cleanup(client.Close)
 	mine := func(n int) {
-		if err := client.CallContext(context.WithoutCancel(t.Context()), nil, "anvil_mine", hexutil.Uint64(n)); err != nil {
+		if err := client.CallContext(context.WithoutCancel(t.Context()), nil, "anvil_mine",
+			hexutil.Uint64(n)); err != nil {
 			t.Errorf("mine: %v", err)
 		}
 	}
@@ -59,14 +60,16 @@ func TestCore_SettlesOnAnvil(t *testing.T) {
 			if _, err := w.Simulate(ctx, p); !errors.As(err, &revert) || revert.Code != "NO_STATE_TRANSITION_PROOF" {
 				t.Errorf("Simulate before the fact is registered: %v", err)
 			}
-			registry := &devethereum.Sender{Client: b.sender.Client, Key: devethereum.Keys[registrar], Mine: b.sender.Mine}
+			registry := &devethereum.Sender{Client: b.sender.Client,
+				Key: devethereum.Keys[registrar], Mine: b.sender.Mine}
 			if err := registry.RegisterFact(ctx, b.at.Registry, fact(u, c)); err != nil {
 				t.Fatal(err)
 			}
 			if st := b.sendAnd(t, w, p, mine); !st.Success || st.DataGasUsed != 2*tx.BlobGas {
 				t.Fatalf("status %+v, %v", st, st.Revert)
 			}
-			want := settlement.State{Settled: true, Block: 20, Root: felt.FromUint64(102), BlockHash: felt.FromUint64(104)}
+			want := settlement.State{Settled: true, Block: 20, Root: felt.FromUint64(102),
+				BlockHash: felt.FromUint64(104)}
 			if got := must(core.State(ctx, false))(t); got != want {
 				t.Errorf("state %+v, want %+v", got, want)
 			}

@@ -23,9 +23,12 @@ var coreABI = mustABI(`[
  {"type":"function","name":"programHash","inputs":[],"outputs":[{"type":"uint256"}],"stateMutability":"view"},
  {"type":"function","name":"aggregatorProgramHash","inputs":[],"outputs":[{"type":"uint256"}],"stateMutability":"view"},
  {"type":"function","name":"configHash","inputs":[],"outputs":[{"type":"uint256"}],"stateMutability":"view"},
- {"type":"function","name":"isOperator","inputs":[{"name":"user","type":"address"}],"outputs":[{"type":"bool"}],"stateMutability":"view"},
- {"type":"function","name":"updateStateKzgDA","inputs":[{"name":"programOutput","type":"uint256[]"},{"name":"kzgProofs","type":"bytes[]"}],"outputs":[]},
- {"type":"function","name":"updateState","inputs":[{"name":"programOutput","type":"uint256[]"},{"name":"onchainDataHash","type":"uint256"},{"name":"onchainDataSize","type":"uint256"}],"outputs":[]}
+ {"type":"function","name":"isOperator","inputs":[{"name":"user","type":"address"}],
+"outputs":[{"type":"bool"}],"stateMutability":"view"},
+ {"type":"function","name":"updateStateKzgDA","inputs":[{"name":"programOutput","type":"uint256[]"},
+{"name":"kzgProofs","type":"bytes[]"}],"outputs":[]},
+ {"type":"function","name":"updateState","inputs":[{"name":"programOutput","type":"uint256[]"},
+{"name":"onchainDataHash","type":"uint256"},{"name":"onchainDataSize","type":"uint256"}],"outputs":[]}
 ]`)
 
 func mustABI(s string) abi.ABI {
@@ -45,7 +48,8 @@ type Core struct {
 
 var _ settlement.Contract = (*Core)(nil)
 
-// NewCore returns the core contract at an address. wallet, whose rights Config reports, may be nil. It makes no request.
+// NewCore returns the core contract at an address. wallet, whose rights Config reports, may be nil. It makes no
+// request.
 func NewCore(n *Node, address string, wallet *Wallet) (*Core, error) {
 	a, err := parseAddress("core contract", address)
 	if err != nil {
@@ -54,8 +58,8 @@ func NewCore(n *Node, address string, wallet *Wallet) (*Core, error) {
 	return &Core{node: n, contract: a, wallet: wallet}, nil
 }
 
-// State implements settlement.Contract. Root and BlockHash are set before the first update too: what it must start from.
-// With finalized, a contract that is younger than the newest finalized block is not settled yet.
+// State implements settlement.Contract. Root and BlockHash are set before the first update too: what it must start
+// from. With finalized, a contract that is younger than the newest finalized block is not settled yet.
 func (c *Core) State(ctx context.Context, finalized bool) (settlement.State, error) {
 	var block hexutil.Uint64
 	if finalized {
@@ -68,7 +72,8 @@ func (c *Core) State(ctx context.Context, finalized bool) (settlement.State, err
 		return settlement.State{}, err
 	}
 	out := make([]*big.Int, 3)
-	err := c.read(ctx, block, view{name: "stateBlockNumber", into: &out[0], signed: true}, view{name: "stateRoot", into: &out[1]}, view{name: "stateBlockHash", into: &out[2]})
+	err := c.read(ctx, block, view{name: "stateBlockNumber", into: &out[0], signed: true},
+		view{name: "stateRoot", into: &out[1]}, view{name: "stateBlockHash", into: &out[2]})
 	if finalized && errors.Is(err, settlement.ErrNotConfigured) {
 		return settlement.State{}, nil
 	}
@@ -100,7 +105,8 @@ func (c *Core) Config(ctx context.Context) (settlement.Config, error) {
 	}
 	out, operator := make([]*big.Int, 3), new(big.Int)
 	views := []view{
-		{name: "programHash", into: &out[0]}, {name: "configHash", into: &out[1]}, {name: "aggregatorProgramHash", into: &out[2], optional: true},
+		{name: "programHash", into: &out[0]}, {name: "configHash", into: &out[1]},
+		{name: "aggregatorProgramHash", into: &out[2], optional: true},
 	}
 	if c.wallet != nil {
 		from, err := c.wallet.Address(ctx)
@@ -162,7 +168,8 @@ func (c *Core) read(ctx context.Context, block hexutil.Uint64, views ...view) er
 			return fmt.Errorf("%s answers nothing to %s: %w", c.contract, v.name, settlement.ErrNotConfigured)
 		}
 		if len(raw[i]) != wordBytes {
-			return fmt.Errorf("core contract %s: %s answers %d bytes, want %d", c.contract, v.name, len(raw[i]), wordBytes)
+			return fmt.Errorf("core contract %s: %s answers %d bytes, want %d",
+				c.contract, v.name, len(raw[i]), wordBytes)
 		}
 		*v.into = new(big.Int).SetBytes(raw[i])
 		if v.signed && (*v.into).Bit(8*wordBytes-1) == 1 {

@@ -125,7 +125,8 @@ func TestCore_SimulateCatches(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o.Messages.ToL2 = []block.MessageToL2{{From: felt.FromUint64(1), To: felt.FromUint64(2), Selector: felt.FromUint64(3)}}
+	o.Messages.ToL2 = []block.MessageToL2{
+		{From: felt.FromUint64(1), To: felt.FromUint64(2), Selector: felt.FromUint64(3)}}
 	u.ProgramOutput = o.Words()
 	b := setup(t, setupFor(s, c))
 	registry := &devethereum.Sender{Client: b.sender.Client, Key: devethereum.Keys[registrar], Mine: b.sender.Mine}
@@ -140,8 +141,8 @@ func TestCore_SimulateCatches(t *testing.T) {
 	}
 }
 
-// TestCore_AgreesWithContract sends every fault past our checks: the contract refuses each of them too, most with the same
-// word. Where it differs the contract finds another fault of the same update first.
+// TestCore_AgreesWithContract sends every fault past our checks: the contract refuses each of them too, most with the
+// same word. Where it differs the contract finds another fault of the same update first.
 func TestCore_AgreesWithContract(t *testing.T) {
 	t.Parallel()
 	_, s, c := made(t, 2)
@@ -174,7 +175,8 @@ func TestCore_AgreesWithContract(t *testing.T) {
 func unchecked(t *testing.T, u settlement.Update) (data []byte, blobs [][]byte, ok bool) {
 	t.Helper()
 	good, s, c := made(t, 2)
-	if len(u.Blobs) != 2 || slices.ContainsFunc(u.Blobs, func(b []byte) bool { return len(b) != blob.Size || b[0] == 0xff }) {
+	if len(u.Blobs) != 2 ||
+		slices.ContainsFunc(u.Blobs, func(b []byte) bool { return len(b) != blob.Size || b[0] == 0xff }) {
 		return nil, nil, false
 	}
 	whole := must(ethereum.Calldata(good, s, c))(t)
@@ -182,7 +184,8 @@ func unchecked(t *testing.T, u settlement.Update) (data []byte, blobs [][]byte, 
 	proofs := whole[4+32*(3+words):]
 	n := felt.FromUint64(uint64(len(u.ProgramOutput)))
 	data = append(data, whole[:4]...)
-	data = append(data, felt.Concat([]felt.Felt{felt.FromUint64(64), felt.FromUint64(uint64(96 + 32*len(u.ProgramOutput))), n})...)
+	data = append(data,
+		felt.Concat([]felt.Felt{felt.FromUint64(64), felt.FromUint64(uint64(96 + 32*len(u.ProgramOutput))), n})...)
 	return append(append(data, felt.Concat(u.ProgramOutput)...), proofs...), u.Blobs, true
 }
 
@@ -204,10 +207,12 @@ func TestCore_Unsettled(t *testing.T) {
 	}
 	for _, at := range []string{sink, b.at.Registry.Hex()} {
 		other := must(ethereum.NewCore(b.node, at, nil))(t)
-		if _, err := other.State(t.Context(), false); err == nil || at == sink && !errors.Is(err, settlement.ErrNotConfigured) {
+		if _, err := other.State(t.Context(), false); err == nil ||
+			at == sink && !errors.Is(err, settlement.ErrNotConfigured) {
 			t.Errorf("State of %s: %v", at, err)
 		}
-		if _, err := other.Config(t.Context()); err == nil || at == sink && !errors.Is(err, settlement.ErrNotConfigured) {
+		if _, err := other.Config(t.Context()); err == nil ||
+			at == sink && !errors.Is(err, settlement.ErrNotConfigured) {
 			t.Errorf("Config of %s: %v", at, err)
 		}
 	}
@@ -225,7 +230,8 @@ func TestNode_WrongChain(t *testing.T) {
 	_, head := w.Head(t.Context())
 	_, sign := w.Sign(t.Context(), tx.Payload{To: sink}, 0, tx.Fees{})
 	_, state := b.coreAt(t, other).State(t.Context(), false)
-	for name, err := range map[string]error{"Ping": other.Ping(t.Context()), "Head": head, "Sign": sign, "State": state} {
+	for name, err := range map[string]error{"Ping": other.Ping(t.Context()), "Head": head,
+		"Sign": sign, "State": state} {
 		if !errors.Is(err, ethereum.ErrWrongChain) {
 			t.Errorf("%s on another chain: %v", name, err)
 		}
@@ -247,7 +253,8 @@ func TestDA_Publishes(t *testing.T) {
 	layer := must(ethereum.NewDA(sink, 2))(t)
 	words := segment(2)
 	p, c, err := layer.Encode(t.Context(), da.Data{Batch: 1, Words: words})
-	if err != nil || len(p.Blobs) != 2 || len(c.VersionedHashes) != 2 || c.Size != uint64(len(words)) || c.Hash != hash.PoseidonMany(words) {
+	if err != nil || len(p.Blobs) != 2 || len(c.VersionedHashes) != 2 || c.Size != uint64(len(words)) ||
+		c.Hash != hash.PoseidonMany(words) {
 		t.Fatalf("Encode: %d blobs, %+v, %v", len(p.Blobs), c, err)
 	}
 	if s := b.send(t, w, p); !s.Success || s.DataGasUsed != 2*tx.BlobGas {
@@ -262,7 +269,8 @@ func TestDA_Publishes(t *testing.T) {
 	if _, _, err := layer.Encode(t.Context(), da.Data{Words: segment(3)}); !errors.Is(err, da.ErrTooLarge) {
 		t.Errorf("Encode of 3 blobs where 2 fit: %v", err)
 	}
-	if _, _, err := layer.Encode(t.Context(), da.Data{Words: make([]felt.Felt, (blob.MaxBlobs+1)*blob.Words)}); !errors.Is(err, da.ErrTooLarge) {
+	if _, _, err := layer.Encode(t.Context(),
+		da.Data{Words: make([]felt.Felt, (blob.MaxBlobs+1)*blob.Words)}); !errors.Is(err, da.ErrTooLarge) {
 		t.Errorf("Encode of too many words: %v", err)
 	}
 	if _, _, err := layer.Encode(t.Context(), da.Data{}); err == nil {

@@ -52,7 +52,8 @@ func (*DA) Commit(words []felt.Felt) da.Commitment {
 // Encode implements da.Layer. The commitment's Hash is Poseidon over the words.
 func (d *DA) Encode(_ context.Context, x da.Data) (tx.Payload, da.Commitment, error) {
 	if len(x.Words) == 0 {
-		return tx.Payload{}, da.Commitment{}, fmt.Errorf("DA segment of batch %d is empty: there is nothing to publish", x.Batch)
+		return tx.Payload{}, da.Commitment{}, fmt.Errorf("DA segment of batch %d is empty: there is nothing to publish",
+			x.Batch)
 	}
 	blobs, err := blob.FromWords(x.Words)
 	if errors.Is(err, blob.ErrTooMany) {
@@ -62,7 +63,8 @@ func (d *DA) Encode(_ context.Context, x da.Data) (tx.Payload, da.Commitment, er
 		return tx.Payload{}, da.Commitment{}, fmt.Errorf("encode DA segment of batch %d: %w", x.Batch, err)
 	}
 	if len(blobs) > d.maxBlobs {
-		return tx.Payload{}, da.Commitment{}, fmt.Errorf("batch %d needs %d blobs, a transaction carries %d: %w", x.Batch, len(blobs), d.maxBlobs, da.ErrTooLarge)
+		return tx.Payload{}, da.Commitment{}, fmt.Errorf("batch %d needs %d blobs, a transaction carries %d: %w",
+			x.Batch, len(blobs), d.maxBlobs, da.ErrTooLarge)
 	}
 	p := tx.Payload{To: d.to}
 	for i := range blobs {

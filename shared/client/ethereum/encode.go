@@ -15,7 +15,8 @@ import (
 )
 
 // Encode implements settlement.Contract.
-func (c *Core) Encode(_ context.Context, u settlement.Update, s settlement.State, cfg settlement.Config) (tx.Payload, error) {
+func (c *Core) Encode(_ context.Context, u settlement.Update, s settlement.State,
+	cfg settlement.Config) (tx.Payload, error) {
 	data, err := Calldata(u, s, cfg)
 	if err != nil {
 		return tx.Payload{}, err
@@ -27,9 +28,9 @@ func invalid(code, format string, args ...any) error {
 	return &settlement.InvalidError{Refusal: refusals[code], Code: code, Detail: fmt.Sprintf(format, args...)}
 }
 
-// Calldata checks an update as the contract would, what costs little first, and returns the call: updateStateKzgDA in KZG
-// mode, else updateState. A fault is a *settlement.InvalidError with the contract's own word. What only the chain knows,
-// whether the fact is proven and the consumed messages exist, is left to simulation.
+// Calldata checks an update as the contract would, what costs little first, and returns the call: updateStateKzgDA in
+// KZG mode, else updateState. A fault is a *settlement.InvalidError with the contract's own word. What only the chain
+// knows, whether the fact is proven and the consumed messages exist, is left to simulation.
 func Calldata(u settlement.Update, s settlement.State, cfg settlement.Config) ([]byte, error) {
 	if !cfg.Operator {
 		return nil, invalid("ONLY_OPERATOR", "the wallet is not an operator of the core contract")
@@ -65,14 +66,15 @@ func pack(name string, args ...any) ([]byte, error) {
 	return data, nil
 }
 
-// updateState encodes an update without blobs. State diff words that follow the messages are not sent: they are the second
-// page of the proof's output, which the contract takes by hash and size (OnchainDataFactTreeEncoder.sol).
+// updateState encodes an update without blobs. State diff words that follow the messages are not sent: they are the
+// second page of the proof's output, which the contract takes by hash and size (OnchainDataFactTreeEncoder.sol).
 func updateState(u settlement.Update, diff []felt.Felt) ([]byte, error) {
 	hashed, size := u.DataHash.Big(), u.DataSize
 	words := u.ProgramOutput[:len(u.ProgramOutput)-len(diff)]
 	if len(diff) > 0 {
 		if size != 0 {
-			return nil, invalid("STARKNET_OUTPUT_TOO_LONG", "%d words follow the messages, and other data of %d words is named", len(diff), size)
+			return nil, invalid("STARKNET_OUTPUT_TOO_LONG",
+				"%d words follow the messages, and other data of %d words is named", len(diff), size)
 		}
 		h := hash.Keccak256(felt.Concat(diff))
 		hashed, size = new(big.Int).SetBytes(h[:]), uint64(len(diff))
@@ -90,7 +92,8 @@ const (
 func header(u settlement.Update, s settlement.State) error {
 	w := u.ProgramOutput
 	if len(w) < output.HeaderWords+2 { // two words at least follow: z and the blobs' number, or the messages' sizes
-		return invalid("STARKNET_OUTPUT_TOO_SHORT", "the program output has %d words, at least %d", len(w), output.HeaderWords+2)
+		return invalid("STARKNET_OUTPUT_TOO_SHORT", "the program output has %d words, at least %d",
+			len(w), output.HeaderWords+2)
 	}
 	for i := range w {
 		if _, err := felt.FromBytes(w[i][:]); err != nil {
@@ -104,7 +107,8 @@ func header(u settlement.Update, s settlement.State) error {
 	kzgMode := w[output.UseKzgAt] == one
 	switch {
 	case !kzgMode && (!w[output.UseKzgAt].IsZero() || len(u.Blobs) > 0):
-		return invalid("UNEXPECTED_KZG_DA_FLAG", "the program output's flag is %s, and there are %d blobs", w[output.UseKzgAt], len(u.Blobs))
+		return invalid("UNEXPECTED_KZG_DA_FLAG", "the program output's flag is %s, and there are %d blobs",
+			w[output.UseKzgAt], len(u.Blobs))
 	case !w[output.FullOutputAt].IsZero():
 		return invalid("FULL_OUTPUT_NOT_SUPPORTED", "the program output is a full one, which only the aggregator takes")
 	case !kzgMode:
@@ -114,7 +118,8 @@ func header(u settlement.Update, s settlement.State) error {
 	n, ok := w[output.HeaderWords+1].Uint64()
 	switch {
 	case !ok || n != uint64(len(u.Blobs)):
-		return invalid("INVALID_NUMBER_OF_KZG_PROOFS", "the program output names %s blobs, there are %d", w[output.HeaderWords+1].Big(), len(u.Blobs))
+		return invalid("INVALID_NUMBER_OF_KZG_PROOFS", "the program output names %s blobs, there are %d",
+			w[output.HeaderWords+1].Big(), len(u.Blobs))
 	case n > output.MaxBlobs:
 		return invalid("INVALID_NUMBER_OF_KZG_PROOFS", "%d blobs, at most %d can be", n, output.MaxBlobs)
 	case len(w) < first+4*int(n):
@@ -158,7 +163,8 @@ func follows(u settlement.Update, s settlement.State) error {
 	}
 	switch {
 	case before != have:
-		return invalid("INVALID_PREV_BLOCK_NUMBER", "the update starts after block %s, the contract is at %s", number(before), number(have))
+		return invalid("INVALID_PREV_BLOCK_NUMBER", "the update starts after block %s, the contract is at %s",
+			number(before), number(have))
 	case before != prev || after != felt.FromUint64(u.EndBlock) || u.EndBlock < u.StartBlock:
 		return invalid("INVALID_BLOCK_NUMBER", "the program output is from after block %s to %s, the batch is %d to %d",
 			number(before), number(after), u.StartBlock, u.EndBlock)
@@ -178,19 +184,23 @@ func number(f felt.Felt) string {
 func fits(o output.Output, s settlement.State, cfg settlement.Config) error {
 	switch {
 	case o.ConfigHash != cfg.ConfigHash:
-		return invalid("INVALID_CONFIG_HASH", "the program output has %s, the contract %s", o.ConfigHash, cfg.ConfigHash)
+		return invalid("INVALID_CONFIG_HASH", "the program output has %s, the contract %s",
+			o.ConfigHash, cfg.ConfigHash)
 	case !o.OSProgramHash.IsZero() && o.OSProgramHash != cfg.ProgramHash:
-		return invalid("AGGREGATOR_MODE_INVALID_OS_PROGRAM_HASH", "the aggregator ran over program %s, the contract takes %s", o.OSProgramHash, cfg.ProgramHash)
+		return invalid("AGGREGATOR_MODE_INVALID_OS_PROGRAM_HASH",
+			"the aggregator ran over program %s, the contract takes %s", o.OSProgramHash, cfg.ProgramHash)
 	case o.PrevHash != s.BlockHash:
-		return invalid("INVALID_PREV_BLOCK_HASH", "the update starts from block hash %s, the contract holds %s", o.PrevHash, s.BlockHash)
+		return invalid("INVALID_PREV_BLOCK_HASH", "the update starts from block hash %s, the contract holds %s",
+			o.PrevHash, s.BlockHash)
 	case o.PrevRoot != s.Root:
-		return invalid("INVALID_PREVIOUS_ROOT", "the update starts from root %s, the contract holds %s", o.PrevRoot, s.Root)
+		return invalid("INVALID_PREVIOUS_ROOT", "the update starts from root %s, the contract holds %s",
+			o.PrevRoot, s.Root)
 	}
 	return nil
 }
 
-// checkBlobs recomputes commitments, z and evaluations from the blobs, compares them with the program output, and returns
-// the proofs at z.
+// checkBlobs recomputes commitments, z and evaluations from the blobs, compares them with the program output, and
+// returns the proofs at z.
 func checkBlobs(k *output.Kzg, u settlement.Update) ([][]byte, error) {
 	blobs, err := asBlobs(u.Blobs)
 	if err != nil {
@@ -202,7 +212,8 @@ func checkBlobs(k *output.Kzg, u settlement.Update) ([][]byte, error) {
 	}
 	for i := range cs {
 		if cs[i] != k.Commitments[i] {
-			return nil, invalid("INVALID_BLOB_HASH", "blob %d has commitment %x, the program output %x", i, cs[i], k.Commitments[i])
+			return nil, invalid("INVALID_BLOB_HASH", "blob %d has commitment %x, the program output %x",
+				i, cs[i], k.Commitments[i])
 		}
 	}
 	if err := checkSegment(k, u, blobs); err != nil {
@@ -215,7 +226,8 @@ func checkBlobs(k *output.Kzg, u settlement.Update) ([][]byte, error) {
 			return fmt.Errorf("prove: %w", err)
 		}
 		if y != k.Evaluations[i] {
-			return invalid("POINT_EVALUATION_PRECOMPILE_CALL_FAILED", "it has y %x at z, the program output %x", y, k.Evaluations[i])
+			return invalid("POINT_EVALUATION_PRECOMPILE_CALL_FAILED", "it has y %x at z, the program output %x",
+				y, k.Evaluations[i])
 		}
 		proofs[i] = p[:]
 		return nil
@@ -234,7 +246,8 @@ func checkSegment(k *output.Kzg, u settlement.Update, blobs []blob.Blob) error {
 	case err != nil:
 		return invalid("INVALID_BLOB_HASH", "DA segment: %v", err)
 	case len(encoded) != len(blobs):
-		return invalid("INVALID_NUMBER_OF_KZG_PROOFS", "the DA segment fills %d blobs, there are %d", len(encoded), len(blobs))
+		return invalid("INVALID_NUMBER_OF_KZG_PROOFS", "the DA segment fills %d blobs, there are %d",
+			len(encoded), len(blobs))
 	}
 	for i := range encoded {
 		if encoded[i] != blobs[i] {
@@ -242,7 +255,8 @@ func checkSegment(k *output.Kzg, u settlement.Update, blobs []blob.Blob) error {
 		}
 	}
 	if z := output.Z(u.Segment, k.Commitments); z != k.Z {
-		return invalid("POINT_EVALUATION_PRECOMPILE_CALL_FAILED", "z of DA segment and commitments is %s, the program output has %s", z, k.Z)
+		return invalid("POINT_EVALUATION_PRECOMPILE_CALL_FAILED",
+			"z of DA segment and commitments is %s, the program output has %s", z, k.Z)
 	}
 	return nil
 }

@@ -61,7 +61,8 @@ func TestCalldata_Recorded(t *testing.T) {
 	u, o := updateOf(t, words, blobs)
 	starknettest.ReadTarJSON(t, "stateless_compressed_state_update.json", &u.Segment, archive...)
 	got := must(ethereum.Calldata(u, stateBefore(o), configOf(o)))(t)
-	want := strings.TrimPrefix(strings.TrimSpace(string(starknettest.Read(t, "batch_8373665", "updateStateKzgDA_calldata.hex"))), "0x")
+	want := strings.TrimPrefix(
+		strings.TrimSpace(string(starknettest.Read(t, "batch_8373665", "updateStateKzgDA_calldata.hex"))), "0x")
 	if hex.EncodeToString(got) != want {
 		t.Errorf("calldata of %d bytes differs from the recorded %d", len(got), len(want)/2)
 	}
@@ -78,7 +79,8 @@ func TestCalldata_Recorded6806848(t *testing.T) {
 		}
 		words = append(words, must(felt.FromBig(n))(t))
 	}
-	u, o := updateOf(t, words, must(blob.ReadHex(bytes.NewReader(starknettest.Read(t, "settlement_6806848", "blob.hex"))))(t))
+	u, o := updateOf(t, words,
+		must(blob.ReadHex(bytes.NewReader(starknettest.Read(t, "settlement_6806848", "blob.hex"))))(t))
 	got := must(ethereum.Calldata(u, stateBefore(o), configOf(o)))(t)
 	proof := kzg.Proof(got[len(got)-64 : len(got)-16]) // 48 bytes, padded to two words
 	if ok, err := kzg.Verify(o.Kzg.Commitments[0], o.Kzg.Z, o.Kzg.Evaluations[0], proof); err != nil || !ok {
@@ -99,9 +101,12 @@ func segment(n int) []felt.Felt {
 func made(t testing.TB, n int) (settlement.Update, settlement.State, settlement.Config) {
 	t.Helper()
 	o := output.Output{
-		PrevRoot: felt.FromUint64(101), NewRoot: felt.FromUint64(102), PrevBlock: felt.FromUint64(10), NewBlock: felt.FromUint64(20),
-		PrevHash: felt.FromUint64(103), NewHash: felt.FromUint64(104), OSProgramHash: felt.FromUint64(105), ConfigHash: felt.FromUint64(106),
-		Messages: block.Messages{ToL1: []block.MessageToL1{{From: felt.FromUint64(1), To: felt.FromUint64(2), Payload: []felt.Felt{felt.FromUint64(3)}}}},
+		PrevRoot: felt.FromUint64(101), NewRoot: felt.FromUint64(102), PrevBlock: felt.FromUint64(10),
+		NewBlock: felt.FromUint64(20),
+		PrevHash: felt.FromUint64(103), NewHash: felt.FromUint64(104), OSProgramHash: felt.FromUint64(105),
+		ConfigHash: felt.FromUint64(106),
+		Messages: block.Messages{ToL1: []block.MessageToL1{
+			{From: felt.FromUint64(1), To: felt.FromUint64(2), Payload: []felt.Felt{felt.FromUint64(3)}}}},
 	}
 	u := settlement.Update{Batch: 1, StartBlock: 11, EndBlock: 20}
 	if n > 0 {
@@ -116,7 +121,8 @@ func made(t testing.TB, n int) (settlement.Update, settlement.State, settlement.
 	}
 	u.ProgramOutput = o.Words()
 	s := settlement.State{Settled: true, Block: 10, Root: o.PrevRoot, BlockHash: o.PrevHash}
-	c := settlement.Config{ProgramHash: o.OSProgramHash, AggregatorProgramHash: felt.FromUint64(9), ConfigHash: o.ConfigHash, Operator: true}
+	c := settlement.Config{ProgramHash: o.OSProgramHash, AggregatorProgramHash: felt.FromUint64(9),
+		ConfigHash: o.ConfigHash, Operator: true}
 	return u, s, c
 }
 
@@ -151,21 +157,27 @@ func faults() []fault {
 	return []fault{
 		{"NoOperator", "ONLY_OPERATOR", func(_ *update, _ *state, c *config) { c.Operator = false }},
 		{"NoWords", "STARKNET_OUTPUT_TOO_SHORT", func(u *update, _ *state, _ *config) { u.ProgramOutput = nil }},
-		{"HeaderOnly", "STARKNET_OUTPUT_TOO_SHORT", func(u *update, _ *state, _ *config) { u.ProgramOutput = u.ProgramOutput[:output.HeaderWords] }},
-		{"CutInEvaluations", "STARKNET_OUTPUT_TOO_SHORT", func(u *update, _ *state, _ *config) { u.ProgramOutput = u.ProgramOutput[:wordY+1] }},
+		{"HeaderOnly", "STARKNET_OUTPUT_TOO_SHORT",
+			func(u *update, _ *state, _ *config) { u.ProgramOutput = u.ProgramOutput[:output.HeaderWords] }},
+		{"CutInEvaluations", "STARKNET_OUTPUT_TOO_SHORT",
+			func(u *update, _ *state, _ *config) { u.ProgramOutput = u.ProgramOutput[:wordY+1] }},
 		{"LaterThanNext", "INVALID_PREV_BLOCK_NUMBER", func(_ *update, s *state, _ *config) { s.Block = 9 }},
 		{"SettledAlready", "INVALID_PREV_BLOCK_NUMBER", func(_ *update, s *state, _ *config) { s.Block = 20 }},
-		{"FirstUpdateOfLaterBlocks", "INVALID_PREV_BLOCK_NUMBER", func(_ *update, s *state, _ *config) { s.Settled = false }},
+		{"FirstUpdateOfLaterBlocks", "INVALID_PREV_BLOCK_NUMBER",
+			func(_ *update, s *state, _ *config) { s.Settled = false }},
 		{"AnotherBatch", "INVALID_BLOCK_NUMBER", func(u *update, _ *state, _ *config) { u.EndBlock = 21 }},
 		{"Backwards", "INVALID_BLOCK_NUMBER", func(u *update, _ *state, _ *config) {
 			u.EndBlock, u.ProgramOutput[output.NewBlockAt] = 10, felt.FromUint64(10)
 		}},
 		{"NoKzgFlag", "UNEXPECTED_KZG_DA_FLAG", word(output.UseKzgAt, felt.Zero)},
 		{"OddKzgFlag", "UNEXPECTED_KZG_DA_FLAG", word(output.UseKzgAt, felt.FromUint64(2))},
-		{"BlobMissing", "INVALID_NUMBER_OF_KZG_PROOFS", func(u *update, _ *state, _ *config) { u.Blobs, u.Segment = u.Blobs[:1], nil }},
-		{"BlobTooMany", "INVALID_NUMBER_OF_KZG_PROOFS", func(u *update, _ *state, _ *config) { u.Blobs = append(u.Blobs, u.Blobs[0]) }},
+		{"BlobMissing", "INVALID_NUMBER_OF_KZG_PROOFS",
+			func(u *update, _ *state, _ *config) { u.Blobs, u.Segment = u.Blobs[:1], nil }},
+		{"BlobTooMany", "INVALID_NUMBER_OF_KZG_PROOFS",
+			func(u *update, _ *state, _ *config) { u.Blobs = append(u.Blobs, u.Blobs[0]) }},
 		{"NumberOfBlobs", "INVALID_NUMBER_OF_KZG_PROOFS", word(wordBlobs, felt.MinusOne())},
-		{"SegmentOfOtherLength", "INVALID_NUMBER_OF_KZG_PROOFS", func(u *update, _ *state, _ *config) { u.Segment = u.Segment[:blob.Words] }},
+		{"SegmentOfOtherLength", "INVALID_NUMBER_OF_KZG_PROOFS",
+			func(u *update, _ *state, _ *config) { u.Segment = u.Segment[:blob.Words] }},
 		{"CommitmentTooWide", "INVALID_KZG_COMMITMENT", word(wordCommitment+3, wide192)},
 		{"EvaluationTooWide", "INVALID_Y_VALUE", word(wordY+1, wide128)},
 		{"OtherCommitment", "INVALID_BLOB_HASH", word(wordCommitment, felt.FromUint64(1))},
@@ -192,7 +204,8 @@ func faults() []fault {
 		{"OtherPreviousRoot", "INVALID_PREVIOUS_ROOT", word(output.PrevRootAt, felt.Zero)},
 		{"MessagesTooLong", "INVALID_MESSAGE_SEGMENT_SIZE", word(wordMessages, felt.FromUint64(1000))},
 		{"PayloadTooLong", "INVALID_MESSAGE_SEGMENT_SIZE", word(wordMessages+3, felt.FromUint64(2))},
-		{"WordsAfterMessages", "STARKNET_OUTPUT_TOO_LONG", func(u *update, _ *state, _ *config) { u.ProgramOutput = append(u.ProgramOutput, felt.Zero) }},
+		{"WordsAfterMessages", "STARKNET_OUTPUT_TOO_LONG",
+			func(u *update, _ *state, _ *config) { u.ProgramOutput = append(u.ProgramOutput, felt.Zero) }},
 	}
 }
 
@@ -250,7 +263,8 @@ func TestCalldata_FirstUpdate(t *testing.T) {
 	}
 }
 
-// FuzzCalldata feeds words that come from outside: whatever they are, they are taken or refused with the contract's word.
+// FuzzCalldata feeds words that come from outside: whatever they are, they are taken or refused with the contract's
+// word.
 func FuzzCalldata(f *testing.F) {
 	u, s, c := made(f, 0)
 	f.Add(felt.Concat(u.ProgramOutput))

@@ -17,10 +17,10 @@ var errKnown = errors.New("transaction is known already")
 // errPassing says that another time, or after another transaction, the node may take it.
 var errPassing = errors.New("transaction can't be taken now")
 
-// verdicts turn what nodes say of a sent transaction into the port's errors. Nodes share no error codes for these, so their
-// texts decide, in lower case and without spaces: those of geth (core/error.go, core/txpool/errors.go and validation.go),
-// anvil (crates/anvil/src/eth/error.rs), reth, erigon, nethermind (AcceptTxResult) and besu. The first match counts, so
-// what is more special stands first.
+// verdicts turn what nodes say of a sent transaction into the port's errors. Nodes share no error codes for these, so
+// their texts decide, in lower case and without spaces: those of geth (core/error.go, core/txpool/errors.go and
+// validation.go), anvil (crates/anvil/src/eth/error.rs), reth, erigon, nethermind (AcceptTxResult) and besu. The first
+// match counts, so what is more special stands first.
 var verdicts = []struct {
 	text string
 	err  error

@@ -13,7 +13,8 @@ import (
 )
 
 var registryABI = mustABI(`[
- {"type":"function","name":"isValid","inputs":[{"name":"fact","type":"bytes32"}],"outputs":[{"type":"bool"}],"stateMutability":"view"},
+ {"type":"function","name":"isValid","inputs":[{"name":"fact","type":"bytes32"}],
+"outputs":[{"type":"bool"}],"stateMutability":"view"},
  {"type":"function","name":"registerFact","inputs":[{"name":"fact","type":"bytes32"}],"outputs":[]}
 ]`)
 

@@ -38,7 +38,8 @@ func TestFacts_Conformance(t *testing.T) {
 		registry := &devethereum.Sender{Client: b.sender.Client, Key: devethereum.Keys[registrar], Mine: b.sender.Mine}
 		return prooftest.Registry{Checker: b.facts(t), Register: func(t *testing.T, fact string) {
 			t.Helper()
-			if err := registry.RegisterFact(context.WithoutCancel(t.Context()), b.at.Registry, common.HexToHash(fact)); err != nil {
+			if err := registry.RegisterFact(context.WithoutCancel(t.Context()), b.at.Registry,
+				common.HexToHash(fact)); err != nil {
 				t.Fatal(err)
 			}
 		}}
@@ -75,7 +76,8 @@ func TestFacts_ManyAndBad(t *testing.T) {
 		}
 	}
 	none := must(ethereum.NewFacts(b.node, sink))(t)
-	if _, err := none.Valid(t.Context(), facts[:1]); err == nil || !strings.Contains(err.Error(), "is it a fact registry?") {
+	if _, err := none.Valid(t.Context(), facts[:1]); err == nil ||
+		!strings.Contains(err.Error(), "is it a fact registry?") {
 		t.Errorf("Valid where no registry is: %v", err)
 	}
 	other := ethereum.NewRegistrar(b.facts(t), b.wallet(t, operator, ethereum.SidecarAuto))
@@ -88,11 +90,12 @@ func TestFacts_ManyAndBad(t *testing.T) {
 // transactions is how many transactions the registrar's account has sent.
 func (b *bench) transactions(t *testing.T) uint64 {
 	t.Helper()
-	return must(b.sender.Client.PendingNonceAt(context.WithoutCancel(t.Context()), devethereum.Address(devethereum.Keys[registrar])))(t)
+	return must(b.sender.Client.PendingNonceAt(context.WithoutCancel(t.Context()),
+		devethereum.Address(devethereum.Keys[registrar])))(t)
 }
 
-// TestRegistrar_SendsOnce: asking again while the transaction waits sends nothing. This process knows what it sent; a new one
-// sees it in the node's pending state, which geth builds again every two seconds.
+// TestRegistrar_SendsOnce: asking again while the transaction waits sends nothing. This process knows what it sent; a
+// new one sees it in the node's pending state, which geth builds again every two seconds.
 func TestRegistrar_SendsOnce(t *testing.T) {
 	t.Parallel()
 	b := setup(t, devethereum.Setup{})
@@ -111,7 +114,8 @@ func TestRegistrar_SendsOnce(t *testing.T) {
 	register(first)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	call := goethereum.CallMsg{To: &b.at.Registry, Data: append(crypto.Keccak256([]byte("isValid(bytes32)"))[:4], common.FromHex(fact)...)}
+	call := goethereum.CallMsg{To: &b.at.Registry,
+		Data: append(crypto.Keccak256([]byte("isValid(bytes32)"))[:4], common.FromHex(fact)...)}
 	for out := []byte{0}; out[len(out)-1] == 0; {
 		var err error
 		if out, err = b.sender.Client.PendingCallContract(ctx, call); err != nil {

@@ -18,11 +18,13 @@ const (
 	historyBlocks = 20
 	// historyPercentile is whose tip counts in a block: a quarter of the gas was used by transactions that paid less.
 	historyPercentile = 25
-	// tipsEvery is how often the newest block is read with its transactions, some hundred KB, for the tips of those with blobs.
+	// tipsEvery is how often the newest block is read with its transactions, some hundred KB, for the tips of those
+	// with blobs.
 	tipsEvery = time.Minute
 )
 
-// feeHistory is the part of eth_feeHistory that is used. The next block's fees are the last ones of the lists of base fees.
+// feeHistory is the part of eth_feeHistory that is used. The next block's fees are the last ones of the lists of base
+// fees.
 type feeHistory struct {
 	Base   []*hexutil.Big   `json:"baseFeePerGas"`
 	Blob   []*hexutil.Big   `json:"baseFeePerBlobGas"`
@@ -60,9 +62,9 @@ func highest(ns ...*big.Int) *big.Int {
 	return out
 }
 
-// Head implements tx.Chain. A node without blobs has a blob base fee of 0. The tip is the highest of what the node suggests,
-// what a quarter of the recent blocks' gas was had for, and what blob transactions of the newest block that was looked at paid:
-// builders may want more for blobs than nodes suggest.
+// Head implements tx.Chain. A node without blobs has a blob base fee of 0. The tip is the highest of what the node
+// suggests, what a quarter of the recent blocks' gas was had for, and what blob transactions of the newest block that
+// was looked at paid: builders may want more for blobs than nodes suggest.
 func (w *Wallet) Head(ctx context.Context) (tx.Head, error) {
 	var number hexutil.Uint64
 	var tip, blobFee hexutil.Big
@@ -136,7 +138,8 @@ func (b *fullBlock) tip() *big.Int {
 	return median(tips)
 }
 
-// blobTip is what blob transactions paid lately; nil where that is not known. It is a help: without an answer there is none.
+// blobTip is what blob transactions paid lately; nil where that is not known. It is a help: without an answer there is
+// none.
 func (w *Wallet) blobTip(ctx context.Context) *big.Int {
 	w.mu.Lock()
 	known, due := w.tips.tip, time.Since(w.tips.looked) >= tipsEvery

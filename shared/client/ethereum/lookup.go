@@ -79,7 +79,8 @@ func parseHash(s string) (h common.Hash, err error) {
 func (w *Wallet) included(ctx context.Context, r *receipt, t *transaction) tx.Status {
 	s := tx.Status{
 		Phase: tx.Included, Success: r.Status == 1, Block: r.BlockNumber.ToInt().Uint64(), BlockHash: r.BlockHash.Hex(),
-		GasUsed: uint64(r.GasUsed), GasPrice: r.GasPrice.ToInt(), DataGasUsed: uint64(r.BlobGasUsed), DataGasPrice: new(big.Int),
+		GasUsed: uint64(r.GasUsed), GasPrice: r.GasPrice.ToInt(),
+		DataGasUsed: uint64(r.BlobGasUsed), DataGasPrice: new(big.Int),
 	}
 	if r.BlobPrice != nil {
 		s.DataGasPrice = r.BlobPrice.ToInt()
@@ -98,7 +99,8 @@ func (w *Wallet) whyReverted(ctx context.Context, s tx.Status, t *transaction) *
 		return &tx.RevertError{Detail: fmt.Sprintf("out of gas: it used all of its %d gas", t.Gas)}
 	}
 	if t != nil && t.To != nil && s.Block > 0 {
-		args := callArgs{From: t.From, To: *t.To, Gas: &t.Gas, Data: t.Data, BlobHashes: t.BlobHashes, BlobPrice: t.BlobPrice}
+		args := callArgs{From: t.From, To: *t.To, Gas: &t.Gas, Data: t.Data,
+			BlobHashes: t.BlobHashes, BlobPrice: t.BlobPrice}
 		for _, block := range []uint64{s.Block - 1, s.Block} {
 			var out json.RawMessage
 			if r := revertOf(w.node.call(ctx, "eth_call", &out, args, hexutil.Uint64(block))); r != nil {

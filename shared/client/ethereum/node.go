@@ -22,8 +22,8 @@ import (
 // ErrWrongChain says that the node serves another chain than the configured one.
 var ErrWrongChain = errors.New("node serves another Ethereum chain")
 
-// Node is a JSON-RPC connection to one Ethereum node. It makes no request before it is used; before its first request it
-// checks that the node serves the configured chain, and again until that succeeded once. Safe for concurrent use.
+// Node is a JSON-RPC connection to one Ethereum node. It makes no request before it is used; before its first request
+// it checks that the node serves the configured chain, and again until that succeeded once. Safe for concurrent use.
 type Node struct {
 	secrets redact.Known
 	chain   *big.Int
@@ -34,15 +34,15 @@ type Node struct {
 // requestTimeout bounds one request where the caller's HTTP client has no limit of its own.
 const requestTimeout = 30 * time.Second
 
-// Bounds of one response: bytes, and values and keys of its JSON. The largest is a development node's, which shows the blobs of
-// transactions (128 KiB each in hex, nine at the most).
+// Bounds of one response: bytes, and values and keys of its JSON. The largest is a development node's, which shows the
+// blobs of transactions (128 KiB each in hex, nine at the most).
 const (
 	maxResponse = 4 << 20
 	maxElements = 1 << 17
 )
 
-// Dial returns the node at an http or https URL that must serve chainID (decimal). The URL may carry credentials: they are
-// in no error.
+// Dial returns the node at an http or https URL that must serve chainID (decimal). The URL may carry credentials: they
+// are in no error.
 func Dial(rawURL, chainID string) (*Node, error) { return DialHTTP(rawURL, chainID, nil) }
 
 // DialHTTP is Dial with an HTTP client, which is copied; nil is one that gives up after 30 seconds.
@@ -58,7 +58,8 @@ func DialHTTP(rawURL, chainID string, client *http.Client) (*Node, error) {
 	n := &Node{secrets: redact.OfURL(rawURL), chain: id}
 	// rpc.DialOptions keeps the URL and connects when it is used.
 	if n.rpc, err = rpc.DialOptions(context.Background(), rawURL, rpc.WithHTTPClient(outbound.Limited(
-		outbound.Client(client, requestTimeout), jsonlimit.Limits{Bytes: maxResponse, Elements: maxElements}))); err != nil {
+		outbound.Client(client, requestTimeout),
+		jsonlimit.Limits{Bytes: maxResponse, Elements: maxElements}))); err != nil {
 		return nil, n.wrap("dial", err)
 	}
 	return n, nil

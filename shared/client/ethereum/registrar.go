@@ -32,9 +32,9 @@ const (
 	maxSent = 10_000
 )
 
-// Register makes sure that a transaction is on its way that registers a fact ("0x" and 64 hex digits). It does not wait for
-// it: call it again while the fact is not valid. A fact that is registered, or that a waiting transaction registers, costs
-// nothing. nil also where another process took the nonce: nothing was sent then.
+// Register makes sure that a transaction is on its way that registers a fact ("0x" and 64 hex digits). It does not wait
+// for it: call it again while the fact is not valid. A fact that is registered, or that a waiting transaction
+// registers, costs nothing. nil also where another process took the nonce: nothing was sent then.
 func (r *Registrar) Register(ctx context.Context, fact string) error {
 	f, err := parseFact(fact)
 	if err != nil {

@@ -16,8 +16,8 @@ import (
 	devethereum "github.com/madara-orchestrator/orchestrator/shared/dev/ethereum"
 )
 
-// TestLookup_AfterReorganisation: a receipt that the chain has undone is not Included any more, and the contract's state is
-// that of the new branch.
+// TestLookup_AfterReorganisation: a receipt that the chain has undone is not Included any more, and the contract's
+// state is that of the new branch.
 func TestLookup_AfterReorganisation(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
@@ -32,7 +32,8 @@ func TestLookup_AfterReorganisation(t *testing.T) {
 	parent := must(b.sender.Client.HeaderByNumber(ctx, nil))(t)
 	p := must(core.Encode(ctx, u, s, c))(t)
 	a := must(w.Account(ctx, 0))(t)
-	f := tx.Fees{Gas: 3_000_000, GasPrice: big.NewInt(10e9), Tip: big.NewInt(1e9), DataGas: tx.BlobGas, DataGasPrice: big.NewInt(1e9)}
+	f := tx.Fees{Gas: 3_000_000, GasPrice: big.NewInt(10e9), Tip: big.NewInt(1e9), DataGas: tx.BlobGas,
+		DataGasPrice: big.NewInt(1e9)}
 	signed := must(w.Sign(ctx, p, a.Pending, f))(t)
 	if err := w.Broadcast(ctx, signed, p); err != nil {
 		t.Fatal(err)
@@ -154,15 +155,21 @@ func TestHead_OfOddNodes(t *testing.T) {
 		want  tx.Head
 		fault bool
 	}{
-		"NoBlobsNoFinality": {nil, tx.Head{Number: 5, BaseFee: big.NewInt(4), BlobBaseFee: new(big.Int), Tip: big.NewInt(2)}, false},
-		"BlobFeeByMethod": {map[string]string{"eth_blobBaseFee": result("0x9"), "eth_getBlockByNumber": `"result":{"number":"0x3"}`},
-			tx.Head{Number: 5, Finalized: 3, BaseFee: big.NewInt(4), BlobBaseFee: big.NewInt(9), Tip: big.NewInt(2)}, false},
-		"BlobFeeInHistory": {map[string]string{"eth_feeHistory": `"result":{"baseFeePerGas":["0x3","0x4"],"baseFeePerBlobGas":["0x1","0x8"]}`,
-			"eth_getBlockByNumber": `"result":null`}, tx.Head{Number: 5, BaseFee: big.NewInt(4), BlobBaseFee: big.NewInt(8), Tip: big.NewInt(2)}, false},
+		"NoBlobsNoFinality": {nil,
+			tx.Head{Number: 5, BaseFee: big.NewInt(4), BlobBaseFee: new(big.Int), Tip: big.NewInt(2)}, false},
+		"BlobFeeByMethod": {
+			map[string]string{"eth_blobBaseFee": result("0x9"), "eth_getBlockByNumber": `"result":{"number":"0x3"}`},
+			tx.Head{Number: 5, Finalized: 3, BaseFee: big.NewInt(4), BlobBaseFee: big.NewInt(9), Tip: big.NewInt(2)},
+			false},
+		"BlobFeeInHistory": {map[string]string{
+			"eth_feeHistory":       `"result":{"baseFeePerGas":["0x3","0x4"],"baseFeePerBlobGas":["0x1","0x8"]}`,
+			"eth_getBlockByNumber": `"result":null`},
+			tx.Head{Number: 5, BaseFee: big.NewInt(4), BlobBaseFee: big.NewInt(8), Tip: big.NewInt(2)}, false},
 		"NoHistory":   {map[string]string{"eth_feeHistory": `"result":{}`}, tx.Head{}, true},
 		"NullHistory": {map[string]string{"eth_feeHistory": `"result":{"baseFeePerGas":[null]}`}, tx.Head{}, true},
 		"NullNumber":  {map[string]string{"eth_blockNumber": `"result":null`}, tx.Head{}, true},
-		"NoTip":       {map[string]string{"eth_maxPriorityFeePerGas": `"error":{"code":1,"message":"x"}`}, tx.Head{}, true},
+		"NoTip": {map[string]string{"eth_maxPriorityFeePerGas": `"error":{"code":1,"message":"x"}`}, tx.Head{},
+			true},
 	} {
 		by := map[string]string{}
 		for _, m := range []map[string]string{base, c.more} {
@@ -170,7 +177,8 @@ func TestHead_OfOddNodes(t *testing.T) {
 				by[k] = v
 			}
 		}
-		w := ethereum.NewWallet(answers(t, by), must(ethereum.NewKeySigner(devethereum.Keys[0]))(t), ethereum.SidecarAuto)
+		w := ethereum.NewWallet(answers(t, by), must(ethereum.NewKeySigner(devethereum.Keys[0]))(t),
+			ethereum.SidecarAuto)
 		got, err := w.Head(t.Context())
 		if c.fault != (err != nil) || !c.fault && fmt.Sprint(got) != fmt.Sprint(c.want) {
 			t.Errorf("%s: %+v, %v; want %+v", name, got, err, c.want)

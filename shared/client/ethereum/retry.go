@@ -9,11 +9,12 @@ import (
 	"github.com/ethereum/go-ethereum/rpc"
 )
 
-// sendRaw is the only method that changes the chain. It is never repeated here: whether it took effect must be asked first.
+// sendRaw is the only method that changes the chain. It is never repeated here: whether it took effect must be asked
+// first.
 const sendRaw = "eth_sendRawTransaction"
 
-// pauses lie before another try of a read that the node did not answer: public nodes limit rates, and one look at the chain
-// takes several reads.
+// pauses lie before another try of a read that the node did not answer: public nodes limit rates, and one look at the
+// chain takes several reads.
 var pauses = []time.Duration{100 * time.Millisecond, 400 * time.Millisecond, 1600 * time.Millisecond}
 
 // retried makes a read until it has an answer, at most once more than there are pauses.
@@ -32,8 +33,9 @@ const (
 	codeHTTPLimit = http.StatusTooManyRequests
 )
 
-// again says whether another try may bring an answer: the node gave none, it is overloaded, or it limits rates. A node's
-// answer to the request itself is none of these, nor is a status that says that the request or its credentials are wrong.
+// again says whether another try may bring an answer: the node gave none, it is overloaded, or it limits rates. A
+// node's answer to the request itself is none of these, nor is a status that says that the request or its credentials
+// are wrong.
 func again(err error) bool {
 	var answer interface{ ErrorCode() int }
 	var status rpc.HTTPError

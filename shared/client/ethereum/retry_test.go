@@ -15,8 +15,8 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
 )
 
-// TestReadsAreTriedAgain (W13): a read that the node did not answer is made again; one that it answered is not, nor is what
-// changes the chain.
+// TestReadsAreTriedAgain (W13): a read that the node did not answer is made again; one that it answered is not, nor is
+// what changes the chain.
 func TestReadsAreTriedAgain(t *testing.T) {
 	t.Parallel()
 	limited := `{"jsonrpc":"2.0","id":%s,"error":{"code":-32005,"message":"limit exceeded"}}`
@@ -27,14 +27,15 @@ func TestReadsAreTriedAgain(t *testing.T) {
 		ok     bool
 		asked  int32
 	}{
-		"bad gateway, with HTML":  {502, "<html>bad gateway</html>", 2, true, 3},
-		"too many requests":       {429, "slow down", 3, true, 4},
-		"HTML with status 200":    {200, "<html>maintenance</html>", 1, true, 2},
-		"limit as an answer":      {200, limited, 2, true, 3},
-		"an empty answer":         {200, "", 1, true, 2},
-		"down for long":           {503, "down", 99, false, 4},
-		"wrong credentials":       {401, "who are you", 99, false, 1},
-		"an answer that is error": {200, `{"jsonrpc":"2.0","id":%s,"error":{"code":-32601,"message":"no such method"}}`, 99, false, 1},
+		"bad gateway, with HTML": {502, "<html>bad gateway</html>", 2, true, 3},
+		"too many requests":      {429, "slow down", 3, true, 4},
+		"HTML with status 200":   {200, "<html>maintenance</html>", 1, true, 2},
+		"limit as an answer":     {200, limited, 2, true, 3},
+		"an empty answer":        {200, "", 1, true, 2},
+		"down for long":          {503, "down", 99, false, 4},
+		"wrong credentials":      {401, "who are you", 99, false, 1},
+		"an answer that is error": {200, `{"jsonrpc":"2.0","id":%s,"error":{"code":-32601,"message":"no such method"}}`,
+			99, false, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

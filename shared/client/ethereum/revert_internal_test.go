@@ -40,23 +40,31 @@ func TestRevertOf(t *testing.T) {
 		err          error
 		code, detail string // detail is a part; "" where nothing is to be found
 	}{
-		"GethReason":   {withData{said{"execution reverted: ONLY_OPERATOR"}, reason(t, "ONLY_OPERATOR")}, "ONLY_OPERATOR", "register it"},
-		"AnvilNoData":  {said{"execution reverted: INVALID_PREV_BLOCK_NUMBER"}, "INVALID_PREV_BLOCK_NUMBER", "earlier update is missing"},
-		"ParityData":   {withData{said{"VM execution error."}, "Reverted " + reason(t, "INVALID_CONFIG_HASH")}, "INVALID_CONFIG_HASH", "another configuration"},
-		"OtherCode":    {withData{said{"execution reverted"}, reason(t, "SOME_NEW_CHECK")}, "SOME_NEW_CHECK", "SOME_NEW_CHECK"},
-		"Sentence":     {withData{said{"execution reverted"}, reason(t, "Ownable: caller is not the owner")}, "", "caller is not the owner"},
-		"EmptyReason":  {withData{said{"execution reverted"}, reason(t, "")}, "", "empty reason"},
-		"Panic":        {withData{said{"execution reverted"}, "0x4e487b71" + strings.Repeat("0", 62) + "11"}, "", "panic in the contract: arithmetic underflow"},
-		"PanicUnknown": {withData{said{"execution reverted"}, "0x4e487b71" + strings.Repeat("0", 62) + "99"}, "", "unknown panic code: 0x99"},
-		"Custom":       {withData{said{"execution reverted"}, "0x12345678" + strings.Repeat("0", 64)}, "", "custom error 0x12345678"},
-		"Short":        {withData{said{"execution reverted"}, "0x12"}, "", "unknown reason 0x12"},
-		"NoReason":     {withData{said{"execution reverted"}, "0x"}, "", "reverted"},
-		"OddData":      {withData{said{"execution reverted"}, 7}, "", "reverted"},
-		"Opcode":       {said{"invalid opcode: INVALID"}, "", "invalid opcode"},
-		"OutOfGas":     {said{"out of gas"}, "", "out of gas"},
-		"Busy":         {said{"too many requests"}, "", ""},
-		"OnTheWay":     {errors.New("proxy said: execution reverted"), "", ""},
-		"None":         {nil, "", ""},
+		"GethReason": {withData{said{"execution reverted: ONLY_OPERATOR"}, reason(t, "ONLY_OPERATOR")},
+			"ONLY_OPERATOR", "register it"},
+		"AnvilNoData": {said{"execution reverted: INVALID_PREV_BLOCK_NUMBER"},
+			"INVALID_PREV_BLOCK_NUMBER", "earlier update is missing"},
+		"ParityData": {withData{said{"VM execution error."}, "Reverted " + reason(t, "INVALID_CONFIG_HASH")},
+			"INVALID_CONFIG_HASH", "another configuration"},
+		"OtherCode": {withData{said{"execution reverted"}, reason(t, "SOME_NEW_CHECK")},
+			"SOME_NEW_CHECK", "SOME_NEW_CHECK"},
+		"Sentence": {withData{said{"execution reverted"}, reason(t, "Ownable: caller is not the owner")},
+			"", "caller is not the owner"},
+		"EmptyReason": {withData{said{"execution reverted"}, reason(t, "")}, "", "empty reason"},
+		"Panic": {withData{said{"execution reverted"}, "0x4e487b71" + strings.Repeat("0", 62) + "11"}, "",
+			"panic in the contract: arithmetic underflow"},
+		"PanicUnknown": {withData{said{"execution reverted"}, "0x4e487b71" + strings.Repeat("0", 62) + "99"},
+			"", "unknown panic code: 0x99"},
+		"Custom": {withData{said{"execution reverted"}, "0x12345678" + strings.Repeat("0", 64)},
+			"", "custom error 0x12345678"},
+		"Short":    {withData{said{"execution reverted"}, "0x12"}, "", "unknown reason 0x12"},
+		"NoReason": {withData{said{"execution reverted"}, "0x"}, "", "reverted"},
+		"OddData":  {withData{said{"execution reverted"}, 7}, "", "reverted"},
+		"Opcode":   {said{"invalid opcode: INVALID"}, "", "invalid opcode"},
+		"OutOfGas": {said{"out of gas"}, "", "out of gas"},
+		"Busy":     {said{"too many requests"}, "", ""},
+		"OnTheWay": {errors.New("proxy said: execution reverted"), "", ""},
+		"None":     {nil, "", ""},
 	} {
 		got := revertOf(c.err)
 		if c.detail == "" {
@@ -76,7 +84,8 @@ func TestRevertOf(t *testing.T) {
 
 // FuzzDecodeRevert feeds revert data, which comes from any contract.
 func FuzzDecodeRevert(f *testing.F) {
-	for _, s := range []string{reason(f, "ONLY_OPERATOR"), "0x4e487b71" + strings.Repeat("0", 62) + "11", "0x12345678ff", "0x", "0x08c379a0" + strings.Repeat("f", 128)} {
+	for _, s := range []string{reason(f, "ONLY_OPERATOR"), "0x4e487b71" + strings.Repeat("0", 62) + "11",
+		"0x12345678ff", "0x", "0x08c379a0" + strings.Repeat("f", 128)} {
 		raw, err := hex.DecodeString(s[2:])
 		if err != nil {
 			f.Fatal(err)

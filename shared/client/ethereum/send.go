@@ -20,8 +20,9 @@ type Sidecar string
 
 // Forms of a sidecar. Ethereum takes V1 (cell proofs, EIP-7594) since Osaka, V0 (a proof a blob, EIP-4844) before.
 const (
-	// SidecarAuto learns the form from the node: V1 is tried first, the other one where the node refuses the form itself,
-	// and what it took is tried first from then on. Nothing is lost by trying: a refused transaction is not in the network.
+	// SidecarAuto learns the form from the node: V1 is tried first, the other one where the node refuses the form
+	// itself, and what it took is tried first from then on. Nothing is lost by trying: a refused transaction is not in
+	// the network.
 	SidecarAuto Sidecar = "auto"
 	SidecarV0   Sidecar = "v0"
 	SidecarV1   Sidecar = "v1"
@@ -61,7 +62,8 @@ func (w *Wallet) Sign(ctx context.Context, p tx.Payload, nonce uint64, fees tx.F
 		return tx.Signed{}, err
 	}
 	if got, err := types.Sender(signer, t); err != nil || got != from {
-		return tx.Signed{}, fmt.Errorf("sign transaction with nonce %d: the signature is not the wallet's, %s (%v)", nonce, from, err)
+		return tx.Signed{}, fmt.Errorf("sign transaction with nonce %d: the signature is not the wallet's, %s (%v)",
+			nonce, from, err)
 	}
 	raw, err := t.MarshalBinary()
 	if err != nil {
@@ -93,7 +95,8 @@ func (w *Wallet) unsigned(p tx.Payload, nonce uint64, f tx.Fees) (types.TxData, 
 	}
 	if len(p.Blobs) == 0 {
 		return &types.DynamicFeeTx{
-			ChainID: w.node.chain, Nonce: nonce, GasTipCap: orZero(f.Tip), GasFeeCap: orZero(f.GasPrice), Gas: f.Gas, To: &to,
+			ChainID: w.node.chain, Nonce: nonce, GasTipCap: orZero(f.Tip), GasFeeCap: orZero(f.GasPrice), Gas: f.Gas,
+			To:    &to,
 			Value: new(big.Int), Data: p.Data,
 		}, nil
 	}
@@ -102,7 +105,8 @@ func (w *Wallet) unsigned(p tx.Payload, nonce uint64, f tx.Fees) (types.TxData, 
 		return nil, err
 	}
 	return &types.BlobTx{
-		ChainID: amounts[0], Nonce: nonce, GasTipCap: amounts[1], GasFeeCap: amounts[2], Gas: f.Gas, To: to, Value: new(uint256.Int),
+		ChainID: amounts[0], Nonce: nonce, GasTipCap: amounts[1], GasFeeCap: amounts[2], Gas: f.Gas,
+		To: to, Value: new(uint256.Int),
 		Data: p.Data, BlobFeeCap: amounts[3], BlobHashes: versionedHashes(cs),
 	}, nil
 }
@@ -157,8 +161,8 @@ func (w *Wallet) signed(s tx.Signed, p tx.Payload) (*types.Transaction, error) {
 	return t, nil
 }
 
-// forms are the forms of a sidecar in the order in which they are tried: that of the setting alone, or with SidecarAuto the one
-// that the node took last first, V1 at first.
+// forms are the forms of a sidecar in the order in which they are tried: that of the setting alone, or with SidecarAuto
+// the one that the node took last first, V1 at first.
 func (w *Wallet) forms() []Sidecar {
 	switch {
 	case w.sidecar == SidecarV0 || w.sidecar == SidecarV1:
@@ -169,8 +173,8 @@ func (w *Wallet) forms() []Sidecar {
 	return []Sidecar{SidecarV1, SidecarV0}
 }
 
-// sendBlobs sends a blob transaction in the form of the setting, with the proofs that were kept for it. With SidecarAuto it
-// tries the other form only when the node says that the form is what it refuses.
+// sendBlobs sends a blob transaction in the form of the setting, with the proofs that were kept for it. With
+// SidecarAuto it tries the other form only when the node says that the form is what it refuses.
 func (w *Wallet) sendBlobs(ctx context.Context, t *types.Transaction, raw [][]byte, kept proofs) error {
 	var first error
 	for _, form := range w.forms() {

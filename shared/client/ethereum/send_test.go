@@ -94,7 +94,8 @@ func blobPayload() tx.Payload {
 }
 
 func blobFees() tx.Fees {
-	return tx.Fees{Gas: 21_000, GasPrice: big.NewInt(10), Tip: big.NewInt(1), DataGas: tx.BlobGas, DataGasPrice: big.NewInt(5)}
+	return tx.Fees{Gas: 21_000, GasPrice: big.NewInt(10), Tip: big.NewInt(1),
+		DataGas: tx.BlobGas, DataGasPrice: big.NewInt(5)}
 }
 
 func TestBroadcast_SidecarForms(t *testing.T) {
@@ -106,14 +107,20 @@ func TestBroadcast_SidecarForms(t *testing.T) {
 		refused bool
 		want    []byte // forms of two broadcasts
 	}{
-		"AutoOnOsaka":     {ethereum.SidecarAuto, &fakeNode{wants: v1, refusal: "unexpected eip-4844 sidecar after osaka"}, false, []byte{v1, v1}},
-		"AutoBeforeOsaka": {ethereum.SidecarAuto, &fakeNode{wants: v0, refusal: "unexpected eip-7594 sidecar before osaka"}, false, []byte{v1, v0, v0}},
-		"AutoOldNode":     {"", &fakeNode{wants: v0, refusal: "rlp: expected input list for types.blobTxWithBlobs"}, false, []byte{v1, v0, v0}},
-		"AutoNeither":     {ethereum.SidecarAuto, &fakeNode{always: "unexpected sidecar version"}, true, []byte{v1, v0, v1, v0}},
-		"AutoOtherFault":  {ethereum.SidecarAuto, &fakeNode{always: "transaction blob limit exceeded: blob count 7, limit 6"}, true, []byte{v1, v1}},
-		"V0":              {ethereum.SidecarV0, &fakeNode{wants: v0}, false, []byte{v0, v0}},
-		"V1":              {ethereum.SidecarV1, &fakeNode{wants: v1}, false, []byte{v1, v1}},
-		"V0OnOsaka":       {ethereum.SidecarV0, &fakeNode{wants: v1, refusal: "unexpected sidecar version, want: 1, got: 0"}, true, []byte{v0, v0}},
+		"AutoOnOsaka": {ethereum.SidecarAuto,
+			&fakeNode{wants: v1, refusal: "unexpected eip-4844 sidecar after osaka"}, false, []byte{v1, v1}},
+		"AutoBeforeOsaka": {ethereum.SidecarAuto,
+			&fakeNode{wants: v0, refusal: "unexpected eip-7594 sidecar before osaka"}, false, []byte{v1, v0, v0}},
+		"AutoOldNode": {"", &fakeNode{wants: v0, refusal: "rlp: expected input list for types.blobTxWithBlobs"},
+			false, []byte{v1, v0, v0}},
+		"AutoNeither": {ethereum.SidecarAuto, &fakeNode{always: "unexpected sidecar version"},
+			true, []byte{v1, v0, v1, v0}},
+		"AutoOtherFault": {ethereum.SidecarAuto,
+			&fakeNode{always: "transaction blob limit exceeded: blob count 7, limit 6"}, true, []byte{v1, v1}},
+		"V0": {ethereum.SidecarV0, &fakeNode{wants: v0}, false, []byte{v0, v0}},
+		"V1": {ethereum.SidecarV1, &fakeNode{wants: v1}, false, []byte{v1, v1}},
+		"V0OnOsaka": {ethereum.SidecarV0,
+			&fakeNode{wants: v1, refusal: "unexpected sidecar version, want: 1, got: 0"}, true, []byte{v0, v0}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -121,7 +128,8 @@ func TestBroadcast_SidecarForms(t *testing.T) {
 			p := blobPayload()
 			signed := must(w.Sign(t.Context(), p, 4, blobFees()))(t)
 			for range 2 {
-				if err := w.Broadcast(t.Context(), signed, p); errors.Is(err, tx.ErrRefused) != c.refused || (err != nil) != c.refused {
+				if err := w.Broadcast(t.Context(), signed, p); errors.Is(err, tx.ErrRefused) != c.refused ||
+					(err != nil) != c.refused {
 					t.Errorf("Broadcast: %v", err)
 				}
 			}
@@ -156,7 +164,8 @@ func checkSidecar(t *testing.T, sent *types.Transaction, hash string) {
 func TestBroadcast_AlreadyKnown(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]error{
-		"already known": nil, "transaction already imported": nil, "replacement transaction underpriced": tx.ErrUnderpriced,
+		"already known": nil, "transaction already imported": nil,
+		"replacement transaction underpriced":        tx.ErrUnderpriced,
 		"insufficient funds for gas * price + value": tx.ErrInsufficientFunds,
 	} {
 		w := (&fakeNode{always: text}).wallet(t, ethereum.SidecarV1)
@@ -202,12 +211,14 @@ func TestKeySigner(t *testing.T) {
 			t.Errorf("the key is printed: %s", text)
 		}
 	}
-	for _, bad := range []string{"", "0x", key[1:], key + "00", strings.Repeat("0", 64), strings.Repeat("f", 64), "zz" + key[2:]} {
+	for _, bad := range []string{"", "0x", key[1:], key + "00", strings.Repeat("0", 64),
+		strings.Repeat("f", 64), "zz" + key[2:]} {
 		if _, err := ethereum.NewKeySigner(bad); err == nil || len(bad) > 8 && strings.Contains(err.Error(), bad[2:8]) {
 			t.Errorf("NewKeySigner(%q): %v", bad, err)
 		}
 	}
-	for s, want := range map[string]ethereum.Sidecar{"": ethereum.SidecarAuto, "auto": ethereum.SidecarAuto, "v0": ethereum.SidecarV0, "v1": ethereum.SidecarV1, "v2": ""} {
+	for s, want := range map[string]ethereum.Sidecar{"": ethereum.SidecarAuto, "auto": ethereum.SidecarAuto,
+		"v0": ethereum.SidecarV0, "v1": ethereum.SidecarV1, "v2": ""} {
 		if got, err := ethereum.ParseSidecar(s); got != want || (err != nil) != (want == "") {
 			t.Errorf("ParseSidecar(%q) = %q, %v", s, got, err)
 		}

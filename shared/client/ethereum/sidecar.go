@@ -12,15 +12,16 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/starknet/kzg"
 )
 
-// proofs are the proofs of a sidecar's form, as they are kept with a signed transaction: the cell proofs of one blob take a
-// third of a second to compute.
+// proofs are the proofs of a sidecar's form, as they are kept with a signed transaction: the cell proofs of one blob
+// take a third of a second to compute.
 type proofs struct {
 	form Sidecar // "": none are kept
 	list []kzg.Proof
 }
 
-// A signed blob transaction is kept as: withProofsMark, length of the transaction (4 bytes, big-endian), the transaction, the
-// form (0 or 1), the proofs in a row. Releases up to 0.1 kept the transaction alone, which begins with its type, 3.
+// A signed blob transaction is kept as: withProofsMark, length of the transaction (4 bytes, big-endian), the
+// transaction, the form (0 or 1), the proofs in a row. Releases up to 0.1 kept the transaction alone, which begins with
+// its type, 3.
 const (
 	withProofsMark = 0xb1
 	lengthBytes    = 4

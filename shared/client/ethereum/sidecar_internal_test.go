@@ -12,7 +12,8 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/starknet/kzg"
 )
 
-// A signed transaction is kept with its proofs and read back with them; damaged bytes are seen, and what release 0.1 kept is read.
+// A signed transaction is kept with its proofs and read back with them; damaged bytes are seen, and what release 0.1
+// kept is read.
 func TestKeptProofs(t *testing.T) {
 	t.Parallel()
 	raw := []byte{3, 1, 2}
@@ -27,8 +28,10 @@ func TestKeptProofs(t *testing.T) {
 		t.Errorf("without proofs: %x, %q, %v", gotRaw, p.form, err)
 	}
 	for name, damaged := range map[string][]byte{
-		"cut": kept[:len(kept)-1], "longer": append(slices.Clone(kept), 0), "only the mark": kept[:1], "no proofs": kept[:9],
-		"a length beyond the end": {withProofsMark, 0xff, 0xff, 0xff, 0xff, 3}, "an unknown form": {withProofsMark, 0, 0, 0, 1, 3, 7, 1},
+		"cut": kept[:len(kept)-1], "longer": append(slices.Clone(kept), 0),
+		"only the mark": kept[:1], "no proofs": kept[:9],
+		"a length beyond the end": {withProofsMark, 0xff, 0xff, 0xff, 0xff, 3},
+		"an unknown form":         {withProofsMark, 0, 0, 0, 1, 3, 7, 1},
 	} {
 		if _, _, err := unpack(damaged); !errors.Is(err, errKept) {
 			t.Errorf("%s: %v, want %v", name, err, errKept)

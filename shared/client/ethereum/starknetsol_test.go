@@ -46,7 +46,8 @@ func recorded(t *testing.T) map[string]settlement.Update {
 	archive := []string{"batch_8373665", "8373665.tar.gz"}
 	add("8373665", string(starknettest.ReadTar(t, "program_output.txt", archive...)), 16,
 		starknettest.ReadTar(t, "1.txt", archive...), starknettest.ReadTar(t, "2.txt", archive...))
-	add("6806848", string(starknettest.Read(t, "settlement_6806848", "program_output.txt")), 10, starknettest.Read(t, "settlement_6806848", "blob.hex"))
+	add("6806848", string(starknettest.Read(t, "settlement_6806848", "program_output.txt")), 10,
+		starknettest.Read(t, "settlement_6806848", "blob.hex"))
 	return out
 }
 
@@ -61,11 +62,13 @@ func word32(values ...[]byte) []byte {
 
 func selector(signature string) []byte { return crypto.Keccak256([]byte(signature))[:4] }
 
-// StarkWare's own core contract settles the recorded batches through our clients: what we read of it, encode and send is what it takes.
+// StarkWare's own core contract settles the recorded batches through our clients: what we read of it, encode and send
+// is what it takes.
 func TestStarknetSol(t *testing.T) {
 	dir := os.Getenv("ORCHESTRATOR_STARKNET_SOL")
 	if dir == "" {
-		t.Skip("`make test-starknet-sol SOLIDITY=CHECKOUT` runs this: StarkWare's contract is in none of the package registries")
+		t.Skip("`make test-starknet-sol SOLIDITY=CHECKOUT` runs this: StarkWare's contract is in none of the package " +
+			"registries")
 	}
 	code := common.FromHex(strings.TrimSpace(string(must(os.ReadFile(filepath.Join(dir, "Starknet.bin")))(t))))
 	for name, u := range recorded(t) {
@@ -94,28 +97,36 @@ func TestStarknetSol(t *testing.T) {
 			if !ok {
 				t.Fatal("the batch is the first")
 			}
-			data := word32(nil, o.OSProgramHash[:], aggregator[:], b.at.Registry[:], o.ConfigHash[:], o.PrevRoot[:], new(big.Int).SetUint64(prev).Bytes(), o.PrevHash[:])
-			initialize := append(selector("initialize(bytes)"), word32([]byte{32}, big.NewInt(int64(len(data))).Bytes())...)
+			data := word32(nil, o.OSProgramHash[:], aggregator[:], b.at.Registry[:], o.ConfigHash[:], o.PrevRoot[:],
+				new(big.Int).SetUint64(prev).Bytes(), o.PrevHash[:])
+			initialize := append(selector("initialize(bytes)"),
+				word32([]byte{32}, big.NewInt(int64(len(data))).Bytes())...)
 			operator := devethereum.Address(devethereum.Keys[operator])
 			err = b.sender.Send(ctx,
 				devethereum.Call{Data: code},
-				devethereum.Call{Data: common.FromHex("3d602d80600a3d3981f3363d3d373d3d3d363d73" + hex.EncodeToString(implementation[:]) + "5af43d82803e903d91602b57fd5bf3")},
+				devethereum.Call{Data: common.FromHex("3d602d80600a3d3981f3363d3d373d3d3d363d73" +
+					hex.EncodeToString(implementation[:]) + "5af43d82803e903d91602b57fd5bf3")},
 				devethereum.Call{To: &proxy, Data: append(initialize, data...)},
-				devethereum.Call{To: &proxy, Data: append(selector("registerOperator(address)"), word32(operator[:])...)})
+				devethereum.Call{To: &proxy,
+					Data: append(selector("registerOperator(address)"), word32(operator[:])...)})
 			if err != nil {
 				t.Fatal(err)
 			}
 			// Messages to L2 were sent by others: their hashes are put where the contract keeps them (fee + 1).
 			slot := crypto.Keccak256([]byte("STARKNET_1.0_MSGING_L1TOL2_MAPPPING_V2"))
 			for _, m := range o.Messages.ToL2 {
-				words := append([]felt.Felt{m.From, m.To, m.Nonce, m.Selector, felt.FromUint64(uint64(len(m.Payload)))}, m.Payload...)
+				words := append([]felt.Felt{m.From, m.To, m.Nonce, m.Selector, felt.FromUint64(uint64(len(m.Payload)))},
+					m.Payload...)
 				key := common.BytesToHash(crypto.Keccak256(crypto.Keccak256(felt.Concat(words)), slot))
-				if err := client.CallContext(ctx, nil, "anvil_setStorageAt", proxy, key, common.BigToHash(big.NewInt(1))); err != nil {
+				if err := client.CallContext(ctx, nil, "anvil_setStorageAt", proxy, key,
+					common.BigToHash(big.NewInt(1))); err != nil {
 					t.Fatal(err)
 				}
 			}
-			registry := &devethereum.Sender{Client: b.sender.Client, Key: devethereum.Keys[registrar], Mine: b.sender.Mine}
-			if err := registry.RegisterFact(ctx, b.at.Registry, fact(u, settlement.Config{AggregatorProgramHash: aggregator})); err != nil {
+			registry := &devethereum.Sender{Client: b.sender.Client,
+				Key: devethereum.Keys[registrar], Mine: b.sender.Mine}
+			if err := registry.RegisterFact(ctx, b.at.Registry,
+				fact(u, settlement.Config{AggregatorProgramHash: aggregator})); err != nil {
 				t.Fatal(err)
 			}
 
@@ -123,11 +134,13 @@ func TestStarknetSol(t *testing.T) {
 			w := b.wallet(t, 2, ethereum.SidecarAuto)
 			core := b.core(t, w)
 			state := must(core.State(ctx, false))(t)
-			if want := (settlement.State{Settled: true, Block: prev, Root: o.PrevRoot, BlockHash: o.PrevHash}); state != want {
+			want := settlement.State{Settled: true, Block: prev, Root: o.PrevRoot, BlockHash: o.PrevHash}
+			if state != want {
 				t.Fatalf("state %+v, want %+v", state, want)
 			}
 			config := must(core.Config(ctx))(t)
-			if want := (settlement.Config{ProgramHash: o.OSProgramHash, AggregatorProgramHash: aggregator, ConfigHash: o.ConfigHash, Operator: true}); config != want {
+			if want := (settlement.Config{ProgramHash: o.OSProgramHash, AggregatorProgramHash: aggregator,
+				ConfigHash: o.ConfigHash, Operator: true}); config != want {
 				t.Fatalf("config %+v, want %+v", config, want)
 			}
 			p := must(core.Encode(ctx, u, state, config))(t)
@@ -135,11 +148,14 @@ func TestStarknetSol(t *testing.T) {
 			if !status.Success {
 				t.Fatalf("%+v, %v", status, status.Revert)
 			}
-			if got, want := must(core.State(ctx, false))(t), (settlement.State{Settled: true, Block: u.EndBlock, Root: o.NewRoot, BlockHash: o.NewHash}); got != want {
+			if got, want := must(core.State(ctx, false))(t), (settlement.State{Settled: true, Block: u.EndBlock,
+				Root: o.NewRoot, BlockHash: o.NewHash}); got != want {
 				t.Errorf("state %+v, want %+v", got, want)
 			}
-			t.Logf("blocks %d to %d settled: gas %d, blob gas %d, %d messages to L1, %d from it", u.StartBlock, u.EndBlock, status.GasUsed, status.DataGasUsed, len(o.Messages.ToL1), len(o.Messages.ToL2))
-			if again := b.sendAnd(t, w, p, mine); again.Success || again.Revert == nil || again.Revert.Code != "INVALID_PREV_BLOCK_NUMBER" {
+			t.Logf("blocks %d to %d settled: gas %d, blob gas %d, %d messages to L1, %d from it", u.StartBlock,
+				u.EndBlock, status.GasUsed, status.DataGasUsed, len(o.Messages.ToL1), len(o.Messages.ToL2))
+			if again := b.sendAnd(t, w, p, mine); again.Success || again.Revert == nil ||
+				again.Revert.Code != "INVALID_PREV_BLOCK_NUMBER" {
 				t.Errorf("the repeated update: %+v, %v", again, again.Revert)
 			}
 		})

@@ -67,8 +67,9 @@ func (w *Wallet) Account(ctx context.Context, depth uint64) (tx.Account, error) 
 		return tx.Account{}, err
 	}
 	return tx.Account{
-		Address: a.Hex(), Pending: uint64(pending), Latest: uint64(latest), Confirmed: min(uint64(confirmed), uint64(latest)),
-		Balance: balance.ToInt(),
+		Address: a.Hex(), Pending: uint64(pending), Latest: uint64(latest),
+		Confirmed: min(uint64(confirmed), uint64(latest)),
+		Balance:   balance.ToInt(),
 	}, nil
 }
 
@@ -77,8 +78,8 @@ type blockHeader struct {
 	Number hexutil.Uint64 `json:"number"`
 }
 
-// finalized is the number of the newest finalized block, as asked for with the error err; 0 while there is none, which some
-// nodes answer with an error and others with nothing.
+// finalized is the number of the newest finalized block, as asked for with the error err; 0 while there is none, which
+// some nodes answer with an error and others with nothing.
 func (h *blockHeader) finalized(err error) (uint64, error) {
 	if answered(err) || err == nil && h == nil {
 		return 0, nil

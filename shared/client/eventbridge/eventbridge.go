@@ -51,7 +51,8 @@ func (b *Bus) publish(ctx context.Context, es []event.Event) error {
 			return fmt.Errorf("encode event %s: %w", e.Type, err)
 		}
 		in.Entries = append(in.Entries, types.PutEventsRequestEntry{
-			EventBusName: &b.name, Source: aws.String(Source), DetailType: aws.String(string(e.Type)), Detail: aws.String(string(detail)), Time: aws.Time(e.At),
+			EventBusName: &b.name, Source: aws.String(Source), DetailType: aws.String(string(e.Type)),
+			Detail: aws.String(string(detail)), Time: aws.Time(e.At),
 		})
 	}
 	out, err := b.api.PutEvents(ctx, in)
@@ -64,7 +65,8 @@ func (b *Bus) publish(ctx context.Context, es []event.Event) error {
 	var errs []error
 	for i, r := range out.Entries {
 		if r.ErrorCode != nil && i < len(es) {
-			errs = append(errs, fmt.Errorf("publish event %s: %s: %s", es[i].Type, *r.ErrorCode, aws.ToString(r.ErrorMessage)))
+			errs = append(errs,
+				fmt.Errorf("publish event %s: %s: %s", es[i].Type, *r.ErrorCode, aws.ToString(r.ErrorMessage)))
 		}
 	}
 	return errors.Join(errs...)

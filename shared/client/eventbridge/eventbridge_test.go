@@ -34,30 +34,33 @@ func subscribed(t *testing.T, endpoint, chain string) eventtest.Harness {
 	q := resource.Physical(chain, resource.TriggerQueue)
 	api := awsbridge.NewFromConfig(cfg)
 	pattern := `{"source":["orchestrator"]}`
-	if _, err := api.PutRule(ctx, &awsbridge.PutRuleInput{Name: aws.String("r"), EventBusName: &s.Bus, EventPattern: &pattern}); err != nil {
+	if _, err := api.PutRule(ctx,
+		&awsbridge.PutRuleInput{Name: aws.String("r"), EventBusName: &s.Bus, EventPattern: &pattern}); err != nil {
 		t.Fatal(err)
 	}
-	_, err = api.PutTargets(ctx, &awsbridge.PutTargetsInput{Rule: aws.String("r"), EventBusName: &s.Bus, Targets: []types.Target{{
-		Id: aws.String("1"), Arn: aws.String("arn:aws:sqs:" + devcloud.Region + ":123456789012:" + q),
-	}}})
+	_, err = api.PutTargets(ctx,
+		&awsbridge.PutTargetsInput{Rule: aws.String("r"), EventBusName: &s.Bus, Targets: []types.Target{{
+			Id: aws.String("1"), Arn: aws.String("arn:aws:sqs:" + devcloud.Region + ":123456789012:" + q),
+		}}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return eventtest.Harness{Bus: eventbridge.New(cfg, s.Bus), Received: func(ctx context.Context) ([]event.Event, error) {
-		ds, err := sqs.New(cfg).Receive(ctx, q, 10, 5*time.Second)
-		var out []event.Event
-		for _, d := range ds {
-			var e struct {
-				DetailType event.Type  `json:"detail-type"`
-				Detail     event.Event `json:"detail"`
+	return eventtest.Harness{Bus: eventbridge.New(cfg, s.Bus),
+		Received: func(ctx context.Context) ([]event.Event, error) {
+			ds, err := sqs.New(cfg).Receive(ctx, q, 10, 5*time.Second)
+			var out []event.Event
+			for _, d := range ds {
+				var e struct {
+					DetailType event.Type  `json:"detail-type"`
+					Detail     event.Event `json:"detail"`
+				}
+				if err := json.Unmarshal([]byte(d.Body), &e); err != nil || e.DetailType != e.Detail.Type {
+					t.Errorf("event %s, %v", d.Body, err)
+				}
+				out = append(out, e.Detail)
 			}
-			if err := json.Unmarshal([]byte(d.Body), &e); err != nil || e.DetailType != e.Detail.Type {
-				t.Errorf("event %s, %v", d.Body, err)
-			}
-			out = append(out, e.Detail)
-		}
-		return out, err
-	}}
+			return out, err
+		}}
 }
 
 func TestConformance(t *testing.T) {

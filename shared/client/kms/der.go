@@ -21,7 +21,8 @@ var (
 	oidCurve = asn1.ObjectIdentifier{1, 3, 132, 0, 10}
 )
 
-// parsePublicKey reads a DER SubjectPublicKeyInfo and returns the uncompressed point. crypto/x509 does not know the curve.
+// parsePublicKey reads a DER SubjectPublicKeyInfo and returns the uncompressed point. crypto/x509 does not know the
+// curve.
 func parsePublicKey(der []byte) ([]byte, error) {
 	var info struct {
 		Algorithm struct{ Key, Curve asn1.ObjectIdentifier }
@@ -52,8 +53,8 @@ func parse(der []byte, into any) error {
 	return nil
 }
 
-// fromDER reads an ECDSA signature (RFC 3279) as r and s of 32 bytes each; the last byte is left 0. s is made the lower of
-// the two values that are valid.
+// fromDER reads an ECDSA signature (RFC 3279) as r and s of 32 bytes each; the last byte is left 0. s is made the lower
+// of the two values that are valid.
 func fromDER(der []byte) (sig [65]byte, err error) {
 	var v struct{ R, S *big.Int }
 	if err := parse(der, &v); err != nil {

@@ -10,7 +10,8 @@ import (
 
 // FuzzDER feeds signatures and keys, which come from outside.
 func FuzzDER(f *testing.F) {
-	der, err := asn1.Marshal(struct{ R, S *big.Int }{big.NewInt(5), new(big.Int).Sub(crypto.S256().Params().N, big.NewInt(9))})
+	der, err := asn1.Marshal(
+		struct{ R, S *big.Int }{big.NewInt(5), new(big.Int).Sub(crypto.S256().Params().N, big.NewInt(9))})
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -1,6 +1,6 @@
-// Package kms signs with a secp256k1 key that never leaves AWS KMS (key spec ECC_SECG_P256K1, usage SIGN_VERIFY). Its Signer
-// fits the Ethereum client's interface of that name; neither package knows the other, so that a program without KMS does not
-// link the AWS SDK.
+// Package kms signs with a secp256k1 key that never leaves AWS KMS (key spec ECC_SECG_P256K1, usage SIGN_VERIFY). Its
+// Signer fits the Ethereum client's interface of that name; neither package knows the other, so that a program without
+// KMS does not link the AWS SDK.
 package kms
 
 import (
@@ -25,7 +25,8 @@ var (
 
 // API is what is used of the AWS client.
 type API interface {
-	GetPublicKey(context.Context, *awskms.GetPublicKeyInput, ...func(*awskms.Options)) (*awskms.GetPublicKeyOutput, error)
+	GetPublicKey(context.Context, *awskms.GetPublicKeyInput,
+		...func(*awskms.Options)) (*awskms.GetPublicKeyOutput, error)
 	Sign(context.Context, *awskms.SignInput, ...func(*awskms.Options)) (*awskms.SignOutput, error)
 }
 
@@ -76,15 +77,16 @@ func (s *Signer) publicKey(ctx context.Context) ([]byte, error) {
 	return p, nil
 }
 
-// SignDigest signs a 32-byte digest: r, s (the lower of the two, as Ethereum wants since EIP-2), and the recovery id 0 or 1 in
-// the last byte. Two signatures of one digest may differ.
+// SignDigest signs a 32-byte digest: r, s (the lower of the two, as Ethereum wants since EIP-2), and the recovery id 0
+// or 1 in the last byte. Two signatures of one digest may differ.
 func (s *Signer) SignDigest(ctx context.Context, digest [32]byte) (sig [65]byte, err error) {
 	public, err := s.publicKey(ctx)
 	if err != nil {
 		return sig, err
 	}
 	out, err := s.api.Sign(ctx, &awskms.SignInput{
-		KeyId: &s.key, Message: digest[:], MessageType: types.MessageTypeDigest, SigningAlgorithm: types.SigningAlgorithmSpecEcdsaSha256,
+		KeyId: &s.key, Message: digest[:], MessageType: types.MessageTypeDigest,
+		SigningAlgorithm: types.SigningAlgorithmSpecEcdsaSha256,
 	})
 	if err != nil {
 		return sig, s.translate("sign", err)

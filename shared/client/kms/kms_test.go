@@ -42,7 +42,8 @@ func newService(t testing.TB) *service {
 	return &service{key: k, spec: types.KeySpecEccSecgP256k1}
 }
 
-func (s *service) GetPublicKey(ctx context.Context, in *awskms.GetPublicKeyInput, _ ...func(*awskms.Options)) (*awskms.GetPublicKeyOutput, error) {
+func (s *service) GetPublicKey(ctx context.Context, in *awskms.GetPublicKeyInput,
+	_ ...func(*awskms.Options)) (*awskms.GetPublicKeyOutput, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.asked++
@@ -53,7 +54,8 @@ func (s *service) GetPublicKey(ctx context.Context, in *awskms.GetPublicKeyInput
 	if der == nil {
 		der = publicKey(crypto.FromECDSAPub(&s.key.PublicKey), asn1.ObjectIdentifier{1, 3, 132, 0, 10})
 	}
-	return &awskms.GetPublicKeyOutput{KeyId: in.KeyId, KeySpec: s.spec, KeyUsage: types.KeyUsageTypeSignVerify, PublicKey: der}, nil
+	return &awskms.GetPublicKeyOutput{KeyId: in.KeyId, KeySpec: s.spec, KeyUsage: types.KeyUsageTypeSignVerify,
+		PublicKey: der}, nil
 }
 
 func publicKey(point []byte, curve asn1.ObjectIdentifier) []byte {
@@ -61,14 +63,16 @@ func publicKey(point []byte, curve asn1.ObjectIdentifier) []byte {
 	der, err := asn1.Marshal(struct {
 		Algorithm algorithm
 		Point     asn1.BitString
-	}{algorithm{asn1.ObjectIdentifier{1, 2, 840, 10045, 2, 1}, curve}, asn1.BitString{Bytes: point, BitLength: 8 * len(point)}})
+	}{algorithm{asn1.ObjectIdentifier{1, 2, 840, 10045, 2, 1}, curve},
+		asn1.BitString{Bytes: point, BitLength: 8 * len(point)}})
 	if err != nil {
 		panic(err)
 	}
 	return der
 }
 
-func (s *service) Sign(ctx context.Context, in *awskms.SignInput, _ ...func(*awskms.Options)) (*awskms.SignOutput, error) {
+func (s *service) Sign(ctx context.Context, in *awskms.SignInput,
+	_ ...func(*awskms.Options)) (*awskms.SignOutput, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := errors.Join(ctx.Err(), s.err); err != nil {
@@ -154,7 +158,8 @@ func TestSigner_RefusesFaults(t *testing.T) {
 		"OtherCurve": {func(s *service) {
 			s.public = publicKey(make([]byte, 65), asn1.ObjectIdentifier{1, 2, 840, 10045, 3, 1, 7})
 		}, kms.ErrKey},
-		"NoPoint":   {func(s *service) { s.public = publicKey(make([]byte, 65), asn1.ObjectIdentifier{1, 3, 132, 0, 10}) }, nil},
+		"NoPoint": {
+			func(s *service) { s.public = publicKey(make([]byte, 65), asn1.ObjectIdentifier{1, 3, 132, 0, 10}) }, nil},
 		"NoDER":     {func(s *service) { s.public = []byte("?") }, nil},
 		"Garbage":   {func(s *service) { s.garbage = []byte{0x30, 0x01} }, nil},
 		"Endless":   {func(s *service) { s.garbage = make([]byte, 1<<20) }, nil},

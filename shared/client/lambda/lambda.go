@@ -24,12 +24,13 @@ const maxAnswer = 300
 // ErrWanted says that the function wants the message again.
 var ErrWanted = errors.New("the function wants the message again")
 
-// InvokeMessage invokes a function with an SQS event of one message with the body. ErrWanted when it names the message as
-// failed; another error when it failed as a whole.
+// InvokeMessage invokes a function with an SQS event of one message with the body. ErrWanted when it names the message
+// as failed; another error when it failed as a whole.
 func (c *Client) InvokeMessage(ctx context.Context, function, body string) error {
 	const id = "priority"
 	payload, err := json.Marshal(events.SQSEvent{Records: []events.SQSMessage{{
-		MessageId: id, Body: body, EventSource: "aws:sqs", Attributes: map[string]string{"ApproximateReceiveCount": "1"},
+		MessageId: id, Body: body, EventSource: "aws:sqs",
+		Attributes: map[string]string{"ApproximateReceiveCount": "1"},
 	}}})
 	if err != nil {
 		return fmt.Errorf("encode event: %w", err)
@@ -39,7 +40,8 @@ func (c *Client) InvokeMessage(ctx context.Context, function, body string) error
 		return fmt.Errorf("invoke %s: %w", function, err)
 	}
 	if out.FunctionError != nil {
-		return fmt.Errorf("invoke %s: %s: %s", function, *out.FunctionError, out.Payload[:min(len(out.Payload), maxAnswer)])
+		return fmt.Errorf("invoke %s: %s: %s",
+			function, *out.FunctionError, out.Payload[:min(len(out.Payload), maxAnswer)])
 	}
 	var resp events.SQSEventResponse
 	if err := json.Unmarshal(out.Payload, &resp); err != nil {

@@ -41,7 +41,8 @@ type object struct {
 
 // NewArtifacts returns an empty store.
 func NewArtifacts(e *fault.Env) *Artifacts {
-	return &Artifacts{env: e, bucket: &bucket{objects: map[string]object{}, keys: index[string]{cmp: cmp.Compare[string]}}}
+	return &Artifacts{env: e,
+		bucket: &bucket{objects: map[string]object{}, keys: index[string]{cmp: cmp.Compare[string]}}}
 }
 
 // Direct returns the same store without faults, for what belongs to another process: a runner that writes, a check that
@@ -107,7 +108,8 @@ func (s *Artifacts) Get(ctx context.Context, key string) (io.ReadCloser, error) 
 		}
 		if f.Is(fault.FailAfter) {
 			half := bytes.NewReader(o.data[:len(o.data)/2])
-			broken = io.NopCloser(io.MultiReader(half, failing{fmt.Errorf("get %s: connection lost: %w", key, fault.ErrInjected)}))
+			broken = io.NopCloser(
+				io.MultiReader(half, failing{fmt.Errorf("get %s: connection lost: %w", key, fault.ErrInjected)}))
 		}
 		return io.NopCloser(bytes.NewReader(o.data)), nil
 	})

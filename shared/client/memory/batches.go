@@ -88,7 +88,8 @@ func (s *Batches) AggregatorOfBlock(ctx context.Context, number uint64) (batch.A
 }
 
 // ListAggregators implements batch.AggregatorStore.
-func (s *Batches) ListAggregators(ctx context.Context, st batch.Status, from uint64, limit int) ([]batch.AggregatorBatch, error) {
+func (s *Batches) ListAggregators(ctx context.Context, st batch.Status, from uint64,
+	limit int) ([]batch.AggregatorBatch, error) {
 	return s.aggregators.list(ctx, string(st), from, limit)
 }
 
@@ -140,7 +141,8 @@ func newShelf[B any](e *fault.Env, kind string, clone func(B) B, f func(*B) fiel
 }
 
 // read does a reading call under the lock.
-func read[B, T any](ctx context.Context, s *shelf[B], method string, key any, do func(fault.Fault) (T, error)) (T, error) {
+func read[B, T any](ctx context.Context, s *shelf[B], method string, key any,
+	do func(fault.Fault) (T, error)) (T, error) {
 	return fault.Call(ctx, s.env, "batches", method, fmt.Sprint(key), func(f fault.Fault) (T, error) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -257,10 +259,12 @@ func (s *shelf[B]) update(ctx context.Context, b B) (B, error) {
 		}
 		was := s.fields(&old)
 		if was.fence > f.fence {
-			return none, fmt.Errorf("update %s batch %d under fence %d, stored is %d: %w", s.kind, f.index, f.fence, was.fence, batch.ErrFenced)
+			return none, fmt.Errorf("update %s batch %d under fence %d, stored is %d: %w",
+				s.kind, f.index, f.fence, was.fence, batch.ErrFenced)
 		}
 		if *was.version != *f.version {
-			return none, fmt.Errorf("update %s batch %d at version %d, stored is %d: %w", s.kind, f.index, *f.version, *was.version, batch.ErrConflict)
+			return none, fmt.Errorf("update %s batch %d at version %d, stored is %d: %w",
+				s.kind, f.index, *f.version, *was.version, batch.ErrConflict)
 		}
 		next := s.docs.clone(b)
 		*s.fields(&next).version++

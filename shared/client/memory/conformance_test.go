@@ -35,7 +35,8 @@ func TestConformance(t *testing.T) {
 		batchtest.TestStore(t, func(*testing.T) batch.Store { return memory.NewBatches(nil) })
 	})
 	t.Run("Locks", func(t *testing.T) {
-		locktest.TestLocker(t, func(_ *testing.T, c *locktest.Clock) lock.Locker { return memory.NewLocks(&fault.Env{Now: c.Now}) })
+		locktest.TestLocker(t,
+			func(_ *testing.T, c *locktest.Clock) lock.Locker { return memory.NewLocks(&fault.Env{Now: c.Now}) })
 	})
 	t.Run("Control", func(t *testing.T) {
 		scheduletest.TestControl(t, func(*testing.T) schedule.Control { return memory.NewControls(nil) })
@@ -55,7 +56,8 @@ func TestConformance(t *testing.T) {
 func TestQueueConformance(t *testing.T) {
 	t.Parallel()
 	queuetest.TestQueue(t, func(t *testing.T) queuetest.Queue {
-		q, err := memory.NewQueues(nil, memory.Declaration{Name: "q", Visibility: time.Hour, MaxReceives: 3, DeadLetter: "dead"}, memory.Declaration{Name: "dead", Visibility: time.Hour})
+		q, err := memory.NewQueues(nil, memory.Declaration{Name: "q", Visibility: time.Hour, MaxReceives: 3,
+			DeadLetter: "dead"}, memory.Declaration{Name: "dead", Visibility: time.Hour})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -37,7 +37,8 @@ func (s *Controls) Pauses(ctx context.Context) (schedule.Pauses, error) {
 		if f.Is(fault.Stale) {
 			all = s.before
 		}
-		return slices.SortedFunc(maps.Values(all), func(a, b schedule.Pause) int { return cmp.Compare(a.Stage, b.Stage) }), nil
+		return slices.SortedFunc(maps.Values(all),
+			func(a, b schedule.Pause) int { return cmp.Compare(a.Stage, b.Stage) }), nil
 	})
 }
 

@@ -68,7 +68,8 @@ func TestFault_FailAfterPersists(t *testing.T) {
 
 func TestFault_FailAfterBreaksArtifactOff(t *testing.T) {
 	t.Parallel()
-	env, _ := faulttest.Env(fault.Rule{Component: "artifacts", Method: "Get", Fault: fault.Fault{Kind: fault.FailAfter}})
+	env, _ := faulttest.Env(
+		fault.Rule{Component: "artifacts", Method: "Get", Fault: fault.Fault{Kind: fault.FailAfter}})
 	s := memory.NewArtifacts(env)
 	if err := s.Put(t.Context(), "k", strings.NewReader("0123456789")); err != nil {
 		t.Fatal(err)
@@ -135,7 +136,8 @@ func TestFault_Sends(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			env, clock := faulttest.Env(fault.Rule{Component: "queues", Method: "Send", Key: "q", Nth: 2, Fault: c.fault})
+			env, clock := faulttest.Env(
+				fault.Rule{Component: "queues", Method: "Send", Key: "q", Nth: 2, Fault: c.fault})
 			qs := must(memory.NewQueues(env, memory.Declaration{Name: "q"}))(t)
 			if err := qs.Send(t.Context(), "q", queue.Outgoing{Body: "old"}); err != nil {
 				t.Fatal(err)

@@ -116,7 +116,8 @@ func (s *Jobs) Update(ctx context.Context, j job.Job) (job.Job, error) {
 			return job.Job{}, err
 		}
 		if old.Version != j.Version {
-			return job.Job{}, fmt.Errorf("update job %s at version %d, stored is %d: %w", j.ID, j.Version, old.Version, job.ErrConflict)
+			return job.Job{}, fmt.Errorf("update job %s at version %d, stored is %d: %w",
+				j.ID, j.Version, old.Version, job.ErrConflict)
 		}
 		key := batchKey{j.Type, j.Batch}
 		if id, ok := s.ids[key]; ok && id != j.ID {

@@ -30,7 +30,8 @@ func (s *Locks) Acquire(ctx context.Context, name, owner string, ttl time.Durati
 		defer s.mu.Unlock()
 		now, l := s.env.Time(), s.leases[name]
 		if l.Owner != "" && l.Owner != owner && now.Before(l.ExpiresAt) {
-			return lock.Lease{}, fmt.Errorf("acquire %s, held by %s until %s: %w", name, l.Owner, l.ExpiresAt.Format(time.RFC3339), lock.ErrHeld)
+			return lock.Lease{}, fmt.Errorf("acquire %s, held by %s until %s: %w",
+				name, l.Owner, l.ExpiresAt.Format(time.RFC3339), lock.ErrHeld)
 		}
 		l = lock.Lease{Name: name, Owner: owner, Fence: l.Fence + 1, ExpiresAt: now.Add(ttl)}
 		s.leases[name] = l

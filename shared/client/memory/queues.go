@@ -58,7 +58,8 @@ func NewQueues(e *fault.Env, ds ...Declaration) (*Queues, error) {
 	slices.Sort(s.order)
 	for _, name := range s.order {
 		if d := s.queues[name]; d.DeadLetter != "" && s.queues[d.DeadLetter] == nil {
-			return nil, fmt.Errorf("declare queue %s with dead letters in %s: %w", name, d.DeadLetter, queue.ErrUnknownQueue)
+			return nil, fmt.Errorf("declare queue %s with dead letters in %s: %w",
+				name, d.DeadLetter, queue.ErrUnknownQueue)
 		}
 	}
 	return s, nil
@@ -139,7 +140,8 @@ func (s *Queues) Receive(ctx context.Context, name string, most int, wait time.D
 
 // take receives what is ready. Where that is nothing it returns when the next message will be, and a channel that is
 // closed at the next change.
-func (s *Queues) take(name string, most int) (got []queue.Delivery, next time.Time, changed <-chan struct{}, err error) {
+func (s *Queues) take(name string,
+	most int) (got []queue.Delivery, next time.Time, changed <-chan struct{}, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	q, err := s.line(name)

@@ -43,7 +43,8 @@ func TestQueues_VirtualTime(t *testing.T) {
 	t.Parallel()
 	qs, c := newQueues(t)
 	start := c.Now()
-	send(t, qs, "q", queue.Outgoing{Body: "late", Delay: 10 * time.Minute}, queue.Outgoing{Body: "soon", Delay: time.Second})
+	send(t, qs, "q", queue.Outgoing{Body: "late", Delay: 10 * time.Minute},
+		queue.Outgoing{Body: "soon", Delay: time.Second})
 	receive(t, qs, "q", 0)
 	if at, ok := qs.NextReady(); !ok || !at.Equal(start.Add(time.Second)) {
 		t.Errorf("NextReady = %v, %t", at, ok)

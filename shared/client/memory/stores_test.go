@@ -27,7 +27,8 @@ func TestJobs_IndexesFollowWrites(t *testing.T) {
 	ctx, c := t.Context(), faulttest.NewClock()
 	s := memory.NewJobs(&fault.Env{Now: c.Now})
 	for i := range 40 {
-		j := job.New(fmt.Sprintf("%032x", i), uint64(i*7%40), &job.AggregatorMeta{}, "", c.Now().Add(time.Duration(i*3%40)*time.Second))
+		j := job.New(fmt.Sprintf("%032x", i), uint64(i*7%40), &job.AggregatorMeta{}, "",
+			c.Now().Add(time.Duration(i*3%40)*time.Second))
 		if err := s.Create(ctx, j); err != nil {
 			t.Fatal(err)
 		}
@@ -35,7 +36,8 @@ func TestJobs_IndexesFollowWrites(t *testing.T) {
 			must(s.Update(ctx, j.FailedPermanently(c.Now(), errors.New("no"))))(t)
 		}
 	}
-	half := must(s.List(ctx, job.Filter{Type: job.Aggregator, Statuses: []job.Status{job.Failed}, From: 4, To: 30, Order: job.Descending, Limit: 5}))(t)
+	half := must(s.List(ctx, job.Filter{Type: job.Aggregator, Statuses: []job.Status{job.Failed}, From: 4, To: 30,
+		Order: job.Descending, Limit: 5}))(t)
 	var got []uint64
 	for _, j := range half {
 		got = append(got, j.Batch)
@@ -43,7 +45,8 @@ func TestJobs_IndexesFollowWrites(t *testing.T) {
 	if d := cmp.Diff([]uint64{30, 28, 26, 24, 22}, got); d != "" {
 		t.Errorf("List (-want +got):\n%s", d)
 	}
-	if all := must(s.List(ctx, job.Filter{Type: job.Aggregator, Limit: 100}))(t); len(all) != 40 || all[39].Batch != 39 {
+	if all := must(s.List(ctx, job.Filter{Type: job.Aggregator, Limit: 100}))(t); len(all) != 40 ||
+		all[39].Batch != 39 {
 		t.Errorf("List of all has %d jobs", len(all))
 	}
 	due := must(s.Due(ctx, c.Now().Add(20*time.Second), 100))(t)

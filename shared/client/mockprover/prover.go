@@ -1,6 +1,6 @@
-// Package mockprover is a prover that proves nothing: it registers the facts that a proof would establish on a development
-// registry, or answers at once where there is none. It keeps no state: a task's name says what it is for, and the registry
-// knows how far it is.
+// Package mockprover is a prover that proves nothing: it registers the facts that a proof would establish on a
+// development registry, or answers at once where there is none. It keeps no state: a task's name says what it is for,
+// and the registry knows how far it is.
 package mockprover
 
 import (
@@ -17,7 +17,8 @@ import (
 // Registry registers facts and knows which are.
 type Registry interface {
 	proof.FactChecker
-	// Register starts the registration of a fact ("0x" and 64 hex digits) and does not wait for it; a second call is not an error.
+	// Register starts the registration of a fact ("0x" and 64 hex digits) and does not wait for it; a second call is
+	// not an error.
 	Register(ctx context.Context, fact string) error
 }
 
@@ -127,7 +128,8 @@ func (p *Prover) register(ctx context.Context, fact string) error {
 }
 
 // Status implements proof.Prover. For a fact that is not registered yet the registration is started again, which the
-// registry takes for nothing while one is on its way: it may have been lost, or another process may have taken its nonce.
+// registry takes for nothing while one is on its way: it may have been lost, or another process may have taken its
+// nonce.
 func (p *Prover) Status(ctx context.Context, task string) (proof.Progress, error) {
 	kind, fact, ok := parse(task)
 	if !ok {

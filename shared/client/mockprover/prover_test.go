@@ -128,12 +128,13 @@ func TestProver_WhatIsRegistered(t *testing.T) {
 	}
 }
 
-// TestProver_RegistersAgain: a registration that was lost is sent again by whoever asks next, and one that the chain forgets
-// in a reorganisation too.
+// TestProver_RegistersAgain: a registration that was lost is sent again by whoever asks next, and one that the chain
+// forgets in a reorganisation too.
 func TestProver_RegistersAgain(t *testing.T) {
 	t.Parallel()
 	r := newRegistry()
-	task, err := mockprover.New(mockprover.Options{Registry: r}).Submit(t.Context(), request(proof.Aggregation, prooftest.Fact(1)))
+	task, err := mockprover.New(mockprover.Options{Registry: r}).Submit(t.Context(),
+		request(proof.Aggregation, prooftest.Fact(1)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -182,7 +183,8 @@ func TestProver_RejectsFaults(t *testing.T) {
 
 // FuzzStatus feeds task names, which come from the database.
 func FuzzStatus(f *testing.F) {
-	for _, s := range []string{"mock/aggregation/d/" + prooftest.Fact(1), "mock/child/d/-", "", "mock////", "mock/child/d/0x1"} {
+	for _, s := range []string{"mock/aggregation/d/" + prooftest.Fact(1), "mock/child/d/-", "",
+		"mock////", "mock/child/d/0x1"} {
 		f.Add(s)
 	}
 	p := mockprover.New(mockprover.Options{Registry: newRegistry()})

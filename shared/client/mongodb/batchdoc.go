@@ -113,7 +113,8 @@ func (n *ints) span(s batch.Span) spanDoc {
 	return spanDoc{
 		StartBlock: n.of(s.StartBlock), EndBlock: n.of(s.EndBlock), EndHash: hash, Starknet: s.StarknetVersion,
 		OpenedAt: moment(s.OpenedAt), ClosedAt: moment(s.ClosedAt), Reason: s.Reason,
-		Weights: weightsDoc{n.of(w.L1Gas), n.of(w.MessageSegmentLength), n.of(w.NEvents), n.of(w.StateDiffSize), n.of(w.SierraGas), n.of(w.NTxs), n.of(w.ProvingGas), n.of(w.ReceiptL2Gas)},
+		Weights: weightsDoc{n.of(w.L1Gas), n.of(w.MessageSegmentLength), n.of(w.NEvents), n.of(w.StateDiffSize),
+			n.of(w.SierraGas), n.of(w.NTxs), n.of(w.ProvingGas), n.of(w.ReceiptL2Gas)},
 	}
 }
 
@@ -130,17 +131,21 @@ func (n *ints) spanBack(d spanDoc) batch.Span {
 		OpenedAt: timeOf(d.OpenedAt), ClosedAt: timeOf(d.ClosedAt), Reason: d.Reason,
 		Weights: block.Weights{
 			L1Gas: n.back(w.L1Gas), MessageSegmentLength: n.back(w.MessageSegmentLength), NEvents: n.back(w.NEvents),
-			StateDiffSize: n.back(w.StateDiffSize), SierraGas: n.back(w.SierraGas), NTxs: n.back(w.NTxs), ProvingGas: n.back(w.ProvingGas),
+			StateDiffSize: n.back(w.StateDiffSize), SierraGas: n.back(w.SierraGas), NTxs: n.back(w.NTxs),
+			ProvingGas:   n.back(w.ProvingGas),
 			ReceiptL2Gas: n.back(w.ReceiptL2Gas),
 		},
 	}
 }
 
-func (n *ints) meta(index uint64, status, trace string, l batch.Ledger, version, fence uint64, created, updated time.Time) metaDoc {
+func (n *ints) meta(index uint64, status, trace string, l batch.Ledger, version, fence uint64,
+	created, updated time.Time) metaDoc {
 	d := metaDoc{
-		Index: n.of(index), Status: status, TraceID: trace, Version: n.of(version), Fence: n.of(fence), Schema: batch.SchemaMax,
+		Index: n.of(index), Status: status, TraceID: trace, Version: n.of(version),
+		Fence: n.of(fence), Schema: batch.SchemaMax,
 		CreatedAt: moment(created), UpdatedAt: moment(updated),
-		Ledger: ledgerDoc{GasUsed: n.of(l.GasUsed), BlobGasUsed: n.of(l.DataGasUsed), Blobs: l.Blobs, Tx: l.Tx, ProverTask: l.ProverTask, Requests: l.Requests},
+		Ledger: ledgerDoc{GasUsed: n.of(l.GasUsed), BlobGasUsed: n.of(l.DataGasUsed), Blobs: l.Blobs, Tx: l.Tx,
+			ProverTask: l.ProverTask, Requests: l.Requests},
 	}
 	if l.Fee != nil {
 		d.Ledger.FeeWei = l.Fee.String()
@@ -156,7 +161,8 @@ func (n *ints) meta(index uint64, status, trace string, l batch.Ledger, version,
 
 func (n *ints) ledgerBack(d ledgerDoc) batch.Ledger {
 	l := batch.Ledger{
-		GasUsed: n.back(d.GasUsed), DataGasUsed: n.back(d.BlobGasUsed), Blobs: d.Blobs, Tx: d.Tx, ProverTask: d.ProverTask, Requests: d.Requests,
+		GasUsed: n.back(d.GasUsed), DataGasUsed: n.back(d.BlobGasUsed), Blobs: d.Blobs, Tx: d.Tx,
+		ProverTask: d.ProverTask, Requests: d.Requests,
 	}
 	if d.FeeWei != "" {
 		fee, ok := new(big.Int).SetString(d.FeeWei, 10)
@@ -192,7 +198,8 @@ func (d snosDoc) batch() (batch.SnosBatch, error) {
 	b := batch.SnosBatch{
 		Span: n.spanBack(d.Span), Index: n.back(d.Meta.Index), Aggregator: n.back(d.Aggregator), Status: st,
 		DAWords: d.DAWords, AccumulatorKey: d.AccumulatorKey,
-		TraceID: d.Meta.TraceID, Ledger: n.ledgerBack(d.Meta.Ledger), Version: n.back(d.Meta.Version), Fence: n.back(d.Meta.Fence),
+		TraceID: d.Meta.TraceID, Ledger: n.ledgerBack(d.Meta.Ledger),
+		Version: n.back(d.Meta.Version), Fence: n.back(d.Meta.Fence),
 		CreatedAt: timeOf(d.Meta.CreatedAt), UpdatedAt: timeOf(d.Meta.UpdatedAt),
 	}
 	return b, n.err
@@ -202,7 +209,8 @@ func toAggregatorDoc(b batch.AggregatorBatch) (aggregatorDoc, error) {
 	n := &ints{}
 	d := aggregatorDoc{
 		Meta: n.meta(b.Index, string(b.Status), b.TraceID, b.Ledger, b.Version, b.Fence, b.CreatedAt, b.UpdatedAt),
-		Span: n.span(b.Span), FirstSnos: n.of(b.FirstSnos), Snos: []spanDoc{}, DAWords: b.DAWords, InputSize: b.InputSize,
+		Span: n.span(b.Span), FirstSnos: n.of(b.FirstSnos), Snos: []spanDoc{},
+		DAWords: b.DAWords, InputSize: b.InputSize,
 		AccumulatorKey: b.AccumulatorKey, Bucket: b.Bucket,
 	}
 	for _, s := range b.Snos {
@@ -218,7 +226,8 @@ func (d aggregatorDoc) batch() (batch.AggregatorBatch, error) {
 	}
 	n := &ints{}
 	b := batch.AggregatorBatch{
-		Span: n.spanBack(d.Span), Index: n.back(d.Meta.Index), FirstSnos: n.back(d.FirstSnos), DAWords: d.DAWords, InputSize: d.InputSize,
+		Span: n.spanBack(d.Span), Index: n.back(d.Meta.Index), FirstSnos: n.back(d.FirstSnos),
+		DAWords: d.DAWords, InputSize: d.InputSize,
 		AccumulatorKey: d.AccumulatorKey, Bucket: d.Bucket, Status: st, TraceID: d.Meta.TraceID,
 		Ledger: n.ledgerBack(d.Meta.Ledger), Version: n.back(d.Meta.Version), Fence: n.back(d.Meta.Fence),
 		CreatedAt: timeOf(d.Meta.CreatedAt), UpdatedAt: timeOf(d.Meta.UpdatedAt),
@@ -253,7 +262,8 @@ func (d metaDoc) status(kind string, child bool) (batch.Status, error) {
 		}
 	}
 	if !slices.Contains(batch.Statuses, st) {
-		return "", fmt.Errorf("%s batch %d has the unknown status %.40q: the document is corrupt", kind, d.Index, d.Status)
+		return "", fmt.Errorf("%s batch %d has the unknown status %.40q: the document is corrupt",
+			kind, d.Index, d.Status)
 	}
 	return st, nil
 }
@@ -261,8 +271,8 @@ func (d metaDoc) status(kind string, child bool) (batch.Status, error) {
 // withStatus selects the batches whose status reads as st: its name, and those that it had in schema 1.
 func withStatus(st batch.Status) bson.D { return anyOf(storedStatuses(st)) }
 
-// snosWith is withStatus for SNOS batches. Schema 1 called a proven child of an aggregator batch completed; only a SNOS batch
-// of an L3, which has no aggregator batch, is ever completed.
+// snosWith is withStatus for SNOS batches. Schema 1 called a proven child of an aggregator batch completed; only a SNOS
+// batch of an L3, which has no aggregator batch, is ever completed.
 func snosWith(st batch.Status) bson.D {
 	switch st {
 	case batch.Proven:

@@ -30,7 +30,8 @@ func (d *DB) Batches() *Batches {
 			meta: func(d *snosDoc) *metaDoc { return &d.Meta }, with: snosWith,
 		},
 		aggregators: shelf[aggregatorDoc, batch.AggregatorBatch]{
-			c: d.db.Collection(resource.AggregatorsCollection), kind: "aggregator", to: toAggregatorDoc, from: aggregatorDoc.batch,
+			c: d.db.Collection(resource.AggregatorsCollection), kind: "aggregator",
+			to: toAggregatorDoc, from: aggregatorDoc.batch,
 			meta: func(d *aggregatorDoc) *metaDoc { return &d.Meta }, with: withStatus,
 		},
 	}
@@ -99,7 +100,8 @@ func (s *Batches) AggregatorOfBlock(ctx context.Context, number uint64) (batch.A
 }
 
 // ListAggregators implements batch.AggregatorStore.
-func (s *Batches) ListAggregators(ctx context.Context, st batch.Status, from uint64, limit int) ([]batch.AggregatorBatch, error) {
+func (s *Batches) ListAggregators(ctx context.Context, st batch.Status, from uint64,
+	limit int) ([]batch.AggregatorBatch, error) {
 	return s.aggregators.list(ctx, st, from, limit)
 }
 
@@ -183,7 +185,8 @@ func (s *shelf[D, B]) update(ctx context.Context, b B) (B, error) {
 	m := s.meta(&d)
 	read := m.Version
 	m.Version++
-	filter := bson.D{{Key: "_id", Value: m.Index}, {Key: "version", Value: read}, {Key: "fence", Value: bson.D{{Key: "$lte", Value: m.Fence}}}}
+	filter := bson.D{{Key: "_id", Value: m.Index}, {Key: "version", Value: read},
+		{Key: "fence", Value: bson.D{{Key: "$lte", Value: m.Fence}}}}
 	res, err := s.c.ReplaceOne(ctx, filter, d)
 	if err != nil {
 		return none, batchErrors.translate(err, "update %s batch %d", s.kind, m.Index)
@@ -197,8 +200,10 @@ func (s *shelf[D, B]) update(ctx context.Context, b B) (B, error) {
 	case err != nil:
 		return none, batchErrors.translate(err, "update %s batch %d", s.kind, m.Index)
 	case was.Fence > m.Fence:
-		return none, fmt.Errorf("update %s batch %d under fence %d, stored is %d: %w", s.kind, m.Index, m.Fence, was.Fence, batch.ErrFenced)
+		return none, fmt.Errorf("update %s batch %d under fence %d, stored is %d: %w",
+			s.kind, m.Index, m.Fence, was.Fence, batch.ErrFenced)
 	default:
-		return none, fmt.Errorf("update %s batch %d at version %d, stored is %d: %w", s.kind, m.Index, read, was.Version, batch.ErrConflict)
+		return none, fmt.Errorf("update %s batch %d at version %d, stored is %d: %w",
+			s.kind, m.Index, read, was.Version, batch.ErrConflict)
 	}
 }

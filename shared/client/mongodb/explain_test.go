@@ -47,7 +47,8 @@ func TestQueriesUseIndexes(t *testing.T) {
 	ctx := t.Context()
 	rec := &recorder{}
 	uri := tools.Mongod(t)
-	db, err := mongodb.Connect(mongodb.Config{URI: uri, Database: "explain", Monitor: rec.monitor(), Timeout: 30 * time.Second})
+	db, err := mongodb.Connect(
+		mongodb.Config{URI: uri, Database: "explain", Monitor: rec.monitor(), Timeout: 30 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +95,8 @@ func TestQueriesUseIndexes(t *testing.T) {
 
 // forExplain leaves out what explain does not take.
 func forExplain(c bson.D) bson.D {
-	drop := []string{"lsid", "$clusterTime", "$db", "writeConcern", "readConcern", "txnNumber", "maxTimeMS", "$readPreference", "ordered"}
+	drop := []string{"lsid", "$clusterTime", "$db", "writeConcern", "readConcern", "txnNumber",
+		"maxTimeMS", "$readPreference", "ordered"}
 	return slices.DeleteFunc(slices.Clone(c), func(e bson.E) bool { return slices.Contains(drop, e.Key) })
 }
 
@@ -161,8 +163,10 @@ func useEverything(t *testing.T, db *mongodb.DB) {
 
 	bs := db.Batches()
 	for i := uint64(1); i < 6; i++ {
-		check(bs.CreateSnos(ctx, batch.SnosBatch{Index: i, Span: batch.Span{StartBlock: i, EndBlock: i}, Status: batch.Closed}))
-		check(bs.CreateAggregator(ctx, batch.AggregatorBatch{Index: i, Span: batch.Span{StartBlock: i, EndBlock: i}, Status: batch.Closed}))
+		check(bs.CreateSnos(ctx,
+			batch.SnosBatch{Index: i, Span: batch.Span{StartBlock: i, EndBlock: i}, Status: batch.Closed}))
+		check(bs.CreateAggregator(ctx,
+			batch.AggregatorBatch{Index: i, Span: batch.Span{StartBlock: i, EndBlock: i}, Status: batch.Closed}))
 	}
 	b, err := bs.LastSnos(ctx)
 	check(err)

@@ -9,8 +9,8 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 )
 
-// jobDoc is a job as it is stored. Fields that queries use have names of their own; the rest of what a job type keeps is
-// in metadata, the object of job.EncodeMetadata as text. DueAt is absent when there is no next action, which keeps
+// jobDoc is a job as it is stored. Fields that queries use have names of their own; the rest of what a job type keeps
+// is in metadata, the object of job.EncodeMetadata as text. DueAt is absent when there is no next action, which keeps
 // finished jobs out of the index of what is due.
 type jobDoc struct {
 	ID         string       `bson:"_id"`
@@ -74,7 +74,8 @@ func toJobDoc(j job.Job) (jobDoc, error) {
 		return jobDoc{}, fmt.Errorf("encode metadata: %w", err)
 	}
 	d := jobDoc{
-		ID: j.ID, Type: j.Type, Status: j.Status, Previous: j.Previous, ExternalID: j.ExternalID, Metadata: string(meta),
+		ID: j.ID, Type: j.Type, Status: j.Status, Previous: j.Previous,
+		ExternalID: j.ExternalID, Metadata: string(meta),
 		Attempts: attemptsDoc(j.Attempts), NextAction: j.NextAction,
 		LeaseOwner: j.Lease.Owner, LeaseExpires: moment(j.Lease.ExpiresAt), Schema: j.Schema, TraceID: j.TraceID,
 		CreatedAt: bson.NewDateTimeFromTime(j.CreatedAt), UpdatedAt: bson.NewDateTimeFromTime(j.UpdatedAt),

@@ -84,7 +84,8 @@ func (s *Jobs) Due(ctx context.Context, t time.Time, limit int) ([]job.Job, erro
 }
 
 func dueFilter(t time.Time) bson.D {
-	return bson.D{{Key: "due_at", Value: bson.D{{Key: "$exists", Value: true}, {Key: "$lte", Value: bson.NewDateTimeFromTime(t)}}}}
+	return bson.D{{Key: "due_at",
+		Value: bson.D{{Key: "$exists", Value: true}, {Key: "$lte", Value: bson.NewDateTimeFromTime(t)}}}}
 }
 
 // List implements job.Store.

@@ -46,7 +46,8 @@ func (s *Locks) Acquire(ctx context.Context, name, owner string, ttl time.Durati
 		bson.D{{Key: "expires_at", Value: bson.D{{Key: "$lte", Value: bson.NewDateTimeFromTime(now)}}}},
 	}}}
 	change := bson.D{
-		{Key: "$set", Value: bson.D{{Key: "owner", Value: owner}, {Key: "expires_at", Value: bson.NewDateTimeFromTime(now.Add(ttl))}}},
+		{Key: "$set", Value: bson.D{{Key: "owner", Value: owner},
+			{Key: "expires_at", Value: bson.NewDateTimeFromTime(now.Add(ttl))}}},
 		{Key: "$inc", Value: bson.D{{Key: "fence", Value: int64(1)}}},
 	}
 	o := options.FindOneAndUpdate().SetUpsert(true).SetReturnDocument(options.After)
@@ -64,7 +65,8 @@ func (s *Locks) Acquire(ctx context.Context, name, owner string, ttl time.Durati
 // Renew implements lock.Locker.
 func (s *Locks) Renew(ctx context.Context, l lock.Lease, ttl time.Duration) (lock.Lease, error) {
 	now := s.now()
-	filter := append(mine(l), bson.E{Key: "expires_at", Value: bson.D{{Key: "$gt", Value: bson.NewDateTimeFromTime(now)}}})
+	filter := append(mine(l),
+		bson.E{Key: "expires_at", Value: bson.D{{Key: "$gt", Value: bson.NewDateTimeFromTime(now)}}})
 	expires := bson.NewDateTimeFromTime(now.Add(ttl))
 	res, err := s.c.UpdateOne(ctx, filter, bson.D{{Key: "$set", Value: bson.D{{Key: "expires_at", Value: expires}}}})
 	if err != nil {
@@ -79,7 +81,8 @@ func (s *Locks) Renew(ctx context.Context, l lock.Lease, ttl time.Duration) (loc
 
 // Release implements lock.Locker.
 func (s *Locks) Release(ctx context.Context, l lock.Lease) error {
-	if _, err := s.c.UpdateOne(ctx, mine(l), bson.D{{Key: "$set", Value: bson.D{{Key: "owner", Value: ""}}}}); err != nil {
+	if _, err := s.c.UpdateOne(ctx, mine(l),
+		bson.D{{Key: "$set", Value: bson.D{{Key: "owner", Value: ""}}}}); err != nil {
 		return fmt.Errorf("release %s: %w", l.Name, err)
 	}
 	return nil

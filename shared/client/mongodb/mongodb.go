@@ -25,7 +25,8 @@ import (
 type Config struct {
 	URI      string // a secret: it may carry credentials
 	Database string
-	// CAFile, when set, holds the PEM certificates of the only authorities that are trusted, as DocumentDB needs; it implies TLS.
+	// CAFile, when set, holds the PEM certificates of the only authorities that are trusted, as DocumentDB needs; it
+	// implies TLS.
 	CAFile string
 	// PoolSize bounds the connections of this process: concurrency of the functions times this must stay below the
 	// server's limit. 0 is 2.
@@ -93,8 +94,8 @@ func (d *DB) Ping(ctx context.Context) error {
 // Drop removes the database, for tests.
 func (d *DB) Drop(ctx context.Context) error { return d.db.Drop(ctx) }
 
-// EnsureIndexes creates the indexes that shared/resource describes. Those that exist are left alone, so it may run at any
-// time and any number of times.
+// EnsureIndexes creates the indexes that shared/resource describes. Those that exist are left alone, so it may run at
+// any time and any number of times.
 func (d *DB) EnsureIndexes(ctx context.Context) error {
 	for _, ix := range resource.Indexes() {
 		keys := bson.D{}
@@ -105,7 +106,8 @@ func (d *DB) EnsureIndexes(ctx context.Context) error {
 		if ix.Partial != "" { // only documents that have the field: DocumentDB and MongoDB both serve $exists
 			o.SetPartialFilterExpression(bson.D{{Key: ix.Partial, Value: bson.D{{Key: "$exists", Value: true}}}})
 		}
-		if _, err := d.db.Collection(ix.Collection).Indexes().CreateOne(ctx, mongo.IndexModel{Keys: keys, Options: o}); err != nil {
+		if _, err := d.db.Collection(ix.Collection).Indexes().CreateOne(ctx,
+			mongo.IndexModel{Keys: keys, Options: o}); err != nil {
 			return fmt.Errorf("create index %s on %s: %w", ix.Name, ix.Collection, err)
 		}
 	}

@@ -95,14 +95,17 @@ func TestRelease01_Jobs(t *testing.T) {
 					continue
 				}
 				seen[j.Status] = true
-				if string(j.Status) != s.text("status") || string(j.Type) != s.text("type") || j.Metadata.JobType() != j.Type {
-					t.Errorf("job %s is a %s job, %s, with metadata %T; stored were %s, %s", j.ID, j.Type, j.Status, j.Metadata,
+				if string(j.Status) != s.text("status") || string(j.Type) != s.text("type") ||
+					j.Metadata.JobType() != j.Type {
+					t.Errorf("job %s is a %s job, %s, with metadata %T; stored were %s, %s",
+						j.ID, j.Type, j.Status, j.Metadata,
 						s.text("type"), s.text("status"))
 				}
 				if found, err := db.Jobs().Find(t.Context(), j.Type, j.Batch); err != nil || found.ID != j.ID {
 					t.Errorf("find %s of batch %d: %s, %v", j.Type, j.Batch, found.ID, err)
 				}
-				listed, err := db.Jobs().List(t.Context(), job.Filter{Type: j.Type, Statuses: []job.Status{j.Status}, Limit: 100})
+				listed, err := db.Jobs().List(t.Context(),
+					job.Filter{Type: j.Type, Statuses: []job.Status{j.Status}, Limit: 100})
 				if err != nil || !slices.ContainsFunc(listed, func(x job.Job) bool { return x.ID == j.ID }) {
 					t.Errorf("%s is not among the %s jobs that are %s, %v", j.ID, j.Type, j.Status, err)
 				}
@@ -275,7 +278,8 @@ func TestRelease01_Leases(t *testing.T) {
 	if !errors.Is(err, lock.ErrHeld) {
 		t.Errorf("a held lease was taken: %v", err)
 	}
-	if l, err := locks.Acquire(t.Context(), string(stage.SnosBatching), "new", time.Minute); err != nil || l.Fence != 5 {
+	if l, err := locks.Acquire(t.Context(), string(stage.SnosBatching), "new", time.Minute); err != nil ||
+		l.Fence != 5 {
 		t.Errorf("a free lease: %+v, %v, want fence 5", l, err)
 	}
 	now = wrote.Add(3 * time.Minute)

@@ -44,7 +44,8 @@ type touchedDoc struct {
 func toReportDoc(r alert.Report) (reportDoc, error) {
 	n := &ints{}
 	d := reportDoc{
-		Key: r.Key, Severity: r.Severity, Title: r.Title, Detail: r.Detail, Version: n.of(r.Version), Since: moment(r.Since),
+		Key: r.Key, Severity: r.Severity, Title: r.Title, Detail: r.Detail,
+		Version: n.of(r.Version), Since: moment(r.Since),
 		SeenAt: moment(r.SeenAt), ReportedAt: moment(r.ReportedAt), ClaimedUntil: moment(r.ClaimedUntil),
 	}
 	for _, j := range r.Jobs {
@@ -56,7 +57,8 @@ func toReportDoc(r alert.Report) (reportDoc, error) {
 func (d reportDoc) report() (alert.Report, error) {
 	n := &ints{}
 	r := alert.Report{
-		Key: d.Key, Severity: d.Severity, Title: d.Title, Detail: d.Detail, Version: n.back(d.Version), Since: timeOf(d.Since),
+		Key: d.Key, Severity: d.Severity, Title: d.Title, Detail: d.Detail,
+		Version: n.back(d.Version), Since: timeOf(d.Since),
 		SeenAt: timeOf(d.SeenAt), ReportedAt: timeOf(d.ReportedAt), ClaimedUntil: timeOf(d.ClaimedUntil),
 	}
 	for _, j := range d.Jobs {

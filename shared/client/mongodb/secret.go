@@ -21,23 +21,25 @@ type login struct {
 	Password string      `json:"password"`
 }
 
-// URI makes a connection URI of a secret: either it is one, or it is the JSON object that AWS keeps for a DocumentDB cluster
-// (host, port, username, password), which is reached with TLS and without retryable writes, as DocumentDB has none. Errors never show
-// the secret.
+// URI makes a connection URI of a secret: either it is one, or it is the JSON object that AWS keeps for a DocumentDB
+// cluster (host, port, username, password), which is reached with TLS and without retryable writes, as DocumentDB has
+// none. Errors never show the secret.
 func URI(secret string) (string, error) {
 	if !strings.HasPrefix(secret, "{") {
 		return secret, nil
 	}
 	var l login
 	if json.Unmarshal([]byte(secret), &l) != nil {
-		return "", errors.New("the database's secret begins as a JSON object and does not decode: want host, port, username and password, or a URI")
+		return "", errors.New("the database's secret begins as a JSON object and does not decode: want host, port, " +
+			"username and password, or a URI")
 	}
 	port, err := strconv.ParseUint(l.Port.String(), 10, 16)
 	if err != nil || l.Host == "" || l.Username == "" || l.Password == "" {
 		return "", errors.New("the database's secret lacks one of host, port, username and password")
 	}
 	u := url.URL{
-		Scheme: "mongodb", User: url.UserPassword(l.Username, l.Password), Host: net.JoinHostPort(l.Host, strconv.FormatUint(port, 10)),
+		Scheme: "mongodb", User: url.UserPassword(l.Username, l.Password),
+		Host: net.JoinHostPort(l.Host, strconv.FormatUint(port, 10)),
 		Path: "/", RawQuery: "tls=true&retryWrites=false&authSource=admin",
 	}
 	return u.String(), nil

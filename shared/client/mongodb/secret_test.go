@@ -27,22 +27,27 @@ import (
 func TestURI(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct{ secret, want, fault string }{
-		"uri":           {"mongodb://u:p@h/db?tls=true", "mongodb://u:p@h/db?tls=true", ""},
-		"documentdb":    {`{"engine":"mongo","host":"c.docdb.amazonaws.com","port":27017,"username":"me","password":"a/b@c:d"}`, "mongodb://me:a%2Fb%40c%3Ad@c.docdb.amazonaws.com:27017/?tls=true&retryWrites=false&authSource=admin", ""},
-		"port as text":  {`{"host":"h","port":"1","username":"me","password":"p"}`, "mongodb://me:p@h:1/?tls=true&retryWrites=false&authSource=admin", ""},
+		"uri": {"mongodb://u:p@h/db?tls=true", "mongodb://u:p@h/db?tls=true", ""},
+		"documentdb": {
+			`{"engine":"mongo","host":"c.docdb.amazonaws.com","port":27017,"username":"me","password":"a/b@c:d"}`,
+			"mongodb://me:a%2Fb%40c%3Ad@c.docdb.amazonaws.com:27017/?tls=true&retryWrites=false&authSource=admin", ""},
+		"port as text": {`{"host":"h","port":"1","username":"me","password":"p"}`,
+			"mongodb://me:p@h:1/?tls=true&retryWrites=false&authSource=admin", ""},
 		"no password":   {`{"host":"h","port":1,"username":"hunter2"}`, "", "lacks"},
 		"port too high": {`{"host":"h","port":70000,"username":"hunter2","password":"hunter2"}`, "", "lacks"},
 		"cut":           {`{"host":"hunter2`, "", "does not decode"},
 	} {
 		got, err := mongodb.URI(tt.secret)
-		if got != tt.want || (err == nil) != (tt.fault == "") || err != nil && (!strings.Contains(err.Error(), tt.fault) || strings.Contains(err.Error(), "hunter2")) {
+		if got != tt.want || (err == nil) != (tt.fault == "") ||
+			err != nil && (!strings.Contains(err.Error(), tt.fault) || strings.Contains(err.Error(), "hunter2")) {
 			t.Errorf("%s: %q, %v", name, got, err)
 		}
 	}
 }
 
 func FuzzURI(f *testing.F) {
-	for _, s := range []string{"mongodb://h", `{"host":"h","port":1,"username":"u","password":"p"}`, `{"port":{}}`, "{"} {
+	for _, s := range []string{"mongodb://h", `{"host":"h","port":1,"username":"u","password":"p"}`, `{"port":{}}`,
+		"{"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, secret string) {
@@ -56,7 +61,8 @@ func FuzzURI(f *testing.F) {
 	})
 }
 
-// A server with a certificate of an authority of its own is used with a login as AWS keeps it, and with no other authority.
+// A server with a certificate of an authority of its own is used with a login as AWS keeps it, and with no other
+// authority.
 func TestTLS(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -73,12 +79,14 @@ func TestTLS(t *testing.T) {
 	}
 	defer admin.Disconnect(t.Context()) //nolint:errcheck // the server ends with the test
 	err = admin.Database("admin").RunCommand(t.Context(), bson.D{
-		{Key: "createUser", Value: "orchestrator"}, {Key: "pwd", Value: password}, {Key: "roles", Value: bson.A{"root"}},
+		{Key: "createUser", Value: "orchestrator"}, {Key: "pwd", Value: password},
+		{Key: "roles", Value: bson.A{"root"}},
 	}).Err()
 	if err != nil {
 		t.Fatal(err)
 	}
-	secret, err := json.Marshal(map[string]any{"host": u.Hostname(), "port": json.Number(u.Port()), "username": "orchestrator", "password": password})
+	secret, err := json.Marshal(map[string]any{"host": u.Hostname(), "port": json.Number(u.Port()),
+		"username": "orchestrator", "password": password})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,8 +107,10 @@ func TestTLS(t *testing.T) {
 		t.Errorf("with its authority: %v", err)
 	}
 	for name, c := range map[string]mongodb.Config{
-		"of no authority": {URI: login}, "with a wrong password": {URI: strings.Replace(login, "hunter2", "hunter3", 1), CAFile: ca},
-		"of a file that is not there": {URI: login, CAFile: filepath.Join(dir, "nothing")}, "of a file without certificates": {URI: login, CAFile: "secret_test.go"},
+		"of no authority":                {URI: login},
+		"with a wrong password":          {URI: strings.Replace(login, "hunter2", "hunter3", 1), CAFile: ca},
+		"of a file that is not there":    {URI: login, CAFile: filepath.Join(dir, "nothing")},
+		"of a file without certificates": {URI: login, CAFile: "secret_test.go"},
 	} {
 		if err := ping(c); err == nil || strings.Contains(err.Error(), "hunter") {
 			t.Errorf("%s: %v", name, err)
@@ -116,8 +126,10 @@ func certificate(t *testing.T, dir string) string {
 		t.Fatal(err)
 	}
 	tpl := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "127.0.0.1"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign, DNSNames: []string{"localhost"},
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "127.0.0.1"}, NotBefore: time.Now().Add(-time.Hour),
+		NotAfter: time.Now().Add(time.Hour),
+		IsCA:     true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
+		DNSNames:    []string{"localhost"},
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}
 	der, err := x509.CreateCertificate(rand.Reader, tpl, tpl, &key.PublicKey, key)

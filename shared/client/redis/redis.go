@@ -20,15 +20,16 @@ type Cache struct {
 
 var _ cache.Cache = (*Cache)(nil)
 
-// New returns the cache at a URL redis://[user:password@]host:port/db or rediss://. It makes no request. The error never
-// shows the URL.
+// New returns the cache at a URL redis://[user:password@]host:port/db or rediss://. It makes no request. The error
+// never shows the URL.
 func New(url, prefix string) (*Cache, error) {
 	o, err := redis.ParseURL(url)
 	if err != nil {
 		return nil, errors.New("Redis: the URL is not valid (it is not shown, it may carry a password)")
 	}
 	o.PoolSize, o.MaxRetries = 4, 1
-	o.DialTimeout, o.ReadTimeout, o.WriteTimeout = time.Second, time.Second, time.Second // a cache must be quick or absent
+	// a cache must be quick or absent
+	o.DialTimeout, o.ReadTimeout, o.WriteTimeout = time.Second, time.Second, time.Second
 	o.ContextTimeoutEnabled = true
 	return &Cache{api: redis.NewClient(o), prefix: prefix + ":"}, nil
 }

@@ -1,5 +1,5 @@
-// Package s3 is Amazon S3: an artifact.Store. Uploads and downloads stream, so memory stays bounded by a few parts whatever
-// an object's size.
+// Package s3 is Amazon S3: an artifact.Store. Uploads and downloads stream, so memory stays bounded by a few parts
+// whatever an object's size.
 package s3
 
 import (
@@ -38,7 +38,10 @@ var _ artifact.Store = (*Store)(nil)
 // New returns the store of a bucket. pathStyle is for emulators, which have no host name a bucket. It makes no request.
 func New(cfg aws.Config, bucket string, pathStyle bool) *Store {
 	api := s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = pathStyle })
-	up := manager.NewUploader(api, func(u *manager.Uploader) { u.PartSize, u.Concurrency = partSize, concurrency }) //nolint:staticcheck // as above
+	parts := func(u *manager.Uploader) { //nolint:staticcheck // as above
+		u.PartSize, u.Concurrency = partSize, concurrency
+	}
+	up := manager.NewUploader(api, parts) //nolint:staticcheck // as above
 	return &Store{api: api, up: up, bucket: bucket}
 }
 
@@ -58,7 +61,8 @@ func translate(what, key string, err error) error {
 
 // Put implements artifact.Store. A failed multipart upload is aborted.
 func (s *Store) Put(ctx context.Context, key string, r io.Reader) error {
-	if _, err := s.up.Upload(ctx, &s3.PutObjectInput{Bucket: &s.bucket, Key: &key, Body: r}); err != nil { //nolint:staticcheck // as above
+	in := &s3.PutObjectInput{Bucket: &s.bucket, Key: &key, Body: r}
+	if _, err := s.up.Upload(ctx, in); err != nil { //nolint:staticcheck // as above
 		return translate("put", key, err)
 	}
 	return nil
@@ -106,7 +110,8 @@ func (s *Store) Stat(ctx context.Context, key string) (artifact.Info, error) {
 		return artifact.Info{}, translate("look for", key, err)
 	}
 	if out.ContentLength == nil { // 0 would mean an empty object, which a finished run's artifact may not be
-		return artifact.Info{}, fmt.Errorf("look for %s: the answer has no Content-Length: something between S3 and here takes it away", key)
+		return artifact.Info{}, fmt.Errorf("look for %s: the answer has no Content-Length: something between S3 and "+
+			"here takes it away", key)
 	}
 	return artifact.Info{Key: key, Size: *out.ContentLength, Modified: aws.ToTime(out.LastModified).UTC()}, nil
 }
@@ -118,7 +123,8 @@ const maxKeys = 1000
 func (s *Store) List(ctx context.Context, prefix, after string, limit int) ([]artifact.Info, error) {
 	out := []artifact.Info{}
 	for len(out) < limit {
-		in := &s3.ListObjectsV2Input{Bucket: &s.bucket, Prefix: &prefix, MaxKeys: aws.Int32(int32(min(limit-len(out), maxKeys)))}
+		in := &s3.ListObjectsV2Input{Bucket: &s.bucket, Prefix: &prefix,
+			MaxKeys: aws.Int32(int32(min(limit-len(out), maxKeys)))}
 		if after != "" {
 			in.StartAfter = aws.String(after)
 		}
@@ -127,7 +133,8 @@ func (s *Store) List(ctx context.Context, prefix, after string, limit int) ([]ar
 			return nil, translate("list", prefix, err)
 		}
 		for _, o := range page.Contents {
-			out = append(out, artifact.Info{Key: aws.ToString(o.Key), Size: aws.ToInt64(o.Size), Modified: aws.ToTime(o.LastModified).UTC()})
+			out = append(out, artifact.Info{Key: aws.ToString(o.Key), Size: aws.ToInt64(o.Size),
+				Modified: aws.ToTime(o.LastModified).UTC()})
 		}
 		if !aws.ToBool(page.IsTruncated) || len(page.Contents) == 0 {
 			break

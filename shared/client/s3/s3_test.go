@@ -53,13 +53,16 @@ func tags(t *testing.T, cfg aws.Config, bucket, key string) (map[string]string, 
 	return set, nil
 }
 
-// No role of the stack may read an object's tags, and nothing needs them: Stat and Tag work where reading tags is denied.
+// No role of the stack may read an object's tags, and nothing needs them: Stat and Tag work where reading tags is
+// denied.
 func TestTagsAreNotRead(t *testing.T) {
 	t.Parallel()
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodGet && r.URL.Query().Has("tagging") {
 			w.WriteHeader(http.StatusForbidden)
-			fmt.Fprint(w, `<Error><Code>AccessDenied</Code><Message>not authorized to perform: s3:GetObjectTagging</Message></Error>`)
+			fmt.Fprint(w,
+				`<Error><Code>AccessDenied</Code><Message>not authorized to perform: s3:GetObjectTagging</Message>`+
+					`</Error>`)
 			return
 		}
 		w.Header().Set("Content-Length", "0")
@@ -77,7 +80,8 @@ func TestTagsAreNotRead(t *testing.T) {
 // An answer without Content-Length is not an empty object.
 func TestStatWithoutLength(t *testing.T) {
 	t.Parallel()
-	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("ETag", `"x"`) }))
+	srv := httptest.NewServer(
+		http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("ETag", `"x"`) }))
 	t.Cleanup(srv.Close)
 	info, err := s3.New(devcloud.Config(srv.URL), "b", true).Stat(t.Context(), "snos/0000000001/pie.zip")
 	if err == nil || errors.Is(err, artifact.ErrNotFound) || !strings.Contains(err.Error(), "Content-Length") {
@@ -92,7 +96,9 @@ func server(t *testing.T, got *atomic.Int64) *httptest.Server {
 		got.Add(n)
 		w.Header().Set("ETag", `"x"`)
 		if r.Method == http.MethodPost && strings.Contains(r.URL.RawQuery, "uploads") {
-			fmt.Fprint(w, `<InitiateMultipartUploadResult><Bucket>b</Bucket><Key>k</Key><UploadId>u</UploadId></InitiateMultipartUploadResult>`)
+			fmt.Fprint(w,
+				`<InitiateMultipartUploadResult><Bucket>b</Bucket><Key>k</Key><UploadId>u</UploadId>`+
+					`</InitiateMultipartUploadResult>`)
 		} else if r.Method == http.MethodPost {
 			fmt.Fprint(w, `<CompleteMultipartUploadResult><ETag>"x"</ETag></CompleteMultipartUploadResult>`)
 		}

@@ -26,7 +26,8 @@ const maxSecret = 64 << 10
 // FilePrefix marks a name as that of a file.
 const FilePrefix = "file:"
 
-// Client reads secrets and keeps them for a while, so that a warm function asks rarely; Changed finds those that were rotated.
+// Client reads secrets and keeps them for a while, so that a warm function asks rarely; Changed finds those that were
+// rotated.
 type Client struct {
 	// Now is the clock; set it before the first call.
 	Now func() time.Time
@@ -93,8 +94,8 @@ func (c *Client) raw(ctx context.Context, where string) (string, error) {
 	return v, nil
 }
 
-// Changed reads those secrets again that have been kept for DefaultTTL, and says whether one has another value now. It makes no
-// request before that. A secret that can't be read is taken for unchanged; the error says so.
+// Changed reads those secrets again that have been kept for DefaultTTL, and says whether one has another value now. It
+// makes no request before that. A secret that can't be read is taken for unchanged; the error says so.
 func (c *Client) Changed(ctx context.Context) (bool, error) {
 	c.mu.Lock()
 	var old []string
@@ -128,7 +129,8 @@ func (c *Client) read(ctx context.Context, where string) (string, error) {
 	if err != nil {
 		var api smithy.APIError
 		if errors.As(err, &api) && api.ErrorCode() == "ResourceNotFoundException" {
-			return "", fmt.Errorf("secret %s: %w in Secrets Manager: create it, or put a value into it", where, ErrMissing)
+			return "", fmt.Errorf("secret %s: %w in Secrets Manager: create it, or put a value into it",
+				where, ErrMissing)
 		}
 		return "", fmt.Errorf("read secret %s: %w", where, err)
 	}

@@ -25,8 +25,10 @@ func testGet(t *testing.T, endpoint string) {
 	t.Helper()
 	cfg := devcloud.Config(endpoint)
 	api := secretsmanager.NewFromConfig(cfg)
-	for name, value := range map[string]string{"sec/plain": " hunter2\n", "sec/json": `{"key":"hunter3","n":4}`, "sec/empty": " "} {
-		if _, err := api.CreateSecret(t.Context(), &secretsmanager.CreateSecretInput{Name: aws.String(name), SecretString: aws.String(value)}); err != nil {
+	for name, value := range map[string]string{"sec/plain": " hunter2\n", "sec/json": `{"key":"hunter3","n":4}`,
+		"sec/empty": " "} {
+		if _, err := api.CreateSecret(t.Context(),
+			&secretsmanager.CreateSecretInput{Name: aws.String(name), SecretString: aws.String(value)}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -35,7 +37,8 @@ func testGet(t *testing.T, endpoint string) {
 		t.Fatal(err)
 	}
 	c := secrets.New(cfg)
-	for name, want := range map[string]string{"sec/plain": "hunter2", "sec/json#key": "hunter3", "file:" + file: "hunter4"} {
+	for name, want := range map[string]string{"sec/plain": "hunter2",
+		"sec/json#key": "hunter3", "file:" + file: "hunter4"} {
 		for range 2 {
 			if got, err := c.Get(t.Context(), name); err != nil || got != want {
 				t.Errorf("%s is %q, %v", name, got, err)
@@ -51,7 +54,8 @@ func testGet(t *testing.T, endpoint string) {
 		t.Errorf("a field of a plain secret: %v", err)
 	}
 	// Kept for a while: what is changed behind it is not asked for again at once.
-	if _, err := api.PutSecretValue(t.Context(), &secretsmanager.PutSecretValueInput{SecretId: aws.String("sec/plain"), SecretString: aws.String("new")}); err != nil {
+	if _, err := api.PutSecretValue(t.Context(), &secretsmanager.PutSecretValueInput{SecretId: aws.String("sec/plain"),
+		SecretString: aws.String("new")}); err != nil {
 		t.Fatal(err)
 	}
 	if got, err := c.Get(t.Context(), "sec/plain"); err != nil || got != "hunter2" {

@@ -34,12 +34,13 @@ type Config struct {
 	// ClientCert and ClientKey are the client's certificate and private key (PKCS#8, PKCS#1 or SEC 1) in PEM; required
 	// with https.
 	ClientCert, ClientKey string
-	// ServerCert is the server's certificate in PEM, which alone is then accepted; several may be given for a change. Unset,
-	// the system's certificate authorities decide.
+	// ServerCert is the server's certificate in PEM, which alone is then accepted; several may be given for a change.
+	// Unset, the system's certificate authorities decide.
 	ServerCert string
 	// AggregationKey is KeyByDedup or KeyByFact.
 	AggregationKey string
-	// ProgramHashFunction is that of the facts; "": by the blocks' Starknet version, PEDERSEN until 0.14.2 and BLAKE since 0.14.3.
+	// ProgramHashFunction is that of the facts; "": by the blocks' Starknet version, PEDERSEN until 0.14.2 and BLAKE
+	// since 0.14.3.
 	ProgramHashFunction string
 	// Proofs says that children's proofs may be fetched.
 	Proofs bool
@@ -82,13 +83,17 @@ func (c Config) Validate() error {
 			errs = append(errs, fmt.Errorf("SHARP: "+format, args...))
 		}
 	}
-	fault(!wordPattern.MatchString(c.CustomerID), "customer id %.40q is missing or has other characters than letters, digits, _, . and -", c.CustomerID)
-	fault(!slices.Contains([]string{KeyByDedup, KeyByFact}, c.AggregationKey), "aggregation key %q: want dedup or fact", c.AggregationKey)
-	fault(c.ProgramHashFunction != "" && !wordPattern.MatchString(c.ProgramHashFunction), "program hash function %.40q is not a name", c.ProgramHashFunction)
+	fault(!wordPattern.MatchString(c.CustomerID),
+		"customer id %.40q is missing or has other characters than letters, digits, _, . and -", c.CustomerID)
+	fault(!slices.Contains([]string{KeyByDedup, KeyByFact}, c.AggregationKey), "aggregation key %q: want dedup or fact",
+		c.AggregationKey)
+	fault(c.ProgramHashFunction != "" && !wordPattern.MatchString(c.ProgramHashFunction),
+		"program hash function %.40q is not a name", c.ProgramHashFunction)
 	fault(c.MaxArtifact < 0, "a limit is negative")
 	if u, err := url.Parse(c.URL); err == nil && u.Scheme == "http" {
 		ip := net.ParseIP(u.Hostname())
-		fault(u.Hostname() != "localhost" && (ip == nil || !ip.IsLoopback()), "its URL is http to another host: want https")
+		fault(u.Hostname() != "localhost" && (ip == nil || !ip.IsLoopback()),
+			"its URL is http to another host: want https")
 		fault(c.ClientCert != "" || c.ClientKey != "" || c.ServerCert != "", "certificates are for https")
 	} else if _, err := c.tls(time.Now); err != nil {
 		errs = append(errs, err)
@@ -110,8 +115,8 @@ func (c Config) tls(now func() time.Time) (*tls.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	// The gateway's certificate is self-signed, CA:TRUE and for no name that we connect to, which the usual verification
-	// refuses. It is compared as a whole instead, on every connection.
+	// The gateway's certificate is self-signed, CA:TRUE and for no name that we connect to, which the usual
+	// verification refuses. It is compared as a whole instead, on every connection.
 	out.InsecureSkipVerify = true
 	out.VerifyConnection = func(s tls.ConnectionState) error { return pin(s.PeerCertificates, pinned, now()) }
 	return out, nil
@@ -146,7 +151,8 @@ func pin(shown, pinned []*x509.Certificate, now time.Time) error {
 			continue
 		}
 		if now.Before(p.NotBefore) || now.After(p.NotAfter) {
-			return fmt.Errorf("SHARP's certificate is valid from %s to %s: get the new one", p.NotBefore.Format(time.DateOnly), p.NotAfter.Format(time.DateOnly))
+			return fmt.Errorf("SHARP's certificate is valid from %s to %s: get the new one",
+				p.NotBefore.Format(time.DateOnly), p.NotAfter.Format(time.DateOnly))
 		}
 		return nil
 	}

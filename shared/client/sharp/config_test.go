@@ -65,7 +65,8 @@ func TestTLS(t *testing.T) {
 	if err := ping(nil, keep); err != nil {
 		t.Errorf("Ping: %v", err)
 	}
-	if err := ping(nil, func(c *sharp.Config) { c.ServerCert = other.Credentials().ServerCert + c.ServerCert }); err != nil {
+	if err := ping(nil,
+		func(c *sharp.Config) { c.ServerCert = other.Credentials().ServerCert + c.ServerCert }); err != nil {
 		t.Errorf("with two pinned certificates: %v", err)
 	}
 	for name, c := range map[string]struct {
@@ -73,8 +74,9 @@ func TestTLS(t *testing.T) {
 		change func(*sharp.Config)
 		want   string
 	}{
-		"OtherServer": {nil, func(c *sharp.Config) { c.ServerCert = other.Credentials().ServerCert }, "another certificate"},
-		"NoPin":       {nil, func(c *sharp.Config) { c.ServerCert = "" }, "certificate"},
+		"OtherServer": {nil, func(c *sharp.Config) { c.ServerCert = other.Credentials().ServerCert },
+			"another certificate"},
+		"NoPin": {nil, func(c *sharp.Config) { c.ServerCert = "" }, "certificate"},
 		"OtherClient": {nil, func(c *sharp.Config) {
 			o := other.Credentials()
 			c.ClientCert, c.ClientKey = o.ClientCert, o.ClientKey

@@ -9,7 +9,9 @@ import (
 func TestDecode(t *testing.T) {
 	t.Parallel()
 	for body, want := range map[string]string{
-		`{"status":"UNKNOWN"}`: unknown, `{"status":"INVALID","invalid_reason":"NEW_REASON","error_log":null,"validation_done":null,"extra":1}`: invalid,
+		`{"status":"UNKNOWN"}`: unknown,
+		`{"status":"INVALID","invalid_reason":"NEW_REASON","error_log":null,"validation_done":null,"extra":1}`: invalid,
+
 		`{"status":"IN_PROGRESS","validation_done":true}`: inProgress, `{"status":"ONCHAIN"}`: onchain,
 		`{}`: "", `{"status":"DONE"}`: "", `[]`: "", `ok`: "", `{"status":7}`: "", `{"status":"FAILED"} x`: "",
 	} {
@@ -19,7 +21,8 @@ func TestDecode(t *testing.T) {
 	}
 	for body, ok := range map[string]bool{
 		`{"code":"JOB_RECEIVED_SUCCESSFULLY"}`: true, `{"code":"JOB_RECEIVED_SUCCESSFULLY","message":null}`: true,
-		`{"code":"SOMETHING_ELSE","message":"no"}`: false, `{}`: false, `<html>`: false, `[{"code":"JOB_RECEIVED_SUCCESSFULLY"}]`: false,
+		`{"code":"SOMETHING_ELSE","message":"no"}`: false, `{}`: false, `<html>`: false,
+		`[{"code":"JOB_RECEIVED_SUCCESSFULLY"}]`: false,
 	} {
 		if err := decodeReceived([]byte(body)); (err == nil) != ok {
 			t.Errorf("decodeReceived of %s: %v", body, err)
@@ -29,7 +32,8 @@ func TestDecode(t *testing.T) {
 
 func TestKeyOf(t *testing.T) {
 	t.Parallel()
-	if u := version5([16]byte{0x6b, 0xa7, 0xb8, 0x10, 0x9d, 0xad, 0x11, 0xd1, 0x80, 0xb4, 0x00, 0xc0, 0x4f, 0xd4, 0x30, 0xc8}, "www.example.com"); u !=
+	if u := version5([16]byte{0x6b, 0xa7, 0xb8, 0x10, 0x9d, 0xad, 0x11, 0xd1, 0x80, 0xb4, 0x00, 0xc0, 0x4f, 0xd4, 0x30,
+		0xc8}, "www.example.com"); u !=
 		[16]byte{0x2e, 0xd6, 0x65, 0x7d, 0xe9, 0x27, 0x56, 0x8b, 0x95, 0xe1, 0x26, 0x65, 0xa8, 0xae, 0xa6, 0xa2} {
 		t.Errorf("version5 = %x, want RFC 9562's example (appendix A.4)", u)
 	}
@@ -45,7 +49,8 @@ func TestKeyOf(t *testing.T) {
 
 // FuzzDecode feeds answers and tasks. What is accepted has a known status, or can be part of a query.
 func FuzzDecode(f *testing.F) {
-	for _, s := range []string{`{"status":"PROCESSED"}`, `{"code":"JOB_RECEIVED_SUCCESSFULLY"}`, "applicative/k/0x" + strings.Repeat("1", 64), "k", "null"} {
+	for _, s := range []string{`{"status":"PROCESSED"}`, `{"code":"JOB_RECEIVED_SUCCESSFULLY"}`,
+		"applicative/k/0x" + strings.Repeat("1", 64), "k", "null"} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {

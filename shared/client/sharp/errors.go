@@ -10,11 +10,11 @@ import (
 )
 
 var (
-	// ErrUnauthorized says that the gateway does not take the certificate or the customer id. Set others, and what was tried
-	// goes on.
+	// ErrUnauthorized says that the gateway does not take the certificate or the customer id. Set others, and what was
+	// tried goes on.
 	ErrUnauthorized = errors.New("SHARP does not take certificate or customer id")
-	// ErrExpired says that SHARP keeps a finished job's proof no more. It is ErrRejected too: the job must be done again
-	// under another dedup id.
+	// ErrExpired says that SHARP keeps a finished job's proof no more. It is ErrRejected too: the job must be done
+	// again under another dedup id.
 	ErrExpired = fmt.Errorf("SHARP keeps the proof no more: %w", proof.ErrRejected)
 )
 

@@ -21,7 +21,8 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/starknet/version"
 )
 
-// Deps are what a Prover needs besides its configuration. Every field may be left unset; the transport of HTTP is replaced.
+// Deps are what a Prover needs besides its configuration. Every field may be left unset; the transport of HTTP is
+// replaced.
 type Deps = httpcall.Deps
 
 // Prover is SHARP as a proof.Prover.
@@ -33,8 +34,8 @@ type Prover struct {
 
 var _ proof.Prover = (*Prover)(nil)
 
-// New returns a prover. facts says which facts are registered on the settlement layer. It makes no request; Ping reports
-// whether the gateway is there.
+// New returns a prover. facts says which facts are registered on the settlement layer. It makes no request; Ping
+// reports whether the gateway is there.
 func New(c Config, facts proof.FactChecker, d Deps) (*Prover, error) {
 	err := c.Validate()
 	if facts == nil {
@@ -86,8 +87,8 @@ func (p *Prover) ask(ctx context.Context, key string) (status, error) {
 	return s, nil
 }
 
-// Submit implements proof.Prover. The job that exists for the dedup id is returned also when it failed: Status reports that, and
-// a new attempt takes a new dedup id.
+// Submit implements proof.Prover. The job that exists for the dedup id is returned also when it failed: Status reports
+// that, and a new attempt takes a new dedup id.
 func (p *Prover) Submit(ctx context.Context, r proof.Request) (string, error) {
 	if err := p.check(r); err != nil {
 		return "", err
@@ -132,7 +133,8 @@ func (p *Prover) check(r proof.Request) error {
 	return nil
 }
 
-// find looks once for the request's job: its key, and whether there is one. Without one the key is the one to submit under.
+// find looks once for the request's job: its key, and whether there is one. Without one the key is the one to submit
+// under.
 func (p *Prover) find(ctx context.Context, r proof.Request) (key string, there bool, err error) {
 	key = keyOf(r.DedupID)
 	s, err := p.ask(ctx, key)
@@ -160,7 +162,8 @@ func (p *Prover) submitOnce(ctx context.Context, r proof.Request) (string, error
 		return "", err
 	}
 	op := fmt.Sprintf("submit %s of batch %d", r.Kind, r.Batch)
-	req := p.request(op, http.MethodPost, "add_job", "cairo_job_key", key, "offchain_proof", "true", "for_applicative", "true",
+	req := p.request(op, http.MethodPost, "add_job", "cairo_job_key", key, "offchain_proof",
+		"true", "for_applicative", "true",
 		"program_hash_function", function)
 	tail := `"}`
 	if r.Kind == proof.Aggregation {
@@ -293,7 +296,8 @@ func (p *Prover) Fetch(ctx context.Context, task string, a proof.Artifact) (io.R
 		if s.Status != processed && s.Status != onchain {
 			return fmt.Errorf("SHARP: %s, which is %s: %w", op, s.Status, proof.ErrNotReady)
 		}
-		body, err = p.caller.Stream(ctx, p.request(op, http.MethodGet, "get_proof", "cairo_job_key", key), p.cfg.MaxArtifact)
+		body, err = p.caller.Stream(ctx, p.request(op, http.MethodGet, "get_proof", "cairo_job_key", key),
+			p.cfg.MaxArtifact)
 		var status *StatusError
 		switch {
 		case errors.As(err, &status) && status.Status == http.StatusGone:

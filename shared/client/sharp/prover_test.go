@@ -31,7 +31,8 @@ func TestProver_Conformance(t *testing.T) {
 					s := start(t, c)
 					t.Cleanup(func() { documented(t, s) })
 					return prooftest.Service{
-						Prover: client(t, s, &facts{all: true}, func(c *sharp.Config) { c.AggregationKey = by }), Input: zipped(),
+						Prover:  client(t, s, &facts{all: true}, func(c *sharp.Config) { c.AggregationKey = by }),
+						Input:   zipped(),
 						Unknown: "6ba7b811-9dad-51d1-80b4-00c04fd430c8", Started: s.Started, Forget: s.Forget,
 						Reject: func(task string) { s.Fail(task, "out of memory") },
 					}
@@ -62,10 +63,12 @@ func TestSubmit_Shape(t *testing.T) {
 			}
 		}
 	}
-	if len(posts) != 3 || posts[0].Path != "/add_job" || posts[2].Path != "/add_applicative_job" || len(s.Records()) != 6 {
+	if len(posts) != 3 || posts[0].Path != "/add_job" || posts[2].Path != "/add_applicative_job" ||
+		len(s.Records()) != 6 {
 		t.Fatalf("%d requests, submissions %+v; want each after its look-up", len(s.Records()), posts)
 	}
-	if posts[0].Query["cairo_job_key"] != one || posts[2].Query["cairo_job_key"] != key(task) || !strings.HasSuffix(task, "/"+prooftest.Fact(9)) {
+	if posts[0].Query["cairo_job_key"] != one || posts[2].Query["cairo_job_key"] != key(task) ||
+		!strings.HasSuffix(task, "/"+prooftest.Fact(9)) {
 		t.Errorf("keys %v; tasks %s, %s", posts, one, task)
 	}
 	if got := s.Children(key(task)); len(got) != 2 || got[0] != two || got[1] != one {
@@ -83,8 +86,9 @@ func TestSubmit_Faults(t *testing.T) {
 		"CutResponse":  {{Fault: fake.CutResponse, Op: add}},
 		"Garbage":      {{Fault: fake.Garbage, Op: add}, {Fault: fake.Garbage, Op: look}},
 		"Storm":        {{Fault: fake.RateLimited, Times: 5, RetryAfter: time.Second}},
-		"LoadBalancer": {{Fault: fake.BadGateway, Op: add}, {Fault: fake.NoRoute, Op: add}, {Fault: fake.NoRoute, Op: look}},
-		"Internal":     {{Fault: fake.Internal, Op: add, Times: 3}},
+		"LoadBalancer": {{Fault: fake.BadGateway, Op: add}, {Fault: fake.NoRoute, Op: add},
+			{Fault: fake.NoRoute, Op: look}},
+		"Internal": {{Fault: fake.Internal, Op: add, Times: 3}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -94,8 +98,10 @@ func TestSubmit_Faults(t *testing.T) {
 			}
 			p := client(t, s, &facts{})
 			task := submit(t, p, child("d"))
-			if again := submit(t, p, child("d")); again != task || s.Started() != 1 || s.Duplicates() != 0 || s.Struck() == 0 {
-				t.Errorf("Submit again = %q, want %q; %d jobs, %d duplicates, %d requests disturbed", again, task, s.Started(), s.Duplicates(), s.Struck())
+			if again := submit(t, p, child("d")); again != task || s.Started() != 1 ||
+				s.Duplicates() != 0 || s.Struck() == 0 {
+				t.Errorf("Submit again = %q, want %q; %d jobs, %d duplicates, %d requests disturbed",
+					again, task, s.Started(), s.Duplicates(), s.Struck())
 			}
 		})
 	}
@@ -205,11 +211,16 @@ func TestCorrupt(t *testing.T) {
 	s := start(t, fakesharp.Config{})
 	p := client(t, s, &facts{all: true})
 	bad := child("bad")
-	bad.InputSize, bad.Input = 3, func(context.Context) (io.ReadCloser, error) { return io.NopCloser(strings.NewReader("PIE")), nil }
-	if g := state(t, p, submit(t, p, bad)); g.State != proof.Rejected || !strings.Contains(g.Detail, "INVALID_CAIRO_PIE_FILE_FORMAT") {
+	bad.InputSize, bad.Input = 3, func(context.Context) (
+		io.ReadCloser, error) {
+		return io.NopCloser(strings.NewReader("PIE")), nil
+	}
+	if g := state(t, p, submit(t, p, bad)); g.State != proof.Rejected ||
+		!strings.Contains(g.Detail, "INVALID_CAIRO_PIE_FILE_FORMAT") {
 		t.Errorf("a corrupt PIE's job is %+v", g)
 	}
-	if g := state(t, p, submit(t, p, aggregation("lonely", "6ba7b811-9dad-51d1-80b4-00c04fd430c8"))); g.State != proof.Rejected ||
+	if g := state(t, p,
+		submit(t, p, aggregation("lonely", "6ba7b811-9dad-51d1-80b4-00c04fd430c8"))); g.State != proof.Rejected ||
 		!strings.Contains(g.Detail, "CHILD_JOB_NOT_APPLICATIVE_LEAF") {
 		t.Errorf("an aggregation of an unknown child is %+v", g)
 	}
@@ -220,7 +231,8 @@ func TestCorrupt(t *testing.T) {
 		t.Errorf("an HTML page as a proof: %v, want ErrCorrupt", err)
 	}
 	s.Expire(task)
-	if _, err := p.Fetch(t.Context(), task, proof.ProofFile); !errors.Is(err, sharp.ErrExpired) || !errors.Is(err, proof.ErrRejected) {
+	if _, err := p.Fetch(t.Context(), task, proof.ProofFile); !errors.Is(err, sharp.ErrExpired) ||
+		!errors.Is(err, proof.ErrRejected) {
 		t.Errorf("an expired proof: %v, want ErrExpired", err)
 	}
 	if s.Started() != 3 {
@@ -237,14 +249,16 @@ func TestSubmit_Refused(t *testing.T) {
 	registration.Kind, factless.Fact, bucketed.Bucket, empty.InputSize = proof.Registration, "0x1", "b", 0
 	for name, r := range map[string]proof.Request{
 		"Registration": registration, "NoFact": factless, "Bucket": bucketed, "Empty": empty, "NoDedupID": child(""),
-		"NoChildren": aggregation("n"), "OddChild": aggregation("o", "../x"), "Grandchild": aggregation("g", "applicative/x/"+prooftest.Fact(1)),
+		"NoChildren": aggregation("n"), "OddChild": aggregation("o", "../x"),
+		"Grandchild": aggregation("g", "applicative/x/"+prooftest.Fact(1)),
 	} {
 		if task, err := p.Submit(t.Context(), r); !errors.Is(err, proof.ErrRejected) {
 			t.Errorf("%s: Submit = %q, %v; want ErrRejected", name, task, err)
 		}
 	}
 	other := client(t, s, &facts{}, func(c *sharp.Config) { c.CustomerID = "other" })
-	if _, err := other.Submit(t.Context(), child("x")); !errors.Is(err, sharp.ErrUnauthorized) || errors.Is(err, proof.ErrRejected) {
+	if _, err := other.Submit(t.Context(), child("x")); !errors.Is(err, sharp.ErrUnauthorized) ||
+		errors.Is(err, proof.ErrRejected) {
 		t.Errorf("as another customer: %v, want ErrUnauthorized and not ErrRejected", err)
 	}
 	if s.Started() != 1 {
@@ -255,7 +269,8 @@ func TestSubmit_Refused(t *testing.T) {
 	}
 }
 
-// TestLargePIE sends 200 MB; all that both sides allocate stays far below. It runs alone, because it measures the process.
+// TestLargePIE sends 200 MB; all that both sides allocate stays far below. It runs alone, because it measures the
+// process.
 func TestLargePIE(t *testing.T) { //nolint:paralleltest
 	const size, most = 200 << 20, 16 << 20
 	var got int64

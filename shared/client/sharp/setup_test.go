@@ -61,7 +61,8 @@ func start(t *testing.T, c fakesharp.Config) *fakesharp.Server {
 func config(s *fakesharp.Server) sharp.Config {
 	c := s.Credentials()
 	return sharp.Config{
-		URL: s.URL(), CustomerID: customer, ClientCert: c.ClientCert, ClientKey: c.ClientKey, ServerCert: c.ServerCert, Proofs: true,
+		URL: s.URL(), CustomerID: customer, ClientCert: c.ClientCert, ClientKey: c.ClientKey,
+		ServerCert: c.ServerCert, Proofs: true,
 	}
 }
 

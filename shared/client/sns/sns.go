@@ -25,7 +25,8 @@ type Topic struct {
 
 var _ alert.Notifier = (*Topic)(nil)
 
-// New returns the notifier of a topic; chain is the deployment's name, which each alert starts with. It makes no request.
+// New returns the notifier of a topic; chain is the deployment's name, which each alert starts with. It makes no
+// request.
 func New(cfg aws.Config, topicARN, chain string) *Topic {
 	return &Topic{api: sns.NewFromConfig(cfg), arn: topicARN, chain: chain}
 }
@@ -93,7 +94,8 @@ func (t *Topic) Notify(ctx context.Context, a alert.Alert) error {
 	}
 	_, err = t.api.Publish(ctx, &sns.PublishInput{
 		TopicArn: &t.arn, Subject: aws.String(t.subject(a)), Message: aws.String(string(body)),
-		MessageAttributes: map[string]types.MessageAttributeValue{"severity": attribute(string(a.Severity)), "chain": attribute(t.chain)},
+		MessageAttributes: map[string]types.MessageAttributeValue{"severity": attribute(string(a.Severity)),
+			"chain": attribute(t.chain)},
 	})
 	if err != nil {
 		return fmt.Errorf("send alert %s: %w", a.Key, err)

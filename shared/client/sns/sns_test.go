@@ -34,7 +34,8 @@ func subscribed(t *testing.T, endpoint, chain string) (topic string, receive fun
 	}
 	q := resource.Physical(chain, resource.TriggerQueue)
 	_, err = awssns.NewFromConfig(cfg).Subscribe(ctx, &awssns.SubscribeInput{
-		TopicArn: &s.TopicARN, Protocol: aws.String("sqs"), Endpoint: aws.String("arn:aws:sqs:" + devcloud.Region + ":123456789012:" + q),
+		TopicArn: &s.TopicARN, Protocol: aws.String("sqs"),
+		Endpoint: aws.String("arn:aws:sqs:" + devcloud.Region + ":123456789012:" + q),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -93,7 +94,8 @@ func TestSubject(t *testing.T) {
 	if err != nil || len(ds) != 1 {
 		t.Fatalf("%d messages, %v", len(ds), err)
 	}
-	if subject, m := decode(t, ds[0]); m.Chain != "mychain" || !strings.HasPrefix(subject, "[mychain] critical: A job failed") || len(subject) > 100 {
+	if subject, m := decode(t, ds[0]); m.Chain != "mychain" ||
+		!strings.HasPrefix(subject, "[mychain] critical: A job failed") || len(subject) > 100 {
 		t.Errorf("subject %q, message %+v", subject, m)
 	}
 	if err := sns.New(cfg, topic+"x", "mychain").Notify(t.Context(), a); err == nil {

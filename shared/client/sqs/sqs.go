@@ -74,7 +74,8 @@ func translate(name, what string, err error) error {
 	if errors.As(err, &api) {
 		switch code := api.ErrorCode(); {
 		case strings.Contains(code, "NonExistentQueue"), code == "QueueDoesNotExist":
-			return fmt.Errorf("%s queue %s: %w (deploy the stack, or check CHAIN_NAME)", what, name, queue.ErrUnknownQueue)
+			return fmt.Errorf("%s queue %s: %w (deploy the stack, or check CHAIN_NAME)",
+				what, name, queue.ErrUnknownQueue)
 		case code == "BatchRequestTooLong", code == "InvalidMessageContents":
 			return fmt.Errorf("%s queue %s: %w: %w", what, name, queue.ErrTooLarge, err)
 		}
@@ -118,7 +119,8 @@ func (c *Client) sendBatch(ctx context.Context, name string, url *string, ms []q
 	}
 	var errs []error
 	for _, f := range out.Failed {
-		errs = append(errs, fmt.Errorf("send to queue %s: message %s of the batch: %s: %s", name, aws.ToString(f.Id), aws.ToString(f.Code), aws.ToString(f.Message)))
+		errs = append(errs, fmt.Errorf("send to queue %s: message %s of the batch: %s: %s",
+			name, aws.ToString(f.Id), aws.ToString(f.Code), aws.ToString(f.Message)))
 	}
 	return errors.Join(errs...)
 }
@@ -130,7 +132,8 @@ func (c *Client) Receive(ctx context.Context, name string, most int, wait time.D
 		return nil, err
 	}
 	out, err := c.api.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{
-		QueueUrl: url, MaxNumberOfMessages: int32(min(max(most, 1), batchSize)), WaitTimeSeconds: int32(min(max(wait, 0), maxWait) / time.Second),
+		QueueUrl: url, MaxNumberOfMessages: int32(min(max(most, 1), batchSize)),
+		WaitTimeSeconds: int32(min(max(wait, 0), maxWait) / time.Second),
 		MessageSystemAttributeNames: []types.MessageSystemAttributeName{
 			types.MessageSystemAttributeNameApproximateReceiveCount, types.MessageSystemAttributeNameSentTimestamp,
 		},
@@ -143,7 +146,8 @@ func (c *Client) Receive(ctx context.Context, name string, most int, wait time.D
 		receives, _ := strconv.Atoi(m.Attributes["ApproximateReceiveCount"])
 		sent, _ := strconv.ParseInt(m.Attributes["SentTimestamp"], 10, 64)
 		ds = append(ds, queue.Delivery{
-			ID: aws.ToString(m.MessageId), Handle: aws.ToString(m.ReceiptHandle), Body: aws.ToString(m.Body), Receives: receives, SentAt: time.UnixMilli(sent).UTC(),
+			ID: aws.ToString(m.MessageId), Handle: aws.ToString(m.ReceiptHandle), Body: aws.ToString(m.Body),
+			Receives: receives, SentAt: time.UnixMilli(sent).UTC(),
 		})
 	}
 	return ds, nil
@@ -172,7 +176,8 @@ func (c *Client) ChangeVisibility(ctx context.Context, name, handle string, d ti
 	if err != nil {
 		return err
 	}
-	in := &sqs.ChangeMessageVisibilityInput{QueueUrl: url, ReceiptHandle: &handle, VisibilityTimeout: int32(d / time.Second)}
+	in := &sqs.ChangeMessageVisibilityInput{QueueUrl: url, ReceiptHandle: &handle,
+		VisibilityTimeout: int32(d / time.Second)}
 	if _, err := c.api.ChangeMessageVisibility(ctx, in); err != nil {
 		return translate(name, "change visibility in", err)
 	}
@@ -186,7 +191,8 @@ func (c *Client) Depth(ctx context.Context, name string) (queue.Depth, error) {
 		return queue.Depth{}, err
 	}
 	names := []types.QueueAttributeName{
-		types.QueueAttributeNameApproximateNumberOfMessages, types.QueueAttributeNameApproximateNumberOfMessagesNotVisible,
+		types.QueueAttributeNameApproximateNumberOfMessages,
+		types.QueueAttributeNameApproximateNumberOfMessagesNotVisible,
 		types.QueueAttributeNameApproximateNumberOfMessagesDelayed,
 	}
 	out, err := c.api.GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{QueueUrl: url, AttributeNames: names})

@@ -36,16 +36,21 @@ var (
 func made() (u settlement.Update, s settlement.State, c settlement.Config) {
 	f := felt.FromUint64
 	s = settlement.State{Settled: true, Block: 9, Root: f(101), BlockHash: f(103)}
-	c = settlement.Config{ProgramHash: f(201), ConfigHash: f(202), BootloaderHash: f(203), LayoutBridgeHash: f(204), Operator: true}
-	u = settlement.Update{Batch: 3, StartBlock: 10, EndBlock: 20, DataHash: f(7), DataSize: 3, ProgramOutput: output.Output{
-		PrevRoot: f(101), NewRoot: f(102), PrevBlock: f(9), NewBlock: f(20), PrevHash: f(103), NewHash: f(104), ConfigHash: f(202),
-		Messages: block.Messages{ToL2: []block.MessageToL2{message}, ToL1: []block.MessageToL1{{From: f(1), To: f(2), Payload: []felt.Felt{f(3)}}}},
-		Data:     []felt.Felt{f(1), f(2), f(3)},
-	}.Words()}
+	c = settlement.Config{ProgramHash: f(201), ConfigHash: f(202), BootloaderHash: f(203),
+		LayoutBridgeHash: f(204), Operator: true}
+	u = settlement.Update{Batch: 3, StartBlock: 10, EndBlock: 20, DataHash: f(7),
+		DataSize: 3, ProgramOutput: output.Output{
+			PrevRoot: f(101), NewRoot: f(102), PrevBlock: f(9), NewBlock: f(20), PrevHash: f(103),
+			NewHash: f(104), ConfigHash: f(202),
+			Messages: block.Messages{ToL2: []block.MessageToL2{message},
+				ToL1: []block.MessageToL1{{From: f(1), To: f(2), Payload: []felt.Felt{f(3)}}}},
+			Data: []felt.Felt{f(1), f(2), f(3)},
+		}.Words()}
 	return u, s, c
 }
 
-var message = block.MessageToL2{From: felt.FromUint64(11), To: felt.FromUint64(12), Nonce: felt.FromUint64(13), Selector: felt.FromUint64(14), Payload: []felt.Felt{felt.FromUint64(15)}}
+var message = block.MessageToL2{From: felt.FromUint64(11), To: felt.FromUint64(12), Nonce: felt.FromUint64(13),
+	Selector: felt.FromUint64(14), Payload: []felt.Felt{felt.FromUint64(15)}}
 
 // after is the state that made's update leads to.
 var after = settlement.State{Settled: true, Block: 20, Root: felt.FromUint64(102), BlockHash: felt.FromUint64(104)}
@@ -63,12 +68,15 @@ func setup(t *testing.T, change ...func(*fakestarknet.Options)) *bench {
 	_, s, c := made()
 	b := &bench{keys: map[felt.Felt]*starknet.KeySigner{}}
 	o := fakestarknet.Options{Registrar: registrar, Core: fakestarknet.Core{
-		Owner: felt.MustHex("0x0a11ce"), Operators: []felt.Felt{operator}, Settled: s.Settled, Block: s.Block, Root: s.Root, BlockHash: s.BlockHash,
-		Bootloader: c.BootloaderHash, Config: c.ConfigHash, Snos: c.ProgramHash, LayoutBridge: c.LayoutBridgeHash, Messages: []block.MessageToL2{message},
+		Owner: felt.MustHex("0x0a11ce"), Operators: []felt.Felt{operator}, Settled: s.Settled, Block: s.Block,
+		Root: s.Root, BlockHash: s.BlockHash,
+		Bootloader: c.BootloaderHash, Config: c.ConfigHash, Snos: c.ProgramHash, LayoutBridge: c.LayoutBridgeHash,
+		Messages: []block.MessageToL2{message},
 	}}
 	for _, a := range []felt.Felt{operator, registrar, thirdParty} {
 		b.keys[a] = must(starknet.NewKeySigner(must(starknet.NewKey())(t)))(t)
-		o.Accounts = append(o.Accounts, fakestarknet.Account{Address: a, PublicKey: b.keys[a].PublicKey(), Balance: new(big.Int).Mul(big.NewInt(100), big.NewInt(1e18))})
+		o.Accounts = append(o.Accounts, fakestarknet.Account{Address: a, PublicKey: b.keys[a].PublicKey(),
+			Balance: new(big.Int).Mul(big.NewInt(100), big.NewInt(1e18))})
 	}
 	for _, f := range change {
 		f(&o)
@@ -86,7 +94,8 @@ func (b *bench) wallet(t *testing.T, account felt.Felt) *starknet.Wallet {
 
 func (b *bench) core(t *testing.T, account felt.Felt) *starknet.Core {
 	t.Helper()
-	return must(starknet.NewCore(b.node, fakestarknet.CoreAddress.String(), b.wallet(t, account), starknet.DataArguments))(t)
+	return must(
+		starknet.NewCore(b.node, fakestarknet.CoreAddress.String(), b.wallet(t, account), starknet.DataArguments))(t)
 }
 
 // take is a call of the sink that goes well.
@@ -131,6 +140,7 @@ func TestWallet_Conformance(t *testing.T) {
 	t.Parallel()
 	txtest.TestChain(t, txtest.Harness{New: func(t *testing.T) txtest.Service {
 		b := setup(t)
-		return txtest.Service{Chain: b.wallet(t, thirdParty), Payload: take, Refused: refused, Gas: 3_000_000, DataGas: 1_000, Mine: b.Mine}
+		return txtest.Service{Chain: b.wallet(t, thirdParty), Payload: take, Refused: refused,
+			Gas: 3_000_000, DataGas: 1_000, Mine: b.Mine}
 	}})
 }

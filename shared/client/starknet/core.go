@@ -13,7 +13,8 @@ import (
 type Arguments string
 
 const (
-	// DataArguments is piltover since it verifies facts: snos_output, layout_bridge_output, onchain_data_hash, onchain_data_size.
+	// DataArguments is piltover since it verifies facts: snos_output, layout_bridge_output, onchain_data_hash,
+	// onchain_data_size.
 	DataArguments Arguments = "data"
 	// OutputArguments are contracts without the last two.
 	OutputArguments Arguments = "outputs"
@@ -40,7 +41,8 @@ type Core struct {
 
 var _ settlement.Contract = (*Core)(nil)
 
-// NewCore returns the core contract at an address. wallet, whose rights Config reports, may be nil. It makes no request.
+// NewCore returns the core contract at an address. wallet, whose rights Config reports, may be nil. It makes no
+// request.
 func NewCore(n *Node, address string, wallet *Wallet, args Arguments) (*Core, error) {
 	a, err := parseAddress("core contract", address)
 	if err != nil {
@@ -70,8 +72,8 @@ func (c *Core) view(ctx context.Context, name string, block any, n int, args ...
 	return out, nil
 }
 
-// State implements settlement.Contract. Root and BlockHash are set before the first update too: what it must start from.
-// Final is what is accepted on L1; a contract that is younger than that is not settled yet.
+// State implements settlement.Contract. Root and BlockHash are set before the first update too: what it must start
+// from. Final is what is accepted on L1; a contract that is younger than that is not settled yet.
 func (c *Core) State(ctx context.Context, finalized bool) (settlement.State, error) {
 	var block any = latest
 	if finalized {

@@ -85,7 +85,8 @@ func faults() []struct {
 		name, code string
 		change     func(*settlement.Update, *settlement.State, *settlement.Config)
 	}{
-		{"no operator", "ONLY_OPERATOR", func(_ *settlement.Update, _ *settlement.State, c *settlement.Config) { c.Operator = false }},
+		{"no operator", "ONLY_OPERATOR",
+			func(_ *settlement.Update, _ *settlement.State, c *settlement.Config) { c.Operator = false }},
 		{"previous block", "INVALID_PREV_BLOCK_NUMBER", word(output.PrevBlockAt, f(8))},
 		{"new block", "INVALID_BLOCK_NUMBER", word(output.NewBlockAt, f(21))},
 		{"previous root", "INVALID_PREVIOUS_ROOT", word(output.PrevRootAt, f(1))},
@@ -96,21 +97,28 @@ func faults() []struct {
 		{"short", "STARKNET_OUTPUT_TOO_SHORT", func(u *settlement.Update, _ *settlement.State, _ *settlement.Config) {
 			u.ProgramOutput = u.ProgramOutput[:5]
 		}},
-		{"unsettled", "INVALID_PREV_BLOCK_NUMBER", func(_ *settlement.Update, s *settlement.State, _ *settlement.Config) { s.Settled = false }},
-		{"blobs", "UNEXPECTED_KZG_DA_FLAG", func(u *settlement.Update, _ *settlement.State, _ *settlement.Config) { u.Blobs = [][]byte{{1}} }},
+		{"unsettled", "INVALID_PREV_BLOCK_NUMBER",
+			func(_ *settlement.Update, s *settlement.State, _ *settlement.Config) { s.Settled = false }},
+		{"blobs", "UNEXPECTED_KZG_DA_FLAG",
+			func(u *settlement.Update, _ *settlement.State, _ *settlement.Config) { u.Blobs = [][]byte{{1}} }},
 		{"program", "INVALID_PROGRAM_HASH", func(u *settlement.Update, _ *settlement.State, _ *settlement.Config) {
 			u.ProgramOutput = output.Bootloaded(f(1), u.ProgramOutput)
 		}},
-		{"bridge of another run", "INVALID_OUTPUT_HASH", func(u *settlement.Update, _ *settlement.State, c *settlement.Config) {
-			u.BridgeOutput = output.LayoutBridge(c.LayoutBridgeHash, c.BootloaderHash, []felt.Felt{f(1)})
-		}},
-		{"bridge program", "INVALID_LAYOUT_BRIDGE_PROGRAM_HASH", func(u *settlement.Update, _ *settlement.State, c *settlement.Config) {
-			u.BridgeOutput = output.LayoutBridge(f(1), c.BootloaderHash, output.Bootloaded(c.ProgramHash, u.ProgramOutput))
-		}},
-		{"short bridge", "STARKNET_OUTPUT_TOO_SHORT", func(u *settlement.Update, _ *settlement.State, _ *settlement.Config) {
-			u.BridgeOutput = []felt.Felt{f(1)}
-		}},
-		{"no bridge", "STARKNET_OUTPUT_TOO_SHORT", func(_ *settlement.Update, _ *settlement.State, c *settlement.Config) { c.LayoutBridgeHash = felt.Zero }},
+		{"bridge of another run", "INVALID_OUTPUT_HASH",
+			func(u *settlement.Update, _ *settlement.State, c *settlement.Config) {
+				u.BridgeOutput = output.LayoutBridge(c.LayoutBridgeHash, c.BootloaderHash, []felt.Felt{f(1)})
+			}},
+		{"bridge program", "INVALID_LAYOUT_BRIDGE_PROGRAM_HASH",
+			func(u *settlement.Update, _ *settlement.State, c *settlement.Config) {
+				u.BridgeOutput = output.LayoutBridge(f(1), c.BootloaderHash,
+					output.Bootloaded(c.ProgramHash, u.ProgramOutput))
+			}},
+		{"short bridge", "STARKNET_OUTPUT_TOO_SHORT",
+			func(u *settlement.Update, _ *settlement.State, _ *settlement.Config) {
+				u.BridgeOutput = []felt.Felt{f(1)}
+			}},
+		{"no bridge", "STARKNET_OUTPUT_TOO_SHORT",
+			func(_ *settlement.Update, _ *settlement.State, c *settlement.Config) { c.LayoutBridgeHash = felt.Zero }},
 	}
 }
 
@@ -120,7 +128,8 @@ func TestCalldata_Faults(t *testing.T) {
 		u, s, c := made()
 		f.change(&u, &s, &c)
 		var invalid *settlement.InvalidError
-		if _, _, err := starknet.Calldata(u, s, c, starknet.DataArguments); !errors.As(err, &invalid) || invalid.Code != f.code {
+		if _, _, err := starknet.Calldata(u, s, c, starknet.DataArguments); !errors.As(err, &invalid) ||
+			invalid.Code != f.code {
 			t.Errorf("%s: %v, want %s", f.name, err, f.code)
 		}
 	}
@@ -139,7 +148,8 @@ func TestCalldata_Same(t *testing.T) {
 	if fact != hash.PoseidonMany([]felt.Felt{c.BootloaderHash, hash.PoseidonMany(bridge)}) {
 		t.Errorf("fact %s", fact)
 	}
-	all := append(append(append([]felt.Felt{felt.FromUint64(uint64(len(snos)))}, snos...), felt.FromUint64(5)), bridge...)
+	all := append(append(append([]felt.Felt{felt.FromUint64(uint64(len(snos)))}, snos...), felt.FromUint64(5)),
+		bridge...)
 	all = append(all, felt.FromUint64(7), felt.FromUint64(3), felt.Zero)
 	if string(felt.Concat(want)) != string(felt.Concat(all)) {
 		t.Errorf("calldata %v, want %v", want, all)
@@ -169,8 +179,11 @@ func TestCore_Reverts(t *testing.T) {
 		"INVALID_PROGRAM_HASH":               func(a []felt.Felt) { a[3] = felt.FromUint64(8) },
 		"INVALID_LAYOUT_BRIDGE_PROGRAM_HASH": func(a []felt.Felt) { a[1+3+n+1+2] = felt.FromUint64(8) },
 		"INVALID_OUTPUT_HASH":                func(a []felt.Felt) { a[1+3+n+1+4] = felt.FromUint64(8) },
-		"INVALID_MESSAGE_TO_CONSUME":         func(a []felt.Felt) { a[at(output.HeaderWords+1+4+1+2)] = felt.FromUint64(99) },
-		"NO_STATE_TRANSITION_PROOF":          func(a []felt.Felt) { a[at(output.NewRootAt)] = felt.FromUint64(8) },
+		"INVALID_MESSAGE_TO_CONSUME": func(
+			a []felt.Felt) {
+			a[at(output.HeaderWords+1+4+1+2)] = felt.FromUint64(99)
+		},
+		"NO_STATE_TRANSITION_PROOF": func(a []felt.Felt) { a[at(output.NewRootAt)] = felt.FromUint64(8) },
 	} {
 		t.Run(code, func(t *testing.T) {
 			t.Parallel()
@@ -206,11 +219,13 @@ func TestCore_Reverts(t *testing.T) {
 	b := setup(t)
 	w := b.wallet(t, thirdParty)
 	var revert *tx.RevertError
-	_, err = w.Simulate(t.Context(), tx.Payload{To: fakestarknet.CoreAddress.String(), Entrypoint: "update_state", Data: felt.Concat(good)})
+	_, err = w.Simulate(t.Context(),
+		tx.Payload{To: fakestarknet.CoreAddress.String(), Entrypoint: "update_state", Data: felt.Concat(good)})
 	if !errors.As(err, &revert) || revert.Code != "ONLY_OPERATOR" {
 		t.Errorf("by a third party: %v", err)
 	}
-	for entrypoint, to := range map[string]felt.Felt{"ENTRYPOINT_NOT_FOUND": fakestarknet.SinkAddress, "CONTRACT_NOT_DEPLOYED": felt.FromUint64(99)} {
+	for entrypoint, to := range map[string]felt.Felt{"ENTRYPOINT_NOT_FOUND": fakestarknet.SinkAddress,
+		"CONTRACT_NOT_DEPLOYED": felt.FromUint64(99)} {
 		_, err = w.Simulate(t.Context(), tx.Payload{To: to.String(), Entrypoint: "update_state"})
 		if !errors.As(err, &revert) || revert.Code != entrypoint {
 			t.Errorf("of %s: %v", to, err)
@@ -232,10 +247,12 @@ func TestCore_Unsettled(t *testing.T) {
 	if c := must(core.Config(ctx))(t); !c.Operator {
 		t.Error("the owner may not update the state")
 	}
-	if c := must(b.core(t, registrar).Config(ctx))(t); c.Operator || c.ProgramHash != felt.FromUint64(201) || c.LayoutBridgeHash != felt.FromUint64(204) {
+	if c := must(b.core(t, registrar).Config(ctx))(t); c.Operator || c.ProgramHash != felt.FromUint64(201) ||
+		c.LayoutBridgeHash != felt.FromUint64(204) {
 		t.Errorf("config %+v", c)
 	}
-	for at, want := range map[felt.Felt]error{felt.FromUint64(99): settlement.ErrNotConfigured, fakestarknet.SinkAddress: nil} {
+	for at, want := range map[felt.Felt]error{felt.FromUint64(99): settlement.ErrNotConfigured,
+		fakestarknet.SinkAddress: nil} {
 		other := must(starknet.NewCore(b.node, at.String(), nil, ""))(t)
 		if _, err := other.State(ctx, false); err == nil || !errors.Is(err, want) && want != nil {
 			t.Errorf("State of %s: %v", at, err)
@@ -249,17 +266,20 @@ func TestCore_Unsettled(t *testing.T) {
 	}
 }
 
-// TestCore_EncodeAsks: an update without a registered fact, or too long for a transaction, is refused before it is sent.
+// TestCore_EncodeAsks: an update without a registered fact, or too long for a transaction, is refused before it is
+// sent.
 func TestCore_EncodeAsks(t *testing.T) {
 	t.Parallel()
 	u, s, c := made()
 	b := setup(t)
 	var invalid *settlement.InvalidError
-	if _, err := b.core(t, operator).Encode(t.Context(), u, s, c); !errors.As(err, &invalid) || invalid.Code != "NO_STATE_TRANSITION_PROOF" {
+	if _, err := b.core(t, operator).Encode(t.Context(), u, s, c); !errors.As(err, &invalid) ||
+		invalid.Code != "NO_STATE_TRANSITION_PROOF" {
 		t.Errorf("without its fact: %v", err)
 	}
 	u.ProgramOutput = append(u.ProgramOutput, make([]felt.Felt, 5000)...)
-	if _, err := b.core(t, operator).Encode(t.Context(), u, s, c); !errors.As(err, &invalid) || invalid.Code != "CALLDATA_TOO_LONG" {
+	if _, err := b.core(t, operator).Encode(t.Context(), u, s, c); !errors.As(err, &invalid) ||
+		invalid.Code != "CALLDATA_TOO_LONG" {
 		t.Errorf("too long: %v", err)
 	}
 }

@@ -41,7 +41,8 @@ func devnet(t *testing.T) string {
 	}
 	port := l.Addr().(*net.TCPAddr).Port
 	_ = l.Close()
-	cmd := exec.Command(binary, "--host", "127.0.0.1", "--port", fmt.Sprint(port), "--seed", "0", "--accounts", "2", "--block-generation-on", "demand", "--state-archive-capacity", "full")
+	cmd := exec.Command(binary, "--host", "127.0.0.1", "--port", fmt.Sprint(port), "--seed", "0", "--accounts", "2",
+		"--block-generation-on", "demand", "--state-archive-capacity", "full")
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -63,7 +64,8 @@ func devnet(t *testing.T) string {
 // control calls a method of devnet's own.
 func control(t *testing.T, url, method, params string) {
 	t.Helper()
-	resp, err := http.Post(url, "application/json", bytes.NewReader(fmt.Appendf(nil, `{"jsonrpc":"2.0","id":1,"method":%q,"params":%s}`, method, params)))
+	resp, err := http.Post(url, "application/json",
+		bytes.NewReader(fmt.Appendf(nil, `{"jsonrpc":"2.0","id":1,"method":%q,"params":%s}`, method, params)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,7 +82,8 @@ func approve(text string) tx.Payload {
 	if err != nil {
 		panic(err)
 	}
-	return tx.Payload{To: starknet.STRK, Entrypoint: "approve", Data: felt.Concat([]felt.Felt{felt.FromUint64(77), amount, felt.Zero})}
+	return tx.Payload{To: starknet.STRK, Entrypoint: "approve",
+		Data: felt.Concat([]felt.Felt{felt.FromUint64(77), amount, felt.Zero})}
 }
 
 // TestDevnet_Wallet runs the suite against Starknet's own execution, which checks hash, signature, nonce and bounds.
@@ -91,7 +94,8 @@ func TestDevnet_Wallet(t *testing.T) {
 		w := must(starknet.NewWallet(node, must(starknet.NewKeySigner(devnetKey))(t), devnetAccount, starknet.STRK))(t)
 		return txtest.Service{
 			Chain: w, Payload: approve, NoReplacement: true, Rounds: true, Gas: 20_000_000, DataGas: 2_000,
-			Refused: tx.Payload{To: starknet.STRK, Entrypoint: "transfer", Data: felt.Concat([]felt.Felt{felt.FromUint64(77), felt.Zero, felt.FromUint64(1)})},
+			Refused: tx.Payload{To: starknet.STRK, Entrypoint: "transfer",
+				Data: felt.Concat([]felt.Felt{felt.FromUint64(77), felt.Zero, felt.FromUint64(1)})},
 			Mine: func(n int) {
 				for range n {
 					control(t, url, "devnet_createBlock", "{}")
@@ -120,7 +124,8 @@ func TestDevnet_Data(t *testing.T) {
 		}
 		use := must(w.Simulate(ctx, p))(t)
 		h, a := must(w.Head(ctx))(t), must(w.Account(ctx, 0))(t)
-		decision := tx.Decide(tx.Journal{}, tx.View{Head: h, Account: a, Gas: use.Gas * 3 / 2, DataGas: use.DataGas * 3 / 2}, tx.StarknetPolicy())
+		decision := tx.Decide(tx.Journal{},
+			tx.View{Head: h, Account: a, Gas: use.Gas * 3 / 2, DataGas: use.DataGas * 3 / 2}, tx.StarknetPolicy())
 		signed := must(w.Sign(ctx, p, decision.Nonce, decision.Fees))(t)
 		if err := w.Broadcast(ctx, signed, p); err != nil {
 			t.Fatalf("%d words: %v", n, err)
@@ -130,7 +135,8 @@ func TestDevnet_Data(t *testing.T) {
 		if s.Phase != tx.Included || !s.Success {
 			t.Errorf("%d words: %+v, %v", n, s, s.Revert)
 		}
-		t.Logf("%d words: simulated %+v, used %d gas and %d data gas, fee %s fri", n, use, s.GasUsed, s.DataGasUsed, s.Cost())
+		t.Logf("%d words: simulated %+v, used %d gas and %d data gas, fee %s fri",
+			n, use, s.GasUsed, s.DataGasUsed, s.Cost())
 	}
 	control(t, url, "devnet_acceptOnL1", `{"starting_block_id":"latest"}`)
 	if h := must(w.Head(ctx))(t); h.Finalized == 0 {
@@ -143,7 +149,8 @@ func TestDevnet_Data(t *testing.T) {
 	for code, p := range map[string]tx.Payload{
 		"ENTRYPOINT_NOT_FOUND":  {To: starknet.STRK, Entrypoint: "update_state"},
 		"CONTRACT_NOT_DEPLOYED": {To: "0x99", Entrypoint: "update_state"},
-		"WRONG_ARGUMENTS":       {To: starknet.STRK, Entrypoint: "balanceOf", Data: felt.Concat([]felt.Felt{felt.FromUint64(9), felt.FromUint64(9)})},
+		"WRONG_ARGUMENTS": {To: starknet.STRK, Entrypoint: "balanceOf",
+			Data: felt.Concat([]felt.Felt{felt.FromUint64(9), felt.FromUint64(9)})},
 	} {
 		_, err := w.Simulate(ctx, p)
 		var revert *tx.RevertError

@@ -17,14 +17,16 @@ func invalid(code, format string, args ...any) error {
 }
 
 // Encode implements settlement.Contract. It asks the contract's fact registry too whether the update is proven.
-func (c *Core) Encode(ctx context.Context, u settlement.Update, s settlement.State, cfg settlement.Config) (tx.Payload, error) {
+func (c *Core) Encode(ctx context.Context, u settlement.Update, s settlement.State,
+	cfg settlement.Config) (tx.Payload, error) {
 	args, fact, err := Calldata(u, s, cfg, c.args)
 	if err != nil {
 		return tx.Payload{}, err
 	}
 	p := tx.Payload{To: c.contract.String(), Entrypoint: "update_state", Data: felt.Concat(args)}
 	if _, err := calldataOf(p); err != nil {
-		return tx.Payload{}, invalid("CALLDATA_TOO_LONG", "%v: make batches smaller, or run SNOS with KZG data availability, which leaves the state diff out", err)
+		return tx.Payload{}, invalid("CALLDATA_TOO_LONG",
+			"%v: make batches smaller, or run SNOS with KZG data availability, which leaves the state diff out", err)
 	}
 	registry, err := c.view(ctx, "get_facts_registry", latest, 1)
 	if err != nil {
@@ -35,24 +37,27 @@ func (c *Core) Encode(ctx context.Context, u settlement.Update, s settlement.Sta
 		return tx.Payload{}, err
 	}
 	if !ok {
-		return tx.Payload{}, invalid("NO_STATE_TRANSITION_PROOF", "fact %s is not registered on fact registry %s", fact, registry[0])
+		return tx.Payload{}, invalid("NO_STATE_TRANSITION_PROOF", "fact %s is not registered on fact registry %s",
+			fact, registry[0])
 	}
 	return p, nil
 }
 
-// Calldata checks an update as the contract would, and returns the arguments of update_state and the fact that the contract
-// will ask for. A fault is a *settlement.InvalidError. What only the chain knows, whether the fact is proven and the consumed
-// messages exist, is left to the registry and to simulation.
+// Calldata checks an update as the contract would, and returns the arguments of update_state and the fact that the
+// contract will ask for. A fault is a *settlement.InvalidError. What only the chain knows, whether the fact is proven
+// and the consumed messages exist, is left to the registry and to simulation.
 //
-// The SNOS output goes as the bootloader wrote it, under the contract's program hash. The layout bridge's output is that of
-// the update, or where it has none the one that follows from the SNOS output and the contract's program hashes.
-func Calldata(u settlement.Update, s settlement.State, cfg settlement.Config, a Arguments) (args []felt.Felt, fact felt.Felt, err error) {
+// The SNOS output goes as the bootloader wrote it, under the contract's program hash. The layout bridge's output is
+// that of the update, or where it has none the one that follows from the SNOS output and the contract's program hashes.
+func Calldata(u settlement.Update, s settlement.State, cfg settlement.Config,
+	a Arguments) (args []felt.Felt, fact felt.Felt, err error) {
 	if !cfg.Operator {
 		return nil, fact, invalid("ONLY_OPERATOR", "the account is neither operator nor owner of the core contract")
 	}
 	program, words, bootloaded := output.SkipBootloader(u.ProgramOutput)
 	if bootloaded && program != cfg.ProgramHash {
-		return nil, fact, invalid("INVALID_PROGRAM_HASH", "SNOS ran as program %s, the contract takes %s", program, cfg.ProgramHash)
+		return nil, fact, invalid("INVALID_PROGRAM_HASH", "SNOS ran as program %s, the contract takes %s",
+			program, cfg.ProgramHash)
 	}
 	if err := check(words, u, s, cfg); err != nil {
 		return nil, fact, err
@@ -78,7 +83,8 @@ func span(fs []felt.Felt) []felt.Felt {
 // check compares the state update's words with batch and contract.
 func check(w []felt.Felt, u settlement.Update, s settlement.State, cfg settlement.Config) error {
 	if len(w) < output.HeaderWords+2 { // the sizes of the messages follow
-		return invalid("STARKNET_OUTPUT_TOO_SHORT", "the SNOS output has %d words, at least %d", len(w), output.HeaderWords+2)
+		return invalid("STARKNET_OUTPUT_TOO_SHORT", "the SNOS output has %d words, at least %d",
+			len(w), output.HeaderWords+2)
 	}
 	for i := range w {
 		if _, err := felt.FromBytes(w[i][:]); err != nil {
@@ -99,9 +105,11 @@ func check(w []felt.Felt, u settlement.Update, s settlement.State, cfg settlemen
 	case o.ConfigHash != cfg.ConfigHash:
 		return invalid("INVALID_CONFIG_HASH", "the SNOS output has %s, the contract %s", o.ConfigHash, cfg.ConfigHash)
 	case o.PrevHash != s.BlockHash:
-		return invalid("INVALID_PREV_BLOCK_HASH", "the update starts from block hash %s, the contract holds %s", o.PrevHash, s.BlockHash)
+		return invalid("INVALID_PREV_BLOCK_HASH", "the update starts from block hash %s, the contract holds %s",
+			o.PrevHash, s.BlockHash)
 	case o.PrevRoot != s.Root:
-		return invalid("INVALID_PREVIOUS_ROOT", "the update starts from root %s, the contract holds %s", o.PrevRoot, s.Root)
+		return invalid("INVALID_PREVIOUS_ROOT", "the update starts from root %s, the contract holds %s",
+			o.PrevRoot, s.Root)
 	}
 	return nil
 }
@@ -118,7 +126,8 @@ func follows(w []felt.Felt, u settlement.Update, s settlement.State) error {
 	}
 	switch {
 	case before != have:
-		return invalid("INVALID_PREV_BLOCK_NUMBER", "the update starts after block %s, the contract is at %s", number(before), number(have))
+		return invalid("INVALID_PREV_BLOCK_NUMBER", "the update starts after block %s, the contract is at %s",
+			number(before), number(have))
 	case before != prev || after != felt.FromUint64(u.EndBlock) || u.EndBlock < u.StartBlock:
 		return invalid("INVALID_BLOCK_NUMBER", "the SNOS output is from after block %s to %s, the batch is %d to %d",
 			number(before), number(after), u.StartBlock, u.EndBlock)
@@ -144,15 +153,19 @@ const (
 func bridgeOutput(snos, given []felt.Felt, cfg settlement.Config) ([]felt.Felt, error) {
 	switch h := hash.PoseidonMany(snos); {
 	case len(given) == 0 && cfg.LayoutBridgeHash.IsZero():
-		return nil, invalid("STARKNET_OUTPUT_TOO_SHORT", "the update has no layout bridge output, and the contract keeps no program hash to make it from")
+		return nil, invalid("STARKNET_OUTPUT_TOO_SHORT",
+			"the update has no layout bridge output, and the contract keeps no program hash to make it from")
 	case len(given) == 0:
 		return output.LayoutBridge(cfg.LayoutBridgeHash, cfg.BootloaderHash, snos), nil
 	case len(given) <= bridgeOutputAt:
-		return nil, invalid("STARKNET_OUTPUT_TOO_SHORT", "the layout bridge's output has %d words, at least %d", len(given), bridgeOutputAt+1)
+		return nil, invalid("STARKNET_OUTPUT_TOO_SHORT", "the layout bridge's output has %d words, at least %d",
+			len(given), bridgeOutputAt+1)
 	case !cfg.LayoutBridgeHash.IsZero() && given[bridgeProgramAt] != cfg.LayoutBridgeHash:
-		return nil, invalid("INVALID_LAYOUT_BRIDGE_PROGRAM_HASH", "the layout bridge ran as program %s, the contract takes %s", given[bridgeProgramAt], cfg.LayoutBridgeHash)
+		return nil, invalid("INVALID_LAYOUT_BRIDGE_PROGRAM_HASH",
+			"the layout bridge ran as program %s, the contract takes %s", given[bridgeProgramAt], cfg.LayoutBridgeHash)
 	case given[bridgeOutputAt] != h:
-		return nil, invalid("INVALID_OUTPUT_HASH", "the layout bridge proved an output with hash %s, that of SNOS under the contract's program has %s", given[bridgeOutputAt], h)
+		return nil, invalid("INVALID_OUTPUT_HASH", "the layout bridge proved an output with hash %s, that of SNOS "+
+			"under the contract's program has %s", given[bridgeOutputAt], h)
 	}
 	return given, nil
 }

@@ -48,8 +48,8 @@ var (
 	errPassing = errors.New("transaction can't be taken now")
 )
 
-// texts decide where a code stands for several failures, in lower case. They are those of the blockifier, which nodes hand
-// on (transaction/errors.rs), and of the sequencer's gateway and mempool. The first match counts.
+// texts decide where a code stands for several failures, in lower case. They are those of the blockifier, which nodes
+// hand on (transaction/errors.rs), and of the sequencer's gateway and mempool. The first match counts.
 var texts = []struct {
 	text string
 	err  error
@@ -105,8 +105,9 @@ func verdict(err error) error {
 	return errPassing
 }
 
-// nonceWords begin the blockifier's words for a nonce that is not the account's next one (blockifier, transaction/errors.rs,
-// TransactionPreValidationError::InvalidNonce). Nodes answer them to estimates too, under the code of failed executions.
+// nonceWords begin the blockifier's words for a nonce that is not the account's next one (blockifier,
+// transaction/errors.rs, TransactionPreValidationError::InvalidNonce). Nodes answer them to estimates too, under the
+// code of failed executions.
 const nonceWords = "invalid transaction nonce"
 
 // nonceRefusal says whether a node refused to run a transaction because of its nonce: the contract was never called.

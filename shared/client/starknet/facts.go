@@ -25,7 +25,8 @@ func NewFacts(n *Node, address string) (*Facts, error) {
 	return &Facts{node: n, contract: a}, nil
 }
 
-// Valid implements proof.FactChecker with one request a fact. A fact that is not a felt can't be registered on Starknet.
+// Valid implements proof.FactChecker with one request a fact. A fact that is not a felt can't be registered on
+// Starknet.
 func (f *Facts) Valid(ctx context.Context, facts []string) ([]bool, error) {
 	out := make([]bool, len(facts))
 	for i, s := range facts {
@@ -51,8 +52,8 @@ func parseFact(s string) (felt.Felt, error) {
 // minSecurity is how many bits of security a verification must have more than: piltover's own limit.
 const minSecurity = 50
 
-// valid says whether the registry knows a verification that piltover takes. The answer is a list of verifications, each a
-// hash, its bits of security, and settings; piltover looks at the first.
+// valid says whether the registry knows a verification that piltover takes. The answer is a list of verifications, each
+// a hash, its bits of security, and settings; piltover looks at the first.
 func (f *Facts) valid(ctx context.Context, fact felt.Felt, block any) (bool, error) {
 	out, err := f.node.read(ctx, f.contract, "get_all_verifications_for_fact_hash", block, fact)
 	if err != nil {
@@ -65,7 +66,8 @@ func (f *Facts) valid(ctx context.Context, fact felt.Felt, block any) (bool, err
 		return false, nil
 	}
 	if len(out) < 3 {
-		return false, fmt.Errorf("fact registry %s answers %d felts for a verification: is it a fact registry?", f.contract, len(out))
+		return false, fmt.Errorf("fact registry %s answers %d felts for a verification: is it a fact registry?",
+			f.contract, len(out))
 	}
 	bits, ok := out[2].Uint64()
 	return ok && bits > minSecurity, nil

@@ -31,11 +31,15 @@ func TestBroadcast_Answers(t *testing.T) {
 		data any
 		want error
 	}{
-		{53, nil, tx.ErrUnderpriced}, {54, nil, tx.ErrInsufficientFunds}, {64, nil, tx.ErrUnderpriced}, {65, nil, tx.ErrUnderpriced},
+		{53, nil, tx.ErrUnderpriced}, {54, nil, tx.ErrInsufficientFunds},
+		{64, nil, tx.ErrUnderpriced}, {65, nil, tx.ErrUnderpriced},
 		{58, nil, tx.ErrRefused}, {61, nil, tx.ErrRefused}, {-32602, "missing field", tx.ErrRefused},
-		{55, "Account: invalid signature", tx.ErrRefused}, {55, "something else", tx.ErrRefused}, {55, "Resource bounds were not satisfied: Max L2Gas price", tx.ErrUnderpriced},
-		{55, "Resources bounds (..) exceed balance (1).", tx.ErrInsufficientFunds}, {63, "max gas price is lower than the actual gas price", tx.ErrUnderpriced},
-		{63, "mempool is full", nil}, {52, "Invalid transaction nonce: expected 7, got 0", nil}, {1, nil, nil}, {-32603, "internal", nil}, {-32005, nil, nil}, {429, nil, nil},
+		{55, "Account: invalid signature", tx.ErrRefused}, {55, "something else", tx.ErrRefused},
+		{55, "Resource bounds were not satisfied: Max L2Gas price", tx.ErrUnderpriced},
+		{55, "Resources bounds (..) exceed balance (1).", tx.ErrInsufficientFunds},
+		{63, "max gas price is lower than the actual gas price", tx.ErrUnderpriced},
+		{63, "mempool is full", nil}, {52, "Invalid transaction nonce: expected 7, got 0", nil}, {1, nil, nil},
+		{-32603, "internal", nil}, {-32005, nil, nil}, {429, nil, nil},
 	} {
 		b.Answer("starknet_addInvokeTransaction", a.code, "message", a.data)
 		err := w.Broadcast(t.Context(), signed, p)
@@ -54,10 +58,12 @@ func TestBroadcast_Answers(t *testing.T) {
 	}
 }
 
-// TestBroadcast_LostAnswer: the node takes the transaction and its answer is lost; it is found, and sent again it counts as taken.
+// TestBroadcast_LostAnswer: the node takes the transaction and its answer is lost; it is found, and sent again it
+// counts as taken.
 func TestBroadcast_LostAnswer(t *testing.T) {
 	t.Parallel()
-	for _, f := range []fake.Fault{fake.LostResponse, fake.CutResponse, fake.RateLimited, fake.Unavailable, fake.BadGateway, fake.Refused, fake.Garbage, fake.Internal} {
+	for _, f := range []fake.Fault{fake.LostResponse, fake.CutResponse, fake.RateLimited, fake.Unavailable,
+		fake.BadGateway, fake.Refused, fake.Garbage, fake.Internal} {
 		t.Run(string(f), func(t *testing.T) {
 			t.Parallel()
 			b := setup(t)
@@ -89,7 +95,8 @@ func TestBroadcast_LostAnswer(t *testing.T) {
 	}
 }
 
-// TestLifecycle_Rejected: a transaction that the node takes and then rejects is replaced at higher prices with its nonce.
+// TestLifecycle_Rejected: a transaction that the node takes and then rejects is replaced at higher prices with its
+// nonce.
 func TestLifecycle_Rejected(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -104,14 +111,18 @@ func TestLifecycle_Rejected(t *testing.T) {
 	if s := must(w.Lookup(ctx, signed.Hash))(t); s.Phase != tx.Unknown {
 		t.Errorf("phase %s", s.Phase)
 	}
-	if err := w.Broadcast(ctx, signed, p); !errors.Is(err, tx.ErrUnderpriced) || !strings.Contains(err.Error(), "Max L2Gas price is too low") {
+	if err := w.Broadcast(ctx, signed, p); !errors.Is(err, tx.ErrUnderpriced) ||
+		!strings.Contains(err.Error(), "Max L2Gas price is too low") {
 		t.Errorf("sent again: %v", err)
 	}
-	fees := tx.Fees{Gas: 10_000_000, GasPrice: big.NewInt(6e9), Tip: big.NewInt(1), DataGas: 1000, DataGasPrice: big.NewInt(20_000)}
+	fees := tx.Fees{Gas: 10_000_000, GasPrice: big.NewInt(6e9), Tip: big.NewInt(1), DataGas: 1000,
+		DataGasPrice: big.NewInt(20_000)}
 	j := tx.Journal{Records: []tx.Record{{Hash: signed.Hash, Fees: fees}}, Underpriced: true}
-	v := tx.View{Head: must(w.Head(ctx))(t), Account: must(w.Account(ctx, 1))(t), Statuses: map[string]tx.Status{}, Gas: 2_000_000, DataGas: 300}
+	v := tx.View{Head: must(w.Head(ctx))(t), Account: must(w.Account(ctx, 1))(t),
+		Statuses: map[string]tx.Status{}, Gas: 2_000_000, DataGas: 300}
 	d := tx.Decide(j, v, tx.StarknetPolicy())
-	if d.Step != tx.Sign || d.Nonce != 0 || d.Replaces != signed.Hash || d.Fees.GasPrice.Cmp(big.NewInt(9e9)) < 0 || d.Fees.DataGas != 1000 {
+	if d.Step != tx.Sign || d.Nonce != 0 || d.Replaces != signed.Hash || d.Fees.GasPrice.Cmp(big.NewInt(9e9)) < 0 ||
+		d.Fees.DataGas != 1000 {
 		t.Fatalf("decision %+v", d)
 	}
 	again := must(w.Sign(ctx, p, d.Nonce, d.Fees))(t)
@@ -124,8 +135,8 @@ func TestLifecycle_Rejected(t *testing.T) {
 	}
 }
 
-// TestLifecycle_Lag: a node behind the others shows an included transaction as unknown and its nonce as free; a reorganisation
-// takes it away.
+// TestLifecycle_Lag: a node behind the others shows an included transaction as unknown and its nonce as free; a
+// reorganisation takes it away.
 func TestLifecycle_LagAndReorg(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -138,7 +149,8 @@ func TestLifecycle_LagAndReorg(t *testing.T) {
 	}
 	b.Mine(2)
 	b.Lag(2)
-	if s, a := must(w.Lookup(ctx, signed.Hash))(t), must(w.Account(ctx, 1))(t); s.Phase != tx.Unknown || a.Pending != 0 || a.Latest != 0 {
+	if s, a := must(w.Lookup(ctx, signed.Hash))(t), must(w.Account(ctx, 1))(t); s.Phase != tx.Unknown ||
+		a.Pending != 0 || a.Latest != 0 {
 		t.Errorf("with a node that lags: %s, %+v", s.Phase, a)
 	}
 	if err := w.Broadcast(ctx, signed, p); err != nil {
@@ -178,13 +190,15 @@ func TestPriceRises(t *testing.T) {
 	if s := must(w.Lookup(ctx, signed.Hash))(t); s.Phase != tx.Pending {
 		t.Errorf("phase %s", s.Phase)
 	}
-	fees := tx.Fees{Gas: 3_000_000, GasPrice: big.NewInt(60_000_000_000), Tip: big.NewInt(2), DataGas: 1000, DataGasPrice: big.NewInt(20_000)}
+	fees := tx.Fees{Gas: 3_000_000, GasPrice: big.NewInt(60_000_000_000), Tip: big.NewInt(2), DataGas: 1000,
+		DataGasPrice: big.NewInt(20_000)}
 	again := must(w.Sign(ctx, p, 0, fees))(t)
 	if err := w.Broadcast(ctx, again, p); err != nil {
 		t.Fatal(err)
 	}
 	b.Mine(1)
-	if s := must(w.Lookup(ctx, again.Hash))(t); s.Phase != tx.Included || s.GasPrice.Cmp(big.NewInt(50_000_000_002)) != 0 {
+	if s := must(w.Lookup(ctx, again.Hash))(t); s.Phase != tx.Included ||
+		s.GasPrice.Cmp(big.NewInt(50_000_000_002)) != 0 {
 		t.Errorf("status %+v", s)
 	}
 	if err := w.Broadcast(ctx, signed, p); !errors.Is(err, tx.ErrNonceTooLow) {
@@ -196,12 +210,14 @@ func TestNode_WrongChain(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	old := setup(t, func(o *fakestarknet.Options) { o.APIVersion = "0.8.1" })
-	for want, n := range map[error]*starknet.Node{starknet.ErrWrongChain: must(starknet.Dial(b.URL(), "SN_MAIN"))(t), starknet.ErrVersion: old.node} {
+	for want, n := range map[error]*starknet.Node{starknet.ErrWrongChain: must(starknet.Dial(b.URL(), "SN_MAIN"))(t),
+		starknet.ErrVersion: old.node} {
 		w := must(starknet.NewWallet(n, b.keys[operator], operator.String(), starknet.STRK))(t)
 		_, head := w.Head(t.Context())
 		_, sign := w.Sign(t.Context(), take("x"), 0, tx.Fees{})
 		_, state := must(starknet.NewCore(n, fakestarknet.CoreAddress.String(), nil, ""))(t).State(t.Context(), false)
-		for name, err := range map[string]error{"Ping": n.Ping(t.Context()), "Head": head, "Sign": sign, "State": state} {
+		for name, err := range map[string]error{"Ping": n.Ping(t.Context()), "Head": head,
+			"Sign": sign, "State": state} {
 			if !errors.Is(err, want) {
 				t.Errorf("%s: %v, want %v", name, err, want)
 			}
@@ -285,7 +301,8 @@ func TestFacts(t *testing.T) {
 	facts := must(starknet.NewFacts(b.node, fakestarknet.RegistryAddress.String()))(t)
 	known := felt.FromUint64(77)
 	b.RegisterFact(known)
-	got := must(facts.Valid(t.Context(), []string{fmt.Sprintf("0x%x", known[:]), "0x" + strings.Repeat("0", 62) + "4d", "0x" + strings.Repeat("0", 63) + "1"}))(t)
+	got := must(facts.Valid(t.Context(), []string{fmt.Sprintf("0x%x", known[:]), "0x" + strings.Repeat("0", 62) + "4d",
+		"0x" + strings.Repeat("0", 63) + "1"}))(t)
 	if !got[0] || !got[1] || got[2] {
 		t.Errorf("valid %v", got)
 	}
@@ -294,7 +311,8 @@ func TestFacts(t *testing.T) {
 			t.Errorf("fact %q was taken", bad)
 		}
 	}
-	if _, err := must(starknet.NewFacts(b.node, fakestarknet.SinkAddress.String()))(t).Valid(t.Context(), []string{"0x" + strings.Repeat("0", 64)}); err == nil {
+	if _, err := must(starknet.NewFacts(b.node, fakestarknet.SinkAddress.String()))(t).Valid(t.Context(),
+		[]string{"0x" + strings.Repeat("0", 64)}); err == nil {
 		t.Error("the sink is taken for a registry")
 	}
 }

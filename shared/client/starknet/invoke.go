@@ -72,7 +72,8 @@ type invoke struct {
 // newInvoke is an unsigned transaction.
 func newInvoke(sender felt.Felt, nonce uint64, calldata []felt.Felt) invoke {
 	return invoke{
-		Type: "INVOKE", Sender: sender, Calldata: calldata, Version: version3, Signature: []felt.Felt{}, Nonce: felt.FromUint64(nonce),
+		Type: "INVOKE", Sender: sender, Calldata: calldata, Version: version3, Signature: []felt.Felt{},
+		Nonce:     felt.FromUint64(nonce),
 		Paymaster: []felt.Felt{}, AccountDeployment: []felt.Felt{}, NonceDA: "L1", FeeDA: "L1",
 	}
 }
@@ -80,7 +81,8 @@ func newInvoke(sender felt.Felt, nonce uint64, calldata []felt.Felt) invoke {
 // hash is the transaction hash (SNIP-8, with the bound of L1 data gas that Starknet 0.13.4 added).
 func (t *invoke) hash(chain felt.Felt) felt.Felt {
 	resources := hash.PoseidonMany([]felt.Felt{
-		felt.FromUint64(uint64(t.Tip)), t.Bounds.L1Gas.word("L1_GAS"), t.Bounds.L2Gas.word("L2_GAS"), t.Bounds.L1DataGas.word("L1_DATA"),
+		felt.FromUint64(uint64(t.Tip)), t.Bounds.L1Gas.word("L1_GAS"), t.Bounds.L2Gas.word("L2_GAS"),
+		t.Bounds.L1DataGas.word("L1_DATA"),
 	})
 	return hash.PoseidonMany([]felt.Felt{
 		invokePrefix, t.Version, t.Sender, resources, hash.PoseidonMany(t.Paymaster), chain, t.Nonce,
@@ -109,15 +111,16 @@ func calldataOf(p tx.Payload) ([]felt.Felt, error) {
 	if err != nil {
 		return nil, fmt.Errorf("arguments of %s: %w", p.Entrypoint, err)
 	}
-	out := append(make([]felt.Felt, 0, len(args)+4), felt.FromUint64(1), to, selector(p.Entrypoint), felt.FromUint64(uint64(len(args))))
+	out := append(make([]felt.Felt, 0, len(args)+4), felt.FromUint64(1), to, selector(p.Entrypoint),
+		felt.FromUint64(uint64(len(args))))
 	if out = append(out, args...); len(out) > maxCalldata {
 		return nil, fmt.Errorf("%d felts, a transaction takes %d: %w", len(out), maxCalldata, errCalldata)
 	}
 	return out, nil
 }
 
-// unusedPrice is the price limit of L1 gas, of which no unit may be used: nodes compare it with the market's price all the
-// same, so it lies above any (1 STRK). It adds nothing to what the transaction may cost.
+// unusedPrice is the price limit of L1 gas, of which no unit may be used: nodes compare it with the market's price all
+// the same, so it lies above any (1 STRK). It adds nothing to what the transaction may cost.
 var unusedPrice = hexBig(*big.NewInt(1e18))
 
 // boundsOf are the limits of fees. The tip comes on top of the price limit of L2 gas.

@@ -53,8 +53,8 @@ type receipt struct {
 	} `json:"execution_resources"`
 }
 
-// Lookup implements tx.Chain. A transaction in the pre-confirmed block is Pending: that block is not closed. One that the
-// node has rejected is Unknown, for it will never be in a block as it is.
+// Lookup implements tx.Chain. A transaction in the pre-confirmed block is Pending: that block is not closed. One that
+// the node has rejected is Unknown, for it will never be in a block as it is.
 func (w *Wallet) Lookup(ctx context.Context, hash string) (tx.Status, error) {
 	s, err := w.status(ctx, hash)
 	if code(err) == codeTransactionNotFound {
@@ -71,7 +71,8 @@ func (w *Wallet) Lookup(ctx context.Context, hash string) (tx.Status, error) {
 	case statusAcceptedL2, statusAcceptedL1:
 		return w.included(ctx, hash)
 	}
-	return tx.Status{}, w.node.wrap("starknet_getTransactionStatus", fmt.Errorf("status %.40q is none of the API's", s.Finality))
+	return tx.Status{}, w.node.wrap("starknet_getTransactionStatus",
+		fmt.Errorf("status %.40q is none of the API's", s.Finality))
 }
 
 // BlockHash implements tx.Chain.
@@ -86,8 +87,8 @@ func (w *Wallet) BlockHash(ctx context.Context, number uint64) (string, error) {
 	return h.Hash.String(), nil
 }
 
-// paid finds the price of L2 gas, tip included, in the fee that was paid. Where the fee is not a whole multiple (L1 gas was used,
-// or the node counts otherwise than its receipt says) less than one fri a unit is lost.
+// paid finds the price of L2 gas, tip included, in the fee that was paid. Where the fee is not a whole multiple (L1 gas
+// was used, or the node counts otherwise than its receipt says) less than one fri a unit is lost.
 func paid(s tx.Status, fee *big.Int) tx.Status {
 	rest := new(big.Int).Sub(fee, new(big.Int).Mul(new(big.Int).SetUint64(s.DataGasUsed), s.DataGasPrice))
 	if s.GasUsed == 0 || rest.Sign() < 0 {
@@ -113,7 +114,8 @@ func (w *Wallet) included(ctx context.Context, hash string) (tx.Status, error) {
 		return tx.Status{Phase: tx.Pending}, nil
 	}
 	if r.Fee.Amount == nil || r.Execution != succeeded && r.Execution != reverted {
-		return tx.Status{}, w.node.wrap("starknet_getTransactionReceipt", errors.New("the receipt lacks fee or execution status"))
+		return tx.Status{}, w.node.wrap("starknet_getTransactionReceipt",
+			errors.New("the receipt lacks fee or execution status"))
 	}
 	s := tx.Status{
 		Phase: tx.Included, Success: r.Execution == succeeded, Block: *r.Number, BlockHash: r.Hash.String(),

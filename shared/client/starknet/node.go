@@ -26,9 +26,9 @@ var ErrWrongChain = errors.New("node serves another Starknet chain")
 // ErrVersion says that the node's API is too old.
 var ErrVersion = errors.New("node serves a Starknet API older than 0.9: use a newer node, or the path of the newer API")
 
-// Node is a JSON-RPC connection to one Starknet node. It makes no request before it is used; before its first request it
-// checks that the node serves the configured chain and API 0.9 at least, and again until that succeeded once. Safe for
-// concurrent use.
+// Node is a JSON-RPC connection to one Starknet node. It makes no request before it is used; before its first request
+// it checks that the node serves the configured chain and API 0.9 at least, and again until that succeeded once. Safe
+// for concurrent use.
 type Node struct {
 	url     string
 	secrets redact.Known
@@ -42,14 +42,14 @@ type Node struct {
 const (
 	// requestTimeout bounds one request where the caller's HTTP client has no limit of its own.
 	requestTimeout = 30 * time.Second
-	// maxResponse bounds one response in bytes, maxElements the values and keys of its JSON. The largest asked for is a block's list of
-	// transaction hashes, of which this is some 60,000.
+	// maxResponse bounds one response in bytes, maxElements the values and keys of its JSON. The largest asked for is a
+	// block's list of transaction hashes, of which this is some 60,000.
 	maxResponse = 4 << 20
 	maxElements = 1 << 17
 )
 
-// Dial returns the node at an http or https URL that must serve chainID, a short string such as "SN_SEPOLIA". The URL may
-// carry credentials: they are in no error.
+// Dial returns the node at an http or https URL that must serve chainID, a short string such as "SN_SEPOLIA". The URL
+// may carry credentials: they are in no error.
 func Dial(rawURL, chainID string) (*Node, error) { return DialHTTP(rawURL, chainID, nil) }
 
 // DialHTTP is Dial with an HTTP client, which is copied; nil is one that gives up after 30 seconds.
@@ -62,7 +62,8 @@ func DialHTTP(rawURL, chainID string, client *http.Client) (*Node, error) {
 	if err != nil || chainID == "" {
 		return nil, fmt.Errorf("Starknet chain id %.80q: want a short string such as SN_SEPOLIA", chainID)
 	}
-	return &Node{url: rawURL, secrets: redact.OfURL(rawURL), chain: chain, name: chainID, http: outbound.Client(client, requestTimeout)}, nil
+	return &Node{url: rawURL, secrets: redact.OfURL(rawURL), chain: chain, name: chainID,
+		http: outbound.Client(client, requestTimeout)}, nil
 }
 
 // ready checks chain and API until they were right once.
@@ -144,11 +145,12 @@ func (n *Node) send(ctx context.Context, method string, into any, params ...any)
 	}
 }
 
-// addInvoke is the only method that changes the chain. It is never repeated here: whether it took effect must be asked first.
+// addInvoke is the only method that changes the chain. It is never repeated here: whether it took effect must be asked
+// first.
 const addInvoke = "starknet_addInvokeTransaction"
 
-// pauses lie before another try of a read that the node did not answer: public nodes limit rates, and one look at the chain
-// takes several reads.
+// pauses lie before another try of a read that the node did not answer: public nodes limit rates, and one look at the
+// chain takes several reads.
 var pauses = []time.Duration{100 * time.Millisecond, 400 * time.Millisecond}
 
 // wait pauses, and says whether the context went on.
@@ -245,7 +247,8 @@ type blockHash struct {
 }
 
 // read calls a function of a contract without sending anything.
-func (n *Node) read(ctx context.Context, contract felt.Felt, entrypoint string, block any, args ...felt.Felt) ([]felt.Felt, error) {
+func (n *Node) read(ctx context.Context, contract felt.Felt, entrypoint string, block any,
+	args ...felt.Felt) ([]felt.Felt, error) {
 	if args == nil {
 		args = []felt.Felt{}
 	}

@@ -7,8 +7,9 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
 )
 
-// TestSimulate_NonceMoved: a node refuses an estimate whose nonce another transaction of the account has used meanwhile. The
-// contract was never called, so this is not its refusal: the estimate is made again, and given up as ErrNonceMoved.
+// TestSimulate_NonceMoved: a node refuses an estimate whose nonce another transaction of the account has used
+// meanwhile. The contract was never called, so this is not its refusal: the estimate is made again, and given up as
+// ErrNonceMoved.
 func TestSimulate_NonceMoved(t *testing.T) {
 	t.Parallel()
 	said := "Invalid transaction nonce of contract at address 0x1. Account nonce: 0x8; got: 0x7."
@@ -22,7 +23,8 @@ func TestSimulate_NonceMoved(t *testing.T) {
 		"moved once, as text":       {41, said, 1, nil},
 		"moved once, nested":        {41, map[string]any{"execution_error": map[string]any{"error": said}}, 1, nil},
 		"the code of invalid nonce": {52, nil, 2, nil},
-		"moved all the time":        {41, map[string]any{"transaction_index": 0, "execution_error": said}, 3, tx.ErrNonceMoved},
+		"moved all the time": {41, map[string]any{"transaction_index": 0, "execution_error": said}, 3,
+			tx.ErrNonceMoved},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

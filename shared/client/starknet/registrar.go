@@ -11,7 +11,8 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
 )
 
-// Registrar registers facts on a development registry, one with a function register_fact(fact), with an account of its own.
+// Registrar registers facts on a development registry, one with a function register_fact(fact), with an account of its
+// own.
 type Registrar struct {
 	*Facts
 	wallet *Wallet
@@ -32,9 +33,9 @@ const maxBump = 6
 // maxSent bounds how many sent facts are remembered; then all are forgotten.
 const maxSent = 10_000
 
-// Register makes sure that a transaction is on its way that registers a fact ("0x" and 64 hex digits). It does not wait for
-// it: call it again while the fact is not valid; prices that were too low are doubled then. A fact that a waiting transaction registers costs nothing. nil also where
-// another process took the nonce: nothing was sent then.
+// Register makes sure that a transaction is on its way that registers a fact ("0x" and 64 hex digits). It does not wait
+// for it: call it again while the fact is not valid; prices that were too low are doubled then. A fact that a waiting
+// transaction registers costs nothing. nil also where another process took the nonce: nothing was sent then.
 func (r *Registrar) Register(ctx context.Context, fact string) error {
 	f, err := parseFact(fact)
 	if err != nil {
@@ -52,7 +53,8 @@ func (r *Registrar) Register(ctx context.Context, fact string) error {
 	if known, err := r.valid(ctx, f, preConfirmed); err != nil || known {
 		return err
 	}
-	hash, err := r.send(ctx, tx.Payload{To: r.contract.String(), Entrypoint: "register_fact", Data: felt.Concat([]felt.Felt{f})})
+	hash, err := r.send(ctx,
+		tx.Payload{To: r.contract.String(), Entrypoint: "register_fact", Data: felt.Concat([]felt.Felt{f})})
 	if errors.Is(err, tx.ErrNonceTooLow) {
 		return nil
 	}
@@ -87,7 +89,8 @@ func (r *Registrar) send(ctx context.Context, p tx.Payload) (string, error) {
 	}
 	nonce := max(account.Pending, account.Latest)
 	signed, err := r.wallet.Sign(ctx, p, nonce, tx.Fees{
-		Gas: 2 * use.Gas, GasPrice: new(big.Int).Lsh(head.BaseFee, 2+r.bump), DataGas: 2 * use.DataGas, DataGasPrice: new(big.Int).Lsh(head.BlobBaseFee, 2+r.bump),
+		Gas: 2 * use.Gas, GasPrice: new(big.Int).Lsh(head.BaseFee, 2+r.bump), DataGas: 2 * use.DataGas,
+		DataGasPrice: new(big.Int).Lsh(head.BlobBaseFee, 2+r.bump),
 	})
 	if err != nil {
 		return "", err

@@ -47,7 +47,8 @@ func TestRegistrar(t *testing.T) {
 		t.Error("a rejected transaction was not replaced")
 	}
 	var revert *tx.RevertError
-	if err := starknet.NewRegistrar(facts, b.wallet(t, thirdParty)).Register(ctx, "0x"+strings.Repeat("0", 63)+"c"); !errors.As(err, &revert) || revert.Code != "ONLY_REGISTRAR" {
+	if err := starknet.NewRegistrar(facts, b.wallet(t, thirdParty)).Register(ctx,
+		"0x"+strings.Repeat("0", 63)+"c"); !errors.As(err, &revert) || revert.Code != "ONLY_REGISTRAR" {
 		t.Errorf("by a third party: %v", err)
 	}
 	if err := r.Register(ctx, felt.FromUint64(1).String()); err == nil {

@@ -10,44 +10,62 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
 )
 
-// word is a contract's refusal: Code is the settlement port's name of it, which is the same on every layer, detail what it
-// means to an operator.
+// word is a contract's refusal: Code is the settlement port's name of it, which is the same on every layer, detail what
+// it means to an operator.
 type word struct{ code, detail string }
 
 // meaning are the words of piltover (keep-starknet-strange/piltover, modules named errors) and of Starknet itself.
 var meaning = map[string]word{
-	"State: invalid block number":     {"INVALID_PREV_BLOCK_NUMBER", "the update does not start at the block after the contract's: an earlier update is missing, or this one is settled already"},
-	"State: invalid prev block num":   {"INVALID_PREV_BLOCK_NUMBER", "the update does not start at the block after the contract's: an earlier update is missing, or this one is settled already"},
-	"State: invalid previous root":    {"INVALID_PREVIOUS_ROOT", "the update starts from another state root than the contract holds: the chain was reorganised, or the contract is another chain's"},
-	"Config: not owner or operator":   {"ONLY_OPERATOR", "the account is not an operator of the core contract: register it, or configure the account that is"},
-	"no fact registered":              {"NO_STATE_TRANSITION_PROOF", "the fact is not registered on the fact registry (yet): the layout bridge's proof is not on chain, or program hashes differ"},
-	"no state transition proof":       {"NO_STATE_TRANSITION_PROOF", "the fact is not registered on the fact registry (yet): the layout bridge's proof is not on chain, or program hashes differ"},
-	"snos: invalid program hash":      {"INVALID_PROGRAM_HASH", "SNOS ran in another version than the contract takes: update the program info of the contract, or the SNOS version"},
-	"snos: invalid config hash":       {"INVALID_CONFIG_HASH", "SNOS ran with another configuration (chain id, fee token) than the contract was set up with"},
-	"snos: invalid output hash":       {"INVALID_OUTPUT_HASH", "the layout bridge proved another SNOS run than the one whose output is sent: the two outputs are not of the same batch"},
-	"snos: invalid output size":       {"STARKNET_OUTPUT_TOO_SHORT", "the SNOS output ends early"},
-	"snos: invalid messages segments": {"INVALID_MESSAGE_SEGMENT_SIZE", "the messages in the SNOS output do not fit their sizes"},
-	"lb: invalid program hash":        {"INVALID_LAYOUT_BRIDGE_PROGRAM_HASH", "the layout bridge ran in another version than the contract takes: update the program info of the contract"},
-	"INVALID_MESSAGE_TO_SEAL":         {"INVALID_MESSAGE_TO_CONSUME", "the update consumes a message from Starknet that the contract does not know, or that was consumed or cancelled"},
+	"State: invalid block number": {"INVALID_PREV_BLOCK_NUMBER", "the update does not start at the block after " +
+		"the contract's: an earlier update is missing, or this one is settled already"},
+	"State: invalid prev block num": {"INVALID_PREV_BLOCK_NUMBER", "the update does not start at the block after " +
+		"the contract's: an earlier update is missing, or this one is settled already"},
+	"State: invalid previous root": {"INVALID_PREVIOUS_ROOT", "the update starts from another state root than the " +
+		"contract holds: the chain was reorganised, or the contract is another chain's"},
+	"Config: not owner or operator": {"ONLY_OPERATOR",
+		"the account is not an operator of the core contract: register it, or configure the account that is"},
+	"no fact registered": {"NO_STATE_TRANSITION_PROOF", "the fact is not registered on the fact " +
+		"registry (yet): the layout bridge's proof is not on chain, or program hashes differ"},
+	"no state transition proof": {"NO_STATE_TRANSITION_PROOF", "the fact is not registered on the fact " +
+		"registry (yet): the layout bridge's proof is not on chain, or program hashes differ"},
+	"snos: invalid program hash": {"INVALID_PROGRAM_HASH", "SNOS ran in another version than the contract " +
+		"takes: update the program info of the contract, or the SNOS version"},
+	"snos: invalid config hash": {"INVALID_CONFIG_HASH",
+		"SNOS ran with another configuration (chain id, fee token) than the contract was set up with"},
+	"snos: invalid output hash": {"INVALID_OUTPUT_HASH", "the layout bridge proved another SNOS run than the " +
+		"one whose output is sent: the two outputs are not of the same batch"},
+	"snos: invalid output size": {"STARKNET_OUTPUT_TOO_SHORT", "the SNOS output ends early"},
+	"snos: invalid messages segments": {"INVALID_MESSAGE_SEGMENT_SIZE",
+		"the messages in the SNOS output do not fit their sizes"},
+	"lb: invalid program hash": {"INVALID_LAYOUT_BRIDGE_PROGRAM_HASH",
+		"the layout bridge ran in another version than the contract takes: update the program info of the contract"},
+	"INVALID_MESSAGE_TO_SEAL": {"INVALID_MESSAGE_TO_CONSUME", "the update consumes a message from Starknet " +
+		"that the contract does not know, or that was consumed or cancelled"},
 	"INVALID_MESSAGE_TO_CONSUME":      {"INVALID_MESSAGE_TO_CONSUME", "the message is not there to be consumed"},
 	"ReentrancyGuard: reentrant call": {"REENTRANT_CALL", "the core contract was called from within itself"},
 	"Caller is not the owner":         {"ONLY_OWNER", "the account is not the contract's owner"},
-	"ENTRYPOINT_NOT_FOUND":            {"ENTRYPOINT_NOT_FOUND", "the contract has no such function: the address is another contract's, or piltover's version is another one"},
-	"CONTRACT_NOT_DEPLOYED":           {"CONTRACT_NOT_DEPLOYED", "there is no contract at the configured address"},
-	"Failed to deserialize param #3":  {"WRONG_ARGUMENTS", "update_state wants onchain_data_hash and onchain_data_size: set the arguments of the core contract's version"},
-	"Failed to deserialize param #4":  {"WRONG_ARGUMENTS", "update_state wants onchain_data_hash and onchain_data_size: set the arguments of the core contract's version"},
-	"Input too long for arguments":    {"WRONG_ARGUMENTS", "update_state takes no onchain_data_hash and onchain_data_size: set the arguments of the core contract's version"},
-	"Index out of bounds":             {"STARKNET_OUTPUT_TOO_SHORT", "an output has fewer words than the contract reads"},
-	"Out of gas":                      {"OUT_OF_GAS", "the transaction's limit of L2 gas was too low"},
-	"u256_add Overflow":               {"OVERFLOW", "the size of the data is out of range"},
-	"argent/multicall-failed":         {},
-	"ENTRYPOINT_FAILED":               {},
-	"Account: invalid caller":         {"INVALID_CALLER", "the account contract was not called by the chain itself"},
-	"Registry: only registrar":        {"ONLY_REGISTRAR", "the account may not register facts on the development registry"},
+	"ENTRYPOINT_NOT_FOUND": {"ENTRYPOINT_NOT_FOUND",
+		"the contract has no such function: the address is another contract's, or piltover's version is another one"},
+	"CONTRACT_NOT_DEPLOYED": {"CONTRACT_NOT_DEPLOYED", "there is no contract at the configured address"},
+	"Failed to deserialize param #3": {"WRONG_ARGUMENTS",
+		"update_state wants onchain_data_hash and onchain_data_size: set the arguments of the core contract's version"},
+	"Failed to deserialize param #4": {"WRONG_ARGUMENTS",
+		"update_state wants onchain_data_hash and onchain_data_size: set the arguments of the core contract's version"},
+	"Input too long for arguments": {"WRONG_ARGUMENTS", "update_state takes no onchain_data_hash and " +
+		"onchain_data_size: set the arguments of the core contract's version"},
+	"Index out of bounds": {"STARKNET_OUTPUT_TOO_SHORT",
+		"an output has fewer words than the contract reads"},
+	"Out of gas":              {"OUT_OF_GAS", "the transaction's limit of L2 gas was too low"},
+	"u256_add Overflow":       {"OVERFLOW", "the size of the data is out of range"},
+	"argent/multicall-failed": {},
+	"ENTRYPOINT_FAILED":       {},
+	"Account: invalid caller": {"INVALID_CALLER", "the account contract was not called by the chain itself"},
+	"Registry: only registrar": {"ONLY_REGISTRAR",
+		"the account may not register facts on the development registry"},
 }
 
-// refusals are the codes that are not permanent. Roots are compared where the block numbers are equal: where they differ, the
-// contract holds another history, and time does not change that.
+// refusals are the codes that are not permanent. Roots are compared where the block numbers are equal: where they
+// differ, the contract holds another history, and time does not change that.
 var refusals = map[string]tx.Refusal{
 	"INVALID_PREV_BLOCK_NUMBER": tx.NotYet,
 	"NO_STATE_TRANSITION_PROOF": tx.Unproven,
@@ -111,7 +129,8 @@ func newRevert(reason string) *tx.RevertError {
 			first = w
 		}
 	}
-	for _, w := range []string{"Out of gas", "ENTRYPOINT_NOT_FOUND", "Input too long for arguments", "Failed to deserialize param #3"} {
+	for _, w := range []string{"Out of gas", "ENTRYPOINT_NOT_FOUND", "Input too long for arguments",
+		"Failed to deserialize param #3"} {
 		if strings.Contains(reason, w) {
 			return &tx.RevertError{Code: meaning[w].code, Detail: meaning[w].detail}
 		}

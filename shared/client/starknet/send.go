@@ -12,7 +12,8 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
 )
 
-// Sign implements tx.Chain. fees.GasPrice covers the tip; fees.BlobGas is L1 data gas. The transaction may use no L1 gas.
+// Sign implements tx.Chain. fees.GasPrice covers the tip; fees.BlobGas is L1 data gas. The transaction may use no L1
+// gas.
 func (w *Wallet) Sign(ctx context.Context, p tx.Payload, nonce uint64, fees tx.Fees) (tx.Signed, error) {
 	if err := w.node.Ping(ctx); err != nil { // asked each time: a signature for another chain must not exist
 		return tx.Signed{}, err
@@ -76,7 +77,8 @@ func (w *Wallet) Broadcast(ctx context.Context, s tx.Signed, p tx.Payload) error
 	}
 	err = w.node.call(ctx, addInvoke, &answer, t)
 	if err == nil && answer.Hash.String() != s.Hash {
-		return fmt.Errorf("Starknet node: it says that the transaction's hash is %s, ours is %s: %w", answer.Hash, s.Hash, tx.ErrRefused)
+		return fmt.Errorf("Starknet node: it says that the transaction's hash is %s, ours is %s: %w",
+			answer.Hash, s.Hash, tx.ErrRefused)
 	}
 	switch v := verdict(err); v {
 	case nil:
@@ -92,8 +94,8 @@ func (w *Wallet) Broadcast(ctx context.Context, s tx.Signed, p tx.Payload) error
 	}
 }
 
-// rejected says whether the node dropped a transaction that it knows: it never takes one of the same hash again, so another
-// one must be signed.
+// rejected says whether the node dropped a transaction that it knows: it never takes one of the same hash again, so
+// another one must be signed.
 func (w *Wallet) rejected(ctx context.Context, hash string) error {
 	st, err := w.status(ctx, hash)
 	if err != nil || st.Finality != statusRejected {
@@ -102,7 +104,8 @@ func (w *Wallet) rejected(ctx context.Context, hash string) error {
 	return fmt.Errorf("%w: the node rejected %s: %s", tx.ErrUnderpriced, hash, redact.Clip(st.Reason, maxReason))
 }
 
-// nonceRefused finds out what a refused nonce means: nodes say the same of one that is too low, too high, or in the pool.
+// nonceRefused finds out what a refused nonce means: nodes say the same of one that is too low, too high, or in the
+// pool.
 func (w *Wallet) nonceRefused(ctx context.Context, t *invoke, hash string, cause error) error {
 	if st, err := w.Lookup(ctx, hash); err == nil && st.Phase != tx.Unknown {
 		return nil

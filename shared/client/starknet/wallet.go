@@ -14,8 +14,8 @@ import (
 // STRK is the token in which transactions of version 3 pay their fees on Starknet (Starknet documentation, "STRK").
 const STRK = "0x04718f5a0fc34cc1af16a1cdee98ffb20c31f5cd61d6ab07201858f4287c938d"
 
-// Wallet is one account contract on one node: a tx.Chain. The contract must be deployed, read calls as accounts in Cairo 1 do,
-// and take a signature of two felts by the signer's key, as those of OpenZeppelin do.
+// Wallet is one account contract on one node: a tx.Chain. The contract must be deployed, read calls as accounts in
+// Cairo 1 do, and take a signature of two felts by the signer's key, as those of OpenZeppelin do.
 type Wallet struct {
 	node    *Node
 	signer  *KeySigner // nil: the account is only watched
@@ -28,8 +28,8 @@ var _ tx.Chain = (*Wallet)(nil)
 // ErrWatched says that a wallet only watches an account: it has no key.
 var ErrWatched = errors.New("this wallet only watches the account: it can't sign")
 
-// NewWallet returns the wallet of an account that the signer's key controls; nil watches the account and never signs. token is the chain's fee token: STRK, but on
-// chains of one's own. It makes no request.
+// NewWallet returns the wallet of an account that the signer's key controls; nil watches the account and never signs.
+// token is the chain's fee token: STRK, but on chains of one's own. It makes no request.
 func NewWallet(n *Node, s *KeySigner, account, token string) (*Wallet, error) {
 	a, err := parseAddress("account", account)
 	if err != nil {
@@ -148,7 +148,8 @@ func (w *Wallet) Head(ctx context.Context) (tx.Head, error) {
 	}
 	final, _, err := w.node.accepted(ctx)
 	return tx.Head{
-		Number: *h.Number, Finalized: min(final, *h.Number), BaseFee: h.L2Gas.Fri.big(), BlobBaseFee: h.L1Data.Fri.big(), Tip: new(big.Int),
+		Number: *h.Number, Finalized: min(final, *h.Number), BaseFee: h.L2Gas.Fri.big(),
+		BlobBaseFee: h.L1Data.Fri.big(), Tip: new(big.Int),
 	}, err
 }
 
@@ -160,7 +161,8 @@ type estimate struct {
 	Overall *hexBig `json:"overall_fee"`
 }
 
-// simulationGas is the limit of L2 gas in simulations: what a block has room for (Starknet documentation, "Chain info").
+// simulationGas is the limit of L2 gas in simulations: what a block has room for (Starknet documentation, "Chain
+// info").
 const simulationGas = 1_000_000_000
 
 // maxNonceMoves is how often a simulation begins again because another transaction of the account was mined meanwhile.
@@ -196,7 +198,8 @@ func (w *Wallet) simulate(ctx context.Context, p tx.Payload, calldata []felt.Fel
 	var es []estimate
 	err = w.node.call(ctx, "starknet_estimateFee", &es, ts, []string{"SKIP_VALIDATE"}, latest)
 	if nonceRefusal(err) {
-		return tx.Usage{}, fmt.Errorf("simulate %s of %s with nonce %d: %w: %w", p.Entrypoint, p.To, nonce, tx.ErrNonceMoved, err)
+		return tx.Usage{}, fmt.Errorf("simulate %s of %s with nonce %d: %w: %w",
+			p.Entrypoint, p.To, nonce, tx.ErrNonceMoved, err)
 	}
 	if r := revertOf(err); r != nil {
 		if i := failedAt(err); i < len(ts)-1 {
@@ -238,11 +241,13 @@ func (w *Wallet) queries(nonce uint64, calldata []felt.Felt, before []tx.Signed)
 // usage reads the estimate of one transaction.
 func (w *Wallet) usage(p tx.Payload, es []estimate) (tx.Usage, error) {
 	if len(es) != 1 || es[0].L1Gas == nil || es[0].L2Gas == nil || es[0].L1Data == nil {
-		return tx.Usage{}, w.node.wrap("starknet_estimateFee", errors.New("answer is not an estimate of one transaction"))
+		return tx.Usage{}, w.node.wrap("starknet_estimateFee",
+			errors.New("answer is not an estimate of one transaction"))
 	}
 	e := es[0]
 	if e.L1Gas.big().Sign() != 0 {
-		return tx.Usage{}, fmt.Errorf("simulate %s of %s: it uses %s L1 gas, as on chains that publish their state in calldata or "+
+		return tx.Usage{}, fmt.Errorf("simulate %s of %s: it uses %s L1 gas, as on chains that publish their state "+
+			"in calldata or "+
 			"with messages to L1, which is not supported: %w", p.Entrypoint, p.To, e.L1Gas.big(), tx.ErrRefused)
 	}
 	if !e.L2Gas.big().IsUint64() || !e.L1Data.big().IsUint64() || e.L2Gas.big().Sign() == 0 {

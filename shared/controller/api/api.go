@@ -1,5 +1,5 @@
-// Package api serves the HTTP API and the status page: it decodes requests of API Gateway (HTTP API, payload version 2),
-// calls service/admin, and encodes answers. It decides nothing.
+// Package api serves the HTTP API and the status page: it decodes requests of API Gateway (HTTP API, payload version
+// 2), calls service/admin, and encodes answers. It decides nothing.
 package api
 
 import (
@@ -111,7 +111,8 @@ func (h *Handler) hooks(s *admin.Service, hook ProverHook) {
 		w.WriteHeader(http.StatusAccepted) // does not say whether there is such a job
 	})
 	if hook != nil {
-		h.route("POST "+atlanticHooks+"{token}", func(w http.ResponseWriter, r *http.Request) { h.proverHook(w, r, hook) })
+		h.route("POST "+atlanticHooks+"{token}",
+			func(w http.ResponseWriter, r *http.Request) { h.proverHook(w, r, hook) })
 	}
 }
 
@@ -147,8 +148,8 @@ func (h *Handler) pattern(r *http.Request) string {
 	return p
 }
 
-// known says whether the mux has a route for the request and answers where it has none: the mux itself would answer with
-// text, or with a redirect to the path that it cleaned.
+// known says whether the mux has a route for the request and answers where it has none: the mux itself would answer
+// with text, or with a redirect to the path that it cleaned.
 func (h *Handler) known(w http.ResponseWriter, r *http.Request) bool {
 	path := r.URL.EscapedPath()
 	if len(path)+len(r.URL.RawQuery) > maxURL {
@@ -167,7 +168,8 @@ func (h *Handler) known(w http.ResponseWriter, r *http.Request) bool {
 		problem(w, http.StatusMethodNotAllowed, "this route takes "+strings.Join(allowed, ", "))
 		return false
 	}
-	problem(w, http.StatusNotFound, "no such route: GET /openapi.yaml lists them; those that change something need ORCHESTRATOR_API_ADMIN=true")
+	problem(w, http.StatusNotFound,
+		"no such route: GET /openapi.yaml lists them; those that change something need ORCHESTRATOR_API_ADMIN=true")
 	return false
 }
 
@@ -245,7 +247,8 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 		status = http.StatusBadRequest
 	case errors.Is(err, admin.ErrUnknown), errors.Is(err, job.ErrNotFound), errors.Is(err, batch.ErrNotFound):
 		status = http.StatusNotFound
-	case errors.Is(err, executor.ErrRefused), errors.Is(err, job.ErrConflict), errors.Is(err, job.ErrSchema), errors.Is(err, batch.ErrSchema):
+	case errors.Is(err, executor.ErrRefused), errors.Is(err, job.ErrConflict), errors.Is(err, job.ErrSchema),
+		errors.Is(err, batch.ErrSchema):
 		status = http.StatusConflict
 	}
 	detail := admin.Redact(err.Error())
@@ -282,7 +285,8 @@ func query(r *http.Request, known ...string) (map[string]string, error) {
 	out := map[string]string{}
 	for k, vs := range r.URL.Query() {
 		if !slices.Contains(known, k) {
-			return nil, fmt.Errorf("%w: query: no parameter %.40q, want %s", admin.ErrInvalid, k, strings.Join(known, ", "))
+			return nil, fmt.Errorf("%w: query: no parameter %.40q, want %s",
+				admin.ErrInvalid, k, strings.Join(known, ", "))
 		}
 		if len(vs) != 1 || vs[0] == "" {
 			return nil, fmt.Errorf("%w: query: give %s once and with a value, or leave it out", admin.ErrInvalid, k)

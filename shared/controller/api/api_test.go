@@ -61,18 +61,24 @@ func newAPI(t *testing.T, adminRoutes bool, checks ...admin.Check) (*apicontroll
 	}
 	jobs, batches := memory.NewJobs(nil), memory.NewBatches(nil)
 	core := setup.App{
-		Chain: "dev", Layer: stage.L2, Jobs: jobs, Batches: batches, Locks: memory.NewLocks(nil), Control: memory.NewControls(nil), Queue: queues,
-		Artifacts: memory.NewArtifacts(nil), Alerts: memory.NewAlerts(nil), Reports: memory.NewReports(nil), Events: memory.NewEvents(nil), Now: time.Now, Log: slog.New(slog.DiscardHandler),
+		Chain: "dev", Layer: stage.L2, Jobs: jobs, Batches: batches, Locks: memory.NewLocks(nil),
+		Control: memory.NewControls(nil), Queue: queues,
+		Artifacts: memory.NewArtifacts(nil), Alerts: memory.NewAlerts(nil), Reports: memory.NewReports(nil),
+		Events: memory.NewEvents(nil), Now: time.Now, Log: slog.New(slog.DiscardHandler),
 	}
 	created := job.New(strings.Repeat("0", 31)+"1", 1, &job.SnosRunMeta{}, "", time.Now())
-	failed := job.New(strings.Repeat("0", 31)+"2", 2, &job.SnosRunMeta{}, "", time.Now()).FailedPermanently(time.Now(), errSecret)
-	err = errors.Join(jobs.Create(t.Context(), created), jobs.Create(t.Context(), failed), batches.CreateAggregator(t.Context(), batch.AggregatorBatch{
-		Index: 1, Span: batch.Span{StartBlock: 0, EndBlock: 9}, Status: batch.Closed, Snos: []batch.Span{{EndBlock: 9}},
-	}))
+	failed := job.New(strings.Repeat("0", 31)+"2", 2, &job.SnosRunMeta{}, "", time.Now()).FailedPermanently(time.Now(),
+		errSecret)
+	err = errors.Join(jobs.Create(t.Context(), created), jobs.Create(t.Context(), failed),
+		batches.CreateAggregator(t.Context(), batch.AggregatorBatch{
+			Index: 1, Span: batch.Span{StartBlock: 0, EndBlock: 9}, Status: batch.Closed,
+			Snos: []batch.Span{{EndBlock: 9}},
+		}))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return core.API(setup.API{Head: head(12), Contract: contract{Settled: true, Block: 4}, Admin: adminRoutes, Checks: checks}), jobs
+	return core.API(setup.API{Head: head(12), Contract: contract{Settled: true, Block: 4},
+		Admin: adminRoutes, Checks: checks}), jobs
 }
 
 func call(t *testing.T, h *apicontroller.Handler, e events.APIGatewayV2HTTPRequest) events.APIGatewayV2HTTPResponse {
@@ -173,9 +179,10 @@ func TestRefusals(t *testing.T) {
 		"no number":         {get("GET", "/blocks/-1", "", ""), true, 400},
 		"block in no batch": {get("GET", "/blocks/77", "", ""), true, 404},
 		"unknown batch":     {get("GET", "/batches/9", "", ""), true, 404},
-		"large body":        {get("POST", "/jobs/"+failed+"/retry", "", `{"reason":"`+strings.Repeat("x", 5000)+`"}`), true, 413},
-		"unknown field":     {get("POST", "/jobs/"+failed+"/retry", "", `{"force":true}`), true, 400},
-		"no JSON":           {get("POST", "/jobs/"+failed+"/retry", "", `{`), true, 400},
+		"large body": {get("POST", "/jobs/"+failed+"/retry", "", `{"reason":"`+strings.Repeat("x", 5000)+`"}`),
+			true, 413},
+		"unknown field": {get("POST", "/jobs/"+failed+"/retry", "", `{"force":true}`), true, 400},
+		"no JSON":       {get("POST", "/jobs/"+failed+"/retry", "", `{`), true, 400},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -192,7 +199,8 @@ func TestRefusals(t *testing.T) {
 
 func TestNotReady(t *testing.T) {
 	t.Parallel()
-	h, _ := newAPI(t, false, admin.Check{Name: "settlement layer", Ping: func(context.Context) error { return errSecret }})
+	h, _ := newAPI(t, false,
+		admin.Check{Name: "settlement layer", Ping: func(context.Context) error { return errSecret }})
 	out := call(t, h, get("GET", "/ready", "", ""))
 	if out.StatusCode != 503 || !strings.Contains(out.Body, "can't be used: settlement layer") {
 		t.Errorf("status %d: %s", out.StatusCode, out.Body)
@@ -207,7 +215,8 @@ func TestUnready(t *testing.T) {
 		status int
 		text   string
 	}{"/health": {200, "ok"}, "/ready": {503, "mychain/wallet has no value"}, "/jobs": {503, "see /ready"}} {
-		if out := call(t, h, get("GET", path, "", "")); out.StatusCode != want.status || !strings.Contains(out.Body, want.text) {
+		if out := call(t, h, get("GET", path, "", "")); out.StatusCode != want.status ||
+			!strings.Contains(out.Body, want.text) {
 			t.Errorf("%s: %d %s", path, out.StatusCode, out.Body)
 		}
 	}
@@ -218,7 +227,8 @@ func TestHookRevealsNothing(t *testing.T) {
 	t.Parallel()
 	h, _ := newAPI(t, false)
 	for _, token := range []string{strings.Repeat("0", 31) + "1", strings.Repeat("f", 32), "nonsense"} {
-		if out := call(t, h, get("POST", "/hooks/prover/"+token, "", strings.Repeat("x", 9000))); out.StatusCode != 202 || out.Body != "" {
+		if out := call(t, h, get("POST", "/hooks/prover/"+token, "",
+			strings.Repeat("x", 9000))); out.StatusCode != 202 || out.Body != "" {
 			t.Errorf("%s: %d %q", token, out.StatusCode, out.Body)
 		}
 	}
@@ -241,7 +251,8 @@ func TestProverHook(t *testing.T) {
 		}
 	}
 	to := func(job.Type, job.Action, bool) string { return "q" }
-	s := &admin.Service{Jobs: jobs, Now: time.Now, Executor: &executor.Executor{Jobs: jobs, Queue: queues, Route: to, Now: time.Now, Policies: job.Policies(), NewOwner: job.NewID}}
+	s := &admin.Service{Jobs: jobs, Now: time.Now, Executor: &executor.Executor{Jobs: jobs, Queue: queues, Route: to,
+		Now: time.Now, Policies: job.Policies(), NewOwner: job.NewID}}
 	hook := func(_ context.Context, token string, body []byte) ([]string, error) {
 		switch {
 		case token != "secret":
@@ -256,10 +267,12 @@ func TestProverHook(t *testing.T) {
 		token, body string
 		status      int
 	}{
-		{"secret", "task-1", 202}, {"secret", "task-9", 202}, {"guess", "task-2", 400}, {"secret", "down", 503}, {"secret", strings.Repeat("x", 70_000), 413},
+		{"secret", "task-1", 202}, {"secret", "task-9", 202}, {"guess", "task-2", 400}, {"secret", "down", 503},
+		{"secret", strings.Repeat("x", 70_000), 413},
 	} {
 		out := call(t, h, get("POST", "/hooks/atlantic/"+tt.token, "", tt.body))
-		if out.StatusCode != tt.status || strings.Contains(out.Body, "task") || strings.Contains(out.Body, errSecret.Error()) {
+		if out.StatusCode != tt.status || strings.Contains(out.Body, "task") ||
+			strings.Contains(out.Body, errSecret.Error()) {
 			t.Errorf("%s %.10s: %d %s", tt.token, tt.body, out.StatusCode, out.Body)
 		}
 	}

@@ -25,7 +25,8 @@ type sender struct {
 }
 
 // errAnonymous is a command that came through API Gateway without anybody who was authenticated there.
-var errAnonymous = errors.New("a command needs a caller: sign the request (IAM) or send a token, as the API's authorizer has it")
+var errAnonymous = errors.New("a command needs a caller: sign the request (IAM) or send a token, as the API's " +
+	"authorizer has it")
 
 // errScope is a command whose token may read, but not give commands.
 var errScope = errors.New("a command needs a token with another scope")
@@ -78,8 +79,9 @@ func command[T any](h *Handler, path, parameter string, f func(context.Context, 
 	}))
 }
 
-// mayCommand refuses a token without one of the scopes that commands need. The gateway's routes ask for the same scopes; here it is
-// asked again because the gateway and the mux may not decode a path alike. What IAM callers may do is for IAM policies to say.
+// mayCommand refuses a token without one of the scopes that commands need. The gateway's routes ask for the same
+// scopes; here it is asked again because the gateway and the mux may not decode a path alike. What IAM callers may do
+// is for IAM policies to say.
 func (h *Handler) mayCommand(who sender) error {
 	if !who.token || len(h.Scopes) == 0 {
 		return nil

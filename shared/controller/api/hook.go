@@ -10,8 +10,8 @@ import (
 // ErrBadHook says that a webhook is none of the prover's: it lacks the secret or can't be read.
 var ErrBadHook = errors.New("this is not a webhook of the prover")
 
-// ProverHook reads a prover's webhook, whose URL carries token, and returns which of the prover's tasks it is about. ErrBadHook
-// for what must be ignored; other errors are passing, and the prover may send it again.
+// ProverHook reads a prover's webhook, whose URL carries token, and returns which of the prover's tasks it is about.
+// ErrBadHook for what must be ignored; other errors are passing, and the prover may send it again.
 type ProverHook func(ctx context.Context, token string, body []byte) (tasks []string, err error)
 
 // atlanticHooks is where Atlantic's webhooks go: the webhook secret follows.

@@ -19,8 +19,8 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/service/admin"
 )
 
-// Hostile requests get a 4xx that is a problem with advice, show nothing of the inside, log nothing as an error and leave
-// every document as it was.
+// Hostile requests get a 4xx that is a problem with advice, show nothing of the inside, log nothing as an error and
+// leave every document as it was.
 func TestHostile(t *testing.T) {
 	t.Parallel()
 	retry := "/jobs/" + id(failedJob) + "/retry"
@@ -34,15 +34,21 @@ func TestHostile(t *testing.T) {
 		advice string // a part of the detail
 	}{
 		// Who asks.
-		"command of nobody":        {with(get("POST", retry, "", ""), func(e *request) { e.RequestContext.Authorizer = nil }), 401, "sign the request"},
-		"command of nobody, named": {with(get("POST", retry, "", `{"by":"ada"}`), func(e *request) { e.RequestContext.Authorizer = nil }), 401, "sign the request"},
+		"command of nobody": {with(get("POST", retry, "", ""),
+			func(e *request) { e.RequestContext.Authorizer = nil }), 401, "sign the request"},
+		"command of nobody, named": {with(get("POST", retry, "", `{"by":"ada"}`),
+			func(e *request) { e.RequestContext.Authorizer = nil }), 401, "sign the request"},
 		"empty authorizer": {with(get("POST", retry, "", ""), func(e *request) {
 			e.RequestContext.Authorizer = new(events.APIGatewayV2HTTPRequestContextAuthorizerDescription)
 		}), 401, "token"},
-		"a header is not a caller":  {with(with(get("POST", retry, "", ""), func(e *request) { e.RequestContext.Authorizer = nil }), header("authorization", goodToken)), 401, "token"},
-		"another site's page":       {with(get("POST", retry, "", ""), header("sec-fetch-site", "cross-site")), 403, "another site"},
-		"another site's origin":     {with(get("POST", retry, "", ""), header("origin", "https://evil.example")), 403, "another site"},
-		"a form of another site":    {with(get("POST", retry, "", "reason=x"), header("content-type", "application/x-www-form-urlencoded")), 415, "application/json"},
+		"a header is not a caller": {with(with(get("POST", retry, "", ""),
+			func(e *request) { e.RequestContext.Authorizer = nil }), header("authorization", goodToken)), 401, "token"},
+		"another site's page": {with(get("POST", retry, "", ""), header("sec-fetch-site", "cross-site")), 403,
+			"another site"},
+		"another site's origin": {with(get("POST", retry, "", ""), header("origin", "https://evil.example")), 403,
+			"another site"},
+		"a form of another site": {with(get("POST", retry, "", "reason=x"),
+			header("content-type", "application/x-www-form-urlencoded")), 415, "application/json"},
 		"command through the hooks": {get("POST", "/hooks/.."+retry, "", ""), 404, "/openapi.yaml"},
 		// Paths.
 		"dots":                  {get("GET", "/jobs/../jobs", "", ""), 404, "/openapi.yaml"},
@@ -104,28 +110,40 @@ func TestHostile(t *testing.T) {
 		"a made-up method":     {get("RETRY", retry, "", ""), 405, "POST"},
 		"method in lower case": {get("post", retry, "", ""), 405, "POST"},
 		"no method":            {get("A B", "/jobs", "", ""), 400, "does not decode"},
-		"method in a header":   {with(get("GET", retry, "", ""), header("x-http-method-override", "POST")), 405, "POST"},
-		"GET of a hook":        {get("GET", "/hooks/prover/"+id(pendingJob), "", ""), 405, "POST"},
+		"method in a header": {with(get("GET", retry, "", ""), header("x-http-method-override", "POST")), 405,
+			"POST"},
+		"GET of a hook": {get("GET", "/hooks/prover/"+id(pendingJob), "", ""), 405, "POST"},
 		// Bodies.
-		"oversize":               {get("POST", retry, "", `{"reason":"`+strings.Repeat("x", 5000)+`"}`), 413, "more than 4096 bytes"},
-		"oversize after JSON":    {get("POST", retry, "", `{}`+strings.Repeat(" ", 5000)), 413, "more than 4096 bytes"},
-		"oversize in base64":     {with(get("POST", retry, "", base64.StdEncoding.EncodeToString(bytes.Repeat([]byte(" "), 5000))), func(e *request) { e.IsBase64Encoded = true }), 413, "more than 4096 bytes"},
-		"no base64":              {with(get("POST", retry, "", "{"), func(e *request) { e.IsBase64Encoded = true }), 400, "does not decode"},
-		"deep":                   {get("POST", retry, "", `{"reason":`+strings.Repeat("[", 4000)), 400, "invalid request"},
-		"two values":             {get("POST", retry, "", `{}{}`), 400, "follows the object"},
-		"null":                   {get("POST", retry, "", `null`), 400, "not null"},
-		"array":                  {get("POST", retry, "", `[]`), 400, "array"},
-		"unknown field":          {get("POST", retry, "", `{"status":"Completed"}`), 400, "status"},
-		"number as reason":       {get("POST", retry, "", `{"reason":1}`), 400, "reason"},
-		"long reason":            {get("POST", retry, "", `{"reason":"`+strings.Repeat("x", 501)+`"}`), 400, "at most 500"},
-		"long by":                {get("POST", retry, "", `{"by":"`+strings.Repeat("x", 201)+`"}`), 400, "at most 200"},
-		"line break in a reason": {get("POST", retry, "", `{"reason":"x\n{\"level\":\"INFO\"}"}`), 400, "control characters"},
-		"escape in a name":       {get("POST", retry, "", `{"by":"\u001b[31m"}`), 400, "control characters"},
-		"no UTF-8 in a reason":   {get("POST", retry, "", "{\"reason\":\"\xff\"}"), 400, "UTF-8"},
-		"no content type":        {with(get("POST", retry, "", "{}"), func(e *request) { delete(e.Headers, "content-type") }), 415, "application/json"},
-		"another content type":   {with(get("POST", retry, "", "{}"), header("content-type", "text/plain; application/json")), 415, "application/json"},
+		"oversize": {get("POST", retry, "", `{"reason":"`+strings.Repeat("x", 5000)+`"}`), 413,
+			"more than 4096 bytes"},
+		"oversize after JSON": {get("POST", retry, "", `{}`+strings.Repeat(" ", 5000)), 413, "more than 4096 bytes"},
+		"oversize in base64": {with(get("POST", retry, "",
+			base64.StdEncoding.EncodeToString(bytes.Repeat([]byte(" "), 5000))), func(e *request) {
+			e.IsBase64Encoded = true
+		}), 413, "more than 4096 bytes"},
+		"no base64": {with(get("POST", retry, "", "{"), func(e *request) { e.IsBase64Encoded = true }),
+			400, "does not decode"},
+		"deep": {get("POST", retry, "", `{"reason":`+strings.Repeat("[", 4000)), 400,
+			"invalid request"},
+		"two values":       {get("POST", retry, "", `{}{}`), 400, "follows the object"},
+		"null":             {get("POST", retry, "", `null`), 400, "not null"},
+		"array":            {get("POST", retry, "", `[]`), 400, "array"},
+		"unknown field":    {get("POST", retry, "", `{"status":"Completed"}`), 400, "status"},
+		"number as reason": {get("POST", retry, "", `{"reason":1}`), 400, "reason"},
+		"long reason": {get("POST", retry, "", `{"reason":"`+strings.Repeat("x", 501)+`"}`), 400,
+			"at most 500"},
+		"long by": {get("POST", retry, "", `{"by":"`+strings.Repeat("x", 201)+`"}`), 400, "at most 200"},
+		"line break in a reason": {get("POST", retry, "", `{"reason":"x\n{\"level\":\"INFO\"}"}`), 400,
+			"control characters"},
+		"escape in a name":     {get("POST", retry, "", `{"by":"\u001b[31m"}`), 400, "control characters"},
+		"no UTF-8 in a reason": {get("POST", retry, "", "{\"reason\":\"\xff\"}"), 400, "UTF-8"},
+		"no content type": {with(get("POST", retry, "", "{}"),
+			func(e *request) { delete(e.Headers, "content-type") }), 415, "application/json"},
+		"another content type": {with(get("POST", retry, "", "{}"),
+			header("content-type", "text/plain; application/json")), 415, "application/json"},
 		"a wrong webhook secret": {get("POST", "/hooks/atlantic/guess", "", "{}"), 400, "not a webhook"},
-		"oversize webhook":       {get("POST", "/hooks/atlantic/"+hookSecret, "", strings.Repeat("x", 65<<10)), 413, "more than 65536 bytes"},
+		"oversize webhook": {get("POST", "/hooks/atlantic/"+hookSecret, "", strings.Repeat("x", 65<<10)),
+			413, "more than 65536 bytes"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -140,9 +158,11 @@ func TestHostile(t *testing.T) {
 			err := json.Unmarshal([]byte(out.Body), &problem)
 			if out.StatusCode != tt.status || out.Headers["Content-Type"] != "application/problem+json" || err != nil ||
 				problem.Status != tt.status || !strings.Contains(problem.Detail, tt.advice) || problem.Title == "" {
-				t.Errorf("status %d, want %d with %q: %v %q (%v)", out.StatusCode, tt.status, tt.advice, out.Headers, out.Body, err)
+				t.Errorf("status %d, want %d with %q: %v %q (%v)",
+					out.StatusCode, tt.status, tt.advice, out.Headers, out.Body, err)
 			}
-			for _, inside := range []string{"goroutine", ".go:", "0xc0", "panic", "/root/", "shared/", hookSecret, "<script>"} {
+			for _, inside := range []string{"goroutine", ".go:", "0xc0", "panic", "/root/",
+				"shared/", hookSecret, "<script>"} {
 				if strings.Contains(out.Body, inside) {
 					t.Errorf("the answer shows %q: %s", inside, out.Body)
 				}
@@ -206,12 +226,14 @@ func TestCommandsOverHTTP(t *testing.T) {
 		header, value string
 		status        int
 	}{
-		"curl": {"X-None", "", 200}, "own page": {"Sec-Fetch-Site", "same-origin", 200}, "another site": {"Origin", "https://evil.example", 403},
+		"curl": {"X-None", "", 200}, "own page": {"Sec-Fetch-Site", "same-origin", 200},
+		"another site": {"Origin", "https://evil.example", 403},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, stage.L2, slog.New(slog.DiscardHandler))
-			r := httptest.NewRequest(http.MethodPost, "/jobs/"+id(failedJob)+"/retry", strings.NewReader(`{"by":"ada"}`))
+			r := httptest.NewRequest(http.MethodPost, "/jobs/"+id(failedJob)+"/retry",
+				strings.NewReader(`{"by":"ada"}`))
 			r.Header.Set("Content-Type", "application/json; charset=utf-8")
 			r.Header.Set(tt.header, tt.value)
 			out := httptest.NewRecorder()
@@ -230,10 +252,12 @@ func TestPanic(t *testing.T) {
 	hook := func(context.Context, string, []byte) ([]string, error) { panic("out of cheese") }
 	h := apicontroller.New(new(admin.Service), false, hook, slog.New(slog.NewTextHandler(&log, nil)))
 	out := call(t, h, get("POST", "/hooks/atlantic/"+hookSecret, "", "{}"))
-	if out.StatusCode != 500 || out.Headers["Content-Type"] != "application/problem+json" || strings.Contains(out.Body, "cheese") {
+	if out.StatusCode != 500 || out.Headers["Content-Type"] != "application/problem+json" ||
+		strings.Contains(out.Body, "cheese") {
 		t.Errorf("%d %v %s", out.StatusCode, out.Headers, out.Body)
 	}
-	if got := log.String(); !strings.Contains(got, "out of cheese") || !strings.Contains(got, "/hooks/atlantic/{token}") || strings.Contains(got, hookSecret) {
+	if got := log.String(); !strings.Contains(got, "out of cheese") ||
+		!strings.Contains(got, "/hooks/atlantic/{token}") || strings.Contains(got, hookSecret) {
 		t.Errorf("logged %s", got)
 	}
 }

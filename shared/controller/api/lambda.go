@@ -17,7 +17,8 @@ import (
 )
 
 // Handle serves one request of API Gateway.
-func (h *Handler) Handle(ctx context.Context, e events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
+func (h *Handler) Handle(ctx context.Context,
+	e events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
 	w := &recorder{header: http.Header{}}
 	r, err := request(ctx, e)
 	if err != nil {

@@ -117,13 +117,15 @@ func (s spec) check(t *testing.T, operation string, out events.APIGatewayV2HTTPR
 	}
 	kind, _, err := mime.ParseMediaType(out.Headers["Content-Type"])
 	if _, ok := content[kind]; err != nil || !ok {
-		t.Errorf("%s answers %d as %q, which the file does not have", operation, out.StatusCode, out.Headers["Content-Type"])
+		t.Errorf("%s answers %d as %q, which the file does not have",
+			operation, out.StatusCode, out.Headers["Content-Type"])
 		return
 	}
 	if !strings.HasSuffix(kind, "json") {
 		return
 	}
-	sch, err := s.schemas.Compile(specURL + "#" + pointer + "/content/" + strings.ReplaceAll(kind, "/", "~1") + "/schema")
+	sch, err := s.schemas.Compile(specURL + "#" + pointer + "/content/" + strings.ReplaceAll(kind, "/", "~1") +
+		"/schema")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -273,7 +275,8 @@ func TestOpenAPIAnswers(t *testing.T) {
 		{operation: "POST /hooks/atlantic/{token}", path: "/hooks/atlantic/" + hookSecret, body: "{}", status: 202},
 		{operation: "POST /hooks/atlantic/{token}", path: "/hooks/atlantic/guess", body: "{}", status: 400},
 		{operation: "POST /hooks/atlantic/{token}", path: "/hooks/atlantic/", body: "{}", status: 404},
-		{operation: "POST /hooks/atlantic/{token}", path: "/hooks/atlantic/" + hookSecret, body: strings.Repeat("x", 70_000), status: 413},
+		{operation: "POST /hooks/atlantic/{token}", path: "/hooks/atlantic/" + hookSecret,
+			body: strings.Repeat("x", 70_000), status: 413},
 		{operation: "POST /hooks/atlantic/{token}", path: "/hooks/atlantic/" + hookSecret, body: `"down"`, status: 503},
 	}
 	add := tests[0]
@@ -303,16 +306,20 @@ func TestOpenAPIAnswers(t *testing.T) {
 			change func(*events.APIGatewayV2HTTPRequest)
 			fault  fault.Rule
 		}{
-			{id: n, status: 200}, {id: n, body: `{"reason":"fixed","priority":true}`, status: 200}, {id: n, body: `{"x":1}`, status: 400},
+			{id: n, status: 200}, {id: n, body: `{"reason":"fixed","priority":true}`, status: 200},
+			{id: n, body: `{"x":1}`, status: 400},
 			{id: n, status: 401, change: func(e *events.APIGatewayV2HTTPRequest) { e.RequestContext.Authorizer = nil }},
-			{id: n, status: 403, change: func(e *events.APIGatewayV2HTTPRequest) { e.Headers["sec-fetch-site"] = "cross-site" }},
+			{id: n, status: 403,
+				change: func(e *events.APIGatewayV2HTTPRequest) { e.Headers["sec-fetch-site"] = "cross-site" }},
 			{id: 999, status: 404}, {id: refused, status: 409}, {id: newerJob, status: 409}, {id: busyJob, status: 409},
 			{id: n, body: strings.Repeat(" ", 5000), status: 413},
-			{id: n, body: "{}", status: 415, change: func(e *events.APIGatewayV2HTTPRequest) { e.Headers["content-type"] = "text/plain" }},
+			{id: n, body: "{}", status: 415,
+				change: func(e *events.APIGatewayV2HTTPRequest) { e.Headers["content-type"] = "text/plain" }},
 			{id: n, status: 500, fault: unread},
 		} {
 			add = tests[0]
-			add.operation, add.path, add.body, add.status = "POST /jobs/{id}/"+command, "/jobs/"+id(x.id)+"/"+command, x.body, x.status
+			add.operation, add.path, add.body, add.status = "POST /jobs/{id}/"+command, "/jobs/"+
+				id(x.id)+"/"+command, x.body, x.status
 			add.change, add.fault = x.change, x.fault
 			tests = append(tests, add)
 		}
@@ -325,15 +332,21 @@ func TestOpenAPIAnswers(t *testing.T) {
 			change      func(*events.APIGatewayV2HTTPRequest)
 			fault       fault.Rule
 		}{
-			{stage: "SnosRun", body: why, status: 200}, {stage: "StateTransition", body: why, status: 200}, {stage: "SnosRun", status: 400},
-			{stage: "SnosRun", body: why, status: 401, change: func(e *events.APIGatewayV2HTTPRequest) { e.RequestContext.Authorizer = nil }},
-			{stage: "SnosRun", body: why, status: 403, change: func(e *events.APIGatewayV2HTTPRequest) { e.Headers["sec-fetch-site"] = "cross-site" }},
-			{stage: "Nothing", body: why, status: 404}, {stage: "SnosRun", body: strings.Repeat(" ", 5000), status: 413},
-			{stage: "SnosRun", body: why, status: 415, change: func(e *events.APIGatewayV2HTTPRequest) { e.Headers["content-type"] = "text/plain" }},
+			{stage: "SnosRun", body: why, status: 200}, {stage: "StateTransition", body: why, status: 200},
+			{stage: "SnosRun", status: 400},
+			{stage: "SnosRun", body: why, status: 401,
+				change: func(e *events.APIGatewayV2HTTPRequest) { e.RequestContext.Authorizer = nil }},
+			{stage: "SnosRun", body: why, status: 403,
+				change: func(e *events.APIGatewayV2HTTPRequest) { e.Headers["sec-fetch-site"] = "cross-site" }},
+			{stage: "Nothing", body: why, status: 404},
+			{stage: "SnosRun", body: strings.Repeat(" ", 5000), status: 413},
+			{stage: "SnosRun", body: why, status: 415,
+				change: func(e *events.APIGatewayV2HTTPRequest) { e.Headers["content-type"] = "text/plain" }},
 			{stage: "SnosRun", body: why, status: 500, fault: unreadControls},
 		} {
 			add = tests[0]
-			add.operation, add.path, add.body, add.status = "POST /stages/{stage}/"+command, "/stages/"+x.stage+"/"+command, x.body, x.status
+			add.operation, add.path, add.body, add.status = "POST /stages/{stage}/"+command, "/stages/"+
+				x.stage+"/"+command, x.body, x.status
 			add.change, add.fault = x.change, x.fault
 			tests = append(tests, add)
 		}
@@ -382,7 +395,8 @@ func TestOpenAPIAnswers(t *testing.T) {
 			}
 			out := call(t, w.Handler, e)
 			if out.StatusCode != tt.status {
-				t.Errorf("%s %s?%s %.60s: status %d, want %d: %s", method, tt.path, tt.query, tt.body, out.StatusCode, tt.status, out.Body)
+				t.Errorf("%s %s?%s %.60s: status %d, want %d: %s",
+					method, tt.path, tt.query, tt.body, out.StatusCode, tt.status, out.Body)
 			}
 			s.check(t, tt.operation, out)
 			given[tt.operation+" "+strconv.Itoa(out.StatusCode)] = true

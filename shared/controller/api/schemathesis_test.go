@@ -17,9 +17,9 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/dev/tools"
 )
 
-// TestSchemathesis lets schemathesis make requests of openapi.yaml, right and wrong ones, and compare the answers with it:
-// behind a gateway as on AWS, and on a plain server as `make run` has it. ORCHESTRATOR_API_EXAMPLES is how many requests an
-// operation gets (make test-api).
+// TestSchemathesis lets schemathesis make requests of openapi.yaml, right and wrong ones, and compare the answers with
+// it: behind a gateway as on AWS, and on a plain server as `make run` has it. ORCHESTRATOR_API_EXAMPLES is how many
+// requests an operation gets (make test-api).
 func TestSchemathesis(t *testing.T) {
 	t.Parallel()
 	program := tools.Program(t, "schemathesis/bin/schemathesis")
@@ -37,17 +37,22 @@ func TestSchemathesis(t *testing.T) {
 		more  []string
 	}{
 		"gateway": {serve: gateway},
-		"plain":   {serve: func(h *apicontroller.Handler) http.Handler { return h }, more: []string{"--exclude-checks", "ignored_auth"}}, // it has none
+		// it has none
+		"plain": {serve: func(h *apicontroller.Handler) http.Handler { return h },
+			more: []string{"--exclude-checks", "ignored_auth"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var log bytes.Buffer // slog's handler locks it
-			w := newWorld(t, stage.L2, slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelError})))
+			w := newWorld(t, stage.L2,
+				slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelError})))
 			srv := httptest.NewServer(tt.serve(w.Handler))
 			defer srv.Close()
 			// One worker: Python 3.11 can't parse in two threads at once.
-			args := append([]string{"--config-file", config, "run", file, "--url", srv.URL, "--header", "Authorization: " + goodToken,
-				"--checks", "all", "--max-examples", examples, "--seed", "1", "--workers", "1", "--no-color", "--warnings", "off",
+			args := append([]string{"--config-file", config, "run", file, "--url", srv.URL, "--header",
+				"Authorization: " + goodToken,
+				"--checks", "all", "--max-examples", examples, "--seed", "1", "--workers", "1",
+				"--no-color", "--warnings", "off",
 				"--generation-database", "none"}, tt.more...)
 			cmd := exec.CommandContext(t.Context(), program, args...)
 			cmd.Dir = t.TempDir() // it leaves files

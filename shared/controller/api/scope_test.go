@@ -22,13 +22,18 @@ func TestCommandsNeedAScope(t *testing.T) {
 		method string
 		status int
 	}{
-		"the scope":                  {[]string{"o/commands"}, claims{"sub": "ada", "scope": "openid o/commands"}, "POST", 200},
-		"one of two":                 {[]string{"o/commands", "o/admin"}, claims{"sub": "ada", "scope": "o/admin"}, "POST", 200},
-		"an array as API Gateway":    {[]string{"o/commands"}, claims{"sub": "ada", "scp": "[openid o/commands]"}, "POST", 200},
-		"no scope":                   {[]string{"o/commands"}, claims{"sub": "ada"}, "POST", 403},
-		"another scope":              {[]string{"o/commands"}, claims{"sub": "ada", "scope": "o/read"}, "POST", 403},
-		"a scope that contains it":   {[]string{"o/commands"}, claims{"sub": "ada", "scope": "o/commands-of-others xo/commands"}, "POST", 403},
-		"a claim of another name":    {[]string{"o/commands"}, claims{"sub": "ada", "scopes": "o/commands"}, "POST", 403},
+		"the scope": {[]string{"o/commands"}, claims{"sub": "ada", "scope": "openid o/commands"},
+			"POST", 200},
+		"one of two": {[]string{"o/commands", "o/admin"}, claims{"sub": "ada", "scope": "o/admin"},
+			"POST", 200},
+		"an array as API Gateway": {[]string{"o/commands"}, claims{"sub": "ada", "scp": "[openid o/commands]"},
+			"POST", 200},
+		"no scope":      {[]string{"o/commands"}, claims{"sub": "ada"}, "POST", 403},
+		"another scope": {[]string{"o/commands"}, claims{"sub": "ada", "scope": "o/read"}, "POST", 403},
+		"a scope that contains it": {[]string{"o/commands"},
+			claims{"sub": "ada", "scope": "o/commands-of-others xo/commands"}, "POST", 403},
+		"a claim of another name": {[]string{"o/commands"}, claims{"sub": "ada", "scopes": "o/commands"}, "POST",
+			403},
 		"reading needs none":         {[]string{"o/commands"}, claims{"sub": "ada"}, "GET", 200},
 		"IAM":                        {[]string{"o/commands"}, nil, "POST", 200},
 		"no scopes are configured":   {nil, claims{"sub": "ada"}, "POST", 200},
@@ -66,7 +71,8 @@ func TestHooksServeNothingElse(t *testing.T) {
 	w := newWorld(t, stage.L2, slog.New(slog.DiscardHandler))
 	for _, pattern := range w.Routes() {
 		method, path, _ := strings.Cut(pattern, " ")
-		path = strings.NewReplacer("{id}", id(failedJob), "{index}", "1", "{number}", "1", "{stage}", "SnosRun", "{$}", "").Replace(path)
+		path = strings.NewReplacer("{id}", id(failedJob), "{index}", "1", "{number}", "1", "{stage}",
+			"SnosRun", "{$}", "").Replace(path)
 		if strings.HasPrefix(path, "/hooks/") {
 			continue
 		}
@@ -74,7 +80,8 @@ func TestHooksServeNothingElse(t *testing.T) {
 			t.Errorf("%s %s: status %d, want 404", method, path, out.StatusCode)
 		}
 	}
-	if out := call(t, apicontroller.NewUnreadyHooks(), get("POST", "/hooks/prover/"+id(pendingJob), "", "")); out.StatusCode != 503 {
+	if out := call(t, apicontroller.NewUnreadyHooks(),
+		get("POST", "/hooks/prover/"+id(pendingJob), "", "")); out.StatusCode != 503 {
 		t.Errorf("unready: status %d, want 503", out.StatusCode)
 	}
 }

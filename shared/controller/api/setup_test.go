@@ -30,7 +30,8 @@ import (
 // hookSecret is the world's webhook secret.
 const hookSecret = "s3cr3t-of-webhooks"
 
-// world is an API over a chain in the middle of its work: jobs of each type and status, batches with and without a ledger.
+// world is an API over a chain in the middle of its work: jobs of each type and status, batches with and without a
+// ledger.
 type world struct {
 	*apicontroller.Handler
 	jobs    *memory.Jobs
@@ -91,14 +92,18 @@ func (w *world) seed(t testing.TB) {
 	t.Helper()
 	now := time.Now()
 	included := &job.Inclusion{Hash: "0xabc", Block: 7, BlockHash: "0xdef", GasUsed: 21000, DataGas: 131072, Fee: "42"}
-	journal := tx.Journal{Records: []tx.Record{{Hash: "0xabc", Nonce: 3, RawKey: "tx/1", SignedAt: now}}, LostNonces: []uint64{2}}
+	journal := tx.Journal{Records: []tx.Record{{Hash: "0xabc", Nonce: 3, RawKey: "tx/1", SignedAt: now}},
+		LostNonces: []uint64{2}}
 	metas := []job.Metadata{
-		&job.SnosRunMeta{EndBlock: 4, FullOutput: true, OutputPrefix: "snos/1/", TaskID: "t", ProgramHash: felt.FromUint64(7), Steps: 1 << 20},
+		&job.SnosRunMeta{EndBlock: 4, FullOutput: true, OutputPrefix: "snos/1/", TaskID: "t",
+			ProgramHash: felt.FromUint64(7), Steps: 1 << 20},
 		&job.ProofCreationMeta{EndBlock: 4, PIEKey: "pie", Task: "task"},
 		&job.ProofRegistrationMeta{EndBlock: 4, ProofKey: "proof"},
-		&job.DataSubmissionMeta{EndBlock: 4, SegmentKey: "da", Journal: journal, VersionedHashes: []string{"0x01"}, Included: included},
+		&job.DataSubmissionMeta{EndBlock: 4, SegmentKey: "da", Journal: journal,
+			VersionedHashes: []string{"0x01"}, Included: included},
 		&job.AggregatorMeta{EndBlock: 9, FirstSnos: 1, LastSnos: 2, Task: "task"},
-		&job.StateTransitionMeta{EndBlock: 9, Journal: journal, Included: included, LastChecks: map[string]string{"block": "9"}},
+		&job.StateTransitionMeta{EndBlock: 9, Journal: journal, Included: included,
+			LastChecks: map[string]string{"block": "9"}},
 	}
 	for n := 1; n <= 6*len(job.Statuses); n++ {
 		j := job.New(id(n), uint64(1+n/6), metas[n%6], batch.NewTraceID(), now.Add(-time.Hour))
@@ -108,7 +113,8 @@ func (w *world) seed(t testing.TB) {
 			j = j.FailedPermanently(now, errSecret)
 		case createdJob:
 		case pendingJob:
-			j.Status, j.NextAction, j.DueAt, j.SubmittedAt, j.ExternalID = job.PendingVerification, job.Verify, now.Add(time.Hour), now, "0xabc"
+			j.Status, j.NextAction, j.DueAt, j.SubmittedAt, j.ExternalID = job.PendingVerification, job.Verify, now.Add(
+				time.Hour), now, "0xabc"
 		case newerJob:
 			j.Schema = job.SchemaMax + 1
 		case busyJob:
@@ -130,13 +136,16 @@ func (w *world) seed(t testing.TB) {
 		l := batch.Ledger{}
 		if at < len(statuses)-1 {
 			span.ClosedAt, span.Reason = now, batch.Age
-			l = batch.Ledger{GasUsed: 5, DataGasUsed: 131072, Blobs: 1, Fee: big.NewInt(77), Tx: "0xabc", ProverTask: "task"}
+			l = batch.Ledger{GasUsed: 5, DataGasUsed: 131072, Blobs: 1, Fee: big.NewInt(77),
+				Tx: "0xabc", ProverTask: "task"}
 			l.Pass(string(job.SnosRun), now.Add(-time.Minute), now)
 		}
 		trace := batch.NewTraceID()
 		err := errors.Join(
-			w.batches.CreateAggregator(t.Context(), batch.AggregatorBatch{Index: i + 1, Span: span, FirstSnos: i + 1, Snos: []batch.Span{span}, DAWords: 9, Status: statuses[at], TraceID: trace, Ledger: l}),
-			w.batches.CreateSnos(t.Context(), batch.SnosBatch{Index: i + 1, Span: span, Status: snos[at], TraceID: trace, Ledger: l}))
+			w.batches.CreateAggregator(t.Context(), batch.AggregatorBatch{Index: i + 1, Span: span, FirstSnos: i + 1,
+				Snos: []batch.Span{span}, DAWords: 9, Status: statuses[at], TraceID: trace, Ledger: l}),
+			w.batches.CreateSnos(t.Context(),
+				batch.SnosBatch{Index: i + 1, Span: span, Status: snos[at], TraceID: trace, Ledger: l}))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -173,7 +182,8 @@ func gateway(h *apicontroller.Handler) http.Handler {
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
 		}
-		e := events.APIGatewayV2HTTPRequest{RawPath: r.URL.EscapedPath(), RawQueryString: r.URL.RawQuery, Body: string(body), Headers: map[string]string{}}
+		e := events.APIGatewayV2HTTPRequest{RawPath: r.URL.EscapedPath(), RawQueryString: r.URL.RawQuery,
+			Body: string(body), Headers: map[string]string{}}
 		e.RequestContext.HTTP.Method, e.RequestContext.DomainName, e.RequestContext.Stage = r.Method, r.Host, "$default"
 		for k, v := range r.Header {
 			e.Headers[strings.ToLower(k)] = strings.Join(v, ",")

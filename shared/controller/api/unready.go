@@ -7,8 +7,9 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/service/admin"
 )
 
-// NewUnready returns the handler of a deployment that failed to initialise, for reason: it is alive, not ready, and everything
-// else is to be asked again later. The reason is shown to whoever may call the API, without what Redact takes out.
+// NewUnready returns the handler of a deployment that failed to initialise, for reason: it is alive, not ready, and
+// everything else is to be asked again later. The reason is shown to whoever may call the API, without what Redact
+// takes out.
 func NewUnready(reason error) *Handler {
 	h := &Handler{mux: http.NewServeMux()}
 	detail := admin.Redact(reason.Error())
@@ -24,7 +25,8 @@ func NewUnready(reason error) *Handler {
 	return h
 }
 
-// NewUnreadyHooks returns the handler of webhooks while the deployment fails to initialise: the prover may send them again.
+// NewUnreadyHooks returns the handler of webhooks while the deployment fails to initialise: the prover may send them
+// again.
 func NewUnreadyHooks() *Handler {
 	h := &Handler{mux: http.NewServeMux()}
 	h.mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {

@@ -94,7 +94,8 @@ func TestTriggers(t *testing.T) {
 				t.Errorf("closed %d", c.closed)
 			}
 			if c.ran != tt.ran || c.invoked != tt.invoked || failed != tt.failed {
-				t.Errorf("ran %d, invoked %d, failed %q; want %d, %d, %q", c.ran, c.invoked, failed, tt.ran, tt.invoked, tt.failed)
+				t.Errorf("ran %d, invoked %d, failed %q; want %d, %d, %q",
+					c.ran, c.invoked, failed, tt.ran, tt.invoked, tt.failed)
 			}
 		})
 	}

@@ -26,8 +26,8 @@ type Jobs struct {
 	Log    *slog.Logger
 }
 
-// Handle works on the messages of an SQS event and names those that are to be delivered again. A failure or panic of one
-// record leaves the others alone.
+// Handle works on the messages of an SQS event and names those that are to be delivered again. A failure or panic of
+// one record leaves the others alone.
 func (c *Jobs) Handle(ctx context.Context, e events.SQSEvent) (events.SQSEventResponse, error) {
 	return eachRecord(ctx, c.Log, e, func(ctx context.Context, r events.SQSMessage) error {
 		m, err := job.DecodeMessage(r.Body)
@@ -42,7 +42,8 @@ func (c *Jobs) Handle(ctx context.Context, e events.SQSEvent) (events.SQSEventRe
 const parallel = 4
 
 // eachRecord runs f for each record, and reports the failed ones to SQS (ReportBatchItemFailures).
-func eachRecord(ctx context.Context, log *slog.Logger, e events.SQSEvent, f func(context.Context, events.SQSMessage) error) (events.SQSEventResponse, error) {
+func eachRecord(ctx context.Context, log *slog.Logger, e events.SQSEvent,
+	f func(context.Context, events.SQSMessage) error) (events.SQSEventResponse, error) {
 	errs := make([]error, len(e.Records))
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, parallel)

@@ -47,11 +47,13 @@ func (c *Triggers) Handle(ctx context.Context, raw json.RawMessage) (any, error)
 	case err != nil:
 		return nil, err
 	case ok && shape.Records != nil:
-		return nil, errors.New(`event has both "Records" and "stage": want a schedule's {"stage":"..."} or an SQS event`)
+		return nil, errors.New(
+			`event has both "Records" and "stage": want a schedule's {"stage":"..."} or an SQS event`)
 	case ok:
 		return nil, c.wake(ctx, wakeup)
 	case shape.Records == nil:
-		return nil, errors.New(`event has no "stage" and no "Records": want a schedule's {"stage":"..."} or an SQS event`)
+		return nil, errors.New(
+			`event has no "stage" and no "Records": want a schedule's {"stage":"..."} or an SQS event`)
 	}
 	var e events.SQSEvent
 	if err := decodeOnly(raw, &e); err != nil {

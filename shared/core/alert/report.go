@@ -140,7 +140,8 @@ func Fingerprint(reason string) string {
 	}
 	start := -1
 	for i := 0; i <= len(reason); i++ {
-		inWord := i < len(reason) && (reason[i] >= '0' && reason[i] <= '9' || reason[i]|0x20 >= 'a' && reason[i]|0x20 <= 'z')
+		inWord := i < len(reason) &&
+			(reason[i] >= '0' && reason[i] <= '9' || reason[i]|0x20 >= 'a' && reason[i]|0x20 <= 'z')
 		switch {
 		case inWord && start < 0:
 			start = i

@@ -14,7 +14,8 @@ func TestSee(t *testing.T) {
 	t.Parallel()
 	stored := func(change func(*alert.Report)) alert.Report {
 		r := alert.Report{
-			Key: "k", Severity: alert.Warning, Since: began, SeenAt: began, ReportedAt: began, Version: 1, Jobs: []alert.Job{{ID: "a"}},
+			Key: "k", Severity: alert.Warning, Since: began, SeenAt: began, ReportedAt: began,
+			Version: 1, Jobs: []alert.Job{{ID: "a"}},
 		}
 		if change != nil {
 			change(&r)
@@ -33,21 +34,33 @@ func TestSee(t *testing.T) {
 		want   alert.Sight
 		jobs   int
 	}{
-		"new":                  {alert.Report{}, warning, 0, alert.Due, 1},
-		"new and to last":      {alert.Report{}, alert.Cause{Key: "k", After: time.Minute}, 0, alert.Noted, 0},
-		"lasted long enough":   {stored(func(r *alert.Report) { r.ReportedAt = time.Time{} }), alert.Cause{After: time.Minute}, time.Minute, alert.Due, 1},
-		"not long enough":      {stored(func(r *alert.Report) { r.ReportedAt = time.Time{} }), alert.Cause{After: time.Minute}, 59 * time.Second, alert.Known, 1},
-		"reported":             {stored(nil), warning, time.Minute, alert.Known, 1},
-		"another job":          {stored(nil), alert.Cause{Severity: alert.Warning, Job: alert.Job{ID: "b"}}, time.Minute, alert.Noted, 2},
-		"one job too many":     {stored(func(r *alert.Report) { r.Jobs = full }), warning, time.Minute, alert.Known, alert.MaxJobs},
-		"seen an hour later":   {stored(nil), warning, time.Hour, alert.Noted, 1},
-		"almost a day":         {stored(func(r *alert.Report) { r.SeenAt = began.Add(23 * time.Hour) }), warning, alert.Reminder - 1, alert.Known, 1},
-		"a day":                {stored(nil), warning, alert.Reminder, alert.Due, 1},
-		"worse than before":    {stored(nil), alert.Cause{Severity: alert.Critical}, time.Minute, alert.Due, 1},
-		"better than before":   {stored(func(r *alert.Report) { r.Severity = alert.Critical }), warning, time.Minute, alert.Known, 1},
-		"being sent":           {stored(func(r *alert.Report) { r.ReportedAt, r.ClaimedUntil = time.Time{}, began.Add(time.Minute) }), warning, time.Second, alert.Busy, 1},
-		"sender has vanished":  {stored(func(r *alert.Report) { r.ReportedAt, r.ClaimedUntil = time.Time{}, began.Add(time.Minute) }), warning, time.Minute, alert.Due, 1},
-		"reminder is claimed":  {stored(func(r *alert.Report) { r.ClaimedUntil = began.Add(alert.Reminder + time.Minute) }), warning, alert.Reminder, alert.Busy, 1},
+		"new":             {alert.Report{}, warning, 0, alert.Due, 1},
+		"new and to last": {alert.Report{}, alert.Cause{Key: "k", After: time.Minute}, 0, alert.Noted, 0},
+		"lasted long enough": {stored(func(r *alert.Report) { r.ReportedAt = time.Time{} }),
+			alert.Cause{After: time.Minute}, time.Minute, alert.Due, 1},
+		"not long enough": {stored(func(r *alert.Report) { r.ReportedAt = time.Time{} }),
+			alert.Cause{After: time.Minute}, 59 * time.Second, alert.Known, 1},
+		"reported": {stored(nil), warning, time.Minute, alert.Known, 1},
+		"another job": {stored(nil), alert.Cause{Severity: alert.Warning, Job: alert.Job{ID: "b"}},
+			time.Minute, alert.Noted, 2},
+		"one job too many": {stored(func(r *alert.Report) { r.Jobs = full }), warning,
+			time.Minute, alert.Known, alert.MaxJobs},
+		"seen an hour later": {stored(nil), warning, time.Hour, alert.Noted, 1},
+		"almost a day": {stored(func(r *alert.Report) { r.SeenAt = began.Add(23 * time.Hour) }), warning,
+			alert.Reminder - 1, alert.Known, 1},
+		"a day":             {stored(nil), warning, alert.Reminder, alert.Due, 1},
+		"worse than before": {stored(nil), alert.Cause{Severity: alert.Critical}, time.Minute, alert.Due, 1},
+		"better than before": {stored(func(r *alert.Report) { r.Severity = alert.Critical }),
+			warning, time.Minute, alert.Known, 1},
+		"being sent": {stored(func(r *alert.Report) {
+			r.ReportedAt, r.ClaimedUntil = time.Time{}, began.Add(time.Minute)
+		}), warning, time.Second, alert.Busy, 1},
+		"sender has vanished": {stored(func(r *alert.Report) {
+			r.ReportedAt, r.ClaimedUntil = time.Time{}, began.Add(time.Minute)
+		}), warning, time.Minute, alert.Due, 1},
+		"reminder is claimed": {stored(func(r *alert.Report) {
+			r.ClaimedUntil = began.Add(alert.Reminder + time.Minute)
+		}), warning, alert.Reminder, alert.Busy, 1},
 		"sent and not claimed": {stored(nil).Sent(began), warning, time.Second, alert.Known, 1},
 	} {
 		t.Run(name, func(t *testing.T) {

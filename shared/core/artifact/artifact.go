@@ -38,10 +38,11 @@ type Store interface {
 	Get(ctx context.Context, key string) (io.ReadCloser, error)
 	// Stat describes an object. ErrNotFound where there is none.
 	Stat(ctx context.Context, key string) (Info, error)
-	// List returns up to limit objects whose key starts with prefix and is greater than after, in ascending order of keys.
+	// List returns up to limit objects whose key starts with prefix and is greater than after, in ascending order of
+	// keys.
 	List(ctx context.Context, prefix, after string, limit int) ([]Info, error)
-	// Tag sets an object's tags; those that it had are gone, so nothing has to be read first. ErrNotFound where there is no
-	// object.
+	// Tag sets an object's tags; those that it had are gone, so nothing has to be read first. ErrNotFound where there
+	// is no object.
 	Tag(ctx context.Context, key string, tags map[string]string) error
 	// Delete removes an object; a key without one is not an error.
 	Delete(ctx context.Context, key string) error

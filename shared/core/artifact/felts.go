@@ -18,7 +18,8 @@ var ErrCorrupt = errors.New("artifact is corrupt")
 // bytesPerFelt is the most that a felt takes in a JSON list: 0x, 64 digits, quotes, a comma, white space.
 const bytesPerFelt = 80
 
-// ReadFelts reads a JSON list of at most most hex felts. ErrCorrupt where it is none; ErrTooLarge, ErrNotFound as usual.
+// ReadFelts reads a JSON list of at most most hex felts. ErrCorrupt where it is none; ErrTooLarge, ErrNotFound as
+// usual.
 func ReadFelts(ctx context.Context, s Store, key string, most int) ([]felt.Felt, error) {
 	r, err := s.Get(ctx, key)
 	if err != nil {
@@ -40,8 +41,8 @@ func ReadFelts(ctx context.Context, s Store, key string, most int) ([]felt.Felt,
 	return words, nil
 }
 
-// ReadFirstFelts reads the first n felts of a JSON list of hex felts, and no more of the artifact than that takes. ErrCorrupt where it has fewer or
-// is not such a list; ErrNotFound as usual.
+// ReadFirstFelts reads the first n felts of a JSON list of hex felts, and no more of the artifact than that takes.
+// ErrCorrupt where it has fewer or is not such a list; ErrNotFound as usual.
 func ReadFirstFelts(ctx context.Context, s Store, key string, n int) ([]felt.Felt, error) {
 	r, err := s.Get(ctx, key)
 	if err != nil {

@@ -16,9 +16,12 @@ func TestReadFirstFelts(t *testing.T) {
 	t.Parallel()
 	first := []felt.Felt{felt.FromUint64(1), felt.FromUint64(2)}
 	for text, want := range map[string]error{
-		`["0x1","0x2"]`: nil, `["0x1", "0x2", "0x3" nonsense`: nil, "[\n\"0x1\",\n\"0x02\"\n]": nil, `["0x1","0x2",` + strings.Repeat(`"0x3",`, 1000) + `"x"]`: nil,
-		`["0x1"]`: artifact.ErrCorrupt, `[]`: artifact.ErrCorrupt, ``: artifact.ErrCorrupt, `{"0x1":"0x2"}`: artifact.ErrCorrupt,
-		`["0x1","zz"]`: artifact.ErrCorrupt, `[1,2]`: artifact.ErrCorrupt, `["0x1",` + strings.Repeat(" ", 1000) + `"0x2"]`: artifact.ErrCorrupt,
+		`["0x1","0x2"]`: nil, `["0x1", "0x2", "0x3" nonsense`: nil, "[\n\"0x1\",\n\"0x02\"\n]": nil,
+		`["0x1","0x2",` + strings.Repeat(`"0x3",`, 1000) + `"x"]`: nil,
+		`["0x1"]`: artifact.ErrCorrupt, `[]`: artifact.ErrCorrupt, ``: artifact.ErrCorrupt,
+		`{"0x1":"0x2"}`: artifact.ErrCorrupt,
+		`["0x1","zz"]`:  artifact.ErrCorrupt, `[1,2]`: artifact.ErrCorrupt,
+		`["0x1",` + strings.Repeat(" ", 1000) + `"0x2"]`: artifact.ErrCorrupt,
 	} {
 		s := memory.NewArtifacts(nil)
 		if err := s.Put(t.Context(), "k", strings.NewReader(text)); err != nil {
@@ -29,7 +32,8 @@ func TestReadFirstFelts(t *testing.T) {
 			t.Errorf("%.60s: %v, %v; want %v", text, got, err, want)
 		}
 	}
-	if _, err := artifact.ReadFirstFelts(t.Context(), memory.NewArtifacts(nil), "k", 2); !errors.Is(err, artifact.ErrNotFound) {
+	if _, err := artifact.ReadFirstFelts(t.Context(), memory.NewArtifacts(nil), "k",
+		2); !errors.Is(err, artifact.ErrNotFound) {
 		t.Error(err)
 	}
 }

@@ -37,10 +37,10 @@ func BlobKey(index uint64, i int) string {
 	return AggregatorKey(index, fmt.Sprintf("blob_%02d.bin", i))
 }
 
-// AccumulatorKey is the key of an open batch's state-diff accumulator after block end, as the holder of the lease with the
-// fence wrote it. On an L3, which has no aggregator batches, index is the SNOS batch's: the trigger function, which measures,
-// may write under this prefix only. No key is ever written with other content, so a crash between storage and database
-// leaves the one that the document names intact.
+// AccumulatorKey is the key of an open batch's state-diff accumulator after block end, as the holder of the lease with
+// the fence wrote it. On an L3, which has no aggregator batches, index is the SNOS batch's: the trigger function, which
+// measures, may write under this prefix only. No key is ever written with other content, so a crash between storage and
+// database leaves the one that the document names intact.
 func AccumulatorKey(index, fence, end uint64) string {
 	return AggregatorKey(index, fmt.Sprintf("open/%010d-%d.bin", end, fence))
 }

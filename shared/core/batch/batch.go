@@ -16,8 +16,8 @@ import (
 // Status says how far a batch is. From Closed on, In... names the newest stage that has a job of the batch.
 type Status string
 
-// The statuses. A SNOS batch of an L2 goes from Open to Proven: the aggregator batch that it belongs to does the rest. A SNOS
-// batch of an L3 goes through all stages of its layer itself.
+// The statuses. A SNOS batch of an L2 goes from Open to Proven: the aggregator batch that it belongs to does the rest.
+// A SNOS batch of an L3 goes through all stages of its layer itself.
 const (
 	Open                Status = "Open"
 	Closed              Status = "Closed"
@@ -25,11 +25,12 @@ const (
 	InProofCreation     Status = Status(stage.ProofCreation)
 	InProofRegistration Status = Status(stage.ProofRegistration) // L3
 	InDataSubmission    Status = Status(stage.DataSubmission)    // L3
-	Proven              Status = "Proven"                        // L2: the SNOS batch, or all SNOS batches of the aggregator batch
-	InAggregator        Status = Status(stage.Aggregator)        // L2
-	InStateTransition   Status = Status(stage.StateTransition)   // all before it is done: the state update is next
-	Completed           Status = "Completed"                     // settled
-	Archived            Status = "Archived"                      // settled for good: its artifacts expire
+	// L2: the SNOS batch, or all SNOS batches of the aggregator batch
+	Proven            Status = "Proven"
+	InAggregator      Status = Status(stage.Aggregator)      // L2
+	InStateTransition Status = Status(stage.StateTransition) // all before it is done: the state update is next
+	Completed         Status = "Completed"                   // settled
+	Archived          Status = "Archived"                    // settled for good: its artifacts expire
 )
 
 // Statuses are all statuses.

@@ -45,7 +45,8 @@ const MaxL1Gas = 12_000_000
 func DefaultLimits() Limits {
 	return Limits{
 		SnosWeights: block.Weights{
-			L1Gas: 4_400_000, MessageSegmentLength: 3_700, NEvents: 50_000, StateDiffSize: 24_556, SierraGas: 4_000_000_000,
+			L1Gas: 4_400_000, MessageSegmentLength: 3_700, NEvents: 50_000,
+			StateDiffSize: 24_556, SierraGas: 4_000_000_000,
 			NTxs: 10_000, ProvingGas: 5_000_000_000, ReceiptL2Gas: 2_500_000_000,
 		},
 		Weights:    block.Weights{L1Gas: 4_400_000, MessageSegmentLength: 3_700},
@@ -159,7 +160,8 @@ func (l Limits) Fits(c Candidate) error {
 	case l.InputSize != 0 && c.InputSize > l.InputSize:
 		return fmt.Errorf("it takes %d felts of aggregator input, the limit is %d", c.InputSize, l.InputSize)
 	case c.Weights.L1Gas > MaxL1Gas:
-		return fmt.Errorf("its messages take %d gas by weight, a state update has room for %d: it can't be settled in one transaction, "+
+		return fmt.Errorf("its messages take %d gas by weight, a state update has room for %d: it can't be settled "+
+			"in one transaction, "+
 			"and messages of one block can't be split", c.Weights.L1Gas, MaxL1Gas)
 	}
 	return nil

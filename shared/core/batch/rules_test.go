@@ -11,7 +11,8 @@ import (
 var opened = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
 func candidate(change func(*batch.Candidate)) batch.Candidate {
-	c := batch.Candidate{Header: block.Header{Number: 5, StarknetVersion: "0.14.1"}, Weights: block.Weights{ProvingGas: 10}}
+	c := batch.Candidate{Header: block.Header{Number: 5, StarknetVersion: "0.14.1"},
+		Weights: block.Weights{ProvingGas: 10}}
 	if change != nil {
 		change(&c)
 	}
@@ -19,7 +20,8 @@ func candidate(change func(*batch.Candidate)) batch.Candidate {
 }
 
 func span(change func(*batch.Span)) batch.Span {
-	s := batch.Span{StartBlock: 1, EndBlock: 4, StarknetVersion: "0.14.1", OpenedAt: opened, Weights: block.Weights{ProvingGas: 40}}
+	s := batch.Span{StartBlock: 1, EndBlock: 4, StarknetVersion: "0.14.1", OpenedAt: opened,
+		Weights: block.Weights{ProvingGas: 40}}
 	if change != nil {
 		change(&s)
 	}
@@ -34,15 +36,20 @@ func TestShouldCloseSnos(t *testing.T) {
 		c      batch.Candidate
 		want   batch.Reason
 	}{
-		"no limit":         {batch.Limits{}, span(nil), candidate(nil), ""},
-		"another version":  {batch.Limits{}, span(nil), candidate(func(c *batch.Candidate) { c.Header.StarknetVersion = "0.14.2" }), batch.VersionChange},
+		"no limit": {batch.Limits{}, span(nil), candidate(nil), ""},
+		"another version": {batch.Limits{}, span(nil),
+			candidate(func(c *batch.Candidate) { c.Header.StarknetVersion = "0.14.2" }), batch.VersionChange},
 		"room for a block": {batch.Limits{SnosBlocks: 5}, span(nil), candidate(nil), ""},
 		"blocks":           {batch.Limits{SnosBlocks: 4}, span(nil), candidate(nil), batch.BlockCount},
 		"weights fit":      {batch.Limits{SnosWeights: block.Weights{ProvingGas: 50}}, span(nil), candidate(nil), ""},
-		"weights":          {batch.Limits{SnosWeights: block.Weights{ProvingGas: 49}}, span(nil), candidate(nil), batch.WeightLimit},
-		"weights overflow": {batch.Limits{}, span(func(s *batch.Span) { s.Weights.NTxs = 1 << 63 }), candidate(func(c *batch.Candidate) { c.Weights.NTxs = 1 << 63 }), batch.WeightLimit},
-		"DA words fit":     {batch.Limits{DAWords: 9}, span(nil), candidate(func(c *batch.Candidate) { c.DAWords = 9 }), ""},
-		"DA words":         {batch.Limits{DAWords: 9}, span(nil), candidate(func(c *batch.Candidate) { c.DAWords = 10 }), batch.DACapacity},
+		"weights": {batch.Limits{SnosWeights: block.Weights{ProvingGas: 49}}, span(nil),
+			candidate(nil), batch.WeightLimit},
+		"weights overflow": {batch.Limits{}, span(func(s *batch.Span) { s.Weights.NTxs = 1 << 63 }),
+			candidate(func(c *batch.Candidate) { c.Weights.NTxs = 1 << 63 }), batch.WeightLimit},
+		"DA words fit": {batch.Limits{DAWords: 9}, span(nil), candidate(func(c *batch.Candidate) { c.DAWords = 9 }),
+			""},
+		"DA words": {batch.Limits{DAWords: 9}, span(nil),
+			candidate(func(c *batch.Candidate) { c.DAWords = 10 }), batch.DACapacity},
 		"version first": {batch.Limits{SnosBlocks: 4, SnosWeights: block.Weights{ProvingGas: 1}}, span(nil),
 			candidate(func(c *batch.Candidate) { c.Header.StarknetVersion = "0.14.2" }), batch.VersionChange},
 	} {
@@ -64,16 +71,23 @@ func TestShouldCloseAggregator(t *testing.T) {
 		c      batch.Candidate
 		want   batch.Reason
 	}{
-		"no limit":                {batch.Limits{}, []batch.Span{openSpan}, candidate(nil), ""},
-		"another version":         {batch.Limits{}, []batch.Span{openSpan}, candidate(func(c *batch.Candidate) { c.Header.StarknetVersion = "0.14.2" }), batch.VersionChange},
-		"blocks":                  {batch.Limits{Blocks: 4}, []batch.Span{openSpan}, candidate(nil), batch.BlockCount},
-		"weights":                 {batch.Limits{Weights: block.Weights{ProvingGas: 49}}, []batch.Span{openSpan}, candidate(nil), batch.WeightLimit},
-		"blobs fit":               {batch.Limits{Blobs: 1, BlobBuffer: 10}, []batch.Span{openSpan}, candidate(func(c *batch.Candidate) { c.DAWords = 4086 }), ""},
-		"blobs":                   {batch.Limits{Blobs: 1, BlobBuffer: 10}, []batch.Span{openSpan}, candidate(func(c *batch.Candidate) { c.DAWords = 4087 }), batch.BlobCapacity},
-		"input":                   {batch.Limits{InputSize: 9}, []batch.Span{openSpan}, candidate(func(c *batch.Candidate) { c.InputSize = 10 }), batch.InputSize},
+		"no limit": {batch.Limits{}, []batch.Span{openSpan}, candidate(nil), ""},
+		"another version": {batch.Limits{}, []batch.Span{openSpan},
+			candidate(func(c *batch.Candidate) { c.Header.StarknetVersion = "0.14.2" }), batch.VersionChange},
+		"blocks": {batch.Limits{Blocks: 4}, []batch.Span{openSpan}, candidate(nil), batch.BlockCount},
+		"weights": {batch.Limits{Weights: block.Weights{ProvingGas: 49}}, []batch.Span{openSpan},
+			candidate(nil), batch.WeightLimit},
+		"blobs fit": {batch.Limits{Blobs: 1, BlobBuffer: 10}, []batch.Span{openSpan},
+			candidate(func(c *batch.Candidate) { c.DAWords = 4086 }), ""},
+		"blobs": {batch.Limits{Blobs: 1, BlobBuffer: 10}, []batch.Span{openSpan},
+			candidate(func(c *batch.Candidate) { c.DAWords = 4087 }), batch.BlobCapacity},
+		"input": {batch.Limits{InputSize: 9}, []batch.Span{openSpan},
+			candidate(func(c *batch.Candidate) { c.InputSize = 10 }), batch.InputSize},
 		"joins the last SNOS one": {batch.Limits{SnosBatches: 1}, []batch.Span{openSpan}, candidate(nil), ""},
-		"no more SNOS batches":    {batch.Limits{SnosBatches: 1}, []batch.Span{closedSpan}, candidate(nil), batch.SnosCount},
-		"last SNOS one is full":   {batch.Limits{SnosBatches: 1, SnosBlocks: 4}, []batch.Span{openSpan}, candidate(nil), batch.SnosCount},
+		"no more SNOS batches": {batch.Limits{SnosBatches: 1}, []batch.Span{closedSpan},
+			candidate(nil), batch.SnosCount},
+		"last SNOS one is full": {batch.Limits{SnosBatches: 1, SnosBlocks: 4}, []batch.Span{openSpan},
+			candidate(nil), batch.SnosCount},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -106,21 +120,23 @@ func TestIsFull(t *testing.T) {
 			if got, full := tt.limits.IsSnosFull(span(nil), now); got != tt.snos || full != (tt.snos != "") {
 				t.Errorf("SNOS batch: %q, %t; want %q", got, full, tt.snos)
 			}
-			if got, full := tt.limits.IsAggregatorFull(batch.AggregatorBatch{Span: span(nil)}, now); got != tt.aggregator || full != (tt.aggregator != "") {
+			if got, full := tt.limits.IsAggregatorFull(batch.AggregatorBatch{Span: span(nil)},
+				now); got != tt.aggregator || full != (tt.aggregator != "") {
 				t.Errorf("aggregator batch: %q, %t; want %q", got, full, tt.aggregator)
 			}
 		})
 	}
 }
 
-// Case W1: whatever blocks of messages come, no state update takes more gas than a transaction may have. 450 messages in one
-// update took 13,367,403 on the core contract, so one takes up to 29,705; its weight is at least 23,548 (20,000, 3 words of
-// 512, an event). 450 messages of one block still fit, 600 can't be settled and are refused.
+// Case W1: whatever blocks of messages come, no state update takes more gas than a transaction may have. 450 messages
+// in one update took 13,367,403 on the core contract, so one takes up to 29,705; its weight is at least 23,548 (20,000,
+// 3 words of 512, an event). 450 messages of one block still fit, 600 can't be settled and are refused.
 func TestMessagesFitInATransaction(t *testing.T) {
 	t.Parallel()
 	const gasOfOne, weightOfOne, limit, rest = 29_705, 20_000 + 3*512 + 4*375 + 2*256, 16_777_216, 1_000_000
 	messages := func(n uint64) batch.Candidate {
-		return candidate(func(c *batch.Candidate) { c.Weights.L1Gas, c.Weights.MessageSegmentLength = n*weightOfOne, 3*n })
+		return candidate(
+			func(c *batch.Candidate) { c.Weights.L1Gas, c.Weights.MessageSegmentLength = n*weightOfOne, 3*n })
 	}
 	l := batch.DefaultLimits()
 	for _, perBlock := range []uint64{1, 3, 7, 50, 170, 186, 187, 188, 300, 450} {

@@ -14,12 +14,13 @@ var (
 	ErrConflict = errors.New("batch was changed by another writer")
 	// ErrFenced says that a holder of a newer lease has written: this one's lease is over.
 	ErrFenced = errors.New("batch was written under a newer lease")
-	// ErrSchema says that a document's schema is outside SchemaMin..SchemaMax: another release wrote it, it is left alone.
+	// ErrSchema says that a document's schema is outside SchemaMin..SchemaMax: another release wrote it, it is left
+	// alone.
 	ErrSchema = errors.New("batch document has another schema")
 )
 
-// SchemaMin and SchemaMax are the range of document schemas that this build reads. Documents are written with SchemaMax.
-// Schema 1 is release 0.1's, whose statuses had other names; it is still read.
+// SchemaMin and SchemaMax are the range of document schemas that this build reads. Documents are written with
+// SchemaMax. Schema 1 is release 0.1's, whose statuses had other names; it is still read.
 const (
 	SchemaMin = 1
 	SchemaMax = 2
@@ -42,8 +43,8 @@ type SnosStore interface {
 	ListSnos(ctx context.Context, s Status, from uint64, limit int) ([]SnosBatch, error)
 	// SnosRange returns the batches with indices first..last that exist, ascending; at most MaxPage.
 	SnosRange(ctx context.Context, first, last uint64) ([]SnosBatch, error)
-	// UpdateSnos replaces a batch if its stored version is b.Version and its stored fence is not above b.Fence; it returns
-	// the batch with Version+1. Otherwise ErrConflict, ErrFenced or ErrNotFound.
+	// UpdateSnos replaces a batch if its stored version is b.Version and its stored fence is not above b.Fence; it
+	// returns the batch with Version+1. Otherwise ErrConflict, ErrFenced or ErrNotFound.
 	UpdateSnos(ctx context.Context, b SnosBatch) (SnosBatch, error)
 }
 

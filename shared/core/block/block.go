@@ -92,7 +92,8 @@ func (w Weights) Add(v Weights) (sum Weights, ok bool) {
 	sum = Weights{
 		L1Gas: add(w.L1Gas, v.L1Gas), MessageSegmentLength: add(w.MessageSegmentLength, v.MessageSegmentLength),
 		NEvents: add(w.NEvents, v.NEvents), StateDiffSize: add(w.StateDiffSize, v.StateDiffSize),
-		SierraGas: add(w.SierraGas, v.SierraGas), NTxs: add(w.NTxs, v.NTxs), ProvingGas: add(w.ProvingGas, v.ProvingGas),
+		SierraGas: add(w.SierraGas, v.SierraGas), NTxs: add(w.NTxs, v.NTxs),
+		ProvingGas:   add(w.ProvingGas, v.ProvingGas),
 		ReceiptL2Gas: add(w.ReceiptL2Gas, v.ReceiptL2Gas),
 	}
 	return sum, ok

@@ -1,5 +1,5 @@
-// Package event is what the orchestrator publishes for other systems: that a job changed status, that a batch was closed or
-// settled. Nothing in the pipeline depends on an event arriving.
+// Package event is what the orchestrator publishes for other systems: that a job changed status, that a batch was
+// closed or settled. Nothing in the pipeline depends on an event arriving.
 package event
 
 import (

@@ -94,8 +94,8 @@ func ParseAction(s string) (Action, error) {
 }
 
 // SchemaMin and SchemaMax are the range of document schemas that this build reads. A document outside the range is left
-// alone, so that two versions can run side by side during an upgrade. New documents are written with SchemaMax. Schema 2 has the
-// blocks' Starknet version in the metadata.
+// alone, so that two versions can run side by side during an upgrade. New documents are written with SchemaMax. Schema
+// 2 has the blocks' Starknet version in the metadata.
 const (
 	SchemaMin = 1
 	SchemaMax = 2
@@ -172,8 +172,8 @@ func NewID() string {
 	return hex.EncodeToString(b[:])
 }
 
-// AttemptID is an id for an external service's task that this invocation starts. Another invocation's is different, so the id
-// of a failed task is never used again.
+// AttemptID is an id for an external service's task that this invocation starts. Another invocation's is different, so
+// the id of a failed task is never used again.
 func (j Job) AttemptID() string { return fmt.Sprintf("%s-%d", j.ID, j.Attempts.Total) }
 
 // Reason is the newest recorded failure, "" where there is none.

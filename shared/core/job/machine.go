@@ -13,8 +13,8 @@ type Edge struct {
 	Cause    string
 }
 
-// Edges are all transitions. The executor writes no other change of status: it asks CanMove first. docs/jobs.md draws this
-// table (`make docs`), and a test compares the two.
+// Edges are all transitions. The executor writes no other change of status: it asks CanMove first. docs/jobs.md draws
+// this table (`make docs`), and a test compares the two.
 var Edges = []Edge{
 	{Created, LockedForProcessing, "claimed"},
 	{VerificationFailed, LockedForProcessing, "claimed"},
@@ -67,7 +67,8 @@ func (j Job) Claim(m Message, owner string, now time.Time, p Policy) (Job, Claim
 	next := j.Clone()
 	if j.Lease.Owner != "" { // it ran out: whoever held it crashed, or was too slow
 		next.Attempts.Crashes++
-		next.record(now, fmt.Sprintf("invocation %s took the job for %s and never came back", j.Lease.Owner, j.NextAction))
+		next.record(now,
+			fmt.Sprintf("invocation %s took the job for %s and never came back", j.Lease.Owner, j.NextAction))
 		if next.spent(p) {
 			return next.end(Failed, now), Spent
 		}
@@ -120,7 +121,8 @@ func (j Job) Crashed(now time.Time, reason string, p Policy) Job {
 	return next
 }
 
-// spent says whether a job has crashed too often. One that is completed and only watched never is: it has done its work.
+// spent says whether a job has crashed too often. One that is completed and only watched never is: it has done its
+// work.
 func (j Job) spent(p Policy) bool { return j.Status != Completed && j.Attempts.Crashes >= p.MaxCrashes }
 
 // FailedPermanently is processing that can never succeed.
@@ -175,8 +177,8 @@ func (j Job) WithVerdict(v Verdict, now time.Time, p Policy) Job {
 	}
 }
 
-// Undone is a completed job whose work a reorganisation of the settlement layer undid, as a job that needs it found: it is
-// verified again, which does again what is missing. ok is false for a job that is not completed.
+// Undone is a completed job whose work a reorganisation of the settlement layer undid, as a job that needs it found: it
+// is verified again, which does again what is missing. ok is false for a job that is not completed.
 func (j Job) Undone(now time.Time, reason string) (next Job, ok bool) {
 	if j.Status != Completed || j.Lease.Held(now) {
 		return j, false
@@ -214,16 +216,18 @@ func (j Job) RunNow(a Action, now time.Time) (next Job, ok bool) {
 	return next.plan(j.Status, j.NextAction, now), true
 }
 
-// DeadLettered is a job whose wake-up reached the dead-letter queue. Only a message of the current generation about a job that
-// keeps crashing its function fails it: an invocation has claimed it and never came back, as others before. Any other dead letter
-// comes from an outage, also one of a job that panicked before, and the document knows what is next.
+// DeadLettered is a job whose wake-up reached the dead-letter queue. Only a message of the current generation about a
+// job that keeps crashing its function fails it: an invocation has claimed it and never came back, as others before.
+// Any other dead letter comes from an outage, also one of a job that panicked before, and the document knows what is
+// next.
 func (j Job) DeadLettered(m Message, now time.Time, p Policy) (next Job, failed bool) {
 	if m.Generation != j.Generation || j.NextAction == None || j.Lease.Owner == "" || j.Lease.Held(now) ||
 		j.Status == Completed || j.Attempts.Crashes+1 < p.MaxCrashes {
 		return j, false
 	}
 	next = j.Clone()
-	next.record(now, fmt.Sprintf("%s crashed %d invocations and reached the dead-letter queue", j.NextAction, j.Attempts.Crashes+1))
+	next.record(now,
+		fmt.Sprintf("%s crashed %d invocations and reached the dead-letter queue", j.NextAction, j.Attempts.Crashes+1))
 	return next.settle(now).end(Failed, now), true
 }
 

@@ -49,7 +49,8 @@ func TestClaim(t *testing.T) {
 		{"a held lease is busy", leased, leased.Wakeup(), t0.Add(time.Second), job.Busy},
 		{"an expired lease is healed", leased, leased.Wakeup(), expired, job.Claimed},
 		{"before the due time it is early", pending, pending.Wakeup(), t0.Add(-time.Hour), job.Early},
-		{"a completed job is stale", pending.WithVerdict(job.Verified(), t0, policy()), pending.Wakeup(), t0.Add(time.Hour), job.Stale},
+		{"a completed job is stale", pending.WithVerdict(job.Verified(), t0, policy()), pending.Wakeup(),
+			t0.Add(time.Hour), job.Stale},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -71,7 +72,8 @@ func TestCrashes(t *testing.T) {
 			next, res := j.Claim(j.Wakeup(), "owner", j.Lease.ExpiresAt, p)
 			if n == p.MaxCrashes {
 				if res != job.Spent || next.Status != job.Failed || next.NextAction != job.None {
-					t.Fatalf("crash %d: %s, %s with next action %q; want spent, Failed, none", n, res, next.Status, next.NextAction)
+					t.Fatalf("crash %d: %s, %s with next action %q; want spent, Failed, none",
+						n, res, next.Status, next.NextAction)
 				}
 				return
 			}
@@ -99,7 +101,8 @@ func TestTransientFailures(t *testing.T) {
 		j = claim(t, j, now)
 		j = j.FailedTransiently(now, fmt.Errorf("try %d: node is down", n), policy())
 		if j.Status != job.Created || j.NextAction != job.Process || j.Attempts.Process != 0 {
-			t.Fatalf("after failure %d the job is %s with %d attempts, want Created with 0", n, j.Status, j.Attempts.Process)
+			t.Fatalf("after failure %d the job is %s with %d attempts, want Created with 0",
+				n, j.Status, j.Attempts.Process)
 		}
 		if wait := j.DueAt.Sub(now); wait <= 0 || wait > policy().Retry.Max {
 			t.Fatalf("failure %d waits %v", n, wait)
@@ -127,9 +130,11 @@ func TestVerdicts(t *testing.T) {
 		next   job.Action
 	}{
 		{"verified", verify(pending, job.Verified()), job.Completed, job.None},
-		{"verified under watch", verify(pending, job.Verdict{Kind: job.VerdictVerified, Watch: true}), job.Completed, job.Verify},
+		{"verified under watch", verify(pending, job.Verdict{Kind: job.VerdictVerified, Watch: true}), job.Completed,
+			job.Verify},
 		{"pending polls again", verify(pending, job.Pending("x")), job.PendingVerification, job.Verify},
-		{"pending too often times out", verify(verify(verify(pending, job.Pending("x")), job.Pending("x")), job.Pending("x")), job.VerificationTimeout, job.None},
+		{"pending too often times out", verify(verify(verify(pending, job.Pending("x")), job.Pending("x")),
+			job.Pending("x")), job.VerificationTimeout, job.None},
 		{"rejected is processed again", verify(pending, job.Rejected("no")), job.VerificationFailed, job.Process},
 		{"lost is processed again", verify(pending, job.Lost("gone")), job.PendingRetry, job.Process},
 		{"hopeless fails", verify(pending, job.NeverPossible("no")), job.Failed, job.None},
@@ -204,7 +209,8 @@ func TestDeadLettered(t *testing.T) {
 		t.Parallel()
 		j := newJob()
 		j.Attempts.Crashes = 10
-		if _, failed := j.DeadLettered(job.Message{JobID: j.ID, Action: job.Process, Generation: 9}, t0, policy()); failed {
+		if _, failed := j.DeadLettered(job.Message{JobID: j.ID, Action: job.Process, Generation: 9}, t0,
+			policy()); failed {
 			t.Error("a message of another generation failed the job")
 		}
 	})
@@ -231,8 +237,10 @@ func TestDeadLettered(t *testing.T) {
 // TestEveryMoveIsAnEdge walks the machine at random and checks each step against the table of transitions.
 func TestEveryMoveIsAnEdge(t *testing.T) {
 	t.Parallel()
-	verdicts := []job.Verdict{job.Pending("x"), job.Verified(), {Kind: job.VerdictVerified, Watch: true}, job.Rejected("x"),
-		job.Lost("x"), job.NeverPossible("x"), {Kind: job.VerdictUndone}, {Kind: job.VerdictWatching}, {Kind: job.VerdictFinal}}
+	verdicts := []job.Verdict{job.Pending("x"), job.Verified(), {Kind: job.VerdictVerified, Watch: true},
+		job.Rejected("x"),
+		job.Lost("x"), job.NeverPossible("x"), {Kind: job.VerdictUndone},
+		{Kind: job.VerdictWatching}, {Kind: job.VerdictFinal}}
 	p := policy()
 	p.MaxProcess, p.MaxVerify, p.MaxCrashes = 2, 3, 2
 	seen := map[[2]job.Status]bool{}
@@ -268,7 +276,8 @@ func TestEveryMoveIsAnEdge(t *testing.T) {
 		for range 40 {
 			now = now.Add(24 * time.Hour)
 			before := j
-			if j = step(j, now); before.NextAction == job.Process && j.Status != before.Status && j.Status != job.LockedForProcessing && j.Status != job.Failed {
+			if j = step(j, now); before.NextAction == job.Process && j.Status != before.Status &&
+				j.Status != job.LockedForProcessing && j.Status != job.Failed {
 				before.Status = job.LockedForProcessing // the claim in between was recorded
 			}
 			if before.Status == job.LockedForProcessing || before.NextAction != job.Process {

@@ -71,8 +71,8 @@ type DataSubmissionMeta struct {
 	// Set when the first transaction is built: of the whole segment.
 	DataHash felt.Felt
 	DataSize uint64
-	// PartWords is how many words each transaction but the last carries, 0 while nothing is built. Journal, VersionedHashes
-	// and Included belong to the first one, More are the others.
+	// PartWords is how many words each transaction but the last carries, 0 while nothing is built. Journal,
+	// VersionedHashes and Included belong to the first one, More are the others.
 	PartWords       int           `json:",omitempty"`
 	More            []Publication `json:",omitempty"`
 	VersionedHashes []string
@@ -126,11 +126,12 @@ type AggregatorMeta struct {
 
 // StateTransitionMeta belongs to StateTransition.
 type StateTransitionMeta struct {
-	StartBlock, EndBlock     uint64
-	StarknetVersion          string // as in SnosRunMeta
-	ProgramOutputKey         string
-	DASegmentKey             string // L2
-	ProofKey, BridgeProofKey string // L3: proofs of SNOS and of the layout bridge, whose public inputs hold the outputs; "" for none
+	StartBlock, EndBlock uint64
+	StarknetVersion      string // as in SnosRunMeta
+	ProgramOutputKey     string
+	DASegmentKey         string // L2
+	// L3: proofs of SNOS and of the layout bridge, whose public inputs hold the outputs; "" for none
+	ProofKey, BridgeProofKey string
 	DataHash                 felt.Felt
 	DataSize                 uint64
 	// Set by processing and verification.

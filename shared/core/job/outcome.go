@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// What processing returns: nil when the work is submitted, an error of Permanent when it can never succeed, any other error
-// for a transient failure (the default, because it loses nothing). RetryAfter adds a requested delay.
+// What processing returns: nil when the work is submitted, an error of Permanent when it can never succeed, any other
+// error for a transient failure (the default, because it loses nothing). RetryAfter adds a requested delay.
 
 type retryError struct {
 	after time.Duration

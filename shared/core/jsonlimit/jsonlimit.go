@@ -27,12 +27,12 @@ func beyond[N int | int64](format string, limit N) error { return &Error{fmt.Spr
 // Limits bound a JSON text. Zero means no bound.
 type Limits struct {
 	Bytes int64 // of the text
-	// Elements are the values and keys: each of { [ , : outside of strings counts 1, so an object of two fields counts 4.
-	// What a decoder makes of one takes some hundred bytes at the most, since slices grow by copying.
+	// Elements are the values and keys: each of { [ , : outside of strings counts 1, so an object of two fields counts
+	// 4. What a decoder makes of one takes some hundred bytes at the most, since slices grow by copying.
 	Elements int
 	String   int // bytes of a string or a number
-	// Cut shortens strings that are longer than String instead of failing: for readers that need no long string. Numbers
-	// fail.
+	// Cut shortens strings that are longer than String instead of failing: for readers that need no long string.
+	// Numbers fail.
 	Cut bool
 }
 

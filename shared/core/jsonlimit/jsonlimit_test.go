@@ -36,12 +36,13 @@ func TestLimits(t *testing.T) {
 		"a long number is not cut":    {`[1,1234]`, jsonlimit.Limits{String: 3, Cut: true}, false, ""},
 		"white space is not a number": {"[1,\n\t  \r 123 ]", jsonlimit.Limits{String: 3}, true, ""},
 		"a string is cut":             {`["abcd",1]`, jsonlimit.Limits{String: 3, Cut: true}, true, `["abc",1]`},
-		"strings are cut":             {`{"abcd":"efgh","i":"jk"}`, jsonlimit.Limits{String: 2, Cut: true}, true, `{"ab":"ef","i":"jk"}`},
-		"cut before an escape":        {`["ab\"c"]`, jsonlimit.Limits{String: 2, Cut: true}, true, `["ab"]`},
-		"not cut within an escape":    {`["a\"c"]`, jsonlimit.Limits{String: 2, Cut: true}, true, `["a\""]`},
-		"not cut within a code":       {`["a\u00e9c"]`, jsonlimit.Limits{String: 3, Cut: true}, true, `["a\u00e9"]`},
-		"a code that is cut":          {`["abc\u0022d",2]`, jsonlimit.Limits{String: 3, Cut: true}, true, `["abc",2]`},
-		"elements count in objects":   {`{"a":1,"b":2}`, jsonlimit.Limits{Elements: 4}, true, ""},
+		"strings are cut": {`{"abcd":"efgh","i":"jk"}`, jsonlimit.Limits{String: 2, Cut: true},
+			true, `{"ab":"ef","i":"jk"}`},
+		"cut before an escape":      {`["ab\"c"]`, jsonlimit.Limits{String: 2, Cut: true}, true, `["ab"]`},
+		"not cut within an escape":  {`["a\"c"]`, jsonlimit.Limits{String: 2, Cut: true}, true, `["a\""]`},
+		"not cut within a code":     {`["a\u00e9c"]`, jsonlimit.Limits{String: 3, Cut: true}, true, `["a\u00e9"]`},
+		"a code that is cut":        {`["abc\u0022d",2]`, jsonlimit.Limits{String: 3, Cut: true}, true, `["abc",2]`},
+		"elements count in objects": {`{"a":1,"b":2}`, jsonlimit.Limits{Elements: 4}, true, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -49,9 +50,11 @@ func TestLimits(t *testing.T) {
 			if tt.want != "" {
 				want = tt.want
 			}
-			for way, r := range map[string]io.Reader{"whole": strings.NewReader(tt.text), "byte by byte": iotest.OneByteReader(strings.NewReader(tt.text))} {
+			for way, r := range map[string]io.Reader{"whole": strings.NewReader(tt.text),
+				"byte by byte": iotest.OneByteReader(strings.NewReader(tt.text))} {
 				b, err := io.ReadAll(jsonlimit.NewReader(r, tt.l))
-				if (err == nil) != tt.ok || err != nil && !errors.Is(err, jsonlimit.ErrTooLarge) || tt.ok && string(b) != want {
+				if (err == nil) != tt.ok || err != nil && !errors.Is(err, jsonlimit.ErrTooLarge) ||
+					tt.ok && string(b) != want {
 					t.Errorf("%s: %q, %v; want %q", way, b, err, want)
 				}
 			}
@@ -75,14 +78,16 @@ func FuzzReader(f *testing.F) {
 	f.Add([]byte(`["`+strings.Repeat("x", 300)+`"]`), uint8(1))
 	f.Add([]byte(`"\ud83d\ude00"`), uint8(6))
 	f.Fuzz(func(t *testing.T, b []byte, most uint8) {
-		if got, err := io.ReadAll(jsonlimit.NewReader(bytes.NewReader(b), jsonlimit.Limits{})); err != nil || !bytes.Equal(got, b) {
+		if got, err := io.ReadAll(jsonlimit.NewReader(bytes.NewReader(b), jsonlimit.Limits{})); err != nil ||
+			!bytes.Equal(got, b) {
 			t.Fatalf("%q, %v", got, err)
 		}
 		if !json.Valid(b) {
 			return
 		}
 		l := jsonlimit.Limits{String: int(most) + 1, Cut: true}
-		if errors.Is(jsonlimit.Check(b, jsonlimit.Limits{String: l.String}), jsonlimit.ErrTooLarge) && longNumber.Match(b) {
+		if errors.Is(jsonlimit.Check(b, jsonlimit.Limits{String: l.String}), jsonlimit.ErrTooLarge) &&
+			longNumber.Match(b) {
 			return // may fail for its number
 		}
 		cut, err := io.ReadAll(iotest.OneByteReader(jsonlimit.NewReader(bytes.NewReader(bytes.Clone(b)), l)))
@@ -103,7 +108,8 @@ func FuzzReader(f *testing.F) {
 }
 
 func BenchmarkCheck(b *testing.B) {
-	text := []byte(`[` + strings.Repeat(`{"key":"0x1234567890abcdef1234567890abcdef1234567890abcdef","value":"0x1"},`, 1<<14) + `0]`)
+	text := []byte(`[` +
+		strings.Repeat(`{"key":"0x1234567890abcdef1234567890abcdef1234567890abcdef","value":"0x1"},`, 1<<14) + `0]`)
 	b.SetBytes(int64(len(text)))
 	for b.Loop() {
 		if err := jsonlimit.Check(text, jsonlimit.Limits{Elements: 1 << 20}); err != nil {

@@ -59,6 +59,7 @@ func Log(ctx context.Context, log *slog.Logger, at time.Time, values ...Value) {
 		d.Metrics = append(d.Metrics, definition{v.Name, unit})
 		attrs = append(attrs, slog.Float64(v.Name, v.Value))
 	}
-	attrs = append(attrs, slog.Any("_aws", map[string]any{"Timestamp": at.UnixMilli(), "CloudWatchMetrics": []directive{d}}))
+	attrs = append(attrs,
+		slog.Any("_aws", map[string]any{"Timestamp": at.UnixMilli(), "CloudWatchMetrics": []directive{d}}))
 	log.InfoContext(ctx, "metrics", attrs...)
 }

@@ -26,8 +26,9 @@ type Request struct {
 	DedupID string
 	// Batch is the SNOS batch's index for Child and Registration, the aggregator batch's for Aggregation.
 	Batch uint64
-	// Input opens the PIE (Child, Aggregation, Registration where the prover is Direct) or the proof (Registration) again; InputSize is its length in bytes. Both
-	// are unset for an Aggregation in a bucket, whose children are the input.
+	// Input opens the PIE (Child, Aggregation, Registration where the prover is Direct) or the proof (Registration)
+	// again; InputSize is its length in bytes. Both are unset for an Aggregation in a bucket, whose children are the
+	// input.
 	Input     func(ctx context.Context) (io.ReadCloser, error)
 	InputSize int64
 	// StarknetVersion is that of the blocks, which decides how programs are hashed; "" where unknown: 0.14.2 at most.
@@ -81,7 +82,8 @@ type Capabilities struct {
 	Buckets bool
 	// Proofs: the finished proof can be fetched with ProofFile.
 	Proofs bool
-	// Direct: a Registration takes the SNOS run's PIE and proves it too, so there is no Child to pay for before it (L3).
+	// Direct: a Registration takes the SNOS run's PIE and proves it too, so there is no Child to pay for before it
+	// (L3).
 	Direct bool
 }
 
@@ -106,8 +108,8 @@ type Prover interface {
 	// OpenBucket opens the bucket of an aggregator batch, or returns the one that exists for externalID. Only with
 	// Capabilities.Buckets.
 	OpenBucket(ctx context.Context, externalID string, starknetVersion string) (bucket string, err error)
-	// CloseBucket closes a bucket and starts its aggregation; one that is already closed is not an error. It returns the aggregation's
-	// task.
+	// CloseBucket closes a bucket and starts its aggregation; one that is already closed is not an error. It returns
+	// the aggregation's task.
 	CloseBucket(ctx context.Context, bucket string) (task string, err error)
 	// Ping returns an error when the service can't be used.
 	Ping(ctx context.Context) error

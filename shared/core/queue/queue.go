@@ -51,8 +51,8 @@ type Sender interface {
 // run and tests. Safe for concurrent use.
 type Queue interface {
 	Sender
-	// Receive returns up to most (1 to 10) messages, waiting up to wait for the first. They stay invisible for the queue's
-	// visibility timeout. After the queue's limit of receives a message goes to its dead-letter queue.
+	// Receive returns up to most (1 to 10) messages, waiting up to wait for the first. They stay invisible for the
+	// queue's visibility timeout. After the queue's limit of receives a message goes to its dead-letter queue.
 	Receive(ctx context.Context, queue string, most int, wait time.Duration) ([]Delivery, error)
 	// Delete acknowledges a delivery; one that was already deleted is not an error.
 	Delete(ctx context.Context, queue, handle string) error
@@ -62,7 +62,7 @@ type Queue interface {
 	Depth(ctx context.Context, queue string) (Depth, error)
 	// Purge removes all messages of a queue.
 	Purge(ctx context.Context, queue string) error
-	// Ping returns an error when a queue can't be used, ErrUnknownQueue where none has the name. It asks the service each
-	// time and needs no permission that Send does not need.
+	// Ping returns an error when a queue can't be used, ErrUnknownQueue where none has the name. It asks the service
+	// each time and needs no permission that Send does not need.
 	Ping(ctx context.Context, queue string) error
 }

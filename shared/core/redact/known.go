@@ -12,14 +12,14 @@ import (
 
 // Bounds of what is looked for.
 const (
-	// shortest is the length in bytes from which a secret is looked for in a text; of a shorter one no four characters can
-	// show.
+	// shortest is the length in bytes from which a secret is looked for in a text; of a shorter one no four characters
+	// can show.
 	shortest = 4
 	// run is how many bytes in a row of a secret, whose rest a service or a library has cut off, are hidden too. Fewer
 	// would hide parts of hashes that happen to be the same.
 	run = 8
-	// maxForms bounds the bytes of all forms, whose parts are kept: keys and tokens have a few hundred, certificates some
-	// thousand.
+	// maxForms bounds the bytes of all forms, whose parts are kept: keys and tokens have a few hundred, certificates
+	// some thousand.
 	maxForms = 1 << 20
 )
 
@@ -50,7 +50,8 @@ func (k Known) With(secrets ...string) Known {
 
 // pathWords are segments of URLs of nodes that are words: a text may say them.
 var pathWords = []string{
-	"rpc", "json-rpc", "jsonrpc", "api", "node", "starknet", "ethereum", "mainnet", "testnet", "sepolia", "goerli", "holesky", "hoodi", "madara", "chain",
+	"rpc", "json-rpc", "jsonrpc", "api", "node", "starknet", "ethereum", "mainnet", "testnet", "sepolia", "goerli",
+	"holesky", "hoodi", "madara", "chain",
 	"http", "https", "public", "gateway", "feeder_gateway", "feeder", "sharp", "atlantic", "runner", "snos", "health",
 }
 
@@ -60,7 +61,8 @@ var versionWord = regexp.MustCompile(`^v?[0-9]{1,2}([._][0-9]{1,2}){0,2}$`)
 func (k Known) WithURL(raw string) Known {
 	u, err := url.Parse(raw)
 	if err != nil { // then its parts, however it may be taken apart
-		return k.With(append(strings.FieldsFunc(raw, func(r rune) bool { return strings.ContainsRune("/:@?#&=", r) }), raw)...)
+		return k.With(
+			append(strings.FieldsFunc(raw, func(r rune) bool { return strings.ContainsRune("/:@?#&=", r) }), raw)...)
 	}
 	var found []string
 	add := func(s string) {
@@ -98,7 +100,8 @@ func (k *Known) add(s string) {
 	if err != nil {
 		quoted = []byte(`""`) // a string always marshals
 	}
-	for _, f := range append(encoded(s), bare, s, url.QueryEscape(s), url.PathEscape(s), hex.EncodeToString([]byte(s)), string(quoted[1:len(quoted)-1]),
+	for _, f := range append(encoded(s), bare, s, url.QueryEscape(s), url.PathEscape(s), hex.EncodeToString([]byte(s)),
+		string(quoted[1:len(quoted)-1]),
 		strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s)) {
 		if f = lower(f); len(f) >= shortest && !slices.Contains(k.forms, f) {
 			k.forms = append(k.forms, f)
@@ -113,8 +116,8 @@ func encoded(s string) []string {
 	for _, e := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
 		for before := range 3 {
 			b := e.EncodeToString(append(make([]byte, before), s...))
-			// A character has 6 bits. Those at the ends that hold bits of what stands before or behind are not the secret's
-			// alone.
+			// A character has 6 bits. Those at the ends that hold bits of what stands before or behind are not the
+			// secret's alone.
 			if first, last := (before*8+5)/6, (before+len(s))*8/6; first < last {
 				out = append(out, b[first:last])
 			}

@@ -13,10 +13,12 @@ var (
 	// login is user:password@ without a scheme before it.
 	login = regexp.MustCompile(`[^\s"'<>/:@=]{1,200}:[^\s"'<>]{1,500}@`)
 	// header is Authorization and its like, whose value has spaces: up to the line's or the string's end.
-	header = regexp.MustCompile(`(?i)\b((?:proxy-)?authorization|(?:set-)?cookie)(\\*["']?[ \t]*[:=][ \t]*\\*["']?)[^\r\n"'\\]+`)
+	header = regexp.MustCompile(`(?i)\b((?:proxy-)?authorization|(?:set-)?cookie)` +
+		`(\\*["']?[ \t]*[:=][ \t]*\\*["']?)[^\r\n"'\\]+`)
 	// named is a value after a name that says that it is a secret; names may have more before and after.
-	named = regexp.MustCompile(`(?i)([a-z0-9_.-]*(?:api[_-]?key|access[_-]?key(?:[_-]?id)?|private[_-]?key|secret|password|passwd|passphrase|pwd|` +
-		`token|client[_-]?assertion|hmac)[a-z0-9_-]*)(\\*["']?\s*(?:[:=]|%3[dD])\s*)(?:(\\*["'])[^"'\\]*|[^\s"'&\\]+)`)
+	named = regexp.MustCompile(`(?i)([a-z0-9_.-]*(?:api[_-]?key|access[_-]?key(?:[_-]?id)?|private[_-]?key|` +
+		`secret|password|passwd|passphrase|pwd|token|client[_-]?assertion|hmac)[a-z0-9_-]*)` +
+		`(\\*["']?\s*(?:[:=]|%3[dD])\s*)(?:(\\*["'])[^"'\\]*|[^\s"'&\\]+)`)
 	// signed is what a signed request carries (AWS Signature Version 4); "invalid signature: ..." is prose.
 	signed = regexp.MustCompile(`(?i)([a-z0-9_-]*(?:signature|credential)\s*(?:=|%3d)\s*)[^\s"'&\\,]+`)
 	// hexKey is a private key in hex; elsewhere hex may be a hash, which must show.

@@ -20,39 +20,47 @@ const maxShown = 1 << 20
 func TestText(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct{ text, want string }{
-		"prose":                  {"batch 3 is not closed: 10 blocks", "batch 3 is not closed: 10 blocks"},
-		"a hash":                 {"transaction 0x4c0883a69102937d6231471b5dbb6204fe512961708279a1", "transaction 0x4c0883a69102937d6231471b5dbb6204fe512961708279a1"},
-		"host alone":             {"reach https://rpc.example: refused", "reach https://rpc.example: refused"},
-		"host and port":          {"http://127.0.0.1:8545 is down", "http://127.0.0.1:8545 is down"},
-		"key in the path":        {`Get "https://rpc.example/v3/0123abcd": EOF`, `Get "https://rpc.example/...": EOF`},
-		"path and colon":         {"Get https://rpc.example/v3/key: refused", "Get https://rpc.example/...: refused"},
-		"key in the query":       {"https://rpc.example?apikey=0123abcd", "https://rpc.example/..."},
-		"login":                  {"https://ada:hunter2@rpc.example/x", "https://rpc.example/..."},
-		"password with a slash":  {"https://ada:hun/ter2@rpc.example/x", "https://[hidden]"},
-		"password with a hash":   {"mongodb://ada:hun#ter2@db.example/", "mongodb://[hidden]"},
-		"password with at":       {"redis://ada:hun@ter2@cache.example", "redis://cache.example"},
-		"login without scheme":   {"dial ada:hunter2@rpc.example:27017", "dial [hidden]@rpc.example:27017"},
-		"AWS secret key":         {"aws_secret_access_key=wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "aws_secret_access_key=[hidden]"},
-		"AWS signature":          {"x?a=1&X-Amz-Signature=0123abcd&X-Amz-Expires=60", "x?a=1&X-Amz-Signature=[hidden]&X-Amz-Expires=60"},
-		"AWS credential":         {"X-Amz-Credential=AKIDEXAMPLE%2F20260101 and so on", "X-Amz-Credential=[hidden] and so on"},
-		"AWS key id":             {"key AKIAIOSFODNN7EXAMPLE is unknown", "key [hidden] is unknown"},
-		"AWS authorization":      {"Authorization: AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/2026, Signature=0123abcd\nHost: x", "Authorization: [hidden] Host: x"},
-		"bearer":                 {"sent Bearer abc.def-ghi", "sent Bearer [hidden]"},
-		"basic":                  {"sent Basic YWRhOmh1bnRlcjI=", "sent Basic [hidden]"},
-		"basic in prose":         {"basic authentication is off", "basic authentication is off"},
-		"JSON":                   {`{"password":"hun, ter2","x":1}`, `{"password":"[hidden]","x":1}`},
-		"JSON in JSON":           {`"{\"token\":\"hunter2\",\"x\":1}"`, `"{\"token\":\"[hidden]\",\"x\":1}"`},
-		"header in JSON":         {`{"x-api-key": "hunter2"}`, `{"x-api-key": "[hidden]"}`},
-		"JWT":                    {"token of eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln here", "token of [hidden] here"},
-		"private key in PEM":     {"x -----BEGIN PRIVATE KEY-----\nMIIB\n-----END PRIVATE KEY----- y", "x [hidden] y"},
-		"PEM that is cut off":    {"x -----BEGIN EC PRIVATE KEY-----\nMIIB", "x [hidden]"},
-		"a webhook's path":       {"POST /hooks/atlantic/hunter2 failed", "POST /hooks/atlantic/[hidden] failed"},
-		"control characters":     {"a\x1b[31mb\nc\x00", "a[31mb c"},
-		"an image's digest":      {"image ghcr.io/x/snos@sha256:0123", "image ghcr.io/x/snos@sha256:0123"},
-		"an e-mail":              {"sent to ops@example.org", "sent to ops@example.org"},
-		"the name of a secret":   {"secret mychain/wallet has no value: put it", "secret mychain/wallet has no value: put it"},
-		"the name of a setting":  {"ORCHESTRATOR_SNOS_TOKEN_SECRET names no secret", "ORCHESTRATOR_SNOS_TOKEN_SECRET names no secret"},
-		"a key of the artifacts": {"look for snos/0000000001/pie.zip: not found", "look for snos/0000000001/pie.zip: not found"},
+		"prose": {"batch 3 is not closed: 10 blocks", "batch 3 is not closed: 10 blocks"},
+		"a hash": {"transaction 0x4c0883a69102937d6231471b5dbb6204fe512961708279a1",
+			"transaction 0x4c0883a69102937d6231471b5dbb6204fe512961708279a1"},
+		"host alone":            {"reach https://rpc.example: refused", "reach https://rpc.example: refused"},
+		"host and port":         {"http://127.0.0.1:8545 is down", "http://127.0.0.1:8545 is down"},
+		"key in the path":       {`Get "https://rpc.example/v3/0123abcd": EOF`, `Get "https://rpc.example/...": EOF`},
+		"path and colon":        {"Get https://rpc.example/v3/key: refused", "Get https://rpc.example/...: refused"},
+		"key in the query":      {"https://rpc.example?apikey=0123abcd", "https://rpc.example/..."},
+		"login":                 {"https://ada:hunter2@rpc.example/x", "https://rpc.example/..."},
+		"password with a slash": {"https://ada:hun/ter2@rpc.example/x", "https://[hidden]"},
+		"password with a hash":  {"mongodb://ada:hun#ter2@db.example/", "mongodb://[hidden]"},
+		"password with at":      {"redis://ada:hun@ter2@cache.example", "redis://cache.example"},
+		"login without scheme":  {"dial ada:hunter2@rpc.example:27017", "dial [hidden]@rpc.example:27017"},
+		"AWS secret key": {"aws_secret_access_key=wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+			"aws_secret_access_key=[hidden]"},
+		"AWS signature": {"x?a=1&X-Amz-Signature=0123abcd&X-Amz-Expires=60",
+			"x?a=1&X-Amz-Signature=[hidden]&X-Amz-Expires=60"},
+		"AWS credential": {"X-Amz-Credential=AKIDEXAMPLE%2F20260101 and so on",
+			"X-Amz-Credential=[hidden] and so on"},
+		"AWS key id": {"key AKIAIOSFODNN7EXAMPLE is unknown", "key [hidden] is unknown"},
+		"AWS authorization": {"Authorization: AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/2026, " +
+			"Signature=0123abcd\nHost: x", "Authorization: [hidden] Host: x"},
+		"bearer":              {"sent Bearer abc.def-ghi", "sent Bearer [hidden]"},
+		"basic":               {"sent Basic YWRhOmh1bnRlcjI=", "sent Basic [hidden]"},
+		"basic in prose":      {"basic authentication is off", "basic authentication is off"},
+		"JSON":                {`{"password":"hun, ter2","x":1}`, `{"password":"[hidden]","x":1}`},
+		"JSON in JSON":        {`"{\"token\":\"hunter2\",\"x\":1}"`, `"{\"token\":\"[hidden]\",\"x\":1}"`},
+		"header in JSON":      {`{"x-api-key": "hunter2"}`, `{"x-api-key": "[hidden]"}`},
+		"JWT":                 {"token of eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln here", "token of [hidden] here"},
+		"private key in PEM":  {"x -----BEGIN PRIVATE KEY-----\nMIIB\n-----END PRIVATE KEY----- y", "x [hidden] y"},
+		"PEM that is cut off": {"x -----BEGIN EC PRIVATE KEY-----\nMIIB", "x [hidden]"},
+		"a webhook's path":    {"POST /hooks/atlantic/hunter2 failed", "POST /hooks/atlantic/[hidden] failed"},
+		"control characters":  {"a\x1b[31mb\nc\x00", "a[31mb c"},
+		"an image's digest":   {"image ghcr.io/x/snos@sha256:0123", "image ghcr.io/x/snos@sha256:0123"},
+		"an e-mail":           {"sent to ops@example.org", "sent to ops@example.org"},
+		"the name of a secret": {"secret mychain/wallet has no value: put it",
+			"secret mychain/wallet has no value: put it"},
+		"the name of a setting": {"ORCHESTRATOR_SNOS_TOKEN_SECRET names no secret",
+			"ORCHESTRATOR_SNOS_TOKEN_SECRET names no secret"},
+		"a key of the artifacts": {"look for snos/0000000001/pie.zip: not found",
+			"look for snos/0000000001/pie.zip: not found"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -78,8 +86,10 @@ func TestClip(t *testing.T) {
 func TestHost(t *testing.T) {
 	t.Parallel()
 	for raw, want := range map[string]string{
-		"https://rpc.example": "https://rpc.example", "https://rpc.example/": "https://rpc.example", "https://rpc.example/v3/KEY": "https://rpc.example/...",
-		"https://u:p@rpc.example:1/x?k=v": "https://rpc.example:1/...", "https://u:p/q@rpc.example": "https://[hidden]", "": "[hidden]", "nonsense": "[hidden]",
+		"https://rpc.example": "https://rpc.example", "https://rpc.example/": "https://rpc.example",
+		"https://rpc.example/v3/KEY":      "https://rpc.example/...",
+		"https://u:p@rpc.example:1/x?k=v": "https://rpc.example:1/...", "https://u:p/q@rpc.example": "https://[hidden]",
+		"": "[hidden]", "nonsense": "[hidden]",
 	} {
 		if got := redact.Host(raw); got != want {
 			t.Errorf("%q is %q, want %q", raw, got, want)
@@ -89,7 +99,8 @@ func TestHost(t *testing.T) {
 
 func TestKnown(t *testing.T) {
 	t.Parallel()
-	k := redact.OfURL("https://ada:hunter22@rpc.example/v3/starknet/shortk?api=Qu/ery=").With("0xAB12cd34ef56ab78", "line one\nline two of it")
+	k := redact.OfURL("https://ada:hunter22@rpc.example/v3/starknet/shortk?api=Qu/ery=").With("0xAB12cd34ef56ab78",
+		"line one\nline two of it")
 	for text, want := range map[string]string{
 		"the path /v3/starknet/shortk is gone":   "the path /v3/starknet/[hidden] is gone",
 		"starknet_getNonce of v3":                "starknet_getNonce of v3",
@@ -118,7 +129,8 @@ func TestKnown(t *testing.T) {
 func shows(text, without, secret string) string {
 	text, without, secret = strings.ToLower(text), strings.ToLower(without+redact.Hidden), strings.ToLower(secret)
 	for i := range len(secret) - 3 {
-		if part := secret[i : i+4]; strings.TrimSpace(part) != "" && strings.Contains(text, part) && !strings.Contains(without, part) {
+		if part := secret[i : i+4]; strings.TrimSpace(part) != "" && strings.Contains(text, part) &&
+			!strings.Contains(without, part) {
 			return part
 		}
 	}
@@ -167,8 +179,9 @@ func FuzzText(f *testing.F) {
 			"AWS session":     {lettersDigits + "/+=", "X-Amz-Security-Token=%s&ZZ"},
 			"AWS header":      {hexDigits, "AWS4-HMAC-SHA256 Credential=ZZ/ZZ, SignedHeaders=host, Signature=%s"},
 			"private key":     {hexDigits, "private key: 0x%s"},
-			"PEM":             {lettersDigits + "/+=\n", "ZZ -----BEGIN RSA PRIVATE KEY-----\n%s\n-----END RSA PRIVATE KEY----- ZZ"},
-			"webhook":         {lettersDigits + ".-_~", "POST /hooks/atlantic/%s ZZ"},
+			"PEM": {lettersDigits + "/+=\n",
+				"ZZ -----BEGIN RSA PRIVATE KEY-----\n%s\n-----END RSA PRIVATE KEY----- ZZ"},
+			"webhook": {lettersDigits + ".-_~", "POST /hooks/atlantic/%s ZZ"},
 		} {
 			secret := asciiSecret(raw, form.allowed)
 			text, without := fmt.Sprintf(form.template, secret), fmt.Sprintf(form.template, "")
@@ -192,7 +205,8 @@ func FuzzKnown(f *testing.F) {
 	f.Add("ключ от кошелька", "é", "€")
 	f.Fuzz(func(t *testing.T, secret, before, behind string) {
 		secret = strings.TrimSpace(secret)
-		if !utf8.ValidString(secret+before+behind) || len(secret) < 4 || len(secret) > 500 || len(before)+len(behind) > 1000 ||
+		if !utf8.ValidString(secret+before+behind) || len(secret) < 4 || len(secret) > 500 ||
+			len(before)+len(behind) > 1000 ||
 			strings.ContainsFunc(secret, func(r rune) bool { return r < ' ' || r == utf8.RuneError }) {
 			return
 		}
@@ -203,7 +217,8 @@ func FuzzKnown(f *testing.F) {
 		known := redact.New(secret)
 		inside := []byte(before + secret + behind)
 		for name, said := range map[string]string{
-			"as it is": secret, "twice": secret + secret, "query": url.QueryEscape(secret), "path": url.PathEscape(secret), "quoted": strconv.Quote(secret),
+			"as it is": secret, "twice": secret + secret, "query": url.QueryEscape(secret),
+			"path": url.PathEscape(secret), "quoted": strconv.Quote(secret),
 			"JSON": string(quoted), "hex": hex.EncodeToString([]byte(secret)), "large": strings.ToUpper(secret),
 		} {
 			if name == "large" && strings.ContainsFunc(secret, func(r rune) bool { return r > '~' }) {

@@ -34,15 +34,16 @@ func (w Wakeup) Encode() string {
 	return string(b)
 }
 
-// Decode reads a wake-up. ok is false where the body is not one: it names no stage. The error says that it names a stage
-// that does not exist, or two.
+// Decode reads a wake-up. ok is false where the body is not one: it names no stage. The error says that it names a
+// stage that does not exist, or two.
 func Decode(body []byte) (w Wakeup, ok bool, err error) {
 	var x wire
 	if json.Unmarshal(body, &x) != nil || x.Stage == "" && x.Worker == "" {
 		return Wakeup{}, false, nil
 	}
 	if x.Stage != "" && x.Worker != "" {
-		return Wakeup{}, true, fmt.Errorf("wake-up names the stage %.80q and the worker %.80q, want one", x.Stage, x.Worker)
+		return Wakeup{}, true, fmt.Errorf("wake-up names the stage %.80q and the worker %.80q, want one",
+			x.Stage, x.Worker)
 	}
 	n, err := stage.Parse(x.Stage + x.Worker)
 	return Wakeup{Stage: n, Close: x.Close}, true, err

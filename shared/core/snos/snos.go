@@ -28,8 +28,8 @@ type Task struct {
 	Batch      uint64
 	StartBlock uint64
 	EndBlock   uint64
-	// StarknetVersion is that of the blocks: it decides how the programs are hashed. "" for jobs from before it was recorded,
-	// whose blocks are of Starknet 0.14.2 at most.
+	// StarknetVersion is that of the blocks: it decides how the programs are hashed. "" for jobs from before it was
+	// recorded, whose blocks are of Starknet 0.14.2 at most.
 	StarknetVersion string
 	// FullOutput asks for a program output that carries the whole state diff, which an aggregator needs of its inputs.
 	FullOutput bool
@@ -41,17 +41,18 @@ type Task struct {
 	UseBackup bool
 	// Chain is what the Starknet OS must know of the chain. Zero: as the runner itself is set up.
 	Chain Chain
-	// RPC is the URL of the node that SNOS reads, which must have starknet_getStorageProof with history. It may hold a key, so it
-	// is never logged. "": the runner's own.
+	// RPC is the URL of the node that SNOS reads, which must have starknet_getStorageProof with history. It may hold a
+	// key, so it is never logged. "": the runner's own.
 	RPC string
 }
 
 // Chain is what the Starknet OS must know of the chain beside its blocks. The config hash is over it.
 type Chain struct {
-	ID          string   `json:"id,omitempty"`            // text such as SN_SEPOLIA, or a felt in hex
-	FeeToken    string   `json:"fee_token,omitempty"`     // address, hex
-	EthFeeToken string   `json:"eth_fee_token,omitempty"` // address, hex
-	PublicKeys  []string `json:"public_keys,omitempty"`   // of the data availability committee in order, hex; none: no encryption
+	ID          string `json:"id,omitempty"`            // text such as SN_SEPOLIA, or a felt in hex
+	FeeToken    string `json:"fee_token,omitempty"`     // address, hex
+	EthFeeToken string `json:"eth_fee_token,omitempty"` // address, hex
+	// of the data availability committee in order, hex; none: no encryption
+	PublicKeys []string `json:"public_keys,omitempty"`
 }
 
 // State says how far a run is.

@@ -1,5 +1,5 @@
-// Package stage holds the one table of the pipeline's stages. A stage has one name. Its job type, its trigger worker, its
-// function, its queues, its service and its place in the docs all use that name.
+// Package stage holds the one table of the pipeline's stages. A stage has one name. Its job type, its trigger worker,
+// its function, its queues, its service and its place in the docs all use that name.
 package stage
 
 import (
@@ -7,7 +7,8 @@ import (
 	"slices"
 )
 
-// Name is a stage's name. It is also the name of the stage's trigger worker and, where the stage has jobs, its job type.
+// Name is a stage's name. It is also the name of the stage's trigger worker and, where the stage has jobs, its job
+// type.
 type Name string
 
 // The stages.
@@ -98,7 +99,8 @@ func Of(n Name) (s Stage, ok bool) {
 // release wrote are still read; remove this with the next release.
 var renamed = map[Name]Name{"Snos": SnosRun, "Proving": ProofCreation, "UpdateState": StateTransition}
 
-// Parse returns the stage with the name, or with the name that it had up to release 0.1. The error lists the known names.
+// Parse returns the stage with the name, or with the name that it had up to release 0.1. The error lists the known
+// names.
 func Parse(s string) (Name, error) {
 	n := Name(s)
 	if now, ok := renamed[n]; ok {

@@ -15,13 +15,13 @@ type Policy struct {
 	Gas uint64
 	// GasCap is the highest gas limit that the chain takes of a transaction; 0: any.
 	GasCap uint64
-	// FeeCap is the most that the wallet's transactions on their way may cost together, in the chain's smallest unit. Above
-	// it we wait and alert.
+	// FeeCap is the most that the wallet's transactions on their way may cost together, in the chain's smallest unit.
+	// Above it we wait and alert.
 	FeeCap *big.Int
 	// MarkupPercent is how far the first price lies above the market's (110: a tenth above).
 	MarkupPercent int64
-	// BumpPercent is how much every price must grow at a replacement (200: doubled, as pools want of blob transactions). One
-	// unit is added: some pools want more than that.
+	// BumpPercent is how much every price must grow at a replacement (200: doubled, as pools want of blob
+	// transactions). One unit is added: some pools want more than that.
 	BumpPercent int64
 	// MinTip is the lowest tip for a unit of gas.
 	MinTip *big.Int
@@ -69,8 +69,8 @@ func DefaultPolicy() Policy {
 }
 
 // StarknetPolicy is DefaultPolicy for Starknet. A block is final for Starknet once it is closed, so one confirmation is
-// enough until the block is accepted on L1. Prices are in fri; the cap is 10 STRK. A replacement must raise L2 gas price and
-// tip by a tenth at least (the sequencer's fee escalation).
+// enough until the block is accepted on L1. Prices are in fri; the cap is 10 STRK. A replacement must raise L2 gas
+// price and tip by a tenth at least (the sequencer's fee escalation).
 func StarknetPolicy() Policy {
 	return Policy{
 		Confirmations: 1,
@@ -83,8 +83,8 @@ func StarknetPolicy() Policy {
 	}
 }
 
-// GasLimit is the limit for a call that used some gas in simulation: half as much again, or Gas if that is more, as far as the
-// chain takes it. The error is ErrGasCap where the call alone takes more.
+// GasLimit is the limit for a call that used some gas in simulation: half as much again, or Gas if that is more, as far
+// as the chain takes it. The error is ErrGasCap where the call alone takes more.
 func (p Policy) GasLimit(used uint64) (uint64, error) {
 	limit := p.Gas
 	if limit < used {
@@ -94,8 +94,10 @@ func (p Policy) GasLimit(used uint64) (uint64, error) {
 		return limit, nil
 	}
 	if used > p.GasCap {
-		return 0, fmt.Errorf("the call takes %d gas, the chain takes at most %d of a transaction: make batches smaller (fewer "+
-			"messages and blocks a batch), or set SETTLEMENT_GAS_CAP where the chain takes more: %w", used, p.GasCap, ErrGasCap)
+		return 0, fmt.Errorf("the call takes %d gas, the chain takes at most %d of a transaction: make batches "+
+			"smaller (fewer "+
+			"messages and blocks a batch), or set SETTLEMENT_GAS_CAP where the chain takes more: %w",
+			used, p.GasCap, ErrGasCap)
 	}
 	return p.GasCap, nil
 }
@@ -153,8 +155,8 @@ type Decision struct {
 }
 
 // Decide says what to do next for one payload. It is pure: the same journal and view give the same decision. It never
-// asks to sign for a nonce that a recorded transaction has, but as a replacement of that one with every price raised. Call it
-// with a journal that Revive has seen.
+// asks to sign for a nonce that a recorded transaction has, but as a replacement of that one with every price raised.
+// Call it with a journal that Revive has seen.
 func Decide(j Journal, v View, p Policy) Decision {
 	if d, ok := decideIncluded(j, v, p); ok {
 		return d
@@ -171,7 +173,8 @@ func Decide(j Journal, v View, p Policy) Decision {
 				Reason: fmt.Sprintf("nonce %d was used by a transaction that is none of ours", r.Nonce)}
 		default:
 			return Decision{Step: Wait, Record: r,
-				Reason: fmt.Sprintf("nonce %d is used in a block that may still be reorganised, or the node lags", r.Nonce)}
+				Reason: fmt.Sprintf("nonce %d is used in a block that may still be reorganised, or the node lags",
+					r.Nonce)}
 		}
 	}
 	return p.next(max(v.Account.Pending, v.Account.Latest), v)
@@ -208,8 +211,8 @@ func decideOpen(newest Record, j Journal, v View, p Policy) Decision {
 	return Decision{Step: Wait, Record: r, Reason: "transaction is in the pool"}
 }
 
-// decideIncluded looks for a transaction of ours in a block: any hash of the journal may be the one. One that went well counts
-// before those that failed beside it.
+// decideIncluded looks for a transaction of ours in a block: any hash of the journal may be the one. One that went well
+// counts before those that failed beside it.
 func decideIncluded(j Journal, v View, p Policy) (Decision, bool) {
 	for _, success := range []bool{true, false} {
 		for _, r := range slices.Backward(j.Records) {

@@ -16,7 +16,8 @@ var now = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // policy is easy to calculate with: no markup, more than doubling, three confirmations.
 var policy = tx.Policy{
-	Confirmations: 3, Gas: 100, FeeCap: big.NewInt(1_000_000), MarkupPercent: 100, BumpPercent: 200, MinTip: big.NewInt(1), ReplaceAfter: time.Minute,
+	Confirmations: 3, Gas: 100, FeeCap: big.NewInt(1_000_000), MarkupPercent: 100, BumpPercent: 200,
+	MinTip: big.NewInt(1), ReplaceAfter: time.Minute,
 }
 
 // record is a transaction that was signed some time ago with prices of n.
@@ -27,11 +28,13 @@ func record(hash string, nonce uint64, ago time.Duration, n int64, replaces stri
 	}
 }
 
-// view is a chain at block 100, final up to 90, whose market asks for a price of 7 (twice a base fee of 3, and a tip of 1).
+// view is a chain at block 100, final up to 90, whose market asks for a price of 7 (twice a base fee of 3, and a tip of
+// 1).
 func view(latest, pending, confirmed uint64, statuses map[string]tx.Status) tx.View {
 	return tx.View{
 		Now: now, Gas: 100, Statuses: statuses,
-		Head:    tx.Head{Number: 100, Finalized: 90, BaseFee: big.NewInt(3), BlobBaseFee: big.NewInt(1), Tip: big.NewInt(1)},
+		Head: tx.Head{Number: 100, Finalized: 90, BaseFee: big.NewInt(3),
+			BlobBaseFee: big.NewInt(1), Tip: big.NewInt(1)},
 		Account: tx.Account{Latest: latest, Pending: pending, Confirmed: confirmed, Balance: big.NewInt(1e9)},
 	}
 }
@@ -54,33 +57,59 @@ func TestDecide(t *testing.T) {
 		price   int64  // of gas, where it is to sign
 		of      string // the record that it is about
 	}{
-		"nothing signed":                       {tx.Journal{}, view(5, 5, 5, nil), tx.Sign, 5, 7, ""},
-		"others wait in the pool":              {tx.Journal{}, view(5, 7, 5, nil), tx.Sign, 7, 7, ""},
-		"the node's pool lags":                 {tx.Journal{}, view(5, 4, 4, nil), tx.Sign, 5, 7, ""},
-		"in the pool":                          {tx.Journal{Records: []tx.Record{first}}, view(5, 6, 5, pending), tx.Wait, 0, 0, "a"},
-		"in the pool for long":                 {tx.Journal{Records: []tx.Record{old}}, view(5, 6, 5, pending), tx.Sign, 5, 15, "a"},
-		"dropped":                              {tx.Journal{Records: []tx.Record{first}}, view(5, 5, 5, unknown), tx.Rebroadcast, 0, 0, "a"},
-		"dropped long ago":                     {tx.Journal{Records: []tx.Record{old}}, view(5, 5, 5, unknown), tx.Rebroadcast, 0, 0, "a"},
-		"hidden: sent again twice, in vain":    {tx.Journal{Records: []tx.Record{again(old, 2)}}, view(5, 5, 5, unknown), tx.Sign, 5, 15, "a"},
-		"hidden, not for long":                 {tx.Journal{Records: []tx.Record{again(first, 9)}}, view(5, 5, 5, unknown), tx.Rebroadcast, 0, 0, "a"},
-		"hidden, and its nonce is used":        {tx.Journal{Records: []tx.Record{again(old, 2)}}, view(6, 6, 5, unknown), tx.Wait, 0, 0, "a"},
-		"hidden, and the cap is reached":       {tx.Journal{Records: []tx.Record{again(record("a", 5, 2*time.Minute, 9_000, ""), 2)}}, view(5, 5, 5, unknown), tx.Rebroadcast, 0, 0, "a"},
-		"refused as underpriced":               {tx.Journal{Records: []tx.Record{first}, Underpriced: true}, view(5, 5, 5, unknown), tx.Sign, 5, 15, "a"},
-		"in a block":                           {tx.Journal{Records: []tx.Record{first}}, view(6, 6, 5, map[string]tx.Status{"a": included(99, true)}), tx.Wait, 5, 0, "a"},
-		"confirmed":                            {tx.Journal{Records: []tx.Record{first}}, view(6, 6, 6, map[string]tx.Status{"a": included(98, true)}), tx.Confirmed, 5, 0, "a"},
-		"final":                                {tx.Journal{Records: []tx.Record{first}}, view(6, 6, 6, map[string]tx.Status{"a": included(90, true)}), tx.Final, 5, 0, "a"},
-		"reverted":                             {tx.Journal{Records: []tx.Record{first}}, view(6, 6, 6, map[string]tx.Status{"a": included(98, false)}), tx.Reverted, 5, 0, "a"},
-		"reverted and answered":                {tx.Journal{Records: []tx.Record{first}, LostNonces: []uint64{5}}, view(6, 6, 6, map[string]tx.Status{"a": included(98, false)}), tx.Sign, 6, 7, ""},
-		"the replaced one is mined":            {tx.Journal{Records: []tx.Record{first, record("b", 5, 0, 14, "a")}}, view(6, 6, 6, map[string]tx.Status{"a": included(98, true)}), tx.Confirmed, 5, 0, "a"},
-		"success counts before a later revert": {tx.Journal{Records: []tx.Record{first, higher}}, view(8, 8, 8, map[string]tx.Status{"a": included(97, true), "b": included(98, false)}), tx.Confirmed, 5, 0, "a"},
-		"used by a third party, may be free":   {tx.Journal{Records: []tx.Record{first}}, view(6, 6, 5, unknown), tx.Wait, 0, 0, "a"},
-		"used by a third party":                {tx.Journal{Records: []tx.Record{first}}, view(6, 6, 6, unknown), tx.NonceLost, 5, 0, "a"},
-		"used by a third party and answered":   {tx.Journal{Records: []tx.Record{first}, LostNonces: []uint64{5}}, view(6, 6, 6, unknown), tx.Sign, 6, 7, ""},
-		"the lower of two is lost":             {tx.Journal{Records: []tx.Record{first, higher}, LostNonces: []uint64{7}}, view(8, 8, 8, unknown), tx.NonceLost, 5, 0, "a"},
-		"a reorganisation freed a lower nonce": {tx.Journal{Records: []tx.Record{first, higher}}, view(5, 5, 5, unknown), tx.Rebroadcast, 0, 0, "a"},
-		"the one before it vanished":           {tx.Journal{Records: []tx.Record{higher}}, view(6, 6, 6, map[string]tx.Status{"b": {Phase: tx.Pending}}), tx.Sign, 6, 7, ""},
-		"the one before it is in the pool":     {tx.Journal{Records: []tx.Record{higher}}, view(6, 8, 6, map[string]tx.Status{"b": {Phase: tx.Pending}}), tx.Sign, 7, 15, "b"},
-		"the cap is reached":                   {tx.Journal{Records: []tx.Record{record("a", 5, 2*time.Minute, 9_000, "")}}, view(5, 6, 5, pending), tx.Capped, 5, 0, "a"},
+		"nothing signed":          {tx.Journal{}, view(5, 5, 5, nil), tx.Sign, 5, 7, ""},
+		"others wait in the pool": {tx.Journal{}, view(5, 7, 5, nil), tx.Sign, 7, 7, ""},
+		"the node's pool lags":    {tx.Journal{}, view(5, 4, 4, nil), tx.Sign, 5, 7, ""},
+		"in the pool": {tx.Journal{Records: []tx.Record{first}},
+			view(5, 6, 5, pending), tx.Wait, 0, 0, "a"},
+		"in the pool for long": {tx.Journal{Records: []tx.Record{old}},
+			view(5, 6, 5, pending), tx.Sign, 5, 15, "a"},
+		"dropped": {tx.Journal{Records: []tx.Record{first}},
+			view(5, 5, 5, unknown), tx.Rebroadcast, 0, 0, "a"},
+		"dropped long ago": {tx.Journal{Records: []tx.Record{old}},
+			view(5, 5, 5, unknown), tx.Rebroadcast, 0, 0, "a"},
+		"hidden: sent again twice, in vain": {tx.Journal{Records: []tx.Record{again(old, 2)}},
+			view(5, 5, 5, unknown), tx.Sign, 5, 15, "a"},
+		"hidden, not for long": {tx.Journal{Records: []tx.Record{again(first, 9)}},
+			view(5, 5, 5, unknown), tx.Rebroadcast, 0, 0, "a"},
+		"hidden, and its nonce is used": {tx.Journal{Records: []tx.Record{again(old, 2)}},
+			view(6, 6, 5, unknown), tx.Wait, 0, 0, "a"},
+		"hidden, and the cap is reached": {
+			tx.Journal{Records: []tx.Record{again(record("a", 5, 2*time.Minute, 9_000, ""), 2)}},
+			view(5, 5, 5, unknown), tx.Rebroadcast, 0, 0, "a"},
+		"refused as underpriced": {tx.Journal{Records: []tx.Record{first}, Underpriced: true},
+			view(5, 5, 5, unknown), tx.Sign, 5, 15, "a"},
+		"in a block": {tx.Journal{Records: []tx.Record{first}},
+			view(6, 6, 5, map[string]tx.Status{"a": included(99, true)}), tx.Wait, 5, 0, "a"},
+		"confirmed": {tx.Journal{Records: []tx.Record{first}},
+			view(6, 6, 6, map[string]tx.Status{"a": included(98, true)}), tx.Confirmed, 5, 0, "a"},
+		"final": {tx.Journal{Records: []tx.Record{first}},
+			view(6, 6, 6, map[string]tx.Status{"a": included(90, true)}), tx.Final, 5, 0, "a"},
+		"reverted": {tx.Journal{Records: []tx.Record{first}},
+			view(6, 6, 6, map[string]tx.Status{"a": included(98, false)}), tx.Reverted, 5, 0, "a"},
+		"reverted and answered": {tx.Journal{Records: []tx.Record{first}, LostNonces: []uint64{5}},
+			view(6, 6, 6, map[string]tx.Status{"a": included(98, false)}), tx.Sign, 6, 7, ""},
+		"the replaced one is mined": {tx.Journal{Records: []tx.Record{first, record("b", 5, 0, 14, "a")}},
+			view(6, 6, 6, map[string]tx.Status{"a": included(98, true)}), tx.Confirmed, 5, 0, "a"},
+		"success counts before a later revert": {tx.Journal{Records: []tx.Record{first, higher}}, view(8, 8, 8,
+			map[string]tx.Status{"a": included(97, true), "b": included(98, false)}), tx.Confirmed, 5, 0, "a"},
+		"used by a third party, may be free": {tx.Journal{Records: []tx.Record{first}},
+			view(6, 6, 5, unknown), tx.Wait, 0, 0, "a"},
+		"used by a third party": {tx.Journal{Records: []tx.Record{first}},
+			view(6, 6, 6, unknown), tx.NonceLost, 5, 0, "a"},
+		"used by a third party and answered": {tx.Journal{Records: []tx.Record{first}, LostNonces: []uint64{5}},
+			view(6, 6, 6, unknown), tx.Sign, 6, 7, ""},
+		"the lower of two is lost": {tx.Journal{Records: []tx.Record{first, higher},
+			LostNonces: []uint64{7}}, view(8, 8, 8, unknown), tx.NonceLost, 5, 0, "a"},
+		"a reorganisation freed a lower nonce": {tx.Journal{Records: []tx.Record{first, higher}},
+			view(5, 5, 5, unknown), tx.Rebroadcast, 0, 0, "a"},
+		"the one before it vanished": {tx.Journal{Records: []tx.Record{higher}},
+			view(6, 6, 6, map[string]tx.Status{"b": {Phase: tx.Pending}}), tx.Sign, 6, 7, ""},
+		"the one before it is in the pool": {tx.Journal{Records: []tx.Record{higher}},
+			view(6, 8, 6, map[string]tx.Status{"b": {Phase: tx.Pending}}), tx.Sign, 7, 15, "b"},
+		"the cap is reached": {
+			tx.Journal{Records: []tx.Record{record("a", 5, 2*time.Minute, 9_000, "")}},
+			view(5, 6, 5, pending), tx.Capped, 5, 0, "a"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -107,8 +136,8 @@ func again(r tx.Record, times int) tx.Record { r.Resent = times; return r }
 // refused is a record that a pool did not take.
 func refused(r tx.Record) tx.Record { r.Refused = true; return r }
 
-// A replacement outbids what the pool holds by more than double on every price. What a pool refused is not the base of the next
-// one, which only has to be above it.
+// A replacement outbids what the pool holds by more than double on every price. What a pool refused is not the base of
+// the next one, which only has to be above it.
 func TestDecideReplacesWhatThePoolHolds(t *testing.T) {
 	t.Parallel()
 	pending := map[string]tx.Status{"a": {Phase: tx.Pending}, "b": {Phase: tx.Unknown}}
@@ -119,26 +148,32 @@ func TestDecideReplacesWhatThePoolHolds(t *testing.T) {
 		price    int64
 		replaces string
 	}{
-		"the first":                       {[]tx.Record{record("a", 5, time.Hour, 100, "")}, pending, 201, "a"},
-		"one was refused at 201":          {[]tx.Record{record("a", 5, time.Hour, 100, ""), refused(record("b", 5, 0, 201, "a"))}, pending, 253, "b"},
-		"refused, the pool is hidden":     {[]tx.Record{record("a", 5, time.Hour, 100, ""), refused(record("b", 5, 0, 201, "a"))}, hidden, 253, "b"},
-		"the replacement is in the pool":  {[]tx.Record{record("a", 5, time.Hour, 100, ""), record("b", 5, 0, 201, "a")}, map[string]tx.Status{"b": {Phase: tx.Pending}}, 403, "b"},
-		"the replaced one came back":      {[]tx.Record{record("a", 5, time.Hour, 300, ""), record("b", 5, 0, 201, "a")}, pending, 601, "b"},
+		"the first": {[]tx.Record{record("a", 5, time.Hour, 100, "")}, pending, 201, "a"},
+		"one was refused at 201": {
+			[]tx.Record{record("a", 5, time.Hour, 100, ""), refused(record("b", 5, 0, 201, "a"))}, pending, 253, "b"},
+		"refused, the pool is hidden": {
+			[]tx.Record{record("a", 5, time.Hour, 100, ""), refused(record("b", 5, 0, 201, "a"))}, hidden, 253, "b"},
+		"the replacement is in the pool": {[]tx.Record{record("a", 5, time.Hour, 100, ""),
+			record("b", 5, 0, 201, "a")}, map[string]tx.Status{"b": {Phase: tx.Pending}}, 403, "b"},
+		"the replaced one came back": {
+			[]tx.Record{record("a", 5, time.Hour, 300, ""), record("b", 5, 0, 201, "a")}, pending, 601, "b"},
 		"nothing was ever taken":          {[]tx.Record{refused(record("a", 5, 0, 100, ""))}, hidden, 201, "a"},
 		"the market is above all of them": {[]tx.Record{record("a", 5, time.Hour, 1, "")}, pending, 7, "a"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			d := tx.Decide(tx.Journal{Records: tt.records, Underpriced: true}, view(5, 5, 5, tt.statuses), policy)
-			if d.Step != tx.Sign || d.Fees.GasPrice.Cmp(big.NewInt(tt.price)) != 0 || d.Replaces != tt.replaces || d.Nonce != 5 {
-				t.Errorf("%s with nonce %d at %s for %q, want 5 at %d for %q", d.Step, d.Nonce, d.Fees.GasPrice, d.Replaces, tt.price, tt.replaces)
+			if d.Step != tx.Sign || d.Fees.GasPrice.Cmp(big.NewInt(tt.price)) != 0 ||
+				d.Replaces != tt.replaces || d.Nonce != 5 {
+				t.Errorf("%s with nonce %d at %s for %q, want 5 at %d for %q",
+					d.Step, d.Nonce, d.Fees.GasPrice, d.Replaces, tt.price, tt.replaces)
 			}
 		})
 	}
 }
 
-// Fees of a first transaction: twice the market where a replacement still fits below the cap, else what leaves room for one,
-// else all of the cap with the tip.
+// Fees of a first transaction: twice the market where a replacement still fits below the cap, else what leaves room for
+// one, else all of the cap with the tip.
 func TestDecideUsesTheRoomBelowTheCap(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
@@ -168,7 +203,8 @@ func TestDecideUsesTheRoomBelowTheCap(t *testing.T) {
 			if tt.step != tx.Sign {
 				return
 			}
-			if tt.price > 0 && d.Fees.GasPrice.Cmp(big.NewInt(tt.price)) != 0 || d.Fees.Tip.Cmp(big.NewInt(tt.tip)) != 0 {
+			if tt.price > 0 && d.Fees.GasPrice.Cmp(big.NewInt(tt.price)) != 0 ||
+				d.Fees.Tip.Cmp(big.NewInt(tt.tip)) != 0 {
 				t.Errorf("price %s with tip %s, want %d with %d", d.Fees.GasPrice, d.Fees.Tip, tt.price, tt.tip)
 			}
 			if d.Fees.Total().Cmp(big.NewInt(tt.total)) > 0 {
@@ -178,8 +214,8 @@ func TestDecideUsesTheRoomBelowTheCap(t *testing.T) {
 	}
 }
 
-// What keeps a transaction out of blocks decides what its replacement raises, and what is said where it does not fit: the tip
-// where its prices cover the base fees, else all of them.
+// What keeps a transaction out of blocks decides what its replacement raises, and what is said where it does not fit:
+// the tip where its prices cover the base fees, else all of them.
 func TestDecideSaysWhatHelps(t *testing.T) {
 	t.Parallel()
 	waiting := func(price, tip int64) tx.Journal {
@@ -194,12 +230,15 @@ func TestDecideSaysWhatHelps(t *testing.T) {
 		tip     int64
 		says    string
 	}{
-		"builders want more":              {waiting(1_000, 10), 300, tx.Sign, 80, ""},
-		"more, within the price's room":   {waiting(100, 10), 90, tx.Sign, 80, ""},
-		"the base fee rose":               {waiting(100, 10), 3_000, tx.Sign, 21, ""},
-		"builders want more, no room":     {waiting(6_000, 10), 300, tx.Capped, 0, "builders want a higher tip than 10: raise the cap to 1200100"},
-		"the base fee rose, no room":      {waiting(6_000, 10), 7_000, tx.Capped, 0, "wait until fees fall, or raise the cap to 1200100"},
-		"the base fee rose above the cap": {waiting(100, 10), 20_000, tx.Capped, 0, "wait until fees fall, or raise the cap to 2260100"},
+		"builders want more":            {waiting(1_000, 10), 300, tx.Sign, 80, ""},
+		"more, within the price's room": {waiting(100, 10), 90, tx.Sign, 80, ""},
+		"the base fee rose":             {waiting(100, 10), 3_000, tx.Sign, 21, ""},
+		"builders want more, no room": {waiting(6_000, 10), 300, tx.Capped, 0,
+			"builders want a higher tip than 10: raise the cap to 1200100"},
+		"the base fee rose, no room": {waiting(6_000, 10), 7_000, tx.Capped, 0,
+			"wait until fees fall, or raise the cap to 1200100"},
+		"the base fee rose above the cap": {waiting(100, 10), 20_000, tx.Capped, 0,
+			"wait until fees fall, or raise the cap to 2260100"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

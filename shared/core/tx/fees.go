@@ -7,20 +7,21 @@ import (
 )
 
 const (
-	// growth is how much a base fee may have grown by the next block, in percent (EIP-1559: an eighth a block at most; blob
-	// fees grow by less, EIP-7691).
+	// growth is how much a base fee may have grown by the next block, in percent (EIP-1559: an eighth a block at most;
+	// blob fees grow by less, EIP-7691).
 	growth = 113
 	// escalation is how much a price grows over one that a pool refused, in percent.
 	escalation = 125
-	// tipFactor is how much a tip grows at once where it alone keeps a transaction out of blocks: as by three doublings.
+	// tipFactor is how much a tip grows at once where it alone keeps a transaction out of blocks: as by three
+	// doublings.
 	tipFactor = 8
 )
 
 // first prices a transaction that replaces none.
 //
-// It offers twice the market's fees where a replacement still fits below the cap afterwards. Otherwise it offers as much as
-// leaves room for one. Where there is no such room, it offers all of the cap at once, in the tip too: these are limits and not
-// what is paid, and they can't be raised later.
+// It offers twice the market's fees where a replacement still fits below the cap afterwards. Otherwise it offers as
+// much as leaves room for one. Where there is no such room, it offers all of the cap at once, in the tip too: these are
+// limits and not what is paid, and they can't be raised later.
 func (p Policy) first(nonce uint64, v View) Decision {
 	v = v.beside(nonce)
 	want, need := p.market(v), p.need(v)
@@ -30,7 +31,8 @@ func (p Policy) first(nonce uint64, v View) Decision {
 	case limit == nil || p.bump(want).Total().Cmp(limit) <= 0:
 	case need.Total().Cmp(limit) > 0:
 		d.Step, d.Fees = Capped, need
-		d.Reason = fmt.Sprintf("the transaction could cost %s at today's fees, %s: wait until fees fall, or raise the cap to %s",
+		d.Reason = fmt.Sprintf("the transaction could cost %s at today's fees, %s: wait until fees fall, or raise "+
+			"the cap to %s",
 			need.Total(), p.says(v), p.capFor(need, v))
 		return d
 	case p.bump(need).Total().Cmp(limit) <= 0:
@@ -45,13 +47,14 @@ func (p Policy) first(nonce uint64, v View) Decision {
 		d.Fees = need.stretched(new(big.Int).Sub(limit, need.Total()), nil).tipped(need.Tip, v)
 	}
 	if b := v.balance(); b != nil && b.Cmp(d.Fees.Total()) < 0 && b.Cmp(need.Total()) >= 0 {
-		d.Fees = need.stretched(new(big.Int).Sub(b, need.Total()), &d.Fees) // a node takes nothing that the account can't pay
+		// a node takes nothing that the account can't pay
+		d.Fees = need.stretched(new(big.Int).Sub(b, need.Total()), &d.Fees)
 	}
 	return d
 }
 
-// replace prices a replacement of held, which the pool may have. newest is the last one signed with its nonce: where a pool
-// refused that one, the replacement offers more than it too.
+// replace prices a replacement of held, which the pool may have. newest is the last one signed with its nonce: where a
+// pool refused that one, the replacement offers more than it too.
 func (p Policy) replace(held, newest Record, v View) Decision {
 	v = v.beside(held.Nonce)
 	m, need := p.market(v), p.need(v)
@@ -87,13 +90,17 @@ func (p Policy) replace(held, newest Record, v View) Decision {
 
 // whyNotReplaced says what helps where a replacement does not fit below the cap.
 func (p Policy) whyNotReplaced(held Record, least, need Fees, pays bool, v View) string {
-	why := fmt.Sprintf("transaction %s has waited for %s; pools take a replacement only where every price is more than %d %% of its own, "+
-		"so it could cost %s, %s", held.Hash, v.Now.Sub(held.SignedAt).Round(time.Second), p.BumpPercent, least.Total(), p.says(v))
+	why := fmt.Sprintf("transaction %s has waited for %s; pools take a replacement only where every price is more "+
+		"than %d %% of its own, "+
+		"so it could cost %s, %s",
+		held.Hash, v.Now.Sub(held.SignedAt).Round(time.Second), p.BumpPercent, least.Total(), p.says(v))
 	enough := p.capFor(least.atLeast(need), v)
 	if pays {
-		return fmt.Sprintf("%s. Its prices cover today's base fees, so builders want a higher tip than %s: raise the cap to %s", why, held.Fees.Tip, enough)
+		return fmt.Sprintf("%s. Its prices cover today's base fees, so builders want a higher tip than %s: raise the "+
+			"cap to %s", why, held.Fees.Tip, enough)
 	}
-	return fmt.Sprintf("%s. Today's base fees are above its prices: wait until fees fall, or raise the cap to %s", why, enough)
+	return fmt.Sprintf("%s. Today's base fees are above its prices: wait until fees fall, or raise the cap to %s",
+		why, enough)
 }
 
 // says names the cap for people.
@@ -132,7 +139,8 @@ func (p Policy) market(v View) Fees {
 	price := new(big.Int).Lsh(orZero(v.Head.BaseFee), 1)
 	f := Fees{Gas: v.Gas, Tip: tip, GasPrice: percent(price.Add(price, tip), p.MarkupPercent)}
 	if f.DataGas = uint64(v.Blobs)*BlobGas + v.DataGas; f.DataGas > 0 {
-		f.DataGasPrice = larger(percent(new(big.Int).Lsh(orZero(v.Head.BlobBaseFee), 1), p.MarkupPercent), big.NewInt(1))
+		f.DataGasPrice = larger(percent(new(big.Int).Lsh(orZero(v.Head.BlobBaseFee), 1), p.MarkupPercent),
+			big.NewInt(1))
 	}
 	return f
 }
@@ -163,13 +171,15 @@ func (f Fees) scaled(pct int64) Fees {
 
 // atLeast raises every price to another's.
 func (f Fees) atLeast(o Fees) Fees {
-	f.GasPrice, f.Tip, f.DataGasPrice = larger(f.GasPrice, o.GasPrice), larger(f.Tip, o.Tip), larger(f.DataGasPrice, o.DataGasPrice)
+	f.GasPrice, f.Tip, f.DataGasPrice = larger(f.GasPrice, o.GasPrice), larger(f.Tip,
+		o.Tip), larger(f.DataGasPrice, o.DataGasPrice)
 	return f
 }
 
 // covers says whether the prices cover the next block's base fees.
 func (f Fees) covers(h Head) bool {
-	return orZero(f.GasPrice).Cmp(orZero(h.BaseFee)) >= 0 && (f.DataGas == 0 || orZero(f.DataGasPrice).Cmp(orZero(h.BlobBaseFee)) >= 0)
+	return orZero(f.GasPrice).Cmp(orZero(h.BaseFee)) >= 0 &&
+		(f.DataGas == 0 || orZero(f.DataGasPrice).Cmp(orZero(h.BlobBaseFee)) >= 0)
 }
 
 // tipped raises the tip as far as the gas price leaves room above the next base fee, up to tipFactor times from.
@@ -182,8 +192,8 @@ func (f Fees) tipped(from *big.Int, v View) Fees {
 	return f
 }
 
-// stretched shares room, in the chain's smallest unit, among the prices of gas and of data gas, up to the prices of top; nil:
-// without a bound.
+// stretched shares room, in the chain's smallest unit, among the prices of gas and of data gas, up to the prices of
+// top; nil: without a bound.
 func (f Fees) stretched(room *big.Int, top *Fees) Fees {
 	if room.Sign() <= 0 {
 		return f

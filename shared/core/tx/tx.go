@@ -70,8 +70,8 @@ type Record struct {
 	RawKey   string // artifact key of Signed.Raw
 	SignedAt time.Time
 	Replaces string // hash of the transaction that it replaces, "" for the first with its nonce
-	// Refused says that no pool has it: the node wanted higher fees. The next replacement must outbid what the pool holds,
-	// which is an older one.
+	// Refused says that no pool has it: the node wanted higher fees. The next replacement must outbid what the pool
+	// holds, which is an older one.
 	Refused bool `json:",omitempty"`
 	// Resent is how often it was sent again because the node did not know it.
 	Resent int `json:",omitempty"`
@@ -80,11 +80,11 @@ type Record struct {
 // Journal is everything that was ever signed for one job, oldest first. It is part of the job's document.
 type Journal struct {
 	Records []Record
-	// LostNonces are nonces of Records that are used and answered: by a transaction that is none of ours beyond the confirmation
-	// depth, or by one of ours that failed.
+	// LostNonces are nonces of Records that are used and answered: by a transaction that is none of ours beyond the
+	// confirmation depth, or by one of ours that failed.
 	LostNonces []uint64
-	// Underpriced is set when the chain refused a transaction for its fees, or would never take it as it was signed: the next
-	// decision replaces it at higher fees.
+	// Underpriced is set when the chain refused a transaction for its fees, or would never take it as it was signed:
+	// the next decision replaces it at higher fees.
 	Underpriced bool
 }
 
@@ -96,7 +96,8 @@ func (j Journal) Clone() Journal {
 }
 
 // Revive takes nonces off the lost ones that the chain does not show as used any more; latest is Account.Latest. A
-// reorganisation undid what used them, so their recorded transactions can be mined again. It says whether there were any.
+// reorganisation undid what used them, so their recorded transactions can be mined again. It says whether there were
+// any.
 func (j *Journal) Revive(latest uint64) bool {
 	lost := len(j.LostNonces)
 	j.LostNonces = slices.DeleteFunc(slices.Clone(j.LostNonces), func(n uint64) bool { return n >= latest })
@@ -113,7 +114,8 @@ func (j Journal) Newest(nonce uint64) (newest Record) {
 	return newest
 }
 
-// lowestFrom returns the newest record of the lowest nonce that is not below n: of those that wait it must be mined first.
+// lowestFrom returns the newest record of the lowest nonce that is not below n: of those that wait it must be mined
+// first.
 func (j Journal) lowestFrom(n uint64) (lowest Record, ok bool) {
 	for _, r := range j.Records {
 		if r.Nonce >= n && (!ok || r.Nonce <= lowest.Nonce) {
@@ -123,8 +125,8 @@ func (j Journal) lowestFrom(n uint64) (lowest Record, ok bool) {
 	return lowest, ok
 }
 
-// held is the newest transaction with newest's nonce that a pool may hold: one that the node shows, else one that it did not
-// refuse; newest where all were refused.
+// held is the newest transaction with newest's nonce that a pool may hold: one that the node shows, else one that it
+// did not refuse; newest where all were refused.
 func (j Journal) held(newest Record, statuses map[string]Status) Record {
 	for _, r := range slices.Backward(j.Records) {
 		if r.Nonce == newest.Nonce && statuses[r.Hash].Phase == Pending {
@@ -205,8 +207,8 @@ var (
 	ErrInsufficientFunds = errors.New("wallet does not have enough funds")
 	// ErrFeeCap says that a transaction could cost more than the policy's cap now: wait, or raise the cap.
 	ErrFeeCap = errors.New("fees are above the cap")
-	// ErrNonceMoved says that another transaction of the wallet was mined while a call was simulated: nothing is known of the
-	// call, and the simulation is to be done again. It is never a contract's refusal.
+	// ErrNonceMoved says that another transaction of the wallet was mined while a call was simulated: nothing is known
+	// of the call, and the simulation is to be done again. It is never a contract's refusal.
 	ErrNonceMoved = errors.New("the wallet's nonce moved during the simulation")
 	// ErrOneAtATime says that the node can't run calls one on top of the other: what builds on a transaction waits until that
 	// one is in a block.

@@ -51,8 +51,8 @@ func (c *content) print() felt.Felt {
 	return poseidonMany(append(values, c.nonce, c.class)...)
 }
 
-// solver finds out which alias stands for which key, given a squashed diff with keys and the same diff with aliases. Where
-// several answers explain both diffs it takes any: the aliased diff is the same for all of them.
+// solver finds out which alias stands for which key, given a squashed diff with keys and the same diff with aliases.
+// Where several answers explain both diffs it takes any: the aliased diff is the same for all of them.
 type solver struct {
 	plain, aliased map[felt.Felt]*content
 	byPrint        map[felt.Felt][]felt.Felt // aliased addresses
@@ -149,7 +149,8 @@ func (s *solver) fits(plain, aliased *content) bool {
 	return true
 }
 
-// decide takes what has one candidate, or else the first choice of the key with the fewest. False means a contradiction.
+// decide takes what has one candidate, or else the first choice of the key with the fewest. False means a
+// contradiction.
 func (s *solver) decide(candidates map[felt.Felt][]felt.Felt) bool {
 	var best felt.Felt
 	found, fewest := false, 0
@@ -184,7 +185,8 @@ func (s *solver) explains() bool {
 	for address, c := range s.plain {
 		alias, ok := s.alias(address)
 		other := s.aliased[alias]
-		if !ok || other == nil || len(other.entries) != len(c.entries) || other.nonce != c.nonce || other.class != c.class {
+		if !ok || other == nil || len(other.entries) != len(c.entries) ||
+			other.nonce != c.nonce || other.class != c.class {
 			return false
 		}
 		for k, v := range c.entries {

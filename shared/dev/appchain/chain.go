@@ -119,7 +119,8 @@ func (c *Chain) Advance(n int) {
 // visible is the number of blocks that are served. Called with the lock held.
 func (c *Chain) visible() uint64 { return uint64(len(c.blocks)) - c.late }
 
-// Deliver hands messages of the settlement layer to the chain, whose next block consumes them. A recording ignores them.
+// Deliver hands messages of the settlement layer to the chain, whose next block consumes them. A recording ignores
+// them.
 func (c *Chain) Deliver(messages ...block.MessageToL2) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -23,7 +23,8 @@ func start(t testing.TB, o devappchain.Options) *devappchain.Chain {
 
 func read(t testing.TB, c *devappchain.Chain) *appchain.Source {
 	t.Helper()
-	s, err := appchain.New(appchain.Config{URL: c.URL(), GatewayURL: c.GatewayURL(), ChainID: c.ChainID()}, appchain.Deps{})
+	s, err := appchain.New(appchain.Config{URL: c.URL(), GatewayURL: c.GatewayURL(), ChainID: c.ChainID()},
+		appchain.Deps{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,7 +59,8 @@ func TestSameSeedSameChain(t *testing.T) {
 // count up from 0x80 without a gap.
 func TestChainContent(t *testing.T) {
 	t.Parallel()
-	c := start(t, devappchain.Options{Seed: 3, Blocks: 60, Versions: []devappchain.VersionFrom{{0, "0.13.3"}, {5, "0.13.5"}, {30, "0.14.1"}}})
+	c := start(t, devappchain.Options{Seed: 3, Blocks: 60,
+		Versions: []devappchain.VersionFrom{{0, "0.13.3"}, {5, "0.13.5"}, {30, "0.14.1"}}})
 	updates, err := read(t, c).StateUpdates(t.Context(), 0, 59)
 	if err != nil {
 		t.Fatal(err)
@@ -95,7 +97,8 @@ func TestChainContent(t *testing.T) {
 			t.Errorf("block %d of version 0.13.3 allocates aliases", u.Number)
 		}
 	}
-	for _, what := range []string{"cleared slot", "deployed", "replaced", "declared", "migrated", "nonces", "to L1", "to L2"} {
+	for _, what := range []string{"cleared slot", "deployed", "replaced", "declared",
+		"migrated", "nonces", "to L1", "to L2"} {
 		if seen[what] == 0 {
 			t.Errorf("60 blocks hold no %s", what)
 		}
@@ -117,7 +120,8 @@ func TestChainContent(t *testing.T) {
 func TestDeliver(t *testing.T) {
 	t.Parallel()
 	c := start(t, devappchain.Options{Blocks: 2, NoMessagesToL2: true})
-	want := block.MessageToL2{From: felt.FromUint64(9), To: felt.FromUint64(8), Nonce: felt.FromUint64(7), Selector: felt.FromUint64(6),
+	want := block.MessageToL2{From: felt.FromUint64(9), To: felt.FromUint64(8),
+		Nonce: felt.FromUint64(7), Selector: felt.FromUint64(6),
 		Payload: []felt.Felt{felt.FromUint64(5)}}
 	c.Deliver(want)
 	c.Advance(1)

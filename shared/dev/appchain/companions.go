@@ -68,7 +68,8 @@ func (r *Recording) useOutput(raw []byte) {
 	last := len(r.Updates) - 1
 	from, ok := words[2].Uint64()
 	to, ok2 := words[3].Uint64()
-	if !ok || !ok2 || to-from != uint64(len(r.Updates)) || words[0] != r.Updates[0].OldRoot || words[1] != r.Updates[last].NewRoot ||
+	if !ok || !ok2 || to-from != uint64(len(r.Updates)) || words[0] != r.Updates[0].OldRoot ||
+		words[1] != r.Updates[last].NewRoot ||
 		words[5] != r.Updates[last].BlockHash {
 		return
 	}
@@ -78,9 +79,9 @@ func (r *Recording) useOutput(raw []byte) {
 	r.Numbered, r.ParentHash = true, words[4]
 }
 
-// useSquashed derives slots from before the recording: a slot that was written but is not in the squashed diff ended with
-// the value that it had at the start. stateful, which may be empty, is the same diff with aliases; it shows those that were
-// there before.
+// useSquashed derives slots from before the recording: a slot that was written but is not in the squashed diff ended
+// with the value that it had at the start. stateful, which may be empty, is the same diff with aliases; it shows those
+// that were there before.
 func (r *Recording) useSquashed(raw, stateful []byte) error {
 	u, err := appchain.ParseStateUpdate(r.Updates[len(r.Updates)-1].Number, raw)
 	if err != nil {

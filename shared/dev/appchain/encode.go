@@ -12,15 +12,17 @@ func (c *Chain) headerJSON(b produced) object {
 	price := object{"price_in_fri": "0x1", "price_in_wei": "0x1"}
 	return object{
 		"block_hash": b.header.Hash, "parent_hash": b.header.ParentHash, "block_number": b.header.Number,
-		"new_root": b.header.NewRoot, "timestamp": b.header.Timestamp.Unix(), "sequencer_address": felt.FromUint64(0x5e9),
-		"l1_gas_price": price, "l1_data_gas_price": price, "l2_gas_price": price, "l1_da_mode": "BLOB",
+		"new_root": b.header.NewRoot, "timestamp": b.header.Timestamp.Unix(),
+		"sequencer_address": felt.FromUint64(0x5e9),
+		"l1_gas_price":      price, "l1_data_gas_price": price, "l2_gas_price": price, "l1_da_mode": "BLOB",
 		"starknet_version": b.header.StarknetVersion,
 	}
 }
 
 // json is a transaction with its receipt.
 func (tx transaction) json() any {
-	kind, body := "INVOKE", object{"version": "0x3", "sender_address": tx.sender, "calldata": []string{}, "signature": []string{},
+	kind, body := "INVOKE", object{"version": "0x3", "sender_address": tx.sender,
+		"calldata": []string{}, "signature": []string{},
 		"nonce": "0x0", "tip": "0x0", "paymaster_data": []string{}, "account_deployment_data": []string{},
 		"nonce_data_availability_mode": "L1", "fee_data_availability_mode": "L1"}
 	receipt := object{}
@@ -41,7 +43,8 @@ func (tx transaction) json() any {
 	body["type"] = kind
 	for k, v := range (object{
 		"type": kind, "transaction_hash": tx.hash, "actual_fee": object{"amount": "0x0", "unit": "FRI"},
-		"finality_status": "ACCEPTED_ON_L2", "execution_status": "SUCCEEDED", "messages_sent": messages, "events": events,
+		"finality_status": "ACCEPTED_ON_L2", "execution_status": "SUCCEEDED",
+		"messages_sent": messages, "events": events,
 		"execution_resources": object{"l1_gas": tx.l1Gas, "l1_data_gas": 128, "l2_gas": tx.l2Gas},
 	}) {
 		receipt[k] = v

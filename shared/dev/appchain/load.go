@@ -28,10 +28,10 @@ const (
 	maxFiles = 100_000
 )
 
-// Load reads a recording and splits it into contiguous runs, in ascending order. path is a JSON file with one state update
-// or a list of them, a folder of such files, or a tar.gz (or the folder that holds it and no such file). A file's name gives the number of its first block (178.json); a
-// program output beside the updates gives the number and hash of the block before; nonces are read from a folder "nonces"
-// in the recording or beside it.
+// Load reads a recording and splits it into contiguous runs, in ascending order. path is a JSON file with one state
+// update or a list of them, a folder of such files, or a tar.gz (or the folder that holds it and no such file). A
+// file's name gives the number of its first block (178.json); a program output beside the updates gives the number and
+// hash of the block before; nonces are read from a folder "nonces" in the recording or beside it.
 func Load(path string) ([]Recording, error) {
 	files, err := gather(path)
 	if err != nil {
@@ -56,7 +56,8 @@ func gather(root string) (map[string][]byte, error) {
 		if err := gatherDir(files, root, ""); err != nil {
 			return nil, err
 		}
-		if tars, err := filepath.Glob(filepath.Join(root, "*.tar.gz")); err == nil && len(files) == 0 && len(tars) == 1 {
+		if tars, err := filepath.Glob(filepath.Join(root, "*.tar.gz")); err == nil &&
+			len(files) == 0 && len(tars) == 1 {
 			return gather(tars[0])
 		}
 		return files, nestNonces(files, filepath.Dir(root))

@@ -14,8 +14,10 @@ type method struct {
 }
 
 var methods = map[string]method{
-	"starknet_specVersion":          {nil, func(c *Chain, _ params) (any, *rpcFault) { return c.opts.SpecVersion, nil }},
-	"starknet_chainId":              {nil, func(c *Chain, _ params) (any, *rpcFault) { return mustShort(c.opts.ChainID), nil }},
+	"starknet_specVersion": {nil,
+		func(c *Chain, _ params) (any, *rpcFault) { return c.opts.SpecVersion, nil }},
+	"starknet_chainId": {nil,
+		func(c *Chain, _ params) (any, *rpcFault) { return mustShort(c.opts.ChainID), nil }},
 	"starknet_syncing":              {nil, func(*Chain, params) (any, *rpcFault) { return false, nil }},
 	"starknet_blockNumber":          {nil, (*Chain).rpcBlockNumber},
 	"starknet_blockHashAndNumber":   {nil, (*Chain).rpcBlockHashAndNumber},

@@ -39,8 +39,8 @@ type Options struct {
 	Transactions int
 	// EmptyEvery makes every so many-th block an empty one; 9 where unset, negative for none.
 	EmptyEvery int
-	// GenesisTime is block 0's time and BlockTime the time between blocks: the chain's own clock, which has nothing to do
-	// with ours. 2025-01-01 and 6 s where unset.
+	// GenesisTime is block 0's time and BlockTime the time between blocks: the chain's own clock, which has nothing to
+	// do with ours. 2025-01-01 and 6 s where unset.
 	GenesisTime time.Time
 	BlockTime   time.Duration
 	// L1Sender is the address on the settlement layer whose messages the chain consumes. A core contract that keeps
@@ -92,14 +92,16 @@ func (o Options) validate() error {
 		errs = append(errs, fmt.Errorf("chain id: %w", err))
 	}
 	if o.Blocks < 0 || o.Transactions < 0 || o.BlockInterval < 0 || o.BlockTime < time.Second {
-		errs = append(errs, errors.New("blocks, transactions and interval must not be negative and block time be at least a second"))
+		errs = append(errs,
+			errors.New("blocks, transactions and interval must not be negative and block time be at least a second"))
 	}
 	if o.Versions[0].Block != 0 {
 		errs = append(errs, errors.New("the first Starknet version must be that of block 0"))
 	}
 	for i, v := range o.Versions {
 		if i > 0 && v.Block <= o.Versions[i-1].Block {
-			errs = append(errs, fmt.Errorf("Starknet version %q is from block %d, which is not after its predecessor's", v.Version, v.Block))
+			errs = append(errs, fmt.Errorf("Starknet version %q is from block %d, which is not after its predecessor's",
+				v.Version, v.Block))
 		}
 		if _, ok := parseVersion(v.Version); !ok {
 			errs = append(errs, fmt.Errorf("%q is not a Starknet version", v.Version))

@@ -148,7 +148,8 @@ func (d *draft) seal(root felt.Felt) produced {
 		Number: d.n, ParentHash: d.previous.Hash, NewRoot: root, StarknetVersion: d.opts.versionAt(d.n),
 		Timestamp: d.opts.GenesisTime.Add(d.opts.BlockTime * timeFactor(d.n)), Transactions: len(d.txs),
 	}
-	p := produced{update: block.StateUpdate{Number: d.n, OldRoot: d.previous.NewRoot, NewRoot: root, Diff: d.diff}, txs: d.txs}
+	p := produced{update: block.StateUpdate{Number: d.n, OldRoot: d.previous.NewRoot, NewRoot: root, Diff: d.diff},
+		txs: d.txs}
 	h.Hash = blockHash(h, d.txs, d.diff)
 	p.header, p.update.BlockHash = h, h.Hash
 	p.weights = weigh(p)
@@ -174,8 +175,8 @@ func blockHash(h block.Header, txs []transaction, d block.StateDiff) felt.Felt {
 }
 
 // weigh derives a block's bouncer weights from its content, with made-up gas prices. An empty block has no proving gas,
-// as on Madara. A message takes the settlement layer's gas without that of its event: 20,000 to it, 5,000 from it, 512 a word
-// (starkware-libs/sequencer, blockifier/src/fee/resources.rs, get_starknet_gas_cost).
+// as on Madara. A message takes the settlement layer's gas without that of its event: 20,000 to it, 5,000 from it, 512
+// a word (starkware-libs/sequencer, blockifier/src/fee/resources.rs, get_starknet_gas_cost).
 func weigh(p produced) block.Weights {
 	w := block.Weights{NTxs: uint64(len(p.txs))}
 	for _, tx := range p.txs {

@@ -80,7 +80,8 @@ func FromRecording(path string, o RecordingOptions) (*Chain, error) {
 func (r Recording) Start(o RecordingOptions) (*Chain, error) {
 	def(&o.ChainID, "SN_RECORDED")
 	def(&o.StarknetVersion, "0.13.5")
-	opts := Options{ChainID: o.ChainID, BlockInterval: o.BlockInterval, GenesisTime: o.GenesisTime, BlockTime: o.BlockTime,
+	opts := Options{ChainID: o.ChainID, BlockInterval: o.BlockInterval,
+		GenesisTime: o.GenesisTime, BlockTime: o.BlockTime,
 		ListenAddr: o.ListenAddr, Versions: []VersionFrom{{0, o.StarknetVersion}}}.withDefaults()
 	if err := opts.validate(); err != nil {
 		return nil, fmt.Errorf("serve recording: %w", err)
@@ -96,8 +97,9 @@ func (r Recording) Start(o RecordingOptions) (*Chain, error) {
 		parent = poseidonMany(mustShort("RECORDED_PARENT"), r.Updates[0].BlockHash)
 	}
 	for _, u := range r.Updates {
-		h := block.Header{Number: u.Number, Hash: u.BlockHash, ParentHash: parent, NewRoot: u.NewRoot, StarknetVersion: o.StarknetVersion,
-			Timestamp: opts.GenesisTime.Add(opts.BlockTime * timeFactor(u.Number-c.first))}
+		h := block.Header{Number: u.Number, Hash: u.BlockHash, ParentHash: parent, NewRoot: u.NewRoot,
+			StarknetVersion: o.StarknetVersion,
+			Timestamp:       opts.GenesisTime.Add(opts.BlockTime * timeFactor(u.Number-c.first))}
 		p := produced{header: h, update: u}
 		p.weights = weigh(p)
 		c.blocks = append(c.blocks, p)
@@ -161,8 +163,8 @@ func (r *recorded) storage(slot block.Slot, _ uint64) (any, *rpcFault) {
 	return felt.Zero, nil
 }
 
-// madeAlias is a 62-bit alias for a key that has one on the chain, which the recording does not hold. Without it nothing
-// that writes to the key could be encoded.
+// madeAlias is a 62-bit alias for a key that has one on the chain, which the recording does not hold. Without it
+// nothing that writes to the key could be encoded.
 func madeAlias(key felt.Felt) felt.Felt {
 	var a felt.Felt
 	h := poseidonMany(mustShort("MADE_ALIAS"), key)
@@ -176,7 +178,8 @@ func (c *Chain) Synthesized() []string {
 	if c.rec == nil {
 		return nil
 	}
-	out := []string{"timestamp", "starknet_version", "transactions", "receipts", "messages", "bouncer weights", "prices and sequencer"}
+	out := []string{"timestamp", "starknet_version", "transactions", "receipts", "messages",
+		"bouncer weights", "prices and sequencer"}
 	if c.rec.ParentHash.IsZero() && c.first > 0 {
 		out = append(out, "parent_hash of the first block")
 	}
@@ -197,11 +200,13 @@ func (c *Chain) Notes() []string {
 		out = append(out, fmt.Sprintf("%d reads of earlier slots were answered by what follows from the recording", n))
 	}
 	if n := c.rec.madeAliases.Load(); n > 0 {
-		out = append(out, fmt.Sprintf("%d reads of aliases that the recording does not hold were answered with made-up ones", n))
+		out = append(out,
+			fmt.Sprintf("%d reads of aliases that the recording does not hold were answered with made-up ones", n))
 	}
 	if slots, nonces := c.rec.missedSlots.Load(), c.rec.missedNonces.Load(); slots+nonces > 0 {
-		out = append(out, fmt.Sprintf("%d slots and %d nonces from before the recording were answered as 0: squashed diffs that "+
-			"depend on them differ from the chain's own", slots, nonces))
+		out = append(out,
+			fmt.Sprintf("%d slots and %d nonces from before the recording were answered as 0: squashed diffs that "+
+				"depend on them differ from the chain's own", slots, nonces))
 	}
 	return out
 }

@@ -36,13 +36,16 @@ func TestRecordedSepoliaBatch(t *testing.T) {
 	if c.First() != 789878 || head.Number != 790377 {
 		t.Errorf("blocks %d..%d, want 789878..790377", c.First(), head.Number)
 	}
-	s, err := appchain.New(appchain.Config{URL: c.URL(), GatewayURL: c.GatewayURL(), ChainID: c.ChainID(), MaxRange: 600}, appchain.Deps{})
+	s, err := appchain.New(
+		appchain.Config{URL: c.URL(), GatewayURL: c.GatewayURL(), ChainID: c.ChainID(), MaxRange: 600}, appchain.Deps{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	blocktest.TestSource(t, blocktest.Harness{Source: s, ChainID: "SN_RECORDED", First: 789878, Last: 790377, MaxRange: 600, Cancelable: true})
+	blocktest.TestSource(t, blocktest.Harness{Source: s, ChainID: "SN_RECORDED", First: 789878, Last: 790377,
+		MaxRange: 600, Cancelable: true})
 	h, err := s.Headers(t.Context(), 789878, 789878)
-	if err != nil || h[0].ParentHash != felt.MustHex("0x5b8101eb9a1bfaabc0f289f6ee21a6880d18b690b3d3d15528da0ab8c267499") {
+	if err != nil ||
+		h[0].ParentHash != felt.MustHex("0x5b8101eb9a1bfaabc0f289f6ee21a6880d18b690b3d3d15528da0ab8c267499") {
 		t.Errorf("parent of the first block is %v, %v; want the program output's", h, err)
 	}
 	if _, err := s.Storage(t.Context(), 789877, []block.Slot{{Contract: felt.FromUint64(0x1234)}}); err != nil {
@@ -67,7 +70,8 @@ func TestAliasesBeforeTheRecording(t *testing.T) {
 		}
 	}
 	if aliases < 2000 || len(runs[0].Before)-aliases != 130 {
-		t.Errorf("%d aliases and %d other slots are derived, want over 2000 and 130", aliases, len(runs[0].Before)-aliases)
+		t.Errorf("%d aliases and %d other slots are derived, want over 2000 and 130",
+			aliases, len(runs[0].Before)-aliases)
 	}
 }
 
@@ -96,14 +100,17 @@ func TestRecordedMainnetBlocks(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = c.Close() })
-	if synthesized := strings.Join(c.Synthesized(), ","); !strings.Contains(synthesized, "parent_hash") || strings.Contains(synthesized, "numbers") {
+	if synthesized := strings.Join(c.Synthesized(), ","); !strings.Contains(synthesized, "parent_hash") ||
+		strings.Contains(synthesized, "numbers") {
 		t.Errorf("synthesized: %s", synthesized)
 	}
 }
 
 // update writes a state update of an empty block.
 func update(hash, from, to int) string {
-	return fmt.Sprintf(`{"block_hash":"0x%x","old_root":"0x%x","new_root":"0x%x","state_diff":{"storage_diffs":[],"nonces":[]}}`, hash, from, to)
+	return fmt.Sprintf(
+		`{"block_hash":"0x%x","old_root":"0x%x","new_root":"0x%x","state_diff":{"storage_diffs":[],"nonces":[]}}`,
+		hash, from, to)
 }
 
 func TestLoad(t *testing.T) {
@@ -114,16 +121,22 @@ func TestLoad(t *testing.T) {
 	}{
 		"SingleFromGenesis": {map[string]string{"a.json": update(1, 0, 5)}, []string{"blocks 0..0 of a.json"}},
 		"SingleUnnumbered":  {map[string]string{"a.json": update(1, 4, 5)}, []string{"blocks 1..1 of a.json"}},
-		"List":              {map[string]string{"state_updates.json": "[" + update(1, 4, 5) + "," + update(2, 5, 5) + "]"}, []string{"blocks 1..2 of state_updates.json"}},
-		"ListWithGap":       {map[string]string{"7.json": "[" + update(1, 4, 5) + "," + update(2, 6, 7) + "]"}, []string{"blocks 7..7 of 7.json", "blocks 8..8 of 7.json"}},
-		"FilesJoin":         {map[string]string{"7.json": update(1, 4, 5), "8.json": update(2, 5, 6), "11.json": update(3, 6, 7)}, []string{"blocks 7..8 of 7.json, 8.json", "blocks 11..11 of 11.json"}},
-		"SaysItsNumber":     {map[string]string{"a.json": `{"block_number":42,` + update(1, 4, 5)[1:]}, []string{"blocks 42..42 of a.json"}},
-		"Twice":             {map[string]string{"7.json": "[" + update(1, 4, 5) + "," + update(2, 5, 6) + "]", "8.json": update(9, 9, 6)}, nil},
-		"NoJSON":            {map[string]string{"7.json": "<html>"}, nil},
-		"EmptyList":         {map[string]string{"7.json": "[]"}, nil},
-		"Pending":           {map[string]string{"7.json": `{"old_root":"0x1","state_diff":{}}`}, nil},
-		"BadNonces":         {map[string]string{"7.json": update(1, 4, 5), "nonces/7.json": `[{"address":"x","nonce":"1"}]`}, nil},
-		"Nothing":           {map[string]string{"README.md": "hello"}, nil},
+		"List": {map[string]string{"state_updates.json": "[" + update(1, 4, 5) + "," + update(2, 5, 5) +
+			"]"}, []string{"blocks 1..2 of state_updates.json"}},
+		"ListWithGap": {map[string]string{"7.json": "[" + update(1, 4, 5) + "," + update(2, 6, 7) + "]"},
+			[]string{"blocks 7..7 of 7.json", "blocks 8..8 of 7.json"}},
+		"FilesJoin": {map[string]string{"7.json": update(1, 4, 5), "8.json": update(2, 5, 6),
+			"11.json": update(3, 6, 7)}, []string{"blocks 7..8 of 7.json, 8.json", "blocks 11..11 of 11.json"}},
+		"SaysItsNumber": {map[string]string{"a.json": `{"block_number":42,` + update(1, 4, 5)[1:]},
+			[]string{"blocks 42..42 of a.json"}},
+		"Twice": {map[string]string{"7.json": "[" + update(1, 4, 5) + "," + update(2, 5, 6) + "]",
+			"8.json": update(9, 9, 6)}, nil},
+		"NoJSON":    {map[string]string{"7.json": "<html>"}, nil},
+		"EmptyList": {map[string]string{"7.json": "[]"}, nil},
+		"Pending":   {map[string]string{"7.json": `{"old_root":"0x1","state_diff":{}}`}, nil},
+		"BadNonces": {
+			map[string]string{"7.json": update(1, 4, 5), "nonces/7.json": `[{"address":"x","nonce":"1"}]`}, nil},
+		"Nothing": {map[string]string{"README.md": "hello"}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -153,7 +166,8 @@ func TestLoad(t *testing.T) {
 func TestHeldBlocks(t *testing.T) {
 	t.Parallel()
 	p := filepath.Join(t.TempDir(), "5.json")
-	if err := os.WriteFile(p, []byte("["+update(1, 4, 5)+","+update(2, 5, 5)+","+update(3, 5, 6)+"]"), 0o600); err != nil {
+	if err := os.WriteFile(p, []byte("["+update(1, 4, 5)+","+update(2, 5, 5)+","+update(3, 5, 6)+"]"),
+		0o600); err != nil {
 		t.Fatal(err)
 	}
 	c, err := devappchain.FromRecording(p, devappchain.RecordingOptions{Held: 2})

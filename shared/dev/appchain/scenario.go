@@ -67,7 +67,8 @@ func (d *draft) tx(sender felt.Felt, l2Gas uint64) *transaction {
 	}
 	d.nonces[sender] = nonce + 1
 	d.txs = append(d.txs, transaction{
-		hash: d.name("tx", d.n<<20|uint64(len(d.txs))), sender: sender, events: 1 + d.rng.IntN(3), l2Gas: l2Gas, l1Gas: 0})
+		hash: d.name("tx", d.n<<20|uint64(len(d.txs))), sender: sender, events: 1 + d.rng.IntN(3), l2Gas: l2Gas,
+		l1Gas: 0})
 	return &d.txs[len(d.txs)-1]
 }
 
@@ -159,8 +160,9 @@ func (d *draft) withdrawal(sender felt.Felt) block.MessageToL1 {
 // deposit is the next message of the settlement layer's sender: nonces count up from 0, as the core contract's do.
 func (d *draft) deposit() block.MessageToL2 {
 	to := d.accounts[d.rng.IntN(len(d.accounts))]
-	m := block.MessageToL2{From: d.opts.L1Sender, To: d.token, Nonce: felt.FromUint64(d.l1Nonce), Selector: d.name("selector", 0),
-		Payload: []felt.Felt{to, felt.FromUint64(uint64(1 + d.rng.IntN(100000))), felt.Zero}}
+	m := block.MessageToL2{From: d.opts.L1Sender, To: d.token, Nonce: felt.FromUint64(d.l1Nonce),
+		Selector: d.name("selector", 0),
+		Payload:  []felt.Felt{to, felt.FromUint64(uint64(1 + d.rng.IntN(100000))), felt.Zero}}
 	d.l1Nonce++
 	return m
 }
@@ -177,7 +179,8 @@ func (d *draft) deliveries() {
 		}
 		have, _ := d.read(contract, key).Uint64()
 		d.write(contract, key, felt.FromUint64(have+1000))
-		d.txs = append(d.txs, transaction{hash: d.name("tx", d.n<<20|uint64(len(d.txs))), toL2: &m, events: 1, l2Gas: 900_000, l1Gas: 8_000})
+		d.txs = append(d.txs, transaction{hash: d.name("tx", d.n<<20|uint64(len(d.txs))), toL2: &m, events: 1,
+			l2Gas: 900_000, l1Gas: 8_000})
 	}
 	d.delivered = nil
 }

@@ -121,8 +121,9 @@ func (c *Chain) one(ctx context.Context, q rpcRequest) rpcResponse {
 	return out
 }
 
-// byNameOnly takes its parameters by name alone, as starknet-devnet 0.8.1 does: the API's version 0.10.1 added an optional list
-// of addresses, and that node refuses a list of one parameter ("expected struct StateUpdateInput with 2 elements").
+// byNameOnly takes its parameters by name alone, as starknet-devnet 0.8.1 does: the API's version 0.10.1 added an
+// optional list of addresses, and that node refuses a list of one parameter ("expected struct StateUpdateInput with 2
+// elements").
 const byNameOnly = "starknet_getStateUpdate"
 
 // params are a request's parameters in the order of the method's names.
@@ -155,12 +156,14 @@ func parseParams(raw json.RawMessage, names []string) (params, bool) {
 func (c *Chain) serveWeights(w http.ResponseWriter, r *http.Request) {
 	n, err := strconv.ParseUint(r.URL.Query().Get("blockNumber"), 10, 64)
 	if err != nil {
-		writeJSON(w, http.StatusBadRequest, gatewayFault{"StarkErrorCode.MALFORMED_REQUEST", "Field blockNumber is required."})
+		writeJSON(w, http.StatusBadRequest,
+			gatewayFault{"StarkErrorCode.MALFORMED_REQUEST", "Field blockNumber is required."})
 		return
 	}
 	b, ok := c.block(n)
 	if !ok {
-		writeJSON(w, http.StatusBadRequest, gatewayFault{"StarknetErrorCode.BLOCK_NOT_FOUND", "Block number " + strconv.FormatUint(n, 10) + " was not found."})
+		writeJSON(w, http.StatusBadRequest, gatewayFault{"StarknetErrorCode.BLOCK_NOT_FOUND",
+			"Block number " + strconv.FormatUint(n, 10) + " was not found."})
 		return
 	}
 	writeJSON(w, http.StatusOK, weightsJSON(b.weights))

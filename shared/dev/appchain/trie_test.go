@@ -8,8 +8,8 @@ import (
 )
 
 // TestTrieRoots pins the roots after random writes, overwrites and removals. The values are what Juno v0.15.11's trie
-// (core/trie, RunOnTempTriePedersen and RunOnTempTriePoseidon of height 251) gives for the same writes; it isn't imported
-// because it draws in a database.
+// (core/trie, RunOnTempTriePedersen and RunOnTempTriePoseidon of height 251) gives for the same writes; it isn't
+// imported because it draws in a database.
 func TestTrieRoots(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

@@ -130,11 +130,13 @@ func (c *CDK) cdk(ctx context.Context, args ...string) error {
 	return c.run(ctx, c.program(), append(args, "--no-notices")...)
 }
 
-// Environ is the environment in which AWS programs talk to the emulator. The CDK wants a host name in the URL of its template.
+// Environ is the environment in which AWS programs talk to the emulator. The CDK wants a host name in the URL of its
+// template.
 func (c *CDK) Environ() []string {
 	local := strings.Replace(c.Endpoint, "127.0.0.1", "localhost", 1)
 	return append(os.Environ(), "ORCHESTRATOR_CHAINS="+c.ChainsFile(),
-		"AWS_ENDPOINT_URL="+local, "AWS_ENDPOINT_URL_S3="+c.Endpoint, "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test",
+		"AWS_ENDPOINT_URL="+local, "AWS_ENDPOINT_URL_S3="+c.Endpoint,
+		"AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test",
 		"AWS_SESSION_TOKEN=test", "AWS_REGION="+c.Region, "AWS_DEFAULT_REGION="+c.Region, "AWS_CA_BUNDLE=",
 		"CDK_DISABLE_CLI_TELEMETRY=true", "JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION=1",
 		"JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION=18,20")
@@ -158,7 +160,8 @@ func (c *CDK) run(ctx context.Context, program string, args ...string) error {
 	cmd.Stdout, cmd.Stderr = w, w
 	if err := cmd.Run(); err != nil {
 		text := out.String()
-		return fmt.Errorf("%s %s: %w\n%s", filepath.Base(program), strings.Join(args, " "), err, text[max(0, len(text)-shown):])
+		return fmt.Errorf("%s %s: %w\n%s",
+			filepath.Base(program), strings.Join(args, " "), err, text[max(0, len(text)-shown):])
 	}
 	return nil
 }

@@ -31,7 +31,8 @@ const Region = "eu-west-1"
 // Config is the SDK's configuration for an emulator's endpoint.
 func Config(endpoint string) aws.Config {
 	return aws.Config{
-		Region: Region, BaseEndpoint: aws.String(endpoint), Credentials: credentials.NewStaticCredentialsProvider("test", "test", "test"),
+		Region: Region, BaseEndpoint: aws.String(endpoint),
+		Credentials: credentials.NewStaticCredentialsProvider("test", "test", "test"),
 	}
 }
 
@@ -55,22 +56,26 @@ func Provision(ctx context.Context, cfg aws.Config, o Options) (Stack, error) {
 	}
 	api := s3.NewFromConfig(cfg, func(x *s3.Options) { x.UsePathStyle = true })
 	_, err := api.CreateBucket(ctx, &s3.CreateBucketInput{
-		Bucket: &s.Bucket, CreateBucketConfiguration: &types.CreateBucketConfiguration{LocationConstraint: types.BucketLocationConstraint(cfg.Region)},
+		Bucket: &s.Bucket, CreateBucketConfiguration: &types.CreateBucketConfiguration{
+			LocationConstraint: types.BucketLocationConstraint(cfg.Region)},
 	})
 	if err != nil {
 		return s, fmt.Errorf("create bucket: %w", err)
 	}
-	topic, err := sns.NewFromConfig(cfg).CreateTopic(ctx, &sns.CreateTopicInput{Name: aws.String(resource.Physical(o.Chain, "alerts"))})
+	topic, err := sns.NewFromConfig(cfg).CreateTopic(ctx,
+		&sns.CreateTopicInput{Name: aws.String(resource.Physical(o.Chain, "alerts"))})
 	if err != nil {
 		return s, fmt.Errorf("create topic: %w", err)
 	}
 	s.TopicARN = aws.ToString(topic.TopicArn)
-	if _, err := eventbridge.NewFromConfig(cfg).CreateEventBus(ctx, &eventbridge.CreateEventBusInput{Name: &s.Bus}); err != nil {
+	if _, err := eventbridge.NewFromConfig(cfg).CreateEventBus(ctx,
+		&eventbridge.CreateEventBusInput{Name: &s.Bus}); err != nil {
 		return s, fmt.Errorf("create event bus: %w", err)
 	}
 	var errs []error
 	for name, value := range o.Secrets {
-		_, err := secretsmanager.NewFromConfig(cfg).CreateSecret(ctx, &secretsmanager.CreateSecretInput{Name: aws.String(name), SecretString: aws.String(value)})
+		_, err := secretsmanager.NewFromConfig(cfg).CreateSecret(ctx,
+			&secretsmanager.CreateSecretInput{Name: aws.String(name), SecretString: aws.String(value)})
 		errs = append(errs, err)
 	}
 	return s, errors.Join(errs...)
@@ -94,7 +99,8 @@ func queues(ctx context.Context, api *sqs.Client, o Options) error {
 			"MessageRetentionPeriod": strconv.Itoa(int(q.Retention / time.Second)),
 		}
 		if q.DeadLetter != "" {
-			policy, err := json.Marshal(map[string]any{"deadLetterTargetArn": arns[q.DeadLetter], "maxReceiveCount": q.MaxReceives})
+			policy, err := json.Marshal(
+				map[string]any{"deadLetterTargetArn": arns[q.DeadLetter], "maxReceiveCount": q.MaxReceives})
 			if err != nil {
 				return fmt.Errorf("encode redrive policy: %w", err)
 			}
@@ -105,7 +111,8 @@ func queues(ctx context.Context, api *sqs.Client, o Options) error {
 		if err != nil {
 			return fmt.Errorf("create queue %s: %w", name, err)
 		}
-		got, err := api.GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{QueueUrl: out.QueueUrl, AttributeNames: []sqstypes.QueueAttributeName{"QueueArn"}})
+		got, err := api.GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{QueueUrl: out.QueueUrl,
+			AttributeNames: []sqstypes.QueueAttributeName{"QueueArn"}})
 		if err != nil {
 			return fmt.Errorf("read queue %s: %w", name, err)
 		}

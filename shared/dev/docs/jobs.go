@@ -23,7 +23,8 @@ func jobStates() string {
 // jobPolicies lists job.Policies.
 func jobPolicies() string {
 	var b strings.Builder
-	b.WriteString("| job type | submissions | polls | poll every | watched every | lease |\n|---|---:|---:|---|---|---|\n")
+	b.WriteString("| job type | submissions | polls | poll every | watched every | lease " +
+		"|\n|---|---:|---:|---|---|---|\n")
 	policies := job.Policies()
 	for _, t := range job.Types {
 		p := policies[t]
@@ -32,7 +33,8 @@ func jobPolicies() string {
 	}
 	// The same for every type; TestPoliciesShareRetries holds that.
 	p := policies[job.Types[0]]
-	fmt.Fprintf(&b, "\nEvery type: after a transient failure the next try comes after %s; %d crashed invocations in a row fail the job; "+
+	fmt.Fprintf(&b, "\nEvery type: after a transient failure the next try comes after %s; %d crashed invocations in "+
+		"a row fail the job; "+
 		"%d transient failures in a row make an alert.\n", backoff(p.Retry), p.MaxCrashes, p.AlertAfter)
 	return b.String()
 }

@@ -1,5 +1,6 @@
-// Command docs writes the generated parts of the docs: `make docs`. Run it in the repository's root. A test compares what
-// it would write with what is there, so a changed table in the code and an old one in the docs never pass together.
+// Command docs writes the generated parts of the docs: `make docs`. Run it in the repository's root. A test compares
+// what it would write with what is there, so a changed table in the code and an old one in the docs never pass
+// together.
 package main
 
 import (
@@ -50,7 +51,8 @@ func (p part) write(root string) error {
 	return os.WriteFile(path, []byte(page), 0o644)
 }
 
-// apply returns the page with the part as the code has it now. It is an error if the page does not have the part's markers.
+// apply returns the page with the part as the code has it now. It is an error if the page does not have the part's
+// markers.
 func (p part) apply(root, page string) (string, error) {
 	before, rest, ok := strings.Cut(page, begin(p.name)+"\n")
 	if !ok {

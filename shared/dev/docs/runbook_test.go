@@ -52,7 +52,8 @@ func d() { return alert.Cause{Key: fmt.Sprintf("%s%s/%d", Prefix, "c", n)} }
 func send(c alert.Cause) { notify(alert.Alert{Key: c.Key}) }
 `
 	keys, err := keysIn(parse(t, "x.go", code))
-	if want := []string{"five/a", "five/b/", "five/c/", "four", "one/", "three/", "two/"}; err != nil || !slices.Equal(keys, want) {
+	if want := []string{"five/a", "five/b/", "five/c/", "four", "one/", "three/", "two/"}; err != nil ||
+		!slices.Equal(keys, want) {
 		t.Errorf("got %q, %v, want %q", keys, err, want)
 	}
 	for _, unknown := range []string{
@@ -101,7 +102,8 @@ func packages(t *testing.T, folder string) map[string][]*ast.File {
 		switch {
 		case err != nil:
 			return err
-		case d.IsDir() && (d.Name() == "dev" || d.Name() == "simulation" || d.Name() == "testdata" || strings.HasSuffix(d.Name(), "test")):
+		case d.IsDir() && (d.Name() == "dev" || d.Name() == "simulation" || d.Name() == "testdata" ||
+			strings.HasSuffix(d.Name(), "test")):
 			return fs.SkipDir
 		case d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go"):
 			return nil

@@ -59,7 +59,8 @@ func alerts(fn *ast.FuncDecl) []*ast.CompositeLit {
 	return out
 }
 
-var errNoKey = errors.New("its Key does not begin with a string: begin it with one, so that the runbook can have a section for it")
+var errNoKey = errors.New("its Key does not begin with a string: begin it with one, so that the runbook can have a " +
+	"section for it")
 
 func (s *scan) keys(fn *ast.FuncDecl, lit *ast.CompositeLit) ([]string, error) {
 	expr := field(lit, "Key")

@@ -37,9 +37,11 @@ func settings(root string) (string, error) {
 		}
 		if title := titleOf(s.Name); title != group {
 			group = title
-			fmt.Fprintf(&b, "\n### %s\n\n| setting | meaning | unit | default | example |\n|---|---|---|---|---|\n", title)
+			fmt.Fprintf(&b, "\n### %s\n\n| setting | meaning | unit | default | example |\n|---|---|---|---|---|\n",
+				title)
 		}
-		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", s.Name, meaning+notes(s), s.Unit, code(defaultOf(s)), code(s.Example))
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n",
+			s.Name, meaning+notes(s), s.Unit, code(defaultOf(s)), code(s.Example))
 	}
 	return b.String(), nil
 }
@@ -68,9 +70,11 @@ func titleOf(name string) string {
 	return words[0] + "_…"
 }
 
-// elsewhere are the structs whose fields of the same name hold the defaults of settings that are 0 where they are not set.
+// elsewhere are the structs whose fields of the same name hold the defaults of settings that are 0 where they are not
+// set.
 var elsewhere = map[string]any{
-	"config.Batch": batch.DefaultLimits(), "config.Settlement": tx.DefaultPolicy(), "config.SharpProver": sharp.DefaultConfig,
+	"config.Batch": batch.DefaultLimits(), "config.Settlement": tx.DefaultPolicy(),
+	"config.SharpProver": sharp.DefaultConfig,
 }
 
 // defaultOf is what a setting is where it is not set, "" for nothing.
@@ -138,7 +142,8 @@ func fieldComments(folder string, to map[string]string) error {
 			if st, ok := spec.Type.(*ast.StructType); ok {
 				for _, field := range st.Fields.List {
 					for _, id := range field.Names {
-						to[f.Name.Name+"."+spec.Name.Name+"."+id.Name] = strings.Join(strings.Fields(field.Doc.Text()), " ")
+						to[f.Name.Name+"."+spec.Name.Name+"."+id.Name] = strings.Join(strings.Fields(field.Doc.Text()),
+							" ")
 					}
 				}
 			}

@@ -1,5 +1,5 @@
-// Package ethereum is an Ethereum for development: go-ethereum's simulated chain under Osaka rules, served by JSON-RPC on
-// loopback. It also deploys the development contracts on any node.
+// Package ethereum is an Ethereum for development: go-ethereum's simulated chain under Osaka rules, served by JSON-RPC
+// on loopback. It also deploys the development contracts on any node.
 package ethereum
 
 import (
@@ -160,8 +160,8 @@ func (c *Chain) Close() error {
 	return c.backend.Close()
 }
 
-// WarmUp loads the KZG set-up with which the chain's pool checks blob transactions. It takes seconds, once a process; call
-// it in the background so that the first blob transaction finds it done.
+// WarmUp loads the KZG set-up with which the chain's pool checks blob transactions. It takes seconds, once a process;
+// call it in the background so that the first blob transaction finds it done.
 func WarmUp() error {
 	var b kzg4844.Blob
 	c, err := kzg4844.BlobToCommitment(&b)

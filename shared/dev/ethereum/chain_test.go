@@ -29,7 +29,8 @@ func TestDeploy(t *testing.T) {
 	t.Cleanup(client.Close)
 	s := &devethereum.Sender{Client: client, Key: devethereum.Keys[0], Mine: func() { c.Mine(1) }}
 	d, err := s.Deploy(ctx, devethereum.Setup{
-		ProgramHash: felt.FromUint64(1), Settled: true, Block: 41, Root: felt.FromUint64(5), Registrar: devethereum.Address(devethereum.Keys[1]),
+		ProgramHash: felt.FromUint64(1), Settled: true, Block: 41, Root: felt.FromUint64(5),
+		Registrar: devethereum.Address(devethereum.Keys[1]),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -38,7 +39,8 @@ func TestDeploy(t *testing.T) {
 	copy(from[12:], devethereum.Address(devethereum.Keys[0]).Bytes())
 	var ms []block.MessageToL2
 	for i := range 20 {
-		ms = append(ms, block.MessageToL2{From: from, To: felt.FromUint64(9), Nonce: felt.FromUint64(uint64(i)), Selector: felt.FromUint64(3)})
+		ms = append(ms, block.MessageToL2{From: from, To: felt.FromUint64(9), Nonce: felt.FromUint64(uint64(i)),
+			Selector: felt.FromUint64(3)})
 	}
 	if err := s.SendMessages(ctx, d.Core, ms); err != nil {
 		t.Fatal(err)

@@ -60,7 +60,8 @@ func (s *Sender) Deploy(ctx context.Context, o Setup) (Deployment, error) {
 	if o.Settled {
 		number.SetUint64(o.Block)
 	}
-	args, err = core.Pack("", o.ProgramHash.Big(), o.AggregatorProgramHash.Big(), o.ConfigHash.Big(), d.Registry, o.Root.Big(), number, o.BlockHash.Big())
+	args, err = core.Pack("", o.ProgramHash.Big(), o.AggregatorProgramHash.Big(), o.ConfigHash.Big(), d.Registry,
+		o.Root.Big(), number, o.BlockHash.Big())
 	if err != nil {
 		return d, fmt.Errorf("encode the core contract's arguments: %w", err)
 	}
@@ -89,8 +90,8 @@ func (s *Sender) RegisterFact(ctx context.Context, registry common.Address, fact
 	return s.Send(ctx, Call{To: &registry, Data: data})
 }
 
-// SendMessages sends messages to the app chain in order. The contract counts nonces and takes the sender's address itself,
-// so messages must be from the sender and have the contract's next nonces.
+// SendMessages sends messages to the app chain in order. The contract counts nonces and takes the sender's address
+// itself, so messages must be from the sender and have the contract's next nonces.
 func (s *Sender) SendMessages(ctx context.Context, core common.Address, ms []block.MessageToL2) error {
 	a := contracts.ParseABI(contracts.CoreABI)
 	from := felt.Felt{}
@@ -195,8 +196,9 @@ func (s *Sender) broadcast(ctx context.Context, key *ecdsa.PrivateKey, calls []C
 	var hashes []common.Hash
 	for i, c := range calls {
 		tx, err := types.SignNewTx(key, types.LatestSignerForChainID(id), &types.DynamicFeeTx{
-			ChainID: id, Nonce: nonce + uint64(i), GasTipCap: big.NewInt(1e9), GasFeeCap: new(big.Int).Add(new(big.Int).Mul(price, big.NewInt(3)), big.NewInt(1e9)),
-			Gas: deployGas, To: c.To, Value: c.Value, Data: c.Data,
+			ChainID: id, Nonce: nonce + uint64(i), GasTipCap: big.NewInt(1e9),
+			GasFeeCap: new(big.Int).Add(new(big.Int).Mul(price, big.NewInt(3)), big.NewInt(1e9)),
+			Gas:       deployGas, To: c.To, Value: c.Value, Data: c.Data,
 		})
 		if err != nil {
 			return nil, fmt.Errorf("sign: %w", err)

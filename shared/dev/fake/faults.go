@@ -82,7 +82,8 @@ func (t *Faults) Struck() int {
 }
 
 // order is the order in which random faults are drawn.
-var order = []Fault{RateLimited, Unavailable, Internal, BadGateway, NoRoute, Refused, LostResponse, CutResponse, Garbage, Slow}
+var order = []Fault{RateLimited, Unavailable, Internal, BadGateway, NoRoute, Refused,
+	LostResponse, CutResponse, Garbage, Slow}
 
 // next is what strikes a request of op; nil for nothing.
 func (t *Faults) next(op string) *Strike {
@@ -111,8 +112,10 @@ func (t *Faults) next(op string) *Strike {
 	return nil
 }
 
-// Wrap disturbs the requests to a handler. op names a request's operation. fail answers with an error of the service's own.
-func (t *Faults) Wrap(next http.Handler, op func(*http.Request) string, fail func(http.ResponseWriter, int)) http.Handler {
+// Wrap disturbs the requests to a handler. op names a request's operation. fail answers with an error of the service's
+// own.
+func (t *Faults) Wrap(next http.Handler, op func(*http.Request) string,
+	fail func(http.ResponseWriter, int)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s := t.next(op(r))
 		if s == nil {

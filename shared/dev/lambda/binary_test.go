@@ -69,7 +69,8 @@ func start(t *testing.T, mode_ string) (*devlambda.Binary, *buffer) {
 		t.Fatal(err)
 	}
 	logs := &buffer{}
-	b := &devlambda.Binary{Path: self, Name: "test", Env: []string{mode + "=" + mode_}, Logs: logs, Timeout: 10 * time.Second}
+	b := &devlambda.Binary{Path: self, Name: "test", Env: []string{mode + "=" + mode_},
+		Logs: logs, Timeout: 10 * time.Second}
 	t.Cleanup(b.Close)
 	return b, logs
 }
@@ -118,7 +119,8 @@ func TestBinaryAnswers(t *testing.T) {
 
 func TestBinaryErrors(t *testing.T) {
 	t.Parallel()
-	for name, want := range map[string]string{"fail": "no such luck", "panic": "out of cheese", "exit": "process ended"} {
+	for name, want := range map[string]string{"fail": "no such luck",
+		"panic": "out of cheese", "exit": "process ended"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b, _ := start(t, "on")

@@ -110,7 +110,8 @@ func (p *Platform) Deliver(ctx context.Context, m Mapping, ds []queue.Delivery) 
 	failed, err := p.invokeSQS(ctx, m, ds)
 	if err != nil {
 		p.failures.Add(int64(len(ds)))
-		p.Log.WarnContext(ctx, "function error, messages stay", "function", m.Function, "messages", len(ds), "error", err)
+		p.Log.WarnContext(ctx, "function error, messages stay", "function", m.Function,
+			"messages", len(ds), "error", err)
 		return
 	}
 	p.failures.Add(int64(len(failed)))
@@ -221,8 +222,8 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// InvokeMessage runs a function with an SQS event of one message, as the trigger function does for the priority queues. A
-// message that the function wants again is an error.
+// InvokeMessage runs a function with an SQS event of one message, as the trigger function does for the priority queues.
+// A message that the function wants again is an error.
 func (p *Platform) InvokeMessage(ctx context.Context, function, body string) error {
 	d := queue.Delivery{ID: newID(), Handle: "priority", Body: body, Receives: 1, SentAt: time.Now()}
 	failed, err := p.invokeSQS(ctx, Mapping{Queue: "priority", Function: function}, []queue.Delivery{d})

@@ -34,7 +34,8 @@ func TestGuard(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			h := loopback.Guard(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) }))
+			h := loopback.Guard(
+				http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) }))
 			r := httptest.NewRequest(http.MethodPost, "/jobs/1/retry", nil)
 			r.Host = tt.host
 			if tt.origin != "" {

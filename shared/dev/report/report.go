@@ -1,5 +1,5 @@
-// Package report prints the batches of a finished run for people, at most 80 columns wide, and compares the core contract with
-// the app chain. `make run` and `make cloud` use it.
+// Package report prints the batches of a finished run for people, at most 80 columns wide, and compares the core
+// contract with the app chain. `make run` and `make cloud` use it.
 package report
 
 import (
@@ -65,8 +65,8 @@ func Rows(ctx context.Context, s batch.Store, l stage.Layer) ([]Row, error) {
 	return out, nil
 }
 
-// Table prints the batches: what each holds and cost, then how long each stage took and how often it was invoked. unit is that of
-// the fees: gwei or gfri.
+// Table prints the batches: what each holds and cost, then how long each stage took and how often it was invoked. unit
+// is that of the fees: gwei or gfri.
 func Table(w io.Writer, rs []Row, l stage.Layer, unit string) {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	data := "blobs"
@@ -182,7 +182,8 @@ func ellipsis(hash string) string {
 // ErrNotSettled says that the contract does not hold the chain's head.
 var ErrNotSettled = errors.New("the contract does not hold the chain's head")
 
-// Check reads the contract and compares it with the chain's head, as a third party would. ErrNotSettled where they differ.
+// Check reads the contract and compares it with the chain's head, as a third party would. ErrNotSettled where they
+// differ.
 func Check(ctx context.Context, w io.Writer, k settlement.Contract, head block.Header) error {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
@@ -190,7 +191,8 @@ func Check(ctx context.Context, w io.Writer, k settlement.Contract, head block.H
 	if err != nil {
 		return fmt.Errorf("read the contract: %w", err)
 	}
-	fmt.Fprintf(w, "contract   block %d, state root %s\napp chain  block %d, state root %s\n", s.Block, s.Root, head.Number, head.NewRoot)
+	fmt.Fprintf(w, "contract   block %d, state root %s\napp chain  block %d, state root %s\n",
+		s.Block, s.Root, head.Number, head.NewRoot)
 	if !s.Settled || s.Block != head.Number || s.Root != head.NewRoot || s.BlockHash != head.Hash {
 		return ErrNotSettled
 	}

@@ -50,7 +50,8 @@ func storage(ctx context.Context, src block.Source, start uint64, slots []block.
 }
 
 // segmentOf encodes a squashed diff as DA segment of a Starknet version. start and end are the blocks that it covers.
-func segmentOf(ctx context.Context, src block.Source, d *statediff.Diff, start, end uint64, version string) ([]felt.Felt, error) {
+func segmentOf(ctx context.Context, src block.Source, d *statediff.Diff, start, end uint64,
+	version string) ([]felt.Felt, error) {
 	f, err := statediff.FormatOf(version)
 	if err != nil {
 		return nil, reject("%w", err)

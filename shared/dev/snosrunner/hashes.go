@@ -8,26 +8,28 @@ import (
 
 // Hashes are what a core contract of the development chain holds.
 type Hashes struct {
-	OS         felt.Felt // program hash of the fake Starknet OS
-	Aggregator felt.Felt // program hash of the fake aggregator with the AGGREGATOR prefix, as contracts on Ethereum hold it
+	OS felt.Felt // program hash of the fake Starknet OS
+	// program hash of the fake aggregator with the AGGREGATOR prefix, as contracts on Ethereum hold it
+	Aggregator felt.Felt
 	Config     felt.Felt // config hash of a chain with Config's values
 }
 
-// What the development chain's config hash is over: the chain id of the development chain and the fee tokens' addresses on Starknet (docs.starknet.io,
-// "Important addresses").
+// What the development chain's config hash is over: the chain id of the development chain and the fee tokens' addresses
+// on Starknet (docs.starknet.io, "Important addresses").
 const (
 	ChainID     = "DEV_APPCHAIN"
 	FeeToken    = "0x04718f5a0fc34cc1af16a1cdee98ffb20c31f5cd61d6ab07201858f4287c938d"
 	EthFeeToken = "0x049d36570d4e46f48e99674bd3fcc84644ddd6b96f7c741b1562b82f9e004dc7"
 )
 
-// Hashes by Starknet version, as cairo-lang answers them. Development contracts and fakes of proving services are set up with these and
-// never with what this repository computes, so that a fault in our arithmetic shows in every run.
+// Hashes by Starknet version, as cairo-lang answers them. Development contracts and fakes of proving services are set
+// up with these and never with what this repository computes, so that a fault in our arithmetic shows in every run.
 //
 // From PyPI cairo-lang 0.14.3a3 with F = HashFunction.PEDERSEN or BLAKE, for StrippedProgram(data=[NAME as a number],
-// builtins=["output"], main=0): compute_program_hash_chain(program, F), and of it add_aggregator_prefix(hash, F). The config hashes are its
-// compute_hash_on_elements of ["StarknetOsConfig2", ChainID, EthFeeToken, FeeToken] and ["StarknetOsConfig3", ChainID, FeeToken], and its
-// calculate_blake2s_hash_from_felt252s of ["StarknetOsConfig4", ChainID, FeeToken]. TestOracleFakes asks cairo-lang again.
+// builtins=["output"], main=0): compute_program_hash_chain(program, F), and of it add_aggregator_prefix(hash, F). The
+// config hashes are its compute_hash_on_elements of ["StarknetOsConfig2", ChainID, EthFeeToken, FeeToken] and
+// ["StarknetOsConfig3", ChainID, FeeToken], and its calculate_blake2s_hash_from_felt252s of ["StarknetOsConfig4",
+// ChainID, FeeToken]. TestOracleFakes asks cairo-lang again.
 var (
 	pedersenHashes = Hashes{
 		OS:         felt.MustHex("0x13bba487f97b438d36930f5cf11279feedb7d891f5827dd359412cd8adbf725"),
@@ -50,8 +52,8 @@ func HashesBy(function string) Hashes {
 	return pedersenHashes
 }
 
-// HashesOf are the hashes at a Starknet version. The versions are listed here again, by what is known of them (Blake2s from 0.14.3, two
-// fee tokens before 0.14.0), as this is what the product is checked against.
+// HashesOf are the hashes at a Starknet version. The versions are listed here again, by what is known of them (Blake2s
+// from 0.14.3, two fee tokens before 0.14.0), as this is what the product is checked against.
 func HashesOf(starknet string) (Hashes, error) {
 	switch starknet {
 	case "0.14.3", "0.14.4":

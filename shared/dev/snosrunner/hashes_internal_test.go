@@ -8,7 +8,8 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/starknet/version"
 )
 
-// What this repository computes of the fake programs and the development chain is what cairo-lang answered, at every version.
+// What this repository computes of the fake programs and the development chain is what cairo-lang answered, at every
+// version.
 func TestHashes(t *testing.T) {
 	t.Parallel()
 	for _, v := range version.Known() {

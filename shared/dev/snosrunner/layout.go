@@ -24,11 +24,11 @@ func short(s string) felt.Felt {
 
 // Diff is what a full output carries after the messages: the state diff of its blocks, uncompressed.
 //
-// Layout, in words: the short string DEV_STATE_DIFF_V1; the Starknet version as a short string; then seven lists, each a
-// count and its items: storage (address, number of entries, key and value of each), deployed contracts (address, class),
-// replaced classes (address, class), nonces (address, nonce), declared classes (class, compiled class), deprecated classes
-// (class), migrated classes (class, compiled class). The real program's full output differs; only our aggregator reads
-// this one.
+// Layout, in words: the short string DEV_STATE_DIFF_V1; the Starknet version as a short string; then seven lists, each
+// a count and its items: storage (address, number of entries, key and value of each), deployed contracts (address,
+// class), replaced classes (address, class), nonces (address, nonce), declared classes (class, compiled class),
+// deprecated classes (class), migrated classes (class, compiled class). The real program's full output differs; only
+// our aggregator reads this one.
 type Diff struct {
 	Version string
 	Diff    block.StateDiff
@@ -136,7 +136,8 @@ func DecodeDiff(words []felt.Felt) (Diff, error) {
 		d.DeprecatedDeclared = append(d.DeprecatedDeclared, r.word())
 	}
 	for range r.count(2) {
-		d.MigratedCompiledHash = append(d.MigratedCompiledHash, block.MigratedClass{ClassHash: r.word(), CompiledClassHash: r.word()})
+		d.MigratedCompiledHash = append(d.MigratedCompiledHash,
+			block.MigratedClass{ClassHash: r.word(), CompiledClassHash: r.word()})
 	}
 	if r.err == nil && len(r.words) > 0 {
 		r.err = fmt.Errorf("%d words after the state diff: %w", len(r.words), ErrOutput)

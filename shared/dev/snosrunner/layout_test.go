@@ -28,23 +28,27 @@ func TestDiffRoundTrip(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		f := func() felt.Felt { return anyFelt(t, "felt") }
-		in := snosrunner.Diff{Version: rapid.StringMatching(`0\.1[34]\.[0-9]`).Draw(t, "version"), Diff: block.StateDiff{
-			Storage: list(t, "contracts", func() block.ContractStorage {
-				return block.ContractStorage{Address: f(), Entries: list(t, "entries", func() block.StorageEntry {
-					return block.StorageEntry{Key: f(), Value: f()}
-				})}
-			}),
-			Deployed: list(t, "deployed", func() block.DeployedContract { return block.DeployedContract{Address: f(), ClassHash: f()} }),
-			Replaced: list(t, "replaced", func() block.ReplacedClass { return block.ReplacedClass{Address: f(), ClassHash: f()} }),
-			Nonces:   list(t, "nonces", func() block.NonceUpdate { return block.NonceUpdate{Address: f(), Nonce: f()} }),
-			Declared: list(t, "declared", func() block.DeclaredClass {
-				return block.DeclaredClass{ClassHash: f(), CompiledClassHash: f()}
-			}),
-			DeprecatedDeclared: list(t, "deprecated", f),
-			MigratedCompiledHash: list(t, "migrated", func() block.MigratedClass {
-				return block.MigratedClass{ClassHash: f(), CompiledClassHash: f()}
-			}),
-		}}
+		in := snosrunner.Diff{Version: rapid.StringMatching(`0\.1[34]\.[0-9]`).Draw(t, "version"),
+			Diff: block.StateDiff{
+				Storage: list(t, "contracts", func() block.ContractStorage {
+					return block.ContractStorage{Address: f(), Entries: list(t, "entries", func() block.StorageEntry {
+						return block.StorageEntry{Key: f(), Value: f()}
+					})}
+				}),
+				Deployed: list(t, "deployed",
+					func() block.DeployedContract { return block.DeployedContract{Address: f(), ClassHash: f()} }),
+				Replaced: list(t, "replaced",
+					func() block.ReplacedClass { return block.ReplacedClass{Address: f(), ClassHash: f()} }),
+				Nonces: list(t, "nonces",
+					func() block.NonceUpdate { return block.NonceUpdate{Address: f(), Nonce: f()} }),
+				Declared: list(t, "declared", func() block.DeclaredClass {
+					return block.DeclaredClass{ClassHash: f(), CompiledClassHash: f()}
+				}),
+				DeprecatedDeclared: list(t, "deprecated", f),
+				MigratedCompiledHash: list(t, "migrated", func() block.MigratedClass {
+					return block.MigratedClass{ClassHash: f(), CompiledClassHash: f()}
+				}),
+			}}
 		words, err := snosrunner.EncodeDiff(nil, in)
 		if err != nil {
 			t.Fatal(err)

@@ -29,8 +29,8 @@ func (o outcome) steps() uint64 { return 10_000 + 100*uint64(len(o.output)) }
 // calldataTree is the fact topology of two pages: push both, join them.
 var calldataTree = []int{2, 2}
 
-// fact is the fact that the core contract asks for: of the state update's words under the program, with the state diff, where
-// it follows them, as a page of its own.
+// fact is the fact that the core contract asks for: of the state update's words under the program, with the state diff,
+// where it follows them, as a page of its own.
 func (o outcome) fact() (pie.Fact, error) {
 	hash, f, err := o.program.hash(o.version)
 	if err != nil {

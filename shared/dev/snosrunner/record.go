@@ -12,8 +12,8 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/snos"
 )
 
-// recordName is the object in a task's prefix that says which task wrote there and how it ended. It is written after the
-// artifacts and before the result, so a task with a record of success and a result is done.
+// recordName is the object in a task's prefix that says which task wrote there and how it ended. It is written after
+// the artifacts and before the result, so a task with a record of success and a result is done.
 const recordName = "dev_run.json"
 
 // record is the content of recordName.
@@ -40,7 +40,8 @@ func openHandle(handle string) (id, prefix string, ok bool) {
 
 // validPrefix says whether a prefix is a plain folder of the store.
 func validPrefix(p string) bool {
-	return strings.HasSuffix(p, "/") && !strings.HasPrefix(p, "/") && !strings.Contains(p, "..") && !strings.Contains(p, "//")
+	return strings.HasSuffix(p, "/") && !strings.HasPrefix(p, "/") &&
+		!strings.Contains(p, "..") && !strings.Contains(p, "//")
 }
 
 // last reads the record of a prefix; ok is false where there is none that can be read.

@@ -57,9 +57,11 @@ func (in *input) add(headers []block.Header, updates []block.StateUpdate, messag
 		u := updates[i]
 		switch {
 		case u.BlockHash != h.Hash || u.NewRoot != h.NewRoot:
-			return chainFault(fmt.Errorf("header and state update of block %d do not belong together: %w", h.Number, block.ErrMalformed))
+			return chainFault(fmt.Errorf("header and state update of block %d do not belong together: %w",
+				h.Number, block.ErrMalformed))
 		case len(in.updates) > 0 && (h.ParentHash != in.last.Hash || u.OldRoot != in.last.NewRoot):
-			return chainFault(fmt.Errorf("block %d does not follow block %d: %w", h.Number, in.last.Number, block.ErrMalformed))
+			return chainFault(
+				fmt.Errorf("block %d does not follow block %d: %w", h.Number, in.last.Number, block.ErrMalformed))
 		case len(in.updates) > 0 && h.StarknetVersion != in.last.StarknetVersion:
 			return reject("block %d has Starknet version %s, block %d before it %s: a run has one version",
 				h.Number, h.StarknetVersion, in.last.Number, in.last.StarknetVersion)
@@ -77,7 +79,8 @@ func (in *input) add(headers []block.Header, updates []block.StateUpdate, messag
 // transition is what the blocks make of the state. Before block 0 there is block -1, written P-1, with hash and root 0.
 func (in *input) transition(config felt.Felt) output.Output {
 	return output.Output{
-		PrevRoot: in.updates[0].OldRoot, NewRoot: in.last.NewRoot, PrevBlock: before(in.first.Number), NewBlock: felt.FromUint64(in.last.Number),
+		PrevRoot: in.updates[0].OldRoot, NewRoot: in.last.NewRoot, PrevBlock: before(in.first.Number),
+		NewBlock: felt.FromUint64(in.last.Number),
 		PrevHash: in.first.ParentHash, NewHash: in.last.Hash, ConfigHash: config, Messages: in.messages,
 	}
 }
@@ -132,7 +135,8 @@ func (r *Runner) aggregate(ctx context.Context, t snos.Task) (outcome, error) {
 	var c combined
 	for i, key := range t.Inputs {
 		words, err := artifact.ReadFelts(ctx, r.artifacts, key, maxInput)
-		if errors.Is(err, artifact.ErrNotFound) || errors.Is(err, artifact.ErrCorrupt) || errors.Is(err, artifact.ErrTooLarge) {
+		if errors.Is(err, artifact.ErrNotFound) || errors.Is(err, artifact.ErrCorrupt) ||
+			errors.Is(err, artifact.ErrTooLarge) {
 			return outcome{}, reject("input %d: %w", i, err)
 		}
 		if err != nil {
@@ -175,13 +179,15 @@ func (c *combined) add(words []felt.Felt) error {
 		return err
 	}
 	last, _ := o.NewBlock.Uint64()
-	c.updates = append(c.updates, block.StateUpdate{Number: last, BlockHash: o.NewHash, OldRoot: o.PrevRoot, NewRoot: o.NewRoot, Diff: d.Diff})
+	c.updates = append(c.updates,
+		block.StateUpdate{Number: last, BlockHash: o.NewHash, OldRoot: o.PrevRoot, NewRoot: o.NewRoot, Diff: d.Diff})
 	c.inputs = append(c.inputs, append([]felt.Felt{c.os}, words...)) // as the bootloader writes a task: program, output
 	return nil
 }
 
 // finish encodes the state diff as DA segment and completes the output.
-func (r *Runner) finish(ctx context.Context, t snos.Task, out outcome, o output.Output, diff *statediff.Diff) (outcome, error) {
+func (r *Runner) finish(ctx context.Context, t snos.Task, out outcome, o output.Output,
+	diff *statediff.Diff) (outcome, error) {
 	segment, err := segmentOf(ctx, r.source(t), diff, t.StartBlock, t.EndBlock, out.version)
 	if err != nil {
 		return outcome{}, err

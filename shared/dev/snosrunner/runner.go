@@ -1,7 +1,7 @@
-// Package snosrunner is a SNOS runner for development: it computes in Go, within Submit, what the Starknet OS and the aggregator
-// would output over the same blocks. Its programs are fixed fakes with hashes of their own, so its PIEs prove nothing;
-// everything else (headers, messages, state diffs, compression, blobs' commitments, z and y) is what a core contract with
-// these program hashes accepts.
+// Package snosrunner is a SNOS runner for development: it computes in Go, within Submit, what the Starknet OS and the
+// aggregator would output over the same blocks. Its programs are fixed fakes with hashes of their own, so its PIEs
+// prove nothing; everything else (headers, messages, state diffs, compression, blobs' commitments, z and y) is what a
+// core contract with these program hashes accepts.
 package snosrunner
 
 import (
@@ -26,17 +26,18 @@ type Options struct {
 	Artifacts artifact.Store
 	// Config is what the config hash is over; DefaultConfig where its chain id is unset.
 	Config osconfig.Config
-	// Calldata makes runs without FullOutput carry the DA segment in the program output, as an L3 does (word useKzg 0). Else
-	// they carry KZG commitments.
+	// Calldata makes runs without FullOutput carry the DA segment in the program output, as an L3 does (word useKzg 0).
+	// Else they carry KZG commitments.
 	Calldata bool
-	// LayoutBridge is the program hash of the layout bridge that a core contract on Starknet knows: facts are then those that
-	// it asks for. Unset, facts are SHARP's, which Ethereum asks for.
+	// LayoutBridge is the program hash of the layout bridge that a core contract on Starknet knows: facts are then
+	// those that it asks for. Unset, facts are SHARP's, which Ethereum asks for.
 	LayoutBridge felt.Felt
 }
 
 // DefaultConfig is the configuration of the development chain.
 func DefaultConfig() osconfig.Config {
-	return osconfig.Config{ChainID: short(ChainID), FeeToken: felt.MustHex(FeeToken), EthFeeToken: felt.MustHex(EthFeeToken)}
+	return osconfig.Config{ChainID: short(ChainID), FeeToken: felt.MustHex(FeeToken),
+		EthFeeToken: felt.MustHex(EthFeeToken)}
 }
 
 // Runner is a snos.Runner that works within Submit.
@@ -86,11 +87,12 @@ func (c *chainError) Unwrap() error { return c.err }
 
 func chainFault(err error) error { return &chainError{err} }
 
-// Submit does the task's work unless it is done. Only failures of the store and an ended context are errors; a fault of the
-// task or the node is recorded, and Status returns it.
+// Submit does the task's work unless it is done. Only failures of the store and an ended context are errors; a fault of
+// the task or the node is recorded, and Status returns it.
 func (r *Runner) Submit(ctx context.Context, t snos.Task) (string, error) {
 	if t.ID == "" || strings.Contains(t.ID, "@") || !validPrefix(t.OutputPrefix) {
-		return "", fmt.Errorf("submit task %q with prefix %q: the ID must be set and without @, the prefix a folder", t.ID, t.OutputPrefix)
+		return "", fmt.Errorf("submit task %q with prefix %q: the ID must be set and without @, the prefix a folder",
+			t.ID, t.OutputPrefix)
 	}
 	release, err := r.acquire(ctx, t.OutputPrefix)
 	if err != nil {
@@ -150,7 +152,8 @@ func (r *Runner) execute(ctx context.Context, t snos.Task) error {
 		return fmt.Errorf("program hash of the run: %w", err)
 	}
 	return r.putJSON(ctx, t.OutputPrefix+artifact.RunResult, snos.Result{
-		Kind: t.Kind, StartBlock: t.StartBlock, EndBlock: t.EndBlock, ProgramHash: hash, Steps: out.steps(), Fact: fact.String()})
+		Kind: t.Kind, StartBlock: t.StartBlock, EndBlock: t.EndBlock, ProgramHash: hash,
+		Steps: out.steps(), Fact: fact.String()})
 }
 
 func (r *Runner) run(ctx context.Context, t snos.Task) (outcome, error) {

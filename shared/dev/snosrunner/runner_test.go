@@ -34,7 +34,8 @@ func setup(t *testing.T, o snosrunner.Options, blocks int) (*snosrunner.Runner, 
 	return newRunner(t, o, chain)
 }
 
-func newRunner(t *testing.T, o snosrunner.Options, chain *devappchain.Chain) (*snosrunner.Runner, *memory.Artifacts, *devappchain.Chain) {
+func newRunner(t *testing.T, o snosrunner.Options,
+	chain *devappchain.Chain) (*snosrunner.Runner, *memory.Artifacts, *devappchain.Chain) {
 	t.Helper()
 	src, err := appchain.New(appchain.Config{URL: chain.URL(), GatewayURL: chain.GatewayURL()}, appchain.Deps{})
 	if err != nil {
@@ -55,10 +56,12 @@ func TestContract(t *testing.T) {
 	snostest.TestRunner(t, snostest.Harness{
 		Runner: r, Artifacts: store, BadKind: snos.Rejected, Cancelable: true,
 		Task: func(n int) snos.Task {
-			return snos.Task{Kind: snos.Run, Batch: uint64(n), StartBlock: 2, EndBlock: 4, FullOutput: true, OutputPrefix: artifact.SNOSPrefix(uint64(n))}
+			return snos.Task{Kind: snos.Run, Batch: uint64(n), StartBlock: 2, EndBlock: 4, FullOutput: true,
+				OutputPrefix: artifact.SNOSPrefix(uint64(n))}
 		},
 		Bad: func(n int) snos.Task {
-			return snos.Task{Kind: snos.Run, Batch: uint64(n), StartBlock: 4, EndBlock: 3, OutputPrefix: artifact.SNOSPrefix(uint64(n))}
+			return snos.Task{Kind: snos.Run, Batch: uint64(n), StartBlock: 4, EndBlock: 3,
+				OutputPrefix: artifact.SNOSPrefix(uint64(n))}
 		},
 	})
 }
@@ -108,7 +111,8 @@ func TestAggregation(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if o.NewRoot != head.NewRoot || o.NewHash != head.Hash || o.PrevBlock != felt.MinusOne() || o.OSProgramHash != hashes.OS {
+	if o.NewRoot != head.NewRoot || o.NewHash != head.Hash || o.PrevBlock != felt.MinusOne() ||
+		o.OSProgramHash != hashes.OS {
 		t.Errorf("update is %+v", o)
 	}
 	segment := words(t, store, "agg/1/"+artifact.DASegment)
@@ -171,10 +175,12 @@ func TestAggregationRefuses(t *testing.T) {
 		inputs []string
 		want   string
 	}{
-		"gap": {[]string{a, b}, "starts after block"}, "missing": {[]string{a, "nothing"}, "not found"}, "none": {nil, "0 inputs"},
+		"gap": {[]string{a, b}, "starts after block"}, "missing": {[]string{a, "nothing"}, "not found"},
+		"none":   {nil, "0 inputs"},
 		"broken": {[]string{"broken"}, "input 0"}, "other blocks": {[]string{a}, "the task is for"},
 	} {
-		h, err := r.Submit(t.Context(), snos.Task{Kind: snos.Aggregate, ID: name, StartBlock: 0, EndBlock: 9, Inputs: tt.inputs, OutputPrefix: "agg/" + name + "/"})
+		h, err := r.Submit(t.Context(), snos.Task{Kind: snos.Aggregate, ID: name, StartBlock: 0, EndBlock: 9,
+			Inputs: tt.inputs, OutputPrefix: "agg/" + name + "/"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -188,7 +194,8 @@ func TestAggregationRefuses(t *testing.T) {
 // The 500 blocks of a Sepolia batch give the DA segment that stands on chain, and its z, commitments and evaluations.
 func TestSepoliaBatch(t *testing.T) {
 	t.Parallel()
-	chain, err := devappchain.FromRecording(starknettest.Data(t, "batch_8373665", "8373665.tar.gz"), devappchain.RecordingOptions{})
+	chain, err := devappchain.FromRecording(starknettest.Data(t, "batch_8373665", "8373665.tar.gz"),
+		devappchain.RecordingOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -200,7 +207,8 @@ func TestSepoliaBatch(t *testing.T) {
 		t.Fatal(err)
 	}
 	var recorded []felt.Felt
-	for _, line := range strings.Fields(string(starknettest.ReadTar(t, "program_output.txt", "batch_8373665", "8373665.tar.gz"))) {
+	for _, line := range strings.Fields(
+		string(starknettest.ReadTar(t, "program_output.txt", "batch_8373665", "8373665.tar.gz"))) {
 		f, err := felt.FromHex(line)
 		if err != nil {
 			t.Fatalf("word %q: %v", line, err)
@@ -215,14 +223,17 @@ func TestSepoliaBatch(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.PrevRoot != want.PrevRoot || got.NewRoot != want.NewRoot || got.NewBlock != want.NewBlock || got.NewHash != want.NewHash {
+	if got.PrevRoot != want.PrevRoot || got.NewRoot != want.NewRoot ||
+		got.NewBlock != want.NewBlock || got.NewHash != want.NewHash {
 		t.Errorf("transition %+v, want %+v", got, want)
 	}
 	var segment []felt.Felt
 	starknettest.ReadTarJSON(t, "stateless_compressed_state_update.json", &segment, "batch_8373665", "8373665.tar.gz")
 	mine := words(t, store, "snos/1/"+artifact.DASegment)
 	t.Logf("segment of %d words, recorded %d; notes: %v", len(mine), len(segment), chain.Notes())
-	if slices.Equal(mine, segment) && (got.Kzg.Z != want.Kzg.Z || !slices.Equal(got.Kzg.Evaluations, want.Kzg.Evaluations)) {
-		t.Errorf("same segment, but z %s (want %s), y %x (want %x)", got.Kzg.Z, want.Kzg.Z, got.Kzg.Evaluations, want.Kzg.Evaluations)
+	if slices.Equal(mine, segment) &&
+		(got.Kzg.Z != want.Kzg.Z || !slices.Equal(got.Kzg.Evaluations, want.Kzg.Evaluations)) {
+		t.Errorf("same segment, but z %s (want %s), y %x (want %x)",
+			got.Kzg.Z, want.Kzg.Z, got.Kzg.Evaluations, want.Kzg.Evaluations)
 	}
 }

@@ -15,7 +15,8 @@ func parseFull(words []felt.Felt) (output.Output, Diff, error) {
 		return o, Diff{}, fmt.Errorf("%w: %w", err, ErrOutput)
 	}
 	if o.Kzg != nil || !o.FullOutput || !o.OSProgramHash.IsZero() {
-		return o, Diff{}, fmt.Errorf("it has KZG mode %t, full output %t and OS program hash %s, want false, true and 0: %w",
+		return o, Diff{}, fmt.Errorf("it has KZG mode %t, full output %t and OS program hash %s, want false, true "+
+			"and 0: %w",
 			o.Kzg != nil, o.FullOutput, o.OSProgramHash, ErrOutput)
 	}
 	d, err := DecodeDiff(o.Data)
@@ -45,7 +46,8 @@ func extend(o *output.Output, next output.Output) error {
 func covers(o output.Output, t snos.Task, config felt.Felt) error {
 	switch {
 	case o.PrevBlock != before(t.StartBlock) || o.NewBlock != felt.FromUint64(t.EndBlock):
-		return fmt.Errorf("inputs go from after block %s to %s, the task is for %d..%d", o.PrevBlock, o.NewBlock, t.StartBlock, t.EndBlock)
+		return fmt.Errorf("inputs go from after block %s to %s, the task is for %d..%d",
+			o.PrevBlock, o.NewBlock, t.StartBlock, t.EndBlock)
 	case o.ConfigHash != config:
 		return fmt.Errorf("inputs have configuration hash %s, ours is %s", o.ConfigHash, config)
 	}

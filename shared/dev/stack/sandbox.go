@@ -1,6 +1,6 @@
-// Package stack is everything that compiled functions need around them on one machine: a development app chain, contracts
-// on an Ethereum node, resources in an AWS emulator, a SNOS runner, and the environment that configures the functions for
-// these. The end-to-end tests and `make invoke` use it.
+// Package stack is everything that compiled functions need around them on one machine: a development app chain,
+// contracts on an Ethereum node, resources in an AWS emulator, a SNOS runner, and the environment that configures the
+// functions for these. The end-to-end tests and `make invoke` use it.
 package stack
 
 import (
@@ -43,7 +43,8 @@ type Options struct {
 	Prover               string            // mock, atlantic or sharp; "" is mock
 	Webhook              string            // gets the webhooks of the fake of Atlantic; "" none
 	Settings             map[string]string // beside or instead of the sandbox's own, without the prefix
-	// KMS says that the deployment makes a KMS key that signs: there is no wallet's key, and Operator registers its address.
+	// KMS says that the deployment makes a KMS key that signs: there is no wallet's key, and Operator registers its
+	// address.
 	KMS bool
 	// Batch lets the SNOS runs be jobs of a fake of AWS Batch, with this queue and definition; nil: a runner over HTTP.
 	Batch *awsbatch.Config
@@ -162,7 +163,8 @@ func Start(ctx context.Context, o Options) (*Sandbox, error) {
 		"AWS_TOPIC_ARN": made.TopicARN, "AWS_BUS": made.Bus,
 	})
 	maps.Copy(settings, o.Settings)
-	s.Env = []string{"AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", "AWS_REGION=" + devcloud.Region, "PATH=" + os.Getenv("PATH")}
+	s.Env = []string{"AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test",
+		"AWS_REGION=" + devcloud.Region, "PATH=" + os.Getenv("PATH")}
 	for k, v := range settings {
 		s.Env = append(s.Env, config.Prefix+k+"="+v)
 	}

@@ -20,7 +20,8 @@ import (
 	"time"
 )
 
-// Require is the environment variable that makes a missing tool a failure instead of a skipped test; `make test` sets it.
+// Require is the environment variable that makes a missing tool a failure instead of a skipped test; `make test` sets
+// it.
 const Require = "ORCHESTRATOR_REQUIRE_TOOLS"
 
 // startTimeout is how long a component may take until it answers.
@@ -48,7 +49,8 @@ var (
 	redis = &tool{
 		name: "redis",
 		command: func(root string, port int, dir string) *exec.Cmd {
-			args := []string{"--port", strconv.Itoa(port), "--bind", "127.0.0.1", "--dir", dir, "--save", "", "--appendonly", "no"}
+			args := []string{"--port", strconv.Itoa(port), "--bind", "127.0.0.1", "--dir", dir,
+				"--save", "", "--appendonly", "no"}
 			if path, err := exec.LookPath("redis-server"); err == nil {
 				return exec.Command(path, args...)
 			}
@@ -65,7 +67,8 @@ var (
 func mongodCommand(more ...string) func(root string, port int, dir string) *exec.Cmd {
 	return func(root string, port int, dir string) *exec.Cmd {
 		return exec.Command(filepath.Join(root, "mongo/fiftyone/db/bin/mongod"), append([]string{
-			"--dbpath", dir, "--port", strconv.Itoa(port), "--bind_ip", "127.0.0.1", "--wiredTigerCacheSizeGB", "0.25", "--nounixsocket",
+			"--dbpath", dir, "--port", strconv.Itoa(port), "--bind_ip", "127.0.0.1",
+			"--wiredTigerCacheSizeGB", "0.25", "--nounixsocket",
 			"--setParameter", "diagnosticDataCollectionEnabled=false",
 		}, more...)...)
 	}
@@ -306,8 +309,8 @@ func (w *tail) String() string {
 	return strings.TrimSpace(w.b.String())
 }
 
-// Program returns the path of an installed program, such as "schemathesis/bin/schemathesis". Where it is missing the test is
-// skipped, or fails if Require is set.
+// Program returns the path of an installed program, such as "schemathesis/bin/schemathesis". Where it is missing the
+// test is skipped, or fails if Require is set.
 func Program(t testing.TB, name string) string {
 	t.Helper()
 	root, err := Tools()

@@ -1,5 +1,6 @@
-// Command words lists the words that our texts avoid, as file:line, with what to say instead: `make words`. Arguments are
-// the files and folders to look at, by default all that git knows. It exits with 1 where it finds one: `make lint` runs it.
+// Command words lists the words that our texts avoid, as file:line, with what to say instead: `make words`. Arguments
+// are the files and folders to look at, by default all that git knows. It exits with 1 where it finds one: `make lint`
+// runs it.
 package main
 
 import (

@@ -41,12 +41,14 @@ var list = []banned{
 	ban(`tell|tells|told|telling`, "report, return, show, say"),
 	ban(`wish|wishes|wished`, "request, requested delay"),
 	ban(`strangers?|stranger's`, "third party"),
-	ban(`orders? (?:of|from|by) (?:an?|the|two) (?:operator|person|caller)s?|(?:operator|person|caller)s?'s? orders?`, "command"),
+	ban(`orders? (?:of|from|by) (?:an?|the|two) (?:operator|person|caller)s?`, "command"),
+	ban(`(?:operator|person|caller)s?'s? orders?`, "command"),
 	ban(`but for`, "except, other than").but(`but for (?:an? )?(?:each|every|all|now|example|that|this|l2|l3)\b`),
 	ban(`is no \w+`, "is not a, there is no").but(`(?:there|here) is no \w+|is no (?:longer|more|such)\b`),
 	ban(`are no \w+`, "are not, there are no").but(`(?:there|here) are no \w+|are no (?:longer|more|such)\b`),
 	ban(`has not|have not|(?:has|have) it not`, "does not have").
-		but(`(?:has|have) not (?:yet|been|changed|\w+ed|\w+en|come|begun|run|read|had|set|put|met|found|made|sent|left|lost|kept|gone|done)\b`),
+		but(`(?:has|have) not (?:yet|been|changed|\w+ed|\w+en|come|begun|run|read|had|set|put|met|found|made|sent|` +
+			`left|lost|kept|gone|done)\b`),
 }
 
 // finding is one banned word in a file.
@@ -84,7 +86,8 @@ func (b banned) allowed(line string, at []int) bool {
 	if b.except == nil {
 		return false
 	}
-	return slices.ContainsFunc(b.except.FindAllStringIndex(line, -1), func(x []int) bool { return x[0] < at[1] && at[0] < x[1] })
+	return slices.ContainsFunc(b.except.FindAllStringIndex(line, -1),
+		func(x []int) bool { return x[0] < at[1] && at[0] < x[1] })
 }
 
 // textOfGo returns the comments, strings and names of Go code, on the lines where they stand. A name is cut into its

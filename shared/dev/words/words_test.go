@@ -14,7 +14,8 @@ func TestCheck(t *testing.T) {
 		{"a comment", "a.go", "package a\n\n// It meets trouble.\n", []string{"trouble"}},
 		{"a string", "a.go", "package a\n\nvar x = \"start anew\"\n", []string{"anew"}},
 		{"a raw string", "a.go", "package a\n\nvar x = `the outside\n world; seldom`\n", []string{"seldom"}},
-		{"names", "a.go", "package a\n\nvar trouble, toMend, notTold_yet, recommend int\n", []string{"trouble", "Mend", "Told"}},
+		{"names", "a.go", "package a\n\nvar trouble, toMend, notTold_yet, recommend int\n",
+			[]string{"trouble", "Mend", "Told"}},
 		{"names beside one another are not a phrase", "a.go", "package a\n\nfunc has(not int) {}\n", nil},
 		{"a file's name", "shared/trouble/trouble_test.go", "package a\n", []string{"trouble"}},
 		{"a word in a word", "a.md", "a retold storyteller's amendment", nil},
@@ -55,8 +56,10 @@ func TestLine(t *testing.T) {
 func TestLooked(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string]bool{
-		"README.md": true, "shared/core/job/job.go": true, "Makefile": true, "events/x.yaml": true, "CHANGELOG.md": false,
-		"docs/terminology.md": false, "shared/dev/words/words.go": false, "shared/a/testdata/x.md": false, "go.sum": false,
+		"README.md": true, "shared/core/job/job.go": true, "Makefile": true,
+		"events/x.yaml": true, "CHANGELOG.md": false,
+		"docs/terminology.md": false, "shared/dev/words/words.go": false,
+		"shared/a/testdata/x.md": false, "go.sum": false,
 		"shared/a/b.pb.go": false,
 	} {
 		if got := looked(name); got != want {

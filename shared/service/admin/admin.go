@@ -1,6 +1,6 @@
 // Package admin answers operators: how far the chain's settlement is and what blocks it, which jobs and batches there
-// are, and whether everything outside can be reached. It carries out their commands through service/executor, which alone
-// writes the status of jobs.
+// are, and whether everything outside can be reached. It carries out their commands through service/executor, which
+// alone writes the status of jobs.
 package admin
 
 import (

@@ -88,5 +88,6 @@ func (c Check) run(ctx context.Context) CheckResult {
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = errors.New("no answer in time")
 	}
-	return CheckResult{Name: c.Name, OK: err == nil, Reason: reasonOf(err), Detail: a.detail, Millis: time.Since(began).Milliseconds()}
+	return CheckResult{Name: c.Name, OK: err == nil, Reason: reasonOf(err), Detail: a.detail,
+		Millis: time.Since(began).Milliseconds()}
 }

@@ -161,8 +161,8 @@ type Refusal struct {
 // maxBulk is the most jobs that one command concerns.
 const maxBulk = 100
 
-// RetryAll retries the jobs of a stage that wait for an operator, at most 100, the lowest batches first. The command needs a reason. Errors:
-// ErrInvalid, ErrUnknown.
+// RetryAll retries the jobs of a stage that wait for an operator, at most 100, the lowest batches first. The command
+// needs a reason. Errors: ErrInvalid, ErrUnknown.
 func (s *Service) RetryAll(ctx context.Context, name string, o Command) (Bulk, error) {
 	if err := o.check(true); err != nil {
 		return Bulk{}, err
@@ -224,7 +224,8 @@ func (s *Service) Hook(ctx context.Context, token string) {
 	if err == nil && s.hinted(j) {
 		_, err = s.Executor.RunNow(ctx, j.ID, job.Verify, executor.Command{By: "prover's webhook"})
 	}
-	if err != nil && !either(err, executor.ErrRefused, job.ErrNotFound, job.ErrConflict, job.ErrSchema) && !errors.Is(err, context.Canceled) {
+	if err != nil && !either(err, executor.ErrRefused, job.ErrNotFound, job.ErrConflict, job.ErrSchema) &&
+		!errors.Is(err, context.Canceled) {
 		s.log().WarnContext(ctx, "webhook ignored, polling goes on", "job_id", token, "error", err)
 	}
 }
@@ -233,7 +234,8 @@ func (s *Service) Hook(ctx context.Context, token string) {
 func (s *Service) HookTasks(ctx context.Context, tasks []string) {
 	for _, t := range proverStages {
 		// What waits at a prover fits one page: the window bounds it.
-		js, err := s.Jobs.List(ctx, job.Filter{Type: t, Statuses: []job.Status{job.PendingVerification}, Limit: job.MaxPage})
+		js, err := s.Jobs.List(ctx,
+			job.Filter{Type: t, Statuses: []job.Status{job.PendingVerification}, Limit: job.MaxPage})
 		if err != nil {
 			s.log().WarnContext(ctx, "webhook ignored, polling goes on", "error", err)
 			return

@@ -65,8 +65,9 @@ func (s *Service) stage(ctx context.Context, name string) (StageState, error) {
 	return StageState{}, fmt.Errorf("no stage %.40q: want one of %s: %w", name, strings.Join(names, ", "), ErrUnknown)
 }
 
-// Pause stops a stage: its worker creates no jobs and its jobs are not worked on until it is resumed. What is under way ends, and nothing
-// is lost. Paused already keeps the first command's data. It needs a reason. Errors: ErrInvalid, ErrUnknown.
+// Pause stops a stage: its worker creates no jobs and its jobs are not worked on until it is resumed. What is under way
+// ends, and nothing is lost. Paused already keeps the first command's data. It needs a reason. Errors: ErrInvalid,
+// ErrUnknown.
 func (s *Service) Pause(ctx context.Context, name string, o Command) (StageState, error) {
 	if err := o.check(true); err != nil {
 		return StageState{}, err
@@ -75,7 +76,8 @@ func (s *Service) Pause(ctx context.Context, name string, o Command) (StageState
 	if err != nil {
 		return StageState{}, err
 	}
-	if err := s.Control.Pause(ctx, schedule.Pause{Stage: st.Stage, Since: s.Now(), By: o.By, Reason: o.Reason}); err != nil {
+	if err := s.Control.Pause(ctx,
+		schedule.Pause{Stage: st.Stage, Since: s.Now(), By: o.By, Reason: o.Reason}); err != nil {
 		return StageState{}, fmt.Errorf("pause %s: %w", st.Stage, err)
 	}
 	s.audit(ctx, event.StagePaused, st.Stage, o)
@@ -96,13 +98,14 @@ func (s *Service) Resume(ctx context.Context, name string, o Command) (StageStat
 	}
 	s.audit(ctx, event.StageResumed, st.Stage, o)
 	if _, err := s.wake(ctx, st, o); err != nil {
-		s.log().WarnContext(ctx, "stage is resumed and not woken, its schedule and Reconcile will", "stage", st.Stage, "error", err)
+		s.log().WarnContext(ctx, "stage is resumed and not woken, its schedule and Reconcile will",
+			"stage", st.Stage, "error", err)
 	}
 	return s.stage(ctx, name)
 }
 
-// Requeue runs a stage's worker now and makes the next action of its jobs due now, at most 100, the lowest batches first. It needs a
-// reason. Errors are those of Pause.
+// Requeue runs a stage's worker now and makes the next action of its jobs due now, at most 100, the lowest batches
+// first. It needs a reason. Errors are those of Pause.
 func (s *Service) Requeue(ctx context.Context, name string, o Command) (Bulk, error) {
 	if err := o.check(true); err != nil {
 		return Bulk{}, err
@@ -115,10 +118,12 @@ func (s *Service) Requeue(ctx context.Context, name string, o Command) (Bulk, er
 }
 
 // underWay are the statuses of jobs that have a next action of their own.
-var underWay = []job.Status{job.Created, job.LockedForProcessing, job.PendingVerification, job.VerificationFailed, job.PendingRetry}
+var underWay = []job.Status{job.Created, job.LockedForProcessing, job.PendingVerification,
+	job.VerificationFailed, job.PendingRetry}
 
 func (s *Service) wake(ctx context.Context, st StageState, o Command) (Bulk, error) {
-	if err := s.Queue.Send(ctx, s.Trigger, queue.Outgoing{Body: schedule.Wakeup{Stage: st.Stage}.Encode()}); err != nil {
+	if err := s.Queue.Send(ctx, s.Trigger,
+		queue.Outgoing{Body: schedule.Wakeup{Stage: st.Stage}.Encode()}); err != nil {
 		return Bulk{}, fmt.Errorf("wake %s: %w", st.Stage, err)
 	}
 	if !st.Jobs {
@@ -133,7 +138,8 @@ func (s *Service) wake(ctx context.Context, st StageState, o Command) (Bulk, err
 // audit keeps who gave which command about a stage: in the log, and as an event.
 func (s *Service) audit(ctx context.Context, t event.Type, n stage.Name, o Command) {
 	s.log().InfoContext(ctx, "command carried out", "command", string(t), "stage", n, "by", o.By, "reason", o.Reason)
-	e := event.Event{Type: t, At: s.Now(), Chain: s.Chain, Detail: map[string]string{"stage": string(n), "by": o.By, "reason": o.Reason}}
+	e := event.Event{Type: t, At: s.Now(), Chain: s.Chain,
+		Detail: map[string]string{"stage": string(n), "by": o.By, "reason": o.Reason}}
 	if err := s.Events.Publish(ctx, e); err != nil {
 		s.log().WarnContext(ctx, "event not published", "stage", n, "error", err)
 	}

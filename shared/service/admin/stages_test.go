@@ -54,12 +54,15 @@ func setup(t *testing.T, layer stage.Layer) *bench {
 	control := memory.NewControls(env)
 	b.jobs, b.queues, b.events = memory.NewJobs(env), queues, memory.NewEvents(env)
 	b.worker = &executor.Executor{
-		Jobs: b.jobs, Queue: queues, Route: resource.Route, Alerts: &alerting.Reporter{Notifier: memory.NewAlerts(env), Store: memory.NewReports(env), Now: time.Now}, Events: b.events, Control: control,
-		Wake: &executor.Waker{Queue: queues, QueueName: resource.TriggerQueue, Layer: layer}, Handlers: map[job.Type]executor.Handler{job.SnosRun: b},
+		Jobs: b.jobs, Queue: queues, Route: resource.Route, Alerts: &alerting.Reporter{Notifier: memory.NewAlerts(env),
+			Store: memory.NewReports(env), Now: time.Now}, Events: b.events, Control: control,
+		Wake:     &executor.Waker{Queue: queues, QueueName: resource.TriggerQueue, Layer: layer},
+		Handlers: map[job.Type]executor.Handler{job.SnosRun: b},
 		Policies: job.Policies(), Now: env.Now, NewOwner: job.NewID, Log: slog.New(slog.DiscardHandler),
 	}
 	b.Service = &admin.Service{
-		Chain: "test", Layer: layer, Jobs: b.jobs, Batches: memory.NewBatches(env), Control: control, Executor: b.worker, Queue: queues, Trigger: resource.TriggerQueue,
+		Chain: "test", Layer: layer, Jobs: b.jobs, Batches: memory.NewBatches(env), Control: control,
+		Executor: b.worker, Queue: queues, Trigger: resource.TriggerQueue,
 		Events: b.events, Now: env.Now, Log: slog.New(slog.DiscardHandler),
 	}
 	return b
@@ -137,7 +140,8 @@ func TestPauseAndResume(t *testing.T) {
 			published = append(published, string(e.Type)+" "+e.Detail["stage"]+" "+e.Detail["by"])
 		}
 	}
-	if got := strings.Join(published, ", "); got != "StagePaused SnosRun ann, StagePaused SnosRun bob, StageResumed SnosRun bob" {
+	if got := strings.Join(published, ", "); got != "StagePaused SnosRun ann, StagePaused SnosRun bob, StageResumed "+
+		"SnosRun bob" {
 		t.Errorf("events %s", got)
 	}
 }
@@ -146,8 +150,10 @@ func TestPauseAndResume(t *testing.T) {
 func TestStages(t *testing.T) {
 	t.Parallel()
 	for layer, want := range map[stage.Layer]string{
-		stage.L2: "AggregatorBatching SnosBatching SnosRun ProofCreation Aggregator StateTransition StorageCleanup Reconcile",
-		stage.L3: "SnosBatching SnosRun ProofCreation ProofRegistration DataSubmission StateTransition StorageCleanup Reconcile",
+		stage.L2: "AggregatorBatching SnosBatching SnosRun ProofCreation Aggregator StateTransition StorageCleanup " +
+			"Reconcile",
+		stage.L3: "SnosBatching SnosRun ProofCreation ProofRegistration DataSubmission StateTransition " +
+			"StorageCleanup Reconcile",
 	} {
 		b := setup(t, layer)
 		l, err := b.Stages(t.Context())
@@ -161,19 +167,24 @@ func TestStages(t *testing.T) {
 		if got := strings.Join(names, " "); got != want {
 			t.Errorf("%s has %s, want %s", layer, got, want)
 		}
-		if _, err := b.Requeue(t.Context(), "StorageCleanup", why); err != nil || b.waiting(resource.TriggerQueue) != 1 {
+		if _, err := b.Requeue(t.Context(), "StorageCleanup", why); err != nil ||
+			b.waiting(resource.TriggerQueue) != 1 {
 			t.Errorf("%s: a worker was not run: %v", layer, err)
 		}
 	}
 }
 
-// A command about a stage concerns 100 jobs, wants a reason and a stage that there is, and leaves alone what is being worked on.
+// A command about a stage concerns 100 jobs, wants a reason and a stage that there is, and leaves alone what is being
+// worked on.
 func TestStageCommands(t *testing.T) {
 	t.Parallel()
 	b := setup(t, stage.L2)
 	b.create(130, func(j job.Job) job.Job { return j.FailedPermanently(b.now, errors.New("broken")) })
 	for want, o := range map[error]func() error{
-		admin.ErrInvalid: func() error { _, err := b.RetryAll(t.Context(), "SnosRun", admin.Command{By: "ann"}); return err },
+		admin.ErrInvalid: func() error {
+			_, err := b.RetryAll(t.Context(), "SnosRun", admin.Command{By: "ann"})
+			return err
+		},
 		admin.ErrUnknown: func() error { _, err := b.Pause(t.Context(), "DataSubmission", why); return err },
 	} {
 		if err := o(); !errors.Is(err, want) {
@@ -199,7 +210,8 @@ func TestStageCommands(t *testing.T) {
 	if _, err := b.jobs.Update(t.Context(), held); err != nil {
 		t.Fatal(err)
 	}
-	if got, err = b.Requeue(t.Context(), "SnosRun", why); err != nil || len(got.Done) != 99 || len(got.Refused) != 1 || got.Refused[0].ID != held.ID || !got.More {
+	if got, err = b.Requeue(t.Context(), "SnosRun", why); err != nil || len(got.Done) != 99 || len(got.Refused) != 1 ||
+		got.Refused[0].ID != held.ID || !got.More {
 		t.Errorf("%d requeued, refused %v, more %t, %v", len(got.Done), got.Refused, got.More, err)
 	}
 }

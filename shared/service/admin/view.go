@@ -201,7 +201,8 @@ func (s *Service) hint(j job.Job) string {
 	case j.Status == job.Completed:
 		return "Done; it is watched until it is final."
 	case j.Attempts.Transient > 0:
-		return fmt.Sprintf("An external service keeps failing (%d times in a row); the job is tried again by itself.", j.Attempts.Transient)
+		return fmt.Sprintf("An external service keeps failing (%d times in a row); the job is tried again by itself.",
+			j.Attempts.Transient)
 	case j.Status == job.VerificationFailed:
 		return "It was rejected and is submitted again by itself."
 	case j.NextAction == job.Verify:

@@ -1,5 +1,5 @@
-// Package aggregator combines the proofs of an aggregator batch into one: the Aggregator job. A prover with buckets does
-// it when its bucket is closed; for the others the aggregator program runs on our runner first.
+// Package aggregator combines the proofs of an aggregator batch into one: the Aggregator job. A prover with buckets
+// does it when its bucket is closed; for the others the aggregator program runs on our runner first.
 package aggregator
 
 import (

@@ -38,7 +38,8 @@ func newWorld(t *testing.T, p prover.Config, r runner.Config) *world {
 	w := &world{t: t, prover: prover.New(nil, p), artifacts: memory.NewArtifacts(nil)}
 	if r.Execute == nil {
 		r.Execute = func(ctx context.Context, task snos.Task) error {
-			return w.write(ctx, snos.Result{Kind: snos.Aggregate, StartBlock: task.StartBlock, EndBlock: task.EndBlock, Fact: "0xf"})
+			return w.write(ctx,
+				snos.Result{Kind: snos.Aggregate, StartBlock: task.StartBlock, EndBlock: task.EndBlock, Fact: "0xf"})
 		}
 	}
 	w.runner = runner.New(nil, r)
@@ -57,7 +58,11 @@ func newWorld(t *testing.T, p prover.Config, r runner.Config) *world {
 		c := job.New(strings.Repeat("b", 31)+string(rune('0'+n)), n, &job.ProofCreationMeta{}, "", time.Now())
 		task, err := w.prover.Submit(t.Context(), proof.Request{
 			Kind: proof.Child, DedupID: c.ID, Batch: n, Bucket: w.meta.Bucket, Index: n - w.meta.FirstSnos,
-			Input: func(context.Context) (io.ReadCloser, error) { return io.NopCloser(strings.NewReader("PIE")), nil }, InputSize: 3,
+			Input: func(context.Context) (
+				io.ReadCloser, error) {
+				return io.NopCloser(strings.NewReader("PIE")), nil
+			},
+			InputSize: 3,
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -150,7 +155,8 @@ func TestOwnRun(t *testing.T) {
 	}
 	ts := w.prover.Tasks()
 	last := ts[len(ts)-1].Request
-	if len(ts) != 3 || last.Kind != proof.Aggregation || last.Fact != "0xf" || cmp.Diff(w.children, last.Children) != "" {
+	if len(ts) != 3 || last.Kind != proof.Aggregation || last.Fact != "0xf" ||
+		cmp.Diff(w.children, last.Children) != "" {
 		t.Errorf("tasks %+v, want an aggregation over %q", ts, w.children)
 	}
 	w.process() // after a lost proof: nothing runs again
@@ -188,13 +194,17 @@ func TestVerifyFailures(t *testing.T) {
 		runAgain bool // with a new task
 		askAgain bool // for a new proof
 	}{
-		"run interrupted":         {prover.Config{}, fails(snos.Interrupted), nil, job.VerdictLost, true, false},
-		"run out of memory":       {prover.Config{}, fails(snos.OutOfMemory), nil, job.VerdictRejected, true, false},
-		"artifacts are missing":   {prover.Config{}, runner.Config{Execute: nothing}, nil, job.VerdictRejected, true, false},
-		"run of other blocks":     {prover.Config{}, runner.Config{Execute: nothing}, other, job.VerdictRejected, true, false},
-		"the prover rejects":      {prover.Config{Plan: rejects}, runner.Config{}, nil, job.VerdictRejected, false, true},
-		"the prover has lost it":  {prover.Config{Plan: loses}, runner.Config{}, nil, job.VerdictLost, false, false},
-		"the runner has lost it":  {prover.Config{}, runner.Config{}, func(w *world) { w.runner.Forget(w.meta.RunHandle) }, job.VerdictLost, false, false},
+		"run interrupted":   {prover.Config{}, fails(snos.Interrupted), nil, job.VerdictLost, true, false},
+		"run out of memory": {prover.Config{}, fails(snos.OutOfMemory), nil, job.VerdictRejected, true, false},
+		"artifacts are missing": {prover.Config{}, runner.Config{Execute: nothing}, nil,
+			job.VerdictRejected, true, false},
+		"run of other blocks": {prover.Config{}, runner.Config{Execute: nothing}, other,
+			job.VerdictRejected, true, false},
+		"the prover rejects": {prover.Config{Plan: rejects}, runner.Config{}, nil,
+			job.VerdictRejected, false, true},
+		"the prover has lost it": {prover.Config{Plan: loses}, runner.Config{}, nil, job.VerdictLost, false, false},
+		"the runner has lost it": {prover.Config{}, runner.Config{},
+			func(w *world) { w.runner.Forget(w.meta.RunHandle) }, job.VerdictLost, false, false},
 		"the proof takes a while": {prover.Config{Polls: 1}, runner.Config{}, nil, job.VerdictPending, false, false},
 	} {
 		t.Run(name, func(t *testing.T) {

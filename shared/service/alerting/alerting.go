@@ -105,7 +105,8 @@ func (r *Reporter) send(ctx context.Context, claimed alert.Report, retry bool) e
 			}
 		}
 		if err != nil && !errors.Is(err, alert.ErrNotFound) {
-			r.log().WarnContext(ctx, "whether the alert was sent is not noted, it may be sent again", "key", a.Key, "error", err)
+			r.log().WarnContext(ctx, "whether the alert was sent is not noted, it may be sent again", "key", a.Key,
+				"error", err)
 		}
 		break
 	}

@@ -36,12 +36,14 @@ func setup(t *testing.T) *bench {
 		return b.fail(op)
 	})}
 	b.alerts = memory.NewAlerts(env)
-	b.Reporter = &alerting.Reporter{Notifier: b.alerts, Store: memory.NewReports(env), Now: func() time.Time { return b.now }}
+	b.Reporter = &alerting.Reporter{Notifier: b.alerts, Store: memory.NewReports(env),
+		Now: func() time.Time { return b.now }}
 	return b
 }
 
 func cause(job string) alert.Cause {
-	c := alert.Cause{Key: "failing/SnosRun/x", Severity: alert.Warning, Title: "SnosRun keeps failing", Detail: "Runner is down."}
+	c := alert.Cause{Key: "failing/SnosRun/x", Severity: alert.Warning,
+		Title: "SnosRun keeps failing", Detail: "Runner is down."}
 	if job != "" {
 		c.Job = alert.Job{ID: job, Type: "SnosRun", Batch: 7}
 	}
@@ -116,13 +118,15 @@ func TestOneAlertACause(t *testing.T) {
 		t.Errorf("the all-clear is %+v", as[2])
 	}
 	b.raise(cause("job00")) // once more: a new cause
-	b.sent("SnosRun keeps failing", "Reminder: SnosRun keeps failing", "Resolved: SnosRun keeps failing", "SnosRun keeps failing")
+	b.sent("SnosRun keeps failing", "Reminder: SnosRun keeps failing",
+		"Resolved: SnosRun keeps failing", "SnosRun keeps failing")
 }
 
 // An alert that can't be sent is sent at the next sight; so is one whose sender died between claiming and sending.
 func TestAlertIsNotLost(t *testing.T) {
 	t.Parallel()
-	for name, kind := range map[string]fault.Fault{"refused": {Kind: fault.FailBefore}, "process ended": {Kind: fault.FailBefore, Err: fault.ErrCrashed}} {
+	for name, kind := range map[string]fault.Fault{"refused": {Kind: fault.FailBefore},
+		"process ended": {Kind: fault.FailBefore, Err: fault.ErrCrashed}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := setup(t)

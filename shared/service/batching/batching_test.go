@@ -39,10 +39,13 @@ func TestUnsupportedVersion(t *testing.T) {
 func TestReadErrorKeepsNoBatchOpen(t *testing.T) {
 	down := errors.New("the node is down")
 	for name, spoil := range map[string]func(*bench){
-		"node":        func(b *bench) { b.node.fail = down },
-		"headers":     func(b *bench) { b.node.header = func(h *block.Header) { h.ParentHash = h.Hash } },
-		"updates":     func(b *bench) { b.node.update = func(u *block.StateUpdate) { u.BlockHash = u.NewRoot } },
-		"measuring":   func(b *bench) { b.NewSizer = func(string, []byte) (batching.Sizer, error) { return nil, down } },
+		"node":    func(b *bench) { b.node.fail = down },
+		"headers": func(b *bench) { b.node.header = func(h *block.Header) { h.ParentHash = h.Hash } },
+		"updates": func(b *bench) { b.node.update = func(u *block.StateUpdate) { u.BlockHash = u.NewRoot } },
+		"measuring": func(
+			b *bench) {
+			b.NewSizer = func(string, []byte) (batching.Sizer, error) { return nil, down }
+		},
 		"lost sizer":  func(b *bench) { b.dropSizer(); b.node.fail = down },
 		"missing":     func(b *bench) { b.node.lag = func() uint64 { return 5 } },
 		"head behind": func(b *bench) { b.node.head = func(uint64) uint64 { return 1 } },

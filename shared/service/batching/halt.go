@@ -39,8 +39,8 @@ func (e *readError) cause() alert.Cause {
 	}
 }
 
-// halt says that batching can't go on before somebody has changed something. It is not an error: a run that ends with it
-// has done all it can.
+// halt says that batching can't go on before somebody has changed something. It is not an error: a run that ends with
+// it has done all it can.
 type halt struct {
 	cause alert.Cause
 	// frozen leaves the open batch open: its blocks are not the chain's.
@@ -50,7 +50,8 @@ type halt struct {
 func (h *halt) Error() string { return h.cause.Detail }
 
 func halts(key, title, format string, args ...any) *halt {
-	return &halt{cause: alert.Cause{Key: Prefix + key, Severity: alert.Critical, Title: title, Detail: fmt.Sprintf(format, args...)}}
+	return &halt{cause: alert.Cause{Key: Prefix + key, Severity: alert.Critical, Title: title,
+		Detail: fmt.Sprintf(format, args...)}}
 }
 
 func unsupported(h block.Header) error {
@@ -99,8 +100,10 @@ func reverted(on tip, now felt.Felt, low, high tip) error {
 		from = fmt.Sprintf("block %d", low.number+1)
 	}
 	h := halts("history", "The chain has another history than what was batched",
-		"Block %d was batched with hash %s; the chain now has %s there. The two histories part between %s and block %d. "+
-			"Batching stops, so that no batch mixes them. If a node serves a wrong fork, replace it, and batching goes on. "+
+		"Block %d was batched with hash %s; the chain now has %s there. The two histories part between %s and block "+
+			"%d. "+
+			"Batching stops, so that no batch mixes them. If a node serves a wrong fork, replace it, and batching "+
+			"goes on. "+
 			"If the chain was reverted for good, the batches from block %d on have to be removed.",
 		on.number, on.hash, now, from, high.number, low.number+1)
 	h.frozen, h.cause.After = true, confirmation
@@ -109,15 +112,18 @@ func reverted(on tip, now felt.Felt, low, high tip) error {
 
 func behind(head, last uint64) alert.Cause {
 	return alert.Cause{
-		Key: Prefix + "head", Severity: alert.Warning, After: patience, Title: "The node's head is below what was batched",
-		Detail: fmt.Sprintf("The node's newest block is %d, block %d is batched already. The node lags, or the chain was reverted. "+
+		Key: Prefix + "head", Severity: alert.Warning, After: patience,
+		Title: "The node's head is below what was batched",
+		Detail: fmt.Sprintf("The node's newest block is %d, block %d is batched already. The node lags, or the chain "+
+			"was reverted. "+
 			"Batching waits until the head is above %d.", head, last, last),
 	}
 }
 
 func missing(number, head uint64) alert.Cause {
 	return alert.Cause{
-		Key: Prefix + "missing", Severity: alert.Critical, After: patience, Title: "A block of the app chain is missing",
+		Key: Prefix + "missing", Severity: alert.Critical, After: patience,
+		Title: "A block of the app chain is missing",
 		Detail: fmt.Sprintf("The head is block %d, but block %d can't be found at the node. Batching waits for it. "+
 			"Check the node's database, or name another node.", head, number),
 	}

@@ -36,15 +36,18 @@ func (p *pass[B]) connected(ctx, rctx context.Context, rs []read) (n int, cut er
 		h := r.header
 		switch {
 		case r.update.BlockHash != h.Hash || r.update.NewRoot != h.NewRoot:
-			return i, disagree(fmt.Errorf("the header of block %d is of %s with root %s, its state update of %s with root %s",
-				h.Number, h.Hash, h.NewRoot, r.update.BlockHash, r.update.NewRoot))
+			return i, disagree(
+				fmt.Errorf("the header of block %d is of %s with root %s, its state update of %s with root %s",
+					h.Number, h.Hash, h.NewRoot, r.update.BlockHash, r.update.NewRoot))
 		case on.any && !on.hash.IsZero() && h.ParentHash != on.hash && i == 0:
 			return 0, p.diverged(rctx, h)
 		case on.any && !on.hash.IsZero() && h.ParentHash != on.hash:
-			return i, disagree(fmt.Errorf("block %d has parent %s, block %d is %s", h.Number, h.ParentHash, on.number, on.hash))
+			return i, disagree(
+				fmt.Errorf("block %d has parent %s, block %d is %s", h.Number, h.ParentHash, on.number, on.hash))
 		}
 		if h.Timestamp.Before(on.at) { // it decides nothing: blocks are in the order of their numbers
-			p.log().WarnContext(ctx, "a block is older than its parent", "block", h.Number, "time", h.Timestamp, "parent_time", on.at)
+			p.log().WarnContext(ctx, "a block is older than its parent", "block", h.Number, "time",
+				h.Timestamp, "parent_time", on.at)
 		}
 		on = tip{number: h.Number, hash: h.Hash, at: h.Timestamp, any: true}
 	}
@@ -78,7 +81,8 @@ func (p *pass[B]) diverged(ctx context.Context, child block.Header) error {
 	if err := p.sameHistory(ctx); err != nil {
 		return err
 	}
-	return disagree(fmt.Errorf("block %d has parent %s, block %d is %s", child.Number, child.ParentHash, p.tip.number, p.tip.hash))
+	return disagree(
+		fmt.Errorf("block %d has parent %s, block %d is %s", child.Number, child.ParentHash, p.tip.number, p.tip.hash))
 }
 
 // otherHistory halts: the chain's block has another hash than the last batched one. It finds where the two part.
@@ -110,7 +114,8 @@ func (p *pass[B]) fork(ctx context.Context) (low, high tip, err error) {
 		}
 		return len(hs) == 1 && hs[0].Hash == t.hash, nil
 	}
-	first, beyond := uint64(1), p.policy.parts(&newest).index // the lowest batch whose last block differs is among these
+	// the lowest batch whose last block differs is among these
+	first, beyond := uint64(1), p.policy.parts(&newest).index
 	for first < beyond {
 		middle := first + (beyond-first)/2
 		b, err := p.policy.at(ctx, middle)

@@ -130,12 +130,15 @@ func TestFirstStart(t *testing.T) {
 		alert   string
 		says    []string
 	}{
-		"contract has settled":            {0, true, false, "7-9 open", "", nil},
-		"contract is new":                 {0, false, false, "0-9 open", "", nil},
-		"the first block is named":        {7, true, false, "7-9 open", "", nil},
-		"another first block is named":    {5, true, false, "", "CHAIN_FIRST_BLOCK contradicts the core contract", []string{"is 5", "settled block 6", "block 7"}},
-		"named, and the contract is new":  {5, false, false, "", "CHAIN_FIRST_BLOCK contradicts the core contract", []string{"is 5", "settled nothing", "block 0"}},
-		"contract has settled other ones": {0, true, true, "", "The chain is not the one that the core contract has settled", []string{"block 6", "0x7"}},
+		"contract has settled":     {0, true, false, "7-9 open", "", nil},
+		"contract is new":          {0, false, false, "0-9 open", "", nil},
+		"the first block is named": {7, true, false, "7-9 open", "", nil},
+		"another first block is named": {5, true, false, "", "CHAIN_FIRST_BLOCK contradicts the core contract",
+			[]string{"is 5", "settled block 6", "block 7"}},
+		"named, and the contract is new": {5, false, false, "", "CHAIN_FIRST_BLOCK contradicts the core contract",
+			[]string{"is 5", "settled nothing", "block 0"}},
+		"contract has settled other ones": {0, true, true, "",
+			"The chain is not the one that the core contract has settled", []string{"block 6", "0x7"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			each(t, func(t *testing.T, b *bench) {
@@ -175,7 +178,8 @@ func TestDAWordsOfAnL3(t *testing.T) {
 	b.Limits.DAWords = 5
 	b.grow(2, nil)
 	b.pass(time.Minute)
-	b.want("0-2 DA words of a transaction; 3-5 DA words of a transaction; 6-7 DA words of a transaction; 8-8 DA words of a transaction; 9-9 open")
+	b.want("0-2 DA words of a transaction; 3-5 DA words of a transaction; 6-7 DA words of a transaction; 8-8 DA " +
+		"words of a transaction; 9-9 open")
 	b.alerted()
 }
 
@@ -183,8 +187,10 @@ func TestDAWordsOfAnL3(t *testing.T) {
 // a batch of its own, one whose messages no transaction can settle stops batching before it.
 func TestWeightsCloseBatches(t *testing.T) {
 	for name, heavy := range map[string]block.Weights{
-		"proving gas": {ProvingGas: 6e9}, "Sierra gas": {ProvingGas: 1, SierraGas: 5e9}, "receipts": {ProvingGas: 1, ReceiptL2Gas: 3e9},
-		"L1 gas": {ProvingGas: 1, L1Gas: 5e6}, "messages": {ProvingGas: 1, MessageSegmentLength: 4000}, "events": {ProvingGas: 1, NEvents: 60_000},
+		"proving gas": {ProvingGas: 6e9}, "Sierra gas": {ProvingGas: 1, SierraGas: 5e9},
+		"receipts": {ProvingGas: 1, ReceiptL2Gas: 3e9},
+		"L1 gas":   {ProvingGas: 1, L1Gas: 5e6}, "messages": {ProvingGas: 1, MessageSegmentLength: 4000},
+		"events":     {ProvingGas: 1, NEvents: 60_000},
 		"state diff": {ProvingGas: 1, StateDiffSize: 30_000}, "transactions": {ProvingGas: 1, NTxs: 20_000},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -201,7 +207,8 @@ func TestWeightsCloseBatches(t *testing.T) {
 					b.want("0-2 weights; 3-3 weights; 4-5 open")
 				case heavy.L1Gas > 0 || heavy.MessageSegmentLength > 0:
 					b.want("0-2 weights; 3-3 weights; 4-5 open")
-				case err != nil || len(a.Snos) != 3 || a.Snos[0].EndBlock != 2 || a.Snos[1].EndBlock != 3 || a.Snos[0].Reason != batch.WeightLimit:
+				case err != nil || len(a.Snos) != 3 || a.Snos[0].EndBlock != 2 || a.Snos[1].EndBlock != 3 ||
+					a.Snos[0].Reason != batch.WeightLimit:
 					t.Errorf("SNOS batches %+v, %v", a.Snos, err)
 				}
 				b.alerted()

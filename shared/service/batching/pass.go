@@ -183,7 +183,8 @@ func (p *pass[B]) loadSizer(ctx context.Context, x parts) (Sizer, error) {
 	}
 	s, err := p.NewSizer(x.span.StarknetVersion, saved)
 	if err != nil {
-		return nil, fmt.Errorf("decode %s of open batch %d: %w: %w", *x.accumulatorKey, x.index, artifact.ErrCorrupt, err)
+		return nil, fmt.Errorf("decode %s of open batch %d: %w: %w",
+			*x.accumulatorKey, x.index, artifact.ErrCorrupt, err)
 	}
 	return s, nil
 }

@@ -57,7 +57,8 @@ func (p aggregators) at(ctx context.Context, i uint64) (batch.AggregatorBatch, e
 func (aggregators) parts(b *batch.AggregatorBatch) parts {
 	x := parts{
 		index: b.Index, trace: b.TraceID, span: &b.Span, status: &b.Status,
-		accumulatorKey: &b.AccumulatorKey, inputSize: b.InputSize, version: &b.Version, fence: &b.Fence, updatedAt: &b.UpdatedAt,
+		accumulatorKey: &b.AccumulatorKey, inputSize: b.InputSize, version: &b.Version,
+		fence: &b.Fence, updatedAt: &b.UpdatedAt,
 	}
 	for _, s := range b.Snos {
 		if s.Reason != "" {
@@ -75,10 +76,12 @@ func (aggregators) ends(b batch.AggregatorBatch) []tip {
 	return out
 }
 
-func (p aggregators) begin(ctx context.Context, last batch.AggregatorBatch, c batch.Candidate) (batch.AggregatorBatch, error) {
+func (p aggregators) begin(ctx context.Context, last batch.AggregatorBatch,
+	c batch.Candidate) (batch.AggregatorBatch, error) {
 	now := p.Now()
 	next := batch.AggregatorBatch{
-		Index: last.Index + 1, FirstSnos: 1, Status: batch.Open, TraceID: batch.NewTraceID(), CreatedAt: now, UpdatedAt: now,
+		Index: last.Index + 1, FirstSnos: 1, Status: batch.Open, TraceID: batch.NewTraceID(),
+		CreatedAt: now, UpdatedAt: now,
 	}
 	if last.Index != 0 {
 		next.FirstSnos = last.LastSnos() + 1
@@ -172,7 +175,8 @@ func (p snosBatches) full(b batch.SnosBatch) (batch.Reason, bool) {
 	return p.Limits.IsSnosFull(b.Span, p.Now())
 }
 
-func (snosBatches) fits(batch.Candidate) error { return nil } // a block that is larger is published in several transactions
+// a block that is larger is published in several transactions
+func (snosBatches) fits(batch.Candidate) error { return nil }
 
 func (snosBatches) closeParts(b batch.SnosBatch) batch.SnosBatch { return b }
 

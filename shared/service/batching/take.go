@@ -121,7 +121,8 @@ func (p *pass[B]) sized(ctx, rctx context.Context) error {
 		return &readError{p.lack}
 	}
 	span := *p.policy.parts(&p.cur).span
-	p.log().WarnContext(ctx, "the open batch's sizer is made again", "why", p.lack, "start_block", span.StartBlock, "end_block", span.EndBlock)
+	p.log().WarnContext(ctx, "the open batch's sizer is made again", "why", p.lack, "start_block",
+		span.StartBlock, "end_block", span.EndBlock)
 	s, err := p.NewSizer(span.StarknetVersion, nil)
 	if err != nil {
 		return &readError{fmt.Errorf("new sizer: %w", err)}
@@ -151,8 +152,9 @@ type read struct {
 	weights block.Weights
 }
 
-// prefix reads from..to, or as many of these blocks as can be read: a node behind the others has fewer, one may serve
-// a broken block, and many large blocks are more than can be read at once. None are returned where the first one is not there.
+// prefix reads from..to, or as many of these blocks as can be read: a node behind the others has fewer, one may serve a
+// broken block, and many large blocks are more than can be read at once. None are returned where the first one is not
+// there.
 func (b *Batcher) prefix(ctx context.Context, from, to uint64) ([]read, error) {
 	for {
 		rs, err := b.blocks(ctx, from, to)

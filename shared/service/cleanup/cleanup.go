@@ -41,7 +41,8 @@ func (c *Cleaner) Run(ctx context.Context) error {
 		return fmt.Errorf("list completed SNOS batches: %w", err)
 	}
 	for _, b := range bs {
-		done, err := c.clean(ctx, b.Index, artifact.SNOSPrefix(b.Index), artifact.AggregatorPrefix(b.Index)) // the latter holds what it was measured with
+		// the latter holds what it was measured with
+		done, err := c.clean(ctx, b.Index, artifact.SNOSPrefix(b.Index), artifact.AggregatorPrefix(b.Index))
 		if err != nil || !done {
 			return err
 		}
@@ -99,8 +100,8 @@ func (c *Cleaner) clean(ctx context.Context, index uint64, prefixes ...string) (
 	return true, nil
 }
 
-// final says whether what a job did on the settlement layer can't be undone any more: nothing of it is watched, and a state update is known
-// to be final.
+// final says whether what a job did on the settlement layer can't be undone any more: nothing of it is watched, and a
+// state update is known to be final.
 func final(j job.Job) bool {
 	m, ok := j.Metadata.(*job.StateTransitionMeta)
 	return j.Status == job.Completed && j.NextAction == job.None && (!ok || m.Finalized)

@@ -78,8 +78,8 @@ func (w *world) expiring() []string {
 	return out
 }
 
-// The artifacts of an aggregator batch, of its SNOS batches and of its transactions expire once its state update is final;
-// those of other batches stay.
+// The artifacts of an aggregator batch, of its SNOS batches and of its transactions expire once its state update is
+// final; those of other batches stay.
 func TestAggregatorBatches(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
@@ -97,15 +97,18 @@ func TestAggregatorBatches(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, stage.L2)
-			b := batch.AggregatorBatch{Index: 2, FirstSnos: 4, Snos: make([]batch.Span, 2), Status: tt.status, Version: 1}
+			b := batch.AggregatorBatch{Index: 2, FirstSnos: 4, Snos: make([]batch.Span, 2),
+				Status: tt.status, Version: 1}
 			w.check(w.batches.CreateAggregator(t.Context(), b))
 			id := w.job(2, &job.StateTransitionMeta{Finalized: tt.finalized}, tt.watched)
 			mine := []string{
-				artifact.AggregatorKey(2, artifact.PIE), artifact.SNOSKey(4, artifact.PIE), artifact.SNOSKey(5, artifact.Proof),
+				artifact.AggregatorKey(2, artifact.PIE), artifact.SNOSKey(4, artifact.PIE),
+				artifact.SNOSKey(5, artifact.Proof),
 				artifact.TransactionKey(id, "0x1"),
 			}
 			w.put(mine...)
-			w.put(artifact.AggregatorKey(1, artifact.PIE), artifact.AggregatorKey(20, artifact.PIE), artifact.SNOSKey(3, artifact.PIE),
+			w.put(artifact.AggregatorKey(1, artifact.PIE), artifact.AggregatorKey(20, artifact.PIE),
+				artifact.SNOSKey(3, artifact.PIE),
 				artifact.SNOSKey(6, artifact.PIE), artifact.TransactionKey("other", "0x1"))
 			w.check(w.Run(t.Context()))
 			slices.Sort(mine)
@@ -136,7 +139,8 @@ func TestSnosBatches(t *testing.T) {
 			update := w.job(3, &job.StateTransitionMeta{Finalized: true}, false)
 			publication := w.job(3, &job.DataSubmissionMeta{}, tt.watched)
 			want := []string{
-				artifact.SNOSKey(3, artifact.PIE), artifact.TransactionKey(update, "0x1"), artifact.TransactionKey(publication, "0x2"),
+				artifact.SNOSKey(3, artifact.PIE), artifact.TransactionKey(update, "0x1"),
+				artifact.TransactionKey(publication, "0x2"),
 			}
 			w.put(want...)
 			w.check(w.Run(t.Context()))
@@ -151,7 +155,8 @@ func TestSnosBatches(t *testing.T) {
 	}
 }
 
-// A batch of more keys than one listing has is tagged to its end, and a batch that is not final holds back those after it.
+// A batch of more keys than one listing has is tagged to its end, and a batch that is not final holds back those after
+// it.
 func TestManyKeysAndOrder(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, stage.L3)

@@ -70,7 +70,8 @@ func (h *Handler) Process(ctx context.Context, r *executor.Run) error {
 }
 
 // advance takes the next step with a part. A publication that the chain would refuse can never succeed.
-func (h *Handler) advance(ctx context.Context, r *executor.Run, m *job.DataSubmissionMeta, i int, j *tx.Journal) (sending.Progress, error) {
+func (h *Handler) advance(ctx context.Context, r *executor.Run, m *job.DataSubmissionMeta, i int,
+	j *tx.Journal) (sending.Progress, error) {
 	p, err := h.Sender.Advance(ctx, sending.Request{
 		JobID: r.Job.ID, Journal: j, Part: i, Record: r.Checkpoint,
 		Payload: func(ctx context.Context, _ []job.Job) (tx.Payload, error) { return h.payload(ctx, r, m, i) },
@@ -101,7 +102,8 @@ func (h *Handler) payload(ctx context.Context, r *executor.Run, m *job.DataSubmi
 	}
 	from := min(i*m.PartWords, len(words))
 	p, c, err := h.Layer.Encode(ctx, da.Data{
-		Batch: r.Job.Batch, StartBlock: m.StartBlock, EndBlock: m.EndBlock, Words: words[from:min(from+m.PartWords, len(words))],
+		Batch: r.Job.Batch, StartBlock: m.StartBlock, EndBlock: m.EndBlock,
+		Words: words[from:min(from+m.PartWords, len(words))],
 	})
 	if errors.Is(err, da.ErrTooLarge) {
 		return p, job.Permanent(fmt.Errorf("publish %s: %w", m.SegmentKey, err))
@@ -120,7 +122,8 @@ func (h *Handler) divide(m *job.DataSubmissionMeta, words []felt.Felt) error {
 	}
 	if begun && len(m.More) > 0 {
 		if whole.Hash != m.DataHash {
-			return job.Permanentf("%s has changed since a part of it was published: bring back the segment with hash %s", m.SegmentKey, m.DataHash)
+			return job.Permanentf("%s has changed since a part of it was published: bring back the segment with hash "+
+				"%s", m.SegmentKey, m.DataHash)
 		}
 		return nil
 	}
@@ -147,7 +150,8 @@ func (h *Handler) Verify(ctx context.Context, r *executor.Run) (job.Verdict, err
 		if !ok {
 			return job.Verdict{Kind: job.VerdictVerified, Watch: final < len(parts(m))}, nil
 		}
-		if i > 0 && len(next.journal.Records) == 0 { // before another one is signed: a reorganisation may have freed their nonces
+		// before another one is signed: a reorganisation may have freed their nonces
+		if i > 0 && len(next.journal.Records) == 0 {
 			_, undone, err := h.look(ctx, m, i)
 			switch {
 			case errors.Is(err, errDoubted):

@@ -225,8 +225,8 @@ func TestRefusedPublicationIsHopeless(t *testing.T) {
 	}
 }
 
-// W5: an answer that is out of date is not a reorganisation, and one that is seen again later clears the doubt. Where another
-// block has the place of the publication's, one look is enough.
+// W5: an answer that is out of date is not a reorganisation, and one that is seen again later clears the doubt. Where
+// another block has the place of the publication's, one look is enough.
 func TestStaleAnswerIsNotAReorganisation(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -54,12 +54,15 @@ func setup(t *testing.T, jobs int) *bench {
 		Alerts:   &alerting.Reporter{Notifier: b.alerts, Store: memory.NewReports(env), Now: env.Now, Log: log},
 		Events:   memory.NewEvents(env),
 		Control:  memory.NewControls(env),
-		Handlers: map[job.Type]executor.Handler{job.SnosRun: &b.service}, Policies: job.Policies(), Now: env.Now, Log: log,
+		Handlers: map[job.Type]executor.Handler{job.SnosRun: &b.service}, Policies: job.Policies(), Now: env.Now,
+		Log:      log,
 		NewOwner: func() string { owners++; return fmt.Sprint(owners) },
 	}
-	b.reconcile = &reconcile.Reconciler{Jobs: b.jobs, Executor: b.executor, Control: b.executor.Control, Now: env.Now, Log: log}
+	b.reconcile = &reconcile.Reconciler{Jobs: b.jobs, Executor: b.executor, Control: b.executor.Control, Now: env.Now,
+		Log: log}
 	for i := range jobs {
-		if err := b.jobs.Create(t.Context(), job.New(fmt.Sprintf("job%02d", i+1), uint64(i+1), &job.SnosRunMeta{}, "", b.now)); err != nil {
+		if err := b.jobs.Create(t.Context(),
+			job.New(fmt.Sprintf("job%02d", i+1), uint64(i+1), &job.SnosRunMeta{}, "", b.now)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -118,8 +121,8 @@ func TestRunnerDownIsOneAlert(t *testing.T) {
 	}
 }
 
-// Jobs that fail for one reason make one critical alert, a reminder a day while one of them waits, and an all-clear once an
-// operator has retried the last.
+// Jobs that fail for one reason make one critical alert, a reminder a day while one of them waits, and an all-clear
+// once an operator has retried the last.
 func TestFailedJobsAreOneAlert(t *testing.T) {
 	t.Parallel()
 	b := setup(t, 50)
@@ -150,7 +153,8 @@ func TestEachReasonIsReported(t *testing.T) {
 	reasons := []string{"the artifact is corrupt", "the run was refused"}
 	b.service.err = func(j job.Job) error { return job.Permanent(errors.New(reasons[j.Batch-1])) }
 	b.pass(time.Hour)
-	if as := b.alerts.Sent(); len(as) != 2 || !strings.Contains(as[0].Detail+as[1].Detail, reasons[0]) || !strings.Contains(as[0].Detail+as[1].Detail, reasons[1]) {
+	if as := b.alerts.Sent(); len(as) != 2 || !strings.Contains(as[0].Detail+as[1].Detail, reasons[0]) ||
+		!strings.Contains(as[0].Detail+as[1].Detail, reasons[1]) {
 		t.Errorf("alerts: %s", b.titles())
 	}
 }

@@ -13,13 +13,15 @@ import (
 // shown is how much of an unreadable message an alert shows, in bytes.
 const shown = 200
 
-// DeadLetter handles a dead letter: a message that was delivered as often as its queue allows. A job that keeps crashing
-// its function fails; anything else lost only a hint, which reconcile gives again. A message that nobody can read is
-// shown to the operators.
+// DeadLetter handles a dead letter: a message that was delivered as often as its queue allows. A job that keeps
+// crashing its function fails; anything else lost only a hint, which reconcile gives again. A message that nobody can
+// read is shown to the operators.
 func (w *Executor) DeadLetter(ctx context.Context, messageID, body string) error {
 	if wakeup, ok, err := schedule.Decode([]byte(body)); ok && err == nil {
-		return w.warn(ctx, "dead-letter/stage/"+string(wakeup.Stage), fmt.Sprintf("The trigger worker of %s keeps failing", wakeup.Stage),
-			fmt.Sprintf("A wake-up of %s failed as often as its queue allows. The schedule runs it again. Look at the trigger function's errors.", wakeup.Stage))
+		return w.warn(ctx, "dead-letter/stage/"+string(wakeup.Stage),
+			fmt.Sprintf("The trigger worker of %s keeps failing", wakeup.Stage),
+			fmt.Sprintf("A wake-up of %s failed as often as its queue allows. The schedule runs it again. Look at "+
+				"the trigger function's errors.", wakeup.Stage))
 	}
 	m, err := job.DecodeMessage(body)
 	if err != nil {
@@ -29,7 +31,8 @@ func (w *Executor) DeadLetter(ctx context.Context, messageID, body string) error
 	j, err := w.Jobs.Get(ctx, m.JobID)
 	if errors.Is(err, job.ErrNotFound) {
 		return w.warn(ctx, "dead-letter/unknown", "A message is about an unknown job",
-			fmt.Sprintf("Message %s asks to %s job %s, which does not exist. No job was changed.", messageID, m.Action, m.JobID))
+			fmt.Sprintf("Message %s asks to %s job %s, which does not exist. No job was changed.",
+				messageID, m.Action, m.JobID))
 	}
 	if err != nil {
 		return fmt.Errorf("read job %s of dead letter %s: %w", m.JobID, messageID, err)

@@ -1,5 +1,5 @@
-// Package executor is the only writer of job status. It takes a wake-up, claims the job, runs the stage's handler, applies
-// the state machine to what came of it, and wakes whatever comes next.
+// Package executor is the only writer of job status. It takes a wake-up, claims the job, runs the stage's handler,
+// applies the state machine to what came of it, and wakes whatever comes next.
 package executor
 
 import (
@@ -21,8 +21,8 @@ import (
 // Handler does the work of one job type. Both calls must be safe to repeat at any point: what they do at external
 // services is recorded with Run.Checkpoint before it is done, and asked about before it is done again.
 type Handler interface {
-	// Process submits the job's work. nil: submitted. An error of job.Permanent: it can never succeed. Any other error: a
-	// transient failure; it is called again later.
+	// Process submits the job's work. nil: submitted. An error of job.Permanent: it can never succeed. Any other error:
+	// a transient failure; it is called again later.
 	Process(ctx context.Context, r *Run) error
 	// Verify asks how the submitted work stands. An error is a transient failure to ask.
 	Verify(ctx context.Context, r *Run) (job.Verdict, error)
@@ -126,14 +126,15 @@ func (w *Executor) act(ctx context.Context, h Handler, r *Run, a job.Action) (ne
 }
 
 func (w *Executor) failedTransiently(ctx context.Context, r *Run, err error, p job.Policy) job.Job {
-	r.log.WarnContext(ctx, "transient failure, trying again later", "error", err, "in_a_row", r.Job.Attempts.Transient+1)
+	r.log.WarnContext(ctx, "transient failure, trying again later", "error", err,
+		"in_a_row", r.Job.Attempts.Transient+1)
 	next := r.Job.FailedTransiently(w.Now(), err, p)
 	w.transient(ctx, next, err, p)
 	return next
 }
 
-// finish stores what came of an invocation. A conflict means that the lease was lost to another invocation, whose result
-// counts.
+// finish stores what came of an invocation. A conflict means that the lease was lost to another invocation, whose
+// result counts.
 func (w *Executor) finish(ctx context.Context, r *Run, next job.Job) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveMargin)
 	defer cancel()

@@ -71,7 +71,8 @@ func newWorld(t *testing.T) *world {
 	w.Executor = &executor.Executor{
 		Jobs: w.jobs, Queue: queues, Route: func(job.Type, job.Action, bool) string { return jobQueue },
 		Wake:   &executor.Waker{Queue: queues, QueueName: triggerQueue, Layer: stage.L2, Log: log},
-		Alerts: &alerting.Reporter{Notifier: w.alerts, Store: memory.NewReports(env), Now: env.Now, Log: log}, Events: w.events, Control: memory.NewControls(env),
+		Alerts: &alerting.Reporter{Notifier: w.alerts, Store: memory.NewReports(env), Now: env.Now, Log: log},
+		Events: w.events, Control: memory.NewControls(env),
 		Handlers: map[job.Type]executor.Handler{job.ProofCreation: &w.handler}, Policies: job.Policies(),
 		Now: env.Now, NewOwner: func() string { return "me" }, Chain: "dev", Log: log,
 	}
@@ -166,7 +167,8 @@ func TestHandleByClaim(t *testing.T) {
 			}
 			now := w.stored(j.ID)
 			if w.handler.calls != tt.runs || now.Status != tt.status {
-				t.Errorf("the handler ran %d times, the job is %s; want %d, %s", w.handler.calls, now.Status, tt.runs, tt.status)
+				t.Errorf("the handler ran %d times, the job is %s; want %d, %s",
+					w.handler.calls, now.Status, tt.runs, tt.status)
 			}
 			if n, alerts := w.sent(jobQueue), len(w.alerts.Sent()); n != tt.wakeups || alerts != tt.alerts {
 				t.Errorf("%d wake-ups and %d alerts, want %d and %d", n, alerts, tt.wakeups, tt.alerts)
@@ -202,16 +204,19 @@ func TestHandleByOutcome(t *testing.T) {
 		wakes  int // messages to trigger workers
 		crash  int
 	}{
-		"processing submits":             {nil, func(*world) {}, job.PendingVerification, job.Verify, 0, 0, 0},
-		"processing fails transiently":   {nil, fails(errors.New("down")), job.Created, job.Process, 0, 0, 0},
-		"processing fails permanently":   {nil, fails(job.Permanentf("no")), job.Failed, job.None, 1, 0, 0},
-		"processing panics":              {nil, panics, job.Created, job.Process, 0, 0, 1},
-		"verification verifies":          {submitted, verdict(job.Verified()), job.Completed, job.None, 0, 1, 0},
-		"verification is pending":        {submitted, verdict(job.Pending("wait")), job.PendingVerification, job.Verify, 0, 0, 0},
-		"verification rejects":           {submitted, verdict(job.Rejected("no")), job.Failed, job.None, 1, 0, 0},
-		"verification lost it":           {submitted, verdict(job.Lost("gone")), job.PendingRetry, job.Process, 0, 0, 0},
-		"verification is impossible":     {submitted, verdict(job.NeverPossible("no")), job.Failed, job.None, 1, 0, 0},
-		"verification fails transiently": {submitted, fails(errors.New("down")), job.PendingVerification, job.Verify, 0, 0, 0},
+		"processing submits":           {nil, func(*world) {}, job.PendingVerification, job.Verify, 0, 0, 0},
+		"processing fails transiently": {nil, fails(errors.New("down")), job.Created, job.Process, 0, 0, 0},
+		"processing fails permanently": {nil, fails(job.Permanentf("no")), job.Failed, job.None, 1, 0, 0},
+		"processing panics":            {nil, panics, job.Created, job.Process, 0, 0, 1},
+		"verification verifies":        {submitted, verdict(job.Verified()), job.Completed, job.None, 0, 1, 0},
+		"verification is pending": {submitted, verdict(job.Pending("wait")), job.PendingVerification, job.Verify,
+			0, 0, 0},
+		"verification rejects": {submitted, verdict(job.Rejected("no")), job.Failed, job.None, 1, 0, 0},
+		"verification lost it": {submitted, verdict(job.Lost("gone")), job.PendingRetry, job.Process, 0, 0,
+			0},
+		"verification is impossible": {submitted, verdict(job.NeverPossible("no")), job.Failed, job.None, 1, 0, 0},
+		"verification fails transiently": {submitted, fails(errors.New("down")), job.PendingVerification, job.Verify, 0,
+			0, 0},
 		"verification fails permanently": {submitted, fails(job.Permanentf("no")), job.Failed, job.None, 1, 0, 0},
 		"verification is watched": {submitted, verdict(job.Verdict{Kind: job.VerdictVerified, Watch: true}),
 			job.Completed, job.Verify, 0, 1, 0},
@@ -225,8 +230,10 @@ func TestHandleByOutcome(t *testing.T) {
 				t.Fatal(err)
 			}
 			now := w.stored(j.ID)
-			if now.Status != tt.status || now.NextAction != tt.next || now.Attempts.Crashes != tt.crash || now.Lease.Owner != "" {
-				t.Errorf("%s, next %q, %d crashes, lease %+v; want %s, %q, %d, free", now.Status, now.NextAction, now.Attempts.Crashes,
+			if now.Status != tt.status || now.NextAction != tt.next ||
+				now.Attempts.Crashes != tt.crash || now.Lease.Owner != "" {
+				t.Errorf("%s, next %q, %d crashes, lease %+v; want %s, %q, %d, free",
+					now.Status, now.NextAction, now.Attempts.Crashes,
 					now.Lease, tt.status, tt.next, tt.crash)
 			}
 			if n := len(w.alerts.Sent()); n != tt.alerts {
@@ -257,7 +264,8 @@ func TestChangesArePublished(t *testing.T) {
 		}
 	}
 	es := w.events.Published()
-	if len(es) != 1 || es[0].Type != event.JobChanged || es[0].Status != string(job.PendingVerification) || es[0].Batch != 7 {
+	if len(es) != 1 || es[0].Type != event.JobChanged || es[0].Status != string(job.PendingVerification) ||
+		es[0].Batch != 7 {
 		t.Errorf("published %+v", es)
 	}
 }
@@ -268,8 +276,9 @@ func TestHandleRefuses(t *testing.T) {
 	w := newWorld(t)
 	j := w.create(nil)
 	for name, m := range map[string]job.Message{
-		"another type":         {JobID: j.ID, Type: job.SnosRun, Action: job.Process, Generation: 1},
-		"a job that is absent": {JobID: strings.Repeat("b", 32), Type: job.ProofCreation, Action: job.Process, Generation: 1},
+		"another type": {JobID: j.ID, Type: job.SnosRun, Action: job.Process, Generation: 1},
+		"a job that is absent": {JobID: strings.Repeat("b", 32), Type: job.ProofCreation,
+			Action: job.Process, Generation: 1},
 	} {
 		if err := w.Handle(t.Context(), m); err == nil {
 			t.Errorf("%s: no error", name)
@@ -288,7 +297,8 @@ func TestHandlePaused(t *testing.T) {
 	if err := w.Control.Pause(t.Context(), schedule.Pause{Stage: stage.ProofCreation, Since: start}); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.Handle(t.Context(), j.Wakeup()); err != nil || w.handler.calls != 0 || w.stored(j.ID).Version != j.Version {
+	if err := w.Handle(t.Context(), j.Wakeup()); err != nil || w.handler.calls != 0 ||
+		w.stored(j.ID).Version != j.Version {
 		t.Errorf("a paused stage: %v, the handler ran %d times, the job is %+v", err, w.handler.calls, w.stored(j.ID))
 	}
 }

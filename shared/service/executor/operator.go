@@ -19,13 +19,14 @@ type Command struct {
 	Priority bool   // wake the job past its stage's queue
 }
 
-// Retry starts a job again that waits for an operator. ErrRefused for one that does not, job.ErrNotFound, job.ErrSchema,
-// and job.ErrConflict when others keep writing the job.
+// Retry starts a job again that waits for an operator. ErrRefused for one that does not, job.ErrNotFound,
+// job.ErrSchema, and job.ErrConflict when others keep writing the job.
 func (w *Executor) Retry(ctx context.Context, id string, o Command) (job.Job, error) {
 	return w.command(ctx, id, "retry", o, func(j job.Job) (job.Job, error) {
 		next, ok := j.Retried(w.Now())
 		if !ok {
-			return j, fmt.Errorf("job %s is %s; only %s and %s jobs are retried: %w", id, j.Status, job.Failed, job.VerificationTimeout, ErrRefused)
+			return j, fmt.Errorf("job %s is %s; only %s and %s jobs are retried: %w",
+				id, j.Status, job.Failed, job.VerificationTimeout, ErrRefused)
 		}
 		return next, nil
 	})
@@ -44,7 +45,8 @@ func (w *Executor) RunNow(ctx context.Context, id string, a job.Action, o Comman
 		case j.NextAction != a:
 			return j, fmt.Errorf("job %s is %s and its next action is %s: %w", id, j.Status, j.NextAction, ErrRefused)
 		}
-		return j, fmt.Errorf("an invocation works on job %s until %s: %w", id, j.Lease.ExpiresAt.UTC().Format("15:04:05Z"), ErrRefused)
+		return j, fmt.Errorf("an invocation works on job %s until %s: %w",
+			id, j.Lease.ExpiresAt.UTC().Format("15:04:05Z"), ErrRefused)
 	})
 }
 
@@ -52,7 +54,8 @@ func (w *Executor) RunNow(ctx context.Context, id string, a job.Action, o Comman
 const operateTries = 3
 
 // command applies a command by compare-and-set and reports it.
-func (w *Executor) command(ctx context.Context, id, what string, o Command, decide func(job.Job) (job.Job, error)) (job.Job, error) {
+func (w *Executor) command(ctx context.Context, id, what string, o Command,
+	decide func(job.Job) (job.Job, error)) (job.Job, error) {
 	var err error
 	for range operateTries {
 		var old, next, stored job.Job
@@ -63,7 +66,8 @@ func (w *Executor) command(ctx context.Context, id, what string, o Command, deci
 			return job.Job{}, err
 		}
 		if old.Status != next.Status && !job.CanMove(old.Status, next.Status) {
-			return job.Job{}, fmt.Errorf("job %s: no transition from %s to %s: %w", id, old.Status, next.Status, ErrRefused)
+			return job.Job{}, fmt.Errorf("job %s: no transition from %s to %s: %w",
+				id, old.Status, next.Status, ErrRefused)
 		}
 		if stored, err = w.Jobs.Update(ctx, next); err == nil {
 			w.commanded(ctx, old, stored, what, o)
@@ -76,7 +80,8 @@ func (w *Executor) command(ctx context.Context, id, what string, o Command, deci
 	return job.Job{}, fmt.Errorf("%s job %s: %w", what, id, err)
 }
 
-// commanded does what follows from a stored command: audit, event, wake-up. The wake-up is a hint that reconcile gives again.
+// commanded does what follows from a stored command: audit, event, wake-up. The wake-up is a hint that reconcile gives
+// again.
 func (w *Executor) commanded(ctx context.Context, old, now job.Job, what string, o Command) {
 	w.log().InfoContext(ctx, "command carried out", "command", what, "by", o.By, "reason", o.Reason, "job_id", now.ID,
 		"job_type", now.Type, "batch", now.Batch, "was", string(old.Status), "status", string(now.Status))

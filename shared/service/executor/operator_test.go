@@ -71,12 +71,16 @@ func TestDeadLetter(t *testing.T) {
 		"of a crashing job":          {crashing, wakeup, job.Failed, "ProofCreation of"},
 		"of an outage, after panics": {panicked, wakeup, job.Created, ""},
 		"of an outage":               {nil, wakeup, job.Created, ""},
-		"stale":                      {crashing, func(j job.Job) string { return otherGeneration(j).Encode() }, job.LockedForProcessing, ""},
-		"unreadable":                 {nil, func(job.Job) string { return "{" }, job.Created, "A message could not be read"},
-		"of an unknown job":          {nil, unknown, job.Created, "A message is about an unknown job"},
-		"of a trigger worker":        {nil, worker, job.Created, "The trigger worker of SnosRun"},
-		"of its earlier name":        {nil, func(job.Job) string { return `{"worker":"Snos"}` }, job.Created, "The trigger worker of SnosRun"},
-		"of an unknown worker":       {nil, func(job.Job) string { return `{"stage":"nonsense"}` }, job.Created, "A message could not be read"},
+		"stale": {crashing, func(j job.Job) string { return otherGeneration(j).Encode() },
+			job.LockedForProcessing, ""},
+		"unreadable": {nil, func(job.Job) string { return "{" }, job.Created,
+			"A message could not be read"},
+		"of an unknown job":   {nil, unknown, job.Created, "A message is about an unknown job"},
+		"of a trigger worker": {nil, worker, job.Created, "The trigger worker of SnosRun"},
+		"of its earlier name": {nil, func(job.Job) string { return `{"worker":"Snos"}` }, job.Created,
+			"The trigger worker of SnosRun"},
+		"of an unknown worker": {nil, func(job.Job) string { return `{"stage":"nonsense"}` }, job.Created,
+			"A message could not be read"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -37,8 +37,8 @@ func (r *Run) Checkpoint(ctx context.Context) error {
 // Log is the run's logger, with the job's keys.
 func (r *Run) Log() *slog.Logger { return r.log }
 
-// Meta returns the job's metadata as the type that belongs to its job type. Another type is a permanent error: the document
-// is corrupt.
+// Meta returns the job's metadata as the type that belongs to its job type. Another type is a permanent error: the
+// document is corrupt.
 func Meta[M job.Metadata](r *Run) (M, error) {
 	m, ok := r.Job.Metadata.(M)
 	if !ok {

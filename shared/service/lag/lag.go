@@ -18,8 +18,8 @@ import (
 type Meter struct {
 	Source block.Source
 	Jobs   job.Store
-	// Settled reads what the core contract has settled: before the first batch of this deployment is settled, the lag counts
-	// from there. nil: from FirstBlock.
+	// Settled reads what the core contract has settled: before the first batch of this deployment is settled, the lag
+	// counts from there. nil: from FirstBlock.
 	Settled func(context.Context) (settlement.State, error)
 	// FirstBlock is the first block that this deployment settles.
 	FirstBlock uint64
@@ -32,7 +32,8 @@ type Meter struct {
 // most bounds what is counted of each kind.
 const most = 100
 
-// Run measures once and logs the values. Where the chain can't be read, what is known of the jobs is logged all the same.
+// Run measures once and logs the values. Where the chain can't be read, what is known of the jobs is logged all the
+// same.
 func (m *Meter) Run(ctx context.Context) error {
 	if m.Log == nil {
 		return nil
@@ -61,7 +62,8 @@ func (m *Meter) jobs(ctx context.Context) ([]metric.Value, error) {
 	if err != nil {
 		return nil, fmt.Errorf("count overdue jobs: %w", err)
 	}
-	return []metric.Value{{Name: metric.FailedJobs, Value: float64(failed)}, {Name: metric.OverdueJobs, Value: float64(len(due))}}, nil
+	return []metric.Value{{Name: metric.FailedJobs, Value: float64(failed)},
+		{Name: metric.OverdueJobs, Value: float64(len(due))}}, nil
 }
 
 func (m *Meter) blocks(ctx context.Context) ([]metric.Value, error) {
@@ -74,7 +76,8 @@ func (m *Meter) blocks(ctx context.Context) ([]metric.Value, error) {
 	}
 	next := m.FirstBlock
 	values := []metric.Value{{Name: metric.HeadBlock, Value: float64(head)}}
-	js, err := m.Jobs.List(ctx, job.Filter{Type: job.StateTransition, Statuses: []job.Status{job.Completed}, Order: job.Descending, Limit: 1})
+	js, err := m.Jobs.List(ctx,
+		job.Filter{Type: job.StateTransition, Statuses: []job.Status{job.Completed}, Order: job.Descending, Limit: 1})
 	if err != nil {
 		return nil, fmt.Errorf("read the last settled batch: %w", err)
 	}
@@ -99,5 +102,6 @@ func (m *Meter) blocks(ctx context.Context) ([]metric.Value, error) {
 	}
 	age := m.Now().Sub(oldest[0].Timestamp)
 	return append(values,
-		metric.Value{Name: metric.LagBlocks, Value: float64(head - next + 1)}, metric.Value{Name: metric.LagSeconds, Value: max(age.Seconds(), 0)}), nil
+		metric.Value{Name: metric.LagBlocks, Value: float64(head - next + 1)},
+		metric.Value{Name: metric.LagSeconds, Value: max(age.Seconds(), 0)}), nil
 }

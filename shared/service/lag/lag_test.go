@@ -66,15 +66,19 @@ func TestRun(t *testing.T) {
 		want   map[string]float64
 	}{
 		"no block": {0, 0, nil, map[string]float64{metric.FailedJobs: 0, metric.OverdueJobs: 0}},
-		"nothing settled": {5, 0, nil, map[string]float64{metric.HeadBlock: 4, metric.LagBlocks: 5, metric.LagSeconds: 600,
-			metric.FailedJobs: 0, metric.OverdueJobs: 0}},
-		"from its first block on": {5, 3, nil, map[string]float64{metric.HeadBlock: 4, metric.LagBlocks: 2, metric.LagSeconds: 420,
-			metric.FailedJobs: 0, metric.OverdueJobs: 0}},
-		"some settled": {5, 0, []job.Job{settled(1, 0), settled(2, 2)}, map[string]float64{metric.HeadBlock: 4, metric.SettledBlock: 2,
-			metric.LagBlocks: 2, metric.LagSeconds: 420, metric.FailedJobs: 0, metric.OverdueJobs: 0}},
+		"nothing settled": {5, 0, nil,
+			map[string]float64{metric.HeadBlock: 4, metric.LagBlocks: 5, metric.LagSeconds: 600,
+				metric.FailedJobs: 0, metric.OverdueJobs: 0}},
+		"from its first block on": {5, 3, nil,
+			map[string]float64{metric.HeadBlock: 4, metric.LagBlocks: 2, metric.LagSeconds: 420,
+				metric.FailedJobs: 0, metric.OverdueJobs: 0}},
+		"some settled": {5, 0, []job.Job{settled(1, 0), settled(2, 2)},
+			map[string]float64{metric.HeadBlock: 4, metric.SettledBlock: 2,
+				metric.LagBlocks: 2, metric.LagSeconds: 420, metric.FailedJobs: 0, metric.OverdueJobs: 0}},
 		"all settled": {5, 0, []job.Job{settled(1, 4)}, map[string]float64{metric.HeadBlock: 4, metric.SettledBlock: 4,
 			metric.LagBlocks: 0, metric.LagSeconds: 0, metric.FailedJobs: 0, metric.OverdueJobs: 0}},
-		"failed and overdue": {0, 0, []job.Job{failed(1, job.Failed), failed(2, job.VerificationTimeout), due(1, start), due(2, now)},
+		"failed and overdue": {0, 0,
+			[]job.Job{failed(1, job.Failed), failed(2, job.VerificationTimeout), due(1, start), due(2, now)},
 			map[string]float64{metric.FailedJobs: 2, metric.OverdueJobs: 1}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -90,7 +94,8 @@ func TestRun(t *testing.T) {
 			}
 			var out bytes.Buffer
 			m := &lag.Meter{
-				Source: source, Jobs: jobs, FirstBlock: tt.first, Grace: time.Minute, Now: func() time.Time { return now },
+				Source: source, Jobs: jobs, FirstBlock: tt.first, Grace: time.Minute,
+				Now: func() time.Time { return now },
 				Log: slog.New(slog.NewJSONHandler(&out, nil)),
 			}
 			if err := m.Run(t.Context()); err != nil {
@@ -106,7 +111,8 @@ func TestRun(t *testing.T) {
 // What is known of the jobs is logged although the chain can't be read, and the error is returned.
 func TestChainDown(t *testing.T) {
 	t.Parallel()
-	down := &fault.Env{Hook: fault.NewRules(fault.Rule{Method: "Head", Times: -1, Fault: fault.Fault{Kind: fault.FailBefore}})}
+	down := &fault.Env{
+		Hook: fault.NewRules(fault.Rule{Method: "Head", Times: -1, Fault: fault.Fault{Kind: fault.FailBefore}})}
 	var out bytes.Buffer
 	m := &lag.Meter{
 		Source: blocks.New(down, "DEV"), Jobs: memory.NewJobs(nil), Now: func() time.Time { return start },

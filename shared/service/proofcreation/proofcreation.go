@@ -45,7 +45,8 @@ func (h *Handler) Process(ctx context.Context, r *executor.Run) error {
 	return nil
 }
 
-// Submit sends a request whose input is an artifact ("": none). A request that the prover will never take is a permanent error.
+// Submit sends a request whose input is an artifact ("": none). A request that the prover will never take is a
+// permanent error.
 func Submit(ctx context.Context, p proof.Prover, s artifact.Store, key string, req proof.Request) (string, error) {
 	if key != "" {
 		info, err := s.Stat(ctx, key)
@@ -112,7 +113,8 @@ func Ask(ctx context.Context, p proof.Prover, task string) (v job.Verdict, done,
 // Keep stores an artifact of a finished task. Its verdict is Verified, Pending while the artifact isn't there yet, or
 // Rejected if it never will be: it has expired or is corrupt. Then again says that the next request needs a
 // new dedup id.
-func Keep(ctx context.Context, p proof.Prover, s artifact.Store, task string, a proof.Artifact, key string) (v job.Verdict, again bool, err error) {
+func Keep(ctx context.Context, p proof.Prover, s artifact.Store, task string, a proof.Artifact,
+	key string) (v job.Verdict, again bool, err error) {
 	r, err := p.Fetch(ctx, task, a)
 	switch {
 	case errors.Is(err, proof.ErrNotReady):

@@ -72,7 +72,8 @@ func TestProcess(t *testing.T) {
 	if len(ts) != 1 || w.meta.Task != ts[0].ID || w.run.Job.ExternalID != ts[0].ID {
 		t.Fatalf("%d proofs were started, the job has task %q", len(ts), w.meta.Task)
 	}
-	if r := ts[0].Request; r.Kind != proof.Child || r.Batch != 7 || r.Fact != "0xf" || r.InputSize != int64(len("a PIE")) {
+	if r := ts[0].Request; r.Kind != proof.Child || r.Batch != 7 || r.Fact != "0xf" ||
+		r.InputSize != int64(len("a PIE")) {
 		t.Errorf("request %+v", r)
 	}
 }
@@ -114,15 +115,20 @@ func TestVerify(t *testing.T) {
 		stored bool            // the proof is
 		again  bool            // the next request gets a new dedup id
 	}{
-		"done":                 {prover.Config{Capabilities: proofs}, nil, job.VerdictVerified, true, false},
-		"in progress":          {prover.Config{Capabilities: proofs, Polls: 1}, nil, job.VerdictPending, false, false},
-		"rejected":             {prover.Config{Capabilities: proofs}, func(w *world) { w.prover.Reject(w.meta.Task, "no") }, job.VerdictRejected, false, true},
-		"lost":                 {prover.Config{Capabilities: proofs}, func(w *world) { w.prover.Forget(w.meta.Task) }, job.VerdictLost, false, false},
-		"proof not wanted":     {prover.Config{Capabilities: proofs}, func(w *world) { w.meta.ProofKey = "" }, job.VerdictVerified, false, false},
+		"done":        {prover.Config{Capabilities: proofs}, nil, job.VerdictVerified, true, false},
+		"in progress": {prover.Config{Capabilities: proofs, Polls: 1}, nil, job.VerdictPending, false, false},
+		"rejected": {prover.Config{Capabilities: proofs},
+			func(w *world) { w.prover.Reject(w.meta.Task, "no") }, job.VerdictRejected, false, true},
+		"lost": {prover.Config{Capabilities: proofs}, func(w *world) { w.prover.Forget(w.meta.Task) },
+			job.VerdictLost, false, false},
+		"proof not wanted": {prover.Config{Capabilities: proofs}, func(w *world) { w.meta.ProofKey = "" },
+			job.VerdictVerified, false, false},
 		"prover has no proofs": {prover.Config{}, nil, job.VerdictVerified, false, false},
-		"proof not there yet":  {prover.Config{Capabilities: proofs, File: unready}, nil, job.VerdictPending, false, false},
-		"proof expired":        {prover.Config{Capabilities: proofs, File: expired}, nil, job.VerdictRejected, false, true},
-		"proof can't be read":  {prover.Config{Capabilities: proofs, File: down}, nil, "", false, false},
+		"proof not there yet": {prover.Config{Capabilities: proofs, File: unready}, nil,
+			job.VerdictPending, false, false},
+		"proof expired": {prover.Config{Capabilities: proofs, File: expired}, nil,
+			job.VerdictRejected, false, true},
+		"proof can't be read": {prover.Config{Capabilities: proofs, File: down}, nil, "", false, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

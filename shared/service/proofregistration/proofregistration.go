@@ -19,7 +19,8 @@ type Handler struct {
 
 var _ executor.Handler = (*Handler)(nil)
 
-// Process records the request's dedup id, then submits it: the proof, or the PIE where the prover registers straight from it.
+// Process records the request's dedup id, then submits it: the proof, or the PIE where the prover registers straight
+// from it.
 func (h *Handler) Process(ctx context.Context, r *executor.Run) error {
 	m, err := executor.Meta[*job.ProofRegistrationMeta](r)
 	if err != nil {
@@ -36,7 +37,8 @@ func (h *Handler) Process(ctx context.Context, r *executor.Run) error {
 		input = m.PIEKey
 	}
 	m.Task, err = proofcreation.Submit(ctx, h.Prover, h.Artifacts, input, proof.Request{
-		Kind: proof.Registration, DedupID: m.DedupID, Batch: r.Job.Batch, Fact: m.Fact, Steps: m.Steps, StarknetVersion: m.StarknetVersion,
+		Kind: proof.Registration, DedupID: m.DedupID, Batch: r.Job.Batch, Fact: m.Fact, Steps: m.Steps,
+		StarknetVersion: m.StarknetVersion,
 	})
 	if err != nil {
 		return err

@@ -34,10 +34,12 @@ func TestRegistration(t *testing.T) {
 		"registered":  {prover.Config{Capabilities: proofs}, "p", nil, job.VerdictVerified, true, false},
 		"in progress": {prover.Config{Capabilities: proofs, Polls: 1}, "p", nil, job.VerdictPending, false, false},
 		"rejected": {prover.Config{Capabilities: proofs}, "p",
-			func(p *prover.Prover, m *job.ProofRegistrationMeta) { p.Reject(m.Task, "no") }, job.VerdictRejected, false, true},
+			func(p *prover.Prover, m *job.ProofRegistrationMeta) { p.Reject(m.Task, "no") },
+			job.VerdictRejected, false, true},
 		"lost": {prover.Config{Capabilities: proofs}, "p",
 			func(p *prover.Prover, m *job.ProofRegistrationMeta) { p.Forget(m.Task) }, job.VerdictLost, false, false},
-		"corrupt":          {prover.Config{Capabilities: proofs, File: corrupt}, "p", nil, job.VerdictRejected, false, true},
+		"corrupt": {prover.Config{Capabilities: proofs, File: corrupt}, "p", nil,
+			job.VerdictRejected, false, true},
 		"proof is missing": {prover.Config{Capabilities: proofs}, "", nil, "", false, false},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -60,7 +62,8 @@ func TestRegistration(t *testing.T) {
 				}
 				return
 			}
-			if ts := p.Tasks(); len(ts) != 1 || ts[0].Request.Kind != proof.Registration || ts[0].Request.Fact != "0xf" || run.Job.ExternalID != ts[0].ID {
+			if ts := p.Tasks(); len(ts) != 1 || ts[0].Request.Kind != proof.Registration ||
+				ts[0].Request.Fact != "0xf" || run.Job.ExternalID != ts[0].ID {
 				t.Fatalf("requests %+v, the job has %q", ts, run.Job.ExternalID)
 			}
 			if tt.change != nil {
@@ -84,7 +87,8 @@ func TestRegistration(t *testing.T) {
 func TestWithoutProofs(t *testing.T) {
 	t.Parallel()
 	jobs := memory.NewJobs(nil)
-	j := job.New(strings.Repeat("a", 32), 7, &job.ProofRegistrationMeta{Fact: "0x" + strings.Repeat("f", 64)}, "", time.Now())
+	j := job.New(strings.Repeat("a", 32), 7, &job.ProofRegistrationMeta{Fact: "0x" + strings.Repeat("f", 64)}, "",
+		time.Now())
 	if err := jobs.Create(t.Context(), j); err != nil {
 		t.Fatal(err)
 	}

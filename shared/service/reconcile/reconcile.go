@@ -74,7 +74,8 @@ func (r *Reconciler) alert(ctx context.Context) error {
 	lasting, whole := map[string]bool{}, true
 	var faults []error
 	for _, t := range job.Types {
-		waiting, err := r.Jobs.List(ctx, job.Filter{Type: t, Statuses: []job.Status{job.Failed, job.VerificationTimeout}, Limit: page})
+		waiting, err := r.Jobs.List(ctx,
+			job.Filter{Type: t, Statuses: []job.Status{job.Failed, job.VerificationTimeout}, Limit: page})
 		if err != nil {
 			return errors.Join(append(faults, fmt.Errorf("list failed %s jobs: %w", t, err))...)
 		}

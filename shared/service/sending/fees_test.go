@@ -23,14 +23,16 @@ func gwei(f float64) *big.Int {
 // market is a bench on a chain with other rules, with the default policy.
 func market(t *testing.T, c l1.Config, blobs int) *bench {
 	t.Helper()
-	b := &bench{t: t, now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), payload: tx.Payload{To: "0x1", Data: []byte("pay")}}
+	b := &bench{t: t, now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC),
+		payload: tx.Payload{To: "0x1", Data: []byte("pay")}}
 	for range blobs {
 		b.payload.Blobs = append(b.payload.Blobs, []byte{1})
 	}
 	env := &fault.Env{Now: func() time.Time { return b.now }}
 	b.chain, b.locks = l1.New(env, c), memory.NewLocks(env)
 	b.sender = &sending.Sender{
-		Chain: b.chain, Raw: memory.NewArtifacts(env), Policy: tx.DefaultPolicy(), Now: env.Now, Lease: b.locks, LeaseName: "wallet",
+		Chain: b.chain, Raw: memory.NewArtifacts(env), Policy: tx.DefaultPolicy(), Now: env.Now,
+		Lease: b.locks, LeaseName: "wallet",
 	}
 	return b
 }
@@ -68,15 +70,16 @@ func (b *bench) records() string {
 	return strings.Join(out, ", ")
 }
 
-// W2: builders want a tip of 1 gwei, the node suggests 0.2, the cap is 0.01 ETH. What was signed first is replaced with a tip
-// that is enough, whatever the base fee; nothing ever costs more than the cap.
+// W2: builders want a tip of 1 gwei, the node suggests 0.2, the cap is 0.01 ETH. What was signed first is replaced with
+// a tip that is enough, whatever the base fee; nothing ever costs more than the cap.
 func TestBuildersWantAHigherTip(t *testing.T) {
 	t.Parallel()
 	for _, base := range []float64{0.3, 1, 2, 3} {
 		for _, strict := range []bool{false, true} {
 			t.Run(fmt.Sprintf("base fee %g gwei, strict %t", base, strict), func(t *testing.T) {
 				t.Parallel()
-				b := market(t, l1.Config{BaseFee: gwei(base), BlobBaseFee: big.NewInt(1), BuilderTip: gwei(1), Strict: strict}, 1)
+				b := market(t,
+					l1.Config{BaseFee: gwei(base), BlobBaseFee: big.NewInt(1), BuilderTip: gwei(1), Strict: strict}, 1)
 				after, ok := b.settles(300, nil)
 				if !ok || after > 20 {
 					t.Fatalf("in a block: %t, after %d minutes: %s", ok, after, b.records())
@@ -101,7 +104,8 @@ func TestMinimumTip(t *testing.T) {
 	}
 }
 
-// W3: the base fee rises after signing. A replacement is taken at the first try, by pools that refuse exactly twice too.
+// W3: the base fee rises after signing. A replacement is taken at the first try, by pools that refuse exactly twice
+// too.
 func TestReplacementsAreTaken(t *testing.T) {
 	t.Parallel()
 	for _, strict := range []bool{false, true} {
@@ -144,7 +148,8 @@ func TestHiddenPool(t *testing.T) {
 	}
 }
 
-// W1: the gas limit stays below the chain's cap while the call fits; where it does not, the cap is named and no retry helps.
+// W1: the gas limit stays below the chain's cap while the call fits; where it does not, the cap is named and no retry
+// helps.
 func TestGasCap(t *testing.T) {
 	t.Parallel()
 	b := market(t, l1.Config{GasCap: 400_000}, 0)
@@ -155,7 +160,8 @@ func TestGasCap(t *testing.T) {
 	}
 	b = market(t, l1.Config{}, 0)
 	b.sender.Policy.GasCap = 20_000
-	if _, err := b.sender.Advance(t.Context(), b.request("job")); !errors.Is(err, tx.ErrGasCap) || !strings.Contains(err.Error(), "20000") {
+	if _, err := b.sender.Advance(t.Context(), b.request("job")); !errors.Is(err, tx.ErrGasCap) ||
+		!strings.Contains(err.Error(), "20000") {
 		t.Errorf("got %v, want %v", err, tx.ErrGasCap)
 	}
 }

@@ -20,8 +20,8 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
 )
 
-// maxRaw bounds a stored signed transaction without its blobs, in bytes. Ethereum pools refuse 128 KiB and more; on Starknet
-// 5,000 felts of calldata take 350 KB of JSON.
+// maxRaw bounds a stored signed transaction without its blobs, in bytes. Ethereum pools refuse 128 KiB and more; on
+// Starknet 5,000 felts of calldata take 350 KB of JSON.
 const maxRaw = 1 << 20
 
 // Sender sends for one wallet.
@@ -351,8 +351,8 @@ func (t turn) broadcast(ctx context.Context, signed tx.Signed, payload tx.Payloa
 	return p, fmt.Errorf("broadcast %s: %w", signed.Hash, err)
 }
 
-// Close marks a nonce as answered, so that the next Advance signs again: its transaction reverted and the caller has decided to
-// try again, or it is lost to another one.
+// Close marks a nonce as answered, so that the next Advance signs again: its transaction reverted and the caller has
+// decided to try again, or it is lost to another one.
 func Close(j *tx.Journal, nonce uint64) {
 	if !slices.Contains(j.LostNonces, nonce) {
 		j.LostNonces = append(j.LostNonces, nonce)

@@ -32,7 +32,8 @@ type bench struct {
 
 func setup(t *testing.T) *bench {
 	t.Helper()
-	b := &bench{t: t, now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), payload: tx.Payload{To: "0x1", Data: []byte("pay")}}
+	b := &bench{t: t, now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC),
+		payload: tx.Payload{To: "0x1", Data: []byte("pay")}}
 	env := &fault.Env{Now: func() time.Time { return b.now }, Hook: fault.HookFunc(func(op fault.Op) fault.Fault {
 		b.calls = append(b.calls, op.Method)
 		if b.before != nil {
@@ -44,7 +45,8 @@ func setup(t *testing.T) *bench {
 	policy.Gas = 0
 	b.chain, b.locks = l1.New(env, l1.Config{}), memory.NewLocks(env)
 	b.sender = &sending.Sender{
-		Chain: b.chain, Raw: memory.NewArtifacts(env), Policy: policy, Now: env.Now, Lease: b.locks, LeaseName: "wallet",
+		Chain: b.chain, Raw: memory.NewArtifacts(env), Policy: policy, Now: env.Now,
+		Lease: b.locks, LeaseName: "wallet",
 	}
 	return b
 }
@@ -96,8 +98,8 @@ func TestNotRecordedNotSent(t *testing.T) {
 	}
 }
 
-// A nonce that a third party took is free again after a reorganisation: the recorded transaction goes out once more, and nothing is
-// signed for its nonce beside it.
+// A nonce that a third party took is free again after a reorganisation: the recorded transaction goes out once more,
+// and nothing is signed for its nonce beside it.
 func TestNonceIsFreeAgain(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -111,7 +113,8 @@ func TestNonceIsFreeAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.advance(tx.Wait)
-	if len(b.journal.Records) != 1 || len(b.journal.LostNonces) != 0 || len(b.recorded[len(b.recorded)-1].LostNonces) != 0 {
+	if len(b.journal.Records) != 1 || len(b.journal.LostNonces) != 0 ||
+		len(b.recorded[len(b.recorded)-1].LostNonces) != 0 {
 		t.Errorf("journal %+v, recorded %+v", b.journal, b.recorded)
 	}
 	if pool := b.chain.Pool(); len(pool) != 1 || pool[0] != sent.Record.Hash {
@@ -164,8 +167,8 @@ func TestDryRunSignsNothing(t *testing.T) {
 	}
 }
 
-// A transaction of the wallet that is mined while a payload is simulated makes the simulation worthless. It is a transient
-// failure, nothing is signed, and the wallet is free for others.
+// A transaction of the wallet that is mined while a payload is simulated makes the simulation worthless. It is a
+// transient failure, nothing is signed, and the wallet is free for others.
 func TestNonceMovesDuringSimulation(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -186,8 +189,8 @@ func TestNonceMovesDuringSimulation(t *testing.T) {
 	}
 }
 
-// A payload is simulated and signed under the wallet's lease only: while another job has it, a waiting job asks for nothing
-// that its transaction could make wrong.
+// A payload is simulated and signed under the wallet's lease only: while another job has it, a waiting job asks for
+// nothing that its transaction could make wrong.
 func TestNoSimulationWithoutTheLease(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

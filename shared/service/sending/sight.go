@@ -14,7 +14,8 @@ type Sight string
 
 // What a look says.
 const (
-	// Stands: the block of its receipt is on the chain, or it is in another block. The read that missed it was out of date.
+	// Stands: the block of its receipt is on the chain, or it is in another block. The read that missed it was out of
+	// date.
 	Stands Sight = "stands"
 	// Gone: another block has the number of its block, and no block has the transaction.
 	Gone Sight = "gone"
@@ -25,9 +26,9 @@ const (
 // apart is how far two looks lie apart that count as two: a node that lags has caught up by then.
 const apart = 30 * time.Second
 
-// Undone says whether a confirmed transaction is undone. One answer of a node may be out of date, so it counts when the block
-// of its receipt is gone, or when two looks apart agree. doubted is the time of the first look; it is changed in place. nil for
-// in: a third party's transaction, of which no receipt is known.
+// Undone says whether a confirmed transaction is undone. One answer of a node may be out of date, so it counts when the
+// block of its receipt is gone, or when two looks apart agree. doubted is the time of the first look; it is changed in
+// place. nil for in: a third party's transaction, of which no receipt is known.
 func (s *Sender) Undone(ctx context.Context, in *job.Inclusion, doubted *time.Time) (bool, error) {
 	sight := Doubt
 	if in != nil {

@@ -23,8 +23,8 @@ func (done) Status(context.Context, string) (core.Progress, error) {
 	return core.Progress{State: core.Succeeded}, nil
 }
 
-// A run's config hash is compared with the settings' before the batch goes on; another one fails the job with both values, and a retry
-// runs again.
+// A run's config hash is compared with the settings' before the batch goes on; another one fails the job with both
+// values, and a retry runs again.
 func TestConfigHash(t *testing.T) {
 	t.Parallel()
 	hash := func(string) (felt.Felt, error) { return felt.FromUint64(7), nil }
@@ -37,12 +37,14 @@ func TestConfigHash(t *testing.T) {
 		says    string
 		again   bool
 	}{
-		"equal":         {"0.14.4", 12, 7, hash, job.VerdictVerified, "", false},
-		"differs":       {"0.14.4", 12, 8, hash, job.VerdictNeverPossible, "SNOS ran with config hash 0x8, the settings have 0x7 at Starknet 0.14.4", true},
-		"short output":  {"0.14.4", 5, 7, hash, job.VerdictRejected, "at least 8 felts", true},
-		"not compared":  {"0.14.4", 12, 8, nil, job.VerdictVerified, "", false},
-		"schema 1":      {"", 12, 8, hash, job.VerdictVerified, "", false},
-		"no such token": {"0.14.4", 12, 7, func(string) (felt.Felt, error) { return felt.Zero, artifact.ErrCorrupt }, job.VerdictNeverPossible, "can't be computed", false},
+		"equal": {"0.14.4", 12, 7, hash, job.VerdictVerified, "", false},
+		"differs": {"0.14.4", 12, 8, hash, job.VerdictNeverPossible,
+			"SNOS ran with config hash 0x8, the settings have 0x7 at Starknet 0.14.4", true},
+		"short output": {"0.14.4", 5, 7, hash, job.VerdictRejected, "at least 8 felts", true},
+		"not compared": {"0.14.4", 12, 8, nil, job.VerdictVerified, "", false},
+		"schema 1":     {"", 12, 8, hash, job.VerdictVerified, "", false},
+		"no such token": {"0.14.4", 12, 7, func(string) (felt.Felt, error) { return felt.Zero, artifact.ErrCorrupt },
+			job.VerdictNeverPossible, "can't be computed", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -41,7 +41,8 @@ func (h *Handler) Process(ctx context.Context, r *executor.Run) error {
 	}
 	m.Handle, err = h.Runner.Submit(ctx, snos.Task{
 		Kind: snos.Run, ID: m.TaskID, Batch: r.Job.Batch, StartBlock: m.StartBlock, EndBlock: m.EndBlock,
-		StarknetVersion: m.StarknetVersion, FullOutput: m.FullOutput, OutputPrefix: m.OutputPrefix, UseBackup: m.UseBackup,
+		StarknetVersion: m.StarknetVersion, FullOutput: m.FullOutput,
+		OutputPrefix: m.OutputPrefix, UseBackup: m.UseBackup,
 	})
 	if err != nil {
 		return fmt.Errorf("submit SNOS batch %d (blocks %d to %d): %w", r.Job.Batch, m.StartBlock, m.EndBlock, err)
@@ -91,15 +92,16 @@ func (h *Handler) Verify(ctx context.Context, r *executor.Run) (job.Verdict, err
 // configAt is where a state update's words have the config hash, counted from 0 (protocol: program output).
 const configAt = 7
 
-// configured compares the config hash of the run's output with the one that the chain's settings have: a run over another chain id, fee
-// token or committee can't be settled, and is found here before anything is paid for.
+// configured compares the config hash of the run's output with the one that the chain's settings have: a run over
+// another chain id, fee token or committee can't be settled, and is found here before anything is paid for.
 func (h *Handler) configured(ctx context.Context, m *job.SnosRunMeta) (v job.Verdict, ok bool, err error) {
 	if h.ConfigHash == nil || m.StarknetVersion == "" {
 		return v, true, nil
 	}
 	want, err := h.ConfigHash(m.StarknetVersion)
 	if err != nil {
-		return job.NeverPossible("the config hash at Starknet %s can't be computed from the settings: %v", m.StarknetVersion, err), false, nil
+		return job.NeverPossible("the config hash at Starknet %s can't be computed from the settings: %v",
+			m.StarknetVersion, err), false, nil
 	}
 	words, err := artifact.ReadFirstFelts(ctx, h.Artifacts, m.OutputPrefix+artifact.OSOutput, configAt+1)
 	if errors.Is(err, artifact.ErrCorrupt) || errors.Is(err, artifact.ErrNotFound) {
@@ -111,7 +113,8 @@ func (h *Handler) configured(ctx context.Context, m *job.SnosRunMeta) (v job.Ver
 	}
 	if words[configAt] != want {
 		m.TaskID = "" // a retry runs again
-		return job.NeverPossible("SNOS ran with config hash %s, the settings have %s at Starknet %s: let CHAIN_ID, CHAIN_FEE_TOKEN_ADDRESS and "+
+		return job.NeverPossible("SNOS ran with config hash %s, the settings have %s at Starknet %s: let CHAIN_ID, "+
+			"CHAIN_FEE_TOKEN_ADDRESS and "+
 			"CHAIN_DA_PUBLIC_KEYS be what the chain and the SNOS runner are set up with, then retry; nothing was sent",
 			words[configAt], want, m.StarknetVersion), false, nil
 	}
@@ -136,7 +139,8 @@ func Unfinished(p snos.Progress) (v job.Verdict, again bool) {
 // ErrCorrupt says that an artifact of a finished run is missing or can't be read.
 var ErrCorrupt = errors.New("artifact of the run is corrupt")
 
-// ReadResult reads a finished run's result and checks that its other artifacts are there. ErrCorrupt where they are not.
+// ReadResult reads a finished run's result and checks that its other artifacts are there. ErrCorrupt where they are
+// not.
 func ReadResult(ctx context.Context, s artifact.Store, prefix string) (snos.Result, error) {
 	var res snos.Result
 	b, err := artifact.ReadAll(ctx, s, prefix+artifact.RunResult, maxResult)

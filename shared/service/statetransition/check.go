@@ -14,12 +14,14 @@ import (
 )
 
 // errForeign says that the contract holds another history than the batch's.
-var errForeign = errors.New("the contract holds another history than this chain's: somebody else settles on it, or the chain was " +
+var errForeign = errors.New("the contract holds another history than this chain's: somebody else settles on it, or " +
+	"the chain was " +
 	"reorganised after it was settled; settle nothing before it is clear which one is right")
 
-// settled says whether the contract has the batch. Where the contract is at the batch's last block, root and hash must be the
-// batch's too; and it is never within a batch. Otherwise the error is errForeign, which no retry helps.
-func (h *Handler) settled(ctx context.Context, r *executor.Run, m *job.StateTransitionMeta, finalized bool) (bool, error) {
+// settled says whether the contract has the batch. Where the contract is at the batch's last block, root and hash must
+// be the batch's too; and it is never within a batch. Otherwise the error is errForeign, which no retry helps.
+func (h *Handler) settled(ctx context.Context, r *executor.Run, m *job.StateTransitionMeta,
+	finalized bool) (bool, error) {
 	s, err := h.Contract.State(ctx, finalized)
 	switch {
 	case err != nil:
@@ -37,8 +39,9 @@ func (h *Handler) settled(ctx context.Context, r *executor.Run, m *job.StateTran
 		return false, err
 	}
 	if s != want {
-		return false, job.Permanent(fmt.Errorf("at block %d the contract has root %s and block hash %s, batch %d ends with root %s and "+
-			"block hash %s: %w", s.Block, s.Root, s.BlockHash, r.Job.Batch, want.Root, want.BlockHash, errForeign))
+		return false, job.Permanent(
+			fmt.Errorf("at block %d the contract has root %s and block hash %s, batch %d ends with root %s and "+
+				"block hash %s: %w", s.Block, s.Root, s.BlockHash, r.Job.Batch, want.Root, want.BlockHash, errForeign))
 	}
 	return true, nil
 }
@@ -100,8 +103,8 @@ func (h *Handler) classify(ctx context.Context, r *executor.Run, err error) erro
 	return job.Permanent(err)
 }
 
-// prove reopens the job that made the batch's fact where it counts as completed: a reorganisation of the settlement layer took
-// the fact back. That job registers it again. Reconcile wakes it.
+// prove reopens the job that made the batch's fact where it counts as completed: a reorganisation of the settlement
+// layer took the fact back. That job registers it again. Reconcile wakes it.
 func (h *Handler) prove(ctx context.Context, r *executor.Run) error {
 	for _, t := range []job.Type{job.Aggregator, job.ProofRegistration} { // a layer has one of them
 		j, err := h.Jobs.Find(ctx, t, r.Job.Batch)
@@ -111,14 +114,16 @@ func (h *Handler) prove(ctx context.Context, r *executor.Run) error {
 		if err != nil {
 			return fmt.Errorf("find the %s job of batch %d: %w", t, r.Job.Batch, err)
 		}
-		next, ok := j.Undone(h.Sender.Now(), "the batch's fact is not registered any more, or not yet as the node shows it")
+		next, ok := j.Undone(h.Sender.Now(),
+			"the batch's fact is not registered any more, or not yet as the node shows it")
 		if !ok {
 			return nil // it is at work
 		}
 		if _, err := h.Jobs.Update(ctx, next); err != nil && !errors.Is(err, job.ErrConflict) {
 			return fmt.Errorf("reopen the %s job of batch %d: %w", t, r.Job.Batch, err)
 		}
-		r.Log().WarnContext(ctx, "the fact of the batch is not registered: the job that made it is reopened", "reopened", string(t))
+		r.Log().WarnContext(ctx, "the fact of the batch is not registered: the job that made it is reopened",
+			"reopened", string(t))
 		return nil
 	}
 	return nil

@@ -62,7 +62,8 @@ func TestContractIsComparedWhole(t *testing.T) {
 			s := after(b)
 			tt.change(&s)
 			b.handler.Contract = &holding{b.chain, &s}
-			if err := b.handler.Process(t.Context(), b.run); job.IsPermanent(err) != tt.permanent || err != nil && !tt.permanent {
+			if err := b.handler.Process(t.Context(), b.run); job.IsPermanent(err) != tt.permanent ||
+				err != nil && !tt.permanent {
 				t.Errorf("processing: %v, permanent %t", err, tt.permanent)
 			}
 			v, err := b.handler.Verify(t.Context(), b.run)
@@ -104,7 +105,8 @@ func TestRefusals(t *testing.T) {
 			t.Parallel()
 			b := setup(t)
 			b.handler.Contract = &refusing{b.chain, tt.err}
-			if err := b.handler.Process(t.Context(), b.run); !errors.Is(err, tt.err) || job.IsPermanent(err) != tt.permanent {
+			if err := b.handler.Process(t.Context(), b.run); !errors.Is(err, tt.err) ||
+				job.IsPermanent(err) != tt.permanent {
 				t.Errorf("%v, want permanent %t", err, tt.permanent)
 			}
 		})
@@ -114,7 +116,8 @@ func TestRefusals(t *testing.T) {
 // W12: the fact of a batch is not registered any more. The job that made it is reopened, once; the update waits for it.
 func TestMissingFactReopensItsJob(t *testing.T) {
 	t.Parallel()
-	for name, m := range map[string]job.Metadata{"L2": &job.AggregatorMeta{Proven: true}, "L3": &job.ProofRegistrationMeta{}} {
+	for name, m := range map[string]job.Metadata{"L2": &job.AggregatorMeta{Proven: true},
+		"L3": &job.ProofRegistrationMeta{}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := setup(t)
@@ -130,7 +133,8 @@ func TestMissingFactReopensItsJob(t *testing.T) {
 					t.Fatalf("got %v, want a transient failure", err)
 				}
 				got, err := b.jobs.Get(t.Context(), maker.ID)
-				if err != nil || got.Status != job.PendingVerification || got.NextAction != job.Verify || got.Reason() == "" {
+				if err != nil || got.Status != job.PendingVerification ||
+					got.NextAction != job.Verify || got.Reason() == "" {
 					t.Fatalf("%+v, %v", got, err)
 				}
 				if a, ok := got.Metadata.(*job.AggregatorMeta); ok && a.Proven {

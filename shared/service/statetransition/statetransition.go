@@ -1,5 +1,5 @@
-// Package statetransition updates the state on the settlement layer: the StateTransition job. One job settles one batch, in
-// order, exactly once.
+// Package statetransition updates the state on the settlement layer: the StateTransition job. One job settles one
+// batch, in order, exactly once.
 package statetransition
 
 import (
@@ -25,8 +25,8 @@ const maxWords = 16 * 4096
 type Codec struct {
 	// UpdateWords cuts a run's whole program output down to the state update's words.
 	UpdateWords func(output []felt.Felt) ([]felt.Felt, error)
-	// ProofOutput reads the program output out of a proof's public input; none where the proof has no public input, as those
-	// of mock provers. nil: the layer's contract takes outputs from the run's artifacts only.
+	// ProofOutput reads the program output out of a proof's public input; none where the proof has no public input, as
+	// those of mock provers. nil: the layer's contract takes outputs from the run's artifacts only.
 	ProofOutput func(proof io.Reader) ([]felt.Felt, error)
 	// Blobs encodes a DA segment as blobs.
 	Blobs func(segment []felt.Felt) ([][]byte, error)
@@ -159,7 +159,8 @@ func (h *Handler) follow(ctx context.Context, s settlement.State, before []job.J
 }
 
 func (h *Handler) update(ctx context.Context, batch uint64, m *job.StateTransitionMeta) (settlement.Update, error) {
-	u := settlement.Update{Batch: batch, StartBlock: m.StartBlock, EndBlock: m.EndBlock, DataHash: m.DataHash, DataSize: m.DataSize}
+	u := settlement.Update{Batch: batch, StartBlock: m.StartBlock, EndBlock: m.EndBlock,
+		DataHash: m.DataHash, DataSize: m.DataSize}
 	var err error
 	if u.ProgramOutput, err = h.words(ctx, m); err != nil {
 		return u, err

@@ -68,8 +68,10 @@ func setup(t *testing.T) *bench {
 	policy.Gas = 0
 	b.run = executor.NewRun(stored, jobs)
 	b.handler = &statetransition.Handler{
-		Contract: b.chain, Artifacts: store, Jobs: jobs, Codec: statetransition.Codec{UpdateWords: func(o []felt.Felt) ([]felt.Felt, error) { return o, nil }},
-		Sender: &sending.Sender{Chain: b.chain, Raw: store, Policy: policy, Now: env.Now, Lease: b.locks, LeaseName: "wallet"},
+		Contract: b.chain, Artifacts: store, Jobs: jobs,
+		Codec: statetransition.Codec{UpdateWords: func(o []felt.Felt) ([]felt.Felt, error) { return o, nil }},
+		Sender: &sending.Sender{Chain: b.chain, Raw: store, Policy: policy, Now: env.Now,
+			Lease: b.locks, LeaseName: "wallet"},
 	}
 	return b
 }
@@ -124,7 +126,8 @@ func TestSettles(t *testing.T) {
 	b.verify(job.VerdictFinal)
 }
 
-// While another job's transaction has the wallet, the batch waits without going round, and is signed by verification once it is free.
+// While another job's transaction has the wallet, the batch waits without going round, and is signed by verification
+// once it is free.
 func TestWaitsForTheWallet(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -168,8 +171,8 @@ type onOtherHistory struct {
 
 func (c onOtherHistory) State(context.Context, bool) (settlement.State, error) { return c.state, nil }
 
-// Case W6: a contract at the right block with another hash never takes the batch. It fails, and is not tried for ever. A
-// contract that is at another block may only lag.
+// Case W6: a contract at the right block with another hash never takes the batch. It fails, and is not tried for ever.
+// A contract that is at another block may only lag.
 func TestAnotherHistory(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
@@ -189,7 +192,8 @@ func TestAnotherHistory(t *testing.T) {
 			for len(chain) < 4 {
 				chain = append(chain, blocks.Next(&chain[len(chain)-1], time.Now()))
 			}
-			if err := artifact.WriteFelts(t.Context(), b.handler.Artifacts, m.ProgramOutputKey, l1.ProgramOutput(chain[2], chain[3], 0)); err != nil {
+			if err := artifact.WriteFelts(t.Context(), b.handler.Artifacts, m.ProgramOutputKey,
+				l1.ProgramOutput(chain[2], chain[3], 0)); err != nil {
 				t.Fatal(err)
 			}
 			b.handler.Contract = onOtherHistory{b.chain, tt.state}
@@ -225,7 +229,8 @@ func TestSettledByOthers(t *testing.T) {
 			if m.SettledBy != "another transaction" {
 				t.Errorf("settled by %q", m.SettledBy)
 			}
-			if _, err := b.locks.Acquire(context.Background(), "wallet", "another job", time.Minute); errors.Is(err, lock.ErrHeld) {
+			if _, err := b.locks.Acquire(context.Background(), "wallet", "another job",
+				time.Minute); errors.Is(err, lock.ErrHeld) {
 				t.Error("the wallet is still held")
 			}
 			if err := b.chain.CheckHistory(); err != nil {

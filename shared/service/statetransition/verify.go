@@ -49,7 +49,8 @@ func (h *Handler) Verify(ctx context.Context, r *executor.Run) (job.Verdict, err
 }
 
 // confirmed checks that the confirmed transaction did what it was for.
-func (h *Handler) confirmed(ctx context.Context, r *executor.Run, m *job.StateTransitionMeta, p sending.Progress) (job.Verdict, error) {
+func (h *Handler) confirmed(ctx context.Context, r *executor.Run, m *job.StateTransitionMeta,
+	p sending.Progress) (job.Verdict, error) {
 	settled, err := h.settled(ctx, r, m, false)
 	if err != nil {
 		return job.Verdict{}, err
@@ -66,7 +67,8 @@ func (h *Handler) confirmed(ctx context.Context, r *executor.Run, m *job.StateTr
 	return job.Verdict{Kind: job.VerdictVerified, Watch: !m.Finalized}, nil
 }
 
-func (h *Handler) reverted(ctx context.Context, r *executor.Run, m *job.StateTransitionMeta, p sending.Progress) (job.Verdict, error) {
+func (h *Handler) reverted(ctx context.Context, r *executor.Run, m *job.StateTransitionMeta,
+	p sending.Progress) (job.Verdict, error) {
 	v, ok, err := h.settledByOthers(ctx, r, m)
 	if err != nil {
 		return v, err
@@ -86,7 +88,8 @@ func (h *Handler) reverted(ctx context.Context, r *executor.Run, m *job.StateTra
 }
 
 // refused is for errors of Advance: a replacement may be refused because the transaction has gone through meanwhile.
-func (h *Handler) refused(ctx context.Context, r *executor.Run, m *job.StateTransitionMeta, cause error) (job.Verdict, error) {
+func (h *Handler) refused(ctx context.Context, r *executor.Run, m *job.StateTransitionMeta,
+	cause error) (job.Verdict, error) {
 	if err := h.classify(ctx, r, cause); !job.IsPermanent(err) {
 		return job.Verdict{}, err
 	}
@@ -100,9 +103,10 @@ func (h *Handler) refused(ctx context.Context, r *executor.Run, m *job.StateTran
 	return job.NeverPossible("%v", cause), nil
 }
 
-// settledByOthers gives the verdict on a batch that the contract has and no transaction of ours brought; ok is false where the
-// contract does not have it.
-func (h *Handler) settledByOthers(ctx context.Context, r *executor.Run, m *job.StateTransitionMeta) (v job.Verdict, ok bool, err error) {
+// settledByOthers gives the verdict on a batch that the contract has and no transaction of ours brought; ok is false
+// where the contract does not have it.
+func (h *Handler) settledByOthers(ctx context.Context, r *executor.Run,
+	m *job.StateTransitionMeta) (v job.Verdict, ok bool, err error) {
 	settled, err := h.settled(ctx, r, m, false)
 	if err != nil || !settled {
 		return v, false, err
@@ -143,7 +147,8 @@ func (h *Handler) watch(ctx context.Context, r *executor.Run, m *job.StateTransi
 		return job.Verdict{}, err
 	}
 	if !gone {
-		return job.Verdict{Kind: job.VerdictWatching, Reason: "one look does not show the confirmed update: the node may lag"}, nil
+		return job.Verdict{Kind: job.VerdictWatching,
+			Reason: "one look does not show the confirmed update: the node may lag"}, nil
 	}
 	return undone(m, "a reorganisation undid the state update"), nil
 }

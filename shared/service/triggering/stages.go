@@ -33,7 +33,8 @@ func (t *Triggers) snos(ctx context.Context) error {
 			return nil
 		}
 		m := &job.SnosRunMeta{
-			StartBlock: b.StartBlock, EndBlock: b.EndBlock, StarknetVersion: b.StarknetVersion, FullOutput: t.Settings.Layer == stage.L2,
+			StartBlock: b.StartBlock, EndBlock: b.EndBlock, StarknetVersion: b.StarknetVersion,
+			FullOutput:   t.Settings.Layer == stage.L2,
 			OutputPrefix: artifact.SNOSPrefix(b.Index),
 		}
 		if err := t.create(ctx, b.Index, m, b.TraceID); err != nil {
@@ -51,15 +52,17 @@ func (t *Triggers) direct() bool {
 	return t.Settings.Layer == stage.L3 && t.Prover.Capabilities().Direct
 }
 
-// registerPIE creates ProofRegistration jobs for SNOS batches that have run, where the prover registers straight from the PIE.
+// registerPIE creates ProofRegistration jobs for SNOS batches that have run, where the prover registers straight from
+// the PIE.
 func (t *Triggers) registerPIE(ctx context.Context) error {
-	return t.advance(ctx, batch.InSnosRun, job.SnosRun, batch.InProofRegistration, func(b batch.SnosBatch, run job.Job) (job.Metadata, error) {
-		ran, ok := run.Metadata.(*job.SnosRunMeta)
-		if !ok {
-			return nil, fmt.Errorf("SnosRun job %s has metadata %T", run.ID, run.Metadata)
-		}
-		return t.registerPIEOf(b, ran.Fact, ran.Steps), nil
-	})
+	return t.advance(ctx, batch.InSnosRun, job.SnosRun, batch.InProofRegistration,
+		func(b batch.SnosBatch, run job.Job) (job.Metadata, error) {
+			ran, ok := run.Metadata.(*job.SnosRunMeta)
+			if !ok {
+				return nil, fmt.Errorf("SnosRun job %s has metadata %T", run.ID, run.Metadata)
+			}
+			return t.registerPIEOf(b, ran.Fact, ran.Steps), nil
+		})
 }
 
 // registerPIEOf is the metadata of a registration straight from a batch's PIE.
@@ -79,55 +82,61 @@ func (t *Triggers) proving(ctx context.Context) error {
 	if t.direct() {
 		return t.registerPIE(ctx)
 	}
-	return t.advance(ctx, batch.InSnosRun, job.SnosRun, batch.InProofCreation, func(b batch.SnosBatch, run job.Job) (job.Metadata, error) {
-		ran, ok := run.Metadata.(*job.SnosRunMeta)
-		if !ok {
-			return nil, fmt.Errorf("SnosRun job %s has metadata %T", run.ID, run.Metadata)
-		}
-		m := &job.ProofCreationMeta{
-			StartBlock: b.StartBlock, EndBlock: b.EndBlock, StarknetVersion: b.StarknetVersion, PIEKey: artifact.SNOSKey(b.Index, artifact.PIE),
-			Steps: ran.Steps, Fact: ran.Fact,
-		}
-		if t.Prover.Capabilities().Proofs && (t.Settings.WantProofs || t.Settings.Layer == stage.L3) {
-			m.ProofKey = artifact.SNOSKey(b.Index, artifact.Proof)
-		}
-		if b.Aggregator != 0 && t.Prover.Capabilities().Buckets {
-			parent, err := t.Batches.Aggregator(ctx, b.Aggregator)
-			if err != nil {
-				return nil, fmt.Errorf("read aggregator batch %d: %w", b.Aggregator, err)
+	return t.advance(ctx, batch.InSnosRun, job.SnosRun, batch.InProofCreation,
+		func(b batch.SnosBatch, run job.Job) (job.Metadata, error) {
+			ran, ok := run.Metadata.(*job.SnosRunMeta)
+			if !ok {
+				return nil, fmt.Errorf("SnosRun job %s has metadata %T", run.ID, run.Metadata)
 			}
-			m.Bucket, m.BucketIndex = parent.Bucket, b.Index-parent.FirstSnos
-		}
-		return m, nil
-	})
+			m := &job.ProofCreationMeta{
+				StartBlock: b.StartBlock, EndBlock: b.EndBlock, StarknetVersion: b.StarknetVersion,
+				PIEKey: artifact.SNOSKey(b.Index, artifact.PIE),
+				Steps:  ran.Steps, Fact: ran.Fact,
+			}
+			if t.Prover.Capabilities().Proofs && (t.Settings.WantProofs || t.Settings.Layer == stage.L3) {
+				m.ProofKey = artifact.SNOSKey(b.Index, artifact.Proof)
+			}
+			if b.Aggregator != 0 && t.Prover.Capabilities().Buckets {
+				parent, err := t.Batches.Aggregator(ctx, b.Aggregator)
+				if err != nil {
+					return nil, fmt.Errorf("read aggregator batch %d: %w", b.Aggregator, err)
+				}
+				m.Bucket, m.BucketIndex = parent.Bucket, b.Index-parent.FirstSnos
+			}
+			return m, nil
+		})
 }
 
 // registration creates ProofRegistration jobs for SNOS batches that are proven (L3).
 func (t *Triggers) registration(ctx context.Context) error {
-	return t.advance(ctx, batch.InProofCreation, job.ProofCreation, batch.InProofRegistration, func(b batch.SnosBatch, proven job.Job) (job.Metadata, error) {
-		made, ok := proven.Metadata.(*job.ProofCreationMeta)
-		if !ok {
-			return nil, fmt.Errorf("ProofCreation job %s has metadata %T", proven.ID, proven.Metadata)
-		}
-		if t.direct() { // the prover's route was changed after the batch's proof was asked for
-			return t.registerPIEOf(b, made.Fact, made.Steps), nil
-		}
-		m := &job.ProofRegistrationMeta{StartBlock: b.StartBlock, EndBlock: b.EndBlock, StarknetVersion: b.StarknetVersion, Fact: made.Fact}
-		if t.Prover.Capabilities().Proofs { // a prover that hands out no proofs registers by the task it knows
-			m.ProofKey = artifact.SNOSKey(b.Index, artifact.Proof)
-			m.BridgeProofKey = artifact.SNOSKey(b.Index, artifact.BridgeProof)
-		}
-		return m, nil
-	})
+	return t.advance(ctx, batch.InProofCreation, job.ProofCreation, batch.InProofRegistration,
+		func(b batch.SnosBatch, proven job.Job) (job.Metadata, error) {
+			made, ok := proven.Metadata.(*job.ProofCreationMeta)
+			if !ok {
+				return nil, fmt.Errorf("ProofCreation job %s has metadata %T", proven.ID, proven.Metadata)
+			}
+			if t.direct() { // the prover's route was changed after the batch's proof was asked for
+				return t.registerPIEOf(b, made.Fact, made.Steps), nil
+			}
+			m := &job.ProofRegistrationMeta{StartBlock: b.StartBlock, EndBlock: b.EndBlock,
+				StarknetVersion: b.StarknetVersion, Fact: made.Fact}
+			if t.Prover.Capabilities().Proofs { // a prover that hands out no proofs registers by the task it knows
+				m.ProofKey = artifact.SNOSKey(b.Index, artifact.Proof)
+				m.BridgeProofKey = artifact.SNOSKey(b.Index, artifact.BridgeProof)
+			}
+			return m, nil
+		})
 }
 
 // dataSubmission creates DataSubmission jobs for SNOS batches whose proof is registered (L3).
 func (t *Triggers) dataSubmission(ctx context.Context) error {
-	return t.advance(ctx, batch.InProofRegistration, job.ProofRegistration, batch.InDataSubmission, func(b batch.SnosBatch, _ job.Job) (job.Metadata, error) {
-		return &job.DataSubmissionMeta{
-			StartBlock: b.StartBlock, EndBlock: b.EndBlock, SegmentKey: artifact.SNOSKey(b.Index, artifact.DASegment),
-		}, nil
-	})
+	return t.advance(ctx, batch.InProofRegistration, job.ProofRegistration, batch.InDataSubmission,
+		func(b batch.SnosBatch, _ job.Job) (job.Metadata, error) {
+			return &job.DataSubmissionMeta{
+				StartBlock: b.StartBlock, EndBlock: b.EndBlock,
+				SegmentKey: artifact.SNOSKey(b.Index, artifact.DASegment),
+			}, nil
+		})
 }
 
 // aggregator marks proven SNOS batches, and creates Aggregator jobs for closed batches whose children are all proven.
@@ -169,7 +178,8 @@ func (t *Triggers) aggregate(ctx context.Context, b batch.AggregatorBatch) error
 		}
 	}
 	m := &job.AggregatorMeta{
-		StartBlock: b.StartBlock, EndBlock: b.EndBlock, StarknetVersion: b.StarknetVersion, FirstSnos: b.FirstSnos, LastSnos: b.LastSnos(),
+		StartBlock: b.StartBlock, EndBlock: b.EndBlock, StarknetVersion: b.StarknetVersion,
+		FirstSnos: b.FirstSnos, LastSnos: b.LastSnos(),
 		Bucket: b.Bucket, OutputPrefix: artifact.AggregatorPrefix(b.Index),
 	}
 	if err := t.create(ctx, b.Index, m, b.TraceID); err != nil {

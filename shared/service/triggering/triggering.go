@@ -172,7 +172,8 @@ func (t *Triggers) move(ctx context.Context, b batch.SnosBatch, to batch.Status)
 	return nil
 }
 
-func (t *Triggers) moveAggregator(ctx context.Context, b batch.AggregatorBatch, to batch.Status) (batch.AggregatorBatch, error) {
+func (t *Triggers) moveAggregator(ctx context.Context, b batch.AggregatorBatch,
+	to batch.Status) (batch.AggregatorBatch, error) {
 	b.Status, b.UpdatedAt = to, t.Now()
 	stored, err := t.Batches.UpdateAggregator(ctx, b)
 	if err != nil {
@@ -182,7 +183,8 @@ func (t *Triggers) moveAggregator(ctx context.Context, b batch.AggregatorBatch, 
 }
 
 // finished returns the SNOS batches with a status whose job of a type is completed, with that job, in order.
-func (t *Triggers) finished(ctx context.Context, s batch.Status, jt job.Type) ([]batch.SnosBatch, map[uint64]job.Job, error) {
+func (t *Triggers) finished(ctx context.Context, s batch.Status,
+	jt job.Type) ([]batch.SnosBatch, map[uint64]job.Job, error) {
 	bs, err := t.Batches.ListSnos(ctx, s, 0, page)
 	if err != nil {
 		return nil, nil, fmt.Errorf("list SNOS batches with status %s: %w", s, err)

@@ -65,7 +65,8 @@ func newWorld(t *testing.T, l stage.Layer, c proof.Capabilities) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, jobs: memory.NewJobs(env), batches: memory.NewBatches(env), queues: queues, events: memory.NewEvents(env)}
+	w := &world{t: t, jobs: memory.NewJobs(env), batches: memory.NewBatches(env), queues: queues,
+		events: memory.NewEvents(env)}
 	log, ids := slog.New(slog.DiscardHandler), 0
 	control := memory.NewControls(env)
 	w.Triggers = &triggering.Triggers{
@@ -108,7 +109,8 @@ func (w *world) aggregators(statuses ...batch.Status) {
 	w.t.Helper()
 	for i, s := range statuses {
 		n := uint64(i + 1)
-		b := batch.AggregatorBatch{Index: n, FirstSnos: n, Snos: make([]batch.Span, 1), Status: s, Bucket: "bucket", TraceID: "trace", Version: 1}
+		b := batch.AggregatorBatch{Index: n, FirstSnos: n, Snos: make([]batch.Span, 1), Status: s,
+			Bucket: "bucket", TraceID: "trace", Version: 1}
 		b.StartBlock, b.EndBlock, b.StarknetVersion = 2*n, 2*n+1, "0.14.1"
 		w.check(w.batches.CreateAggregator(w.t.Context(), b))
 	}
@@ -166,7 +168,8 @@ func TestWorkers(t *testing.T) {
 		given func(*world)
 		want  string
 	}{
-		"AggregatorBatching":       {stage.AggregatorBatching, stage.L2, nil, "aggregator batching, aggregator batching"},
+		"AggregatorBatching": {stage.AggregatorBatching, stage.L2, nil,
+			"aggregator batching, aggregator batching"},
 		"AggregatorBatching of L3": {stage.AggregatorBatching, stage.L3, nil, ""},
 		"SnosBatching": {stage.SnosBatching, stage.L2, nil,
 			"SNOS batches of aggregator batches, SNOS batches of aggregator batches"},
@@ -343,7 +346,8 @@ func TestMetadataOfNewJobs(t *testing.T) {
 	j, err := w.jobs.Find(t.Context(), job.ProofCreation, 1)
 	w.check(err)
 	m, ok := j.Metadata.(*job.ProofCreationMeta)
-	if !ok || m.Steps != 9 || m.Fact != "0xf" || m.Bucket != "bucket" || m.StartBlock != 2 || m.EndBlock != 3 || j.TraceID != "trace" {
+	if !ok || m.Steps != 9 || m.Fact != "0xf" || m.Bucket != "bucket" || m.StartBlock != 2 ||
+		m.EndBlock != 3 || j.TraceID != "trace" {
 		t.Errorf("job %+v with metadata %+v", j, m)
 	}
 	if d, err := w.queues.Depth(t.Context(), "jobs"); err != nil || d.Ready != 1 {
@@ -362,7 +366,8 @@ func TestGap(t *testing.T) {
 	_, err = w.batches.UpdateAggregator(t.Context(), second)
 	w.check(err)
 	w.job(1, job.Completed, &job.StateTransitionMeta{})
-	if err := w.Run(t.Context(), stage.StateTransition); err == nil || !strings.Contains(err.Error(), "starts at block 5") {
+	if err := w.Run(t.Context(), stage.StateTransition); err == nil ||
+		!strings.Contains(err.Error(), "starts at block 5") {
 		t.Errorf("error %v, want one that names both blocks", err)
 	}
 	if _, err := w.jobs.Find(t.Context(), job.StateTransition, 2); !errors.Is(err, job.ErrNotFound) {
@@ -387,7 +392,8 @@ func TestLedger(t *testing.T) {
 	b, err := w.batches.Aggregator(t.Context(), 1)
 	w.check(err)
 	l := b.Ledger
-	if l.GasUsed != 5 || l.DataGasUsed != 6 || l.Fee == nil || l.Fee.String() != "70" || l.Blobs != 2 || l.Tx != "0xt" || len(l.Stages) != 4 {
+	if l.GasUsed != 5 || l.DataGasUsed != 6 || l.Fee == nil || l.Fee.String() != "70" || l.Blobs != 2 ||
+		l.Tx != "0xt" || len(l.Stages) != 4 {
 		t.Errorf("ledger %+v", l)
 	}
 	if es := w.events.Published(); len(es) != 1 || es[0].Batch != 1 {

@@ -119,7 +119,8 @@ func (t *Triggers) ready(ctx context.Context) error {
 		if !completed[b.Index] {
 			continue
 		}
-		if _, err := t.moveAggregator(ctx, b, batch.InStateTransition); err != nil && !errors.Is(err, batch.ErrConflict) {
+		if _, err := t.moveAggregator(ctx, b, batch.InStateTransition); err != nil &&
+			!errors.Is(err, batch.ErrConflict) {
 			return err
 		}
 	}
@@ -151,7 +152,8 @@ func (t *Triggers) transitionL2(ctx context.Context, index uint64) error {
 }
 
 func gapError(index, end, start uint64) error {
-	return fmt.Errorf("batch %d starts at block %d, the batch before it ends at %d: the batches' documents are torn, settle nothing", index, start, end)
+	return fmt.Errorf("batch %d starts at block %d, the batch before it ends at %d: the batches' documents are torn, "+
+		"settle nothing", index, start, end)
 }
 
 func (t *Triggers) transitionL3(ctx context.Context, index uint64) error {
@@ -180,7 +182,8 @@ func (t *Triggers) transitionL3(ctx context.Context, index uint64) error {
 		return fmt.Errorf("DataSubmission job %s has metadata %T", published.ID, published.Metadata)
 	}
 	m := &job.StateTransitionMeta{
-		StartBlock: b.StartBlock, EndBlock: b.EndBlock, StarknetVersion: b.StarknetVersion, DataHash: data.DataHash, DataSize: data.DataSize,
+		StartBlock: b.StartBlock, EndBlock: b.EndBlock, StarknetVersion: b.StarknetVersion,
+		DataHash: data.DataHash, DataSize: data.DataSize,
 		ProgramOutputKey: artifact.SNOSKey(index, artifact.ProgramOutput),
 	}
 	if t.Prover.Capabilities().Proofs { // stored by ProofCreation and ProofRegistration
@@ -234,7 +237,8 @@ func (t *Triggers) complete(ctx context.Context, settled job.Job) error {
 }
 
 // ledger gathers what a batch cost and when it passed each stage from its jobs.
-func (t *Triggers) ledger(ctx context.Context, settled job.Job, m *job.StateTransitionMeta, first, last uint64) (batch.Ledger, error) {
+func (t *Triggers) ledger(ctx context.Context, settled job.Job, m *job.StateTransitionMeta, first,
+	last uint64) (batch.Ledger, error) {
 	l := batch.Ledger{Blobs: m.Blobs, Tx: m.SettledBy, Requests: map[string]int{}}
 	if m.Included != nil {
 		l.GasUsed, l.DataGasUsed = m.Included.GasUsed, m.Included.DataGas

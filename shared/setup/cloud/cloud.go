@@ -1,6 +1,6 @@
 // Package cloud starts a function on AWS Lambda: configuration, logger, AWS clients, and the core of ports that every
-// function needs. What only some functions need (chain source, settlement layer, prover, SNOS runner) lies in packages of
-// its own below, so that each binary links what it uses.
+// function needs. What only some functions need (chain source, settlement layer, prover, SNOS runner) lies in packages
+// of its own below, so that each binary links what it uses.
 package cloud
 
 import (
@@ -46,7 +46,8 @@ func (p *Process) close(ctx context.Context) error {
 	return p.db.Close(ctx)
 }
 
-// NewProcess reads the configuration of environ (lines KEY=value) and prepares the AWS clients. The error lists every fault.
+// NewProcess reads the configuration of environ (lines KEY=value) and prepares the AWS clients. The error lists every
+// fault.
 func NewProcess(ctx context.Context, environ []string) (*Process, error) {
 	c, err := config.FromEnviron(environ)
 	if err != nil {
@@ -87,7 +88,8 @@ func (p *Process) Core(ctx context.Context) (setup.App, error) {
 	if database == "" {
 		database = "orchestrator_" + c.Chain.Name
 	}
-	db, err := mongodb.Connect(mongodb.Config{URI: uri, CAFile: c.Mongo.CAFile, Database: database, PoolSize: c.Mongo.PoolSize})
+	db, err := mongodb.Connect(
+		mongodb.Config{URI: uri, CAFile: c.Mongo.CAFile, Database: database, PoolSize: c.Mongo.PoolSize})
 	if err != nil {
 		return setup.App{}, err
 	}
@@ -125,9 +127,9 @@ func (p *Process) EnsureIndexes(ctx context.Context) error {
 // Wire makes a function's handler: what lambda.NewHandler takes.
 type Wire func(ctx context.Context, p *Process) (any, error)
 
-// Main serves a function until AWS ends it. A function that fails to initialise (a setting is wrong, a secret has no value
-// yet) still starts: every invocation tries again and fails with the reason, so messages stay in their queues and the
-// errors alarm, and a fix takes effect without a deployment. So does a secret's new value, some minutes later.
+// Main serves a function until AWS ends it. A function that fails to initialise (a setting is wrong, a secret has no
+// value yet) still starts: every invocation tries again and fails with the reason, so messages stay in their queues and
+// the errors alarm, and a fix takes effect without a deployment. So does a secret's new value, some minutes later.
 func Main(wire Wire) {
 	limitHeap(os.Environ())
 	lambda.Start(NewHandler(os.Environ(), wire))

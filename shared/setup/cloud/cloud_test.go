@@ -14,11 +14,15 @@ import (
 
 // environ is a function's environment that needs nothing to be there.
 var environ = []string{
-	"ORCHESTRATOR_CHAIN_NAME=test", "ORCHESTRATOR_CHAIN_LAYER=l2", "ORCHESTRATOR_CHAIN_ID=TEST", "ORCHESTRATOR_CHAIN_RPC=http://127.0.0.1:1",
+	"ORCHESTRATOR_CHAIN_NAME=test", "ORCHESTRATOR_CHAIN_LAYER=l2", "ORCHESTRATOR_CHAIN_ID=TEST",
+	"ORCHESTRATOR_CHAIN_RPC=http://127.0.0.1:1",
 	"ORCHESTRATOR_MONGO_URI=mongodb://127.0.0.1:1", "ORCHESTRATOR_AWS_BUCKET=b", "ORCHESTRATOR_AWS_BUS=e",
 	"ORCHESTRATOR_AWS_TOPIC_ARN=arn:aws:sns:eu-west-1:123456789012:t", "ORCHESTRATOR_SETTLEMENT_RPC=http://127.0.0.1:1",
-	"ORCHESTRATOR_SETTLEMENT_CHAIN_ID=11155111", "ORCHESTRATOR_SETTLEMENT_CONTRACT=0x0000000000000000000000000000000000000001",
-	"ORCHESTRATOR_SETTLEMENT_ADDRESS=0x0000000000000000000000000000000000000003", "ORCHESTRATOR_SETTLEMENT_KEY_SECRET=file:/key", "ORCHESTRATOR_PROVER_KIND=mock", "ORCHESTRATOR_SNOS_URL=http://127.0.0.1:1",
+	"ORCHESTRATOR_SETTLEMENT_CHAIN_ID=11155111",
+	"ORCHESTRATOR_SETTLEMENT_CONTRACT=0x0000000000000000000000000000000000000001",
+	"ORCHESTRATOR_SETTLEMENT_ADDRESS=0x0000000000000000000000000000000000000003",
+	"ORCHESTRATOR_SETTLEMENT_KEY_SECRET=file:/key", "ORCHESTRATOR_PROVER_KIND=mock",
+	"ORCHESTRATOR_SNOS_URL=http://127.0.0.1:1",
 }
 
 // bench is a handler whose function answers with the secret that it was initialised with.
@@ -103,7 +107,8 @@ func TestRotatedSecretNeedsAnotherTry(t *testing.T) {
 func TestMissingSecret(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	if _, err := b.Invoke(t.Context(), []byte("{}")); !errors.Is(err, secrets.ErrMissing) || !strings.Contains(err.Error(), b.file) {
+	if _, err := b.Invoke(t.Context(), []byte("{}")); !errors.Is(err, secrets.ErrMissing) ||
+		!strings.Contains(err.Error(), b.file) {
 		t.Errorf("got %v, want %v and the secret's name", err, secrets.ErrMissing)
 	}
 	b.write("one")

@@ -64,8 +64,10 @@ func batchAll(b *testing.B, layer stage.Layer, chain *devappchain.Chain, after t
 	log := slog.New(slog.DiscardHandler)
 	w := &batching.Batcher{
 		Source: source, Batches: batches, Locks: memory.NewLocks(nil), Artifacts: memory.NewArtifacts(nil),
-		Prover: prover.New(nil, prover.Config{}), NewSizer: protocol.NewSizer, Events: memory.NewEvents(nil), Limits: batch.DefaultLimits(),
-		Alerts: &alerting.Reporter{Notifier: memory.NewAlerts(nil), Store: memory.NewReports(nil), Now: time.Now, Log: log}, AtOnce: true,
+		Prover: prover.New(nil, prover.Config{}), NewSizer: protocol.NewSizer, Events: memory.NewEvents(nil),
+		Limits: batch.DefaultLimits(),
+		Alerts: &alerting.Reporter{Notifier: memory.NewAlerts(nil), Store: memory.NewReports(nil),
+			Now: time.Now, Log: log}, AtOnce: true,
 		Wake: &executor.Waker{Queue: queues, QueueName: "q", Layer: layer}, Now: time.Now, Log: log,
 		NewOwner: func() string { owners++; return fmt.Sprint(owners) },
 	}

@@ -1,5 +1,5 @@
-// Package protocol gives the services the protocol arithmetic that they must not import: sizes of state diffs for batching,
-// encodings for settling.
+// Package protocol gives the services the protocol arithmetic that they must not import: sizes of state diffs for
+// batching, encodings for settling.
 package protocol
 
 import (
@@ -35,9 +35,10 @@ func Codec() statetransition.Codec {
 
 // StarknetCodec encodes state updates for Starknet, which takes no blobs.
 func StarknetCodec() statetransition.Codec {
-	return statetransition.Codec{UpdateWords: starknetWords, ProofOutput: proofOutput, Blobs: func([]felt.Felt) ([][]byte, error) {
-		return nil, errors.New("a state update on Starknet carries no blobs")
-	}}
+	return statetransition.Codec{UpdateWords: starknetWords, ProofOutput: proofOutput,
+		Blobs: func([]felt.Felt) ([][]byte, error) {
+			return nil, errors.New("a state update on Starknet carries no blobs")
+		}}
 }
 
 // proofOutput is the output that a proof names; none where it is not a proof of Stone's form.

@@ -29,7 +29,8 @@ func proof(words []felt.Felt) string {
 	for i, w := range words {
 		cells = append(cells, fmt.Sprintf(`{"address":%d,"page":0,"value":"%s"}`, 100+i, w))
 	}
-	return fmt.Sprintf(`{"public_input":{"memory_segments":{"output":{"begin_addr":100,"stop_ptr":%d}},"public_memory":[%s]},"proof_hex":"0x"}`,
+	return fmt.Sprintf(`{"public_input":{"memory_segments":{"output":{"begin_addr":100,"stop_ptr":%d}},`+
+		`"public_memory":[%s]},"proof_hex":"0x"}`,
 		100+len(words), strings.Join(cells, ","))
 }
 
@@ -40,13 +41,14 @@ var errSeen = errors.New("seen")
 
 func (*seen) State(context.Context, bool) (settlement.State, error) { return settlement.State{}, nil }
 func (*seen) Config(context.Context) (settlement.Config, error)     { return settlement.Config{}, nil }
-func (s *seen) Encode(_ context.Context, u settlement.Update, _ settlement.State, _ settlement.Config) (tx.Payload, error) {
+func (s *seen) Encode(_ context.Context, u settlement.Update, _ settlement.State,
+	_ settlement.Config) (tx.Payload, error) {
 	s.update = u
 	return tx.Payload{}, errSeen
 }
 
-// TestOutputsOfProofs: an L3's state transition takes both outputs out of the proofs' public inputs, and the run's artifact
-// where the proofs have none.
+// TestOutputsOfProofs: an L3's state transition takes both outputs out of the proofs' public inputs, and the run's
+// artifact where the proofs have none.
 func TestOutputsOfProofs(t *testing.T) {
 	t.Parallel()
 	f := felt.FromUint64
@@ -68,20 +70,24 @@ func TestOutputsOfProofs(t *testing.T) {
 			ctx := t.Context()
 			store := memory.NewArtifacts(nil)
 			m := &job.StateTransitionMeta{ProgramOutputKey: "output", ProofKey: "proof", BridgeProofKey: "bridge"}
-			err := errors.Join(artifact.WriteFelts(ctx, store, m.ProgramOutputKey, words), store.Put(ctx, m.ProofKey, strings.NewReader(c.snos)),
+			err := errors.Join(artifact.WriteFelts(ctx, store, m.ProgramOutputKey, words),
+				store.Put(ctx, m.ProofKey, strings.NewReader(c.snos)),
 				store.Put(ctx, m.BridgeProofKey, strings.NewReader(c.bridge)))
 			if err != nil {
 				t.Fatal(err)
 			}
 			contract := &seen{}
-			h := &statetransition.Handler{Contract: contract, Artifacts: store, Codec: protocol.StarknetCodec(), Sender: &sending.Sender{
-				Chain: l1.New(nil, l1.Config{}), Raw: store, Policy: tx.StarknetPolicy(), Now: time.Now, Lease: memory.NewLocks(nil), LeaseName: "w",
-			}}
+			h := &statetransition.Handler{Contract: contract, Artifacts: store,
+				Codec: protocol.StarknetCodec(), Sender: &sending.Sender{
+					Chain: l1.New(nil, l1.Config{}), Raw: store, Policy: tx.StarknetPolicy(), Now: time.Now,
+					Lease: memory.NewLocks(nil), LeaseName: "w",
+				}}
 			err = h.Process(ctx, executor.NewRun(job.New("1", 1, m, "", time.Now()), memory.NewJobs(nil)))
 			if job.IsPermanent(err) != c.fatal || !c.fatal && !errors.Is(err, errSeen) {
 				t.Fatalf("Process: %v", err)
 			}
-			if u := contract.update; !c.fatal && (!slices.Equal(u.ProgramOutput, c.wantSnos) || !slices.Equal(u.BridgeOutput, c.wantBridge)) {
+			if u := contract.update; !c.fatal &&
+				(!slices.Equal(u.ProgramOutput, c.wantSnos) || !slices.Equal(u.BridgeOutput, c.wantBridge)) {
 				t.Errorf("update %+v", u)
 			}
 		})

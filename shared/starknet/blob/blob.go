@@ -1,7 +1,7 @@
 // Package blob turns DA words into EIP-4844 blobs and back.
 //
-// The words of a blob are the coefficients of a polynomial of degree 4095, and the blob holds its values at the roots of
-// unity in bit-reversed order: blob[i] = p(w^bitrev12(i)). That is what an FFT with decimation in frequency leaves.
+// The words of a blob are the coefficients of a polynomial of degree 4095, and the blob holds its values at the roots
+// of unity in bit-reversed order: blob[i] = p(w^bitrev12(i)). That is what an FFT with decimation in frequency leaves.
 package blob
 
 import (
@@ -63,9 +63,9 @@ func FromWords(words []felt.Felt) ([]Blob, error) {
 	return blobs, nil
 }
 
-// ToWords decodes blobs into their 4096 words each, trailing zeros of the last blob included: only the encoding of
-// the state diff shows how many words were meant. An element that is not a word, because the coefficient is not below the Stark
-// prime, is ErrInvalid.
+// ToWords decodes blobs into their 4096 words each, trailing zeros of the last blob included: only the encoding of the
+// state diff shows how many words were meant. An element that is not a word, because the coefficient is not below the
+// Stark prime, is ErrInvalid.
 func ToWords(blobs []Blob) ([]felt.Felt, error) {
 	words := make([]felt.Felt, 0, len(blobs)*Words)
 	for i := range blobs {
@@ -111,7 +111,8 @@ func ReadHex(r io.Reader) ([]Blob, error) {
 			return nil, ErrTooMany
 		}
 		var b Blob
-		if n, err := hex.Decode(b[:], []byte(line[:min(len(line), 2*Size)])); err != nil || n != Size || len(line) != 2*Size {
+		if n, err := hex.Decode(b[:], []byte(line[:min(len(line), 2*Size)])); err != nil ||
+			n != Size || len(line) != 2*Size {
 			return nil, fmt.Errorf("line %d is not %d hex digits: %w", len(blobs)+1, 2*Size, ErrInvalid)
 		}
 		blobs = append(blobs, b)

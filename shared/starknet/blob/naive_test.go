@@ -16,11 +16,13 @@ import (
 // modulus is the order of the BLS12-381 scalar field (EIP-4844: BLS_MODULUS).
 var modulus = fr.Modulus()
 
-// generator is a primitive root of unity of order 4096: 7 generates the field's units (EIP-4844: PRIMITIVE_ROOT_OF_UNITY).
-var generator = new(big.Int).Exp(big.NewInt(7), new(big.Int).Div(new(big.Int).Sub(modulus, big.NewInt(1)), big.NewInt(blob.Words)), modulus)
+// generator is a primitive root of unity of order 4096: 7 generates the field's units (EIP-4844:
+// PRIMITIVE_ROOT_OF_UNITY).
+var generator = new(big.Int).Exp(big.NewInt(7),
+	new(big.Int).Div(new(big.Int).Sub(modulus, big.NewInt(1)), big.NewInt(blob.Words)), modulus)
 
-// naive is element i of the blob of words as the definition has it: the polynomial at w^bitrev12(i), a term at a time. The whole
-// blob is a double loop over it.
+// naive is element i of the blob of words as the definition has it: the polynomial at w^bitrev12(i), a term at a time.
+// The whole blob is a double loop over it.
 func naive(words []felt.Felt, i int) *big.Int {
 	x := new(big.Int).Exp(generator, big.NewInt(int64(bits.Reverse16(uint16(i))>>4)), modulus)
 	sum, power := new(big.Int), big.NewInt(1)
@@ -62,7 +64,8 @@ func TestDefinition(t *testing.T) {
 	}
 }
 
-// sample is how many elements of the naive blob are computed: each takes the same time, so the whole takes blob.Words/sample times it.
+// sample is how many elements of the naive blob are computed: each takes the same time, so the whole takes
+// blob.Words/sample times it.
 const sample = 16
 
 // BenchmarkEncode compares the FFT with the double loop over big integers in one run.

@@ -37,7 +37,8 @@ func segments(t testing.TB) map[string]starknettest.Run {
 	return out
 }
 
-// Recorded segments are recognised, and opened by each member's key; the same state diff without encryption is what comes out.
+// Recorded segments are recognised, and opened by each member's key; the same state diff without encryption is what
+// comes out.
 func TestRecorded(t *testing.T) {
 	t.Parallel()
 	format, err := statediff.FormatOf("0.14.4")
@@ -54,7 +55,8 @@ func TestRecorded(t *testing.T) {
 		}
 		encrypted++
 		s, err := encryption.Parse(r.Segment)
-		if err != nil || len(s.PublicKeys) != len(r.PublicKeys) || len(s.Words)+2*len(s.PublicKeys)+1 != len(r.Segment) {
+		if err != nil || len(s.PublicKeys) != len(r.PublicKeys) ||
+			len(s.Words)+2*len(s.PublicKeys)+1 != len(r.Segment) {
 			t.Fatalf("%s: %d keys, %d words, %v", name, len(s.PublicKeys), len(s.Words), err)
 		}
 		plain, ok := all[strings.Replace(name, "2keys", "nokeys", 1)]
@@ -85,15 +87,17 @@ func TestParseRefuses(t *testing.T) {
 	t.Parallel()
 	one := felt.FromUint64(1)
 	for want, words := range map[string][]felt.Felt{
-		"does not begin":        {felt.Zero, one, one, one},
-		"number of keys":        nil,
-		"from 1 to 1024":        {felt.FromUint64(1025), one, one, one},
-		"and one encrypted":     {one, one, one},
-		"public key 0 is 0x5":   {one, felt.FromUint64(5), felt.MinusOne(), one},
-		"public key 0 is 0x0":   {one, felt.Zero, felt.MinusOne(), one},
-		"its symmetric key 0x1": {one, felt.MustHex("0x1ef15c18599971b7beced415a40f0c7deacfd9b0d1819e03d723d8bc943cfca"), one, one},
+		"does not begin":      {felt.Zero, one, one, one},
+		"number of keys":      nil,
+		"from 1 to 1024":      {felt.FromUint64(1025), one, one, one},
+		"and one encrypted":   {one, one, one},
+		"public key 0 is 0x5": {one, felt.FromUint64(5), felt.MinusOne(), one},
+		"public key 0 is 0x0": {one, felt.Zero, felt.MinusOne(), one},
+		"its symmetric key 0x1": {one,
+			felt.MustHex("0x1ef15c18599971b7beced415a40f0c7deacfd9b0d1819e03d723d8bc943cfca"), one, one},
 	} {
-		if _, err := encryption.Parse(words); !errors.Is(err, encryption.ErrMalformed) || !strings.Contains(err.Error(), want) {
+		if _, err := encryption.Parse(words); !errors.Is(err, encryption.ErrMalformed) ||
+			!strings.Contains(err.Error(), want) {
 			t.Errorf("%v: %v, want %q", words, err, want)
 		}
 	}

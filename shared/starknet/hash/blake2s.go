@@ -13,9 +13,10 @@ import (
 // small is the bound below which Blake2s takes a felt as two 32-bit words instead of eight: 2^63.
 const small = 1 << 63
 
-// Blake2s is the Blake2s hash of a list of felts as Starknet encodes them: the 32-bit words of each, the highest first and each
-// little-endian; a felt below 2^63 has two words, any other one eight with bit 255 set. The digest is a little-endian number modulo
-// the field's prime (cairo-lang 0.14.3a3, common/cairo_blake2s/blake2s_utils.py, calculate_blake2s_hash_from_felt252s with encode).
+// Blake2s is the Blake2s hash of a list of felts as Starknet encodes them: the 32-bit words of each, the highest first
+// and each little-endian; a felt below 2^63 has two words, any other one eight with bit 255 set. The digest is a
+// little-endian number modulo the field's prime (cairo-lang 0.14.3a3, common/cairo_blake2s/blake2s_utils.py,
+// calculate_blake2s_hash_from_felt252s with encode).
 func Blake2s(fs []felt.Felt) felt.Felt {
 	data := make([]byte, 0, 32*len(fs))
 	for _, f := range fs {
@@ -34,8 +35,9 @@ func Blake2s(fs []felt.Felt) felt.Felt {
 	return digest(data)
 }
 
-// Blake2sPlain is the Blake2s hash of a list of felts, each as its 32 bytes little-endian: what masks encrypted state diffs. The digest is read as
-// that of Blake2s (the same function of cairo-lang without encode, with little_endian; recorded segments of 0.14.4 open with it alone).
+// Blake2sPlain is the Blake2s hash of a list of felts, each as its 32 bytes little-endian: what masks encrypted state
+// diffs. The digest is read as that of Blake2s (the same function of cairo-lang without encode, with little_endian;
+// recorded segments of 0.14.4 open with it alone).
 func Blake2sPlain(fs []felt.Felt) felt.Felt {
 	data := make([]byte, 0, 32*len(fs))
 	for _, f := range fs {

@@ -1,5 +1,5 @@
-// Package hash holds Starknet's hash functions over felts. The arithmetic is juno's and gnark-crypto's; here are only the
-// types of this project.
+// Package hash holds Starknet's hash functions over felts. The arithmetic is juno's and gnark-crypto's; here are only
+// the types of this project.
 package hash
 
 import (

@@ -16,11 +16,12 @@ import (
 // rows is how many coefficients each offset has.
 const rows = degree / cellSize
 
-// CellProofs returns the proofs of a version 1 sidecar (EIP-7594): one for each of the Cells cells of the extended blob.
+// CellProofs returns the proofs of a version 1 sidecar (EIP-7594): one for each of the Cells cells of the extended
+// blob.
 //
-// All are computed together after Feist and Khovratovich ("Fast amortized KZG proofs"): the quotients' commitments are a
-// sum of products of Toeplitz matrices with points of the set-up. Each becomes a product by components after a Fourier
-// transform, that of the points being embedded, and one more transform turns the commitments into the proofs.
+// All are computed together after Feist and Khovratovich ("Fast amortized KZG proofs"): the quotients' commitments are
+// a sum of products of Toeplitz matrices with points of the set-up. Each becomes a product by components after a
+// Fourier transform, that of the points being embedded, and one more transform turns the commitments into the proofs.
 func CellProofs(b *blob.Blob) ([]Proof, error) {
 	f, err := coefficients(b)
 	if err != nil {

@@ -137,7 +137,8 @@ func TestMainnetBlob(t *testing.T) {
 	t.Parallel()
 	b := readBlob(t, "kzg", "20462788.blob.hex")
 	c, err := kzg.Commit(b)
-	if want := unhex(t, starknettest.Read(t, "kzg", "20462788.commitment.hex")); err != nil || !bytes.Equal(c[:], want) {
+	if want := unhex(t, starknettest.Read(t, "kzg", "20462788.commitment.hex")); err != nil ||
+		!bytes.Equal(c[:], want) {
 		t.Fatalf("commitment %x, want %x (%v)", c, want, err)
 	}
 	p, err := kzg.BlobProof(b, c)
@@ -154,7 +155,8 @@ func TestMainnetProofs(t *testing.T) {
 		var z [32]byte
 		copy(z[:], unhex(t, starknettest.Read(t, "kzg_proof_at_point", n, "x_0.txt")))
 		p, _, err := kzg.ProofAt(b, z)
-		if want := unhex(t, starknettest.Read(t, "kzg_proof_at_point", n, "kzg_proof.txt")); err != nil || !bytes.Equal(p[:], want) {
+		if want := unhex(t, starknettest.Read(t, "kzg_proof_at_point", n, "kzg_proof.txt")); err != nil ||
+			!bytes.Equal(p[:], want) {
 			t.Errorf("%s: proof %x, want %x (%v)", n, p, want, err)
 		}
 	}

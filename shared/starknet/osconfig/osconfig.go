@@ -1,5 +1,5 @@
-// Package osconfig computes the config hash of a chain: the word by which the Starknet OS, the aggregator and the core contract make sure
-// that they are about the same chain id, fee token and keys of the data availability committee.
+// Package osconfig computes the config hash of a chain: the word by which the Starknet OS, the aggregator and the core
+// contract make sure that they are about the same chain id, fee token and keys of the data availability committee.
 package osconfig
 
 import (
@@ -22,12 +22,13 @@ type Config struct {
 	FeeToken felt.Felt
 	// EthFeeToken is the address of the fee token before it; only before Starknet 0.14.0.
 	EthFeeToken felt.Felt
-	// PublicKeys are those of the data availability committee, in order; none: state diffs are not encrypted. Since 0.14.1.
+	// PublicKeys are those of the data availability committee, in order; none: state diffs are not encrypted. Since
+	// 0.14.1.
 	PublicKeys []felt.Felt
 }
 
-// The first versions of the three formulas and of encryption. Version 2 is that of recorded Sepolia batches of 0.13.5; cairo-lang changed
-// to 3 with its release 0.14.0; 4 is that of outputs of Starknet OS 0.14.4.
+// The first versions of the three formulas and of encryption. Version 2 is that of recorded Sepolia batches of 0.13.5;
+// cairo-lang changed to 3 with its release 0.14.0; 4 is that of outputs of Starknet OS 0.14.4.
 var (
 	since3     = version.Must("0.14.0")
 	keysSince  = version.Must("0.14.1")
@@ -44,8 +45,8 @@ func short(s string) felt.Felt {
 	return f
 }
 
-// Hash is the config hash at a Starknet version: word 7 of the OS's and the aggregator's output, and configHash of the core contract.
-// ErrConfig where the configuration does not fit the version; else the error is that of version.Check.
+// Hash is the config hash at a Starknet version: word 7 of the OS's and the aggregator's output, and configHash of the
+// core contract. ErrConfig where the configuration does not fit the version; else the error is that of version.Check.
 func Hash(starknet string, c Config) (felt.Felt, error) {
 	v, err := version.Check(starknet)
 	if err != nil {
@@ -57,9 +58,11 @@ func Hash(starknet string, c Config) (felt.Felt, error) {
 	case c.FeeToken.IsZero():
 		return felt.Zero, fmt.Errorf("%w: the fee token's address is missing", ErrConfig)
 	case len(c.PublicKeys) > 0 && v.Before(keysSince):
-		return felt.Zero, fmt.Errorf("%w: Starknet %s knows no public keys of a data availability committee, %s is the first that does", ErrConfig, v, keysSince)
+		return felt.Zero, fmt.Errorf("%w: Starknet %s knows no public keys of a data availability committee, %s is "+
+			"the first that does", ErrConfig, v, keysSince)
 	case v.Before(since3) && c.EthFeeToken.IsZero():
-		return felt.Zero, fmt.Errorf("%w: before Starknet %s it is also over the ETH fee token, whose address is missing", ErrConfig, since3)
+		return felt.Zero, fmt.Errorf("%w: before Starknet %s it is also over the ETH fee token, whose address is "+
+			"missing", ErrConfig, since3)
 	case v.Before(since3):
 		return hash.PedersenArray([]felt.Felt{tag2, c.ChainID, c.EthFeeToken, c.FeeToken}), nil
 	case v.Before(since4):

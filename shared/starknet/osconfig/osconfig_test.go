@@ -27,7 +27,8 @@ func TestRecorded(t *testing.T) {
 	t.Parallel()
 	encrypted := 0
 	for _, r := range starknettest.OSRuns(t) {
-		got, err := osconfig.Hash("0.14.4", osconfig.Config{ChainID: r.ChainID, FeeToken: r.FeeToken, PublicKeys: r.PublicKeys})
+		got, err := osconfig.Hash("0.14.4",
+			osconfig.Config{ChainID: r.ChainID, FeeToken: r.FeeToken, PublicKeys: r.PublicKeys})
 		if want := r.Output[output.ConfigHashAt]; err != nil || got != want {
 			t.Errorf("%s: %s, %v, want %s", r.Name, got, err, want)
 		}
@@ -40,9 +41,9 @@ func TestRecorded(t *testing.T) {
 	}
 }
 
-// The value of Sepolia at 0.13.5 stands in the calldata of transaction 8373665 there; those of 0.14.0 to 0.14.2 without keys are public
-// (starknet.js and others compute them for these chains); the others are what PyPI cairo-lang 0.14.3a3 answers for the formulas
-// (compute_hash_on_elements, calculate_blake2s_hash_from_felt252s).
+// The value of Sepolia at 0.13.5 stands in the calldata of transaction 8373665 there; those of 0.14.0 to 0.14.2 without
+// keys are public (starknet.js and others compute them for these chains); the others are what PyPI cairo-lang 0.14.3a3
+// answers for the formulas (compute_hash_on_elements, calculate_blake2s_hash_from_felt252s).
 func TestHash(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -57,13 +58,15 @@ func TestHash(t *testing.T) {
 		{"MADARA_DEVNET", "0.14.2", keys, "0x5d820a949a92fd47ea99f3dcc54885e3191743815c444bfc5d2dadb716c228f"},
 		{"MADARA_DEVNET", "0.14.3", nil, "0x6201acad862458cef8b8050c4605012f317d3330c2f775f0714f69e3f98fb5e"},
 		{"MADARA_DEVNET", "0.14.4", keys, "0x3790ef728caf26de2ce73480d156e964b393e1353b12c752ec229f53300430"},
-		{"0x4d41444152415f4445564e4554", "0.14.4", keys, "0x3790ef728caf26de2ce73480d156e964b393e1353b12c752ec229f53300430"},
+		{"0x4d41444152415f4445564e4554", "0.14.4", keys,
+			"0x3790ef728caf26de2ce73480d156e964b393e1353b12c752ec229f53300430"},
 	} {
 		id, err := osconfig.ParseChainID(tt.chain)
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := osconfig.Hash(tt.version, osconfig.Config{ChainID: id, FeeToken: strk, EthFeeToken: eth, PublicKeys: tt.keys})
+		got, err := osconfig.Hash(tt.version,
+			osconfig.Config{ChainID: id, FeeToken: strk, EthFeeToken: eth, PublicKeys: tt.keys})
 		if err != nil || got != felt.MustHex(tt.want) {
 			t.Errorf("%s at %s with %d keys: %s, %v, want %s", tt.chain, tt.version, len(tt.keys), got, err, tt.want)
 		}
@@ -80,14 +83,20 @@ func TestRefused(t *testing.T) {
 		want    error
 		says    string
 	}{
-		"no chain id":     {"0.14.4", osconfig.Config{FeeToken: strk}, osconfig.ErrConfig, "chain id is missing"},
-		"no fee token":    {"0.14.4", osconfig.Config{ChainID: id}, osconfig.ErrConfig, "fee token's address is missing"},
-		"no ETH token":    {"0.13.5", osconfig.Config{ChainID: id, FeeToken: strk}, osconfig.ErrConfig, "before Starknet 0.14.0"},
-		"keys too early":  {"0.14.0", osconfig.Config{ChainID: id, FeeToken: strk, PublicKeys: keys}, osconfig.ErrConfig, "0.14.1 is the first"},
-		"another version": {"0.15.0", osconfig.Config{ChainID: id, FeeToken: strk}, version.ErrUnknown, "deploy a release"},
-		"no version":      {"new", osconfig.Config{ChainID: id, FeeToken: strk}, version.ErrMalformed, "not a Starknet version"},
+		"no chain id": {"0.14.4", osconfig.Config{FeeToken: strk}, osconfig.ErrConfig, "chain id is missing"},
+		"no fee token": {"0.14.4", osconfig.Config{ChainID: id}, osconfig.ErrConfig,
+			"fee token's address is missing"},
+		"no ETH token": {"0.13.5", osconfig.Config{ChainID: id, FeeToken: strk},
+			osconfig.ErrConfig, "before Starknet 0.14.0"},
+		"keys too early": {"0.14.0", osconfig.Config{ChainID: id, FeeToken: strk, PublicKeys: keys},
+			osconfig.ErrConfig, "0.14.1 is the first"},
+		"another version": {"0.15.0", osconfig.Config{ChainID: id, FeeToken: strk},
+			version.ErrUnknown, "deploy a release"},
+		"no version": {"new", osconfig.Config{ChainID: id, FeeToken: strk},
+			version.ErrMalformed, "not a Starknet version"},
 	} {
-		if h, err := osconfig.Hash(tt.version, tt.config); !errors.Is(err, tt.want) || !strings.Contains(err.Error(), tt.says) || !h.IsZero() {
+		if h, err := osconfig.Hash(tt.version, tt.config); !errors.Is(err, tt.want) ||
+			!strings.Contains(err.Error(), tt.says) || !h.IsZero() {
 			t.Errorf("%s: %s, %v", name, h, err)
 		}
 	}

@@ -24,7 +24,8 @@ func TestBootloaded(t *testing.T) {
 			t.Errorf("%v is taken for a bootloader's", other)
 		}
 	}
-	if got, want := output.LayoutBridge(felt.FromUint64(7), felt.FromUint64(8), whole), append(felts(1, 4, 7, 8), hash.PoseidonMany(whole)); !slices.Equal(got, want) {
+	if got, want := output.LayoutBridge(felt.FromUint64(7), felt.FromUint64(8), whole), append(felts(1, 4, 7, 8),
+		hash.PoseidonMany(whole)); !slices.Equal(got, want) {
 		t.Errorf("layout bridge %v, want %v", got, want)
 	}
 }

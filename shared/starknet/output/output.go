@@ -242,7 +242,8 @@ func (r *reader) messages() block.Messages {
 	}
 	end = r.segment("messages to L2")
 	for r.err == nil && r.at < end {
-		x := block.MessageToL2{From: r.next("message"), To: r.next("message"), Nonce: r.next("message"), Selector: r.next("message")}
+		x := block.MessageToL2{From: r.next("message"), To: r.next("message"),
+			Nonce: r.next("message"), Selector: r.next("message")}
 		x.Payload = r.payload(end)
 		m.ToL2 = append(m.ToL2, x)
 	}

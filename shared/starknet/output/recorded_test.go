@@ -14,8 +14,8 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/starknet/stateless"
 )
 
-// Every recorded output of the OS and the aggregator of Starknet 0.14.4 is read, written again word by word, its KZG part computed from its DA
-// segment, and the segment encoded again from the state diff that it holds.
+// Every recorded output of the OS and the aggregator of Starknet 0.14.4 is read, written again word by word, its KZG
+// part computed from its DA segment, and the segment encoded again from the state diff that it holds.
 func TestRecorded0144(t *testing.T) {
 	t.Parallel()
 	var parsed, committed, encoded int
@@ -36,7 +36,8 @@ func TestRecorded0144(t *testing.T) {
 		encoded++
 	}
 	if parsed != 63 || committed != 23 || encoded != 41 {
-		t.Errorf("%d outputs read, %d KZG parts computed, %d segments encoded; want 63, 23 and 41", parsed, committed, encoded)
+		t.Errorf("%d outputs read, %d KZG parts computed, %d segments encoded; want 63, 23 and 41",
+			parsed, committed, encoded)
 	}
 }
 
@@ -110,7 +111,8 @@ func sameSegment(t *testing.T, name string, segment []felt.Felt) {
 	if err != nil {
 		t.Fatalf("%s: %v", name, err)
 	}
-	// Contracts stand in the order of their addresses, which a segment with aliases does not show: the words are the same, their order may differ.
+	// Contracts stand in the order of their addresses, which a segment with aliases does not show: the words are the
+	// same, their order may differ.
 	slices.SortFunc(words, felt.Felt.Cmp)
 	slices.SortFunc(plain, felt.Felt.Cmp)
 	if !slices.Equal(words, plain) {

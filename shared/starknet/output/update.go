@@ -9,8 +9,8 @@ import (
 // UpdateWords cuts the whole output of a run down to the words of the state update, which the core contract takes.
 //
 // A SNOS run's output is those words. An aggregator's begins with its inputs: their number m, then m times the size
-// (itself included) and data; the update's words follow, and trailing zeros may come after. Only the whole
-// structure separates the two: inputs that lead to an update are inputs. An update itself can't be taken for them, as its first
+// (itself included) and data; the update's words follow, and trailing zeros may come after. Only the whole structure
+// separates the two: inputs that lead to an update are inputs. An update itself can't be taken for them, as its first
 // word is a root, which is not a small number.
 func UpdateWords(whole []felt.Felt) ([]felt.Felt, error) {
 	start, noInputs := SkipInputs(whole)
@@ -42,7 +42,8 @@ func update(words []felt.Felt) ([]felt.Felt, error) {
 	}
 	for i, w := range rest {
 		if !w.IsZero() {
-			return nil, fmt.Errorf("%w: word %d after the messages is %s, want 0", ErrMalformed, len(words)-len(rest)+i, w)
+			return nil, fmt.Errorf("%w: word %d after the messages is %s, want 0",
+				ErrMalformed, len(words)-len(rest)+i, w)
 		}
 	}
 	return words[:len(words)-len(rest)], nil

@@ -56,13 +56,16 @@ func TestUpdateWords(t *testing.T) {
 				words = o.Words()
 				continue
 			}
-			if got, err := output.UpdateWords(append(slices.Clone(whole), make([]felt.Felt, 3)...)); err != nil || !slices.Equal(got, words) {
-				t.Errorf("%s, inputs: %s, with zeros after it: %d words, want %d; %v", name, inputs, len(got), len(words), err)
+			if got, err := output.UpdateWords(append(slices.Clone(whole), make([]felt.Felt, 3)...)); err != nil ||
+				!slices.Equal(got, words) {
+				t.Errorf("%s, inputs: %s, with zeros after it: %d words, want %d; %v",
+					name, inputs, len(got), len(words), err)
 			}
 			if inputs == "two" || inputs == "like an update" {
 				continue // with a faulty end they are updates in calldata mode themselves
 			}
-			if _, err := output.UpdateWords(append(slices.Clone(whole), felts(0, 1)...)); !errors.Is(err, output.ErrMalformed) {
+			if _, err := output.UpdateWords(append(slices.Clone(whole), felts(0, 1)...)); !errors.Is(err,
+				output.ErrMalformed) {
 				t.Errorf("%s, inputs: %s, with a word after it: %v", name, inputs, err)
 			}
 		}

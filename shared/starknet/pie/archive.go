@@ -22,8 +22,8 @@ type archive struct {
 	left  int64
 }
 
-// metered gives out no more than a number of bytes while it is on: zip.NewReader holds every entry of a directory that it
-// finds, whatever number of them the zip claims to have.
+// metered gives out no more than a number of bytes while it is on: zip.NewReader holds every entry of a directory that
+// it finds, whatever number of them the zip claims to have.
 type metered struct {
 	io.ReaderAt
 	left int64
@@ -43,8 +43,8 @@ func (m *metered) ReadAt(p []byte, off int64) (int, error) {
 	return n, err
 }
 
-// openArchive reads the zip's directory. There must be the files of a PIE and no others: of two files with one name another
-// reader might take the other.
+// openArchive reads the zip's directory. There must be the files of a PIE and no others: of two files with one name
+// another reader might take the other.
 func openArchive(r io.ReaderAt, size int64, l Limits) (*archive, error) {
 	m := &metered{ReaderAt: r, left: l.Directory, on: true}
 	z, err := zip.NewReader(m, size)

@@ -18,7 +18,8 @@ type Fact [32]byte
 // String is "0x" and 64 hex digits.
 func (f Fact) String() string { return "0x" + hex.EncodeToString(f[:]) }
 
-// SharpFact is the fact that a verifier registers for the PIE: keccak(program hash, Merkle root over the output's pages).
+// SharpFact is the fact that a verifier registers for the PIE: keccak(program hash, Merkle root over the output's
+// pages).
 func (p *PIE) SharpFact(f version.HashFunction) (Fact, error) {
 	h, err := p.Program.Hash(f)
 	if err != nil {
@@ -38,8 +39,8 @@ func (p *PIE) fact(program felt.Felt, cut uint64) (Fact, error) {
 	return NewFact(program, p.Output[cut:], pages, p.Tree)
 }
 
-// AggregatorFact is the fact that a verifier such as SHARP registers for an aggregator's state update: under the program's
-// hash with the aggregator prefix, AggregatorHash.
+// AggregatorFact is the fact that a verifier such as SHARP registers for an aggregator's state update: under the
+// program's hash with the aggregator prefix, AggregatorHash.
 func (p *PIE) AggregatorFact(f version.HashFunction) (Fact, error) {
 	h, err := p.Program.Hash(f)
 	if err != nil {
@@ -48,10 +49,11 @@ func (p *PIE) AggregatorFact(f version.HashFunction) (Fact, error) {
 	return p.AggregatorFactOf(AggregatorHash(h, f))
 }
 
-// AggregatorFactOf is the fact that the core contract asks for when its aggregatorProgramHash is program: that of the state
-// update's words, which follow the aggregator's inputs in the output.
+// AggregatorFactOf is the fact that the core contract asks for when its aggregatorProgramHash is program: that of the
+// state update's words, which follow the aggregator's inputs in the output.
 //
-// Zeros after an update on one page do not belong to it and are left out, as the contract takes no words beyond the messages.
+// Zeros after an update on one page do not belong to it and are left out, as the contract takes no words beyond the
+// messages.
 func (p *PIE) AggregatorFactOf(program felt.Felt) (Fact, error) {
 	inputs, err := output.SkipInputs(p.Output)
 	if err != nil {
@@ -73,7 +75,8 @@ func PageFact(program felt.Felt, words []felt.Felt) Fact {
 	return Fact(hash.Keccak256(program[:], page[:]))
 }
 
-// bootloaderHash is the program hash of the bootloader in which SNOS runs on their way to Starknet are proven (protocol.md).
+// bootloaderHash is the program hash of the bootloader in which SNOS runs on their way to Starknet are proven
+// (protocol.md).
 var bootloaderHash = felt.MustHex("0x5ab580b04e3532b6b18f81cfa654a05e29dd8e2352d88df1e765a84072db07")
 
 // BootloaderHash is the program hash that StarknetFact is of: what a core contract on Starknet is set up with.
@@ -92,10 +95,10 @@ type node struct {
 	children []node // none for pages
 }
 
-// NewFact is the SHARP fact of an output with a topology (cairo-lang, bootloaders/generate_fact.py and fact_topology.py):
-// pages are hashed by keccak, a parent is 1 + keccak(child, end offset, ...). pages are the sizes of all pages in words, and
-// together the whole output; none stand for one page. No tree stands for one page that is the root. A topology that does not
-// fit is ErrMalformed.
+// NewFact is the SHARP fact of an output with a topology (cairo-lang, bootloaders/generate_fact.py and
+// fact_topology.py): pages are hashed by keccak, a parent is 1 + keccak(child, end offset, ...). pages are the sizes of
+// all pages in words, and together the whole output; none stand for one page. No tree stands for one page that is the
+// root. A topology that does not fit is ErrMalformed.
 func NewFact(program felt.Felt, words []felt.Felt, pages []uint64, tree []int) (Fact, error) {
 	root, err := outputRoot(words, pages, tree)
 	if err != nil {
@@ -104,9 +107,9 @@ func NewFact(program felt.Felt, words []felt.Felt, pages []uint64, tree []int) (
 	return Fact(hash.Keccak256(program[:], root.hash[:])), nil
 }
 
-// DataHash returns hash and size in words of the second of an output's two parts, which in calldata mode is the state diff on
-// pages of its own: what updateState of the core contract and update_state of its like on Starknet take as data hash and data
-// size. Other outputs have none: ok is false.
+// DataHash returns hash and size in words of the second of an output's two parts, which in calldata mode is the state
+// diff on pages of its own: what updateState of the core contract and update_state of its like on Starknet take as data
+// hash and data size. Other outputs have none: ok is false.
 func (p *PIE) DataHash() (data [32]byte, size uint64, ok bool, err error) {
 	pages, err := p.pageSizes(0)
 	if err != nil {
@@ -127,20 +130,23 @@ func outputRoot(words []felt.Felt, pages []uint64, tree []int) (root node, err e
 		tree = []int{1, 0}
 	}
 	if len(tree)%2 != 0 {
-		return root, fmt.Errorf("%w: fact topology with %d numbers, which is not a list of pairs", ErrMalformed, len(tree))
+		return root, fmt.Errorf("%w: fact topology with %d numbers, which is not a list of pairs",
+			ErrMalformed, len(tree))
 	}
 	var stack []node
 	at := uint64(0)
 	for i := 0; i < len(tree); i += 2 {
 		push, join := tree[i], tree[i+1]
 		if push < 0 || push > len(pages) || join < 0 || join > len(stack)+push {
-			return root, fmt.Errorf("%w: fact topology takes %d pages of %d and joins %d nodes of %d", ErrMalformed, push, len(pages), join, len(stack)+push)
+			return root, fmt.Errorf("%w: fact topology takes %d pages of %d and joins %d nodes of %d",
+				ErrMalformed, push, len(pages), join, len(stack)+push)
 		}
 		for range push {
 			size := pages[0]
 			pages = pages[1:]
 			if size > uint64(len(words))-at {
-				return root, fmt.Errorf("%w: a page of %d words where %d are left", ErrMalformed, size, uint64(len(words))-at)
+				return root, fmt.Errorf("%w: a page of %d words where %d are left",
+					ErrMalformed, size, uint64(len(words))-at)
 			}
 			page := words[at : at+size]
 			at += size
@@ -152,7 +158,8 @@ func outputRoot(words []felt.Felt, pages []uint64, tree []int) (root node, err e
 		}
 	}
 	if len(stack) != 1 || len(pages) != 0 || at != uint64(len(words)) {
-		return root, fmt.Errorf("%w: fact topology leaves %d nodes, %d pages and %d words", ErrMalformed, len(stack), len(pages), uint64(len(words))-at)
+		return root, fmt.Errorf("%w: fact topology leaves %d nodes, %d pages and %d words",
+			ErrMalformed, len(stack), len(pages), uint64(len(words))-at)
 	}
 	return stack[0], nil
 }

@@ -33,7 +33,8 @@ func check(t *testing.T, raw []byte) {
 		return
 	}
 	again := read(t, written(t, p))
-	if d := cmp.Diff(p, again, found, cmpopts.EquateEmpty()); d != "" || must(again.SharpFact(version.Pedersen)) != fact {
+	if d := cmp.Diff(p, again, found, cmpopts.EquateEmpty()); d != "" ||
+		must(again.SharpFact(version.Pedersen)) != fact {
 		t.Fatal("written and read again it is another: ", d)
 	}
 }
@@ -69,7 +70,8 @@ func FuzzNewFact(f *testing.F) {
 		for _, b := range tree {
 			pairs = append(pairs, int(int8(b)))
 		}
-		if _, err := pie.NewFact(felt.Zero, make([]felt.Felt, n), pages, pairs); err != nil && !errors.Is(err, pie.ErrMalformed) {
+		if _, err := pie.NewFact(felt.Zero, make([]felt.Felt, n), pages, pairs); err != nil &&
+			!errors.Is(err, pie.ErrMalformed) {
 			t.Fatalf("error of no kind: %v", err)
 		}
 		if _, err := pie.NewFact(felt.Zero, make([]felt.Felt, n+1), append(bytes64(pages), 0), pairs); err == nil {

@@ -4,7 +4,8 @@ import "cmp"
 
 // Limits bound what is read of a PIE. Zero fields take those of DefaultLimits. What is beyond them is ErrTooLarge.
 //
-// Read holds no more than the program's and the output's words, the pages and a few buffers, whatever the zip unpacks to.
+// Read holds no more than the program's and the output's words, the pages and a few buffers, whatever the zip unpacks
+// to.
 type Limits struct {
 	Zip       int64 // bytes of the zip itself, which ReadStream copies to disk
 	Directory int64 // bytes that are read of the zip's directory
@@ -21,8 +22,9 @@ type Limits struct {
 	Pages     int   // pages of the output beside the main page
 }
 
-// DefaultLimits are far above the largest PIEs of Starknet (memory of about 2 GB). Memory, Small and Segments are cairo-lang's
-// own limits (vm/cairo_pie.py: 5 GB, 10,000 bytes; vm/relocatable.py: 16 bits), which a prover would not go beyond either.
+// DefaultLimits are far above the largest PIEs of Starknet (memory of about 2 GB). Memory, Small and Segments are
+// cairo-lang's own limits (vm/cairo_pie.py: 5 GB, 10,000 bytes; vm/relocatable.py: 16 bits), which a prover would not
+// go beyond either.
 var DefaultLimits = Limits{
 	Zip:       4 << 30,
 	Directory: 256 << 10,

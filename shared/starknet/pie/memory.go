@@ -11,8 +11,8 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 )
 
-// Layout of memory.bin (cairo-lang, vm/memory_dict.py and relocatable.py): cells of an 8-byte address and a 32-byte value,
-// both little-endian; a set top bit marks a relocatable one, segment*2^47 + offset.
+// Layout of memory.bin (cairo-lang, vm/memory_dict.py and relocatable.py): cells of an 8-byte address and a 32-byte
+// value, both little-endian; a set top bit marks a relocatable one, segment*2^47 + offset.
 const (
 	addressBytes = 8
 	cellBytes    = addressBytes + felt.Bytes
@@ -48,20 +48,22 @@ func (w *words) put(at uint64, v felt.Felt, plain bool) error {
 
 func (w *words) complete() error {
 	if w.found != len(w.felts) {
-		return fmt.Errorf("%w: %s: %d of %d %s words are there", ErrMalformed, memoryFile, w.found, len(w.felts), w.what)
+		return fmt.Errorf("%w: %s: %d of %d %s words are there",
+			ErrMalformed, memoryFile, w.found, len(w.felts), w.what)
 	}
 	return nil
 }
 
-// readMemory takes the output's words from memory and checks that the program's are those of the metadata and that every
-// address is within its segment: a prover would find that out only after the PIE was sent.
+// readMemory takes the output's words from memory and checks that the program's are those of the metadata and that
+// every address is within its segment: a prover would find that out only after the PIE was sent.
 func (p *PIE) readMemory(z *archive, m *metadata, l Limits) error {
 	f, err := z.open(memoryFile, l.Memory)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	program, out, outIndex := newWords("program", uint64(len(p.Program.Data))), newWords("output", m.output().Size), m.output().Index
+	program, out, outIndex := newWords("program", uint64(len(p.Program.Data))), newWords("output",
+		m.output().Size), m.output().Index
 	r := bufio.NewReaderSize(f, 1<<16)
 	var cell [cellBytes]byte
 	for ; ; p.MemoryCells++ {

@@ -29,8 +29,8 @@ func (m *metadata) output() segment {
 	return m.builtins[slices.Index(m.program.Builtins, outputBuiltin)]
 }
 
-// readMetadata reads the program and its segments, which must be numbered as provers expect: program, execution, builtins in
-// the program's order, return fp, return pc, others.
+// readMetadata reads the program and its segments, which must be numbered as provers expect: program, execution,
+// builtins in the program's order, return fp, return pc, others.
 func readMetadata(z *archive, l Limits) (*metadata, error) {
 	m := &metadata{sizes: map[uint64]uint64{}}
 	var program, execution, retFP, retPC segment
@@ -147,7 +147,8 @@ func (p *PIE) readVersion(z *archive, l Limits) error {
 		"cairo_pie": func(w *walker) (err error) { p.Version, err = w.text(); return err },
 	})
 	if err == nil && p.Version != earliestVersion && p.Version != currentVersion {
-		return fmt.Errorf("%w: version %.40q, known are %s and %s", ErrMalformed, p.Version, earliestVersion, currentVersion)
+		return fmt.Errorf("%w: version %.40q, known are %s and %s",
+			ErrMalformed, p.Version, earliestVersion, currentVersion)
 	}
 	return err
 }

@@ -43,7 +43,8 @@ func startOracle(t *testing.T) *oracle {
 	t.Helper()
 	python := os.Getenv("ORCHESTRATOR_ORACLE")
 	if python == "" {
-		t.Skip("not compared with cairo-lang: run `make test-oracle`, which installs it from PyPI and sets ORCHESTRATOR_ORACLE")
+		t.Skip("not compared with cairo-lang: run `make test-oracle`, which installs it from PyPI and sets " +
+			"ORCHESTRATOR_ORACLE")
 	}
 	cmd := exec.Command(python, filepath.Join("testdata", "oracle.py"))
 	cmd.Stderr = os.Stderr
@@ -72,7 +73,8 @@ func (o *oracle) ask(request any) (a answer) {
 		o.t.Fatal(err)
 	}
 	if !o.out.Scan() {
-		o.t.Fatalf("cairo-lang says nothing (%v): its installation in .tools/oracle is broken, remove that folder and run `make test-oracle`", o.out.Err())
+		o.t.Fatalf("cairo-lang says nothing (%v): its installation in .tools/oracle is broken, remove that folder "+
+			"and run `make test-oracle`", o.out.Err())
 	}
 	if err := json.Unmarshal(o.out.Bytes(), &a); err != nil {
 		o.t.Fatal(err)
@@ -88,8 +90,10 @@ func ours(raw []byte, f version.HashFunction) answer {
 	}
 	own := must(p.Program.Hash(f))
 	a := answer{
-		Version: p.Version, Program: own.String(), AggregatorProgram: pie.AggregatorHash(own, f).String(), Steps: int64(p.Steps),
-		Cells: p.MemoryCells, Output: []string{}, Fact: text(p.SharpFactOf(own)), AggregatorFact: text(p.AggregatorFactOf(pie.AggregatorHash(own, f))),
+		Version: p.Version, Program: own.String(), AggregatorProgram: pie.AggregatorHash(own, f).String(),
+		Steps: int64(p.Steps),
+		Cells: p.MemoryCells, Output: []string{}, Fact: text(p.SharpFactOf(own)),
+		AggregatorFact: text(p.AggregatorFactOf(pie.AggregatorHash(own, f))),
 	}
 	for _, w := range p.Output {
 		a.Output = append(a.Output, w.String())
@@ -175,7 +179,8 @@ func TestOracleRecorded(t *testing.T) {
 func TestOracleWritten(t *testing.T) {
 	t.Parallel()
 	o := startOracle(t)
-	all := []string{"output", "pedersen", "range_check", "ecdsa", "bitwise", "ec_op", "keccak", "poseidon", "range_check96", "add_mod", "mul_mod"}
+	all := []string{"output", "pedersen", "range_check", "ecdsa", "bitwise", "ec_op", "keccak", "poseidon",
+		"range_check96", "add_mod", "mul_mod"}
 	r := rand.New(rand.NewPCG(1, 2))
 	word := func() felt.Felt {
 		var f felt.Felt
@@ -202,7 +207,8 @@ func TestOracleWritten(t *testing.T) {
 		update := output.Output{NewRoot: word(), NewBlock: felts(uint64(i))[0], Kzg: &output.Kzg{Z: word()}}.Words()
 		p.Output = output.WithInputs(inputs, update)
 		main := uint64(len(p.Output) - len(update))
-		// One page, 1 to 8 pages beside the main one, or 12 of one size: above 9 cairo-lang knows them by their order as text.
+		// One page, 1 to 8 pages beside the main one, or 12 of one size: above 9 cairo-lang knows them by their order
+		// as text.
 		if pages, size := []int{0, 0, 1 + r.IntN(8), 12}[i%4], uint64(1); pages > 0 {
 			main++
 			for len(p.Output) < int(main)+pages {
@@ -231,18 +237,23 @@ func TestOracleWritten(t *testing.T) {
 func TestOracleTopologies(t *testing.T) {
 	t.Parallel()
 	o := startOracle(t)
-	for _, pages := range []string{`{}`, `{"1":[1,5]}`, `{"1":[1,2],"2":[3,3]}`, `{"2":[3,3],"1":[1,2]}`, `{"1":[1,2],"3":[3,3]}`, `{"1":[0,6]}`,
+	for _, pages := range []string{`{}`, `{"1":[1,5]}`, `{"1":[1,2],"2":[3,3]}`, `{"2":[3,3],"1":[1,2]}`,
+		`{"1":[1,2],"3":[3,3]}`, `{"1":[0,6]}`,
 		`{"1":[6,0]}`, `{"1":[1,2],"2":[4,2]}`, `{"1":[1,4]}`, `{"1":[1,6]}`, `{"1":[1]}`, `{"x":[1,5]}`} {
-		for _, attributes := range []string{`{}`, `{"gps_fact_topology":[1,0]}`, `{"gps_fact_topology":[1,1]}`, `{"gps_fact_topology":[2,2]}`,
-			`{"gps_fact_topology":[3,3]}`, `{"gps_fact_topology":[1,0,2,2,0,2]}`, `{"gps_fact_topology":[]}`, `{"gps_fact_topology":[1]}`,
-			`{"gps_fact_topology":[1,0,0,0,0,0,0,0,0,1]}`, `{"gps_fact_topology":[1,0,0,0,0,0,0,0,0,0,0,1]}`, `{"gps_fact_topology":[-1,0]}`, `{"other":[1]}`} {
+		for _, attributes := range []string{`{}`, `{"gps_fact_topology":[1,0]}`, `{"gps_fact_topology":[1,1]}`,
+			`{"gps_fact_topology":[2,2]}`,
+			`{"gps_fact_topology":[3,3]}`, `{"gps_fact_topology":[1,0,2,2,0,2]}`,
+			`{"gps_fact_topology":[]}`, `{"gps_fact_topology":[1]}`,
+			`{"gps_fact_topology":[1,0,0,0,0,0,0,0,0,1]}`, `{"gps_fact_topology":[1,0,0,0,0,0,0,0,0,0,0,1]}`,
+			`{"gps_fact_topology":[-1,0]}`, `{"other":[1]}`} {
 			content := `{"output_builtin":{"pages":` + pages + `,"attributes":` + attributes + `}}`
 			raw := zipped(t, paged(), "additional_data.json", []byte(content))
 			path := filepath.Join(t.TempDir(), "pie.zip")
 			if err := os.WriteFile(path, raw, 0o600); err != nil {
 				t.Fatal(err)
 			}
-			theirs, got := o.ask(map[string]string{"path": path, "function": "pedersen"}).Fact, ours(raw, version.Pedersen)
+			theirs, got := o.ask(map[string]string{"path": path, "function": "pedersen"}).Fact, ours(raw,
+				version.Pedersen)
 			switch refused := got.Error != "" || strings.HasPrefix(got.Fact, "error"); {
 			case strings.HasPrefix(theirs, "error") != refused:
 				t.Errorf("%s: cairo-lang %s, this package %s%s", content, theirs, got.Fact, got.Error)
@@ -279,7 +290,8 @@ func TestOracleRefusals(t *testing.T) {
 			}
 			theirs, got := o.ask(map[string]string{"path": path, "function": "pedersen"}), ours(raw, version.Pedersen)
 			// Keys that it does not know are not a fault here, nor letters beyond ASCII in them.
-			if theirs.Error == "" && !strings.HasPrefix(theirs.Fact, "error") || strings.Contains(theirs.Error, "Unknown field") ||
+			if theirs.Error == "" && !strings.HasPrefix(theirs.Fact, "error") ||
+				strings.Contains(theirs.Error, "Unknown field") ||
 				strings.Contains(theirs.Error, "codec can't decode") {
 				continue
 			}

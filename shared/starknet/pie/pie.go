@@ -52,11 +52,12 @@ type PIE struct {
 const bootloaderVersion = 0
 
 // Hash is the program hash that a fact holds, over [bootloader version, main, number of builtins, builtins, data]: with
-// Pedersen a hash chain that begins with their number, else their Blake2s hash (cairo-lang, bootloaders/hash_program.py). Which
-// one a Starknet version takes says version.HashFunctionOf. It takes time in proportion to the data: with Pedersen about 3 s for
-// 100,000 words.
+// Pedersen a hash chain that begins with their number, else their Blake2s hash (cairo-lang,
+// bootloaders/hash_program.py). Which one a Starknet version takes says version.HashFunctionOf. It takes time in
+// proportion to the data: with Pedersen about 3 s for 100,000 words.
 func (p Program) Hash(f version.HashFunction) (felt.Felt, error) {
-	chain := []felt.Felt{felt.FromUint64(bootloaderVersion), felt.FromUint64(p.Main), felt.FromUint64(uint64(len(p.Builtins)))}
+	chain := []felt.Felt{felt.FromUint64(bootloaderVersion), felt.FromUint64(p.Main),
+		felt.FromUint64(uint64(len(p.Builtins)))}
 	for _, b := range p.Builtins {
 		name, err := felt.FromShortString(b)
 		if err != nil {
@@ -71,7 +72,8 @@ func (p Program) Hash(f version.HashFunction) (felt.Felt, error) {
 	case version.Pedersen:
 		return pedersenChain(chain), nil
 	}
-	return felt.Zero, fmt.Errorf("programs are hashed with %s or %s, not with %.20q", version.Pedersen, version.Blake2s, f)
+	return felt.Zero, fmt.Errorf("programs are hashed with %s or %s, not with %.20q",
+		version.Pedersen, version.Blake2s, f)
 }
 
 // pedersenChain is the hash chain over the number of elements and the elements (cairo-lang, common/hash_chain.py).
@@ -94,8 +96,8 @@ var aggregatorPrefix = func() felt.Felt {
 }()
 
 // AggregatorHash is the program hash under which the applicative bootloader registers an aggregator's fact, from the
-// program's own hash with the same function: that of "AGGREGATOR" and it (cairo-lang, bootloaders/aggregator_utils.py). Core
-// contracts on Ethereum hold it as their aggregatorProgramHash.
+// program's own hash with the same function: that of "AGGREGATOR" and it (cairo-lang, bootloaders/aggregator_utils.py).
+// Core contracts on Ethereum hold it as their aggregatorProgramHash.
 func AggregatorHash(program felt.Felt, f version.HashFunction) felt.Felt {
 	if f == version.Blake2s {
 		return hash.Blake2s([]felt.Felt{aggregatorPrefix, program})

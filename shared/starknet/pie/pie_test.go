@@ -15,8 +15,9 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/starknet/version"
 )
 
-// Facts of the recorded PIEs. A verifier registers aggregatorFact (cairo-lang's get_cairo_pie_fact_info with aggregator=True,
-// see oracle_test.go); unprefixedFact is that of the same words under the program's own hash, which no contract asks for.
+// Facts of the recorded PIEs. A verifier registers aggregatorFact (cairo-lang's get_cairo_pie_fact_info with
+// aggregator=True, see oracle_test.go); unprefixedFact is that of the same words under the program's own hash, which no
+// contract asks for.
 const (
 	fibonacciFact  = "0xca15503f02f8406b599cb220879e842394f5cf2cef753f3ee430647b5981b782"
 	unprefixedFact = "0x33e3f396ba1ff4214ea52123d74dae13dbdc75991af79c92eccaae10924fdac5"
@@ -50,7 +51,8 @@ func TestFibonacci(t *testing.T) {
 	if err != nil || f.String() != fibonacciFact {
 		t.Fatalf("fact %s, %v", f, err)
 	}
-	if p.Version != "1.1" || p.Steps != 72 || p.MemoryCells != 90 || p.Instances["output"] != 1 || !slices.Equal(p.Output, felts(89)) {
+	if p.Version != "1.1" || p.Steps != 72 || p.MemoryCells != 90 || p.Instances["output"] != 1 ||
+		!slices.Equal(p.Output, felts(89)) {
 		t.Errorf("got %+v", p)
 	}
 	if _, _, ok, err := p.DataHash(); ok || err != nil {
@@ -98,8 +100,9 @@ func felts(ns ...uint64) []felt.Felt {
 
 func sample() *pie.PIE {
 	return &pie.PIE{
-		Program: pie.Program{Data: []felt.Felt{felt.FromUint64(1), felt.MinusOne()}, Builtins: []string{"output"}, Main: 0},
-		Output:  []felt.Felt{felt.FromUint64(7), felt.Zero, felt.MinusOne()}, Steps: 99,
+		Program: pie.Program{Data: []felt.Felt{felt.FromUint64(1), felt.MinusOne()},
+			Builtins: []string{"output"}, Main: 0},
+		Output: []felt.Felt{felt.FromUint64(7), felt.Zero, felt.MinusOne()}, Steps: 99,
 	}
 }
 

@@ -7,8 +7,8 @@ import (
 	"os"
 )
 
-// Read reads a PIE of size bytes. Memory is read as a stream: only the program's and the output's words are held. It fails
-// with ErrMalformed or ErrTooLarge, or with r's own error.
+// Read reads a PIE of size bytes. Memory is read as a stream: only the program's and the output's words are held. It
+// fails with ErrMalformed or ErrTooLarge, or with r's own error.
 func Read(r io.ReaderAt, size int64, l Limits) (*PIE, error) {
 	l = l.filled()
 	if size > l.Zip {
@@ -36,9 +36,9 @@ func Read(r io.ReaderAt, size int64, l Limits) (*PIE, error) {
 	return p, nil
 }
 
-// ReadStream reads a PIE of which there is no more than a stream, such as an object store's: it copies it to a file in dir
-// ("" for the system's temporary folder), which is gone when ReadStream returns, also after a crash where the system lets an
-// open file be removed.
+// ReadStream reads a PIE of which there is no more than a stream, such as an object store's: it copies it to a file in
+// dir ("" for the system's temporary folder), which is gone when ReadStream returns, also after a crash where the
+// system lets an open file be removed.
 func ReadStream(r io.Reader, dir string, l Limits) (_ *PIE, err error) {
 	l = l.filled()
 	f, err := os.CreateTemp(dir, "pie-*.zip")

@@ -30,14 +30,16 @@ func TestMalformed(t *testing.T) {
 	t.Parallel()
 	const meta, more, res, version = "metadata.json", "additional_data.json", "execution_resources.json", "version.json"
 	for name, tt := range map[string]struct{ file, old, new, want string }{
-		"metadata is not JSON":    {meta, `{`, `[`, "an object"},
-		"text after metadata":     {meta, `"size":0}}`, `"size":0}} {}`, "more than one value"},
-		"another prime":           {meta, `020481`, `020483`, "prime"},
-		"a long number":           {meta, `020481`, `020481` + strings.Repeat("9", 200), "number of 276 digits"},
-		"a number with a point":   {meta, `"main":0`, `"main":0.0`, "not a number below 2^30"},
-		"a negative number":       {meta, `"main":0`, `"main":-1`, "not a number below 2^30"},
-		"main outside":            {meta, `"main":0`, `"main":2`, "main at 2"},
-		"a word beyond the field": {meta, `"data":[1`, `"data":[3618502788666131213697322783095070105623107215331596699973092056135872020481`, "not below the Stark prime"},
+		"metadata is not JSON":  {meta, `{`, `[`, "an object"},
+		"text after metadata":   {meta, `"size":0}}`, `"size":0}} {}`, "more than one value"},
+		"another prime":         {meta, `020481`, `020483`, "prime"},
+		"a long number":         {meta, `020481`, `020481` + strings.Repeat("9", 200), "number of 276 digits"},
+		"a number with a point": {meta, `"main":0`, `"main":0.0`, "not a number below 2^30"},
+		"a negative number":     {meta, `"main":0`, `"main":-1`, "not a number below 2^30"},
+		"main outside":          {meta, `"main":0`, `"main":2`, "main at 2"},
+		"a word beyond the field": {meta, `"data":[1`,
+			`"data":[3618502788666131213697322783095070105623107215331596699973092056135872020481`,
+			"not below the Stark prime"},
 		"a word of text":          {meta, `"data":[1`, `"data":["1"`, "not a number"},
 		"a key twice":             {meta, `"program_segment"`, `"program":{},"program_segment"`, "there twice"},
 		"a key is missing":        {meta, `"extra_segments"`, `"other"`, "no key extra_segments"},
@@ -56,10 +58,14 @@ func TestMalformed(t *testing.T) {
 		"pages by other numbers":  {more, `"pages":{}`, `"pages":{"7":[1,2]}`, "none of number 1"},
 		"pages by other texts":    {more, `"pages":{}`, `"pages":{"01":[1,2]}`, "not a page number"},
 		"a page of one number":    {more, `"pages":{}`, `"pages":{"1":[1]}`, "a page is [start, size]"},
-		"an empty tree":           {more, `"attributes":{}`, `"attributes":{"gps_fact_topology":[]}`, "fact topology of 0 numbers"},
-		"an odd tree":             {more, `"attributes":{}`, `"attributes":{"gps_fact_topology":[1]}`, "fact topology of 1 numbers"},
-		"pages with a gap":        {more, `"pages":{},"attributes":{}`, `"pages":{"1":[1,1],"2":[3,1]},"attributes":{"gps_fact_topology":[3,3]}`, "the next begins at 3"},
-		"pages that end early":    {more, `"pages":{},"attributes":{}`, `"pages":{"1":[1,1]},"attributes":{"gps_fact_topology":[2,2]}`, "the next begins at 3"},
+		"an empty tree": {more, `"attributes":{}`, `"attributes":{"gps_fact_topology":[]}`,
+			"fact topology of 0 numbers"},
+		"an odd tree": {more, `"attributes":{}`, `"attributes":{"gps_fact_topology":[1]}`,
+			"fact topology of 1 numbers"},
+		"pages with a gap": {more, `"pages":{},"attributes":{}`,
+			`"pages":{"1":[1,1],"2":[3,1]},"attributes":{"gps_fact_topology":[3,3]}`, "the next begins at 3"},
+		"pages that end early": {more, `"pages":{},"attributes":{}`,
+			`"pages":{"1":[1,1]},"attributes":{"gps_fact_topology":[2,2]}`, "the next begins at 3"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -97,10 +103,12 @@ func TestMalformedMemory(t *testing.T) {
 		"an output word twice":   {slices.Concat(whole, cell(last)), "output word 2 is there twice"},
 		"a program word twice":   {slices.Concat(whole, cell(0)), "program word 0 is there twice"},
 		"another program":        {with(8, 2), "not that of metadata.json"},
-		"an unknown segment":     {slices.Concat(whole, binary.LittleEndian.AppendUint64(nil, 1<<63|9<<47), make([]byte, 32)), "address 9:0 is in no segment"},
-		"beyond a segment":       {slices.Concat(whole, binary.LittleEndian.AppendUint64(nil, 1<<63|2<<47|3), make([]byte, 32)), "address 2:3 is in no segment"},
-		"a word beyond P":        {with(last*40+8+31, 0x7f), "not below the Stark prime"},
-		"output is an address":   {with(last*40+8, append(make([]byte, 31), 0x80)...), "output word 2 is an address"},
+		"an unknown segment": {slices.Concat(whole, binary.LittleEndian.AppendUint64(nil, 1<<63|9<<47),
+			make([]byte, 32)), "address 9:0 is in no segment"},
+		"beyond a segment": {slices.Concat(whole, binary.LittleEndian.AppendUint64(nil, 1<<63|2<<47|3),
+			make([]byte, 32)), "address 2:3 is in no segment"},
+		"a word beyond P":      {with(last*40+8+31, 0x7f), "not below the Stark prime"},
+		"output is an address": {with(last*40+8, append(make([]byte, 31), 0x80)...), "output word 2 is an address"},
 	} {
 		_, err := parse(zipped(t, sample(), "memory.bin", tt.content), pie.Limits{})
 		if !errors.Is(err, pie.ErrMalformed) || !strings.Contains(err.Error(), tt.want) {
@@ -112,7 +120,8 @@ func TestMalformedMemory(t *testing.T) {
 func TestMalformedZip(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"metadata.json", "memory.bin", "additional_data.json", "execution_resources.json"} {
-		if _, err := parse(zipped(t, sample(), name, nil), pie.Limits{}); !errors.Is(err, pie.ErrMalformed) || !strings.Contains(err.Error(), "no "+name) {
+		if _, err := parse(zipped(t, sample(), name, nil), pie.Limits{}); !errors.Is(err, pie.ErrMalformed) ||
+			!strings.Contains(err.Error(), "no "+name) {
 			t.Errorf("without %s: %v", name, err)
 		}
 	}
@@ -138,7 +147,8 @@ func TestMalformedZip(t *testing.T) {
 		if err := w.Close(); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := parse(b.Bytes(), pie.Limits{}); !errors.Is(err, pie.ErrMalformed) || !strings.Contains(err.Error(), name) {
+		if _, err := parse(b.Bytes(), pie.Limits{}); !errors.Is(err, pie.ErrMalformed) ||
+			!strings.Contains(err.Error(), name) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -171,7 +181,8 @@ func TestLimits(t *testing.T) {
 		}
 	}
 	exact := pie.Limits{
-		Zip: int64(len(raw)), Files: 5, Memory: 40 * p.MemoryCells, Cells: p.MemoryCells, Program: 3, Output: 6, Builtins: 3,
+		Zip: int64(len(raw)), Files: 5, Memory: 40 * p.MemoryCells, Cells: p.MemoryCells,
+		Program: 3, Output: 6, Builtins: 3,
 		Segments: 7, Pages: 2,
 	}
 	if _, err := parse(raw, exact); err != nil {
@@ -186,18 +197,22 @@ func TestZipBomb(t *testing.T) {
 		file    string
 		content []byte
 	}{
-		"blanks":         {"metadata.json", bytes.Repeat([]byte(" "), 32<<20)},
-		"memory":         {"memory.bin", make([]byte, 32<<20)},
-		"small file":     {"version.json", bytes.Repeat([]byte(" "), 32<<20)},
-		"many words":     {"metadata.json", []byte(`{"program":{"data":[` + strings.Repeat("1,", 3<<20) + `1]}}`)},
-		"many keys":      {"metadata.json", []byte(`{"program":{` + keys(100_000) + `}}`)},
-		"many builtins":  {"metadata.json", []byte(`{"program":{"builtins":[` + strings.Repeat(`"a",`, 1<<20) + `"a"]}}`)},
-		"many segments":  {"metadata.json", []byte(`{"extra_segments":[` + strings.Repeat(`{"index":1,"size":0},`, 300_000) + `{}]}`)},
-		"deep":           {"additional_data.json", bytes.Repeat([]byte("["), 7<<20)},
-		"deep in a key":  {"additional_data.json", append([]byte(`{"a":`), bytes.Repeat([]byte("["), 7<<20)...)},
-		"many pages":     {"additional_data.json", []byte(`{"output_builtin":{"pages":{` + pages(100_000) + `}}}`)},
-		"a long tree":    {"additional_data.json", []byte(`{"output_builtin":{"attributes":{"gps_fact_topology":[` + strings.Repeat("1,", 1<<20) + `1]}}}`)},
-		"a long number":  {"additional_data.json", []byte(`{"output_builtin":{"pages":{"1":[` + strings.Repeat("1", 7<<20) + `]}}}`)},
+		"blanks":     {"metadata.json", bytes.Repeat([]byte(" "), 32<<20)},
+		"memory":     {"memory.bin", make([]byte, 32<<20)},
+		"small file": {"version.json", bytes.Repeat([]byte(" "), 32<<20)},
+		"many words": {"metadata.json", []byte(`{"program":{"data":[` + strings.Repeat("1,", 3<<20) + `1]}}`)},
+		"many keys":  {"metadata.json", []byte(`{"program":{` + keys(100_000) + `}}`)},
+		"many builtins": {"metadata.json",
+			[]byte(`{"program":{"builtins":[` + strings.Repeat(`"a",`, 1<<20) + `"a"]}}`)},
+		"many segments": {"metadata.json",
+			[]byte(`{"extra_segments":[` + strings.Repeat(`{"index":1,"size":0},`, 300_000) + `{}]}`)},
+		"deep":          {"additional_data.json", bytes.Repeat([]byte("["), 7<<20)},
+		"deep in a key": {"additional_data.json", append([]byte(`{"a":`), bytes.Repeat([]byte("["), 7<<20)...)},
+		"many pages":    {"additional_data.json", []byte(`{"output_builtin":{"pages":{` + pages(100_000) + `}}}`)},
+		"a long tree": {"additional_data.json",
+			[]byte(`{"output_builtin":{"attributes":{"gps_fact_topology":[` + strings.Repeat("1,", 1<<20) + `1]}}}`)},
+		"a long number": {"additional_data.json",
+			[]byte(`{"output_builtin":{"pages":{"1":[` + strings.Repeat("1", 7<<20) + `]}}}`)},
 		"a long builtin": {"metadata.json", []byte(`{"program":{"builtins":["` + strings.Repeat("a", 7<<20) + `"]}}`)},
 	} {
 		raw := zipped(t, sample(), bomb.file, bomb.content)
@@ -226,7 +241,8 @@ func TestDirectoryBomb(t *testing.T) {
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := parse(b.Bytes(), pie.Limits{}); !errors.Is(err, pie.ErrTooLarge) || !strings.Contains(err.Error(), "directory") {
+	if _, err := parse(b.Bytes(), pie.Limits{}); !errors.Is(err, pie.ErrTooLarge) ||
+		!strings.Contains(err.Error(), "directory") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -41,7 +41,8 @@ func (p *PIE) readTopology(z *archive, size uint64, l Limits) error {
 	}
 	for i, id := range slices.Sorted(maps.Keys(pages)) {
 		if id != uint64(i)+1 {
-			return fmt.Errorf("%w: %d output pages beside the main one, but none of number %d", ErrMalformed, len(pages), i+1)
+			return fmt.Errorf("%w: %d output pages beside the main one, but none of number %d",
+				ErrMalformed, len(pages), i+1)
 		}
 		p.Pages = append(p.Pages, pages[id])
 	}
@@ -71,8 +72,8 @@ func (p *PIE) readTree(w *walker) error {
 	})
 }
 
-// checkTopology checks that pages follow each other to the end of an output of size words and that there is a tree where
-// there are pages. Whether the tree fits is found when the fact is computed.
+// checkTopology checks that pages follow each other to the end of an output of size words and that there is a tree
+// where there are pages. Whether the tree fits is found when the fact is computed.
 func checkTopology(pages []Page, tree []int, size uint64) error {
 	if tree == nil && len(pages) > 0 {
 		return fmt.Errorf("%w: %d output pages without a fact topology", ErrMalformed, len(pages)+1)
@@ -86,7 +87,8 @@ func checkTopology(pages []Page, tree []int, size uint64) error {
 			end = pages[i+1].Start
 		}
 		if g.Start == 0 || g.Size == 0 || g.Start > size || g.Size > size || g.Start+g.Size != end {
-			return fmt.Errorf("%w: output page %d is words %d to %d, the next begins at %d", ErrMalformed, i+1, g.Start, g.Start+g.Size, end)
+			return fmt.Errorf("%w: output page %d is words %d to %d, the next begins at %d",
+				ErrMalformed, i+1, g.Start, g.Start+g.Size, end)
 		}
 	}
 	return nil
@@ -94,15 +96,17 @@ func checkTopology(pages []Page, tree []int, size uint64) error {
 
 // pageSizes are the sizes of all pages of an output, the main page first, after cut words were taken off its beginning.
 //
-// They are in the order of the page numbers. cairo-lang orders by the numbers' text, so that page 10 comes before page 2;
-// that makes a difference for outputs of 10 pages and more that are not of one size, for which its facts fit no proof.
+// They are in the order of the page numbers. cairo-lang orders by the numbers' text, so that page 10 comes before page
+// 2; that makes a difference for outputs of 10 pages and more that are not of one size, for which its facts fit no
+// proof.
 func (p *PIE) pageSizes(cut uint64) ([]uint64, error) {
 	main := uint64(len(p.Output))
 	if len(p.Pages) > 0 {
 		main = p.Pages[0].Start
 	}
 	if cut > main {
-		return nil, fmt.Errorf("%w: the aggregator's inputs are %d words, the output's main page has %d", ErrMalformed, cut, main)
+		return nil, fmt.Errorf("%w: the aggregator's inputs are %d words, the output's main page has %d",
+			ErrMalformed, cut, main)
 	}
 	sizes := []uint64{main - cut}
 	for _, g := range p.Pages {

@@ -13,16 +13,17 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/jsonlimit"
 )
 
-// walker goes through a JSON text token by token, so that no more is held than what its caller keeps: a list of a million
-// short numbers would cost a multiple of its text otherwise.
+// walker goes through a JSON text token by token, so that no more is held than what its caller keeps: a list of a
+// million short numbers would cost a multiple of its text otherwise.
 type walker struct{ d *json.Decoder }
 
 const (
-	maxDepth  = 32      // of values that are passed over
-	maxKeys   = 200     // of objects whose keys are not counted by what they hold
-	maxDigits = 80      // of numbers; felts have 77
-	maxName   = 200     // characters of keys and strings
-	maxToken  = 4 << 10 // bytes of a string, which are more than maxName characters however they are escaped; longer ones are cut to it
+	maxDepth  = 32  // of values that are passed over
+	maxKeys   = 200 // of objects whose keys are not counted by what they hold
+	maxDigits = 80  // of numbers; felts have 77
+	maxName   = 200 // characters of keys and strings
+	// bytes of a string, which are more than maxName characters however they are escaped; longer ones are cut to it
+	maxToken = 4 << 10
 )
 
 // walk reads one JSON object of a file by its keys. Every function reads its key's value; what has none is passed over.

@@ -24,9 +24,9 @@ const (
 // currentVersion is the version of written PIEs.
 const currentVersion = "1.1"
 
-// Write writes a PIE with the program, output, pages and steps of p: the program's words and the output's are its memory, and
-// its execution segment holds what main is called with and returns. Other builtins than the output are not used. It is
-// complete for readers, but no run that could be proven. The bytes depend on p alone.
+// Write writes a PIE with the program, output, pages and steps of p: the program's words and the output's are its
+// memory, and its execution segment holds what main is called with and returns. Other builtins than the output are not
+// used. It is complete for readers, but no run that could be proven. The bytes depend on p alone.
 //
 // It refuses what Read would: see ErrMalformed.
 func Write(w io.Writer, p *PIE) error {
@@ -75,7 +75,8 @@ func (p *PIE) check() error {
 	case p.Program.Main >= uint64(len(p.Program.Data)):
 		return fmt.Errorf("%w: main at %d in a program of %d words", ErrMalformed, p.Program.Main, len(p.Program.Data))
 	case len(slices.Compact(slices.Clone(names))) != len(names) || !slices.Contains(names, outputBuiltin):
-		return fmt.Errorf("%w: builtins %.200q, output must be one, and none be there twice", ErrMalformed, p.Program.Builtins)
+		return fmt.Errorf("%w: builtins %.200q, output must be one, and none be there twice",
+			ErrMalformed, p.Program.Builtins)
 	case p.Steps == 0 || p.Steps>>sizeBits != 0:
 		return fmt.Errorf("%w: %d steps, want 1 to 2^%d-1", ErrMalformed, p.Steps, sizeBits)
 	case len(p.Program.Data) > d.Program, len(p.Output) > d.Output, len(names) > d.Builtins, len(p.Pages) > d.Pages:
@@ -115,8 +116,8 @@ func (o ordered) MarshalJSON() ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// executionWords is the size of the execution segment: the builtins' pointers, return fp and return pc with which main is
-// called, and the builtins' pointers that it returns.
+// executionWords is the size of the execution segment: the builtins' pointers, return fp and return pc with which main
+// is called, and the builtins' pointers that it returns.
 func (p *PIE) executionWords() int { return 2*len(p.Program.Builtins) + 2 }
 
 // used is how many cells of its segment a builtin has used.
@@ -139,7 +140,8 @@ func (p *PIE) metadata() any {
 	}
 	after := builtinSegments + len(builtins)
 	return map[string]any{
-		"program":           map[string]any{"data": data, "builtins": p.Program.Builtins, "main": p.Program.Main, "prime": felt.Prime()},
+		"program": map[string]any{"data": data, "builtins": p.Program.Builtins,
+			"main": p.Program.Main, "prime": felt.Prime()},
 		"program_segment":   seg(programSegment, len(data)),
 		"execution_segment": seg(executionSegment, p.executionWords()),
 		"ret_fp_segment":    seg(after, 0),

@@ -38,10 +38,12 @@ func TestWriteRead(t *testing.T) {
 				t.Errorf("fact %s, want %s", b, a)
 			}
 			n := 2*len(want.Program.Builtins) + 2 + len(want.Program.Data) + len(want.Output)
-			if got.Version != "1.1" || got.MemoryCells != int64(n) || got.Instances["output"] != uint64(len(want.Output)) {
+			if got.Version != "1.1" || got.MemoryCells != int64(n) ||
+				got.Instances["output"] != uint64(len(want.Output)) {
 				t.Errorf("version %s, %d cells, instances %v", got.Version, got.MemoryCells, got.Instances)
 			}
-			if again, err := pie.ReadStream(onlyReader{bytes.NewReader(raw)}, t.TempDir(), pie.Limits{}); err != nil || !cmp.Equal(got, again) {
+			if again, err := pie.ReadStream(onlyReader{bytes.NewReader(raw)}, t.TempDir(), pie.Limits{}); err != nil ||
+				!cmp.Equal(got, again) {
 				t.Errorf("from a stream: %+v, %v", again, err)
 			}
 		})
@@ -71,7 +73,8 @@ func TestPagedFacts(t *testing.T) {
 	if want := felt.MustHex("0x6c10906885102f38b1394ddf25ed66b6d7b0496f96e8ae8a2acc5f7163d3aab"); own != want {
 		t.Errorf("program hash %s, want %s", own, want)
 	}
-	if f, err := p.SharpFact(version.Pedersen); err != nil || f.String() != "0x6f23e275609ced98e0bca51212a7fb29b4432db4bb3cc04c663e4ff38c9e9464" {
+	if f, err := p.SharpFact(version.Pedersen); err != nil ||
+		f.String() != "0x6f23e275609ced98e0bca51212a7fb29b4432db4bb3cc04c663e4ff38c9e9464" {
 		t.Errorf("fact %s, %v", f, err)
 	}
 	f, err := p.AggregatorFactOf(pie.AggregatorHash(own, version.Pedersen)) // one input of two words
@@ -79,7 +82,8 @@ func TestPagedFacts(t *testing.T) {
 		t.Errorf("aggregator fact %s, %v", f, err)
 	}
 	bootloader := felt.MustHex("0x5ab580b04e3532b6b18f81cfa654a05e29dd8e2352d88df1e765a84072db07")
-	want := hash.PoseidonMany([]felt.Felt{bootloader, felt.MustHex("0xf50993f0797e4cc05734a47daeb214fde2d444ef6619a7c1f7c8e0924feb0b")})
+	want := hash.PoseidonMany(
+		[]felt.Felt{bootloader, felt.MustHex("0xf50993f0797e4cc05734a47daeb214fde2d444ef6619a7c1f7c8e0924feb0b")})
 	if f := pie.StarknetFact(p.Output); f != want {
 		t.Errorf("Starknet fact %s, want %s", f, want)
 	}
@@ -178,7 +182,8 @@ func TestAggregatorPages(t *testing.T) {
 		t.Errorf("fact %s, %v, want %s", got, err, want)
 	}
 	p.Pages = []pie.Page{{Start: 3, Size: 4}}
-	if _, err := p.AggregatorFact(version.Pedersen); !errors.Is(err, pie.ErrMalformed) || !strings.Contains(err.Error(), "inputs are 4 words") {
+	if _, err := p.AggregatorFact(version.Pedersen); !errors.Is(err, pie.ErrMalformed) ||
+		!strings.Contains(err.Error(), "inputs are 4 words") {
 		t.Errorf("inputs beyond the main page: %v", err)
 	}
 	if _, err := sample().AggregatorFact(version.Pedersen); err == nil {

@@ -10,8 +10,8 @@ import (
 )
 
 // Data returns the path of a file or folder of recorded data, which lies in shared/data beside the repository
-// (ORCHESTRATOR_DATA names another folder). A test is skipped where the whole folder is absent; a missing file in it is a
-// failure.
+// (ORCHESTRATOR_DATA names another folder). A test is skipped where the whole folder is absent; a missing file in it is
+// a failure.
 func Data(t testing.TB, path ...string) string {
 	t.Helper()
 	dir := os.Getenv("ORCHESTRATOR_DATA")

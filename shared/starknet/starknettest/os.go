@@ -10,7 +10,8 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 )
 
-// Run is one recorded output of the Starknet OS or of the aggregator, of Starknet 0.14.4 (testdata/os_0_14_4/README.md).
+// Run is one recorded output of the Starknet OS or of the aggregator, of Starknet 0.14.4
+// (testdata/os_0_14_4/README.md).
 type Run struct {
 	Name        string
 	Output      []felt.Felt `json:"program_output"`

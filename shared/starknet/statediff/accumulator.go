@@ -9,12 +9,12 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/starknet/stateless"
 )
 
-// Accumulator is the state diff of an open batch with the size of its encoding. Adding a block costs in proportion to that
-// block, whatever the batch holds.
+// Accumulator is the state diff of an open batch with the size of its encoding. Adding a block costs in proportion to
+// that block, whatever the batch holds.
 //
-// Words is exact except for what would have to be read from the chain: writes of the value that a slot had before count although
-// they will be dropped, nonces that must be read count as 64-bit numbers of their own, and an alias that was given before
-// the batch counts as a 31-bit number of its own. So it is never below the size that Encode will find.
+// Words is exact except for what would have to be read from the chain: writes of the value that a slot had before count
+// although they will be dropped, nonces that must be read count as 64-bit numbers of their own, and an alias that was
+// given before the batch counts as a 31-bit number of its own. So it is never below the size that Encode will find.
 type Accumulator struct {
 	version string
 	format  Format
@@ -23,8 +23,8 @@ type Accumulator struct {
 	guessed map[felt.Felt]bool // keys whose alias is not known
 }
 
-// aliasSlack covers the rounding that may go the other way when a guessed alias turns out shorter or repeated: one word in
-// each of the last bucket and the pointers, and one more in the bucket above.
+// aliasSlack covers the rounding that may go the other way when a guessed alias turns out shorter or repeated: one word
+// in each of the last bucket and the pointers, and one more in the bucket above.
 const aliasSlack = 3
 
 // NewAccumulator returns the accumulator of no blocks for a Starknet version.
@@ -33,7 +33,8 @@ func NewAccumulator(version string) (*Accumulator, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &Accumulator{version: version, format: f, diff: New(), counter: stateless.NewCounter(), guessed: map[felt.Felt]bool{}}
+	a := &Accumulator{version: version, format: f, diff: New(), counter: stateless.NewCounter(),
+		guessed: map[felt.Felt]bool{}}
 	a.counter.Add(felt.Zero) // number of contracts
 	a.counter.Add(felt.Zero) // number of classes
 	return a, nil
@@ -166,8 +167,8 @@ func (a *Accumulator) Version() string { return a.version }
 // saved is the version of the saved form.
 const saved = 1
 
-// MarshalBinary returns the accumulator's state for LoadAccumulator: a byte with the form's version, the Starknet version with
-// its length in a byte, and the diff's uncompressed words.
+// MarshalBinary returns the accumulator's state for LoadAccumulator: a byte with the form's version, the Starknet
+// version with its length in a byte, and the diff's uncompressed words.
 func (a *Accumulator) MarshalBinary() ([]byte, error) {
 	out := append([]byte{saved, byte(len(a.version))}, a.version...)
 	d := a.diff

@@ -23,8 +23,8 @@ var ErrNoAlias = errors.New("no alias")
 // needsAlias says whether the compression replaces an address or key.
 func needsAlias(f felt.Felt) bool { return f.Cmp(firstAlias) >= 0 }
 
-// AliasKeys returns the keys of AliasContract whose values the compression of d needs and d itself lacks, ascending. They
-// are to be read at the block before d's first.
+// AliasKeys returns the keys of AliasContract whose values the compression of d needs and d itself lacks, ascending.
+// They are to be read at the block before d's first.
 func (d *Diff) AliasKeys() []felt.Felt {
 	here := map[felt.Felt]felt.Felt{}
 	if c := d.Contracts[AliasContract]; c != nil {
@@ -48,8 +48,8 @@ func (d *Diff) AliasKeys() []felt.Felt {
 	return sorted(need)
 }
 
-// WithAliases returns d with addresses and keys replaced by their aliases. known holds the aliases that AliasKeys asks for.
-// ErrNoAlias where one is missing or zero.
+// WithAliases returns d with addresses and keys replaced by their aliases. known holds the aliases that AliasKeys asks
+// for. ErrNoAlias where one is missing or zero.
 func (d *Diff) WithAliases(known map[felt.Felt]felt.Felt) (*Diff, error) {
 	here := map[felt.Felt]felt.Felt{}
 	if c := d.Contracts[AliasContract]; c != nil {
@@ -101,8 +101,8 @@ func AliasSlots(keys []felt.Felt) []block.Slot {
 	return out
 }
 
-// ResolveAliases is the inverse of WithAliases as far as the diff itself says what its aliases stand for; known adds others
-// (alias to key). Aliases that neither knows stay.
+// ResolveAliases is the inverse of WithAliases as far as the diff itself says what its aliases stand for; known adds
+// others (alias to key). Aliases that neither knows stay.
 func (d *Diff) ResolveAliases(known map[felt.Felt]felt.Felt) *Diff {
 	meaning := map[felt.Felt]felt.Felt{}
 	for alias, key := range known {

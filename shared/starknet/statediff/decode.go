@@ -11,9 +11,9 @@ import (
 // ErrMalformed says that words are not a state diff; the wrapping text says where.
 var ErrMalformed = errors.New("malformed state diff")
 
-// Decode reads a DA segment, such as the words of a batch's blobs, of a format. Zeros may follow it, as blobs are padded.
-// With Aliases the diff's addresses and keys are aliases: see ResolveAliases. Before PackedWord every contract has a
-// nonce, changed or not; from it on an unchanged nonce is nil.
+// Decode reads a DA segment, such as the words of a batch's blobs, of a format. Zeros may follow it, as blobs are
+// padded. With Aliases the diff's addresses and keys are aliases: see ResolveAliases. Before PackedWord every contract
+// has a nonce, changed or not; from it on an unchanged nonce is nil.
 func Decode(words []felt.Felt, f Format) (*Diff, error) {
 	if f.Stateless {
 		plain, rest, err := stateless.Decompress(words, stateless.MaxWords)

@@ -1,7 +1,7 @@
 // Package statediff turns state diffs into data availability words and back: squashing a batch's blocks into one diff,
-// stateful compression by aliases, the DA words of every Starknet version from 0.13.1 to 0.14.2 and, by package stateless,
-// stateless compression. It does no I/O: what must be read of the chain is named (Slots, AliasKeys, MissingNonces) and
-// given back by the caller.
+// stateful compression by aliases, the DA words of every Starknet version from 0.13.1 to 0.14.2 and, by package
+// stateless, stateless compression. It does no I/O: what must be read of the chain is named (Slots, AliasKeys,
+// MissingNonces) and given back by the caller.
 package statediff
 
 import (
@@ -83,7 +83,8 @@ func sorted[V any](m map[felt.Felt]V) []felt.Felt {
 	return slices.SortedFunc(maps.Keys(m), felt.Felt.Cmp)
 }
 
-// Slots returns the written storage slots, ascending by contract and key: what DropUnchanged wants the earlier values of.
+// Slots returns the written storage slots, ascending by contract and key: what DropUnchanged wants the earlier values
+// of.
 func (d *Diff) Slots() []block.Slot {
 	var out []block.Slot
 	for _, a := range d.Addresses() {
@@ -114,8 +115,9 @@ func (c *Contract) empty() bool { return c.Class == nil && c.Nonce == nil && len
 // lastSystemContract is the last address of the contracts that the OS keeps itself, which have no nonce.
 var lastSystemContract = felt.FromUint64(15)
 
-// MissingNonces returns the contracts with writes and no nonce, ascending: formats before PackedWord carry the nonce that
-// they have after the last block, 0 for one that was just deployed. The OS's own contracts are not among them, theirs is 0.
+// MissingNonces returns the contracts with writes and no nonce, ascending: formats before PackedWord carry the nonce
+// that they have after the last block, 0 for one that was just deployed. The OS's own contracts are not among them,
+// theirs is 0.
 func (d *Diff) MissingNonces() []felt.Felt {
 	var out []felt.Felt
 	for _, a := range d.Addresses() {

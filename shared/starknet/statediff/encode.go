@@ -17,8 +17,8 @@ type Reads struct {
 	Nonces map[felt.Felt]felt.Felt
 }
 
-// Encode returns the DA segment of a squashed diff in a format: aliases, words and stateless compression as it has them.
-// Without stateless compression the result is what stands in the blobs of that time. d is not changed.
+// Encode returns the DA segment of a squashed diff in a format: aliases, words and stateless compression as it has
+// them. Without stateless compression the result is what stands in the blobs of that time. d is not changed.
 func Encode(d *Diff, f Format, r Reads) ([]felt.Felt, error) {
 	if f.Aliases {
 		var err error
@@ -36,9 +36,9 @@ func Encode(d *Diff, f Format, r Reads) ([]felt.Felt, error) {
 // ErrNonceMissing says that a format without PackedWord was not given the nonce of a contract that MissingNonces names.
 var ErrNonceMissing = errors.New("its nonce is missing: read those of MissingNonces")
 
-// Words returns the uncompressed words of a diff: the number of contracts; by ascending address the address, the DA word,
-// the class hash where it changed and the writes by ascending key; the number of classes and these by ascending hash.
-// nonces serve formats without PackedWord.
+// Words returns the uncompressed words of a diff: the number of contracts; by ascending address the address, the DA
+// word, the class hash where it changed and the writes by ascending key; the number of classes and these by ascending
+// hash. nonces serve formats without PackedWord.
 func Words(d *Diff, f Format, nonces map[felt.Felt]felt.Felt) ([]felt.Felt, error) {
 	out := make([]felt.Felt, 0, d.size())
 	out = append(out, felt.FromUint64(uint64(len(d.Contracts))))
@@ -143,19 +143,22 @@ func (f Format) readWord(w felt.Felt) (nonce felt.Felt, writes uint64, class boo
 		if cut(1).Sign() != 0 {
 			writes = cut(8).Uint64()
 		} else if writes = cut(longBits).Uint64(); writes < shortWrites {
-			return nonce, 0, false, fmt.Errorf("%w: DA word %s has the long form for %d writes", ErrMalformed, w, writes)
+			return nonce, 0, false, fmt.Errorf("%w: DA word %s has the long form for %d writes",
+				ErrMalformed, w, writes)
 		}
 	} else {
 		writes = cut(longBits).Uint64()
 		nonce, err = felt.FromBig(cut(nonceBits))
 		class = cut(1).Sign() != 0
 		if err != nil || n.Sign() != 0 {
-			return nonce, 0, false, fmt.Errorf("%w: DA word %s has more than %d bits", ErrMalformed, w, longBits+nonceBits+1)
+			return nonce, 0, false, fmt.Errorf("%w: DA word %s has more than %d bits",
+				ErrMalformed, w, longBits+nonceBits+1)
 		}
 		return nonce, writes, class, nil
 	}
 	if n.BitLen() > nonceBits {
-		return nonce, 0, false, fmt.Errorf("%w: DA word %s has a nonce of more than %d bits", ErrMalformed, w, nonceBits)
+		return nonce, 0, false, fmt.Errorf("%w: DA word %s has a nonce of more than %d bits",
+			ErrMalformed, w, nonceBits)
 	}
 	nonce, err = felt.FromBig(n)
 	return nonce, writes, class, err

@@ -66,7 +66,8 @@ func TestFormats(t *testing.T) {
 			t.Errorf("%s: %+v, %v, want %+v", v, got, err, want)
 		}
 	}
-	for _, v := range []string{"", "0.13", "0.13.0", "0.12.3", "0.14.1.2", "0.14.99", "0.15.0", "1.0.0", "0.13.x", "0.13.5.1.1", "0.13.-5"} {
+	for _, v := range []string{"", "0.13", "0.13.0", "0.12.3", "0.14.1.2", "0.14.99", "0.15.0", "1.0.0",
+		"0.13.x", "0.13.5.1.1", "0.13.-5"} {
 		if _, err := statediff.FormatOf(v); err == nil {
 			t.Errorf("%q is taken", v)
 		}
@@ -86,8 +87,10 @@ func TestNonceOfMoreThan64Bits(t *testing.T) {
 func TestMissingAlias(t *testing.T) {
 	t.Parallel()
 	d := statediff.Squash(block.StateUpdate{Diff: block.StateDiff{Storage: []block.ContractStorage{
-		{Address: felt.FromUint64(1000), Entries: []block.StorageEntry{{Key: felt.FromUint64(5), Value: felt.FromUint64(1)}}},
-		{Address: felt.FromUint64(1), Entries: []block.StorageEntry{{Key: felt.FromUint64(5000), Value: felt.FromUint64(1)}}},
+		{Address: felt.FromUint64(1000),
+			Entries: []block.StorageEntry{{Key: felt.FromUint64(5), Value: felt.FromUint64(1)}}},
+		{Address: felt.FromUint64(1),
+			Entries: []block.StorageEntry{{Key: felt.FromUint64(5000), Value: felt.FromUint64(1)}}},
 	}}})
 	if got := d.AliasKeys(); !slices.Equal(got, []felt.Felt{felt.FromUint64(1000)}) {
 		t.Errorf("aliases wanted of %v", got)
@@ -103,7 +106,8 @@ func TestMissingAlias(t *testing.T) {
 
 // small is a felt of few values, so that blocks touch the same things.
 func small(from, to int) *rapid.Generator[felt.Felt] {
-	return rapid.Custom(func(t *rapid.T) felt.Felt { return felt.FromUint64(uint64(rapid.IntRange(from, to).Draw(t, "n"))) })
+	return rapid.Custom(
+		func(t *rapid.T) felt.Felt { return felt.FromUint64(uint64(rapid.IntRange(from, to).Draw(t, "n"))) })
 }
 
 func genUpdate() *rapid.Generator[block.StateUpdate] {
@@ -112,18 +116,22 @@ func genUpdate() *rapid.Generator[block.StateUpdate] {
 		for range rapid.IntRange(0, 4).Draw(t, "contracts") {
 			c := block.ContractStorage{Address: small(1000, 1005).Draw(t, "address")}
 			for range rapid.IntRange(1, 5).Draw(t, "writes") {
-				c.Entries = append(c.Entries, block.StorageEntry{Key: small(0, 300).Draw(t, "key"), Value: small(0, 1<<40).Draw(t, "value")})
+				c.Entries = append(c.Entries,
+					block.StorageEntry{Key: small(0, 300).Draw(t, "key"), Value: small(0, 1<<40).Draw(t, "value")})
 			}
 			d.Storage = append(d.Storage, c)
 		}
 		for range rapid.IntRange(0, 2).Draw(t, "nonces") {
-			d.Nonces = append(d.Nonces, block.NonceUpdate{Address: small(1000, 1008).Draw(t, "address"), Nonce: small(1, 1<<30).Draw(t, "nonce")})
+			d.Nonces = append(d.Nonces, block.NonceUpdate{Address: small(1000, 1008).Draw(t, "address"),
+				Nonce: small(1, 1<<30).Draw(t, "nonce")})
 		}
 		for range rapid.IntRange(0, 1).Draw(t, "deployed") {
-			d.Deployed = append(d.Deployed, block.DeployedContract{Address: small(1000, 1010).Draw(t, "address"), ClassHash: small(1, 9).Draw(t, "class")})
+			d.Deployed = append(d.Deployed, block.DeployedContract{Address: small(1000, 1010).Draw(t, "address"),
+				ClassHash: small(1, 9).Draw(t, "class")})
 		}
 		for range rapid.IntRange(0, 1).Draw(t, "declared") {
-			d.Declared = append(d.Declared, block.DeclaredClass{ClassHash: small(1, 9).Draw(t, "class"), CompiledClassHash: small(1, 9).Draw(t, "compiled")})
+			d.Declared = append(d.Declared, block.DeclaredClass{ClassHash: small(1, 9).Draw(t, "class"),
+				CompiledClassHash: small(1, 9).Draw(t, "compiled")})
 		}
 		return block.StateUpdate{Diff: d}
 	})
@@ -223,7 +231,8 @@ func FuzzDecode(f *testing.F) {
 		if err != nil {
 			f.Fatal(err)
 		}
-		d := statediff.Squash(block.StateUpdate{Diff: block.StateDiff{Nonces: []block.NonceUpdate{{Address: felt.FromUint64(20), Nonce: felt.FromUint64(3)}}}})
+		d := statediff.Squash(block.StateUpdate{Diff: block.StateDiff{
+			Nonces: []block.NonceUpdate{{Address: felt.FromUint64(20), Nonce: felt.FromUint64(3)}}}})
 		words, err := statediff.Encode(d, format, statediff.Reads{})
 		if err != nil {
 			f.Fatal(err)
@@ -254,7 +263,8 @@ func FuzzLoadAccumulator(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	if err := a.Add(block.StateUpdate{Diff: block.StateDiff{Nonces: []block.NonceUpdate{{Address: felt.FromUint64(2000), Nonce: felt.FromUint64(3)}}}}); err != nil {
+	if err := a.Add(block.StateUpdate{Diff: block.StateDiff{
+		Nonces: []block.NonceUpdate{{Address: felt.FromUint64(2000), Nonce: felt.FromUint64(3)}}}}); err != nil {
 		f.Fatal(err)
 	}
 	b, err := a.MarshalBinary()
@@ -277,7 +287,8 @@ func BenchmarkAdd(b *testing.B) {
 		for i := range 20 {
 			c := block.ContractStorage{Address: felt.FromUint64(uint64(1000 + (n*7+i)%5000))}
 			for k := range 5 {
-				c.Entries = append(c.Entries, block.StorageEntry{Key: felt.FromUint64(uint64(n*5 + k + 1000)), Value: felt.FromUint64(uint64(n*1000 + i))})
+				c.Entries = append(c.Entries, block.StorageEntry{Key: felt.FromUint64(uint64(n*5 + k + 1000)),
+					Value: felt.FromUint64(uint64(n*1000 + i))})
 			}
 			d.Storage = append(d.Storage, c)
 		}

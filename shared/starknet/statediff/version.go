@@ -20,8 +20,8 @@ var (
 	statelessSince = version.Must("0.13.5")
 )
 
-// FormatOf returns the format of a Starknet version. One that is not among version.Known is an error (version.ErrUnknown or
-// version.ErrMalformed): its encoding is not known.
+// FormatOf returns the format of a Starknet version. One that is not among version.Known is an error
+// (version.ErrUnknown or version.ErrMalformed): its encoding is not known.
 func FormatOf(starknet string) (Format, error) {
 	v, err := version.Check(starknet)
 	if err != nil {

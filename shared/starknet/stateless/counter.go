@@ -2,8 +2,8 @@ package stateless
 
 import "github.com/madara-orchestrator/orchestrator/shared/core/felt"
 
-// Counter knows how many words Compress would give for a multiset of words, whatever their order, and changes in constant
-// time. The zero Counter is not ready: use NewCounter.
+// Counter knows how many words Compress would give for a multiset of words, whatever their order, and changes in
+// constant time. The zero Counter is not ready: use NewCounter.
 type Counter struct {
 	count  map[felt.Felt]int
 	unique [buckets]int
@@ -16,8 +16,8 @@ const PlaceholderBits = 31
 // placeholderMark is set in the first byte of a placeholder; no felt has it.
 const placeholderMark = 0x80
 
-// Placeholder is a word for Add and Remove that stands for a number of PlaceholderBits bits which is not known yet. Each
-// placeholder has an f of its own.
+// Placeholder is a word for Add and Remove that stands for a number of PlaceholderBits bits which is not known yet.
+// Each placeholder has an f of its own.
 func Placeholder(f felt.Felt) felt.Felt {
 	f[0] |= placeholderMark
 	return f

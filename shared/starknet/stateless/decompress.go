@@ -7,8 +7,8 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 )
 
-// Decompress is the inverse of Compress. Words after the compressed segment are returned as rest: a blob pads with zeros.
-// The result never has more than most words, whatever the header claims.
+// Decompress is the inverse of Compress. Words after the compressed segment are returned as rest: a blob pads with
+// zeros. The result never has more than most words, whatever the header claims.
 func Decompress(words []felt.Felt, most int) (out, rest []felt.Felt, err error) {
 	r := &reader{words: words}
 	header := r.numbers(2+buckets+1, 1<<headerBits)
@@ -44,7 +44,8 @@ func Decompress(words []felt.Felt, most int) (out, rest []felt.Felt, err error) 
 }
 
 // assemble puts the values in their order. next is where each bucket begins among the unique values.
-func assemble(unique []felt.Felt, pointers, index []uint64, next [buckets]int, rest []felt.Felt) (out, after []felt.Felt, err error) {
+func assemble(unique []felt.Felt, pointers, index []uint64, next [buckets]int,
+	rest []felt.Felt) (out, after []felt.Felt, err error) {
 	var end [buckets]int
 	for b := range end {
 		end[b] = len(unique)

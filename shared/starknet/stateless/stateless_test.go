@@ -32,7 +32,8 @@ func TestRoundTrip(t *testing.T) {
 		padding := make([]felt.Felt, rapid.IntRange(0, 3).Draw(t, "padding"))
 		got, rest, err := stateless.Decompress(append(slices.Clone(packed), padding...), len(words))
 		if err != nil || !slices.Equal(got, words) || len(rest) != len(padding) {
-			t.Fatalf("got %d words (want %d), %d left (want %d), %v", len(got), len(words), len(rest), len(padding), err)
+			t.Fatalf("got %d words (want %d), %d left (want %d), %v",
+				len(got), len(words), len(rest), len(padding), err)
 		}
 		c := stateless.NewCounter()
 		for _, w := range words {
@@ -84,7 +85,8 @@ func TestBounds(t *testing.T) {
 }
 
 func FuzzDecompress(f *testing.F) {
-	packed, _ := stateless.Compress([]felt.Felt{felt.FromUint64(1), felt.MinusOne(), felt.FromUint64(1), felt.FromUint64(1 << 40)})
+	packed, _ := stateless.Compress(
+		[]felt.Felt{felt.FromUint64(1), felt.MinusOne(), felt.FromUint64(1), felt.FromUint64(1 << 40)})
 	f.Add(felt.Concat(packed))
 	f.Add(felt.Concat(append(packed, felt.Zero)))
 	f.Fuzz(func(t *testing.T, raw []byte) {

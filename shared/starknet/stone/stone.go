@@ -1,4 +1,5 @@
-// Package stone reads the public input of STARK proofs in the JSON form of the Stone prover, which proving services hand out.
+// Package stone reads the public input of STARK proofs in the JSON form of the Stone prover, which proving services
+// hand out.
 package stone
 
 import (
@@ -26,11 +27,12 @@ const (
 	MaxBytes = 128 << 20
 	// MaxWords is how many words of output are read.
 	MaxWords = 1 << 16
-	// maxCells bounds the cells of the main page, which are held until the output's segment is known: 48 bytes each, and as much again
-	// while the list grows.
+	// maxCells bounds the cells of the main page, which are held until the output's segment is known: 48 bytes each,
+	// and as much again while the list grows.
 	maxCells = 1 << 20
 	maxDepth = 100
-	// maxString is what is kept of a string, in bytes: a felt has 66, and the proof itself is one string of megabytes that nobody reads.
+	// maxString is what is kept of a string, in bytes: a felt has 66, and the proof itself is one string of megabytes
+	// that nobody reads.
 	maxString = 1 << 10
 )
 

@@ -1,7 +1,7 @@
 package version
 
-// HashFunction is the function that a version hashes programs with: the hashes of the Starknet OS and of the aggregator, and the
-// AGGREGATOR prefix. Its text is what cairo-lang's command line calls it.
+// HashFunction is the function that a version hashes programs with: the hashes of the Starknet OS and of the
+// aggregator, and the AGGREGATOR prefix. Its text is what cairo-lang's command line calls it.
 type HashFunction string
 
 // Hash functions.
@@ -10,7 +10,8 @@ const (
 	Blake2s  HashFunction = "blake"
 )
 
-// blakeSince is the first version with Blake2s (starkware-libs/sequencer, source of 2026-08-20; outputs of its OS of 0.14.4 prove it).
+// blakeSince is the first version with Blake2s (starkware-libs/sequencer, source of 2026-08-20; outputs of its OS of
+// 0.14.4 prove it).
 var blakeSince = Must("0.14.3")
 
 // HashFunction is the function that the version hashes programs with.

@@ -1,6 +1,6 @@
 // Package version lists the Starknet versions whose protocol this product implements, and compares them. What a version
-// changes is decided where it matters: statediff for the encoding of state diffs, osconfig for the config hash. Which hash
-// function programs are hashed with is said here, as several packages need it.
+// changes is decided where it matters: statediff for the encoding of state diffs, osconfig for the config hash. Which
+// hash function programs are hashed with is said here, as several packages need it.
 package version
 
 import (
@@ -20,9 +20,9 @@ var ErrUnknown = errors.New("unknown Starknet version")
 // Version is a version's four parts; the fourth is 0 where a version has three.
 type Version [4]int
 
-// known are the released versions that are implemented, in ascending order. They are listed one by one, as a version that
-// does not exist today (also one with a fourth part) may change what is proven: the block's version then decides nothing here.
-// 0.13.1.1 and 0.13.2.1 are the only ones with four parts (starkware-libs/sequencer, StarknetVersion).
+// known are the released versions that are implemented, in ascending order. They are listed one by one, as a version
+// that does not exist today (also one with a fourth part) may change what is proven: the block's version then decides
+// nothing here. 0.13.1.1 and 0.13.2.1 are the only ones with four parts (starkware-libs/sequencer, StarknetVersion).
 var known = []string{
 	"0.13.1", "0.13.1.1", "0.13.2", "0.13.2.1", "0.13.3", "0.13.4", "0.13.5", "0.13.6", "0.14.0", "0.14.1", "0.14.2",
 	"0.14.3", "0.14.4",
@@ -40,14 +40,16 @@ func Known() []string { return slices.Clone(known) }
 // Supported says whether a version is implemented.
 func Supported(s string) bool { return slices.Contains(known, s) }
 
-// Check returns the version if it is implemented. Otherwise the error is ErrMalformed or ErrUnknown and says what to do.
+// Check returns the version if it is implemented. Otherwise the error is ErrMalformed or ErrUnknown and says what to
+// do.
 func Check(s string) (Version, error) {
 	v, err := Parse(s)
 	if err != nil {
 		return v, err
 	}
 	if !Supported(s) {
-		return v, fmt.Errorf("%w %s: this release implements %s to %s; %s", ErrUnknown, s, Oldest(), Newest(), advice(v))
+		return v, fmt.Errorf("%w %s: this release implements %s to %s; %s",
+			ErrUnknown, s, Oldest(), Newest(), advice(v))
 	}
 	return v, nil
 }

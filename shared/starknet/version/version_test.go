@@ -27,19 +27,23 @@ func TestKnown(t *testing.T) {
 func TestCheck(t *testing.T) {
 	t.Parallel()
 	for s, want := range map[string]string{
-		"0.12.3": "CHAIN_FIRST_BLOCK", "0.13.0": "CHAIN_FIRST_BLOCK", "0.14.99": "deploy a release", "0.15.0": "deploy a release",
-		"1.0.0": "deploy a release", "0.14.1.2": "check the version", "0.14.2.1": "deploy a release", "0.13.99": "check the version",
+		"0.12.3": "CHAIN_FIRST_BLOCK", "0.13.0": "CHAIN_FIRST_BLOCK",
+		"0.14.99": "deploy a release", "0.15.0": "deploy a release",
+		"1.0.0": "deploy a release", "0.14.1.2": "check the version", "0.14.2.1": "deploy a release",
+		"0.13.99": "check the version",
 		"0.014.1": "check the version",
 	} {
 		_, err := version.Check(s)
-		if !errors.Is(err, version.ErrUnknown) || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), s) {
+		if !errors.Is(err, version.ErrUnknown) || !strings.Contains(err.Error(), want) ||
+			!strings.Contains(err.Error(), s) {
 			t.Errorf("%s: %v, want ErrUnknown with %q", s, err, want)
 		}
 		if version.Supported(s) {
 			t.Errorf("%s is supported", s)
 		}
 	}
-	for _, s := range []string{"", "0.13", "0.13.x", "0.13.5.1.1", "0.13.-5", "0.13.+5", "0.13. 5", "v0.13.5", "0.13.70000", "0.14.2 "} {
+	for _, s := range []string{"", "0.13", "0.13.x", "0.13.5.1.1", "0.13.-5", "0.13.+5", "0.13. 5",
+		"v0.13.5", "0.13.70000", "0.14.2 "} {
 		if _, err := version.Check(s); !errors.Is(err, version.ErrMalformed) {
 			t.Errorf("%q: %v, want ErrMalformed", s, err)
 		}

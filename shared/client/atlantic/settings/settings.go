@@ -1,6 +1,6 @@
-// Package settings is how Atlantic is used: one struct, whose tags are the names, defaults and examples of the settings that
-// operators choose. The configuration reads it from variables, client/atlantic works by it, and docs/settings.md is
-// generated from it. It links no protocol code, so that every function can read its configuration.
+// Package settings is how Atlantic is used: one struct, whose tags are the names, defaults and examples of the settings
+// that operators choose. The configuration reads it from variables, client/atlantic works by it, and docs/settings.md
+// is generated from it. It links no protocol code, so that every function can read its configuration.
 package settings
 
 import (
@@ -44,8 +44,8 @@ const (
 	RegisterPIE   = "pie"   // the child's PIE, which Atlantic proves and verifies in one query
 )
 
-// Config says where Atlantic is and how queries are made. A zero field takes the default of its tag. Fields with the tag
-// env are settings; their names begin with ORCHESTRATOR_PROVER_ATLANTIC_.
+// Config says where Atlantic is and how queries are made. A zero field takes the default of its tag. Fields with the
+// tag env are settings; their names begin with ORCHESTRATOR_PROVER_ATLANTIC_.
 type Config struct {
 	// URL is the interface's root.
 	URL string `default:"https://atlantic.api.herodotus.cloud"`
@@ -93,7 +93,8 @@ type Config struct {
 	Routes Routes `envPrefix:"ROUTE_"`
 	// MaxArtifact is the most bytes that a result may have; 0: 4 GiB.
 	MaxArtifact int64
-	// ArtifactGrace is how long after a query's end a missing result counts as not there yet; later it is ErrExpired. 0: an hour.
+	// ArtifactGrace is how long after a query's end a missing result counts as not there yet; later it is ErrExpired.
+	// 0: an hour.
 	ArtifactGrace time.Duration
 	// HTTP bounds the requests.
 	HTTP httpcall.Settings
@@ -125,8 +126,8 @@ type Routes struct {
 	CloseBucket string `env:"CLOSE_BUCKET" default:"buckets/close"`
 	// Path that answers while the service runs.
 	Alive string `env:"ALIVE" default:"is-alive"`
-	// Path that lists buckets by the query parameter externalId; - does not ask. Atlantic does not document it: where it does not
-	// exist, a bucket whose id was lost stays behind, empty, and another one is created.
+	// Path that lists buckets by the query parameter externalId; - does not ask. Atlantic does not document it: where
+	// it does not exist, a bucket whose id was lost stays behind, empty, and another one is created.
 	FindBucket string `env:"FIND_BUCKET" default:"buckets"`
 }
 
@@ -184,7 +185,8 @@ func (c Config) Validate() error {
 	}
 	fault(c.APIKey == "" || strings.ContainsFunc(c.APIKey, func(r rune) bool { return r <= ' ' || r > '~' }),
 		"the API key is missing or has other characters than printable ASCII")
-	fault(http.CanonicalHeaderKey(c.APIKeyHeader) == "" || !wordPattern.MatchString(c.APIKeyHeader), "API key header %q is not a header's name", c.APIKeyHeader)
+	fault(http.CanonicalHeaderKey(c.APIKeyHeader) == "" || !wordPattern.MatchString(c.APIKeyHeader),
+		"API key header %q is not a header's name", c.APIKeyHeader)
 	oneOf := func(what, v string, allowed ...string) {
 		fault(!slices.Contains(allowed, v), "%s %q: want one of %q", what, v, allowed)
 	}
@@ -204,9 +206,12 @@ func (c Config) Validate() error {
 	for _, w := range []string{c.Layout, c.RegistrationLayout} {
 		fault(!wordPattern.MatchString(w), "layout %q is not a layout's name", w)
 	}
-	fault(c.AggregatorVersion != "" && !wordPattern.MatchString(c.AggregatorVersion), "aggregator version %q is not a version", c.AggregatorVersion)
-	fault(c.OutputFile != "" && (!wordPattern.MatchString(c.OutputFile) || strings.Trim(c.OutputFile, ".") == ""), "output file %q is not a file's name", c.OutputFile)
-	for _, r := range []string{c.Routes.Query, c.Routes.QueryByDedup, c.Routes.Buckets, c.Routes.CloseBucket, c.Routes.Alive, c.Routes.FindBucket} {
+	fault(c.AggregatorVersion != "" && !wordPattern.MatchString(c.AggregatorVersion),
+		"aggregator version %q is not a version", c.AggregatorVersion)
+	fault(c.OutputFile != "" && (!wordPattern.MatchString(c.OutputFile) || strings.Trim(c.OutputFile, ".") == ""),
+		"output file %q is not a file's name", c.OutputFile)
+	for _, r := range []string{c.Routes.Query, c.Routes.QueryByDedup, c.Routes.Buckets, c.Routes.CloseBucket,
+		c.Routes.Alive, c.Routes.FindBucket} {
 		fault(r != None && !routePattern.MatchString(r), "route %q is not a path", r)
 	}
 	if c.Settlement == Starknet && c.Registration == RegisterProof {

@@ -36,7 +36,8 @@ type Settings struct {
 // Defaults are the defaults of Settings.
 var Defaults = Settings{
 	Attempts: 6, RequestTimeout: 30 * time.Second, UploadTimeout: 10 * time.Minute,
-	MinBackoff: 500 * time.Millisecond, MaxBackoff: 20 * time.Second, MaxWait: time.Minute, MaxResponse: 8 << 20, MaxElements: 1 << 18,
+	MinBackoff: 500 * time.Millisecond, MaxBackoff: 20 * time.Second, MaxWait: time.Minute,
+	MaxResponse: 8 << 20, MaxElements: 1 << 18,
 }
 
 // Validate refuses negative settings.
@@ -161,7 +162,8 @@ func (c *Caller) Do(ctx context.Context, r Request) ([]byte, error) {
 
 // read reads an answer to its end.
 func (c *Caller) read(r Request, resp *http.Response) ([]byte, error) {
-	b, err := io.ReadAll(jsonlimit.NewReader(resp.Body, jsonlimit.Limits{Bytes: c.cfg.MaxResponse, Elements: c.cfg.MaxElements}))
+	b, err := io.ReadAll(
+		jsonlimit.NewReader(resp.Body, jsonlimit.Limits{Bytes: c.cfg.MaxResponse, Elements: c.cfg.MaxElements}))
 	var large *jsonlimit.Error
 	switch {
 	case errors.As(err, &large):

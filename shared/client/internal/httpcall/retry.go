@@ -25,7 +25,8 @@ func Passing(err error) bool {
 
 // Retry calls f until it succeeds, its error is not passing, the attempts are used up or ctx ends. It pauses between
 // calls: exponential backoff with full jitter, or longer where the service asks for it (Retry-After). A pause that the
-// context's deadline would cut off, or longer than MaxWait, does not begin; the error then carries the requested delay (job.RetryDelay).
+// context's deadline would cut off, or longer than MaxWait, does not begin; the error then carries the requested delay
+// (job.RetryDelay).
 func (c *Caller) Retry(ctx context.Context, f func(ctx context.Context) error) error {
 	for i := 0; ; i++ {
 		err := f(ctx)
@@ -41,7 +42,8 @@ func (c *Caller) Retry(ctx context.Context, f func(ctx context.Context) error) e
 		if i+1 >= c.cfg.Attempts {
 			return requested(err, fmt.Errorf("give up after %d attempts: %w", c.cfg.Attempts, err))
 		}
-		c.deps.Log.DebugContext(ctx, "request failed, will be repeated", "service", c.name, "attempt", i+1, "error", err)
+		c.deps.Log.DebugContext(ctx, "request failed, will be repeated", "service",
+			c.name, "attempt", i+1, "error", err)
 		if err := c.pause(ctx, i, err); err != nil {
 			return err
 		}

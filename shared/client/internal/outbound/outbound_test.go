@@ -22,7 +22,8 @@ import (
 func TestNoRedirects(t *testing.T) {
 	t.Parallel()
 	reached := make(chan string, 10)
-	other := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { reached <- r.Header.Get("Authorization") }))
+	other := httptest.NewServer(
+		http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { reached <- r.Header.Get("Authorization") }))
 	t.Cleanup(other.Close)
 	for _, status := range []int{301, 302, 303, 307, 308} {
 		srv := httptest.NewServer(http.RedirectHandler(other.URL, status))
@@ -75,7 +76,8 @@ func TestLimited(t *testing.T) {
 	}))
 	t.Cleanup(srv.Close)
 	for _, path := range []string{"/", "/gzip"} {
-		for name, l := range map[string]jsonlimit.Limits{"bytes": {Bytes: 100_000}, "elements": {Elements: 100_000}, "": {Bytes: 1 << 20, Elements: 1 << 20}} {
+		for name, l := range map[string]jsonlimit.Limits{"bytes": {Bytes: 100_000}, "elements": {Elements: 100_000},
+			"": {Bytes: 1 << 20, Elements: 1 << 20}} {
 			r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, srv.URL+path, nil)
 			if err != nil {
 				t.Fatal(err)
@@ -99,7 +101,8 @@ func TestIsHTML(t *testing.T) {
 		kind, body string
 		want       bool
 	}{
-		"JSON": {"application/json", `{}`, false}, "a page": {"text/html; charset=utf-8", `x`, true}, "XHTML": {"application/xhtml+xml", "", true},
+		"JSON": {"application/json", `{}`, false}, "a page": {"text/html; charset=utf-8", `x`, true},
+		"XHTML":                       {"application/xhtml+xml", "", true},
 		"a page that does not say so": {"application/json", " \n<html>", true}, "nothing": {"", "", false},
 	} {
 		if got := outbound.IsHTML(http.Header{"Content-Type": {tt.kind}}, []byte(tt.body)); got != tt.want {
@@ -116,7 +119,8 @@ func TestNobodyElseMakesClients(t *testing.T) {
 	t.Parallel()
 	files := 0
 	err := filepath.WalkDir("../..", func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") || filepath.Base(filepath.Dir(path)) == "outbound" {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") ||
+			filepath.Base(filepath.Dir(path)) == "outbound" {
 			return err
 		}
 		b, err := os.ReadFile(path)

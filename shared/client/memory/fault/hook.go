@@ -89,8 +89,8 @@ func (f Fault) wrap(op Op) error {
 type Hook interface {
 	// Before is called before the call has any effect. It returns the fault.
 	Before(op Op) Fault
-	// After is called when the call ends, with the error that the caller would get. It returns the error that the caller
-	// gets; a hook that changes nothing returns err.
+	// After is called when the call ends, with the error that the caller would get. It returns the error that the
+	// caller gets; a hook that changes nothing returns err.
 	After(op Op, err error) error
 }
 

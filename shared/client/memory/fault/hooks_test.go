@@ -42,7 +42,8 @@ func TestCrash_EveryCall(t *testing.T) {
 			h := fault.NewCrash(n, after)
 			got, err := work(t.Context(), h)
 			if got != want[i] || !errors.Is(err, fault.ErrCrashed) || !h.Gone() {
-				t.Errorf("crash at call %d (after %t) leaves %d objects, %v; want %d and ErrCrashed", n, after, got, err, want[i])
+				t.Errorf("crash at call %d (after %t) leaves %d objects, %v; want %d and ErrCrashed",
+					n, after, got, err, want[i])
 			}
 			if f := h.Before(fault.Op{}); !f.Is(fault.FailBefore) {
 				t.Errorf("a call of a process that is gone meets %+v", f)
@@ -59,7 +60,8 @@ func TestRandom_SameSeedSameFaults(t *testing.T) {
 	t.Parallel()
 	const id = "0123456789abcdef0123456789abcdef"
 	run := func() []string {
-		r := fault.NewRandom(42, 0.3, fault.Fault{Kind: fault.FailBefore}, fault.Fault{Kind: fault.FailAfter}, fault.Fault{Kind: fault.Throttle})
+		r := fault.NewRandom(42, 0.3, fault.Fault{Kind: fault.FailBefore}, fault.Fault{Kind: fault.FailAfter},
+			fault.Fault{Kind: fault.Throttle})
 		trace := &fault.Trace{Next: r}
 		c := faulttest.NewClock()
 		jobs := memory.NewJobs(&fault.Env{Now: c.Now, Hook: trace})

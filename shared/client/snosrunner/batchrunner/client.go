@@ -1,5 +1,5 @@
-// Package batchrunner is a SNOS runner on AWS Batch: each run is a container (package contract says what it gets and gives) on Fargate, which
-// costs nothing while nothing runs.
+// Package batchrunner is a SNOS runner on AWS Batch: each run is a container (package contract says what it gets and
+// gives) on Fargate, which costs nothing while nothing runs.
 package batchrunner
 
 import (
@@ -51,8 +51,8 @@ func name(t snos.Task) string {
 	return fmt.Sprintf("%s-%d-%s", t.Kind, t.Batch, hex.EncodeToString(sum[:16]))
 }
 
-// Submit implements snos.Runner. Batch has no idempotency token, so a task is known by its job's name: it is looked for before, and after, since
-// two may have submitted at once; then the earliest job stays and the others are ended.
+// Submit implements snos.Runner. Batch has no idempotency token, so a task is known by its job's name: it is looked for
+// before, and after, since two may have submitted at once; then the earliest job stays and the others are ended.
 func (c *Client) Submit(ctx context.Context, t snos.Task) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.c.Timeout)
 	defer cancel()
@@ -64,8 +64,10 @@ func (c *Client) Submit(ctx context.Context, t snos.Task) (string, error) {
 		return id, err
 	}
 	out, err := c.api.SubmitJob(ctx, &batch.SubmitJobInput{
-		JobName: aws.String(name(t)), JobQueue: &c.c.Queue, JobDefinition: &c.c.Definition, Tags: map[string]string{contract.ChainTag: c.c.Chain},
-		ContainerOverrides: &types.ContainerOverrides{Environment: []types.KeyValuePair{{Name: aws.String(contract.TaskVariable), Value: &text}}},
+		JobName: aws.String(name(t)), JobQueue: &c.c.Queue, JobDefinition: &c.c.Definition,
+		Tags: map[string]string{contract.ChainTag: c.c.Chain},
+		ContainerOverrides: &types.ContainerOverrides{
+			Environment: []types.KeyValuePair{{Name: aws.String(contract.TaskVariable), Value: &text}}},
 	})
 	if err != nil {
 		return "", fmt.Errorf("AWS Batch: submit %s: %w", t.ID, err)
@@ -243,7 +245,8 @@ func (c *Client) Ping(ctx context.Context) error {
 		return fmt.Errorf("AWS Batch: there is no job queue %s", c.c.Queue)
 	}
 	if q := qs.JobQueues[0]; q.State != types.JQStateEnabled || q.Status != types.JQStatusValid {
-		return fmt.Errorf("AWS Batch: job queue %s is %s and %s: %s", c.c.Queue, q.State, q.Status, aws.ToString(q.StatusReason))
+		return fmt.Errorf("AWS Batch: job queue %s is %s and %s: %s",
+			c.c.Queue, q.State, q.Status, aws.ToString(q.StatusReason))
 	}
 	in := &batch.DescribeJobDefinitionsInput{Status: aws.String("ACTIVE")}
 	if strings.HasPrefix(c.c.Definition, "arn:") {

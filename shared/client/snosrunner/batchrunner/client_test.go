@@ -34,13 +34,15 @@ func start(t *testing.T, c awsbatch.Config) (*batchrunner.Client, *awsbatch.Serv
 
 func client(url string) *batchrunner.Client {
 	cfg := aws.Config{
-		Region: "eu-west-1", BaseEndpoint: &url, Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""), RetryMaxAttempts: 1,
+		Region: "eu-west-1", BaseEndpoint: &url,
+		Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""), RetryMaxAttempts: 1,
 	}
 	return batchrunner.New(cfg, batchrunner.Config{Queue: "chain-snos", Definition: "chain-snos", Chain: "chain"})
 }
 
 func task(n int) snos.Task {
-	return snos.Task{Kind: snos.Run, Batch: uint64(n), StartBlock: 1, EndBlock: 2, OutputPrefix: artifact.SNOSPrefix(uint64(n))}
+	return snos.Task{Kind: snos.Run, Batch: uint64(n), StartBlock: 1, EndBlock: 2,
+		OutputPrefix: artifact.SNOSPrefix(uint64(n))}
 }
 
 // end is the outcome of a container that refuses batch numbers from 1000 on.
@@ -55,7 +57,8 @@ func TestConformance(t *testing.T) {
 	t.Parallel()
 	c, s := start(t, awsbatch.Config{Run: end})
 	snostest.TestRunner(t, snostest.Harness{
-		Runner: c, Cancelable: true, Task: task, Bad: func(n int) snos.Task { return task(n + 1000) }, BadKind: snos.Rejected,
+		Runner: c, Cancelable: true, Task: task, Bad: func(n int) snos.Task { return task(n + 1000) },
+		BadKind: snos.Rejected,
 	})
 	t.Cleanup(func() {
 		if vs := s.Violations(); len(vs) > 0 {
@@ -105,17 +108,25 @@ func TestOutcomes(t *testing.T) {
 		"misconfigured":  {awsbatch.End{Code: contract.ExitMisconfigured}, snos.Rejected, "exit code 78"},
 		"own time limit": {awsbatch.End{Code: contract.ExitTimedOut}, snos.TimedOut, "exit code 124"},
 		"killed":         {awsbatch.End{Code: contract.ExitKilled}, snos.OutOfMemory, "exit code 137"},
-		"memory":         {awsbatch.End{Code: 1, Reason: "OutOfMemoryError: Container killed due to memory usage"}, snos.OutOfMemory, "memory usage"},
-		"time":           {awsbatch.End{Code: 137, StatusReason: "Job attempt duration exceeded timeout"}, snos.TimedOut, "exceeded timeout"},
-		"spot":           {awsbatch.End{NoCode: true, StatusReason: "Your Spot Task was interrupted."}, snos.Interrupted, "Spot"},
-		"host":           {awsbatch.End{NoCode: true, StatusReason: "Host EC2 (instance i-0abc) terminated."}, snos.Interrupted, "Host EC2"},
-		"image":          {awsbatch.End{NoCode: true, Reason: "CannotPullContainerError: pull image manifest has been retried 1 time(s)"}, snos.Rejected, "CannotPull"},
+		"memory": {awsbatch.End{Code: 1, Reason: "OutOfMemoryError: Container killed due to memory usage"},
+			snos.OutOfMemory, "memory usage"},
+		"time": {awsbatch.End{Code: 137, StatusReason: "Job attempt duration exceeded timeout"},
+			snos.TimedOut, "exceeded timeout"},
+		"spot": {awsbatch.End{NoCode: true, StatusReason: "Your Spot Task was interrupted."},
+			snos.Interrupted, "Spot"},
+		"host": {awsbatch.End{NoCode: true, StatusReason: "Host EC2 (instance i-0abc) terminated."},
+			snos.Interrupted, "Host EC2"},
+		"image": {
+			awsbatch.End{NoCode: true,
+				Reason: "CannotPullContainerError: pull image manifest has been retried 1 time(s)"}, snos.Rejected,
+			"CannotPull"},
 		"something else": {awsbatch.End{Code: 3, Reason: "no idea"}, "", "no idea; exit code 3"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			done := make(chan struct{})
-			c, _ := start(t, awsbatch.Config{Run: func(context.Context, snos.Task) awsbatch.End { defer close(done); return tt.end }})
+			c, _ := start(t, awsbatch.Config{
+				Run: func(context.Context, snos.Task) awsbatch.End { defer close(done); return tt.end }})
 			x := task(1)
 			x.ID = name
 			handle, err := c.Submit(t.Context(), x)
@@ -176,7 +187,8 @@ func TestTooLarge(t *testing.T) {
 	for i := range 300 {
 		x.Inputs = append(x.Inputs, fmt.Sprintf("snos/%d/program_output.json", i))
 	}
-	if _, err := client("http://127.0.0.1:1").Submit(t.Context(), x); err == nil || !strings.Contains(err.Error(), "lower BATCH_SNOS_BATCHES") {
+	if _, err := client("http://127.0.0.1:1").Submit(t.Context(), x); err == nil ||
+		!strings.Contains(err.Error(), "lower BATCH_SNOS_BATCHES") {
 		t.Error(err)
 	}
 }
@@ -185,11 +197,14 @@ func TestTooLarge(t *testing.T) {
 func TestNonsense(t *testing.T) {
 	t.Parallel()
 	for body, want := range map[string]string{
-		`{"jobs":[{"jobId":"x","status":"DANCING"}]}`: "unknown state", `<html>`: "status of x", `{"jobs":[{"jobId":"y","status":"SUCCEEDED"}]}`: "",
+		`{"jobs":[{"jobId":"x","status":"DANCING"}]}`: "unknown state", `<html>`: "status of x",
+		`{"jobs":[{"jobId":"y","status":"SUCCEEDED"}]}`: "",
 	} {
-		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, body) }))
+		srv := httptest.NewServer(
+			http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, body) }))
 		p, err := client(srv.URL).Status(t.Context(), "x")
-		if want == "" && (err != nil || p.State != snos.Lost) || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+		if want == "" && (err != nil || p.State != snos.Lost) ||
+			want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
 			t.Errorf("%s: %+v, %v", body, p, err)
 		}
 		srv.Close()
@@ -200,9 +215,11 @@ func TestNonsense(t *testing.T) {
 func TestPing(t *testing.T) {
 	t.Parallel()
 	_, s := start(t, awsbatch.Config{Run: end})
-	cfg := aws.Config{Region: "eu-west-1", BaseEndpoint: aws.String(s.URL()), Credentials: credentials.NewStaticCredentialsProvider("test", "test", "")}
+	cfg := aws.Config{Region: "eu-west-1", BaseEndpoint: aws.String(s.URL()),
+		Credentials: credentials.NewStaticCredentialsProvider("test", "test", "")}
 	for want, c := range map[string]batchrunner.Config{
-		"no job queue other": {Queue: "other", Definition: "chain-snos"}, "job definition other": {Queue: "chain-snos", Definition: "other"},
+		"no job queue other":   {Queue: "other", Definition: "chain-snos"},
+		"job definition other": {Queue: "chain-snos", Definition: "other"},
 	} {
 		if err := batchrunner.New(cfg, c).Ping(t.Context()); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %q", err, want)

@@ -1,5 +1,5 @@
-// Package contract is what a SNOS container and whoever starts it agree on: environment variables in, artifacts and an exit code out. README.md here shows an operator how
-// to make such a container.
+// Package contract is what a SNOS container and whoever starts it agree on: environment variables in, artifacts and an
+// exit code out. README.md here shows an operator how to make such a container.
 package contract
 
 import (
@@ -36,7 +36,8 @@ const (
 	ExitKilled           = 137 // SIGKILL, which here means out of memory
 )
 
-// Failure is what an exit code other than ExitDone means; "" where it means nothing in particular, so that the run is worth another attempt.
+// Failure is what an exit code other than ExitDone means; "" where it means nothing in particular, so that the run is
+// worth another attempt.
 func Failure(code int) snos.FailureKind {
 	switch code {
 	case ExitRejected, ExitMisconfigured:
@@ -79,7 +80,8 @@ func Encode(t snos.Task) (string, error) {
 		return "", fmt.Errorf("encode task: %w", err)
 	}
 	if len(b) > MaxTask {
-		return "", fmt.Errorf("task %s has %d bytes of JSON with its %d inputs, at most %d: lower BATCH_SNOS_BATCHES", t.ID, len(b), len(t.Inputs), MaxTask)
+		return "", fmt.Errorf("task %s has %d bytes of JSON with its %d inputs, at most %d: lower BATCH_SNOS_BATCHES",
+			t.ID, len(b), len(t.Inputs), MaxTask)
 	}
 	return string(b), nil
 }

@@ -12,9 +12,12 @@ import (
 func TestRoundTrip(t *testing.T) {
 	t.Parallel()
 	for _, x := range []snos.Task{
-		{Kind: snos.Run, ID: "a", Batch: 3, StartBlock: 4, EndBlock: 9, FullOutput: true, OutputPrefix: "snos/3/", UseBackup: true,
-			StarknetVersion: "0.14.4", RPC: "https://node", Chain: snos.Chain{ID: "MADARA", FeeToken: "0x1", EthFeeToken: "0x2", PublicKeys: []string{"0x3", "0x4"}}},
-		{Kind: snos.Aggregate, ID: "b", Batch: 1, EndBlock: 9, Inputs: []string{"snos/1/program_output.json"}, OutputPrefix: "aggregator/1/"},
+		{Kind: snos.Run, ID: "a", Batch: 3, StartBlock: 4, EndBlock: 9, FullOutput: true,
+			OutputPrefix: "snos/3/", UseBackup: true,
+			StarknetVersion: "0.14.4", RPC: "https://node", Chain: snos.Chain{ID: "MADARA", FeeToken: "0x1",
+				EthFeeToken: "0x2", PublicKeys: []string{"0x3", "0x4"}}},
+		{Kind: snos.Aggregate, ID: "b", Batch: 1, EndBlock: 9, Inputs: []string{"snos/1/program_output.json"},
+			OutputPrefix: "aggregator/1/"},
 	} {
 		text, err := contract.Encode(x)
 		if err != nil {
@@ -29,9 +32,12 @@ func TestRoundTrip(t *testing.T) {
 func TestDecodeRefuses(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
-		``: "task", `{`: "task", `{"kind":"dance"}`: "kind", `{"kind":"snos"}`: "no id", `{"kind":"snos","id":"a","start_block":2}`: "blocks 2 to 0",
-		`{"kind":"snos","id":"a"}`: "output_prefix", `{"kind":"snos","id":"a","output_prefix":"/etc/"}`: "output_prefix",
-		`{"kind":"snos","id":"a","output_prefix":"a/../"}`: "output_prefix", `{"kind":"aggregate","id":"a","output_prefix":"a/"}`: "without inputs",
+		``: "task", `{`: "task", `{"kind":"dance"}`: "kind", `{"kind":"snos"}`: "no id",
+		`{"kind":"snos","id":"a","start_block":2}`:               "blocks 2 to 0",
+		`{"kind":"snos","id":"a"}`:                               "output_prefix",
+		`{"kind":"snos","id":"a","output_prefix":"/etc/"}`:       "output_prefix",
+		`{"kind":"snos","id":"a","output_prefix":"a/../"}`:       "output_prefix",
+		`{"kind":"aggregate","id":"a","output_prefix":"a/"}`:     "without inputs",
 		`{"kind":"snos","id":"a","output_prefix":"a/","more":1}`: "unknown field",
 	} {
 		if _, err := contract.Decode(text); err == nil || !strings.Contains(err.Error(), want) {

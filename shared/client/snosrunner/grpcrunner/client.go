@@ -1,4 +1,5 @@
-// Package grpcrunner is a SNOS runner over gRPC (runner.proto): the client is a snos.Runner, the server serves any snos.Runner to it.
+// Package grpcrunner is a SNOS runner over gRPC (runner.proto): the client is a snos.Runner, the server serves any
+// snos.Runner to it.
 package grpcrunner
 
 import (
@@ -96,13 +97,15 @@ func New(c Config) (*Client, error) {
 	if c.Timeout == 0 {
 		c.Timeout = 30 * time.Second
 	}
-	return &Client{conn: conn, runner: runnerpb.NewRunnerClient(conn), health: health.NewHealthClient(conn), secrets: redact.New(c.Token), timeout: c.Timeout}, nil
+	return &Client{conn: conn, runner: runnerpb.NewRunnerClient(conn), health: health.NewHealthClient(conn),
+		secrets: redact.New(c.Token), timeout: c.Timeout}, nil
 }
 
 // Close ends the connection.
 func (c *Client) Close() error { return c.conn.Close() }
 
-// explain makes an error of a failed call, without the token if the runner says it back; an ended context stays recognizable.
+// explain makes an error of a failed call, without the token if the runner says it back; an ended context stays
+// recognizable.
 func (c *Client) explain(ctx context.Context, what string, err error) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("SNOS runner: %s: %w", what, ctx.Err())
@@ -124,7 +127,8 @@ func (c *Client) Submit(ctx context.Context, t snos.Task) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	out, err := c.runner.Submit(ctx, &runnerpb.SubmitRequest{Task: &runnerpb.Task{
-		Kind: kinds[t.Kind], Id: t.ID, Batch: t.Batch, StartBlock: t.StartBlock, EndBlock: t.EndBlock, FullOutput: t.FullOutput,
+		Kind: kinds[t.Kind], Id: t.ID, Batch: t.Batch, StartBlock: t.StartBlock,
+		EndBlock: t.EndBlock, FullOutput: t.FullOutput,
 		Inputs: t.Inputs, OutputPrefix: t.OutputPrefix, UseBackup: t.UseBackup, StarknetVersion: t.StarknetVersion,
 		Chain: chain(t.Chain), Rpc: t.RPC,
 	}})
@@ -166,7 +170,8 @@ func (c *Client) Status(ctx context.Context, handle string) (snos.Progress, erro
 func (c *Client) Cancel(ctx context.Context, handle string) error {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
-	if _, err := c.runner.Cancel(ctx, &runnerpb.CancelRequest{Handle: handle}); err != nil && status.Code(err) != codes.NotFound {
+	if _, err := c.runner.Cancel(ctx, &runnerpb.CancelRequest{Handle: handle}); err != nil &&
+		status.Code(err) != codes.NotFound {
 		return c.explain(ctx, "cancel "+handle, err)
 	}
 	return nil

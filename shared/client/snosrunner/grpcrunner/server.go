@@ -56,10 +56,12 @@ func (s *server) Submit(ctx context.Context, in *runnerpb.SubmitRequest) (*runne
 		return nil, status.Error(codes.InvalidArgument, "the task has no kind or no id")
 	}
 	handle, err := s.runner.Submit(ctx, snos.Task{
-		Kind: kind, ID: t.GetId(), Batch: t.GetBatch(), StartBlock: t.GetStartBlock(), EndBlock: t.GetEndBlock(), FullOutput: t.GetFullOutput(),
-		Inputs: t.GetInputs(), OutputPrefix: t.GetOutputPrefix(), UseBackup: t.GetUseBackup(),
+		Kind: kind, ID: t.GetId(), Batch: t.GetBatch(), StartBlock: t.GetStartBlock(), EndBlock: t.GetEndBlock(),
+		FullOutput: t.GetFullOutput(),
+		Inputs:     t.GetInputs(), OutputPrefix: t.GetOutputPrefix(), UseBackup: t.GetUseBackup(),
 		StarknetVersion: t.GetStarknetVersion(), RPC: t.GetRpc(), Chain: snos.Chain{
-			ID: t.GetChain().GetId(), FeeToken: t.GetChain().GetFeeToken(), EthFeeToken: t.GetChain().GetEthFeeToken(), PublicKeys: t.GetChain().GetPublicKeys(),
+			ID: t.GetChain().GetId(), FeeToken: t.GetChain().GetFeeToken(), EthFeeToken: t.GetChain().GetEthFeeToken(),
+			PublicKeys: t.GetChain().GetPublicKeys(),
 		},
 	})
 	if errors.Is(err, snos.ErrBusy) {
@@ -80,7 +82,8 @@ func (s *server) Status(ctx context.Context, in *runnerpb.StatusRequest) (*runne
 	if p.State == snos.Lost {
 		return nil, status.Error(codes.NotFound, "no such run")
 	}
-	return &runnerpb.StatusResponse{State: back(states)[p.State], Failure: back(failures)[p.Failure], Detail: strings.ToValidUTF8(p.Detail, "?")}, nil
+	return &runnerpb.StatusResponse{State: back(states)[p.State], Failure: back(failures)[p.Failure],
+		Detail: strings.ToValidUTF8(p.Detail, "?")}, nil
 }
 
 // Cancel implements runnerpb.RunnerServer.

@@ -1,8 +1,9 @@
-// Package httprunner is a SNOS runner behind HTTP: the client is a snos.Runner, the handler serves any snos.Runner to it.
+// Package httprunner is a SNOS runner behind HTTP: the client is a snos.Runner, the handler serves any snos.Runner to
+// it.
 //
-// The interface is four requests with JSON bodies: POST /v1/tasks with a contract.Task answers {"handle"}; GET /v1/tasks/{handle}
-// answers a Progress; DELETE /v1/tasks/{handle} cancels; GET /health answers 200. Status 503 to a submission says that the
-// runner takes none now. Every request carries a bearer token where one is configured.
+// The interface is four requests with JSON bodies: POST /v1/tasks with a contract.Task answers {"handle"}; GET
+// /v1/tasks/{handle} answers a Progress; DELETE /v1/tasks/{handle} cancels; GET /health answers 200. Status 503 to a
+// submission says that the runner takes none now. Every request carries a bearer token where one is configured.
 package httprunner
 
 import (
@@ -42,10 +43,11 @@ type fault struct {
 	Error string `json:"error"`
 }
 
-// Settings of requests: what is asked twice does no harm, since a task is known by its id, so passing failures are tried again soon. What
-// takes longer is for the job to wait for.
+// Settings of requests: what is asked twice does no harm, since a task is known by its id, so passing failures are
+// tried again soon. What takes longer is for the job to wait for.
 var settings = httpcall.Settings{
-	Attempts: 3, MinBackoff: 200 * time.Millisecond, MaxBackoff: 2 * time.Second, MaxWait: 5 * time.Second, MaxResponse: maxBody, MaxElements: 1 << 10,
+	Attempts: 3, MinBackoff: 200 * time.Millisecond, MaxBackoff: 2 * time.Second, MaxWait: 5 * time.Second,
+	MaxResponse: maxBody, MaxElements: 1 << 10,
 }
 
 // Client is a snos.Runner.
@@ -57,7 +59,8 @@ type Client struct {
 
 var _ snos.Runner = (*Client)(nil)
 
-// New returns a client of the runner at a base URL (http or https). token "" sends none; it goes to that host alone. It makes no request.
+// New returns a client of the runner at a base URL (http or https). token "" sends none; it goes to that host alone. It
+// makes no request.
 func New(base, token string, timeout time.Duration) (*Client, error) {
 	u, err := url.Parse(base)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
@@ -110,8 +113,8 @@ func (c *Client) do(ctx context.Context, op, method, path string, body, into any
 	return err
 }
 
-// says reports whether the runner itself answered with a status, and not something before it: a load balancer's 404 does not mean
-// that a run is lost.
+// says reports whether the runner itself answered with a status, and not something before it: a load balancer's 404
+// does not mean that a run is lost.
 func says(err error, status int) bool {
 	var s *httpcall.StatusError
 	return errors.As(err, &s) && s.API && s.Status == status
@@ -165,7 +168,8 @@ func (c *Client) Cancel(ctx context.Context, handle string) error {
 	if handle == "" {
 		return ctx.Err()
 	}
-	if err := c.do(ctx, "cancel "+handle, http.MethodDelete, path(handle), nil, nil); err != nil && !says(err, http.StatusNotFound) {
+	if err := c.do(ctx, "cancel "+handle, http.MethodDelete, path(handle), nil, nil); err != nil &&
+		!says(err, http.StatusNotFound) {
 		return err
 	}
 	return nil

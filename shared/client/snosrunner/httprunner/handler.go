@@ -20,7 +20,8 @@ func NewHandler(r snos.Runner, token string) http.Handler {
 	mux.HandleFunc("DELETE /v1/tasks/{handle}", h.cancel)
 	mux.HandleFunc("GET /health", h.health)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if token != "" && subtle.ConstantTimeCompare([]byte(r.Header.Get("Authorization")), []byte("Bearer "+token)) != 1 {
+		if token != "" &&
+			subtle.ConstantTimeCompare([]byte(r.Header.Get("Authorization")), []byte("Bearer "+token)) != 1 {
 			answer(w, http.StatusUnauthorized, fault{"the token is missing or wrong"})
 			return
 		}

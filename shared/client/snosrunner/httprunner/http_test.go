@@ -36,7 +36,8 @@ func TestConformance(t *testing.T) {
 	snostest.TestRunner(t, snostest.Harness{
 		Runner: serve(t, httprunner.NewHandler(runs, "hunter2"), "hunter2"), Cancelable: true,
 		Task: func(n int) snos.Task {
-			return snos.Task{Kind: snos.Run, Batch: uint64(n), StartBlock: 1, EndBlock: 2, OutputPrefix: artifact.SNOSPrefix(uint64(n))}
+			return snos.Task{Kind: snos.Run, Batch: uint64(n), StartBlock: 1, EndBlock: 2,
+				OutputPrefix: artifact.SNOSPrefix(uint64(n))}
 		},
 	})
 }
@@ -45,7 +46,8 @@ func TestToken(t *testing.T) {
 	t.Parallel()
 	h := httprunner.NewHandler(runner.New(nil, runner.Config{}), "hunter2")
 	for _, token := range []string{"", "hunter3"} {
-		if err := serve(t, h, token).Ping(t.Context()); err == nil || !strings.Contains(err.Error(), "401") || strings.Contains(err.Error(), "hunter") {
+		if err := serve(t, h, token).Ping(t.Context()); err == nil || !strings.Contains(err.Error(), "401") ||
+			strings.Contains(err.Error(), "hunter") {
 			t.Errorf("token %q: %v", token, err)
 		}
 	}
@@ -63,7 +65,8 @@ func TestNonsense(t *testing.T) {
 			t.Errorf("%q is a status", body)
 		}
 	}
-	c := serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, 2<<20)) }), "")
+	c := serve(t,
+		http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, 2<<20)) }), "")
 	if _, err := c.Status(t.Context(), "x"); err == nil || !strings.Contains(err.Error(), "more than") {
 		t.Errorf("2 MB: %v", err)
 	}
@@ -74,7 +77,8 @@ func TestNonsense(t *testing.T) {
 	}
 }
 
-// A load balancer's answer is not the runner's: its 404 does not mean that a run is lost, its 503 not that the runner is busy.
+// A load balancer's answer is not the runner's: its 404 does not mean that a run is lost, its 503 not that the runner
+// is busy.
 func TestLoadBalancer(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
@@ -117,7 +121,8 @@ func TestRedirect(t *testing.T) {
 	c := serve(t, http.RedirectHandler(other.URL, http.StatusFound), "hunter2")
 	_, submitted := c.Submit(t.Context(), snos.Task{ID: "x"})
 	_, asked := c.Status(t.Context(), "x")
-	for what, err := range map[string]error{"Submit": submitted, "Status": asked, "Cancel": c.Cancel(t.Context(), "x"), "Ping": c.Ping(t.Context())} {
+	for what, err := range map[string]error{"Submit": submitted, "Status": asked, "Cancel": c.Cancel(t.Context(), "x"),
+		"Ping": c.Ping(t.Context())} {
 		if err == nil || !strings.Contains(err.Error(), "302") {
 			t.Errorf("%s: %v", what, err)
 		}
@@ -157,7 +162,8 @@ func TestWholeTask(t *testing.T) {
 	t.Parallel()
 	r := &keeps{}
 	want := snos.Task{
-		Kind: snos.Aggregate, ID: "x", Batch: 3, StartBlock: 4, EndBlock: 9, FullOutput: true, Inputs: []string{"a", "b"}, OutputPrefix: "aggregator/3/",
+		Kind: snos.Aggregate, ID: "x", Batch: 3, StartBlock: 4, EndBlock: 9, FullOutput: true,
+		Inputs: []string{"a", "b"}, OutputPrefix: "aggregator/3/",
 		UseBackup: true, StarknetVersion: "0.14.4", RPC: "https://node",
 		Chain: snos.Chain{ID: "MADARA", FeeToken: "0x1", EthFeeToken: "0x2", PublicKeys: []string{"0x3", "0x4"}},
 	}

@@ -27,11 +27,14 @@ func TestNotifier(t *testing.T, newHarness func(t *testing.T) Harness) {
 	for name, a := range map[string]alert.Alert{
 		"whole": {
 			Severity: alert.Critical, Key: "job/1", Title: "A job failed", Detail: "Why.\nWhat to do: \"fix\" it.",
-			Jobs: []alert.Job{{ID: "j", Type: "SnosRun", Batch: 7}, {ID: "i"}}, At: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
+			Jobs: []alert.Job{{ID: "j", Type: "SnosRun", Batch: 7}, {ID: "i"}},
+			At:   time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
 		},
-		"all-clear": {Severity: alert.Resolved, Key: "k", Title: "t", Detail: "d", At: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)},
-		"little":    {Severity: alert.Warning, Key: "k", Title: "t", At: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)},
-		"unwelcome": {Severity: alert.Warning, Key: "k", Title: "ünïcode\n\x01" + strings.Repeat("x", 300), Detail: strings.Repeat("ö", 5000), At: time.Unix(1, 0).UTC()},
+		"all-clear": {Severity: alert.Resolved, Key: "k", Title: "t", Detail: "d",
+			At: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)},
+		"little": {Severity: alert.Warning, Key: "k", Title: "t", At: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)},
+		"unwelcome": {Severity: alert.Warning, Key: "k", Title: "ünïcode\n\x01" + strings.Repeat("x", 300),
+			Detail: strings.Repeat("ö", 5000), At: time.Unix(1, 0).UTC()},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -60,7 +63,8 @@ func TestNotifier(t *testing.T, newHarness func(t *testing.T) Harness) {
 		t.Parallel()
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		if err := newHarness(t).Notifier.Notify(ctx, alert.Alert{Severity: alert.Warning, Key: "k", Title: "t"}); err == nil {
+		if err := newHarness(t).Notifier.Notify(ctx,
+			alert.Alert{Severity: alert.Warning, Key: "k", Title: "t"}); err == nil {
 			t.Error("an ended context is not an error: the caller would take the alert for sent")
 		}
 	})
@@ -72,7 +76,8 @@ func many(t *testing.T, ctx context.Context, h Harness) {
 	var all sync.WaitGroup
 	for i := range n {
 		all.Go(func() {
-			if err := h.Notifier.Notify(ctx, alert.Alert{Severity: alert.Warning, Key: fmt.Sprintf("k%d", i/2), Title: "t"}); err != nil {
+			if err := h.Notifier.Notify(ctx,
+				alert.Alert{Severity: alert.Warning, Key: fmt.Sprintf("k%d", i/2), Title: "t"}); err != nil {
 				t.Errorf("%d: %v", i, err)
 			}
 		})

@@ -107,7 +107,8 @@ func storeOpen(t *testing.T, ctx context.Context, s alert.Store) {
 		limit  int
 		want   []string
 	}{
-		{"b/", 10, []string{"b/1", "b/10", "b/2"}}, {"b/", 2, []string{"b/1", "b/10"}}, {"d", 10, nil}, {"b/10", 10, []string{"b/10"}},
+		{"b/", 10, []string{"b/1", "b/10", "b/2"}}, {"b/", 2, []string{"b/1", "b/10"}}, {"d", 10, nil},
+		{"b/10", 10, []string{"b/10"}},
 		{"", 10, []string{"a/1", "b", "b/1", "b/10", "b/2", "c/1"}},
 	} {
 		got, err := s.Open(ctx, tt.prefix, tt.limit)

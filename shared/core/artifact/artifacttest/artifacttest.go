@@ -22,12 +22,15 @@ import (
 // Tags reads an object's tags past the port, which only sets them.
 type Tags func(key string) (map[string]string, error)
 
-// TestStore checks a store against the contract of artifact.Store. newStore returns an empty one, and what reads its tags.
+// TestStore checks a store against the contract of artifact.Store. newStore returns an empty one, and what reads its
+// tags.
 func TestStore(t *testing.T, newStore func(t *testing.T) (artifact.Store, Tags)) {
 	t.Helper()
 	for name, run := range map[string]func(*testing.T, context.Context, artifact.Store){
-		"PutGet": testPutGet, "PutNew": testPutNew, "OnePutNewOfManyWins": testPutNewRace, "NotFound": testNotFound, "List": testList,
-		"FailedPutLeavesWhatWasThere": testFailedPut, "Large": testLarge, "ReadAllIsBounded": testReadAll, "Ping": testPing,
+		"PutGet": testPutGet, "PutNew": testPutNew, "OnePutNewOfManyWins": testPutNewRace,
+		"NotFound": testNotFound, "List": testList,
+		"FailedPutLeavesWhatWasThere": testFailedPut, "Large": testLarge,
+		"ReadAllIsBounded": testReadAll, "Ping": testPing,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -25,7 +25,8 @@ func TestStore(t *testing.T, newStore func(t *testing.T) batch.Store) {
 	t.Helper()
 	for name, run := range map[string]func(*testing.T, context.Context, batch.Store){
 		"SnosKeepsEveryField": testSnosFields, "AggregatorKeepsEveryField": testAggregatorFields,
-		"Snos": testSnos, "Aggregators": testAggregators, "UpdateIsCompareAndSet": testUpdate, "FencedWriterLoses": testFence,
+		"Snos": testSnos, "Aggregators": testAggregators, "UpdateIsCompareAndSet": testUpdate,
+		"FencedWriterLoses":    testFence,
 		"OneOfManyWritersWins": testRace,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -39,26 +40,32 @@ func TestStore(t *testing.T, newStore func(t *testing.T) batch.Store) {
 
 func span(from, to uint64) batch.Span {
 	return batch.Span{
-		StartBlock: from, EndBlock: to, EndHash: felt.FromUint64(to + 1), StarknetVersion: "0.14.1", OpenedAt: start, ClosedAt: start.Add(time.Minute), Reason: batch.BlockCount,
-		Weights: block.Weights{L1Gas: 1, MessageSegmentLength: 2, NEvents: 3, StateDiffSize: 4, SierraGas: 5, NTxs: 6, ProvingGas: 7, ReceiptL2Gas: 8},
+		StartBlock: from, EndBlock: to, EndHash: felt.FromUint64(to + 1), StarknetVersion: "0.14.1", OpenedAt: start,
+		ClosedAt: start.Add(time.Minute), Reason: batch.BlockCount,
+		Weights: block.Weights{L1Gas: 1, MessageSegmentLength: 2, NEvents: 3, StateDiffSize: 4, SierraGas: 5, NTxs: 6,
+			ProvingGas: 7, ReceiptL2Gas: 8},
 	}
 }
 
 // ledger has a fee beyond 64 bits.
 func ledger() batch.Ledger {
-	l := batch.Ledger{GasUsed: 9, DataGasUsed: 8, Blobs: 2, Tx: "0x1", ProverTask: "p", Fee: new(big.Int).Lsh(big.NewInt(7), 90), Requests: map[string]int{"rpc": 3}}
+	l := batch.Ledger{GasUsed: 9, DataGasUsed: 8, Blobs: 2, Tx: "0x1", ProverTask: "p",
+		Fee: new(big.Int).Lsh(big.NewInt(7), 90), Requests: map[string]int{"rpc": 3}}
 	l.Pass("SnosRun", start, start.Add(time.Second))
 	return l
 }
 
 func snos(i uint64) batch.SnosBatch {
-	return batch.SnosBatch{Span: span(i*10, i*10+9), Index: i, Aggregator: 1, DAWords: 55, AccumulatorKey: "k", Status: batch.Closed, TraceID: "t", Ledger: ledger(), CreatedAt: start, UpdatedAt: start}
+	return batch.SnosBatch{Span: span(i*10, i*10+9), Index: i, Aggregator: 1, DAWords: 55, AccumulatorKey: "k",
+		Status: batch.Closed, TraceID: "t", Ledger: ledger(), CreatedAt: start, UpdatedAt: start}
 }
 
 func aggregator(i uint64) batch.AggregatorBatch {
 	return batch.AggregatorBatch{
-		Span: span(i*100, i*100+99), Index: i, FirstSnos: i * 10, Snos: []batch.Span{span(i*100, i*100+49), span(i*100+50, i*100+99)}, DAWords: 77,
-		InputSize: 66, AccumulatorKey: "k", Bucket: "b", Status: batch.Closed, TraceID: "t", Ledger: ledger(), CreatedAt: start, UpdatedAt: start,
+		Span: span(i*100, i*100+99), Index: i, FirstSnos: i * 10,
+		Snos: []batch.Span{span(i*100, i*100+49), span(i*100+50, i*100+99)}, DAWords: 77,
+		InputSize: 66, AccumulatorKey: "k", Bucket: "b", Status: batch.Closed, TraceID: "t", Ledger: ledger(),
+		CreatedAt: start, UpdatedAt: start,
 	}
 }
 

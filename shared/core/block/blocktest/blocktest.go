@@ -39,7 +39,8 @@ func TestSource(t *testing.T, h Harness) {
 		name string
 		run  func(*testing.T, context.Context, Harness)
 	}{
-		{"ChainID", testChainID}, {"Headers", testHeaders}, {"StateUpdates", testStateUpdates}, {"Weights", testWeights},
+		{"ChainID", testChainID}, {"Headers", testHeaders}, {"StateUpdates", testStateUpdates},
+		{"Weights", testWeights},
 		{"Messages", testMessages}, {"StateFollowsUpdates", testState}, {"AbsentIsZero", testAbsent},
 		{"BeyondHeadIsNotFound", testBeyond}, {"RefusesBadRanges", testRanges}, {"Concurrent", testConcurrent},
 		{"HonoursContext", testContext},
@@ -82,7 +83,8 @@ func testHeaders(t *testing.T, ctx context.Context, h Harness) {
 	}
 	one, err := h.Source.Headers(ctx, h.First+1, h.First+1)
 	if err != nil || cmp.Diff(got[1:2], one) != "" {
-		t.Errorf("a range of one block differs from the same block in a longer range: %v\n%s", err, cmp.Diff(got[1:2], one))
+		t.Errorf("a range of one block differs from the same block in a longer range: %v\n%s",
+			err, cmp.Diff(got[1:2], one))
 	}
 }
 
@@ -154,7 +156,8 @@ func normal(m block.Messages) block.Messages {
 	for i := range m.ToL2 {
 		m.ToL2[i].Payload = append([]felt.Felt{}, m.ToL2[i].Payload...)
 	}
-	return block.Messages{ToL1: append([]block.MessageToL1{}, m.ToL1...), ToL2: append([]block.MessageToL2{}, m.ToL2...)}
+	return block.Messages{ToL1: append([]block.MessageToL1{}, m.ToL1...),
+		ToL2: append([]block.MessageToL2{}, m.ToL2...)}
 }
 
 // testState reads the state after the last block and compares it with what the updates wrote last.
@@ -290,9 +293,25 @@ func testContext(t *testing.T, ctx context.Context, h Harness) {
 // reads are the calls that take a range.
 func reads(h Harness) map[string]func(ctx context.Context, from, to uint64) error {
 	return map[string]func(ctx context.Context, from, to uint64) error{
-		"Headers":      func(ctx context.Context, a, b uint64) error { _, err := h.Source.Headers(ctx, a, b); return err },
-		"StateUpdates": func(ctx context.Context, a, b uint64) error { _, err := h.Source.StateUpdates(ctx, a, b); return err },
-		"Weights":      func(ctx context.Context, a, b uint64) error { _, err := h.Source.Weights(ctx, a, b); return err },
-		"Messages":     func(ctx context.Context, a, b uint64) error { _, err := h.Source.Messages(ctx, a, b); return err },
+		"Headers": func(ctx context.Context, a,
+			b uint64) error {
+			_, err := h.Source.Headers(ctx, a, b)
+			return err
+		},
+		"StateUpdates": func(ctx context.Context, a,
+			b uint64) error {
+			_, err := h.Source.StateUpdates(ctx, a, b)
+			return err
+		},
+		"Weights": func(ctx context.Context, a,
+			b uint64) error {
+			_, err := h.Source.Weights(ctx, a, b)
+			return err
+		},
+		"Messages": func(ctx context.Context, a,
+			b uint64) error {
+			_, err := h.Source.Messages(ctx, a, b)
+			return err
+		},
 	}
 }

@@ -33,10 +33,12 @@ func TestBus(t *testing.T, newHarness func(t *testing.T) Harness) {
 	run("Whole", func(t *testing.T, ctx context.Context, h Harness) {
 		want := map[uint64]event.Event{}
 		at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-		types := []event.Type{event.JobChanged, event.BatchClosed, event.BatchSettled, event.StagePaused, event.StageResumed}
+		types := []event.Type{event.JobChanged, event.BatchClosed, event.BatchSettled,
+			event.StagePaused, event.StageResumed}
 		var es []event.Event
 		for i := range uint64(25) { // more than EventBridge takes in one request
-			e := event.Event{Type: types[i%5], At: at, Chain: "c", JobID: "j", JobType: "SnosRun", Status: "Created", Batch: i + 1, TraceID: "t", Detail: map[string]string{"reason": "a \"b\"\nc"}}
+			e := event.Event{Type: types[i%5], At: at, Chain: "c", JobID: "j", JobType: "SnosRun", Status: "Created",
+				Batch: i + 1, TraceID: "t", Detail: map[string]string{"reason": "a \"b\"\nc"}}
 			want[e.Batch] = e
 			es = append(es, e)
 		}

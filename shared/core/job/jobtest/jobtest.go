@@ -26,7 +26,8 @@ func TestStore(t *testing.T, newStore func(t *testing.T) job.Store) {
 		run  func(*testing.T, context.Context, job.Store)
 	}{
 		{"KeepsEveryField", testRoundTrip}, {"CreateOnce", testCreateOnce}, {"NotFound", testNotFound},
-		{"UpdateIsCompareAndSet", testUpdate}, {"OneOfManyWritersWins", testRace}, {"OneOfManyCreatorsWins", testCreateRace},
+		{"UpdateIsCompareAndSet", testUpdate}, {"OneOfManyWritersWins", testRace},
+		{"OneOfManyCreatorsWins", testCreateRace},
 		{"Due", testDue}, {"List", testList}, {"Count", testCount}, {"Ping", testPing}, {"HonoursContext", testContext},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -60,8 +61,10 @@ func same(t *testing.T, got, want job.Job) {
 
 func testRoundTrip(t *testing.T, ctx context.Context, s job.Store) {
 	for i, m := range []job.Metadata{
-		&job.SnosRunMeta{StartBlock: 1, EndBlock: 9, TaskID: "task"}, &job.ProofCreationMeta{Fact: "0x12"}, &job.ProofRegistrationMeta{},
-		&job.DataSubmissionMeta{}, &job.AggregatorMeta{FirstSnos: 3, LastSnos: 5}, &job.StateTransitionMeta{StartBlock: 4, EndBlock: 7, DASegmentKey: "k"},
+		&job.SnosRunMeta{StartBlock: 1, EndBlock: 9, TaskID: "task"}, &job.ProofCreationMeta{Fact: "0x12"},
+		&job.ProofRegistrationMeta{},
+		&job.DataSubmissionMeta{}, &job.AggregatorMeta{FirstSnos: 3, LastSnos: 5},
+		&job.StateTransitionMeta{StartBlock: 4, EndBlock: 7, DASegmentKey: "k"},
 	} {
 		j := New(uint64(i), m)
 		j.ExternalID, j.Failures = "ext", []job.Failure{{At: start, Reason: "it rained"}}
@@ -218,8 +221,10 @@ func testList(t *testing.T, ctx context.Context, s job.Store) {
 		{"descending", job.Filter{Type: job.SnosRun, Limit: 3, Order: job.Descending}, []uint64{11, 10, 9}},
 		{"range", job.Filter{Type: job.SnosRun, From: 3, To: 5, Limit: 9}, []uint64{3, 4, 5}},
 		{"status", job.Filter{Type: job.SnosRun, Statuses: []job.Status{job.Failed}, Limit: 9}, []uint64{2, 5, 8, 11}},
-		{"statuses", job.Filter{Type: job.SnosRun, Statuses: []job.Status{job.Failed, job.Created}, From: 1, Limit: 4}, []uint64{2, 3, 5, 6}},
-		{"statuses descending", job.Filter{Type: job.SnosRun, Statuses: []job.Status{job.Failed, job.Created}, Order: job.Descending, Limit: 3}, []uint64{11, 9, 8}},
+		{"statuses", job.Filter{Type: job.SnosRun, Statuses: []job.Status{job.Failed, job.Created}, From: 1, Limit: 4},
+			[]uint64{2, 3, 5, 6}},
+		{"statuses descending", job.Filter{Type: job.SnosRun, Statuses: []job.Status{job.Failed, job.Created},
+			Order: job.Descending, Limit: 3}, []uint64{11, 9, 8}},
 		{"none", job.Filter{Type: job.DataSubmission, Limit: 9}, nil},
 	} {
 		js, err := s.List(ctx, tt.f)

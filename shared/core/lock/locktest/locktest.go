@@ -28,7 +28,8 @@ func (c *Clock) Advance(d time.Duration) { c.offset.Add(int64(d)) }
 func TestLocker(t *testing.T, newLocker func(t *testing.T, c *Clock) lock.Locker) {
 	t.Helper()
 	for name, run := range map[string]func(*testing.T, context.Context, lock.Locker, *Clock){
-		"OneOwner": testOneOwner, "FenceGrows": testFence, "Renew": testRenew, "ReleaseIsOnlyTheOwners": testRelease, "OneOfMany": testRace,
+		"OneOwner": testOneOwner, "FenceGrows": testFence, "Renew": testRenew, "ReleaseIsOnlyTheOwners": testRelease,
+		"OneOfMany": testRace,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

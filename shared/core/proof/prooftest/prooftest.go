@@ -14,8 +14,8 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/proof"
 )
 
-// Service is a prover with the service behind it, as a test can move it. Functions that are nil leave out the rules that
-// need them.
+// Service is a prover with the service behind it, as a test can move it. Functions that are nil leave out the rules
+// that need them.
 type Service struct {
 	Prover proof.Prover
 	// Input is what the service takes as a PIE or a proof; empty is a line of text.
@@ -55,9 +55,11 @@ func TestProver(t *testing.T, h Harness) {
 		{"Capabilities", testCapabilities}, {"Ping", testPing},
 		{"SubmitThenDone", testDone}, {"SubmitRepeatedIsOneTask", testDedup}, {"OtherDedupIDIsAnotherTask", testOther},
 		{"SubmitAfterDoneStartsNothing", testDedupDone}, {"UnreadableInputStartsNothing", testInput},
-		{"RejectedIsReported", testRejected}, {"UnknownTaskIsLost", testUnknown}, {"LostTaskIsSubmittedAgain", testForgotten},
+		{"RejectedIsReported", testRejected}, {"UnknownTaskIsLost", testUnknown},
+		{"LostTaskIsSubmittedAgain", testForgotten},
 		{"FetchBeforeDoneIsNotReady", testNotReady}, {"FetchProof", testFetch},
-		{"AggregationOfChildren", testAggregation}, {"BucketOpensOnce", testBucket}, {"BucketAggregates", testBucketRun},
+		{"AggregationOfChildren", testAggregation}, {"BucketOpensOnce", testBucket},
+		{"BucketAggregates", testBucketRun},
 		{"NoBuckets", testNoBuckets}, {"Concurrent", testConcurrent}, {"HonoursContext", testContext},
 	} {
 		t.Run(c.name, func(t *testing.T) {

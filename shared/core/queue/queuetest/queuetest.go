@@ -27,7 +27,8 @@ type Queue struct {
 func TestQueue(t *testing.T, newQueue func(t *testing.T) Queue) {
 	t.Helper()
 	for name, run := range map[string]func(*testing.T, context.Context, Queue){
-		"DeliversEachOnce": testDelivers, "InvisibleUntilItIsNot": testVisibility, "DeadLetters": testDead, "Depth": testDepth,
+		"DeliversEachOnce": testDelivers, "InvisibleUntilItIsNot": testVisibility,
+		"DeadLetters": testDead, "Depth": testDepth,
 		"UnknownQueue": testUnknown, "TooLarge": testLarge, "Delay": testDelay, "Purge": testPurge, "Ping": testPing,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -147,13 +148,15 @@ func testUnknown(t *testing.T, ctx context.Context, q Queue) {
 }
 
 func testLarge(t *testing.T, ctx context.Context, q Queue) {
-	if err := q.Q.Send(ctx, q.Name, queue.Outgoing{Body: strings.Repeat("x", queue.MaxBody+1)}); !errors.Is(err, queue.ErrTooLarge) {
+	if err := q.Q.Send(ctx, q.Name, queue.Outgoing{Body: strings.Repeat("x", queue.MaxBody+1)}); !errors.Is(err,
+		queue.ErrTooLarge) {
 		t.Errorf("got %v", err)
 	}
 }
 
 func testDelay(t *testing.T, ctx context.Context, q Queue) {
-	if err := q.Q.Send(ctx, q.Name, queue.Outgoing{Body: "later", Delay: 100 * queue.MaxDelay}, queue.Outgoing{Body: "now"}); err != nil {
+	if err := q.Q.Send(ctx, q.Name, queue.Outgoing{Body: "later", Delay: 100 * queue.MaxDelay},
+		queue.Outgoing{Body: "now"}); err != nil {
 		t.Fatal(err)
 	}
 	if ds := receive(t, ctx, q, q.Name, 2); len(ds) != 1 || ds[0].Body != "now" {

@@ -15,7 +15,8 @@ import (
 // Harness is a contract under test that waits for one update.
 type Harness struct {
 	Contract settlement.Contract
-	// Before is what the contract holds, which has settled blocks; Update leads from it to After, and its proof is registered.
+	// Before is what the contract holds, which has settled blocks; Update leads from it to After, and its proof is
+	// registered.
 	Before, After settlement.State
 	Update        settlement.Update
 	// Send has a transaction with the payload included, and says whether it succeeded.
@@ -119,9 +120,15 @@ func TestContract(t *testing.T, newHarness func(t *testing.T) Harness) {
 		h := newHarness(t)
 		c := config(t, h)
 		for name, change := range map[string]func(*settlement.Update, *settlement.State){
-			"another root":       func(_ *settlement.Update, s *settlement.State) { s.Root = felt.FromUint64(666) },
-			"another block":      func(_ *settlement.Update, s *settlement.State) { s.Settled, s.Block = true, h.After.Block+5 },
-			"an output cut off":  func(u *settlement.Update, _ *settlement.State) { u.ProgramOutput = u.ProgramOutput[:5] },
+			"another root": func(_ *settlement.Update, s *settlement.State) { s.Root = felt.FromUint64(666) },
+			"another block": func(_ *settlement.Update,
+				s *settlement.State) {
+				s.Settled, s.Block = true, h.After.Block+5
+			},
+			"an output cut off": func(u *settlement.Update,
+				_ *settlement.State) {
+				u.ProgramOutput = u.ProgramOutput[:5]
+			},
 			"no output":          func(u *settlement.Update, _ *settlement.State) { u.ProgramOutput = nil },
 			"other blocks asked": func(u *settlement.Update, _ *settlement.State) { u.EndBlock += 3 },
 		} {

@@ -141,11 +141,13 @@ func checkArtifacts(t *testing.T, ctx context.Context, h Harness, x snos.Task) {
 	if info, err := h.Artifacts.Stat(ctx, x.OutputPrefix+artifact.PIE); err != nil || info.Size == 0 {
 		t.Errorf("PIE: %+v, %v", info, err)
 	}
-	if words, err := artifact.ReadFelts(ctx, h.Artifacts, x.OutputPrefix+artifact.ProgramOutput, 1<<20); err != nil || len(words) < 10 {
+	if words, err := artifact.ReadFelts(ctx, h.Artifacts, x.OutputPrefix+artifact.ProgramOutput, 1<<20); err != nil ||
+		len(words) < 10 {
 		t.Errorf("program output has %d words, %v", len(words), err)
 	}
 	if x.Kind == snos.Aggregate {
-		if words, err := artifact.ReadFelts(ctx, h.Artifacts, x.OutputPrefix+artifact.DASegment, 1<<20); err != nil || len(words) == 0 {
+		if words, err := artifact.ReadFelts(ctx, h.Artifacts, x.OutputPrefix+artifact.DASegment, 1<<20); err != nil ||
+			len(words) == 0 {
 			t.Errorf("DA segment has %d words, %v", len(words), err)
 		}
 	}

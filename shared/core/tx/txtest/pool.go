@@ -151,7 +151,8 @@ func testBlobs(t *testing.T, ctx context.Context, s Service) {
 	}
 	s.Mine(1)
 	st := s.phase(t, ctx, signed.Hash, tx.Included)
-	if !st.Success || st.DataGasUsed != 2*tx.BlobGas || st.DataGasPrice == nil || st.DataGasPrice.Sign() <= 0 || st.DataGasPrice.Cmp(f.DataGasPrice) > 0 {
+	if !st.Success || st.DataGasUsed != 2*tx.BlobGas || st.DataGasPrice == nil || st.DataGasPrice.Sign() <= 0 ||
+		st.DataGasPrice.Cmp(f.DataGasPrice) > 0 {
 		t.Errorf("status %+v", st)
 	}
 	if spent := new(big.Int).Sub(before.Balance, s.account(t, ctx, 0).Balance); spent.Cmp(st.Cost()) != 0 {
@@ -166,10 +167,13 @@ func testBlobReplacement(t *testing.T, ctx context.Context, s Service) {
 	first := s.send(t, ctx, s.payload("first", 1), nonce, f)
 	double := func(n *big.Int) *big.Int { return new(big.Int).Lsh(n, 1) }
 	for name, low := range map[string]tx.Fees{
-		"Same":          f,
-		"BlobPriceOnly": {Gas: f.Gas, GasPrice: f.GasPrice, Tip: f.Tip, DataGas: f.DataGas, DataGasPrice: double(f.DataGasPrice)},
-		"NotBlobPrice":  {Gas: f.Gas, GasPrice: double(f.GasPrice), Tip: double(f.Tip), DataGas: f.DataGas, DataGasPrice: f.DataGasPrice},
-		"NotTip":        {Gas: f.Gas, GasPrice: double(f.GasPrice), Tip: f.Tip, DataGas: f.DataGas, DataGasPrice: double(f.DataGasPrice)},
+		"Same": f,
+		"BlobPriceOnly": {Gas: f.Gas, GasPrice: f.GasPrice, Tip: f.Tip, DataGas: f.DataGas,
+			DataGasPrice: double(f.DataGasPrice)},
+		"NotBlobPrice": {Gas: f.Gas, GasPrice: double(f.GasPrice), Tip: double(f.Tip), DataGas: f.DataGas,
+			DataGasPrice: f.DataGasPrice},
+		"NotTip": {Gas: f.Gas, GasPrice: double(f.GasPrice), Tip: f.Tip, DataGas: f.DataGas,
+			DataGasPrice: double(f.DataGasPrice)},
 	} {
 		if s.Lax && name != "Same" {
 			continue
@@ -195,7 +199,8 @@ func testOtherBlobs(t *testing.T, ctx context.Context, s Service) {
 	s.phase(t, ctx, signed.Hash, tx.Unknown)
 }
 
-// testGap: what a pool refuses because a transaction is missing before it may pass later, so it must not count as refused.
+// testGap: what a pool refuses because a transaction is missing before it may pass later, so it must not count as
+// refused.
 func testGap(t *testing.T, ctx context.Context, s Service) {
 	_, err := s.put(t, ctx, s.payload("after a gap", 1), s.account(t, ctx, 0).Pending+1, s.fees(t, ctx, 1, 1))
 	for _, wrong := range []error{tx.ErrRefused, tx.ErrNonceTooLow, tx.ErrUnderpriced, tx.ErrInsufficientFunds} {

@@ -12,8 +12,8 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
 )
 
-// Service is a chain as a test can move it, with a wallet that nothing else uses and that holds between 0.1 and 1 of the
-// chain's coin, so that no node's limit on fees comes before the wallet's own. Blocks are made by Mine only.
+// Service is a chain as a test can move it, with a wallet that nothing else uses and that holds between 0.1 and 1 of
+// the chain's coin, so that no node's limit on fees comes before the wallet's own. Blocks are made by Mine only.
 type Service struct {
 	Chain tx.Chain
 	// To is an address that takes any data.
@@ -28,12 +28,13 @@ type Service struct {
 	Mine func(n int)
 	// Blobs says whether the chain takes blobs.
 	Blobs bool
-	// Lax says that the pool takes replacements of blob transactions without every price being doubled, as anvil's does.
+	// Lax says that the pool takes replacements of blob transactions without every price being doubled, as anvil's
+	// does.
 	Lax bool
 	// NoReplacement says that the node takes no second transaction with a nonce, as starknet-devnet.
 	NoReplacement bool
-	// Rounds says that fees are not whole multiples of the gas in the receipts, so that costs may miss less than one smallest
-	// unit a gas.
+	// Rounds says that fees are not whole multiples of the gas in the receipts, so that costs may miss less than one
+	// smallest unit a gas.
 	Rounds bool
 }
 
@@ -65,7 +66,8 @@ func TestChain(t *testing.T, h Harness) {
 		{"FailedTransactionTellsWhy", false, testFailed}, {"UnknownHash", false, testUnknown},
 		{"Blobs", true, testBlobs}, {"BlobReplacementMustDouble", true, testBlobReplacement},
 		{"OtherBlobsAreRefused", true, testOtherBlobs}, {"BlobAfterGapMayPass", true, testGap},
-		{"SimulateWhileNonceMoves", false, testMovingNonce}, {"Concurrent", false, testConcurrent}, {"HonoursContext", false, testContext},
+		{"SimulateWhileNonceMoves", false, testMovingNonce}, {"Concurrent", false, testConcurrent},
+		{"HonoursContext", false, testContext},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -184,7 +186,8 @@ func testHead(t *testing.T, ctx context.Context, s Service) {
 	}
 	s.Mine(3)
 	if after := s.head(t, ctx); after.Number != before.Number+3 || after.Finalized > after.Number {
-		t.Errorf("after 3 blocks the head is %d (finalized %d), before %d", after.Number, after.Finalized, before.Number)
+		t.Errorf("after 3 blocks the head is %d (finalized %d), before %d",
+			after.Number, after.Finalized, before.Number)
 	}
 }
 
@@ -254,8 +257,10 @@ func testLife(t *testing.T, ctx context.Context, s Service) {
 	if !st.Success || st.Revert != nil || st.BlockHash == "" || st.Block != s.head(t, ctx).Number {
 		t.Errorf("status %+v, the head is %d", st, s.head(t, ctx).Number)
 	}
-	if st.GasUsed == 0 || st.GasUsed > f.Gas || st.GasPrice == nil || st.GasPrice.Sign() <= 0 || st.GasPrice.Cmp(f.GasPrice) > 0 || st.DataGasUsed > f.DataGas {
-		t.Errorf("it used %d gas at %s and %d blob gas, the limits are %d and %s", st.GasUsed, st.GasPrice, st.DataGasUsed, f.Gas, f.GasPrice)
+	if st.GasUsed == 0 || st.GasUsed > f.Gas || st.GasPrice == nil || st.GasPrice.Sign() <= 0 ||
+		st.GasPrice.Cmp(f.GasPrice) > 0 || st.DataGasUsed > f.DataGas {
+		t.Errorf("it used %d gas at %s and %d blob gas, the limits are %d and %s",
+			st.GasUsed, st.GasPrice, st.DataGasUsed, f.Gas, f.GasPrice)
 	}
 	after := s.account(t, ctx, 0)
 	missed := new(big.Int)

@@ -28,7 +28,8 @@ type bucketBody struct {
 }
 
 // versions are the documented aggregators (provers.md, OpenAPI at /docs/json).
-var versions = []string{"snos_aggregator_0.13.2", "snos_aggregator_0.13.3", "snos_aggregator_0.13.4", "snos_aggregator_0.14.0", "snos_aggregator_0.14.1"}
+var versions = []string{"snos_aggregator_0.13.2", "snos_aggregator_0.13.3", "snos_aggregator_0.13.4",
+	"snos_aggregator_0.14.0", "snos_aggregator_0.14.1"}
 
 // params are the documented parameters of an aggregator.
 var params = []string{"use_kzg_da", "full_output", "chain_id_hex", "fee_token_address", "public_keys"}
@@ -48,7 +49,8 @@ func (s *Server) createBucket(w http.ResponseWriter, r *http.Request) {
 			s.Violation(r, "aggregatorParams has %q", k)
 		}
 	}
-	b := &bucketState{Bucket: Bucket{ID: s.newID("B"), Version: body.Version, Params: body.Params}, status: "OPEN", created: s.now()}
+	b := &bucketState{Bucket: Bucket{ID: s.newID("B"), Version: body.Version, Params: body.Params},
+		status: "OPEN", created: s.now()}
 	rec := fake.Record{Fields: map[string]string{"aggregatorVersion": body.Version}}
 	if body.ExternalID != nil {
 		b.ExternalID = *body.ExternalID
@@ -65,14 +67,16 @@ func (s *Server) createBucket(w http.ResponseWriter, r *http.Request) {
 // bucketView is a bucket as the interface has it. The caller holds the lock.
 func (s *Server) bucketView(b *bucketState) map[string]any {
 	return map[string]any{
-		"id": b.ID, "externalId": b.ExternalID, "status": b.status, "aggregatorVersion": b.Version, "aggregatorParams": b.Params,
-		"nodeWidth": nil, "leaves": len(s.children(b.ID)), "chain": "L1", "projectId": "fake", "createdByClient": "fake",
+		"id": b.ID, "externalId": b.ExternalID, "status": b.status,
+		"aggregatorVersion": b.Version, "aggregatorParams": b.Params,
+		"nodeWidth": nil, "leaves": len(s.children(b.ID)), "chain": "L1",
+		"projectId": "fake", "createdByClient": "fake",
 		"createdAt": b.created.UTC().Format(time.RFC3339Nano),
 	}
 }
 
-// children are the queries in a bucket by index, without those that failed and whose place another took. The caller holds
-// the lock.
+// children are the queries in a bucket by index, without those that failed and whose place another took. The caller
+// holds the lock.
 func (s *Server) children(id string) []*queryState {
 	var out []*queryState
 	for _, q := range s.queries {

@@ -116,7 +116,8 @@ func (s *Server) prove(p *Proven, b *bucketState, children []Proven) string {
 		if err != nil {
 			return "aggregator: " + err.Error()
 		}
-		results[FilePIE], results[FileDASegment], results[FileOutput], p.Fact = made.PIE, made.DASegment, made.Output, made.Fact
+		results[FilePIE], results[FileDASegment], results[FileOutput], p.Fact = made.PIE,
+			made.DASegment, made.Output, made.Fact
 	}
 	for name, content := range results {
 		if _, _, err := s.files.Save(p.ID+"."+name, bytes.NewReader(content)); err != nil {
@@ -221,7 +222,8 @@ func (s *Server) notify(id, reason string) {
 	if reason != "" {
 		status = "failed"
 	}
-	body, _ := json.Marshal(map[string]any{"type": "ATLANTIC_QUERY_COMPLETED", "atlanticQueryId": id, "status": status, "context": nil})
+	body, _ := json.Marshal(
+		map[string]any{"type": "ATLANTIC_QUERY_COMPLETED", "atlanticQueryId": id, "status": status, "context": nil})
 	s.work.Go(func() {
 		req, err := http.NewRequestWithContext(s.ctx, http.MethodPost, s.cfg.Webhook, bytes.NewReader(body))
 		if err != nil {

@@ -39,7 +39,8 @@ var allowed = map[string][]string{
 		"PROOF_VERIFICATION_ON_L2_WITH_TRANSLATION"},
 	"network": {"MAINNET", "TESTNET"}, "cairoVersion": {"cairo0", "cairo1"}, "cairoVm": {"rust", "python"},
 	"sharpProver": {"stone", "stwo", "stwoHerodotus"}, "mockFactHash": {"true", "false"},
-	"layout": {"auto", "plain", "small", "dex", "recursive", "recursive_with_poseidon", "starknet", "starknet_with_keccak",
+	"layout": {"auto", "plain", "small", "dex", "recursive", "recursive_with_poseidon",
+		"starknet", "starknet_with_keccak",
 		"all_cairo", "dynamic"},
 }
 
@@ -135,7 +136,8 @@ func (s *Server) admit(r *http.Request, id string, rec fake.Record) string {
 		return "PIE_FILE_REQUIRED"
 	case fileTypes[rec.File] == "" || rec.FileType != fileTypes[rec.File]:
 		return "INVALID_FILE_MIME_TYPE"
-	case rec.File == "pieFile" && !strings.HasSuffix(rec.FileName, ".zip") || rec.File == "pieFile" && !s.files.StartsWith(id+".input", "PK"):
+	case rec.File == "pieFile" && !strings.HasSuffix(rec.FileName, ".zip") ||
+		rec.File == "pieFile" && !s.files.StartsWith(id+".input", "PK"):
 		return "PIE_FILE_SHOULD_BE_ZIP"
 	case rec.File == "inputFile" && f["programHash"] == "":
 		return "PROGRAM_NOT_FOUND"
@@ -237,14 +239,19 @@ func (s *Server) viewLocked(q *queryState) map[string]any {
 		return v
 	}
 	v := map[string]any{
-		"id": q.ID, "externalId": orNull(q.fields["externalId"]), "dedupId": orNull(q.DedupID), "transactionId": nil, "status": q.status,
-		"step": orNull(q.step), "steps": []string{"TRACE_GENERATION", "PROOF_GENERATION"}, "programHash": orNull(q.fields["programHash"]),
+		"id": q.ID, "externalId": orNull(q.fields["externalId"]), "dedupId": orNull(q.DedupID),
+		"transactionId": nil, "status": q.status,
+		"step": orNull(q.step), "steps": []string{"TRACE_GENERATION", "PROOF_GENERATION"},
+		"programHash":       orNull(q.fields["programHash"]),
 		"integrityFactHash": nil, "sharpFactHash": orNull(q.Fact), "layout": orNull(q.fields["layout"]),
-		"isFactMocked": q.fields["mockFactHash"] == "true", "chain": "L1", "jobSize": orNull(q.fields["declaredJobSize"]),
+		"isFactMocked": q.fields["mockFactHash"] == "true", "chain": "L1",
+		"jobSize":         orNull(q.fields["declaredJobSize"]),
 		"declaredJobSize": orNull(q.fields["declaredJobSize"]), "cairoVm": orNull(q.fields["cairoVm"]),
-		"cairoVersion": orNull(q.fields["cairoVersion"]), "result": orNull(q.Result), "network": orNull(q.fields["network"]), "hints": nil,
+		"cairoVersion": orNull(q.fields["cairoVersion"]), "result": orNull(q.Result),
+		"network": orNull(q.fields["network"]), "hints": nil,
 		"sharpProver": orNull(q.fields["sharpProver"]), "errorReason": orNull(q.reason), "submittedByClient": "fake",
-		"projectId": "fake", "bucketId": orNull(q.Bucket), "bucketJobIndex": nil, "isJobSizeValid": true, "customerName": nil,
+		"projectId": "fake", "bucketId": orNull(q.Bucket), "bucketJobIndex": nil,
+		"isJobSizeValid": true, "customerName": nil,
 		"createdAt": q.created.UTC().Format(time.RFC3339Nano), "completedAt": nil,
 	}
 	if q.Bucket != "" && !q.Aggregator {

@@ -28,10 +28,11 @@ type Config struct {
 	ProofTime time.Duration
 	// Polls is how often a query is asked about before it ends, without ProofTime; negative: it ends by Finish only.
 	Polls int
-	// Verdict says why a query is to fail, "" for none; nil fails those whose input is not a zip (PIE) or not JSON (proof).
+	// Verdict says why a query is to fail, "" for none; nil fails those whose input is not a zip (PIE) or not JSON
+	// (proof).
 	Verdict func(Proven) string
-	// OnProven is called for every query that ended well, before it counts as done: it may register a fact. Its error fails
-	// the query. nil does nothing.
+	// OnProven is called for every query that ended well, before it counts as done: it may register a fact. Its error
+	// fails the query. nil does nothing.
 	OnProven func(context.Context, Proven) error
 	// Aggregate makes the results of a closed bucket. nil makes results that are well-formed and mean nothing.
 	Aggregate func(context.Context, Bucket) (Aggregated, error)
@@ -139,7 +140,8 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("GET /buckets", s.authorized(s.listBuckets))
 	mux.HandleFunc("GET /buckets/{id}", s.bucket)
 	mux.HandleFunc("POST /buckets/close", s.authorized(s.closeBucket))
-	mux.HandleFunc("GET /is-alive", func(w http.ResponseWriter, r *http.Request) { s.answer(w, r, 200, map[string]any{"alive": true}) })
+	mux.HandleFunc("GET /is-alive",
+		func(w http.ResponseWriter, r *http.Request) { s.answer(w, r, 200, map[string]any{"alive": true}) })
 	mux.HandleFunc("GET /store/queries/{id}/{file}", s.artifact)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		s.Violation(r, "no such route")

@@ -1,5 +1,5 @@
-// Package awsbatch stands in for AWS Batch: the requests that the SNOS runner makes, over HTTP as the SDK sends them. Its jobs run in this
-// process.
+// Package awsbatch stands in for AWS Batch: the requests that the SNOS runner makes, over HTTP as the SDK sends them.
+// Its jobs run in this process.
 package awsbatch
 
 import (
@@ -34,8 +34,8 @@ type Config struct {
 	Queue, Definition string // names
 	// Run is the container: it is given the task of its environment.
 	Run func(context.Context, snos.Task) End
-	// After, when set, is asked after a request's effect with the operation's name, such as submitjob; a status other than 0 is the answer in
-	// its place.
+	// After, when set, is asked after a request's effect with the operation's name, such as submitjob; a status other
+	// than 0 is the answer in its place.
 	After func(operation string) int
 }
 
@@ -165,10 +165,12 @@ func text(v any, path ...string) string {
 
 func (s *Server) submit(in map[string]any) (any, error) {
 	if text(in, "jobQueue") != s.c.Queue || text(in, "jobDefinition") != s.c.Definition {
-		return nil, fmt.Errorf("queue %q, definition %q: there are %q and %q", text(in, "jobQueue"), text(in, "jobDefinition"), s.c.Queue, s.c.Definition)
+		return nil, fmt.Errorf("queue %q, definition %q: there are %q and %q",
+			text(in, "jobQueue"), text(in, "jobDefinition"), s.c.Queue, s.c.Definition)
 	}
 	name := text(in, "jobName")
-	if name == "" || len(name) > 128 || strings.Trim(strings.ToLower(name), "abcdefghijklmnopqrstuvwxyz0123456789-_") != "" {
+	if name == "" || len(name) > 128 ||
+		strings.Trim(strings.ToLower(name), "abcdefghijklmnopqrstuvwxyz0123456789-_") != "" {
 		return nil, fmt.Errorf("job name %q", name)
 	}
 	overrides, _ := in["containerOverrides"].(map[string]any)
@@ -185,7 +187,8 @@ func (s *Server) submit(in map[string]any) (any, error) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	j := &job{
-		ID: fmt.Sprintf("00000000-0000-4000-8000-%012d", len(s.jobs)+1), Name: name, Queue: s.c.Queue, Status: "RUNNING", Created: int64(len(s.jobs) + 1),
+		ID: fmt.Sprintf("00000000-0000-4000-8000-%012d", len(s.jobs)+1), Name: name, Queue: s.c.Queue,
+		Status: "RUNNING", Created: int64(len(s.jobs) + 1),
 		Tags: map[string]string{}, end: cancel,
 	}
 	for k := range maps.Keys(asMap(in["tags"])) {
@@ -261,7 +264,8 @@ func (s *Server) queues(in map[string]any) (any, error) {
 	asked, _ := in["jobQueues"].([]any)
 	found := []map[string]any{}
 	if len(asked) == 1 && text(asked[0]) == s.c.Queue {
-		found = append(found, map[string]any{"jobQueueName": s.c.Queue, "jobQueueArn": s.c.Queue, "state": "ENABLED", "status": "VALID", "priority": 1})
+		found = append(found, map[string]any{"jobQueueName": s.c.Queue, "jobQueueArn": s.c.Queue, "state": "ENABLED",
+			"status": "VALID", "priority": 1})
 	}
 	return map[string]any{"jobQueues": found}, nil
 }
@@ -269,15 +273,17 @@ func (s *Server) queues(in map[string]any) (any, error) {
 func (s *Server) definitions(in map[string]any) (any, error) {
 	found := []map[string]any{}
 	if text(in, "jobDefinitionName") == s.c.Definition && text(in, "status") == "ACTIVE" {
-		found = append(found, map[string]any{"jobDefinitionName": s.c.Definition, "jobDefinitionArn": s.c.Definition, "revision": 1, "type": "container", "status": "ACTIVE"})
+		found = append(found, map[string]any{"jobDefinitionName": s.c.Definition, "jobDefinitionArn": s.c.Definition,
+			"revision": 1, "type": "container", "status": "ACTIVE"})
 	}
 	return map[string]any{"jobDefinitions": found}, nil
 }
 
 // codes are the exit codes that a container gives for a kind of failure.
 var codes = map[snos.FailureKind]int{
-	snos.Rejected: contract.ExitRejected, snos.ChainUnavailable: contract.ExitChainUnavailable, snos.Interrupted: contract.ExitInterrupted,
-	snos.TimedOut: contract.ExitTimedOut, snos.OutOfMemory: contract.ExitKilled,
+	snos.Rejected: contract.ExitRejected, snos.ChainUnavailable: contract.ExitChainUnavailable,
+	snos.Interrupted: contract.ExitInterrupted,
+	snos.TimedOut:    contract.ExitTimedOut, snos.OutOfMemory: contract.ExitKilled,
 }
 
 // Container makes a container of a runner: it ends when the runner's run does.

@@ -149,7 +149,8 @@ func Next(prev *Block, at time.Time) Block {
 				Nonces: []block.NonceUpdate{{Address: contract, Nonce: felt.FromUint64(h.Number/7 + 1)}},
 			},
 		},
-		Weights: block.Weights{ProvingGas: 1_500_000, SierraGas: 1_000_000, L1Gas: 1000, StateDiffSize: 8, NEvents: 1, NTxs: 1},
+		Weights: block.Weights{ProvingGas: 1_500_000, SierraGas: 1_000_000, L1Gas: 1000,
+			StateDiffSize: 8, NEvents: 1, NTxs: 1},
 	}
 }
 
@@ -293,7 +294,8 @@ func values[K comparable](
 		out := make([]felt.Felt, len(keys))
 		for i, k := range keys {
 			history := in[k]
-			n, found := slices.BinarySearchFunc(history, at, func(w written, at uint64) int { return cmp.Compare(w.block, at) })
+			n, found := slices.BinarySearchFunc(history, at,
+				func(w written, at uint64) int { return cmp.Compare(w.block, at) })
 			if found {
 				n++
 			}

@@ -18,13 +18,15 @@ func TestBlocks(t *testing.T) {
 	if err := b.Grow(30, faulttest.NewClock().Now(), time.Second); err != nil {
 		t.Fatal(err)
 	}
-	blocktest.TestSource(t, blocktest.Harness{Source: b, ChainID: "SN_MEMORY", Last: 29, MaxRange: blocks.MaxRange, Cancelable: true})
+	blocktest.TestSource(t,
+		blocktest.Harness{Source: b, ChainID: "SN_MEMORY", Last: 29, MaxRange: blocks.MaxRange, Cancelable: true})
 }
 
 func TestBlocks_Messages(t *testing.T) {
 	t.Parallel()
 	b := blocks.New(nil, "SN_MEMORY")
-	messages := block.Messages{ToL1: []block.MessageToL1{{From: felt.FromUint64(1), Payload: []felt.Felt{felt.FromUint64(2)}}}}
+	messages := block.Messages{
+		ToL1: []block.MessageToL1{{From: felt.FromUint64(1), Payload: []felt.Felt{felt.FromUint64(2)}}}}
 	var prev *blocks.Block
 	for range 3 {
 		d := blocks.Next(prev, faulttest.NewClock().Now())
@@ -35,7 +37,8 @@ func TestBlocks_Messages(t *testing.T) {
 		prev = &d
 	}
 	blocktest.TestSource(t, blocktest.Harness{
-		Source: b, ChainID: "SN_MEMORY", Last: 2, Cancelable: true, Messages: func(uint64) block.Messages { return messages },
+		Source: b, ChainID: "SN_MEMORY", Last: 2, Cancelable: true,
+		Messages: func(uint64) block.Messages { return messages },
 	})
 }
 
@@ -57,7 +60,8 @@ func TestBlocks_GrowingHead(t *testing.T) {
 	}
 	got := faulttest.Must(b.StateUpdates(t.Context(), 0, 0))(t)
 	got[0].Diff.Storage[0].Entries[0].Value = felt.FromUint64(99)
-	if again := faulttest.Must(b.StateUpdates(t.Context(), 0, 0))(t); again[0].Diff.Storage[0].Entries[0].Value == felt.FromUint64(99) {
+	if again := faulttest.Must(b.StateUpdates(t.Context(), 0, 0))(
+		t); again[0].Diff.Storage[0].Entries[0].Value == felt.FromUint64(99) {
 		t.Error("a caller changed the chain")
 	}
 }

@@ -29,8 +29,9 @@ type Config struct {
 	MinTip               *big.Int // the lowest tip that the pool takes, in wei; by default 1
 	BuilderTip           *big.Int // the lowest tip for which blocks take a transaction, in wei; by default 0
 	GasCap               uint64   // highest gas limit of a transaction (EIP-7825: 2^24 since Osaka); 0: any
-	// Strict has the pool refuse replacements that pay exactly the factor more (reth, crates/transaction-pool/src/validate,
-	// is_underpriced: "<="); otherwise the factor is enough (geth, core/txpool/blobpool, "Cmp(min) < 0").
+	// Strict has the pool refuse replacements that pay exactly the factor more (reth,
+	// crates/transaction-pool/src/validate, is_underpriced: "<="); otherwise the factor is enough (geth,
+	// core/txpool/blobpool, "Cmp(min) < 0").
 	Strict bool
 	// Hidden has the node answer as if its pool were empty, and take what it has again (nodes behind private relays).
 	Hidden bool
@@ -213,7 +214,8 @@ func (s *Chain) mine(withPool bool) {
 // after is a block without transactions that follows last. The caller holds the lock.
 func (s *Chain) after(last *block) block {
 	return block{
-		number: last.number + 1, fees: s.next, nonce: last.nonce, balance: new(big.Int).Set(last.balance), core: last.core,
+		number: last.number + 1, fees: s.next, nonce: last.nonce, balance: new(big.Int).Set(last.balance),
+		core: last.core,
 	}
 }
 
@@ -250,7 +252,8 @@ func moved(fee *big.Int, load int64) *big.Int {
 
 // pays reports whether a transaction's limits allow a block's fees.
 func (s *Chain) pays(t *transaction, b *block) bool {
-	if most := new(big.Int).Sub(t.Fees.GasPrice, b.fees.Base); most.Cmp(s.cfg.BuilderTip) < 0 || t.Fees.Tip.Cmp(s.cfg.BuilderTip) < 0 {
+	if most := new(big.Int).Sub(t.Fees.GasPrice, b.fees.Base); most.Cmp(s.cfg.BuilderTip) < 0 ||
+		t.Fees.Tip.Cmp(s.cfg.BuilderTip) < 0 {
 		return false
 	}
 	if t.Fees.GasPrice.Cmp(b.fees.Base) < 0 || t.Blobs > 0 && t.Fees.DataGasPrice.Cmp(b.fees.Blob) < 0 {

@@ -53,14 +53,17 @@ func phase(t *testing.T, l *l1.Chain, hash string, want tx.Phase) tx.Status {
 func TestChain_SignIsDeterministic(t *testing.T) {
 	t.Parallel()
 	l := l1.New(nil, l1.Config{})
-	a, b := must(l.Sign(t.Context(), post("x", 2), 3, fees(2, 2)))(t), must(l.Sign(t.Context(), post("x", 2), 3, fees(2, 2)))(t)
+	a, b := must(l.Sign(t.Context(), post("x", 2), 3, fees(2, 2)))(t), must(
+		l.Sign(t.Context(), post("x", 2), 3, fees(2, 2)))(t)
 	if a.Hash != b.Hash || string(a.Raw) != string(b.Raw) {
 		t.Error("one transaction was signed in two ways")
 	}
 	seen := map[string]bool{a.Hash: true}
 	for _, other := range []tx.Signed{
-		must(l.Sign(t.Context(), post("x", 2), 4, fees(2, 2)))(t), must(l.Sign(t.Context(), post("x", 2), 3, fees(4, 2)))(t),
-		must(l.Sign(t.Context(), post("y", 2), 3, fees(2, 2)))(t), must(l.Sign(t.Context(), post("x", 1), 3, fees(2, 1)))(t),
+		must(l.Sign(t.Context(), post("x", 2), 4, fees(2, 2)))(t),
+		must(l.Sign(t.Context(), post("x", 2), 3, fees(4, 2)))(t),
+		must(l.Sign(t.Context(), post("y", 2), 3, fees(2, 2)))(t),
+		must(l.Sign(t.Context(), post("x", 1), 3, fees(2, 1)))(t),
 	} {
 		if seen[other.Hash] {
 			t.Error("two transactions have one hash")
@@ -115,7 +118,8 @@ func TestChain_PoolRules(t *testing.T) {
 	if _, err := put(t, l, post("c", 1), 0, fees(8, 1)); !errors.Is(err, tx.ErrNonceTooLow) {
 		t.Errorf("a used nonce: %v, want ErrNonceTooLow", err)
 	}
-	if a := must(l.Account(t.Context(), 0))(t); a.Latest != 1 || a.Pending != 1 || a.Balance.Cmp(gwei(50_000_000)) >= 0 {
+	if a := must(l.Account(t.Context(), 0))(t); a.Latest != 1 || a.Pending != 1 ||
+		a.Balance.Cmp(gwei(50_000_000)) >= 0 {
 		t.Errorf("account %+v", a)
 	}
 }
@@ -164,7 +168,8 @@ func TestChain_FeeMarket(t *testing.T) {
 
 func TestChain_DropAndLose(t *testing.T) {
 	t.Parallel()
-	env, _ := faulttest.Env(fault.Rule{Component: "l1", Method: "Broadcast", Nth: 2, Fault: fault.Fault{Kind: fault.Lose}})
+	env, _ := faulttest.Env(
+		fault.Rule{Component: "l1", Method: "Broadcast", Nth: 2, Fault: fault.Fault{Kind: fault.Lose}})
 	l := l1.New(env, l1.Config{})
 	a, _ := put(t, l, post("a", 0), 0, fees(2, 0))
 	if !l.Drop(a) || l.Drop(a) {
@@ -270,7 +275,8 @@ func TestChain_StaleNode(t *testing.T) {
 	t.Parallel()
 	stale := fault.Fault{Kind: fault.Stale}
 	env, _ := faulttest.Env(
-		fault.Rule{Component: "l1", Method: "Head", Fault: stale}, fault.Rule{Component: "l1", Method: "Account", Fault: stale},
+		fault.Rule{Component: "l1", Method: "Head", Fault: stale},
+		fault.Rule{Component: "l1", Method: "Account", Fault: stale},
 		fault.Rule{Component: "l1", Method: "Lookup", Fault: stale},
 	)
 	l := l1.New(env, l1.Config{})

@@ -66,7 +66,8 @@ func (s *Chain) Reconfigure(c settlement.Config) {
 }
 
 // Encode implements settlement.Contract. It makes no call, so it has no faults.
-func (s *Chain) Encode(_ context.Context, u settlement.Update, st settlement.State, c settlement.Config) (tx.Payload, error) {
+func (s *Chain) Encode(_ context.Context, u settlement.Update, st settlement.State,
+	c settlement.Config) (tx.Payload, error) {
 	if code, detail := refusal(u, len(u.Blobs), st, c); code != "" {
 		return tx.Payload{}, &settlement.InvalidError{Refusal: meaning(code), Code: code, Detail: detail}
 	}
@@ -120,7 +121,8 @@ func refusal(u settlement.Update, blobs int, st settlement.State, c settlement.C
 		return "INVALID_CONFIG_HASH", fmt.Sprintf("%s, the contract has %s", w[wordConfig], c.ConfigHash)
 	}
 	if !w[wordOSProgram].IsZero() && !c.ProgramHash.IsZero() && w[wordOSProgram] != c.ProgramHash {
-		return "AGGREGATOR_MODE_INVALID_OS_PROGRAM_HASH", fmt.Sprintf("%s, the contract has %s", w[wordOSProgram], c.ProgramHash)
+		return "AGGREGATOR_MODE_INVALID_OS_PROGRAM_HASH", fmt.Sprintf("%s, the contract has %s",
+			w[wordOSProgram], c.ProgramHash)
 	}
 	if st.Settled && w[wordPrevHash] != st.BlockHash {
 		return "INVALID_PREV_BLOCK_HASH", fmt.Sprintf("%s, the contract has %s", w[wordPrevHash], st.BlockHash)
@@ -166,7 +168,8 @@ func (s *Chain) execute(st settlement.State, p tx.Payload) (uint64, settlement.S
 	case s.cfg.Proven != nil && !s.cfg.Proven(u):
 		code, detail = "NO_STATE_TRANSITION_PROOF", fmt.Sprintf("the fact of batch %d is not registered", u.Batch)
 	default:
-		return gas, settlement.State{Settled: true, Block: u.EndBlock, Root: w[wordNewRoot], BlockHash: w[wordNewHash]}, nil
+		return gas, settlement.State{Settled: true, Block: u.EndBlock, Root: w[wordNewRoot],
+			BlockHash: w[wordNewHash]}, nil
 	}
 	return gas, st, &tx.RevertError{Refusal: meaning(code), Code: code, Detail: detail}
 }
@@ -204,7 +207,8 @@ func (s *Chain) History() []Settled {
 				}
 				r.tx.update = &c
 			}
-			out = append(out, Settled{Update: r.tx.update.Update, Blobs: r.tx.update.Blobs, Hash: r.tx.hash, Block: b.number})
+			out = append(out,
+				Settled{Update: r.tx.update.Update, Blobs: r.tx.update.Blobs, Hash: r.tx.hash, Block: b.number})
 		}
 	}
 	return out

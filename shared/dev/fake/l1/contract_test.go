@@ -50,7 +50,8 @@ func TestContract(t *testing.T) {
 	l := l1.New(nil, l1.Config{Proven: func(settlement.Update) bool { return proven }})
 	first := must(encode(t, l, update(1, blocks[:5], 2)))(t)
 	var revert *tx.RevertError
-	if _, err := l.Simulate(t.Context(), first); !errors.As(err, &revert) || revert.Code != "NO_STATE_TRANSITION_PROOF" {
+	if _, err := l.Simulate(t.Context(), first); !errors.As(err, &revert) ||
+		revert.Code != "NO_STATE_TRANSITION_PROOF" {
 		t.Errorf("Simulate without a proof: %v", err)
 	}
 	proven = true
@@ -73,7 +74,8 @@ func TestContract(t *testing.T) {
 	// The same again, as a crash would send it, reverts and costs.
 	hash, _ = put(t, l, first, 1, fees(4, 2))
 	l.Mine()
-	if s := phase(t, l, hash, tx.Included); s.Success || s.Revert == nil || s.Revert.Code != "INVALID_PREV_BLOCK_NUMBER" {
+	if s := phase(t, l, hash, tx.Included); s.Success || s.Revert == nil ||
+		s.Revert.Code != "INVALID_PREV_BLOCK_NUMBER" {
 		t.Errorf("status of the repeated update: %+v, %v", s, s.Revert)
 	}
 	l.Intrude(must(encode(t, l, update(2, blocks[5:], 0)))(t), false)
@@ -92,8 +94,10 @@ func TestContract(t *testing.T) {
 func TestContract_EncodeRefuses(t *testing.T) {
 	t.Parallel()
 	blocks := chain(t, 10)
-	settled := settlement.State{Settled: true, Block: 4, Root: blocks[4].Header.NewRoot, BlockHash: blocks[4].Header.Hash}
-	l := l1.New(nil, l1.Config{Initial: settled, Core: settlement.Config{ConfigHash: felt.Zero, ProgramHash: felt.FromUint64(9)}})
+	settled := settlement.State{Settled: true, Block: 4, Root: blocks[4].Header.NewRoot,
+		BlockHash: blocks[4].Header.Hash}
+	l := l1.New(nil,
+		l1.Config{Initial: settled, Core: settlement.Config{ConfigHash: felt.Zero, ProgramHash: felt.FromUint64(9)}})
 	for code, change := range map[string]func(*settlement.Update){
 		"":                          func(*settlement.Update) {},
 		"INVALID_PREV_BLOCK_NUMBER": func(u *settlement.Update) { *u = update(2, blocks[6:], 0) },
@@ -104,7 +108,10 @@ func TestContract_EncodeRefuses(t *testing.T) {
 		"INVALID_NUMBER_OF_KZG_PROOFS": func(u *settlement.Update) {
 			u.ProgramOutput[8], u.ProgramOutput[11] = felt.FromUint64(1), felt.FromUint64(3)
 		},
-		"AGGREGATOR_MODE_INVALID_OS_PROGRAM_HASH": func(u *settlement.Update) { u.ProgramOutput[6] = felt.FromUint64(8) },
+		"AGGREGATOR_MODE_INVALID_OS_PROGRAM_HASH": func(
+			u *settlement.Update) {
+			u.ProgramOutput[6] = felt.FromUint64(8)
+		},
 	} {
 		u := update(2, blocks[5:], 0)
 		change(&u)
@@ -115,7 +122,8 @@ func TestContract_EncodeRefuses(t *testing.T) {
 		}
 	}
 	other := l1.New(nil, l1.Config{NotOperator: true})
-	if _, err := encode(t, other, update(1, blocks[:5], 0)); err == nil || !strings.Contains(err.Error(), "ONLY_OPERATOR") {
+	if _, err := encode(t, other, update(1, blocks[:5], 0)); err == nil ||
+		!strings.Contains(err.Error(), "ONLY_OPERATOR") {
 		t.Errorf("Encode of a wallet that is not an operator: %v", err)
 	}
 }

@@ -25,7 +25,8 @@ func (s *Chain) Transactions() []Transaction {
 	out := make([]Transaction, 0, len(s.order))
 	for _, hash := range s.order {
 		t := s.known[hash]
-		out = append(out, Transaction{Hash: hash, Nonce: t.Nonce, Fees: cloneFees(t.Fees), Status: s.status(hash, false)})
+		out = append(out,
+			Transaction{Hash: hash, Nonce: t.Nonce, Fees: cloneFees(t.Fees), Status: s.status(hash, false)})
 	}
 	return out
 }

@@ -151,8 +151,8 @@ func whole(f tx.Fees) tx.Fees {
 	return f
 }
 
-// errNonceGap means that a blob transaction does not follow those in the pool, which Ethereum's blob pool refuses. For the
-// transaction lifecycle this is a transient failure.
+// errNonceGap means that a blob transaction does not follow those in the pool, which Ethereum's blob pool refuses. For
+// the transaction lifecycle this is a transient failure.
 var errNonceGap = errors.New("nonce is too high: a transaction before this one is missing")
 
 // Broadcast implements tx.Chain. With the fault Lose the node takes the transaction and forgets it.
@@ -217,7 +217,8 @@ func (s *Chain) admit(t *transaction) error {
 	case t.Fees.Tip.Cmp(s.cfg.MinTip) < 0:
 		return fmt.Errorf("tip %s, the floor is %s: %w", t.Fees.Tip, s.cfg.MinTip, tx.ErrUnderpriced)
 	case s.cfg.GasCap > 0 && t.Fees.Gas > s.cfg.GasCap:
-		return fmt.Errorf("transaction gas limit too high (cap: %d, tx: %d): %w", s.cfg.GasCap, t.Fees.Gas, tx.ErrRefused)
+		return fmt.Errorf("transaction gas limit too high (cap: %d, tx: %d): %w",
+			s.cfg.GasCap, t.Fees.Gas, tx.ErrRefused)
 	case old != nil && !replaces(t, old, s.cfg.Strict):
 		return fmt.Errorf("it does not outbid %s: %w", old.hash, tx.ErrUnderpriced)
 	}
@@ -238,8 +239,9 @@ func (s *Chain) admit(t *transaction) error {
 	return nil
 }
 
-// replaces reports whether t outbids old. Every price must double if one of them has blobs (geth's blob pool; reth, price
-// bump of 100 for blob transactions) and grow by a tenth otherwise (geth's legacy pool, reth); a strict pool wants more.
+// replaces reports whether t outbids old. Every price must double if one of them has blobs (geth's blob pool; reth,
+// price bump of 100 for blob transactions) and grow by a tenth otherwise (geth's legacy pool, reth); a strict pool
+// wants more.
 func replaces(t, old *transaction, strict bool) bool {
 	percent := int64(110)
 	if t.Blobs > 0 || old.Blobs > 0 {
@@ -301,7 +303,8 @@ func (s *Chain) status(hash string, stale bool) tx.Status {
 	for _, r := range b.results {
 		if r.tx.hash == hash {
 			return tx.Status{
-				Phase: tx.Included, Success: r.revert == nil, Revert: cloneRevert(r.revert), Block: number, BlockHash: b.hash,
+				Phase: tx.Included, Success: r.revert == nil, Revert: cloneRevert(r.revert),
+				Block: number, BlockHash: b.hash,
 				GasUsed: r.gas, GasPrice: new(big.Int).Set(r.gasPrice),
 				DataGasUsed: r.blobGas(), DataGasPrice: new(big.Int).Set(r.blobPrice),
 			}

@@ -64,7 +64,8 @@ func (p *Prover) CloseBucket(ctx context.Context, bucket string) (string, error)
 
 func (p *Prover) hasBuckets() error {
 	if !p.cfg.Capabilities.Buckets {
-		return fmt.Errorf("%s has no buckets: %w: %w", p.cfg.Capabilities.Name, proof.ErrRejected, errors.ErrUnsupported)
+		return fmt.Errorf("%s has no buckets: %w: %w",
+			p.cfg.Capabilities.Name, proof.ErrRejected, errors.ErrUnsupported)
 	}
 	return nil
 }
@@ -77,8 +78,8 @@ func (p *Prover) bucket(id string) *proofBucket {
 	return nil
 }
 
-// children are the tasks in a bucket by index. A task that replaced a rejected one stands in its place. The caller holds
-// the lock.
+// children are the tasks in a bucket by index. A task that replaced a rejected one stands in its place. The caller
+// holds the lock.
 func (p *Prover) children(bucket string) []string {
 	at := map[uint64]*proofTask{}
 	for _, t := range p.tasks {

@@ -24,8 +24,8 @@ type Config struct {
 	Polls int
 	// Plan, if set, decides for each task when it starts. Polls is then ignored.
 	Plan func(Task) Plan
-	// File, if set, makes an artifact of a finished task; otherwise an artifact is a line that names it. Fetch wraps its
-	// errors, so that it can return proof.ErrNotReady.
+	// File, if set, makes an artifact of a finished task; otherwise an artifact is a line that names it. Fetch wraps
+	// its errors, so that it can return proof.ErrNotReady.
 	File func(Task, proof.Artifact) ([]byte, error)
 }
 
@@ -143,7 +143,8 @@ func (p *Prover) upload(ctx context.Context, r proof.Request) (string, error) {
 		return "", fmt.Errorf("read input of %s: %w", r.DedupID, err)
 	}
 	if n != r.InputSize {
-		return "", fmt.Errorf("read input of %s: %d bytes, announced %d: %w", r.DedupID, n, r.InputSize, io.ErrUnexpectedEOF)
+		return "", fmt.Errorf("read input of %s: %d bytes, announced %d: %w",
+			r.DedupID, n, r.InputSize, io.ErrUnexpectedEOF)
 	}
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
@@ -167,7 +168,8 @@ func (p *Prover) admit(r proof.Request) error {
 	}
 	for _, id := range p.children(r.Bucket) {
 		if t := p.byID[id]; t.Request.Index == r.Index && t.State != proof.Rejected {
-			return fmt.Errorf("put %s at %d of bucket %s, where %s is: %w", r.DedupID, r.Index, r.Bucket, id, proof.ErrRejected)
+			return fmt.Errorf("put %s at %d of bucket %s, where %s is: %w",
+				r.DedupID, r.Index, r.Bucket, id, proof.ErrRejected)
 		}
 	}
 	return nil

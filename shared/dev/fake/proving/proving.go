@@ -111,7 +111,8 @@ func (w *World) aggregate(ctx context.Context, b fakeatlantic.Bucket) (a fakeatl
 		err = errors.Join(err, rerr)
 		return b
 	}
-	a = fakeatlantic.Aggregated{PIE: read(artifact.PIE), DASegment: read(artifact.DASegment), Output: read(artifact.ProgramOutput)}
+	a = fakeatlantic.Aggregated{PIE: read(artifact.PIE), DASegment: read(artifact.DASegment),
+		Output: read(artifact.ProgramOutput)}
 	if err != nil {
 		return a, err
 	}

@@ -1,4 +1,5 @@
-// Package runner is a fake of a SNOS runner in memory. Its runs end as a plan says; a function of the caller does the work.
+// Package runner is a fake of a SNOS runner in memory. Its runs end as a plan says; a function of the caller does the
+// work.
 package runner
 
 import (
@@ -20,8 +21,8 @@ type Config struct {
 	Capacity int
 	// Plan, if set, decides for each run when it starts. Polls is then ignored.
 	Plan func(t snos.Task, number int) Plan
-	// Execute does the run's work, which is to write its artifacts, unless the plan lets the run fail. An *Error fails the
-	// run with its kind, any other error as Interrupted. The Status that finds the run at its end calls it. If the
+	// Execute does the run's work, which is to write its artifacts, unless the plan lets the run fail. An *Error fails
+	// the run with its kind, any other error as Interrupted. The Status that finds the run at its end calls it. If the
 	// context of this Status ends meanwhile, the next Status calls it again.
 	Execute func(ctx context.Context, t snos.Task) error
 }

@@ -20,7 +20,8 @@ import (
 
 // write writes the artifacts of a run.
 func write(ctx context.Context, s artifact.Store, t snos.Task) error {
-	result, err := json.Marshal(snos.Result{Kind: t.Kind, StartBlock: t.StartBlock, EndBlock: t.EndBlock, ProgramHash: felt.FromUint64(1)})
+	result, err := json.Marshal(
+		snos.Result{Kind: t.Kind, StartBlock: t.StartBlock, EndBlock: t.EndBlock, ProgramHash: felt.FromUint64(1)})
 	if err != nil {
 		return err
 	}
@@ -40,7 +41,8 @@ func TestRunner(t *testing.T) {
 			t.Parallel()
 			store := memory.NewArtifacts(nil)
 			task := func(n int) snos.Task {
-				return snos.Task{Kind: kind, Batch: uint64(n), StartBlock: 1, EndBlock: 2, OutputPrefix: fmt.Sprintf("%s/%d/", kind, n)}
+				return snos.Task{Kind: kind, Batch: uint64(n), StartBlock: 1, EndBlock: 2,
+					OutputPrefix: fmt.Sprintf("%s/%d/", kind, n)}
 			}
 			snostest.TestRunner(t, snostest.Harness{
 				Runner: runner.New(nil, runner.Config{
@@ -100,7 +102,8 @@ func TestRunner_Plan(t *testing.T) {
 	if err := r.Cancel(t.Context(), runs[3].Handle); err != nil {
 		t.Error(err)
 	}
-	if p := faulttest.Must(r.Status(t.Context(), runs[3].Handle))(t); p.State != snos.Failed || p.Failure != snos.Interrupted {
+	if p := faulttest.Must(r.Status(t.Context(), runs[3].Handle))(t); p.State != snos.Failed ||
+		p.Failure != snos.Interrupted {
 		t.Errorf("a canceled run is %+v", p)
 	}
 	r.Forget(runs[4].Handle)
@@ -111,9 +114,11 @@ func TestRunner_Plan(t *testing.T) {
 
 func TestRunner_StoreFails(t *testing.T) {
 	t.Parallel()
-	env, _ := faulttest.Env(fault.Rule{Component: "artifacts", Method: "Put", Fault: fault.Fault{Kind: fault.FailBefore}})
+	env, _ := faulttest.Env(
+		fault.Rule{Component: "artifacts", Method: "Put", Fault: fault.Fault{Kind: fault.FailBefore}})
 	store := memory.NewArtifacts(env)
-	r := runner.New(env, runner.Config{Execute: func(ctx context.Context, x snos.Task) error { return write(ctx, store, x) }})
+	r := runner.New(env,
+		runner.Config{Execute: func(ctx context.Context, x snos.Task) error { return write(ctx, store, x) }})
 	for i, want := range []snos.State{snos.Failed, snos.Succeeded} {
 		handle := faulttest.Must(r.Submit(t.Context(), snos.Task{ID: fmt.Sprint(i)}))(t)
 		if p := faulttest.Must(r.Status(t.Context(), handle))(t); p.State != want {

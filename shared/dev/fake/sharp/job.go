@@ -28,8 +28,8 @@ type jobState struct {
 
 func (j *jobState) ended() bool { return j.status != "IN_PROGRESS" }
 
-// hashFunction is the parameter that says how the gateway hashes programs, and functions are its values: the names of HashFunction in PyPI
-// cairo-lang 0.14.3a3, bootloaders/hash_program.py, of those that its add_aggregator_prefix takes.
+// hashFunction is the parameter that says how the gateway hashes programs, and functions are its values: the names of
+// HashFunction in PyPI cairo-lang 0.14.3a3, bootloaders/hash_program.py, of those that its add_aggregator_prefix takes.
 const hashFunction = "program_hash_function"
 
 var functions = []string{"PEDERSEN", "BLAKE"}
@@ -52,7 +52,8 @@ func (s *Server) add(w http.ResponseWriter, r *http.Request, isApplicative bool,
 		s.Violation(r, "parameter %s is %q, want one of %q", hashFunction, function, functions)
 	}
 	for name := range r.URL.Query() {
-		if name != "customer_id" && name != "cairo_job_key" && name != hashFunction && r.URL.Query().Get(name) != want[name] {
+		if name != "customer_id" && name != "cairo_job_key" && name != hashFunction &&
+			r.URL.Query().Get(name) != want[name] {
 			s.Violation(r, "parameter %s is %q, want %q", name, r.URL.Query().Get(name), want[name])
 		}
 	}
@@ -70,7 +71,8 @@ func (s *Server) add(w http.ResponseWriter, r *http.Request, isApplicative bool,
 		reply(w, http.StatusBadRequest, map[string]any{"code": "MALFORMED_REQUEST", "message": err.Error()})
 		return
 	}
-	proven := Proven{Key: key, Applicative: isApplicative, Children: children, PIE: s.files.Path(name), HashFunction: function}
+	proven := Proven{Key: key, Applicative: isApplicative, Children: children,
+		PIE: s.files.Path(name), HashFunction: function}
 	if code := s.start(proven); code != "" {
 		s.files.Remove(name)
 		s.record(r, http.StatusBadRequest, rec)
@@ -82,7 +84,8 @@ func (s *Server) add(w http.ResponseWriter, r *http.Request, isApplicative bool,
 }
 
 // readBody reads a submission; its PIE goes to disk.
-func (s *Server) readBody(w http.ResponseWriter, r *http.Request, name string, isApplicative bool) (fake.Record, []string, error) {
+func (s *Server) readBody(w http.ResponseWriter, r *http.Request, name string,
+	isApplicative bool) (fake.Record, []string, error) {
 	rec := fake.Record{Fields: map[string]string{}, File: "cairo_pie_encoded", FileType: r.Header.Get("Content-Type")}
 	b, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err != nil {
@@ -122,7 +125,8 @@ func (s *Server) start(p Proven) string {
 	j := &jobState{Proven: p, status: "IN_PROGRESS"}
 	for _, c := range p.Children {
 		if child := s.job(c); child == nil || child.Applicative {
-			j.status, j.reason, j.log = "INVALID", "CHILD_JOB_NOT_APPLICATIVE_LEAF", "child job "+c+" is not an applicative leaf"
+			j.status, j.reason, j.log = "INVALID", "CHILD_JOB_NOT_APPLICATIVE_LEAF", "child job "+
+				c+" is not an applicative leaf"
 		}
 	}
 	s.jobs = append(s.jobs, j)
@@ -165,14 +169,16 @@ func (s *Server) status(w http.ResponseWriter, r *http.Request) {
 	}
 	s.mu.Unlock()
 	if j == nil {
-		s.answer(w, r, http.StatusOK, map[string]any{"status": "UNKNOWN", "invalid_reason": nil, "error_log": nil, "validation_done": nil})
+		s.answer(w, r, http.StatusOK,
+			map[string]any{"status": "UNKNOWN", "invalid_reason": nil, "error_log": nil, "validation_done": nil})
 		return
 	}
 	if ripe {
 		s.end(j, "")
 	}
 	s.mu.Lock()
-	v := map[string]any{"status": j.status, "invalid_reason": nil, "error_log": nil, "validation_done": j.validated || j.status == "PROCESSED"}
+	v := map[string]any{"status": j.status, "invalid_reason": nil, "error_log": nil,
+		"validation_done": j.validated || j.status == "PROCESSED"}
 	if j.reason != "" {
 		v["invalid_reason"] = j.reason
 	}

@@ -1,6 +1,6 @@
 // Package sharp is a fake of SHARP's gateway: its interface over HTTP or mutual TLS on loopback, without proofs.
-// Requests that are not as known are refused and noted (Log.Violations). What the gateway says to a key that it has is not
-// documented; here it is an error.
+// Requests that are not as known are refused and noted (Log.Violations). What the gateway says to a key that it has is
+// not documented; here it is an error.
 package sharp
 
 import (
@@ -27,14 +27,15 @@ type Config struct {
 	TLS bool
 	// ProofTime is how long a proof takes; 0 counts questions instead.
 	ProofTime time.Duration
-	// Polls is how often a job is asked about before it is processed, without ProofTime; negative: it ends by Finish only.
+	// Polls is how often a job is asked about before it is processed, without ProofTime; negative: it ends by Finish
+	// only.
 	Polls int
 	// Validate lets jobs be IN_PROGRESS with validation_done before they are processed.
 	Validate bool
 	// Verdict says why a job is invalid, "" for none; nil refuses what is not a zip.
 	Verdict func(Proven) string
-	// OnProven is called for every job that ended well, before it counts as processed: it may register a fact. Its error fails
-	// the job. nil does nothing.
+	// OnProven is called for every job that ended well, before it counts as processed: it may register a fact. Its
+	// error fails the job. nil does nothing.
 	OnProven func(context.Context, Proven) error
 }
 
@@ -162,7 +163,8 @@ func (s *Server) customer(next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		id := r.URL.Query().Get("customer_id")
 		if id == "" || s.cfg.CustomerID != "" && id != s.cfg.CustomerID {
-			s.answer(w, r, http.StatusForbidden, map[string]any{"code": "UNKNOWN_CUSTOMER", "message": "unknown customer"})
+			s.answer(w, r, http.StatusForbidden,
+				map[string]any{"code": "UNKNOWN_CUSTOMER", "message": "unknown customer"})
 			return
 		}
 		next(w, r)

@@ -62,7 +62,8 @@ func newChain(o Options) (*chain, error) {
 		return nil, fmt.Errorf("chain id: %w", err)
 	}
 	c := &chain{
-		o: o, id: id, prices: prices{l1Price, l2Price, dataPrice}, receipts: map[felt.Felt]*receipt{}, rejected: map[felt.Felt]string{},
+		o: o, id: id, prices: prices{l1Price, l2Price, dataPrice}, receipts: map[felt.Felt]*receipt{},
+		rejected: map[felt.Felt]string{},
 		accepted: -1,
 	}
 	c.close(newWorld(o), nil)
@@ -75,7 +76,8 @@ func (c *chain) close(w *world, txs []felt.Felt) *blockOf {
 	if len(c.blocks) > 0 {
 		b.parent = c.tip().hash
 	}
-	b.hash = hash.PoseidonMany(append([]felt.Felt{b.parent, felt.FromUint64(b.number), felt.FromUint64(c.forks)}, txs...))
+	b.hash = hash.PoseidonMany(
+		append([]felt.Felt{b.parent, felt.FromUint64(b.number), felt.FromUint64(c.forks)}, txs...))
 	c.blocks = append(c.blocks, b)
 	if lag := int(c.o.L1Lag); lag > 0 {
 		c.accepted = max(c.accepted, len(c.blocks)-1-lag)
@@ -132,9 +134,11 @@ func (c *chain) tooCheap(t *transaction) string {
 	for _, r := range []struct {
 		name       string
 		has, wants *big.Int
-	}{{"L1Gas", t.l1.price, c.prices.l1}, {"L2Gas", t.l2.price, c.prices.l2}, {"L1DataGas", t.data.price, c.prices.data}} {
+	}{{"L1Gas", t.l1.price, c.prices.l1}, {"L2Gas", t.l2.price, c.prices.l2},
+		{"L1DataGas", t.data.price, c.prices.data}} {
 		if r.has.Cmp(r.wants) < 0 {
-			return fmt.Sprintf("Resource bounds were not satisfied: Max %s price (%s) is lower than the actual gas price: %s.", r.name, r.has, r.wants)
+			return fmt.Sprintf("Resource bounds were not satisfied: Max %s price (%s) is lower than the actual gas "+
+				"price: %s.", r.name, r.has, r.wants)
 		}
 	}
 	return ""
@@ -191,15 +195,20 @@ func (c *chain) add(t *transaction) *rpcError {
 	case done, gone, slices.ContainsFunc(c.pool, func(o *transaction) bool { return o.hash == t.hash }):
 		return &rpcError{59, "A transaction with the same hash already exists in the mempool", nil}
 	case !known:
-		return &rpcError{55, "Account validation failed", fmt.Sprintf("Transaction validation error: Requested contract address %s is not deployed.", t.sender)}
+		return &rpcError{55, "Account validation failed",
+			fmt.Sprintf("Transaction validation error: Requested contract address %s is not deployed.", t.sender)}
 	case t.nonce < next:
-		return &rpcError{52, "Invalid transaction nonce", fmt.Sprintf("Invalid transaction nonce of contract at address %s. Account nonce: %d; got: %d.", t.sender, next, t.nonce)}
+		return &rpcError{52, "Invalid transaction nonce", fmt.Sprintf("Invalid transaction nonce of contract at "+
+			"address %s. Account nonce: %d; got: %d.", t.sender, next, t.nonce)}
 	case t.query || !t.signedBy(key):
-		return &rpcError{55, "Account validation failed", "Transaction validation has failed: Account: invalid signature"}
+		return &rpcError{55, "Account validation failed",
+			"Transaction validation has failed: Account: invalid signature"}
 	case len(t.calldata) > maxCalldata:
-		return &rpcError{63, "An unexpected error occurred", fmt.Sprintf("Calldata length exceeded maximum: length %d (allowed length: %d).", len(t.calldata), maxCalldata)}
+		return &rpcError{63, "An unexpected error occurred", fmt.Sprintf("Calldata length exceeded maximum: length "+
+			"%d (allowed length: %d).", len(t.calldata), maxCalldata)}
 	case t.l2.amount > maxL2Gas:
-		return &rpcError{53, "The transaction's resources don't cover validation or the minimal transaction fee", "L2 gas amount is above the maximum"}
+		return &rpcError{53, "The transaction's resources don't cover validation or the minimal transaction fee",
+			"L2 gas amount is above the maximum"}
 	case len(c.pool) >= maxPool:
 		return &rpcError{63, "An unexpected error occurred", "mempool is full"}
 	}
@@ -207,7 +216,8 @@ func (c *chain) add(t *transaction) *rpcError {
 		return &rpcError{53, "The transaction's resources don't cover validation or the minimal transaction fee", why}
 	}
 	if t.most().Cmp(w.balances[t.sender]) > 0 {
-		return &rpcError{54, "Account balance is smaller than the transaction's maximal fee (calculated as the sum of each resource's limit x max price)", nil}
+		return &rpcError{54, "Account balance is smaller than the transaction's maximal fee (calculated as the sum " +
+			"of each resource's limit x max price)", nil}
 	}
 	if len(c.toReject) > 0 {
 		c.rejected[t.hash], c.toReject = c.toReject[0], c.toReject[1:]
@@ -237,8 +247,10 @@ func bigMul(n *big.Int, by int64) *big.Int { return new(big.Int).Mul(n, big.NewI
 
 // trace is a reverted transaction's reason as nodes write it.
 func (f *fault) trace(account felt.Felt) string {
-	head := fmt.Sprintf("Transaction execution has failed:\n0: Error in the called contract (contract address: %s, class hash: 0xacc, selector: %s):\n"+
-		"1: Error in the called contract (contract address: %s, class hash: 0xc1a55, selector: %s):\n", account, hash.Selector("__execute__"), f.to, f.selector)
+	head := fmt.Sprintf("Transaction execution has failed:\n0: Error in the called contract (contract address: %s, "+
+		"class hash: 0xacc, selector: %s):\n"+
+		"1: Error in the called contract (contract address: %s, class hash: 0xc1a55, selector: %s):\n",
+		account, hash.Selector("__execute__"), f.to, f.selector)
 	return head + f.text()
 }
 
@@ -247,7 +259,8 @@ func (f *fault) text() string {
 	case f.missing:
 		return fmt.Sprintf("Requested contract address %s is not deployed.\n", f.to)
 	case f.noEntry:
-		return "Execution failed. Failure reason:\n0x454e545259504f494e545f4e4f545f464f554e44 ('ENTRYPOINT_NOT_FOUND').\n"
+		return "Execution failed. Failure reason:\n0x454e545259504f494e545f4e4f545f464f554e44 " +
+			"('ENTRYPOINT_NOT_FOUND').\n"
 	}
 	text := "Execution failed. Failure reason:\n("
 	for _, w := range append(slices.Clone(f.words), "ENTRYPOINT_FAILED") {

@@ -130,7 +130,8 @@ func (c *core) update(w *world, from felt.Felt, args []felt.Felt) *fault {
 	return nil
 }
 
-// messagesOf reads the messages to the app chain that an output consumes, as piltover does: what is too short is left out.
+// messagesOf reads the messages to the app chain that an output consumes, as piltover does: what is too short is left
+// out.
 func messagesOf(words []felt.Felt) ([]block.MessageToL2, *fault) {
 	at := 10
 	if !words[8].IsZero() {

@@ -116,9 +116,12 @@ func (c *chain) getBlock(ps []json.RawMessage) (any, *rpcError) {
 		status = "ACCEPTED_ON_L1"
 	}
 	return map[string]any{
-		"status": status, "block_hash": b.hash, "parent_hash": b.parent, "block_number": b.number, "new_root": b.hash, "timestamp": 1_700_000_000 + b.number,
-		"sequencer_address": "0x1", "starknet_version": "0.14.0", "l1_da_mode": "BLOB", "transactions": append([]felt.Felt{}, b.txs...),
-		"l1_gas_price": priceOf(b.prices.l1), "l2_gas_price": priceOf(b.prices.l2), "l1_data_gas_price": priceOf(b.prices.data),
+		"status": status, "block_hash": b.hash, "parent_hash": b.parent, "block_number": b.number, "new_root": b.hash,
+		"timestamp":         1_700_000_000 + b.number,
+		"sequencer_address": "0x1", "starknet_version": "0.14.0", "l1_da_mode": "BLOB",
+		"transactions": append([]felt.Felt{}, b.txs...),
+		"l1_gas_price": priceOf(b.prices.l1), "l2_gas_price": priceOf(b.prices.l2),
+		"l1_data_gas_price": priceOf(b.prices.data),
 	}, nil
 }
 
@@ -221,7 +224,8 @@ func (c *chain) estimateOne(w *world, p prices, raw json.RawMessage, index int) 
 	w.written = 0
 	gas, data, f := usage(w, t)
 	if f != nil {
-		return nil, failed(map[string]any{"contract_address": t.sender, "class_hash": "0xacc", "selector": "0x1", "error": f.nested()})
+		return nil, failed(
+			map[string]any{"contract_address": t.sender, "class_hash": "0xacc", "selector": "0x1", "error": f.nested()})
 	}
 	fee := new(big.Int).Add(bigMul(p.l2, int64(gas)), bigMul(p.data, int64(data)))
 	return map[string]string{

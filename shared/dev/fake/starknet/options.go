@@ -1,8 +1,9 @@
 // Package starknet is a fake of Starknet as a settlement layer: a JSON-RPC node of API 0.9 on loopback, without Cairo.
-// It checks what Starknet checks of an invoke transaction of version 3 (hash, signature, nonce, bounds, balance, calldata's
-// length), has a pool with fee escalation and blocks, and runs five kinds of contracts written in Go: accounts, the fee token,
-// a core contract with piltover's checks in piltover's order, a fact registry, and a sink. Calls that fail are reported as
-// nodes report them. Faults strike by script: those of package fake by method name, and Reject, Drop, Reorg, Lag and Answer.
+// It checks what Starknet checks of an invoke transaction of version 3 (hash, signature, nonce, bounds, balance,
+// calldata's length), has a pool with fee escalation and blocks, and runs five kinds of contracts written in Go:
+// accounts, the fee token, a core contract with piltover's checks in piltover's order, a fact registry, and a sink.
+// Calls that fail are reported as nodes report them. Faults strike by script: those of package fake by method name, and
+// Reject, Drop, Reorg, Lag and Answer.
 package starknet
 
 import (

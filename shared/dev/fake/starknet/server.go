@@ -46,10 +46,12 @@ func Start(o Options) (*Server, error) {
 		return nil, fmt.Errorf("listen: %w", err)
 	}
 	s := &Server{
-		c: c, url: "http://" + l.Addr().String(), stop: make(chan struct{}), stopped: make(chan struct{}), answers: make(chan canned, maxCanned),
+		c: c, url: "http://" + l.Addr().String(), stop: make(chan struct{}), stopped: make(chan struct{}),
+		answers: make(chan canned, maxCanned),
 	}
 	fail := func(w http.ResponseWriter, status int) { http.Error(w, `{"message":"limit of requests"}`, status) }
-	s.http = &http.Server{Handler: loopback.Guard(s.Wrap(http.HandlerFunc(s.serve), method, fail)), ReadHeaderTimeout: 10 * time.Second}
+	s.http = &http.Server{Handler: loopback.Guard(s.Wrap(http.HandlerFunc(s.serve), method, fail)),
+		ReadHeaderTimeout: 10 * time.Second}
 	go func() { _ = s.http.Serve(l) }()
 	go s.produce(c.o.BlockInterval)
 	return s, nil

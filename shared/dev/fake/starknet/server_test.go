@@ -28,7 +28,8 @@ func start(t *testing.T, fees tx.Fees) (*fakestarknet.Server, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := fakestarknet.Start(fakestarknet.Options{Accounts: []fakestarknet.Account{{Address: account, PublicKey: signer.PublicKey(), Balance: big.NewInt(1e18)}}})
+	s, err := fakestarknet.Start(fakestarknet.Options{
+		Accounts: []fakestarknet.Account{{Address: account, PublicKey: signer.PublicKey(), Balance: big.NewInt(1e18)}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,7 +52,8 @@ func start(t *testing.T, fees tx.Fees) (*fakestarknet.Server, string) {
 // call makes a call and returns its error's code; 0 for none.
 func call(t *testing.T, s *fakestarknet.Server, method, params string) int {
 	t.Helper()
-	resp, err := http.Post(s.URL(), "application/json", bytes.NewReader(fmt.Appendf(nil, `{"jsonrpc":"2.0","id":1,"method":%q,"params":%s}`, method, params)))
+	resp, err := http.Post(s.URL(), "application/json",
+		bytes.NewReader(fmt.Appendf(nil, `{"jsonrpc":"2.0","id":1,"method":%q,"params":%s}`, method, params)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +70,8 @@ func call(t *testing.T, s *fakestarknet.Server, method, params string) int {
 // TestChecks: what Starknet would refuse is refused, with its codes.
 func TestChecks(t *testing.T) {
 	t.Parallel()
-	good := tx.Fees{Gas: 2_000_000, GasPrice: big.NewInt(4e9), Tip: big.NewInt(1), DataGas: 500, DataGasPrice: big.NewInt(20_000)}
+	good := tx.Fees{Gas: 2_000_000, GasPrice: big.NewInt(4e9), Tip: big.NewInt(1), DataGas: 500,
+		DataGasPrice: big.NewInt(20_000)}
 	with := func(change func(*tx.Fees)) tx.Fees { f := good; change(&f); return f }
 	for name, c := range map[string]struct {
 		fees     tx.Fees
@@ -119,9 +122,12 @@ func TestNotAsked(t *testing.T) {
 		method, params string
 		code           int
 	}{
-		{"starknet_nonsense", "[]", -32601}, {"starknet_getNonce", "[]", -32602}, {"starknet_getNonce", `["latest","0x99"]`, 20},
-		{"starknet_getNonce", `[{"block_number":7},"0xacc1"]`, 24}, {"starknet_getBlockWithTxHashes", `["l1_accepted"]`, 24},
-		{"starknet_getTransactionStatus", `["0x5"]`, 29}, {"starknet_getTransactionReceipt", `["0x5"]`, 29}, {"starknet_blockNumber", "[]", 0},
+		{"starknet_nonsense", "[]", -32601}, {"starknet_getNonce", "[]", -32602},
+		{"starknet_getNonce", `["latest","0x99"]`, 20},
+		{"starknet_getNonce", `[{"block_number":7},"0xacc1"]`, 24},
+		{"starknet_getBlockWithTxHashes", `["l1_accepted"]`, 24},
+		{"starknet_getTransactionStatus", `["0x5"]`, 29}, {"starknet_getTransactionReceipt", `["0x5"]`, 29},
+		{"starknet_blockNumber", "[]", 0},
 	} {
 		if code := call(t, s, c.method, c.params); code != c.code {
 			t.Errorf("%s %s: code %d, want %d", c.method, c.params, code, c.code)

@@ -64,9 +64,11 @@ func parseTransaction(raw json.RawMessage, chain felt.Felt) (*transaction, error
 		return nil, err
 	}
 	switch {
-	case w.Type != "INVOKE" || w.Sender == nil || w.Version == nil || w.Nonce == nil || w.Calldata == nil || w.Signature == nil:
+	case w.Type != "INVOKE" || w.Sender == nil || w.Version == nil || w.Nonce == nil ||
+		w.Calldata == nil || w.Signature == nil:
 		return nil, errors.New("missing field of an invoke transaction")
-	case w.NonceDAMode != "L1" || w.FeeDAMode != "L1" || len(w.Paymaster) > 0 || len(w.Deployment) > 0 || w.Paymaster == nil || w.Deployment == nil:
+	case w.NonceDAMode != "L1" || w.FeeDAMode != "L1" || len(w.Paymaster) > 0 || len(w.Deployment) > 0 ||
+		w.Paymaster == nil || w.Deployment == nil:
 		return nil, errors.New("data availability modes must be L1, paymaster and account deployment data empty lists")
 	}
 	t := &transaction{sender: *w.Sender, calldata: w.Calldata, signature: w.Signature}
@@ -133,7 +135,8 @@ func (t *transaction) hashOn(chain, version felt.Felt) felt.Felt {
 	tip := new(junofelt.Felt).SetBytes(t.tip.Bytes())
 	fees := crypto.PoseidonArray(tip, bound("L1_GAS", t.l1), bound("L2_GAS", t.l2), bound("L1_DATA", t.data))
 	invoke := new(junofelt.Felt).SetBytes([]byte("invoke"))
-	h := crypto.PoseidonArray(invoke, juno(version), juno(t.sender), &fees, list(nil), juno(chain), juno(felt.FromUint64(t.nonce)),
+	h := crypto.PoseidonArray(invoke, juno(version), juno(t.sender), &fees, list(nil), juno(chain),
+		juno(felt.FromUint64(t.nonce)),
 		new(junofelt.Felt), list(nil), list(t.calldata))
 	return h.Bytes()
 }

@@ -23,7 +23,8 @@ type world struct {
 
 func newWorld(o Options) *world {
 	w := &world{
-		nonces: map[felt.Felt]uint64{}, keys: map[felt.Felt]felt.Felt{}, balances: map[felt.Felt]*big.Int{}, facts: map[felt.Felt]bool{},
+		nonces: map[felt.Felt]uint64{}, keys: map[felt.Felt]felt.Felt{},
+		balances: map[felt.Felt]*big.Int{}, facts: map[felt.Felt]bool{},
 		core: newCore(o.Core), registrar: o.Registrar,
 	}
 	for _, a := range o.Accounts {
@@ -64,7 +65,8 @@ func (w *world) run(from felt.Felt, c call) ([]felt.Felt, *fault) {
 var selectors = func() map[felt.Felt]string {
 	m := map[felt.Felt]string{}
 	for _, n := range []string{
-		"balanceOf", "is_valid_signature", "take", "fail", "get_state", "get_program_info", "get_facts_registry", "is_operator", "owner",
+		"balanceOf", "is_valid_signature", "take", "fail", "get_state", "get_program_info",
+		"get_facts_registry", "is_operator", "owner",
 		"update_state", "get_all_verifications_for_fact_hash", "register_fact",
 	} {
 		m[hash.Selector(n)] = n

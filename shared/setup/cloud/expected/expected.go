@@ -101,7 +101,8 @@ func Log(ctx context.Context, log *slog.Logger, contract settlement.Contract, ne
 		equal = equal || want == found.ConfigHash
 	}
 	if !equal {
-		log.WarnContext(ctx, "the core contract has none of the config hashes that the settings have: CHAIN_ID, CHAIN_FEE_TOKEN_ADDRESS or "+
+		log.WarnContext(ctx, "the core contract has none of the config hashes that the settings have: CHAIN_ID, "+
+			"CHAIN_FEE_TOKEN_ADDRESS or "+
 			"CHAIN_DA_PUBLIC_KEYS differ from what it was set up with", attrs...)
 		return
 	}

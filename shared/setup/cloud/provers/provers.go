@@ -90,12 +90,14 @@ func HookOf(prover *atlantic.Prover, secret string) apicontroller.ProverHook {
 func gateway(ctx context.Context, p *cloud.Process) (proof.Prover, error) {
 	c, s := p.Config.Prover, p.Config.Prover.Sharp
 	out := sharp.Config{
-		URL: c.URL, CustomerID: s.CustomerID, AggregationKey: s.AggregationKey, ProgramHashFunction: s.ProgramHashFunction, Proofs: c.Proofs,
+		URL: c.URL, CustomerID: s.CustomerID, AggregationKey: s.AggregationKey,
+		ProgramHashFunction: s.ProgramHashFunction, Proofs: c.Proofs,
 	}
 	for _, secret := range []struct {
 		name string
 		to   *string
-	}{{s.ClientCertSecret, &out.ClientCert}, {s.ClientKeySecret, &out.ClientKey}, {s.ServerCertSecret, &out.ServerCert}} {
+	}{{s.ClientCertSecret, &out.ClientCert}, {s.ClientKeySecret, &out.ClientKey},
+		{s.ServerCertSecret, &out.ServerCert}} {
 		if secret.name == "" {
 			continue
 		}

@@ -63,7 +63,8 @@ func open(ctx context.Context, p *cloud.Process) (snos.Runner, error) {
 		}
 		return grpcrunner.New(c)
 	case config.BatchRunner:
-		return batchrunner.New(p.AWS, batchrunner.Config{Queue: s.BatchQueue, Definition: s.BatchDefinition, Chain: p.Config.Chain.Name}), nil
+		return batchrunner.New(p.AWS,
+			batchrunner.Config{Queue: s.BatchQueue, Definition: s.BatchDefinition, Chain: p.Config.Chain.Name}), nil
 	default:
 		return nil, fmt.Errorf("SNOS runner %q is not known", s.Kind)
 	}

@@ -45,7 +45,8 @@ func (l *ethereumLayer) wallet(ctx context.Context) (*ethereum.Wallet, setup.Wal
 		return nil, setup.Wallet{}, err
 	}
 	if s.Address != "" && !strings.EqualFold(s.Address, a.Hex()) {
-		return nil, setup.Wallet{}, fmt.Errorf("the wallet's key is of account %s, SETTLEMENT_ADDRESS says %s: correct the one that is wrong", a.Hex(), s.Address)
+		return nil, setup.Wallet{}, fmt.Errorf("the wallet's key is of account %s, SETTLEMENT_ADDRESS says %s: "+
+			"correct the one that is wrong", a.Hex(), s.Address)
 	}
 	name := fmt.Sprintf("ethereum/%s/%s", s.ChainID, a.Hex())
 	return w, setup.Wallet{Chain: w, Name: name, Policy: l.p.Config.TxPolicy(), DryRun: l.p.Config.DryRun}, nil

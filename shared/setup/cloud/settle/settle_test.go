@@ -49,7 +49,8 @@ func TestStarknet(t *testing.T) {
 	p := &cloud.Process{Secrets: secrets.New(aws.Config{}), Config: config.Config{
 		Chain: config.Chain{Name: "dev", Layer: stage.L3},
 		Settlement: config.Settlement{
-			Kind: config.StarknetLayer, RPC: s.URL(), ChainID: s.ChainID(), Contract: fakestarknet.CoreAddress.String(), Account: account.String(),
+			Kind: config.StarknetLayer, RPC: s.URL(), ChainID: s.ChainID(), Contract: fakestarknet.CoreAddress.String(),
+			Account:  account.String(),
 			Verifier: fakestarknet.RegistryAddress.String(), KeyFile: file,
 		},
 		Prover: config.Prover{Kind: config.MockProver, KeySecret: secrets.FilePrefix + file, Account: account.String()},
@@ -81,7 +82,8 @@ func TestStarknet(t *testing.T) {
 	if a, err := watcher.Chain.Account(ctx, 0); err != nil || a.Balance.Cmp(big.NewInt(1e18)) != 0 {
 		t.Errorf("watched: %+v, %v", a, err)
 	}
-	if _, err := watcher.Chain.Sign(ctx, tx.Payload{To: "0xc0de", Entrypoint: "f"}, 0, tx.Fees{}); !errors.Is(err, l2.ErrWatched) {
+	if _, err := watcher.Chain.Sign(ctx, tx.Payload{To: "0xc0de", Entrypoint: "f"}, 0,
+		tx.Fees{}); !errors.Is(err, l2.ErrWatched) {
 		t.Errorf("a watched account signed: %v", err)
 	}
 	if reader, err := layer.Reader(); err != nil {
