@@ -75,7 +75,7 @@ func (w *World) own(ctx context.Context, fresh []alert.Alert) error {
 	if n, _ := w.needs(version); len(c.Changes(n)) > 0 {
 		w.L1.Reconfigure(w.held(version))
 		w.Injected[Strike{"contract changes late", "outside"}]++
-		w.tell("the owner of the contract sets what Starknet %s needs", version)
+		w.narrate("the owner of the contract sets what Starknet %s needs", version)
 		delete(w.asked, version) // a reorganisation may ask for the other version again
 	}
 	return nil

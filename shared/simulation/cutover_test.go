@@ -38,7 +38,7 @@ func cutover(layer stage.Layer) error {
 		return err
 	}
 	announcedAt := uint64(0)
-	for begin := w.Now(); len(told(w)) == 0; {
+	for begin := w.Now(); len(announced(w)) == 0; {
 		if err := step(ctx, w); err != nil {
 			return err
 		}
@@ -51,7 +51,7 @@ func cutover(layer stage.Layer) error {
 		}
 		announcedAt = s.Next()
 	}
-	if first := told(w)[0]; first.Severity != alert.Warning || !strings.Contains(first.Detail, "config hash to 0xc1 (it is 0xc0)") ||
+	if first := announced(w)[0]; first.Severity != alert.Warning || !strings.Contains(first.Detail, "config hash to 0xc1 (it is 0xc0)") ||
 		!strings.Contains(first.Detail, "program hash to 0xa1 (it is 0xa0)") || announcedAt >= uint64(n-4) {
 		return fmt.Errorf("announced when the contract waits for block %d: %+v", announcedAt, first)
 	}
@@ -59,7 +59,7 @@ func cutover(layer stage.Layer) error {
 		return err
 	}
 	var titles []string
-	for _, a := range told(w) {
+	for _, a := range announced(w) {
 		titles = append(titles, a.Title)
 	}
 	const waits = "Reminder: State updates of Starknet 0.14.3 wait for the core contract"
@@ -73,7 +73,7 @@ func cutover(layer stage.Layer) error {
 	return nil
 }
 
-// told are the alerts about the core contract.
-func told(w *simulation.World) []alert.Alert {
+// announced are the alerts about the core contract.
+func announced(w *simulation.World) []alert.Alert {
 	return slices.DeleteFunc(w.Alerts.Sent(), func(a alert.Alert) bool { return !strings.HasPrefix(a.Key, simulation.AwaitingContract) })
 }

@@ -80,29 +80,29 @@ type World struct {
 	Prover    *prover.Prover
 	Runner    *runner.Runner
 
-	queues    []resource.Queue
-	ticks     []*tick
-	locks     *memory.Locks
-	reports   *memory.Reports
-	operator  *executor.Executor
-	versions  []version // deployed at once; version is the one that the invocation under way runs
-	version   int
-	frames    []*frame // invocations under way, the innermost last
-	turmoil   bool
-	outside   bool  // what is done is not a function's
-	nested    error // of an invocation within another one
-	intruders map[string]bool
-	lost      map[string][]byte // artifacts that vanished, until the operator brings them back
-	seen      map[string]job.Job
-	comes     []time.Time // when each block of Data is there
-	grown     int         // how many blocks of Data the app chain has
-	node      *node
-	watch     watch
-	touched   map[string]bool      // components, since the last Check
-	story     []string             // what happened last
-	cap       *big.Int             // of a transaction's fees, as the operator has set it
-	heeded    int                  // alerts that the operator has looked at for it
-	asked     map[string]time.Time // Starknet versions of which an alert says that the contract must change, and when it will
+	queues     []resource.Queue
+	ticks      []*tick
+	locks      *memory.Locks
+	reports    *memory.Reports
+	operator   *executor.Executor
+	versions   []version // deployed at once; version is the one that the invocation under way runs
+	version    int
+	frames     []*frame // invocations under way, the innermost last
+	turmoil    bool
+	outside    bool  // what is done is not a function's
+	nested     error // of an invocation within another one
+	intruders  map[string]bool
+	lost       map[string][]byte // artifacts that vanished, until the operator brings them back
+	seen       map[string]job.Job
+	comes      []time.Time // when each block of Data is there
+	grown      int         // how many blocks of Data the app chain has
+	node       *node
+	watch      watch
+	touched    map[string]bool      // components, since the last Check
+	story      []string             // what happened last
+	cap        *big.Int             // of a transaction's fees, as the operator has set it
+	alertsRead int                  // alerts that the operator has looked at for it
+	asked      map[string]time.Time // Starknet versions of which an alert says that the contract must change, and when it will
 
 	Steps    int
 	Faults   []error // what functions returned

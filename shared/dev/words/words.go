@@ -59,22 +59,29 @@ type finding struct {
 
 // check returns the banned words of a file and of its name; in Go those of comments, strings and names.
 func check(name string, content []byte) []finding {
-	out := inLine(0, words(path.Base(name)))
+	out := inLine(0, "", words(path.Base(name)))
 	if strings.HasSuffix(name, ".go") {
 		content = textOfGo(content)
 	}
+	before := "" // the last word of the line before: "there" of "there is no", where the line breaks between
 	for i, line := range strings.Split(string(content), "\n") {
-		out = append(out, inLine(i+1, line)...)
+		text := strings.TrimLeft(line, " \t/#*")
+		out = append(out, inLine(i+1, before, text)...)
+		before = ""
+		if ws := strings.Fields(text); len(ws) > 1 {
+			before = ws[len(ws)-1]
+		}
 	}
 	return out
 }
 
-// inLine returns the banned words of a line.
-func inLine(number int, line string) []finding {
+// inLine returns the banned words of a line, and of the phrases that begin with the word before it.
+func inLine(number int, before, line string) []finding {
 	var out []finding
+	line = before + " " + line
 	for _, b := range list {
 		for _, at := range b.pattern.FindAllStringIndex(line, -1) {
-			if !b.allowed(line, at) {
+			if at[1] > len(before) && !b.allowed(line, at) {
 				out = append(out, finding{number, line[at[0]:at[1]], b.say})
 			}
 		}
@@ -114,7 +121,10 @@ func textOfGo(code []byte) []byte {
 		for ; line < file.Line(pos); line++ {
 			out.WriteByte('\n')
 		}
-		out.WriteString(text + " | ")
+		out.WriteString(text)
+		if tok != token.COMMENT { // a sentence may go on in the next line's comment
+			out.WriteString(" | ")
+		}
 		line += strings.Count(text, "\n")
 	}
 }

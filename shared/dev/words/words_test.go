@@ -13,7 +13,7 @@ func TestCheck(t *testing.T) {
 	}{
 		{"a comment", "a.go", "package a\n\n// It meets trouble.\n", []string{"trouble"}},
 		{"a string", "a.go", "package a\n\nvar x = \"start anew\"\n", []string{"anew"}},
-		{"a raw string", "a.go", "package a\n\nvar x = `the outside\n world; seldom`\n", []string{"seldom"}},
+		{"a raw string", "a.go", "package a\n\nvar x = `the outside\n world; seldom`\n", []string{"seldom", "outside world"}},
 		{"names", "a.go", "package a\n\nvar trouble, toMend, notTold_yet, recommend int\n",
 			[]string{"trouble", "Mend", "Told"}},
 		{"names beside one another are not a phrase", "a.go", "package a\n\nfunc has(not int) {}\n", nil},
@@ -22,6 +22,9 @@ func TestCheck(t *testing.T) {
 		{"capitals", "a.md", "Seldom.", []string{"Seldom"}},
 		{"is no X", "a.md", "It is no operator.", []string{"is no operator"}},
 		{"there is no X", "a.md", "There is no operator, it is no longer one.", nil},
+		{"there is no X, over a line's end", "a.go", "package a\n\n// Nil where there\n// is no operator.\n", nil},
+		{"is no X, over a line's end", "a.go", "package a\n\n// It is\n// no operator.\n", []string{"is no operator"}},
+		{"a line that ends with a word", "a.md", "It is seldom\nread.", []string{"seldom"}},
 		{"has not X", "a.md", "It has not the key.", []string{"has not"}},
 		{"has it not", "a.md", "The contract has it not.", []string{"has it not"}},
 		{"a command", "a.md", "An operator's order, and the order of two batches.", []string{"operator's order"}},

@@ -30,7 +30,7 @@ type Codec struct {
 	ProofOutput func(proof io.Reader) ([]felt.Felt, error)
 	// Blobs encodes a DA segment as blobs.
 	Blobs func(segment []felt.Felt) ([][]byte, error)
-	// Fact is the fact that the contract asks for, of a program and the words of an update with blobs. nil: it can't be told
+	// Fact is the fact that the contract asks for, of a program and the words of an update with blobs. nil: it does not follow
 	// from these.
 	Fact func(program felt.Felt, words []felt.Felt) string
 }
