@@ -66,7 +66,7 @@ func settleBacklog(t *testing.T, inFlight int) (took time.Duration, fees *big.In
 		fees.Add(fees, b.Ledger.Fee)
 	}
 	if a := w.Alerts.Sent(); len(a) > 0 {
-		t.Errorf("operators were told: %+v", a[0])
+		t.Errorf("operators were alerted: %+v", a[0])
 	}
 	for _, x := range w.L1.Transactions() {
 		if x.Status.Revert != nil {

@@ -119,7 +119,7 @@ func (w *World) noteMined() {
 	}
 }
 
-// checkPool wants what waits in the pool to cost less than the cap together, but for what a reorganisation brought back and
+// checkPool wants what waits in the pool to cost less than the cap together, except for what a reorganisation brought back and
 // what invocations signed that could not know better.
 func (w *World) checkPool() error {
 	waits := map[string]bool{}

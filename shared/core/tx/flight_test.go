@@ -63,7 +63,7 @@ func TestDecideBesideOthers(t *testing.T) {
 		"dropped alone":                          {one(six), view(5, 6, 5, none), []tx.Flight{flight(5, 700, tx.Before)}, 0, tx.Rebroadcast, 0, ""},
 		"never sent, and the sum is above":       {one(dear), view(5, 6, 5, none), []tx.Flight{flight(5, 400_001, tx.Beside)}, 0, tx.Wait, 0, "could cost 1000001"},
 		"never sent, the sum is the cap":         {one(dear), view(5, 6, 5, none), []tx.Flight{flight(5, 400_000, tx.Beside)}, 0, tx.Rebroadcast, 0, ""},
-		"what it builds on was signed anew":      {one(first), view(5, 5, 5, none), []tx.Flight{flight(8, 700, tx.Before)}, 0, tx.Wait, 0, "nonce 8 must go before it"},
+		"what it builds on was signed again":     {one(first), view(5, 5, 5, none), []tx.Flight{flight(8, 700, tx.Before)}, 0, tx.Wait, 0, "nonce 8 must go before it"},
 		"a gap before all, for long":             {one(oldSix), view(5, 5, 5, pending), []tx.Flight{flight(7, 700, tx.Behind)}, 0, tx.Sign, 5, ""},
 		"a gap, and what it builds on is behind": {one(oldSix), view(4, 4, 4, none), []tx.Flight{flight(5, 700, tx.Before)}, 0, tx.Wait, 0, "nonce 5, which goes before it"},
 	} {

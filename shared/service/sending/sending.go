@@ -121,7 +121,7 @@ func (s *Sender) look(ctx context.Context, r Request) (tx.View, error) {
 	return v, nil
 }
 
-// Look tells how a journal stands and does nothing about it.
+// Look returns how a journal stands and does nothing about it.
 func (s *Sender) Look(ctx context.Context, j tx.Journal) (tx.Decision, error) {
 	v, err := s.view(ctx, j)
 	if err != nil {
@@ -315,7 +315,7 @@ func (t turn) rebroadcast(ctx context.Context, d tx.Decision) (Progress, error) 
 	p.Step, p.Reason = tx.Wait, "transaction is sent again"
 	t.r.Journal.Note(p.Record.Hash, func(rec *tx.Record) { rec.Resent++ }) // stored with what comes of this call
 	p, err = t.broadcast(ctx, tx.Signed{Hash: p.Record.Hash, Raw: raw}, payload, p)
-	if errors.Is(err, tx.ErrRefused) { // an older transaction, of artifacts that were mended since: the present ones replace it
+	if errors.Is(err, tx.ErrRefused) { // an older transaction, of artifacts that were fixed since: the present ones replace it
 		t.r.Journal.Underpriced = true
 		p.Reason = "the transaction can't be sent as it was signed: it is replaced"
 		return p, t.r.Record(ctx)

@@ -66,7 +66,7 @@ func TestRevertedBehindAMissingOne(t *testing.T) {
 	first.process()
 	second.process()
 	first.chain.Drop(first.chain.Pool()[0])
-	first.chain.Intrude(tx.Payload{To: "0x2"}, true) // its nonce goes to a stranger
+	first.chain.Intrude(tx.Payload{To: "0x2"}, true) // its nonce goes to a third party
 	first.chain.Mine()
 	first.chain.MineEmpty(3)
 	if v := second.verify(job.VerdictPending); !v.Waits {
