@@ -157,11 +157,11 @@ var mutations = []mutation{
 	}}},
 	{"submit without a recorded dedup id", []edit{{
 		"service/proofcreation/proofcreation.go",
-		"		m.DedupID = r.Job.AttemptID()\n" +
+		"		*t.DedupID = r.Job.AttemptID()\n" +
 			"		if err := r.Checkpoint(ctx); err != nil {\n" +
 			"			return err\n" +
 			"		}",
-		"		m.DedupID = r.Job.AttemptID() + r.Job.UpdatedAt.String()",
+		"		*t.DedupID = r.Job.AttemptID() + r.Job.UpdatedAt.String()",
 	}}},
 	{"join another history", []edit{{
 		"service/batching/history.go",

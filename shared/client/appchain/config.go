@@ -1,11 +1,11 @@
 package appchain
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"time"
@@ -102,70 +102,35 @@ func checkURL(what, raw string, required bool, schemes ...string) error {
 // withDefaults fills the zero numeric fields of c.
 func (c Config) withDefaults() Config {
 	d := DefaultConfig
-	set(&c.BatchSize, d.BatchSize)
-	set(&c.Concurrency, d.Concurrency)
-	set(&c.MaxRange, d.MaxRange)
-	set(&c.MaxResponse, d.MaxResponse)
-	set(&c.MaxElements, d.MaxElements)
-	set(&c.MaxFelts, d.MaxFelts)
-	set(&c.Attempts, d.Attempts)
-	set(&c.RequestTimeout, d.RequestTimeout)
-	set(&c.MinBackoff, d.MinBackoff)
-	set(&c.MaxBackoff, d.MaxBackoff)
-	set(&c.Cooldown, d.Cooldown)
-	set(&c.StallAfter, d.StallAfter)
-	set(&c.EmptyProvingGas, d.EmptyProvingGas)
-	set(&c.CacheTTL, d.CacheTTL)
+	c.BatchSize = cmp.Or(c.BatchSize, d.BatchSize)
+	c.Concurrency = cmp.Or(c.Concurrency, d.Concurrency)
+	c.MaxRange = cmp.Or(c.MaxRange, d.MaxRange)
+	c.MaxResponse = cmp.Or(c.MaxResponse, d.MaxResponse)
+	c.MaxElements = cmp.Or(c.MaxElements, d.MaxElements)
+	c.MaxFelts = cmp.Or(c.MaxFelts, d.MaxFelts)
+	c.Attempts = cmp.Or(c.Attempts, d.Attempts)
+	c.RequestTimeout = cmp.Or(c.RequestTimeout, d.RequestTimeout)
+	c.MinBackoff = cmp.Or(c.MinBackoff, d.MinBackoff)
+	c.MaxBackoff = cmp.Or(c.MaxBackoff, d.MaxBackoff)
+	c.Cooldown = cmp.Or(c.Cooldown, d.Cooldown)
+	c.StallAfter = cmp.Or(c.StallAfter, d.StallAfter)
+	c.EmptyProvingGas = cmp.Or(c.EmptyProvingGas, d.EmptyProvingGas)
+	c.CacheTTL = cmp.Or(c.CacheTTL, d.CacheTTL)
 	return c
 }
 
-func set[T comparable](field *T, def T) {
-	var zero T
-	if *field == zero {
-		*field = def
-	}
-}
-
-// Deps are what a Source needs besides its configuration. Every field may be left unset.
+// Deps are what a Source needs besides its configuration. Every field may be left unset; outbound.Deps says what each is.
 type Deps struct {
-	// HTTP makes the requests; its redirect policy is replaced by none, so that a key in a URL goes to its host only.
-	HTTP *http.Client
+	HTTP   *http.Client
+	Log    *slog.Logger
+	Now    func() time.Time
+	Sleep  func(ctx context.Context, d time.Duration) error
+	Jitter func() float64
 	// Cache keeps immutable reads.
 	Cache cache.Cache
-	// Log gets the failures after which a retry or the backup succeeded.
-	Log *slog.Logger
-	// Now is the clock.
-	Now func() time.Time
-	// Sleep waits for d or until ctx ends, whose error it then returns.
-	Sleep func(ctx context.Context, d time.Duration) error
-	// Jitter returns a number in [0, 1) that scales a pause.
-	Jitter func() float64
 }
 
 func (d Deps) withDefaults() Deps {
-	d.HTTP = outbound.Client(d.HTTP, 0) // every request has its own limit
-	if d.Log == nil {
-		d.Log = slog.New(slog.DiscardHandler)
-	}
-	if d.Now == nil {
-		d.Now = time.Now
-	}
-	if d.Sleep == nil {
-		d.Sleep = sleep
-	}
-	if d.Jitter == nil {
-		d.Jitter = rand.Float64
-	}
-	return d
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-t.C:
-		return nil
-	}
+	o := outbound.Deps{HTTP: d.HTTP, Log: d.Log, Now: d.Now, Sleep: d.Sleep, Jitter: d.Jitter}.WithDefaults()
+	return Deps{HTTP: o.HTTP, Log: o.Log, Now: o.Now, Sleep: o.Sleep, Jitter: o.Jitter, Cache: d.Cache}
 }

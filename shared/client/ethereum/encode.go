@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/big"
 
+	"github.com/madara-orchestrator/orchestrator/shared/client/internal/stateupdate"
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 	"github.com/madara-orchestrator/orchestrator/shared/core/settlement"
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
@@ -35,14 +36,15 @@ func Calldata(u settlement.Update, s settlement.State, cfg settlement.Config) ([
 	if !cfg.Operator {
 		return nil, invalid("ONLY_OPERATOR", "the wallet is not an operator of the core contract")
 	}
-	if err := header(u, s); err != nil {
+	c := stateupdate.Check{Update: u, State: s, Config: cfg, Name: "program output", Invalid: invalid}
+	if err := header(c); err != nil {
 		return nil, err
 	}
 	o, rest, err := output.Parse(u.ProgramOutput)
 	if err != nil { // all before the messages is checked
 		return nil, invalid("INVALID_MESSAGE_SEGMENT_SIZE", "%v", err)
 	}
-	if err := fits(o, s, cfg); err != nil {
+	if err := fits(c, o); err != nil {
 		return nil, err
 	}
 	if o.Kzg == nil {
@@ -89,18 +91,10 @@ const (
 )
 
 // header checks the words before the messages: length, range, block numbers, flags, and the shape of the KZG part.
-func header(u settlement.Update, s settlement.State) error {
+func header(c stateupdate.Check) error {
+	u := c.Update
 	w := u.ProgramOutput
-	if len(w) < output.HeaderWords+2 { // two words at least follow: z and the blobs' number, or the messages' sizes
-		return invalid("STARKNET_OUTPUT_TOO_SHORT", "the program output has %d words, at least %d",
-			len(w), output.HeaderWords+2)
-	}
-	for i := range w {
-		if _, err := felt.FromBytes(w[i][:]); err != nil {
-			return invalid("PROGRAM_OUTPUT_VALUE_OUT_OF_RANGE", "word %d: %v", i, err)
-		}
-	}
-	if err := follows(u, s); err != nil {
+	if err := c.Words(w); err != nil {
 		return err
 	}
 	one := felt.FromUint64(1)
@@ -151,52 +145,16 @@ func narrow(f felt.Felt, n int) bool {
 	return true
 }
 
-// follows checks block numbers against the contract and the batch.
-func follows(u settlement.Update, s settlement.State) error {
-	before, after := u.ProgramOutput[output.PrevBlockAt], u.ProgramOutput[output.NewBlockAt]
-	prev, have := felt.MinusOne(), felt.MinusOne()
-	if u.StartBlock > 0 {
-		prev = felt.FromUint64(u.StartBlock - 1)
-	}
-	if s.Settled {
-		have = felt.FromUint64(s.Block)
-	}
-	switch {
-	case before != have:
-		return invalid("INVALID_PREV_BLOCK_NUMBER", "the update starts after block %s, the contract is at %s",
-			number(before), number(have))
-	case before != prev || after != felt.FromUint64(u.EndBlock) || u.EndBlock < u.StartBlock:
-		return invalid("INVALID_BLOCK_NUMBER", "the program output is from after block %s to %s, the batch is %d to %d",
-			number(before), number(after), u.StartBlock, u.EndBlock)
-	}
-	return nil
-}
-
-// number writes a block number for people.
-func number(f felt.Felt) string {
-	if f == felt.MinusOne() {
-		return "-1"
-	}
-	return f.Big().String()
-}
-
 // fits checks configuration, program, roots and hashes.
-func fits(o output.Output, s settlement.State, cfg settlement.Config) error {
-	switch {
-	case o.ConfigHash != cfg.ConfigHash:
-		return invalid("INVALID_CONFIG_HASH", "the program output has %s, the contract %s",
-			o.ConfigHash, cfg.ConfigHash)
-	case !o.OSProgramHash.IsZero() && o.OSProgramHash != cfg.ProgramHash:
-		return invalid("AGGREGATOR_MODE_INVALID_OS_PROGRAM_HASH",
-			"the aggregator ran over program %s, the contract takes %s", o.OSProgramHash, cfg.ProgramHash)
-	case o.PrevHash != s.BlockHash:
-		return invalid("INVALID_PREV_BLOCK_HASH", "the update starts from block hash %s, the contract holds %s",
-			o.PrevHash, s.BlockHash)
-	case o.PrevRoot != s.Root:
-		return invalid("INVALID_PREVIOUS_ROOT", "the update starts from root %s, the contract holds %s",
-			o.PrevRoot, s.Root)
+func fits(c stateupdate.Check, o output.Output) error {
+	if err := c.Settings(o); err != nil {
+		return err
 	}
-	return nil
+	if !o.OSProgramHash.IsZero() && o.OSProgramHash != c.Config.ProgramHash {
+		return invalid("AGGREGATOR_MODE_INVALID_OS_PROGRAM_HASH",
+			"the aggregator ran over program %s, the contract takes %s", o.OSProgramHash, c.Config.ProgramHash)
+	}
+	return c.Start(o)
 }
 
 // checkBlobs recomputes commitments, z and evaluations from the blobs, compares them with the program output, and

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/ethereum/go-ethereum/rpc"
+
+	"github.com/madara-orchestrator/orchestrator/shared/client/internal/rpcnode"
 )
 
 // sendRaw is the only method that changes the chain. It is never repeated here: whether it took effect must be asked
@@ -19,12 +21,7 @@ var pauses = []time.Duration{100 * time.Millisecond, 400 * time.Millisecond, 160
 
 // retried makes a read until it has an answer, at most once more than there are pauses.
 func retried(ctx context.Context, read func() error) error {
-	for try := 0; ; try++ {
-		err := read()
-		if err == nil || try >= len(pauses) || !again(err) || !wait(ctx, pauses[try]) {
-			return err
-		}
-	}
+	return rpcnode.Retry(ctx, pauses, read, again)
 }
 
 // Error codes with which nodes limit rates: EIP-1474 ("limit exceeded"), and HTTP's own as some providers answer it.
@@ -50,16 +47,4 @@ func again(err error) bool {
 	}
 	var tooLarge *http.MaxBytesError
 	return !errors.As(err, &tooLarge)
-}
-
-// wait pauses, and says whether the context went on.
-func wait(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-t.C:
-		return true
-	}
 }

@@ -1,40 +1,11 @@
 package ethereum
 
-import (
-	"errors"
-	"fmt"
-	"net/url"
-)
+import "github.com/madara-orchestrator/orchestrator/shared/client/internal/rpcnode"
 
 // maxText bounds an error's text in bytes: a node's HTML error page does not help beyond that.
 const maxText = 1000
 
-// wrap adds what was done to an error and takes secrets out of its text.
-func (n *Node) wrap(what string, err error) error {
-	text := err.Error()
-	var ue *url.Error
-	if errors.As(err, &ue) { // its text has the whole URL, which the configuration has too
-		text = ue.Err.Error()
-	}
-	return fmt.Errorf("Ethereum node: %s: %w", what, &scrubbed{text: n.secrets.Text(text, maxText), err: err})
-}
-
-// scrubbed is an error whose text shows no secret.
-type scrubbed struct {
-	text string
-	err  error
-}
-
-// Error gives the text without secrets.
-func (s *scrubbed) Error() string { return s.text }
-
-// Is and As look at the cause, which can't be unwrapped: its own text may show secrets.
-func (s *scrubbed) Is(target error) bool { return errors.Is(s.err, target) }
-
-// As finds what the node said; a url.Error, whose text shows the URL, is not given away.
-func (s *scrubbed) As(target any) bool {
-	if _, ok := target.(**url.Error); ok {
-		return false
-	}
-	return errors.As(s.err, target)
+// wrap adds the method to an error and takes secrets out of its text.
+func (n *Node) wrap(method string, err error) error {
+	return rpcnode.Wrap("Ethereum node: "+method, err, n.secrets, maxText)
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/madara-orchestrator/orchestrator/shared/client/internal/stateupdate"
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 	"github.com/madara-orchestrator/orchestrator/shared/core/settlement"
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
@@ -82,16 +83,8 @@ func span(fs []felt.Felt) []felt.Felt {
 
 // check compares the state update's words with batch and contract.
 func check(w []felt.Felt, u settlement.Update, s settlement.State, cfg settlement.Config) error {
-	if len(w) < output.HeaderWords+2 { // the sizes of the messages follow
-		return invalid("STARKNET_OUTPUT_TOO_SHORT", "the SNOS output has %d words, at least %d",
-			len(w), output.HeaderWords+2)
-	}
-	for i := range w {
-		if _, err := felt.FromBytes(w[i][:]); err != nil {
-			return invalid("PROGRAM_OUTPUT_VALUE_OUT_OF_RANGE", "word %d: %v", i, err)
-		}
-	}
-	if err := follows(w, u, s); err != nil {
+	c := stateupdate.Check{Update: u, State: s, Config: cfg, Name: "SNOS output", Invalid: invalid}
+	if err := c.Words(w); err != nil {
 		return err
 	}
 	o, rest, err := output.Parse(w)
@@ -102,45 +95,11 @@ func check(w []felt.Felt, u settlement.Update, s settlement.State, cfg settlemen
 		return invalid("STARKNET_OUTPUT_TOO_LONG", "%d words follow the messages", len(rest))
 	case len(u.Blobs) > 0:
 		return invalid("UNEXPECTED_KZG_DA_FLAG", "the update brings %d blobs, Starknet takes none", len(u.Blobs))
-	case o.ConfigHash != cfg.ConfigHash:
-		return invalid("INVALID_CONFIG_HASH", "the SNOS output has %s, the contract %s", o.ConfigHash, cfg.ConfigHash)
-	case o.PrevHash != s.BlockHash:
-		return invalid("INVALID_PREV_BLOCK_HASH", "the update starts from block hash %s, the contract holds %s",
-			o.PrevHash, s.BlockHash)
-	case o.PrevRoot != s.Root:
-		return invalid("INVALID_PREVIOUS_ROOT", "the update starts from root %s, the contract holds %s",
-			o.PrevRoot, s.Root)
 	}
-	return nil
-}
-
-// follows checks block numbers against contract and batch.
-func follows(w []felt.Felt, u settlement.Update, s settlement.State) error {
-	before, after := w[output.PrevBlockAt], w[output.NewBlockAt]
-	prev, have := felt.MinusOne(), felt.MinusOne()
-	if u.StartBlock > 0 {
-		prev = felt.FromUint64(u.StartBlock - 1)
+	if err := c.Settings(o); err != nil {
+		return err
 	}
-	if s.Settled {
-		have = felt.FromUint64(s.Block)
-	}
-	switch {
-	case before != have:
-		return invalid("INVALID_PREV_BLOCK_NUMBER", "the update starts after block %s, the contract is at %s",
-			number(before), number(have))
-	case before != prev || after != felt.FromUint64(u.EndBlock) || u.EndBlock < u.StartBlock:
-		return invalid("INVALID_BLOCK_NUMBER", "the SNOS output is from after block %s to %s, the batch is %d to %d",
-			number(before), number(after), u.StartBlock, u.EndBlock)
-	}
-	return nil
-}
-
-// number writes a block number for people.
-func number(f felt.Felt) string {
-	if f == felt.MinusOne() {
-		return "-1"
-	}
-	return f.Big().String()
+	return c.Start(o)
 }
 
 // Offsets in the layout bridge's output, bootloaded.

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/madara-orchestrator/orchestrator/shared/client/internal/outbound"
+	"github.com/madara-orchestrator/orchestrator/shared/client/internal/rpcnode"
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 	"github.com/madara-orchestrator/orchestrator/shared/core/jsonlimit"
 	"github.com/madara-orchestrator/orchestrator/shared/core/redact"
@@ -132,17 +133,18 @@ func (n *Node) send(ctx context.Context, method string, into any, params ...any)
 	if err != nil {
 		return fmt.Errorf("encode %s: %w", method, err)
 	}
-	for try := 0; ; try++ {
+	read := func() error {
 		raw, err := n.post(ctx, body)
-		if err == nil {
-			if err = decode(raw, id, into); err == nil {
-				return nil
-			}
+		if err != nil {
+			return err
 		}
-		if try >= len(pauses) || method == addInvoke || code(err) != 0 || !wait(ctx, pauses[try]) {
-			return n.wrap(method, err)
-		}
+		return decode(raw, id, into)
 	}
+	again := func(err error) bool { return method != addInvoke && code(err) == 0 }
+	if err := rpcnode.Retry(ctx, pauses, read, again); err != nil {
+		return n.wrap(method, err)
+	}
+	return nil
 }
 
 // addInvoke is the only method that changes the chain. It is never repeated here: whether it took effect must be asked
@@ -152,18 +154,6 @@ const addInvoke = "starknet_addInvokeTransaction"
 // pauses lie before another try of a read that the node did not answer: public nodes limit rates, and one look at the
 // chain takes several reads.
 var pauses = []time.Duration{100 * time.Millisecond, 400 * time.Millisecond}
-
-// wait pauses, and says whether the context went on.
-func wait(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-t.C:
-		return true
-	}
-}
 
 func (n *Node) post(ctx context.Context, body []byte) ([]byte, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, n.url, bytes.NewReader(body))

@@ -27,22 +27,55 @@ func (h *Handler) Process(ctx context.Context, r *executor.Run) error {
 	if err != nil {
 		return err
 	}
-	if m.DedupID == "" {
-		m.DedupID = r.Job.AttemptID()
+	task := Task{Prover: h.Prover, Artifacts: h.Artifacts, DedupID: &m.DedupID, Task: &m.Task}
+	return task.Start(ctx, r, m.PIEKey, proof.Request{
+		Kind: proof.Child, Batch: r.Job.Batch, Steps: m.Steps,
+		StarknetVersion: m.StarknetVersion, Bucket: m.Bucket, Index: m.BucketIndex, Fact: m.Fact,
+	})
+}
+
+// Task is a request to the prover as a job's document records it.
+type Task struct {
+	Prover    proof.Prover
+	Artifacts artifact.Store
+	DedupID   *string // the name under which the request is made; emptied when the next request needs a new one
+	Task      *string // the prover's name for the work
+}
+
+// Start records the request's dedup id, then submits it. input is the key of its input ("": none).
+func (t Task) Start(ctx context.Context, r *executor.Run, input string, req proof.Request) (err error) {
+	if *t.DedupID == "" {
+		*t.DedupID = r.Job.AttemptID()
 		if err := r.Checkpoint(ctx); err != nil {
 			return err
 		}
 	}
-	req := proof.Request{
-		Kind: proof.Child, DedupID: m.DedupID, Batch: r.Job.Batch, Steps: m.Steps,
-		StarknetVersion: m.StarknetVersion, Bucket: m.Bucket, Index: m.BucketIndex, Fact: m.Fact,
-	}
-	m.Task, err = Submit(ctx, h.Prover, h.Artifacts, m.PIEKey, req)
+	req.DedupID = *t.DedupID
+	*t.Task, err = Submit(ctx, t.Prover, t.Artifacts, input, req)
 	if err != nil {
 		return err
 	}
-	r.Job.ExternalID = m.Task
+	r.Job.ExternalID = *t.Task
 	return nil
+}
+
+// Finish asks the prover and stores the finished proof under a key ("": it is not kept).
+func (t Task) Finish(ctx context.Context, key string) (job.Verdict, error) {
+	v, done, again, err := Ask(ctx, t.Prover, *t.Task)
+	if again {
+		*t.DedupID = ""
+	}
+	if err != nil || !done {
+		return v, err
+	}
+	if key == "" || !t.Prover.Capabilities().Proofs {
+		return job.Verified(), nil
+	}
+	v, again, err = Keep(ctx, t.Prover, t.Artifacts, *t.Task, proof.ProofFile, key)
+	if again {
+		*t.DedupID = ""
+	}
+	return v, err
 }
 
 // Submit sends a request whose input is an artifact ("": none). A request that the prover will never take is a
@@ -75,21 +108,8 @@ func (h *Handler) Verify(ctx context.Context, r *executor.Run) (job.Verdict, err
 	if err != nil {
 		return job.Verdict{}, err
 	}
-	v, done, again, err := Ask(ctx, h.Prover, m.Task)
-	if again {
-		m.DedupID = ""
-	}
-	if err != nil || !done {
-		return v, err
-	}
-	if m.ProofKey == "" || !h.Prover.Capabilities().Proofs {
-		return job.Verified(), nil
-	}
-	v, again, err = Keep(ctx, h.Prover, h.Artifacts, m.Task, proof.ProofFile, m.ProofKey)
-	if again {
-		m.DedupID = ""
-	}
-	return v, err
+	task := Task{Prover: h.Prover, Artifacts: h.Artifacts, DedupID: &m.DedupID, Task: &m.Task}
+	return task.Finish(ctx, m.ProofKey)
 }
 
 // Ask asks how a task stands. While it isn't done v is the verdict; again says that the next request needs a new dedup

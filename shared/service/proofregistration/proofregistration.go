@@ -26,25 +26,14 @@ func (h *Handler) Process(ctx context.Context, r *executor.Run) error {
 	if err != nil {
 		return err
 	}
-	if m.DedupID == "" {
-		m.DedupID = r.Job.AttemptID()
-		if err := r.Checkpoint(ctx); err != nil {
-			return err
-		}
-	}
 	input := m.ProofKey
 	if m.PIEKey != "" {
 		input = m.PIEKey
 	}
-	m.Task, err = proofcreation.Submit(ctx, h.Prover, h.Artifacts, input, proof.Request{
-		Kind: proof.Registration, DedupID: m.DedupID, Batch: r.Job.Batch, Fact: m.Fact, Steps: m.Steps,
-		StarknetVersion: m.StarknetVersion,
+	task := proofcreation.Task{Prover: h.Prover, Artifacts: h.Artifacts, DedupID: &m.DedupID, Task: &m.Task}
+	return task.Start(ctx, r, input, proof.Request{
+		Kind: proof.Registration, Batch: r.Job.Batch, Fact: m.Fact, Steps: m.Steps, StarknetVersion: m.StarknetVersion,
 	})
-	if err != nil {
-		return err
-	}
-	r.Job.ExternalID = m.Task
-	return nil
 }
 
 // Verify asks the prover and stores the registered proof, whose public input the state update carries.
@@ -53,19 +42,6 @@ func (h *Handler) Verify(ctx context.Context, r *executor.Run) (job.Verdict, err
 	if err != nil {
 		return job.Verdict{}, err
 	}
-	v, done, again, err := proofcreation.Ask(ctx, h.Prover, m.Task)
-	if again {
-		m.DedupID = ""
-	}
-	if err != nil || !done {
-		return v, err
-	}
-	if m.BridgeProofKey == "" || !h.Prover.Capabilities().Proofs {
-		return job.Verified(), nil
-	}
-	v, again, err = proofcreation.Keep(ctx, h.Prover, h.Artifacts, m.Task, proof.ProofFile, m.BridgeProofKey)
-	if again {
-		m.DedupID = ""
-	}
-	return v, err
+	task := proofcreation.Task{Prover: h.Prover, Artifacts: h.Artifacts, DedupID: &m.DedupID, Task: &m.Task}
+	return task.Finish(ctx, m.BridgeProofKey)
 }

@@ -1,12 +1,12 @@
 package httpcall
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"time"
@@ -50,65 +50,19 @@ func (s Settings) Validate() error {
 }
 
 func (s Settings) withDefaults() Settings {
-	set(&s.Attempts, Defaults.Attempts)
-	set(&s.RequestTimeout, Defaults.RequestTimeout)
-	set(&s.UploadTimeout, Defaults.UploadTimeout)
-	set(&s.MinBackoff, Defaults.MinBackoff)
-	set(&s.MaxBackoff, Defaults.MaxBackoff)
-	set(&s.MaxWait, Defaults.MaxWait)
-	set(&s.MaxResponse, Defaults.MaxResponse)
-	set(&s.MaxElements, Defaults.MaxElements)
+	s.Attempts = cmp.Or(s.Attempts, Defaults.Attempts)
+	s.RequestTimeout = cmp.Or(s.RequestTimeout, Defaults.RequestTimeout)
+	s.UploadTimeout = cmp.Or(s.UploadTimeout, Defaults.UploadTimeout)
+	s.MinBackoff = cmp.Or(s.MinBackoff, Defaults.MinBackoff)
+	s.MaxBackoff = cmp.Or(s.MaxBackoff, Defaults.MaxBackoff)
+	s.MaxWait = cmp.Or(s.MaxWait, Defaults.MaxWait)
+	s.MaxResponse = cmp.Or(s.MaxResponse, Defaults.MaxResponse)
+	s.MaxElements = cmp.Or(s.MaxElements, Defaults.MaxElements)
 	return s
 }
 
-func set[T comparable](field *T, def T) {
-	var zero T
-	if *field == zero {
-		*field = def
-	}
-}
-
 // Deps are what a Caller needs besides its settings. Every field may be left unset.
-type Deps struct {
-	// HTTP makes the requests; its redirect policy is replaced by none, so that a key goes to its host only.
-	HTTP *http.Client
-	// Log gets the failures after which another attempt succeeded.
-	Log *slog.Logger
-	// Now is the clock.
-	Now func() time.Time
-	// Sleep waits for d or until ctx ends, whose error it then returns.
-	Sleep func(ctx context.Context, d time.Duration) error
-	// Jitter returns a number in [0, 1) that scales a pause.
-	Jitter func() float64
-}
-
-func (d Deps) withDefaults() Deps {
-	d.HTTP = outbound.Client(d.HTTP, 0) // every request has its own limit
-	if d.Log == nil {
-		d.Log = slog.New(slog.DiscardHandler)
-	}
-	if d.Now == nil {
-		d.Now = time.Now
-	}
-	if d.Sleep == nil {
-		d.Sleep = sleep
-	}
-	if d.Jitter == nil {
-		d.Jitter = rand.Float64
-	}
-	return d
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-t.C:
-		return nil
-	}
-}
+type Deps = outbound.Deps
 
 // Caller makes requests to one service. Safe for concurrent use.
 type Caller struct {
@@ -120,7 +74,7 @@ type Caller struct {
 
 // New returns a caller. name is what errors call the service; secrets are what no error shows.
 func New(name string, secrets redact.Known, s Settings, d Deps) *Caller {
-	return &Caller{name: name, secrets: secrets, cfg: s.withDefaults(), deps: d.withDefaults()}
+	return &Caller{name: name, secrets: secrets, cfg: s.withDefaults(), deps: d.WithDefaults()}
 }
 
 // Now is the caller's clock.
