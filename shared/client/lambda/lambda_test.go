@@ -29,7 +29,7 @@ def handler(event, context):
     return {"batchItemFailures": failed}
 `
 
-// A function that runs is invoked, and each of its answers is told apart. On ministack alone: moto runs functions in Docker only, and
+// A function that runs is invoked, and each of its answers is reported apart. On ministack alone: moto runs functions in Docker only, and
 // without it answers every invocation with an error.
 func TestInvokeMessage(t *testing.T) {
 	t.Parallel()
