@@ -54,7 +54,8 @@ func (s *Stack) api() {
 	route("ApiRoot", "GET /", target, auth, authorizer)
 	route("ApiRest", "ANY /{proxy+}", target, auth, authorizer)
 	if len(s.chain.API.CommandScopes) > 0 {
-		for id, key := range map[string]string{"ApiJobCommands": "POST /jobs/{proxy+}", "ApiStageCommands": "POST /stages/{proxy+}",
+		for id, key := range map[string]string{"ApiJobCommands": "POST /jobs/{proxy+}",
+			"ApiStageCommands": "POST /stages/{proxy+}",
 			"ApiBatchCommands": "POST /batches/{proxy+}"} {
 			route(id, key, target, auth, authorizer).SetAuthorizationScopes(jsii.Strings(s.chain.API.CommandScopes...))
 		}

@@ -103,8 +103,8 @@ func Build(root, dir, architecture string, authorities []byte) (Zips, error) {
 	return zips, nil
 }
 
-// pack writes a zip with the program as bootstrap, unless it is there from before. Times and modes are fixed, so that the bytes depend on
-// the content alone.
+// pack writes a zip with the program as bootstrap, unless it is there from before. Times and modes are fixed, so that
+// the bytes depend on the content alone.
 func pack(program, path string, authorities []byte) error {
 	content, err := os.ReadFile(program)
 	if err != nil {

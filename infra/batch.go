@@ -158,9 +158,10 @@ func (s *Stack) permitRuns(role awsiam.Role) {
 	}))
 	// A run's ARN is a random id; these runs carry the tag that the orchestrator gives them.
 	role.AddToPrincipalPolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
-		Actions:    jsii.Strings("batch:TerminateJob"),
-		Resources:  jsii.Strings(runs),
-		Conditions: &map[string]any{"StringEquals": map[string]string{"aws:ResourceTag/" + contract.ChainTag: s.chain.Name}},
+		Actions:   jsii.Strings("batch:TerminateJob"),
+		Resources: jsii.Strings(runs),
+		Conditions: &map[string]any{
+			"StringEquals": map[string]string{"aws:ResourceTag/" + contract.ChainTag: s.chain.Name}},
 	}))
 	excuse(role, "AwsSolutions-IAM5", "a run's ARN is a random id; the conditions keep to this chain's runs",
 		`/^Resource::arn:aws:batch:.*:job\/\*$/g`)

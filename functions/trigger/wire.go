@@ -51,8 +51,9 @@ func wire(ctx context.Context, p *cloud.Process) (any, error) {
 		SupportsVersion: version.Supported, Limits: c.Limits(),
 		Settled:    func(ctx context.Context) (settlement.State, error) { return contract.State(ctx, false) },
 		Contract:   contract.Config,
-		FirstBlock: c.Chain.FirstBlock, ReadAtOnce: true, FirstBatch: c.Settlement.FirstBatch, Unsettled: c.TxPolicy().Unsettled(),
-		Window: c.Batch.Window, WantProofs: c.Prover.Proofs,
+		FirstBlock: c.Chain.FirstBlock, ReadAtOnce: true, FirstBatch: c.Settlement.FirstBatch,
+		Unsettled: c.TxPolicy().Unsettled(),
+		Window:    c.Batch.Window, WantProofs: c.Prover.Proofs,
 		Invoke: func(ctx context.Context, t job.Type, body string) error {
 			return functions.InvokeMessage(ctx, resource.Physical(c.Chain.Name, resource.FunctionOf(t)), body)
 		},

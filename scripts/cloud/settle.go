@@ -64,7 +64,8 @@ func settle(ctx, user context.Context, o options, stdout io.Writer) error {
 		d.cdk.Log = stdout
 	}
 	s, err := stack.Start(ctx, stack.Options{
-		Name: chainName, Layer: o.layer, Blocks: o.blocks, Mongo: d.parts["mongod"], AWS: d.parts["ministack"], Ethereum: d.parts["anvil"], KMS: o.kms,
+		Name: chainName, Layer: o.layer, Blocks: o.blocks, Mongo: d.parts["mongod"], AWS: d.parts["ministack"],
+		Ethereum: d.parts["anvil"], KMS: o.kms,
 		Deploy: func(settings, secrets map[string]string) (devcloud.Stack, error) {
 			return d.deploy(ctx, settings, secrets)
 		},
@@ -110,8 +111,10 @@ func (d *deployment) deploy(ctx context.Context, settings, secrets map[string]st
 		}
 	}
 	chain := map[string]any{
-		"name": chainName, "environment": "dev", "layer": string(d.o.layer), "architecture": devcloud.Architecture(), "wallet_kms": d.o.kms,
-		"settings": d.settings, "api": map[string]any{"admin": true}, "alerts": map[string]any{"emails": []string{"ops@example.org"}},
+		"name": chainName, "environment": "dev", "layer": string(d.o.layer), "architecture": devcloud.Architecture(),
+		"wallet_kms": d.o.kms,
+		"settings":   d.settings, "api": map[string]any{"admin": true},
+		"alerts": map[string]any{"emails": []string{"ops@example.org"}},
 	}
 	d.note("cdk deploy %s", resource.Stack(chainName))
 	if err := d.cdk.Deploy(ctx, chain); err != nil {

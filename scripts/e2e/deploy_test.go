@@ -42,13 +42,14 @@ type deployment struct {
 	cdkProgram string
 }
 
-// A file of chains becomes a running deployment through the CDK's own bootstrap, deploy, update and destroy. Every resource
-// is asked for at its own service; the functions run from the deployed mappings, schedules and environments until all is
-// settled, with an update in the middle. What lacks a secret says so and loses nothing.
+// A file of chains becomes a running deployment through the CDK's own bootstrap, deploy, update and destroy. Every
+// resource is asked for at its own service; the functions run from the deployed mappings, schedules and environments
+// until all is settled, with an update in the middle. What lacks a secret says so and loses nothing.
 func TestDeploy(t *testing.T) {
 	t.Parallel()
 	d := newDeployment(t, "deployed")
-	w := newWorld(t, stack.Options{Name: d.chain, Blocks: 12, Deploy: d.deploy, AWS: tools.MotoAlone(t)}, func(w *world) { d.endpoint = w.api })
+	w := newWorld(t, stack.Options{Name: d.chain, Blocks: 12, Deploy: d.deploy, AWS: tools.MotoAlone(t)},
+		func(w *world) { d.endpoint = w.api })
 	w.usePlatform(t, d.deployed)
 
 	d.lacksSecrets(w)
@@ -81,7 +82,8 @@ func newDeployment(t *testing.T, chain string) *deployment {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &deployment{t: t, chain: chain, root: filepath.Dir(root), dir: t.TempDir(), cdkProgram: filepath.Join(root, "cdk/node_modules/.bin/cdk")}
+	d := &deployment{t: t, chain: chain, root: filepath.Dir(root), dir: t.TempDir(),
+		cdkProgram: filepath.Join(root, "cdk/node_modules/.bin/cdk")}
 	if _, err := os.Stat(d.cdkProgram); err != nil {
 		if os.Getenv(tools.Require) != "" {
 			t.Fatalf("the CDK's command line is not installed: %v: run `make tools`", err)
@@ -98,8 +100,10 @@ func (d *deployment) run(program string, args ...string) {
 	cmd.Dir = d.root
 	local := strings.Replace(d.endpoint, "127.0.0.1", "localhost", 1) // the CDK wants names in the URL of its template
 	cmd.Env = append(os.Environ(), "ORCHESTRATOR_CHAINS="+filepath.Join(d.dir, "chains.yaml"),
-		"AWS_ENDPOINT_URL="+local, "AWS_ENDPOINT_URL_S3="+d.endpoint, "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", "AWS_SESSION_TOKEN=test",
-		"AWS_REGION="+devcloud.Region, "AWS_DEFAULT_REGION="+devcloud.Region, "AWS_CA_BUNDLE=", "CDK_DISABLE_CLI_TELEMETRY=true",
+		"AWS_ENDPOINT_URL="+local, "AWS_ENDPOINT_URL_S3="+d.endpoint, "AWS_ACCESS_KEY_ID=test",
+		"AWS_SECRET_ACCESS_KEY=test", "AWS_SESSION_TOKEN=test",
+		"AWS_REGION="+devcloud.Region, "AWS_DEFAULT_REGION="+devcloud.Region, "AWS_CA_BUNDLE=",
+		"CDK_DISABLE_CLI_TELEMETRY=true",
 		"JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION=1", "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION=18,20")
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
@@ -119,7 +123,8 @@ func (d *deployment) stack() string { return "Orchestrator-" + d.chain }
 
 // deploy implements sandbox.Options.Deploy.
 func (d *deployment) deploy(settings, secrets map[string]string) (devcloud.Stack, error) {
-	d.settings, d.secrets = map[string]string{"MONGO_URI_SECRET": "mongo"}, map[string]string{d.chain + "/mongo": tools.Mongod(d.t)}
+	d.settings, d.secrets = map[string]string{"MONGO_URI_SECRET": "mongo"}, map[string]string{d.chain +
+		"/mongo": tools.Mongod(d.t)}
 	for k, v := range settings {
 		if k == "REDIS_URL" && v == "" {
 			continue
@@ -139,10 +144,11 @@ func (d *deployment) deploy(settings, secrets map[string]string) (devcloud.Stack
 // update writes the file of chains, synthesizes and deploys.
 func (d *deployment) update() {
 	d.t.Helper()
-	chains, err := yaml.Marshal(map[string]any{"account": account, "region": devcloud.Region, "chains": []any{map[string]any{
-		"name": d.chain, "environment": "dev", "layer": "l2", "settings": d.settings,
-		"alerts": map[string]any{"emails": []string{"ops@example.org"}},
-	}}})
+	chains, err := yaml.Marshal(
+		map[string]any{"account": account, "region": devcloud.Region, "chains": []any{map[string]any{
+			"name": d.chain, "environment": "dev", "layer": "l2", "settings": d.settings,
+			"alerts": map[string]any{"emails": []string{"ops@example.org"}},
+		}}})
 	if err != nil {
 		d.t.Fatal(err)
 	}
@@ -163,18 +169,22 @@ func (d *deployment) update() {
 func (d *deployment) lacksSecrets(w *world) {
 	d.t.Helper()
 	event := func(method, path string) []byte {
-		return fmt.Appendf(nil, `{"version":"2.0","rawPath":%q,"requestContext":{"stage":"$default","http":{"method":%q,"path":%q}}}`, path, method, path)
+		return fmt.Appendf(nil,
+			`{"version":"2.0","rawPath":%q,"requestContext":{"stage":"$default","http":{"method":%q,"path":%q}}}`,
+			path, method, path)
 	}
 	answer, err := w.platform.Invoke(d.t.Context(), resource.FnAPI, event("GET", "/ready"))
 	var got struct {
 		StatusCode int    `json:"statusCode"`
 		Body       string `json:"body"`
 	}
-	if err != nil || json.Unmarshal(answer, &got) != nil || got.StatusCode != 503 || !strings.Contains(got.Body, `"ready":false`) || !strings.Contains(got.Body, d.chain+"/mongo") {
+	if err != nil || json.Unmarshal(answer, &got) != nil || got.StatusCode != 503 ||
+		!strings.Contains(got.Body, `"ready":false`) || !strings.Contains(got.Body, d.chain+"/mongo") {
 		d.t.Errorf("/ready of a deployment without secrets: %s, %v; want 503 and the secret's name", answer, err)
 	}
 	// A schedule and a message fail with the reason, which is what the alarms count, and the message stays.
-	if _, err := w.platform.Invoke(d.t.Context(), resource.FnTrigger, []byte(`{"stage":"Reconcile"}`)); err == nil || !strings.Contains(err.Error(), d.chain+"/mongo") {
+	if _, err := w.platform.Invoke(d.t.Context(), resource.FnTrigger, []byte(`{"stage":"Reconcile"}`)); err == nil ||
+		!strings.Contains(err.Error(), d.chain+"/mongo") {
 		d.t.Errorf("a schedule without secrets: %v; want an error that names the secret", err)
 	}
 	name := resource.Physical(d.chain, resource.TriggerQueue)
@@ -201,7 +211,8 @@ func (d *deployment) putSecrets() {
 			d.t.Errorf("the template has no secret %s; it has %q", name, d.template.secrets())
 		}
 		// The emulator skips secrets of a template; in an account they are there and this is put-secret-value.
-		if _, err := api.CreateSecret(d.t.Context(), &secretsmanager.CreateSecretInput{Name: &name, SecretString: aws.String(value)}); err != nil {
+		if _, err := api.CreateSecret(d.t.Context(),
+			&secretsmanager.CreateSecretInput{Name: &name, SecretString: aws.String(value)}); err != nil {
 			d.t.Fatal(err)
 		}
 	}
@@ -211,7 +222,8 @@ func (d *deployment) putSecrets() {
 func (d *deployment) kept(before *deployed) {
 	d.t.Helper()
 	if before.bucket != d.deployed.bucket || before.topic != d.deployed.topic {
-		d.t.Errorf("an update replaced bucket or topic: %s %s, before %s %s", d.deployed.bucket, d.deployed.topic, before.bucket, before.topic)
+		d.t.Errorf("an update replaced bucket or topic: %s %s, before %s %s",
+			d.deployed.bucket, d.deployed.topic, before.bucket, before.topic)
 	}
 	for name, q := range before.queues {
 		if now := d.deployed.queues[name]; now["CreatedTimestamp"] != q["CreatedTimestamp"] {

@@ -99,7 +99,8 @@ func evaluate(t *testing.T, calls []awsCall, policies map[string]policy) []strin
 		if os.Getenv(tools.Require) != "" {
 			t.Fatalf("the evaluator of policies is not installed: %v: run `shared/dev/tools/install permissions`", err)
 		}
-		t.Skipf("the evaluator of policies is not here (%v): install it with `shared/dev/tools/install permissions`", err)
+		t.Skipf("the evaluator of policies is not here (%v): install it with `shared/dev/tools/install permissions`",
+			err)
 	}
 	type named struct {
 		Name   string `json:"name"`
@@ -115,7 +116,8 @@ func evaluate(t *testing.T, calls []awsCall, policies map[string]policy) []strin
 	var all []question
 	for _, c := range calls {
 		all = append(all, question{
-			Principal: "arn:aws:iam::" + account + ":role/" + c.Function, Action: c.Action, Resource: c.Resource, Context: map[string]any{},
+			Principal: "arn:aws:iam::" + account + ":role/" + c.Function, Action: c.Action,
+			Resource: c.Resource, Context: map[string]any{},
 			Policies: []named{{c.Function, policies[c.Function]}},
 		})
 	}
@@ -141,7 +143,9 @@ func evaluate(t *testing.T, calls []awsCall, policies map[string]policy) []strin
 func (d *deployment) exercise(w *world) {
 	d.t.Helper()
 	request := func(method, path string) string {
-		return fmt.Sprintf(`{"version":"2.0","rawPath":%q,"requestContext":{"stage":"$default","http":{"method":%q,"path":%q}}}`, path, method, path)
+		return fmt.Sprintf(
+			`{"version":"2.0","rawPath":%q,"requestContext":{"stage":"$default","http":{"method":%q,"path":%q}}}`,
+			path, method, path)
 	}
 	sample := func(name string) string {
 		b, err := os.ReadFile("../../events/sqs/" + name)
@@ -151,8 +155,10 @@ func (d *deployment) exercise(w *world) {
 		return string(b)
 	}
 	for _, x := range []struct{ function, event string }{
-		{resource.FnTrigger, `{"worker":"StorageCleanup"}`}, {resource.FnAPI, request("GET", "/ready")}, {resource.FnAPI, request("GET", "/lag")},
-		{resource.FnHooks, request("POST", "/hooks/prover/"+strings.Repeat("0", 32))}, {resource.FnJobFailure, sample("jobfailure_lost.json")},
+		{resource.FnTrigger, `{"worker":"StorageCleanup"}`}, {resource.FnAPI, request("GET", "/ready")},
+		{resource.FnAPI, request("GET", "/lag")},
+		{resource.FnHooks, request("POST", "/hooks/prover/"+strings.Repeat("0", 32))},
+		{resource.FnJobFailure, sample("jobfailure_lost.json")},
 		{resource.FnTrigger, sample("trigger_priority_process.json")},
 	} {
 		if out, err := w.platform.Invoke(d.t.Context(), x.function, []byte(x.event)); err != nil {
@@ -163,17 +169,19 @@ func (d *deployment) exercise(w *world) {
 
 // unused are actions that functions may do and did not in the run, with why they may. "*" is every function.
 var unused = map[string]string{
-	"* logs:CreateLogStream":    "by Lambda itself for a function's log",
-	"* logs:PutLogEvents":       "by Lambda itself for a function's log",
-	"* sqs:ReceiveMessage":      "by Lambda itself for the event source mapping (AWS Lambda, \"Using Lambda with Amazon SQS\")",
+	"* logs:CreateLogStream": "by Lambda itself for a function's log",
+	"* logs:PutLogEvents":    "by Lambda itself for a function's log",
+	"* sqs:ReceiveMessage": "by Lambda itself for the event source mapping (AWS Lambda, \"Using Lambda with " +
+		"Amazon SQS\")",
 	"* sqs:DeleteMessage":       "by Lambda itself for the event source mapping",
 	"* sqs:GetQueueAttributes":  "by Lambda itself for the event source mapping",
 	"* s3:AbortMultipartUpload": "of an upload in parts that fails; artifacts of the run are smaller than a part",
 	"* sns:Publish":             "alerts; nothing goes wrong in the run",
 	// Each of these is called where the run does not come: a test of the service or the simulation does.
-	"aggregator s3:PutObject":     "the proof and the output that a real prover gives; the mock prover gives none",
-	"proofcreation s3:PutObject":  "the proof that a real prover gives (PROVER_PROOFS); the mock prover gives none",
-	"trigger s3:GetObject":        "the accumulator of an aggregator batch that stays open over runs; those of the run close at once",
+	"aggregator s3:PutObject":    "the proof and the output that a real prover gives; the mock prover gives none",
+	"proofcreation s3:PutObject": "the proof that a real prover gives (PROVER_PROOFS); the mock prover gives none",
+	"trigger s3:GetObject": "the accumulator of an aggregator batch that stays open over runs; those of the " +
+		"run close at once",
 	"trigger s3:PutObject":        "likewise",
 	"trigger s3:DeleteObject":     "likewise: the accumulator before the newest one",
 	"trigger s3:PutObjectTagging": "StorageCleanup, once a state update is final, which the run does not wait for",
@@ -183,7 +191,8 @@ var unused = map[string]string{
 	"jobfailure events:PutEvents": "a dead letter of a job that then fails or is tried again; no job of the run dies",
 	"jobfailure sqs:GetQueueUrl":  "likewise",
 	"jobfailure sqs:SendMessage":  "likewise",
-	"* s3:ListBucket":             "without it S3 says of a missing object that access is denied (Amazon S3 API Reference, GetObject)",
+	"* s3:ListBucket": "without it S3 says of a missing object that access is denied (Amazon S3 API " +
+		"Reference, GetObject)",
 }
 
 // checkPermissions holds what the functions asked of AWS against what their roles allow, in both directions: every call
@@ -198,7 +207,8 @@ func (d *deployment) checkPermissions(w *world) {
 	for _, c := range recorded {
 		seen[c] = true
 	}
-	calls := slices.SortedFunc(maps.Keys(seen), func(a, b awsCall) int { return strings.Compare(fmt.Sprint(a), fmt.Sprint(b)) })
+	calls := slices.SortedFunc(maps.Keys(seen),
+		func(a, b awsCall) int { return strings.Compare(fmt.Sprint(a), fmt.Sprint(b)) })
 	for i, result := range evaluate(d.t, calls, policies) {
 		if result != "Allowed" {
 			d.t.Errorf("%s may not %s on %s: %s", calls[i].Function, calls[i].Action, calls[i].Resource, result)
@@ -227,7 +237,8 @@ func (d *deployment) checkPermissions(w *world) {
 			d.t.Errorf("%s is allowed, was not called in the run and has no reason", fa)
 		}
 	}
-	d.t.Logf("%d calls of AWS, %d different ones evaluated; %d actions are allowed and used, %d allowed with a reason", len(recorded), len(calls), used, reasons)
+	d.t.Logf("%d calls of AWS, %d different ones evaluated; %d actions are allowed and used, %d allowed with a reason",
+		len(recorded), len(calls), used, reasons)
 }
 
 // The evaluator denies what a policy does not have: with one action or one resource less, the check of the deployment
@@ -261,22 +272,33 @@ func TestCallsOf(t *testing.T) {
 		service, method, path, target, body string
 		want                                awsCall
 	}{
-		"object":   {"s3", "GET", "/b/snos/1/pie.zip", "", "", awsCall{"trigger", "s3:GetObject", "arn:aws:s3:::b/snos/1/pie.zip"}},
-		"head":     {"s3", "HEAD", "/b/k", "", "", awsCall{"trigger", "s3:GetObject", "arn:aws:s3:::b/k"}},
-		"tags":     {"s3", "GET", "/b/k?tagging", "", "", awsCall{"trigger", "s3:GetObjectTagging", "arn:aws:s3:::b/k"}},
-		"tag":      {"s3", "PUT", "/b/k?tagging=", "", "", awsCall{"trigger", "s3:PutObjectTagging", "arn:aws:s3:::b/k"}},
-		"part":     {"s3", "PUT", "/b/k?partNumber=1&uploadId=u", "", "", awsCall{"trigger", "s3:PutObject", "arn:aws:s3:::b/k"}},
-		"abort":    {"s3", "DELETE", "/b/k?uploadId=u", "", "", awsCall{"trigger", "s3:AbortMultipartUpload", "arn:aws:s3:::b/k"}},
-		"list":     {"s3", "GET", "/b?list-type=2&prefix=x", "", "", awsCall{"trigger", "s3:ListBucket", "arn:aws:s3:::b"}},
-		"send":     {"sqs", "POST", "/", "AmazonSQS.SendMessageBatch", `{"QueueUrl":"http://x/1/q"}`, awsCall{"trigger", "sqs:SendMessage", arn("sqs", "q")}},
-		"find":     {"sqs", "POST", "/", "AmazonSQS.GetQueueUrl", `{"QueueName":"q"}`, awsCall{"trigger", "sqs:GetQueueUrl", arn("sqs", "q")}},
-		"invoke":   {"lambda", "POST", "/2015-03-31/functions/f/invocations", "", `{}`, awsCall{"trigger", "lambda:InvokeFunction", arn("lambda", "function:f")}},
+		"object": {"s3", "GET", "/b/snos/1/pie.zip", "", "",
+			awsCall{"trigger", "s3:GetObject", "arn:aws:s3:::b/snos/1/pie.zip"}},
+		"head": {"s3", "HEAD", "/b/k", "", "", awsCall{"trigger", "s3:GetObject", "arn:aws:s3:::b/k"}},
+		"tags": {"s3", "GET", "/b/k?tagging", "", "",
+			awsCall{"trigger", "s3:GetObjectTagging", "arn:aws:s3:::b/k"}},
+		"tag": {"s3", "PUT", "/b/k?tagging=", "", "",
+			awsCall{"trigger", "s3:PutObjectTagging", "arn:aws:s3:::b/k"}},
+		"part": {"s3", "PUT", "/b/k?partNumber=1&uploadId=u", "", "",
+			awsCall{"trigger", "s3:PutObject", "arn:aws:s3:::b/k"}},
+		"abort": {"s3", "DELETE", "/b/k?uploadId=u", "", "",
+			awsCall{"trigger", "s3:AbortMultipartUpload", "arn:aws:s3:::b/k"}},
+		"list": {"s3", "GET", "/b?list-type=2&prefix=x", "", "",
+			awsCall{"trigger", "s3:ListBucket", "arn:aws:s3:::b"}},
+		"send": {"sqs", "POST", "/", "AmazonSQS.SendMessageBatch", `{"QueueUrl":"http://x/1/q"}`,
+			awsCall{"trigger", "sqs:SendMessage", arn("sqs", "q")}},
+		"find": {"sqs", "POST", "/", "AmazonSQS.GetQueueUrl", `{"QueueName":"q"}`,
+			awsCall{"trigger", "sqs:GetQueueUrl", arn("sqs", "q")}},
+		"invoke": {"lambda", "POST", "/2015-03-31/functions/f/invocations", "", `{}`,
+			awsCall{"trigger", "lambda:InvokeFunction", arn("lambda", "function:f")}},
 		"announce": {"sns", "POST", "/", "", "Action=Publish&TopicArn=t", awsCall{"trigger", "sns:Publish", "t"}},
-		"secret":   {"secretsmanager", "POST", "/", "secretsmanager.GetSecretValue", `{"SecretId":"c/s"}`, awsCall{"trigger", "secretsmanager:GetSecretValue", arn("secretsmanager", "secret:c/s")}},
+		"secret": {"secretsmanager", "POST", "/", "secretsmanager.GetSecretValue", `{"SecretId":"c/s"}`,
+			awsCall{"trigger", "secretsmanager:GetSecretValue", arn("secretsmanager", "secret:c/s")}},
 	} {
 		r := httptest.NewRequest(tt.method, tt.path, strings.NewReader(tt.body))
 		r.Header.Set("X-Amz-Target", tt.target)
-		r.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential="+callerKey+"trigger/20260101/eu-west-1/"+tt.service+"/aws4_request, SignedHeaders=host")
+		r.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential="+callerKey+"trigger/20260101/eu-west-1/"+tt.service+
+			"/aws4_request, SignedHeaders=host")
 		if got := callsOf(r); len(got) != 1 || got[0] != tt.want {
 			t.Errorf("%s: %+v, want %+v", name, got, tt.want)
 		}

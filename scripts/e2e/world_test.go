@@ -224,7 +224,8 @@ func (w *world) usePlatform(t *testing.T, d *deployed) {
 	p.Mappings, p.Ticks = d.mappings, d.ticks
 	for name, f := range d.functions {
 		own := callerKey + strings.TrimPrefix(name, resource.Physical(w.name, "")) // the emulator takes any
-		env := []string{"AWS_ACCESS_KEY_ID=" + own, "AWS_SECRET_ACCESS_KEY=test", "AWS_REGION=" + devcloud.Region, config.Prefix + "AWS_ENDPOINT=" + w.api}
+		env := []string{"AWS_ACCESS_KEY_ID=" + own, "AWS_SECRET_ACCESS_KEY=test", "AWS_REGION=" + devcloud.Region,
+			config.Prefix + "AWS_ENDPOINT=" + w.api}
 		for k, v := range f.env {
 			env = append(env, k+"="+v)
 		}
@@ -233,7 +234,8 @@ func (w *world) usePlatform(t *testing.T, d *deployed) {
 	w.platform = p
 }
 
-// settle runs the platform until the contract holds the chain's head. beside, if any, is called again and again meanwhile.
+// settle runs the platform until the contract holds the chain's head. beside, if any, is called again and again
+// meanwhile.
 func (w *world) settle(t *testing.T, within time.Duration, beside func()) {
 	t.Helper()
 	w.during(t, within, func(ctx context.Context) bool {

@@ -1,4 +1,5 @@
-// Ops is the operator's seat: `make ops CHAIN=mychain ARGS='status'`. It asks a deployment's HTTP API and gives it commands.
+// Ops is the operator's seat: `make ops CHAIN=mychain ARGS='status'`. It asks a deployment's HTTP API and gives it
+// commands.
 package main
 
 import (

@@ -81,70 +81,72 @@ func refuse(w *world, n int32, of func() bool) string {
 	return ""
 }
 
-// Whatever a prover does, a batch is settled once, or its job is Failed and an alert names the cause; nothing is proven
-// twice.
-func TestProversThatFail(t *testing.T) {
-	for name, tt := range map[string]scenario{
-		"atlantic loses its answers": {"atlantic", true, settledLine, 2, strike(
-			fake.Strike{Fault: fake.LostResponse, Op: "POST /atlantic-query", Times: 2},
-			fake.Strike{Fault: fake.LostResponse, Op: "POST /buckets", Times: 1},
-			fake.Strike{Fault: fake.LostResponse, Op: "POST /buckets/close", Times: 1})},
-		"sharp loses its answers": {"sharp", true, settledLine, 3, strike(
-			fake.Strike{Fault: fake.LostResponse, Op: "POST /add_job", Times: 2},
-			fake.Strike{Fault: fake.LostResponse, Op: "POST /add_applicative_job", Times: 1})},
-		"atlantic is full": {"atlantic", true, settledLine, 2, strike(fake.Strike{Fault: fake.RateLimited, Times: 8})},
-		"sharp is full":    {"sharp", true, settledLine, 3, strike(fake.Strike{Fault: fake.RateLimited, Times: 8})},
-		"atlantic talks nonsense": {"atlantic", true, settledLine, 2, strike(
-			fake.Strike{Fault: fake.Garbage, Times: 3}, fake.Strike{Fault: fake.CutResponse, Times: 3},
-			fake.Strike{Fault: fake.BadGateway, Times: 3})},
-		"a proof fails at sharp": {"sharp", false, "CONSTRAINTS_NOT_SATISFIED", 0, func(o *options, w *world) {
-			o.sharp = func(c *fakesharp.Config) {
-				c.Verdict = func(
-					p fakesharp.Proven) string {
-					return refuse(w, 100, func() bool { return !p.Applicative })
-				}
+var proversThatFailCases = map[string]scenario{
+	"atlantic loses its answers": {"atlantic", true, settledLine, 2, strike(
+		fake.Strike{Fault: fake.LostResponse, Op: "POST /atlantic-query", Times: 2},
+		fake.Strike{Fault: fake.LostResponse, Op: "POST /buckets", Times: 1},
+		fake.Strike{Fault: fake.LostResponse, Op: "POST /buckets/close", Times: 1})},
+	"sharp loses its answers": {"sharp", true, settledLine, 3, strike(
+		fake.Strike{Fault: fake.LostResponse, Op: "POST /add_job", Times: 2},
+		fake.Strike{Fault: fake.LostResponse, Op: "POST /add_applicative_job", Times: 1})},
+	"atlantic is full": {"atlantic", true, settledLine, 2, strike(fake.Strike{Fault: fake.RateLimited, Times: 8})},
+	"sharp is full":    {"sharp", true, settledLine, 3, strike(fake.Strike{Fault: fake.RateLimited, Times: 8})},
+	"atlantic talks nonsense": {"atlantic", true, settledLine, 2, strike(
+		fake.Strike{Fault: fake.Garbage, Times: 3}, fake.Strike{Fault: fake.CutResponse, Times: 3},
+		fake.Strike{Fault: fake.BadGateway, Times: 3})},
+	"a proof fails at sharp": {"sharp", false, "CONSTRAINTS_NOT_SATISFIED", 0, func(o *options, w *world) {
+		o.sharp = func(c *fakesharp.Config) {
+			c.Verdict = func(
+				p fakesharp.Proven) string {
+				return refuse(w, 100, func() bool { return !p.Applicative })
 			}
-		}},
-		"a proof fails at atlantic": {"atlantic", false, "CONSTRAINTS_NOT_SATISFIED", 0, func(o *options, w *world) {
+		}
+	}},
+	"a proof fails at atlantic": {"atlantic", false, "CONSTRAINTS_NOT_SATISFIED", 0, func(o *options, w *world) {
+		o.atlantic = func(s *fakeatlantic.Config, _ *atlantic.Config) {
+			s.Verdict = func(
+				p fakeatlantic.Proven) string {
+				return refuse(w, 100, func() bool { return !p.Aggregator })
+			}
+		}
+	}},
+	"an aggregation fails at atlantic": {"atlantic", false, "CONSTRAINTS_NOT_SATISFIED",
+		2, func(o *options, w *world) {
 			o.atlantic = func(s *fakeatlantic.Config, _ *atlantic.Config) {
 				s.Verdict = func(
 					p fakeatlantic.Proven) string {
-					return refuse(w, 100, func() bool { return !p.Aggregator })
+					return refuse(w, 100, func() bool { return p.Aggregator })
 				}
 			}
 		}},
-		"an aggregation fails at atlantic": {"atlantic", false, "CONSTRAINTS_NOT_SATISFIED",
-			2, func(o *options, w *world) {
-				o.atlantic = func(s *fakeatlantic.Config, _ *atlantic.Config) {
-					s.Verdict = func(
-						p fakeatlantic.Proven) string {
-						return refuse(w, 100, func() bool { return p.Aggregator })
-					}
+	"atlantic's results expire": {"atlantic", false, "keeps the result no more", 2, func(o *options, w *world) {
+		o.atlantic = func(s *fakeatlantic.Config, c *atlantic.Config) {
+			c.ArtifactGrace = time.Nanosecond
+			register := s.OnProven
+			s.OnProven = func(ctx context.Context, p fakeatlantic.Proven) error {
+				if p.Aggregator {
+					w.atlantic.Expire("bucket:" + p.Bucket)
 				}
-			}},
-		"atlantic's results expire": {"atlantic", false, "keeps the result no more", 2, func(o *options, w *world) {
-			o.atlantic = func(s *fakeatlantic.Config, c *atlantic.Config) {
-				c.ArtifactGrace = time.Nanosecond
-				register := s.OnProven
-				s.OnProven = func(ctx context.Context, p fakeatlantic.Proven) error {
-					if p.Aggregator {
-						w.atlantic.Expire("bucket:" + p.Bucket)
-					}
-					return register(ctx, p)
-				}
+				return register(ctx, p)
 			}
-		}},
-		"atlantic's PIE is corrupt": {"atlantic", false, "corrupt", 2, func(o *options, _ *world) {
-			o.atlantic = func(s *fakeatlantic.Config, _ *atlantic.Config) {
-				aggregate := s.Aggregate
-				s.Aggregate = func(ctx context.Context, b fakeatlantic.Bucket) (fakeatlantic.Aggregated, error) {
-					a, err := aggregate(ctx, b)
-					a.PIE = bytes.Repeat([]byte("PK"), 500)
-					return a, err
-				}
+		}
+	}},
+	"atlantic's PIE is corrupt": {"atlantic", false, "corrupt", 2, func(o *options, _ *world) {
+		o.atlantic = func(s *fakeatlantic.Config, _ *atlantic.Config) {
+			aggregate := s.Aggregate
+			s.Aggregate = func(ctx context.Context, b fakeatlantic.Bucket) (fakeatlantic.Aggregated, error) {
+				a, err := aggregate(ctx, b)
+				a.PIE = bytes.Repeat([]byte("PK"), 500)
+				return a, err
 			}
-		}},
-	} {
+		}
+	}},
+}
+
+// Whatever a prover does, a batch is settled once, or its job is Failed and an alert names the cause; nothing is proven
+// twice.
+func TestProversThatFail(t *testing.T) {
+	for name, tt := range proversThatFailCases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			tt.run(t)

@@ -194,7 +194,8 @@ func deploy(ctx context.Context, o options, core setup.App, qs queue.Queue, a *a
 		SupportsVersion: version.Supported, Limits: limits,
 		Settled:    func(ctx context.Context) (settlement.State, error) { return l.contract.State(ctx, false) },
 		Contract:   l.contract.Config,
-		FirstBlock: a.first, ReadAtOnce: true, FirstBatch: 1, Unsettled: l.wallet.Policy.Unsettled(), Window: 50, Invoke: invoke(p), ReconcileGrace: time.Second,
+		FirstBlock: a.first, ReadAtOnce: true, FirstBatch: 1, Unsettled: l.wallet.Policy.Unsettled(), Window: 50,
+		Invoke: invoke(p), ReconcileGrace: time.Second,
 	}).Handle)
 	return p, nil
 }

@@ -23,9 +23,11 @@ func (o options) layoutBridge() felt.Felt {
 
 // startStarknet starts the fake of Starknet with the contracts on it.
 func startStarknet(o options, a *appChain) (*settlementLayer, error) {
-	s, err := stack.StartStarknet(stack.StarknetOptions{Version: a.version, BlockInterval: blockTime, Before: fakestarknet.Core{
-		Settled: a.before.settled, Block: a.before.block, Root: a.before.root, BlockHash: a.before.hash, Messages: a.messages,
-	}})
+	s, err := stack.StartStarknet(
+		stack.StarknetOptions{Version: a.version, BlockInterval: blockTime, Before: fakestarknet.Core{
+			Settled: a.before.settled, Block: a.before.block, Root: a.before.root,
+			BlockHash: a.before.hash, Messages: a.messages,
+		}})
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +69,8 @@ func starknetClients(s *stack.Starknet) (*settlementLayer, error) {
 	return &settlementLayer{
 		contract: core, wallet: setup.Wallet{Chain: wallet, Name: "starknet/" + stack.StarknetOperator.String(), Policy: policy}, da: layer,
 		registry: registrar, facts: facts, codec: protocol.StarknetCodec(), unit: "gfri",
-		about: fmt.Sprintf("a fake of Starknet at %s: core contract %s, fact registry %s", s.URL(), fakestarknet.CoreAddress, fakestarknet.RegistryAddress),
+		about: fmt.Sprintf("a fake of Starknet at %s: core contract %s, fact registry %s",
+			s.URL(), fakestarknet.CoreAddress, fakestarknet.RegistryAddress),
 		close: func() { _ = s.Close() },
 	}, nil
 }

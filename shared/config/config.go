@@ -182,8 +182,10 @@ func (c Config) faults() []error {
 		f.check(ok && n.Sign() > 0 && n.IsUint64(), "SETTLEMENT_MIN_TIP",
 			"%q: want a positive decimal number of wei (fri) for a unit of gas", c.Settlement.MinTip)
 	}
-	f.check(c.Settlement.InFlight >= 1 && c.Settlement.InFlight <= maxInFlight, "SETTLEMENT_IN_FLIGHT", "%d: want 1 to %d", c.Settlement.InFlight, maxInFlight)
-	f.check(c.Settlement.BlockBlobs >= 0, "SETTLEMENT_BLOCK_BLOBS", "%d: want a positive number", c.Settlement.BlockBlobs)
+	f.check(c.Settlement.InFlight >= 1 && c.Settlement.InFlight <= maxInFlight, "SETTLEMENT_IN_FLIGHT",
+		"%d: want 1 to %d", c.Settlement.InFlight, maxInFlight)
+	f.check(c.Settlement.BlockBlobs >= 0, "SETTLEMENT_BLOCK_BLOBS", "%d: want a positive number",
+		c.Settlement.BlockBlobs)
 	f.check(c.Settlement.FirstBatch >= 1, "SETTLEMENT_FIRST_BATCH", "0: batches count from 1")
 	c.Snos.faults(f)
 	c.Prover.faults(f, c.Chain.Layer, c.Settlement)

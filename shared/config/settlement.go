@@ -27,8 +27,8 @@ type Settlement struct {
 	// Address of the core contract. Required.
 	Contract string `env:"CONTRACT" example:"0x0000000000000000000000000000000000000001"`
 	// Program hashes that the core contract must hold from a Starknet version on: VERSION=PROGRAM, on an L2
-	// VERSION=PROGRAM/AGGREGATOR (program hash of SNOS, aggregator program hash with its prefix), with commas between them. They
-	// are announced and waited for when the chain's version changes. Unset: the config hash alone is.
+	// VERSION=PROGRAM/AGGREGATOR (program hash of SNOS, aggregator program hash with its prefix), with commas between
+	// them. They are announced and waited for when the chain's version changes. Unset: the config hash alone is.
 	ProgramHashes []string `env:"PROGRAM_HASHES" example:"0.14.3=0x1a2…/0x3b4…,0.14.4=0x5c6…/0x3b4…"`
 	// Address of the fact registry.
 	Verifier string `env:"VERIFIER" example:"0x0000000000000000000000000000000000000002"`
@@ -52,7 +52,8 @@ type Settlement struct {
 	DataFunction string `env:"DATA_FUNCTION" example:"publish"`
 	// Ethereum: form of blob sidecars: auto, v0 or v1. Unset: auto.
 	Sidecar string `env:"SIDECAR" example:"v1"`
-	// Most that the wallet's transactions on their way may cost together. Above it jobs wait; alone above it, they alert.
+	// Most that the wallet's transactions on their way may cost together. Above it jobs wait; alone above it, they
+	// alert.
 	FeeCap string `env:"FEE_CAP" unit:"wei, on Starknet fri" example:"20000000000000000"`
 	// Least tip for a unit of gas. Unset: 0.2 gwei, on Starknet 1 fri.
 	MinTip string `env:"MIN_TIP" unit:"wei, on Starknet fri" example:"1000000000"`
@@ -62,8 +63,8 @@ type Settlement struct {
 	Confirmations uint64 `env:"CONFIRMATIONS" unit:"blocks" example:"6"`
 	// Time after which a pending transaction is replaced at higher fees; 0: the default.
 	ReplaceAfter time.Duration `env:"REPLACE_AFTER" unit:"duration" example:"5m"`
-	// Transactions of the wallet that may wait for a block at a time; 1: batches settle one after another. At most 16, which is
-	// what geth's blob pool holds of an account.
+	// Transactions of the wallet that may wait for a block at a time; 1: batches settle one after another. At most 16,
+	// which is what geth's blob pool holds of an account.
 	InFlight int `env:"IN_FLIGHT" envDefault:"4" unit:"transactions" example:"8"`
 	// Ethereum: blobs that they may carry together, no more than a block takes; 0: the default (9).
 	BlockBlobs int `env:"BLOCK_BLOBS" unit:"blobs" example:"15"`
@@ -90,8 +91,10 @@ func (s Settlement) Programs() ([]Programs, error) {
 		if both {
 			p.Aggregator, aerr = felt.FromHex(aggregator)
 		}
-		if !ok || !versionPattern.MatchString(from) || err != nil || aerr != nil || p.Program.IsZero() || both && p.Aggregator.IsZero() {
-			return nil, fmt.Errorf("%.200q: want a Starknet version and one or two felts in hex, such as 0.14.3=0x1a2…/0x3b4…", text)
+		if !ok || !versionPattern.MatchString(from) || err != nil || aerr != nil || p.Program.IsZero() ||
+			both && p.Aggregator.IsZero() {
+			return nil, fmt.Errorf("%.200q: want a Starknet version and one or two felts in hex, such as "+
+				"0.14.3=0x1a2…/0x3b4…", text)
 		}
 		out = append(out, p)
 	}
@@ -108,7 +111,8 @@ func (s Settlement) kindFaults(f *faultList, layer stage.Layer) {
 	ps, err := s.Programs()
 	f.check(err == nil, "SETTLEMENT_PROGRAM_HASHES", "%v", err)
 	for _, p := range ps {
-		f.check((layer == stage.L2) == !p.Aggregator.IsZero(), "SETTLEMENT_PROGRAM_HASHES", "%s: an l2 has two hashes, PROGRAM/AGGREGATOR; an l3 one", p.From)
+		f.check((layer == stage.L2) == !p.Aggregator.IsZero(), "SETTLEMENT_PROGRAM_HASHES",
+			"%s: an l2 has two hashes, PROGRAM/AGGREGATOR; an l3 one", p.From)
 	}
 	only := []struct{ name, value string }{
 		{"SETTLEMENT_ACCOUNT", s.Account}, {"SETTLEMENT_ARGUMENTS", s.Arguments}, {"SETTLEMENT_FEE_TOKEN", s.FeeToken},

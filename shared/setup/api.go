@@ -44,7 +44,8 @@ func (c App) API(a API) *apicontroller.Handler {
 		Chain: c.Chain, Layer: c.Layer, Jobs: c.Jobs, Batches: c.Batches, Control: c.Control,
 		Executor: c.Executor(nil), Queue: c.Queue,
 		Trigger: c.queueName(resource.TriggerQueue), Events: c.Events, Now: c.Now, Head: a.Head, Contract: a.Contract,
-		Reports: c.Reports, Checks: append(checks, a.Checks...), Seat: c.seat(), Wallet: a.Wallet, FeeUnit: a.FeeUnit, Explorer: a.Explorer, Log: c.Log,
+		Reports: c.Reports, Checks: append(checks, a.Checks...), Seat: c.seat(), Wallet: a.Wallet, FeeUnit: a.FeeUnit,
+		Explorer: a.Explorer, Log: c.Log,
 	}, a.Admin, a.ProverHook, c.Log)
 	h.Scopes = a.Scopes
 	return h

@@ -33,7 +33,8 @@ func (c App) ConfigCheck(chain Headers, contract Contract) admin.Check {
 	}}
 }
 
-func configDetail(ctx context.Context, chain Headers, contract Contract, needs func(string) (settlement.Needs, error)) (string, error) {
+func configDetail(ctx context.Context, chain Headers, contract Contract,
+	needs func(string) (settlement.Needs, error)) (string, error) {
 	k, err := contract.Config(ctx)
 	if err != nil {
 		return "", fmt.Errorf("read the core contract's configuration: %w", err)
@@ -68,7 +69,8 @@ func configDetail(ctx context.Context, chain Headers, contract Contract, needs f
 			want, headers[0].StarknetVersion)
 	}
 	if changes := k.Changes(n); len(changes) > 0 {
-		return detail, fmt.Errorf("block %d of Starknet %s needs another program on the core contract: its owner must set %s, or correct "+
+		return detail, fmt.Errorf("block %d of Starknet %s needs another program on the core contract: its owner "+
+			"must set %s, or correct "+
 			"SETTLEMENT_PROGRAM_HASHES", next, headers[0].StarknetVersion, settlement.Describe(changes))
 	}
 	return detail, nil

@@ -50,20 +50,26 @@ func TestConfigCheck(t *testing.T) {
 		detail   string
 		fault    string
 	}{
-		"equal":            {versions{"0.14.2", "0.14.2"}, settled, 2, hash, "expected 0x2 for block 1 of Starknet 0.14.2; the core contract has 0x2", ""},
-		"cutover":          {versions{"0.14.2", "0.14.3"}, settled, 2, hash, "expected 0x3 for block 1", "config hash is 0x2, the settings have 0x3 (Starknet 0.14.3)"},
-		"before cutover":   {versions{"0.14.2", "0.14.2", "0.14.3"}, settled, 2, hash, "expected 0x2 for block 1", ""},
-		"nothing settled":  {versions{"0.14.2"}, settlement.State{}, 2, hash, "expected 0x2 for block 0", ""},
-		"all is settled":   {versions{"0.14.2"}, settled, 2, hash, "expected 0x2 for block 0", ""},
-		"no block yet":     {nil, settlement.State{}, 2, hash, "no block yet", ""},
-		"unknown version":  {versions{"0.15.0"}, settlement.State{}, 2, hash, "the core contract has 0x2", "version 0.15.0 is not known"},
-		"it is not asked":  {versions{"0.14.2"}, settlement.State{}, 9, nil, "not compared", ""},
-		"another program":  {versions{"0.14.4"}, settlement.State{}, 3, hash, "expected 0x3", "must set program hash to 0x28 (it is 0x0)"},
-		"another contract": {versions{"0.14.2"}, settlement.State{}, 9, hash, "expected 0x2", "CHAIN_FEE_TOKEN_ADDRESS"},
+		"equal": {versions{"0.14.2", "0.14.2"}, settled, 2, hash,
+			"expected 0x2 for block 1 of Starknet 0.14.2; the core contract has 0x2", ""},
+		"cutover": {versions{"0.14.2", "0.14.3"}, settled, 2, hash, "expected 0x3 for block 1",
+			"config hash is 0x2, the settings have 0x3 (Starknet 0.14.3)"},
+		"before cutover":  {versions{"0.14.2", "0.14.2", "0.14.3"}, settled, 2, hash, "expected 0x2 for block 1", ""},
+		"nothing settled": {versions{"0.14.2"}, settlement.State{}, 2, hash, "expected 0x2 for block 0", ""},
+		"all is settled":  {versions{"0.14.2"}, settled, 2, hash, "expected 0x2 for block 0", ""},
+		"no block yet":    {nil, settlement.State{}, 2, hash, "no block yet", ""},
+		"unknown version": {versions{"0.15.0"}, settlement.State{}, 2, hash, "the core contract has 0x2",
+			"version 0.15.0 is not known"},
+		"it is not asked": {versions{"0.14.2"}, settlement.State{}, 9, nil, "not compared", ""},
+		"another program": {versions{"0.14.4"}, settlement.State{}, 3, hash, "expected 0x3",
+			"must set program hash to 0x28 (it is 0x0)"},
+		"another contract": {versions{"0.14.2"}, settlement.State{}, 9, hash,
+			"expected 0x2", "CHAIN_FEE_TOKEN_ADDRESS"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			l1 := l1.New(nil, l1.Config{Initial: tt.state, Core: settlement.Config{ConfigHash: felt.FromUint64(tt.contract)}})
+			l1 := l1.New(nil,
+				l1.Config{Initial: tt.state, Core: settlement.Config{ConfigHash: felt.FromUint64(tt.contract)}})
 			check := setup.App{Needs: tt.hash}.ConfigCheck(tt.chain, l1)
 			detail, err := check.Look(t.Context())
 			if !strings.Contains(detail, tt.detail) || (err == nil) != (tt.fault == "") ||

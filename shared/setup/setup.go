@@ -113,7 +113,8 @@ func (c App) policies() map[job.Type]job.Policy {
 
 func (c App) reporter() *alerting.Reporter {
 	return &alerting.Reporter{
-		Notifier: c.Alerts, Store: c.Reports, Now: c.Now, Layer: c.Layer, Seat: c.seat(), Dashboard: c.Dashboard, Log: c.Log,
+		Notifier: c.Alerts, Store: c.Reports, Now: c.Now, Layer: c.Layer, Seat: c.seat(),
+		Dashboard: c.Dashboard, Log: c.Log,
 	}
 }
 
@@ -173,7 +174,8 @@ func (c App) sender(w Wallet) *sending.Sender {
 		types = append(types, job.DataSubmission)
 	}
 	return &sending.Sender{
-		Chain: w.Chain, Raw: c.Artifacts, Policy: w.Policy, Now: c.Now, DryRun: w.DryRun, Log: c.Log, Jobs: c.Jobs, Types: types,
+		Chain: w.Chain, Raw: c.Artifacts, Policy: w.Policy, Now: c.Now, DryRun: w.DryRun,
+		Log: c.Log, Jobs: c.Jobs, Types: types,
 		Lease: c.Locks, LeaseName: "wallet/" + w.Name,
 	}
 }
@@ -205,9 +207,11 @@ type Trigger struct {
 	NewSizer        func(version string, saved []byte) (batching.Sizer, error)
 	SupportsVersion func(version string) bool
 	Limits          batch.Limits
-	// Settled reads what the core contract has settled: batching begins after it, see batching.Batcher. nil: at FirstBlock.
+	// Settled reads what the core contract has settled: batching begins after it, see batching.Batcher. nil: at
+	// FirstBlock.
 	Settled func(context.Context) (settlement.State, error)
-	// Contract reads what the core contract holds: what a new Starknet version needs of it is announced. nil: it is not.
+	// Contract reads what the core contract holds: what a new Starknet version needs of it is announced. nil: it is
+	// not.
 	Contract   func(context.Context) (settlement.Config, error)
 	FirstBlock uint64
 	ReadAtOnce bool // see batching.Batcher.AtOnce
@@ -242,14 +246,19 @@ func (c App) Triggers(t Trigger) *triggering.Triggers {
 	}
 	return &triggering.Triggers{
 		Settings: triggering.Settings{
-			Layer: c.Layer, Window: t.Window, FirstBatch: t.FirstBatch, Unsettled: t.Unsettled, WantProofs: t.WantProofs, Chain: c.Chain,
+			Layer: c.Layer, Window: t.Window, FirstBatch: t.FirstBatch, Unsettled: t.Unsettled,
+			WantProofs: t.WantProofs, Chain: c.Chain,
 		},
 		Jobs: c.Jobs, Batches: c.Batches, Executor: w, Prover: t.Prover, Control: c.Control, Events: c.Events,
 		Now: c.Now, NewID: c.newID(), Log: c.Log,
 		Batching: &batching.Batcher{
-			Source: t.Source, Batches: c.Batches, Locks: c.Locks, Artifacts: c.Artifacts, Prover: t.Prover, NewSizer: t.NewSizer,
-			Alerts: c.reporter(), Events: c.Events, Wake: c.Waker(), Limits: t.Limits, SupportsVersion: t.SupportsVersion,
-			Settled: t.Settled, Cutover: c.watch(t), FirstBlock: t.FirstBlock, AtOnce: t.ReadAtOnce, Chain: c.Chain, Now: c.Now, NewOwner: c.newID(), Log: c.Log,
+			Source: t.Source, Batches: c.Batches, Locks: c.Locks, Artifacts: c.Artifacts,
+			Prover: t.Prover, NewSizer: t.NewSizer,
+			Alerts: c.reporter(), Events: c.Events, Wake: c.Waker(), Limits: t.Limits,
+			SupportsVersion: t.SupportsVersion,
+			Settled:         t.Settled, Cutover: c.watch(t), FirstBlock: t.FirstBlock,
+			AtOnce: t.ReadAtOnce, Chain: c.Chain,
+			Now: c.Now, NewOwner: c.newID(), Log: c.Log,
 		},
 		Cleanup: &cleanup.Cleaner{Layer: c.Layer, Jobs: c.Jobs, Batches: c.Batches,
 			Artifacts: c.Artifacts, Now: c.Now},

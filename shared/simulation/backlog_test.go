@@ -16,14 +16,15 @@ import (
 // backlog is how many batches wait for their state update.
 const backlog = 100
 
-// settleBacklog has all batches of an L2 ready before the first is settled, and returns how long it takes from then until the
-// last one is on a settlement layer with blocks of 12 seconds, and what the updates cost.
+// settleBacklog has all batches of an L2 ready before the first is settled, and returns how long it takes from then
+// until the last one is on a settlement layer with blocks of 12 seconds, and what the updates cost.
 func settleBacklog(t *testing.T, inFlight int) (took time.Duration, fees *big.Int) {
 	t.Helper()
 	ctx := context.Background()
 	l := limits()
 	l.SnosBlocks, l.Blocks = 1, 1
-	w, err := simulation.New(simulation.Config{Layer: stage.L2, Blocks: backlog, Limits: l, Prompt: true, InFlight: inFlight})
+	w, err := simulation.New(
+		simulation.Config{Layer: stage.L2, Blocks: backlog, Limits: l, Prompt: true, InFlight: inFlight})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,7 +38,8 @@ func settleBacklog(t *testing.T, inFlight int) (took time.Duration, fees *big.In
 			}
 		}
 	}
-	if err := w.Control.Pause(ctx, schedule.Pause{Stage: stage.StateTransition, By: "test", Reason: "a backlog"}); err != nil {
+	if err := w.Control.Pause(ctx,
+		schedule.Pause{Stage: stage.StateTransition, By: "test", Reason: "a backlog"}); err != nil {
 		t.Fatal(err)
 	}
 	until("ready", func() bool {
@@ -76,13 +78,14 @@ func settleBacklog(t *testing.T, inFlight int) (took time.Duration, fees *big.In
 	return took, fees
 }
 
-// A backlog is settled at least five times faster with several updates on their way than with one at a time, and costs no more
-// than a hundredth more.
+// A backlog is settled at least five times faster with several updates on their way than with one at a time, and costs
+// no more than a hundredth more.
 func TestBacklog(t *testing.T) {
 	t.Parallel()
 	slow, before := settleBacklog(t, 1)
 	fast, after := settleBacklog(t, 0)
-	t.Logf("%d batches, one at a time: %s for %s wei; several: %s for %s wei; %.1f times faster", backlog, slow, before, fast, after, slow.Seconds()/fast.Seconds())
+	t.Logf("%d batches, one at a time: %s for %s wei; several: %s for %s wei; %.1f times faster",
+		backlog, slow, before, fast, after, slow.Seconds()/fast.Seconds())
 	if slow < 5*fast {
 		t.Errorf("%s one at a time, %s with several", slow, fast)
 	}

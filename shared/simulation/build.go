@@ -202,13 +202,16 @@ func (w *World) deploy() {
 
 func (w *World) functionsWith(limits batch.Limits) version {
 	core := setup.App{
-		Chain: "sim", Layer: w.cfg.Layer, Jobs: w.Jobs, Batches: w.Batches, Locks: w.locks, Control: w.Control, Policies: policies(),
-		Queue: w.Queues, Artifacts: w.Artifacts, Alerts: w.Alerts, Reports: w.reports, Events: w.Events, Now: w.local, NewID: w.newID, Log: w.cfg.Log,
+		Chain: "sim", Layer: w.cfg.Layer, Jobs: w.Jobs, Batches: w.Batches, Locks: w.locks,
+		Control: w.Control, Policies: policies(),
+		Queue: w.Queues, Artifacts: w.Artifacts, Alerts: w.Alerts, Reports: w.reports, Events: w.Events, Now: w.local,
+		NewID: w.newID, Log: w.cfg.Log,
 		Needs: w.needs,
 	}
 	w.operator = core.Executor(nil)
 	policy := tx.DefaultPolicy()
-	policy.Gas, policy.FeeCap, policy.InFlight, policy.BlockBlobs = 0, w.cap, cmp.Or(w.cfg.InFlight, inFlight), blockBlobs
+	policy.Gas, policy.FeeCap, policy.InFlight, policy.BlockBlobs = 0, w.cap, cmp.Or(w.cfg.InFlight,
+		inFlight), blockBlobs
 	if !w.cfg.Turmoil {
 		policy.BlockBlobs = tx.DefaultPolicy().BlockBlobs
 	}
@@ -228,9 +231,11 @@ func (w *World) functionsWith(limits batch.Limits) version {
 		resource.FnJobFailure:        core.DeadLetters().Handle,
 	}
 	v.triggers = core.TriggerFunction(setup.Trigger{
-		Source: w.Blocks, Prover: w.Prover, NewSizer: newSizer, Limits: limits, FirstBatch: 1, Unsettled: policy.Unsettled(),
-		Settled: func(ctx context.Context) (settlement.State, error) { return w.L1.State(ctx, false) }, Window: cmp.Or(w.cfg.Window, 20),
-		Contract: w.L1.Config,
+		Source: w.Blocks, Prover: w.Prover, NewSizer: newSizer, Limits: limits, FirstBatch: 1,
+		Unsettled: policy.Unsettled(),
+		Settled:   func(ctx context.Context) (settlement.State, error) { return w.L1.State(ctx, false) },
+		Window:    cmp.Or(w.cfg.Window, 20),
+		Contract:  w.L1.Config,
 		Invoke: func(ctx context.Context, t job.Type, body string) error {
 			_, err := v.functions[resource.FunctionOf(t)](ctx, one("priority", body, 1))
 			return err

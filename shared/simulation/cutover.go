@@ -11,7 +11,8 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 )
 
-// Starknet versions of a simulated chain: the first blocks have the old one; from Config.Cutover on they have the new one.
+// Starknet versions of a simulated chain: the first blocks have the old one; from Config.Cutover on they have the new
+// one.
 const (
 	oldVersion = "0.13.5"
 	newVersion = "0.14.3"
@@ -35,7 +36,8 @@ func (w *World) needs(version string) (settlement.Needs, error) {
 // held is the contract's configuration once its owner has set what a version needs.
 func (w *World) held(version string) settlement.Config {
 	n, _ := w.needs(version)
-	return settlement.Config{ConfigHash: n.ConfigHash, ProgramHash: n.ProgramHash, AggregatorProgramHash: n.AggregatorProgramHash}
+	return settlement.Config{ConfigHash: n.ConfigHash, ProgramHash: n.ProgramHash,
+		AggregatorProgramHash: n.AggregatorProgramHash}
 }
 
 // versionOf is the Starknet version of a block of the chain.
@@ -46,8 +48,8 @@ func (w *World) versionOf(n uint64) string {
 	return oldVersion
 }
 
-// own is what the contract's owner does: who was alerted sets what the next update needs, but takes a while. Nobody changes
-// a contract that no alert has named.
+// own is what the contract's owner does: who was alerted sets what the next update needs, but takes a while. Nobody
+// changes a contract that no alert has named.
 func (w *World) own(ctx context.Context, fresh []alert.Alert) error {
 	for _, a := range fresh {
 		version, ok := strings.CutPrefix(a.Key, AwaitingContract)

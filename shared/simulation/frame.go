@@ -177,7 +177,8 @@ func (g *gate) After(op fault.Op, err error) error {
 	if op.Component == "l1" && op.Method == "Account" {
 		w.saw(fr)
 	}
-	if changes := op.Component == "jobs" && op.Method == "Update" || op.Component == "queues" && op.Method == "Send"; changes && err == nil && fr.stale && !fr.misled {
+	if changes := op.Component == "jobs" && op.Method == "Update" ||
+		op.Component == "queues" && op.Method == "Send"; changes && err == nil && fr.stale && !fr.misled {
 		w.blame(fmt.Errorf("a stale message made %s do %s", fr.function, op))
 	}
 	if op.Component == "batches" && (strings.HasPrefix(op.Method, "Update") || strings.HasPrefix(op.Method, "Create")) {

@@ -25,7 +25,8 @@ type watch struct {
 }
 
 func newWatch() watch {
-	return watch{versions: map[string]uint64{}, batches: map[string]span{}, journals: map[string]string{}, blind: map[string]bool{}, mined: map[string]bool{}}
+	return watch{versions: map[string]uint64{}, batches: map[string]span{}, journals: map[string]string{},
+		blind: map[string]bool{}, mined: map[string]bool{}}
 }
 
 // span is what of a batch may only grow, and not at all once it is closed.

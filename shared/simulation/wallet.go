@@ -12,8 +12,8 @@ import (
 )
 
 const (
-	// inFlight and blockBlobs are how many transactions, and blobs, simulated wallets may have on their way: of an L2, whose
-	// updates carry one blob each, the blobs are fewer.
+	// inFlight and blockBlobs are how many transactions, and blobs, simulated wallets may have on their way: of an L2,
+	// whose updates carry one blob each, the blobs are fewer.
 	inFlight   = 4
 	blockBlobs = 3
 	// leaseSure is for how long a process has the wallet's lease for sure, whatever the clocks say.
@@ -22,8 +22,8 @@ const (
 	fresh = 2 * time.Minute
 )
 
-// blind says whether the invocation under way can't know what the wallet's transactions are: a read showed it an older state,
-// or it may have lost the wallet's lease without noticing.
+// blind says whether the invocation under way can't know what the wallet's transactions are: a read showed it an older
+// state, or it may have lost the wallet's lease without noticing.
 func (w *World) blind() bool {
 	if len(w.frames) == 0 {
 		return true
@@ -47,9 +47,9 @@ type flightOf struct {
 	blobs int
 }
 
-// checkFlights holds a transaction that a job has just recorded against those that other payloads have on their way: their sum
-// stays below the cap, there are no more of them than allowed, no more blobs, none with its nonce, and a state update goes
-// behind those that it builds on.
+// checkFlights holds a transaction that a job has just recorded against those that other payloads have on their way:
+// their sum stays below the cap, there are no more of them than allowed, no more blobs, none with its nonce, and a
+// state update goes behind those that it builds on.
 func (w *World) checkFlights(j job.Job, r tx.Record) error {
 	w.noteMined()
 	if w.cfg.Beside != nil { // its calls of the shared chain are not seen here
@@ -88,11 +88,14 @@ func (w *World) checkFlights(j job.Job, r tx.Record) error {
 	}
 	switch first := r.Replaces == "" && last; {
 	case sum.Cmp(w.cap) > 0:
-		return fmt.Errorf("with transaction %s of batch %d the wallet's %d on their way may cost %s, the cap is %s", r.Hash, j.Batch, n, sum, w.cap)
+		return fmt.Errorf("with transaction %s of batch %d the wallet's %d on their way may cost %s, the cap is %s",
+			r.Hash, j.Batch, n, sum, w.cap)
 	case first && n > cmp.Or(w.cfg.InFlight, inFlight):
-		return fmt.Errorf("with transaction %s of batch %d the wallet has %d on their way, at most %d", r.Hash, j.Batch, n, inFlight)
+		return fmt.Errorf("with transaction %s of batch %d the wallet has %d on their way, at most %d",
+			r.Hash, j.Batch, n, inFlight)
 	case first && n > 1 && blobs > blockBlobs && w.cfg.Turmoil:
-		return fmt.Errorf("with transaction %s of batch %d the wallet has %d blobs on their way, at most %d", r.Hash, j.Batch, blobs, blockBlobs)
+		return fmt.Errorf("with transaction %s of batch %d the wallet has %d blobs on their way, at most %d",
+			r.Hash, j.Batch, blobs, blockBlobs)
 	}
 	return nil
 }
@@ -103,9 +106,11 @@ func clash(j job.Job, r tx.Record, other job.Job, o tx.Record) error {
 	switch age := r.SignedAt.Sub(o.SignedAt); {
 	case other.ID == j.ID:
 	case updates && other.Batch < j.Batch && o.Nonce >= r.Nonce:
-		return fmt.Errorf("the update of batch %d has nonce %d, that of batch %d before it %d", j.Batch, r.Nonce, other.Batch, o.Nonce)
+		return fmt.Errorf("the update of batch %d has nonce %d, that of batch %d before it %d",
+			j.Batch, r.Nonce, other.Batch, o.Nonce)
 	case o.Nonce == r.Nonce && r.Replaces == "" && age < fresh && !(updates && other.Batch > j.Batch):
-		return fmt.Errorf("%s of batch %d signs for nonce %d, for which %s of batch %d signed %s before", j.Type, j.Batch, r.Nonce, other.Type, other.Batch, age)
+		return fmt.Errorf("%s of batch %d signs for nonce %d, for which %s of batch %d signed %s before",
+			j.Type, j.Batch, r.Nonce, other.Type, other.Batch, age)
 	}
 	return nil
 }
@@ -119,8 +124,8 @@ func (w *World) noteMined() {
 	}
 }
 
-// checkPool wants what waits in the pool to cost less than the cap together, except for what a reorganisation brought back and
-// what invocations signed that could not know better.
+// checkPool wants what waits in the pool to cost less than the cap together, except for what a reorganisation brought
+// back and what invocations signed that could not know better.
 func (w *World) checkPool() error {
 	waits := map[string]bool{}
 	for _, hash := range w.L1.Pool() {

@@ -54,8 +54,8 @@ type Config struct {
 	// Turmoil ends processes and lets time run out for them, runs several at a time with clocks that differ and of two
 	// versions, and lets the world around do what it does, until Calm.
 	Turmoil bool
-	// Cutover is the first block of a newer Starknet version, for which the contract must change; 0: none. OwnerTakes is how
-	// long after the alert its owner changes it; 0: up to two hours.
+	// Cutover is the first block of a newer Starknet version, for which the contract must change; 0: none. OwnerTakes
+	// is how long after the alert its owner changes it; 0: up to two hours.
 	Cutover    uint64
 	OwnerTakes time.Duration
 	Log        *slog.Logger
@@ -98,11 +98,12 @@ type World struct {
 	grown      int         // how many blocks of Data the app chain has
 	node       *node
 	watch      watch
-	touched    map[string]bool      // components, since the last Check
-	story      []string             // what happened last
-	cap        *big.Int             // of a transaction's fees, as the operator has set it
-	alertsRead int                  // alerts that the operator has looked at for it
-	asked      map[string]time.Time // Starknet versions of which an alert says that the contract must change, and when it will
+	touched    map[string]bool // components, since the last Check
+	story      []string        // what happened last
+	cap        *big.Int        // of a transaction's fees, as the operator has set it
+	alertsRead int             // alerts that the operator has looked at for it
+	// Starknet versions of which an alert says that the contract must change, and when it will
+	asked map[string]time.Time
 
 	Steps    int
 	Faults   []error // what functions returned
@@ -132,7 +133,8 @@ func New(c Config) (*World, error) {
 		cfg: c, now: start, Injected: map[Strike]int{}, Edges: map[Edge]int{}, watch: newWatch(),
 		touched: map[string]bool{}, cap: tx.DefaultPolicy().FeeCap,
 		rng: rand.New(rand.NewPCG(c.Seed, 0)), turmoil: c.Turmoil,
-		intruders: map[string]bool{}, lost: map[string][]byte{}, seen: map[string]job.Job{}, asked: map[string]time.Time{},
+		intruders: map[string]bool{}, lost: map[string][]byte{}, seen: map[string]job.Job{},
+		asked: map[string]time.Time{},
 		Usage: Usage{Invocations: map[string]int{}, Calls: map[Call]int{}},
 	}
 	w.env = &fault.Env{Now: w.Now, Hook: &gate{w: w}}

@@ -119,7 +119,8 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// Deps are what a Source needs besides its configuration. Every field may be left unset; outbound.Deps says what each is.
+// Deps are what a Source needs besides its configuration. Every field may be left unset; outbound.Deps says what each
+// is.
 type Deps struct {
 	HTTP   *http.Client
 	Log    *slog.Logger

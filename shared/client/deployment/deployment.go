@@ -1,5 +1,5 @@
-// Package deployment calls a deployment's HTTP API from an operator's machine: it finds the API by the chain's name, signs
-// requests with the operator's AWS credentials, or invokes the api function directly. No function links it.
+// Package deployment calls a deployment's HTTP API from an operator's machine: it finds the API by the chain's name,
+// signs requests with the operator's AWS credentials, or invokes the api function directly. No function links it.
 package deployment
 
 import (
@@ -67,8 +67,9 @@ func New(base, token string) (*HTTP, error) {
 		return nil, fmt.Errorf("%.200q is not the URL of an API: want http://HOST:PORT or https://HOST", base)
 	}
 	client := &http.Client{
-		Timeout:       Timeout,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, // no signature goes elsewhere
+		Timeout: Timeout,
+		// no signature goes elsewhere
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	return &HTTP{base: strings.TrimSuffix(base, "/"), token: token, client: client}, nil
 }
@@ -178,7 +179,8 @@ func (s *signer) sign(ctx context.Context, r *http.Request, body []byte) error {
 		return fmt.Errorf("%w: read your AWS credentials: %w", ErrNoAnswer, err)
 	}
 	sum := sha256.Sum256(body)
-	if err := v4.NewSigner().SignHTTP(ctx, c, r, hex.EncodeToString(sum[:]), service, s.cfg.Region, time.Now()); err != nil {
+	if err := v4.NewSigner().SignHTTP(ctx, c, r, hex.EncodeToString(sum[:]), service,
+		s.cfg.Region, time.Now()); err != nil {
 		return fmt.Errorf("%w: sign the request: %w", ErrNoAnswer, err)
 	}
 	return nil

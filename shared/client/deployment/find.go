@@ -25,9 +25,11 @@ var ErrNotDeployed = errors.New("no such deployment")
 // Outputs returns the outputs of a chain's stack, by name. ErrNotDeployed where there is no such stack.
 func Outputs(ctx context.Context, cfg aws.Config, chain string) (map[string]string, error) {
 	name := resource.Stack(chain)
-	found, err := cloudformation.NewFromConfig(cfg).DescribeStacks(ctx, &cloudformation.DescribeStacksInput{StackName: &name})
+	found, err := cloudformation.NewFromConfig(cfg).DescribeStacks(ctx,
+		&cloudformation.DescribeStacksInput{StackName: &name})
 	if absent(err) || err == nil && len(found.Stacks) == 0 {
-		return nil, fmt.Errorf("%w: region %s has no stack %s; is it the right name, region (-region) and account (AWS_PROFILE)?",
+		return nil, fmt.Errorf("%w: region %s has no stack %s; is it the right name, region (-region) and account "+
+			"(AWS_PROFILE)?",
 			ErrNotDeployed, cfg.Region, name)
 	}
 	if err != nil {
@@ -43,11 +45,12 @@ func Outputs(ctx context.Context, cfg aws.Config, chain string) (map[string]stri
 // absent says whether CloudFormation knows no stack of the name: a ValidationError, whose text alone says it.
 func absent(err error) bool {
 	var api smithy.APIError
-	return errors.As(err, &api) && api.ErrorCode() == "ValidationError" && strings.Contains(api.ErrorMessage(), "does not exist")
+	return errors.As(err, &api) && api.ErrorCode() == "ValidationError" &&
+		strings.Contains(api.ErrorMessage(), "does not exist")
 }
 
-// Find returns the API of a chain's deployment, whose requests the configuration's credentials sign. Errors: ErrNotDeployed,
-// ErrNoAnswer.
+// Find returns the API of a chain's deployment, whose requests the configuration's credentials sign. Errors:
+// ErrNotDeployed, ErrNoAnswer.
 func Find(ctx context.Context, cfg aws.Config, chain string) (*HTTP, error) {
 	outputs, err := Outputs(ctx, cfg, chain)
 	if err != nil {
@@ -74,7 +77,8 @@ func FindFunction(ctx context.Context, cfg aws.Config, chain string) (*Function,
 	if err != nil {
 		return nil, fmt.Errorf("%w: ask AWS who you are: %w", ErrNoAnswer, err)
 	}
-	return &Function{lambda: lambda.NewFromConfig(cfg), name: resource.Physical(chain, resource.FnAPI), caller: aws.ToString(who.Arn)}, nil
+	return &Function{lambda: lambda.NewFromConfig(cfg), name: resource.Physical(chain, resource.FnAPI),
+		caller: aws.ToString(who.Arn)}, nil
 }
 
 // About implements API.
@@ -91,7 +95,8 @@ func (f *Function) Do(ctx context.Context, r Request) (Answer, error) {
 		return Answer{}, fmt.Errorf("%w: invoke %s: %w", ErrNoAnswer, f.name, err)
 	}
 	if out.FunctionError != nil {
-		return Answer{}, fmt.Errorf("%w: function %s failed: %s: %.300s", ErrNoAnswer, f.name, *out.FunctionError, out.Payload)
+		return Answer{}, fmt.Errorf("%w: function %s failed: %s: %.300s",
+			ErrNoAnswer, f.name, *out.FunctionError, out.Payload)
 	}
 	return answer(out.Payload)
 }

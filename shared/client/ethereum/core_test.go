@@ -300,7 +300,8 @@ func TestCore_Conformance(t *testing.T) {
 		w := b.wallet(t, operator, ethereum.SidecarAuto)
 		return settlementtest.Harness{
 			Contract: b.core(t, w), Before: s, Update: u,
-			After: settlement.State{Settled: true, Block: 20, Root: felt.FromUint64(102), BlockHash: felt.FromUint64(104)},
+			After: settlement.State{Settled: true, Block: 20, Root: felt.FromUint64(102),
+				BlockHash: felt.FromUint64(104)},
 			Simulate: func(t *testing.T, p tx.Payload, before ...tx.Signed) error {
 				_, err := w.Simulate(t.Context(), p, before...)
 				return err

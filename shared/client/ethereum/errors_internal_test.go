@@ -137,35 +137,37 @@ func TestSendError_OnTheWay(t *testing.T) {
 	}
 }
 
+var nodeErrorsHideSecretsCases = map[string]http.HandlerFunc{
+	"Status": func(w http.ResponseWriter, r *http.Request) {
+		http.Error(w, "no such key: "+r.URL.String()+" "+
+			r.Header.Get("Authorization")+strings.Repeat("<html>", 10_000), http.StatusForbidden)
+	},
+	"Answer": func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintf(w, `{"jsonrpc":"2.0","id":1,"error":{"code":-32000,"message":"unknown project %s"}}`,
+			r.URL.EscapedPath()+"?"+r.URL.RawQuery)
+	},
+	"Garbage": func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.URL.String()) },
+	"Redirect": func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, r.URL.String()+"/x", http.StatusFound)
+	},
+	"Close": func(w http.ResponseWriter, _ *http.Request) {
+		if c, _, err := http.NewResponseController(w).Hijack(); err == nil {
+			c.Close()
+		}
+	},
+	"Endless": func(w http.ResponseWriter, _ *http.Request) {
+		w.Write([]byte(`{"jsonrpc":"2.0","id":1,"result":"`))
+		for range maxResponse/(1<<20) + 1 {
+			w.Write(make([]byte, 1<<20))
+		}
+	},
+}
+
 // TestNode_ErrorsHideSecrets makes nodes whose URL carries a key somewhere fail in every way.
 func TestNode_ErrorsHideSecrets(t *testing.T) {
 	t.Parallel()
 	const key = "sekretkey/0123 456789"
-	for name, answer := range map[string]http.HandlerFunc{
-		"Status": func(w http.ResponseWriter, r *http.Request) {
-			http.Error(w, "no such key: "+r.URL.String()+" "+
-				r.Header.Get("Authorization")+strings.Repeat("<html>", 10_000), http.StatusForbidden)
-		},
-		"Answer": func(w http.ResponseWriter, r *http.Request) {
-			fmt.Fprintf(w, `{"jsonrpc":"2.0","id":1,"error":{"code":-32000,"message":"unknown project %s"}}`,
-				r.URL.EscapedPath()+"?"+r.URL.RawQuery)
-		},
-		"Garbage": func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.URL.String()) },
-		"Redirect": func(w http.ResponseWriter, r *http.Request) {
-			http.Redirect(w, r, r.URL.String()+"/x", http.StatusFound)
-		},
-		"Close": func(w http.ResponseWriter, _ *http.Request) {
-			if c, _, err := http.NewResponseController(w).Hijack(); err == nil {
-				c.Close()
-			}
-		},
-		"Endless": func(w http.ResponseWriter, _ *http.Request) {
-			w.Write([]byte(`{"jsonrpc":"2.0","id":1,"result":"`))
-			for range maxResponse/(1<<20) + 1 {
-				w.Write(make([]byte, 1<<20))
-			}
-		},
-	} {
+	for name, answer := range nodeErrorsHideSecretsCases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := httptest.NewServer(answer)

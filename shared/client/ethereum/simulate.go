@@ -64,8 +64,8 @@ func (e *callError) Error() string  { return e.Message }
 func (e *callError) ErrorCode() int { return e.Code }
 func (e *callError) ErrorData() any { return e.Data }
 
-// simulateAfter runs a call on top of others, in one block on the newest one. What the others come to does not matter: if the
-// call needs them, it fails. The gas is what the call used, refunds taken off, which is less than an estimate.
+// simulateAfter runs a call on top of others, in one block on the newest one. What the others come to does not matter:
+// if the call needs them, it fails. The gas is what the call used, refunds taken off, which is less than an estimate.
 func (w *Wallet) simulateAfter(ctx context.Context, before []callArgs, args callArgs) (tx.Usage, error) {
 	var blocks []struct {
 		Calls []simulated `json:"calls"`

@@ -97,8 +97,8 @@ func (n *Node) finalized(ctx context.Context) (uint64, error) {
 	return h.finalized(err)
 }
 
-// Simulate implements tx.Chain. It runs on the newest block's state, not on the pool's: a transaction of ours that waits
-// there is the one that may have to be replaced. Those that go before it are run first, with eth_simulateV1.
+// Simulate implements tx.Chain. It runs on the newest block's state, not on the pool's: a transaction of ours that
+// waits there is the one that may have to be replaced. Those that go before it are run first, with eth_simulateV1.
 func (w *Wallet) Simulate(ctx context.Context, p tx.Payload, before ...tx.Signed) (tx.Usage, error) {
 	from, err := w.Address(ctx)
 	if err != nil {

@@ -67,6 +67,7 @@ func TestConformance(t *testing.T) {
 	t.Parallel()
 	var n atomic.Int32
 	tools.AWS(t, func(t *testing.T, endpoint string) {
-		eventtest.TestBus(t, func(t *testing.T) eventtest.Harness { return subscribed(t, endpoint, fmt.Sprintf("bus%d", n.Add(1))) })
+		eventtest.TestBus(t,
+			func(t *testing.T) eventtest.Harness { return subscribed(t, endpoint, fmt.Sprintf("bus%d", n.Add(1))) })
 	})
 }

@@ -207,20 +207,22 @@ type denied struct{}
 func (denied) Error() string     { return "not authorized" }
 func (denied) ErrorCode() string { return "AccessDeniedException" }
 
-// The emulators' KMS signs with keys of Ethereum's curve, and names what it refuses as AWS does. moto reads past MessageType and hashes
-// a digest again, and leaves the spec out of a public key: there the client must notice.
+// The emulators' KMS signs with keys of Ethereum's curve, and names what it refuses as AWS does. moto reads past
+// MessageType and hashes a digest again, and leaves the spec out of a public key: there the client must notice.
 func TestEmulators(t *testing.T) {
 	t.Parallel()
 	tools.AWS(t, func(t *testing.T, endpoint string) {
 		hashesAgain := strings.HasSuffix(t.Name(), "/moto")
 		cfg := devcloud.Config(endpoint)
 		api := awskms.NewFromConfig(cfg)
-		made, err := api.CreateKey(t.Context(), &awskms.CreateKeyInput{KeySpec: types.KeySpecEccSecgP256k1, KeyUsage: types.KeyUsageTypeSignVerify})
+		made, err := api.CreateKey(t.Context(),
+			&awskms.CreateKeyInput{KeySpec: types.KeySpecEccSecgP256k1, KeyUsage: types.KeyUsageTypeSignVerify})
 		if err != nil {
 			t.Fatal(err)
 		}
 		alias := "alias/wallet"
-		if _, err := api.CreateAlias(t.Context(), &awskms.CreateAliasInput{AliasName: &alias, TargetKeyId: made.KeyMetadata.KeyId}); err != nil {
+		if _, err := api.CreateAlias(t.Context(),
+			&awskms.CreateAliasInput{AliasName: &alias, TargetKeyId: made.KeyMetadata.KeyId}); err != nil {
 			t.Fatal(err)
 		}
 		for _, name := range []string{*made.KeyMetadata.KeyId, *made.KeyMetadata.Arn, alias} {
@@ -243,13 +245,15 @@ func TestEmulators(t *testing.T) {
 				t.Errorf("%s: signed by %v, %v %v; want %x", name, public, err, err2, address)
 			}
 		}
-		other, err := api.CreateKey(t.Context(), &awskms.CreateKeyInput{KeySpec: types.KeySpecRsa2048, KeyUsage: types.KeyUsageTypeSignVerify})
+		other, err := api.CreateKey(t.Context(),
+			&awskms.CreateKeyInput{KeySpec: types.KeySpecRsa2048, KeyUsage: types.KeyUsageTypeSignVerify})
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, name := range []string{*other.KeyMetadata.KeyId, "00000000-0000-4000-8000-000000000000", "alias/none"} {
 			_, err := kms.New(cfg, name).Address(t.Context())
-			if noSpec := hashesAgain && name == *other.KeyMetadata.KeyId; err == nil || !noSpec && !errors.Is(err, kms.ErrKey) {
+			if noSpec := hashesAgain && name == *other.KeyMetadata.KeyId; err == nil ||
+				!noSpec && !errors.Is(err, kms.ErrKey) {
 				t.Errorf("%s: %v, want ErrKey", name, err)
 			}
 		}

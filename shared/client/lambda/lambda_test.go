@@ -29,8 +29,8 @@ def handler(event, context):
     return {"batchItemFailures": failed}
 `
 
-// A function that runs is invoked, and each of its answers is reported apart. On ministack alone: moto runs functions in Docker only, and
-// without it answers every invocation with an error.
+// A function that runs is invoked, and each kind of answer has an error of its own. On ministack alone: moto runs
+// functions in Docker only, and without it answers every invocation with an error.
 func TestInvokeMessage(t *testing.T) {
 	t.Parallel()
 	cfg := devcloud.Config(tools.Ministack(t))
@@ -58,7 +58,8 @@ func TestInvokeMessage(t *testing.T) {
 		t.Errorf("a function that wants the message again: %v", err)
 	}
 	for what, says := range map[string]string{"raise": "no such job", "text": "no batch response"} {
-		if err := c.InvokeMessage(t.Context(), "answers", what); err == nil || errors.Is(err, lambda.ErrWanted) || !strings.Contains(err.Error(), says) {
+		if err := c.InvokeMessage(t.Context(), "answers", what); err == nil || errors.Is(err, lambda.ErrWanted) ||
+			!strings.Contains(err.Error(), says) {
 			t.Errorf("%s: %v, want an error with %q", what, err, says)
 		}
 	}

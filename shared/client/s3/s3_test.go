@@ -30,11 +30,13 @@ func TestConformance(t *testing.T) {
 	tools.AWS(t, func(t *testing.T, endpoint string) {
 		cfg := devcloud.Config(endpoint)
 		artifacttest.TestStore(t, func(t *testing.T) (artifact.Store, artifacttest.Tags) {
-			s, err := devcloud.Provision(t.Context(), cfg, devcloud.Options{Chain: fmt.Sprintf("s3x%d", stacks.Add(1)), Layer: stage.L2})
+			s, err := devcloud.Provision(t.Context(), cfg,
+				devcloud.Options{Chain: fmt.Sprintf("s3x%d", stacks.Add(1)), Layer: stage.L2})
 			if err != nil {
 				t.Fatal(err)
 			}
-			return s3.New(cfg, s.Bucket, true), func(key string) (map[string]string, error) { return tags(t, cfg, s.Bucket, key) }
+			return s3.New(cfg, s.Bucket,
+				true), func(key string) (map[string]string, error) { return tags(t, cfg, s.Bucket, key) }
 		})
 	})
 }

@@ -38,7 +38,8 @@ type Message struct {
 	Key      string         `json:"key"`
 	Title    string         `json:"title"`
 	Detail   string         `json:"detail"`
-	// Command is what an operator types to act on it, Page what shows the status page, Runbook the section that says what to do.
+	// Command is what an operator types to act on it, Page what shows the status page, Runbook the section that says
+	// what to do.
 	Command   string    `json:"command,omitempty"`
 	Page      string    `json:"page,omitempty"`
 	Runbook   string    `json:"runbook,omitempty"`

@@ -24,7 +24,8 @@ import (
 )
 
 // subscribed is a topic with a queue that subscribes to it.
-func subscribed(t *testing.T, endpoint, chain string) (topic string, receive func(context.Context) ([]queue.Delivery, error)) {
+func subscribed(t *testing.T, endpoint,
+	chain string) (topic string, receive func(context.Context) ([]queue.Delivery, error)) {
 	t.Helper()
 	ctx := t.Context()
 	cfg := devcloud.Config(endpoint)
@@ -64,19 +65,20 @@ func TestConformance(t *testing.T) {
 	tools.AWS(t, func(t *testing.T, endpoint string) {
 		alerttest.TestNotifier(t, func(t *testing.T) alerttest.Harness {
 			topic, receive := subscribed(t, endpoint, fmt.Sprintf("sns%d", n.Add(1)))
-			return alerttest.Harness{Notifier: sns.New(devcloud.Config(endpoint), topic, "mychain"), Received: func(ctx context.Context) ([]alert.Alert, error) {
-				ds, err := receive(ctx)
-				var out []alert.Alert
-				for _, d := range ds {
-					_, m := decode(t, d)
-					a := alert.Alert{Severity: m.Severity, Key: m.Key, Title: m.Title, Detail: m.Detail, At: m.At}
-					for _, j := range m.Jobs {
-						a.Jobs = append(a.Jobs, alert.Job(j))
+			return alerttest.Harness{Notifier: sns.New(devcloud.Config(endpoint), topic, "mychain"),
+				Received: func(ctx context.Context) ([]alert.Alert, error) {
+					ds, err := receive(ctx)
+					var out []alert.Alert
+					for _, d := range ds {
+						_, m := decode(t, d)
+						a := alert.Alert{Severity: m.Severity, Key: m.Key, Title: m.Title, Detail: m.Detail, At: m.At}
+						for _, j := range m.Jobs {
+							a.Jobs = append(a.Jobs, alert.Job(j))
+						}
+						out = append(out, a)
 					}
-					out = append(out, a)
-				}
-				return out, err
-			}}
+					return out, err
+				}}
 		})
 	})
 }

@@ -21,12 +21,14 @@ func TestConformance(t *testing.T) {
 		cfg := devcloud.Config(endpoint)
 		queuetest.TestQueue(t, func(t *testing.T) queuetest.Queue {
 			chain := fmt.Sprintf("sqs%d", stacks.Add(1))
-			if _, err := devcloud.Provision(t.Context(), cfg, devcloud.Options{Chain: chain, Layer: stage.L2}); err != nil {
+			if _, err := devcloud.Provision(t.Context(), cfg,
+				devcloud.Options{Chain: chain, Layer: stage.L2}); err != nil {
 				t.Fatal(err)
 			}
 			q := resource.Queues()[0]
 			return queuetest.Queue{
-				Q: sqs.New(cfg), Name: resource.Physical(chain, q.Name), DeadLetter: resource.Physical(chain, q.DeadLetter), MaxReceives: q.MaxReceives,
+				Q: sqs.New(cfg), Name: resource.Physical(chain, q.Name),
+				DeadLetter: resource.Physical(chain, q.DeadLetter), MaxReceives: q.MaxReceives,
 			}
 		})
 	})

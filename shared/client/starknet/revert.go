@@ -91,7 +91,8 @@ func revertOf(err error) *tx.RevertError {
 	return nil
 }
 
-// failedAt is the index of the transaction that an estimate of several failed at (Starknet API, TRANSACTION_EXECUTION_ERROR).
+// failedAt is the index of the transaction that an estimate of several failed at (Starknet API,
+// TRANSACTION_EXECUTION_ERROR).
 func failedAt(err error) int {
 	var e *rpcError
 	var data struct {

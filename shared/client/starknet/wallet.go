@@ -168,9 +168,10 @@ const simulationGas = 1_000_000_000
 // maxNonceMoves is how often a simulation begins again because another transaction of the account was mined meanwhile.
 const maxNonceMoves = 3
 
-// Simulate implements tx.Chain: a fee estimate on the newest block's state, without signatures, of the transactions that go
-// before it and of itself, each on top of those before. Other transactions of ours that wait in the pool do not count. Nodes
-// check the nonce in estimates, so a block between the two requests makes the first answer out of date: both are asked again.
+// Simulate implements tx.Chain: a fee estimate on the newest block's state, without signatures, of the transactions
+// that go before it and of itself, each on top of those before. Other transactions of ours that wait in the pool do not
+// count. Nodes check the nonce in estimates, so a block between the two requests makes the first answer out of date:
+// both are asked again.
 func (w *Wallet) Simulate(ctx context.Context, p tx.Payload, before ...tx.Signed) (tx.Usage, error) {
 	calldata, err := calldataOf(p)
 	if err != nil {
@@ -186,7 +187,8 @@ func (w *Wallet) Simulate(ctx context.Context, p tx.Payload, before ...tx.Signed
 }
 
 // simulate asks for the nonce, then for an estimate with it.
-func (w *Wallet) simulate(ctx context.Context, p tx.Payload, calldata []felt.Felt, before []tx.Signed) (tx.Usage, error) {
+func (w *Wallet) simulate(ctx context.Context, p tx.Payload, calldata []felt.Felt,
+	before []tx.Signed) (tx.Usage, error) {
 	nonce, err := w.nonceAt(ctx, latest)
 	if err != nil {
 		return tx.Usage{}, err
@@ -203,7 +205,8 @@ func (w *Wallet) simulate(ctx context.Context, p tx.Payload, calldata []felt.Fel
 	}
 	if r := revertOf(err); r != nil {
 		if i := failedAt(err); i < len(ts)-1 {
-			r = &tx.RevertError{Refusal: tx.NotYet, Code: r.Code, Detail: "a transaction that goes before it would fail: " + r.Detail}
+			r = &tx.RevertError{Refusal: tx.NotYet, Code: r.Code,
+				Detail: "a transaction that goes before it would fail: " + r.Detail}
 		}
 		return tx.Usage{}, fmt.Errorf("simulate %s of %s: %w", p.Entrypoint, p.To, r)
 	}
@@ -216,8 +219,8 @@ func (w *Wallet) simulate(ctx context.Context, p tx.Payload, calldata []felt.Fel
 	return w.usage(p, es[len(es)-1:])
 }
 
-// queries are unsigned transactions with consecutive nonces: those of before that are in no block yet, then one with the
-// calldata.
+// queries are unsigned transactions with consecutive nonces: those of before that are in no block yet, then one with
+// the calldata.
 func (w *Wallet) queries(nonce uint64, calldata []felt.Felt, before []tx.Signed) ([]invoke, error) {
 	var all [][]felt.Felt
 	for _, s := range before {

@@ -65,8 +65,8 @@ func NewHooks(s *admin.Service, hook ProverHook, log *slog.Logger) *Handler {
 }
 
 // contentPolicy lets the page ask this API and nothing else, and lets no other page embed it.
-const contentPolicy = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; " +
-	"frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+const contentPolicy = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; " +
+	"connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 
 // reads adds the routes that change nothing.
 func (h *Handler) reads(s *admin.Service) {
@@ -85,9 +85,11 @@ func (h *Handler) reads(s *admin.Service) {
 	get("/jobs/{id}", func(r *http.Request) (any, error) { return s.JobByID(r.Context(), r.PathValue("id")) })
 	for path, kind := range map[string]string{"/batches": "", "/snos-batches": admin.KindSnos} {
 		get(path, func(r *http.Request) (any, error) { return h.listBatches(r, kind) })
-		get(path+"/{index}", numbered("index", func(r *http.Request, n uint64) (any, error) { return s.BatchByIndex(r.Context(), kind, n) }))
+		get(path+"/{index}", numbered("index",
+			func(r *http.Request, n uint64) (any, error) { return s.BatchByIndex(r.Context(), kind, n) }))
 	}
-	get("/blocks/{number}", numbered("number", func(r *http.Request, n uint64) (any, error) { return s.Block(r.Context(), n) }))
+	get("/blocks/{number}",
+		numbered("number", func(r *http.Request, n uint64) (any, error) { return s.Block(r.Context(), n) }))
 	get("/stages", func(r *http.Request) (any, error) { return s.Stages(r.Context()) })
 	get("/alerts", func(r *http.Request) (any, error) { return s.Alerts(r.Context()) })
 	get("/wallet", func(r *http.Request) (any, error) { return s.WalletOf(r.Context()) })

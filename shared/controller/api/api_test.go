@@ -33,7 +33,8 @@ type head uint64
 func (h head) Headers(_ context.Context, from, to uint64) ([]block.Header, error) {
 	var out []block.Header
 	for n := from; n <= to; n++ {
-		out = append(out, block.Header{Number: n, Timestamp: time.Now().Add(-time.Duration(uint64(h)-n) * 10 * time.Second)})
+		out = append(out,
+			block.Header{Number: n, Timestamp: time.Now().Add(-time.Duration(uint64(h)-n) * 10 * time.Second)})
 	}
 	return out, nil
 }
@@ -133,7 +134,8 @@ func TestLag(t *testing.T) {
 	if err := json.Unmarshal([]byte(call(t, h, get("GET", "/lag", "", "")).Body), &l); err != nil {
 		t.Fatal(err)
 	}
-	if *l.Head != 12 || *l.Settled != 4 || *l.Batched != 9 || *l.Blocks != 8 || *l.Failed != 1 || l.Blocking == nil || l.Blocking.Batch != 2 {
+	if *l.Head != 12 || *l.Settled != 4 || *l.Batched != 9 || *l.Blocks != 8 || *l.Failed != 1 ||
+		l.Blocking == nil || l.Blocking.Batch != 2 {
 		t.Errorf("got %+v, blocking %+v", l, l.Blocking)
 	}
 }

@@ -42,13 +42,14 @@ func (h *Handler) commands(s *admin.Service) {
 	command(h, "/jobs/{id}/process", "id", s.Process)
 	command(h, "/jobs/{id}/verify", "id", s.Verify)
 	command(h, "/jobs/{id}/retry", "id", s.Retry)
-	command(h, "/batches/{index}/close", "index", func(ctx context.Context, index string, o admin.Command) (admin.Batch, error) {
-		n, err := number("index", index)
-		if err != nil {
-			return admin.Batch{}, err
-		}
-		return s.CloseBatch(ctx, n, o)
-	})
+	command(h, "/batches/{index}/close", "index",
+		func(ctx context.Context, index string, o admin.Command) (admin.Batch, error) {
+			n, err := number("index", index)
+			if err != nil {
+				return admin.Batch{}, err
+			}
+			return s.CloseBatch(ctx, n, o)
+		})
 	command(h, "/stages/{stage}/pause", "stage", s.Pause)
 	command(h, "/stages/{stage}/resume", "stage", s.Resume)
 	command(h, "/stages/{stage}/requeue", "stage", s.Requeue)

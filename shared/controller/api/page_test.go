@@ -53,12 +53,15 @@ func (brokenContract) State(context.Context, bool) (settlement.State, error) {
 func newPageWorld(t *testing.T, layer stage.Layer) *pageWorld {
 	w := &pageWorld{t: t, layer: layer, faults: fault.NewRules(), now: time.Now()}
 	env := &fault.Env{Hook: w.faults}
-	w.jobs, w.batches, w.control, w.reports = memory.NewJobs(env), memory.NewBatches(env), memory.NewControls(env), memory.NewReports(env)
+	w.jobs, w.batches, w.control, w.reports = memory.NewJobs(env), memory.NewBatches(
+		env), memory.NewControls(env), memory.NewReports(env)
 	w.api = setup.API{
-		Head: head(52), Contract: contract{Settled: true, Block: 19}, Admin: true, Explorer: "https://explorer.example/tx/",
-		Checks: []admin.Check{{Name: "prover", Ping: func(context.Context) error { return nil }}},
+		Head: head(52), Contract: contract{Settled: true, Block: 19}, Admin: true,
+		Explorer: "https://explorer.example/tx/",
+		Checks:   []admin.Check{{Name: "prover", Ping: func(context.Context) error { return nil }}},
 		Wallet: func(context.Context) (admin.Balance, error) {
-			return admin.Balance{Address: "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266", Amount: big.NewInt(2_345_678_901_234_567_890)}, nil
+			return admin.Balance{Address: "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266",
+				Amount: big.NewInt(2_345_678_901_234_567_890)}, nil
 		},
 	}
 	w.fill()
@@ -70,13 +73,15 @@ func (w *pageWorld) fill() {
 	w.t.Helper()
 	for i := range uint64(4) {
 		at := w.now.Add(-time.Duration(4-i) * 50 * time.Minute)
-		spans := []batch.Span{{StartBlock: i * 10, EndBlock: i*10 + 4, OpenedAt: at, ClosedAt: at, Reason: batch.BlockCount},
+		spans := []batch.Span{
+			{StartBlock: i * 10, EndBlock: i*10 + 4, OpenedAt: at, ClosedAt: at, Reason: batch.BlockCount},
 			{StartBlock: i*10 + 5, EndBlock: i*10 + 9, OpenedAt: at, ClosedAt: at, Reason: batch.BlockCount}}
 		whole := batch.Span{StartBlock: i * 10, EndBlock: i*10 + 9, OpenedAt: at, ClosedAt: at, Reason: batch.Age}
 		status, l := batch.Completed, batch.Ledger{}
 		switch i {
 		case 0, 1:
-			l = batch.Ledger{Tx: "0x" + strings.Repeat("5a", 32), GasUsed: 412_345, DataGasUsed: 131072, Blobs: 1, Fee: big.NewInt(1_234_567_890_123_456)}
+			l = batch.Ledger{Tx: "0x" + strings.Repeat("5a", 32), GasUsed: 412_345, DataGasUsed: 131072, Blobs: 1,
+				Fee: big.NewInt(1_234_567_890_123_456)}
 			for _, t := range job.Types {
 				if w.layer.Has(t) {
 					l.Pass(string(t), at, at.Add(90*time.Second))
@@ -87,7 +92,8 @@ func (w *pageWorld) fill() {
 		case 3:
 			status, whole.Reason, whole.ClosedAt, spans[1].Reason = batch.Open, "", time.Time{}, ""
 		}
-		a := batch.AggregatorBatch{Index: i + 1, Span: whole, FirstSnos: 2*i + 1, Snos: spans, Status: status, Ledger: l}
+		a := batch.AggregatorBatch{Index: i + 1, Span: whole, FirstSnos: 2*i + 1,
+			Snos: spans, Status: status, Ledger: l}
 		if i == 2 && w.layer == stage.L2 {
 			a.Status = batch.Closed
 		}
@@ -137,9 +143,11 @@ func (w *pageWorld) serve() string {
 		w.t.Fatal(err)
 	}
 	app := setup.App{
-		Chain: "mychain", Layer: w.layer, Jobs: w.jobs, Batches: w.batches, Locks: memory.NewLocks(nil), Control: w.control, Queue: queues,
-		Artifacts: memory.NewArtifacts(nil), Alerts: memory.NewAlerts(nil), Reports: w.reports, Events: memory.NewEvents(nil),
-		Now: time.Now, Log: slog.New(slog.DiscardHandler),
+		Chain: "mychain", Layer: w.layer, Jobs: w.jobs, Batches: w.batches, Locks: memory.NewLocks(nil),
+		Control: w.control, Queue: queues,
+		Artifacts: memory.NewArtifacts(nil), Alerts: memory.NewAlerts(nil), Reports: w.reports,
+		Events: memory.NewEvents(nil),
+		Now:    time.Now, Log: slog.New(slog.DiscardHandler),
 	}
 	srv := httptest.NewServer(http.Handler(app.API(w.api)))
 	w.t.Cleanup(srv.Close)
@@ -164,15 +172,16 @@ type pageResult struct {
 	Violations, Errors []string
 }
 
-// The status page in a real browser, in every state that an operator may find: it says what blocks settlement and what to do,
-// has no accessibility violation, fits a phone, and shows no raw state.
+// The status page in a real browser, in every state that an operator may find: it says what blocks settlement and what
+// to do, has no accessibility violation, fits a phone, and shows no raw state.
 func TestStatusPage(t *testing.T) {
 	t.Parallel()
 	program := tools.Program(t, "chromium/usr/lib/chromium/chromium")
 	modules := filepath.Dir(tools.Program(t, "browser/node_modules"))
 	root := filepath.Dir(modules)
 	failed := func(w *pageWorld) {
-		w.create(w.job("7", 7, &job.SnosRunMeta{}, job.Created).FailedPermanently(w.now, errors.New("the runner answers 500: it has no memory left")))
+		w.create(w.job("7", 7, &job.SnosRunMeta{}, job.Created).FailedPermanently(w.now,
+			errors.New("the runner answers 500: it has no memory left")))
 	}
 	var tasks []pageTask
 	for _, tt := range []struct {
@@ -181,33 +190,41 @@ func TestStatusPage(t *testing.T) {
 		change func(*pageWorld)
 		task   pageTask
 	}{
-		{"running", stage.L2, func(*pageWorld) {}, pageTask{Wait: "SNOS run: runs, 1 of 2", Open: "SNOS batch 7, blocks 30 to 34"}},
+		{"running", stage.L2, func(*pageWorld) {},
+			pageTask{Wait: "SNOS run: runs, 1 of 2", Open: "SNOS batch 7, blocks 30 to 34"}},
 		{"settled", stage.L2, func(w *pageWorld) {
 			w.api.Head, w.jobs = head(19), memory.NewJobs(nil)
 		}, pageTask{Wait: "Everything is settled, up to block 19."}},
 		{"failed", stage.L2, failed, pageTask{Wait: "make ops CHAIN=mychain ARGS='retry"}},
-		{"retried", stage.L2, failed, pageTask{Wait: "SnosRun of SNOS batch 7 (blocks 30-34, in aggregator batch 4) failed", Act: "Retry this job", Then: "Jobs that wait for you\nNone."}},
+		{"retried", stage.L2, failed,
+			pageTask{Wait: "SnosRun of SNOS batch 7 (blocks 30-34, in aggregator batch 4) failed",
+				Act: "Retry this job", Then: "Jobs that wait for you\nNone."}},
 		{"paused", stage.L2, func(w *pageWorld) {
-			p := schedule.Pause{Stage: stage.StateTransition, Since: w.now.Add(-time.Hour), By: "arn:aws:iam::123456789012:user/ann", Reason: "gas is too dear"}
+			p := schedule.Pause{Stage: stage.StateTransition, Since: w.now.Add(-time.Hour),
+				By: "arn:aws:iam::123456789012:user/ann", Reason: "gas is too dear"}
 			if err := w.control.Pause(w.t.Context(), p); err != nil {
 				w.t.Fatal(err)
 			}
 		}, pageTask{Wait: "by arn:aws:iam::123456789012:user/ann: gas is too dear"}},
-		{"l1-down", stage.L2, func(w *pageWorld) { w.api.Contract = brokenContract{} }, pageTask{Wait: "The settlement layer can't be read"}},
+		{"l1-down", stage.L2, func(w *pageWorld) { w.api.Contract = brokenContract{} },
+			pageTask{Wait: "The settlement layer can't be read"}},
 		{"database-down", stage.L2, func(w *pageWorld) {
 			for _, c := range []string{"jobs", "batches", "controls", "reports"} {
-				w.faults.Add(fault.Rule{Component: c, Times: -1, Fault: fault.Fault{Kind: fault.FailBefore, Err: errors.New("no primary")}})
+				w.faults.Add(fault.Rule{Component: c, Times: -1,
+					Fault: fault.Fault{Kind: fault.FailBefore, Err: errors.New("no primary")}})
 			}
 		}, pageTask{Wait: "The database can't be read."}},
 		{"alert", stage.L2, func(w *pageWorld) {
-			r := alert.Report{Key: "batching/version/0.15.0", Severity: alert.Critical, Title: "The chain runs an unsupported Starknet version", Since: w.now,
+			r := alert.Report{Key: "batching/version/0.15.0", Severity: alert.Critical,
+				Title: "The chain runs an unsupported Starknet version", Since: w.now,
 				Detail: "Block 60 has version 0.15.0. Deploy a release that supports it.", ReportedAt: w.now}
 			if _, err := w.reports.Save(w.t.Context(), r); err != nil {
 				w.t.Fatal(err)
 			}
 		}, pageTask{Wait: "Critical: The chain runs an unsupported Starknet version"}},
 		{"l3", stage.L3, func(*pageWorld) {}, pageTask{Wait: "Data submission: "}},
-		{"no-commands", stage.L2, func(w *pageWorld) { failed(w); w.api.Admin = false }, pageTask{Wait: "make ops CHAIN=mychain ARGS='retry"}},
+		{"no-commands", stage.L2, func(w *pageWorld) { failed(w); w.api.Admin = false },
+			pageTask{Wait: "make ops CHAIN=mychain ARGS='retry"}},
 	} {
 		w := newPageWorld(t, tt.layer)
 		tt.change(w)
@@ -229,7 +246,8 @@ func TestStatusPage(t *testing.T) {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "node", "../../dev/browser/check.mjs")
 	libraries := filepath.Join(root, "chromium/usr/lib/x86_64-linux-gnu")
-	cmd.Env = append(os.Environ(), "ORCHESTRATOR_BROWSER="+filepath.Join(root, "browser"), "LD_LIBRARY_PATH="+libraries+":"+libraries+"/pulseaudio")
+	cmd.Env = append(os.Environ(), "ORCHESTRATOR_BROWSER="+filepath.Join(root, "browser"),
+		"LD_LIBRARY_PATH="+libraries+":"+libraries+"/pulseaudio")
 	cmd.Stdin = bytes.NewReader(in)
 	out, err := cmd.Output()
 	var exit *exec.ExitError
@@ -267,7 +285,8 @@ func (r pageResult) check(t *testing.T) {
 	if r.Overlaps > 0 {
 		at("%d requests began before the one before ended", r.Overlaps)
 	}
-	for _, raw := range []string{"–", "LockedForProcessing", "PendingVerification", "VerificationTimeout", "PendingRetry", "undefined", "null", "NaN", "[object"} {
+	for _, raw := range []string{"–", "LockedForProcessing", "PendingVerification", "VerificationTimeout",
+		"PendingRetry", "undefined", "null", "NaN", "[object"} {
 		if strings.Contains(r.Text, raw) {
 			at("it shows %q", raw)
 		}

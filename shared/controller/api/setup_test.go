@@ -65,8 +65,10 @@ func newWorld(t testing.TB, layer stage.Layer, log *slog.Logger, checks ...admin
 	}
 	w.jobs, w.batches = memory.NewJobs(e), memory.NewBatches(e)
 	core := setup.App{
-		Chain: "dev", Layer: layer, Jobs: w.jobs, Batches: w.batches, Locks: memory.NewLocks(nil), Control: memory.NewControls(e), Queue: queues,
-		Artifacts: memory.NewArtifacts(nil), Alerts: memory.NewAlerts(nil), Reports: memory.NewReports(e), Events: memory.NewEvents(nil), Now: time.Now, Log: log,
+		Chain: "dev", Layer: layer, Jobs: w.jobs, Batches: w.batches, Locks: memory.NewLocks(nil),
+		Control: memory.NewControls(e), Queue: queues,
+		Artifacts: memory.NewArtifacts(nil), Alerts: memory.NewAlerts(nil), Reports: memory.NewReports(e),
+		Events: memory.NewEvents(nil), Now: time.Now, Log: log,
 	}
 	w.seed(t)
 	hook := func(_ context.Context, token string, body []byte) ([]string, error) {
@@ -79,7 +81,8 @@ func newWorld(t testing.TB, layer stage.Layer, log *slog.Logger, checks ...admin
 		return []string{"task"}, nil
 	}
 	w.Handler = core.API(setup.API{
-		Head: head(120), Contract: contract{Settled: true, Block: 14}, Admin: true, Checks: checks, ProverHook: hook, Explorer: "https://explorer.example/tx/",
+		Head: head(120), Contract: contract{Settled: true, Block: 14}, Admin: true, Checks: checks, ProverHook: hook,
+		Explorer: "https://explorer.example/tx/",
 		Wallet: func(context.Context) (admin.Balance, error) {
 			return admin.Balance{Address: "0xabc", Amount: big.NewInt(1e18)}, nil
 		},

@@ -45,8 +45,10 @@ type Job struct {
 
 // sections are what the keys of all alerts begin with: each has a section in docs/runbook.md.
 var sections = []string{
-	"waiting/", "failing/", "dead-letter/stage/", "dead-letter/unreadable", "dead-letter/unknown", "batching/version/", "batching/block-too-large/",
-	"batching/unreadable", "batching/head", "batching/missing", "batching/history", "batching/first-block", "awaiting/contract/",
+	"waiting/", "failing/", "dead-letter/stage/", "dead-letter/unreadable", "dead-letter/unknown",
+	"batching/version/", "batching/block-too-large/",
+	"batching/unreadable", "batching/head", "batching/missing", "batching/history",
+	"batching/first-block", "awaiting/contract/",
 }
 
 // Sections are what the keys of all alerts begin with.

@@ -52,11 +52,11 @@ type Verdict struct {
 	Kind   VerdictKind
 	Reason string        // for VerdictPending what is waited for; for the others why
 	After  time.Duration // for VerdictPending: the requested delay before the next poll; 0 for the policy's
-	// Waits is for VerdictPending: nothing is submitted, other jobs are waited for. However long that takes, it is not this job's
-	// time that is up.
+	// Waits is for VerdictPending: nothing is submitted, other jobs are waited for. However long that takes, it is not
+	// this job's time that is up.
 	Waits bool
-	// Watch keeps a verified job under watch for finality: it is Completed, its successors go on, and verification runs on
-	// until it is Final or Undone.
+	// Watch keeps a verified job under watch for finality: it is Completed, its successors go on, and verification runs
+	// on until it is Final or Undone.
 	Watch bool
 }
 

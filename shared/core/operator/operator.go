@@ -1,10 +1,12 @@
-// Package operator is the one place that words the commands with which operators act on a deployment: alerts, hints, the page and
-// the API's verdict print them as they are typed. scripts/ops carries them out; a test parses each of them there.
+// Package operator is the one place that words the commands with which operators act on a deployment: alerts, hints,
+// the page and the API's verdict print them as they are typed. scripts/ops carries them out; a test parses each of them
+// there.
 package operator
 
 import "strings"
 
-// Seat is from where a deployment is operated: by its chain's name, or by a URL where the chain is not deployed (`make run`).
+// Seat is from where a deployment is operated: by its chain's name, or by a URL where the chain is not deployed (`make
+// run`).
 type Seat struct {
 	Chain string
 	URL   string // "": the deployment is found by the chain's name

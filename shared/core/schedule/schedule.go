@@ -13,8 +13,8 @@ import (
 // Wakeup is the body of a message or schedule that runs a stage's trigger worker once: {"stage":"ProofCreation"}.
 type Wakeup struct {
 	Stage stage.Name
-	// Close is the index of an open batch that the stage, which must be one that makes batches, is to close in this run; 0: none.
-	// A batch that is closed already stays as it is.
+	// Close is the index of an open batch that the stage, which must be one that makes batches, is to close in this
+	// run; 0: none. A batch that is closed already stays as it is.
 	Close uint64
 }
 

@@ -29,16 +29,17 @@ type Policy struct {
 	ReplaceAfter time.Duration
 	// InFlight is how many transactions of the wallet may wait for a block at a time; 0 counts as 1.
 	InFlight int
-	// BlockBlobs is how many blobs they may carry together: no more than a block takes. One transaction alone may carry any
-	// number. 0: any number.
+	// BlockBlobs is how many blobs they may carry together: no more than a block takes. One transaction alone may carry
+	// any number. 0: any number.
 	BlockBlobs int
 }
 
-// defaultInFlight is a quarter of what geth's blob pool holds of an account (16; core/txpool/blobpool, maxTxsPerAccount).
+// defaultInFlight is a quarter of what geth's blob pool holds of an account (16; core/txpool/blobpool,
+// maxTxsPerAccount).
 const defaultInFlight = 4
 
-// Unsettled is how many payloads that build on one another may be on their way: InFlight that wait for a block, and as many
-// for each block that a transaction needs to be confirmed. One where transactions go one at a time.
+// Unsettled is how many payloads that build on one another may be on their way: InFlight that wait for a block, and as
+// many for each block that a transaction needs to be confirmed. One where transactions go one at a time.
 func (p Policy) Unsettled() int {
 	if p.InFlight <= 1 {
 		return 1
@@ -49,10 +50,10 @@ func (p Policy) Unsettled() int {
 // MaxTxGas is the highest gas limit of a transaction on Ethereum since Osaka: 2^24 (EIP-7825).
 const MaxTxGas = 1 << 24
 
-// DefaultPolicy holds the reference's figures for Ethereum (pipeline.md, protocol.md), other than the gas: 3 confirmations,
-// 0.01 ETH, 1.1 times the market, a tip of 0.2 gwei, replacement by doubling. The gas limit is a third of the reference's
-// 1,500,000: it counts for the cap, which several transactions share, and recorded updates used 166,217 to 701,461. Nine blobs
-// fit into a block since Pectra (EIP-7691); later forks take more.
+// DefaultPolicy holds the reference's figures for Ethereum (pipeline.md, protocol.md), other than the gas: 3
+// confirmations, 0.01 ETH, 1.1 times the market, a tip of 0.2 gwei, replacement by doubling. The gas limit is a third
+// of the reference's 1,500,000: it counts for the cap, which several transactions share, and recorded updates used
+// 166,217 to 701,461. Nine blobs fit into a block since Pectra (EIP-7691); later forks take more.
 func DefaultPolicy() Policy {
 	return Policy{
 		Confirmations: 3,
@@ -183,8 +184,9 @@ func Decide(j Journal, v View, p Policy) Decision {
 // lostAfter is after how many rebroadcasts a transaction that the node does not show counts as one that it hides.
 const lostAfter = 2
 
-// decideOpen is for a recorded transaction that can still be mined: its nonce is not used. newest is the last one signed with
-// the lowest such nonce. Others may go before it: they are waited for, and only the first of all is replaced for its age.
+// decideOpen is for a recorded transaction that can still be mined: its nonce is not used. newest is the last one
+// signed with the lowest such nonce. Others may go before it: they are waited for, and only the first of all is
+// replaced for its age.
 func decideOpen(newest Record, j Journal, v View, p Policy) Decision {
 	old := v.Now.Sub(newest.SignedAt) >= p.ReplaceAfter
 	free := max(v.Account.Pending, v.Account.Latest)

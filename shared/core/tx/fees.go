@@ -106,7 +106,8 @@ func (p Policy) whyNotReplaced(held Record, least, need Fees, pays bool, v View)
 // says names the cap for people.
 func (p Policy) says(v View) string {
 	if orZero(v.reserved).Sign() > 0 {
-		return fmt.Sprintf("the cap is %s, of which the wallet's other transactions on their way may take %s", p.FeeCap, v.reserved)
+		return fmt.Sprintf("the cap is %s, of which the wallet's other transactions on their way may take %s",
+			p.FeeCap, v.reserved)
 	}
 	return fmt.Sprintf("the cap is %s", p.FeeCap)
 }

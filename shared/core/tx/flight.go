@@ -26,8 +26,8 @@ type Flight struct {
 	Order    Order
 }
 
-// Flights are the journal's transactions whose nonces are not below from, one a nonce: with the highest costs of those that
-// have it, for any of them may be mined.
+// Flights are the journal's transactions whose nonces are not below from, one a nonce: with the highest costs of those
+// that have it, for any of them may be mined.
 func (j Journal) Flights(from uint64, blobs int, o Order) []Flight {
 	var out []Flight
 	for _, r := range j.Records {
@@ -93,13 +93,15 @@ func (p Policy) next(nonce uint64, v View) Decision {
 	return d
 }
 
-// taken says why a payload can't have a nonce now; "" where it can. What it builds on must have lower ones. The nonce of
-// another payload's transaction is left to it while that one may be on its way to the node, unless it builds on this payload.
+// taken says why a payload can't have a nonce now; "" where it can. What it builds on must have lower ones. The nonce
+// of another payload's transaction is left to it while that one may be on its way to the node, unless it builds on this
+// payload.
 func (p Policy) taken(nonce uint64, v View) string {
 	for _, f := range v.Flights {
 		switch {
 		case f.Order == Before && f.Nonce >= nonce:
-			return fmt.Sprintf("the transaction with nonce %d must go before it, and the node does not show that one yet", f.Nonce)
+			return fmt.Sprintf("the transaction with nonce %d must go before it, and the node does not show that one "+
+				"yet", f.Nonce)
 		case f.Nonce == nonce && f.Order != Behind && v.Now.Sub(f.SignedAt) < p.ReplaceAfter:
 			return fmt.Sprintf("the node does not show the wallet's transaction with nonce %d yet", nonce)
 		}
@@ -107,8 +109,8 @@ func (p Policy) taken(nonce uint64, v View) string {
 	return ""
 }
 
-// full says why there can't be one more transaction; "" where there can. One that goes before others is none more: they wait
-// for it.
+// full says why there can't be one more transaction; "" where there can. One that goes before others is none more: they
+// wait for it.
 func (p Policy) full(nonce uint64, v View) string {
 	if len(v.Flights) == 0 || !v.last(nonce) {
 		return ""
@@ -130,8 +132,9 @@ func (p Policy) full(nonce uint64, v View) string {
 	return ""
 }
 
-// follow prices a transaction that goes behind others. It offers twice the market's fees and no more, and only where the cap
-// leaves room to replace the dearest of all; else it waits until some of them are mined. The cap holds for their sum.
+// follow prices a transaction that goes behind others. It offers twice the market's fees and no more, and only where
+// the cap leaves room to replace the dearest of all; else it waits until some of them are mined. The cap holds for
+// their sum.
 func (p Policy) follow(nonce uint64, v View) Decision {
 	v = v.beside(nonce)
 	want := p.market(v)
@@ -143,17 +146,19 @@ func (p Policy) follow(nonce uint64, v View) Decision {
 	room := new(big.Int).Add(total, percent(dearest, p.BumpPercent-100))
 	switch b := v.balance(); {
 	case p.FeeCap != nil && room.Cmp(p.FeeCap) > 0:
-		return Decision{Step: Wait, Reason: fmt.Sprintf("with it the wallet's transactions on their way could cost %s, and %s with one of "+
-			"them replaced; the cap is %s", total, room, p.FeeCap)}
+		return Decision{Step: Wait,
+			Reason: fmt.Sprintf("with it the wallet's transactions on their way could cost %s, and %s with one of "+
+				"them replaced; the cap is %s", total, room, p.FeeCap)}
 	case b != nil && b.Cmp(want.Total()) < 0:
-		return Decision{Step: Wait, Reason: fmt.Sprintf("the wallet's transactions on their way may cost %s of its %s", v.reserved, v.Account.Balance)}
+		return Decision{Step: Wait, Reason: fmt.Sprintf("the wallet's transactions on their way may cost %s of its %s",
+			v.reserved, v.Account.Balance)}
 	}
 	return Decision{Step: Sign, Nonce: nonce, Fees: want}
 }
 
-// early says why a recorded transaction must wait for others; "" where it need not. free is the nonce that follows those that
-// the node shows. It is sent again only where the sum with those before it stays below the cap: it may have been signed long
-// ago and never sent.
+// early says why a recorded transaction must wait for others; "" where it need not. free is the nonce that follows
+// those that the node shows. It is sent again only where the sum with those before it stays below the cap: it may have
+// been signed long ago and never sent.
 func (p Policy) early(newest Record, free uint64, pending bool, v View) string {
 	sum, lower := newest.Fees.Total(), false
 	for _, f := range v.Flights {
@@ -161,7 +166,8 @@ func (p Policy) early(newest Record, free uint64, pending bool, v View) string {
 			return fmt.Sprintf("the transaction with nonce %d must go before it", f.Nonce)
 		}
 		if !pending && f.Nonce < newest.Nonce && f.Nonce >= free {
-			return fmt.Sprintf("the node does not show the wallet's transaction with nonce %d, which goes before it", f.Nonce)
+			return fmt.Sprintf("the node does not show the wallet's transaction with nonce %d, which goes before it",
+				f.Nonce)
 		}
 	}
 	for n, cost := range v.costs() {

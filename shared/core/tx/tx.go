@@ -210,8 +210,8 @@ var (
 	// ErrNonceMoved says that another transaction of the wallet was mined while a call was simulated: nothing is known
 	// of the call, and the simulation is to be done again. It is never a contract's refusal.
 	ErrNonceMoved = errors.New("the wallet's nonce moved during the simulation")
-	// ErrOneAtATime says that the node can't run calls one on top of the other: what builds on a transaction waits until that
-	// one is in a block.
+	// ErrOneAtATime says that the node can't run calls one on top of the other: what builds on a transaction waits
+	// until that one is in a block.
 	ErrOneAtATime = errors.New("the node can't simulate transactions on top of others")
 	// ErrGasCap says that a call takes more gas than the chain takes of a transaction.
 	ErrGasCap = errors.New("the call takes more gas than a transaction may")
@@ -260,10 +260,10 @@ type Chain interface {
 	Account(ctx context.Context, depth uint64) (Account, error)
 	// Head returns the chain's newest block and fee market.
 	Head(ctx context.Context) (Head, error)
-	// Simulate runs the payload against the newest state without sending it and returns the gas it would use. before are
-	// transactions of the wallet that wait for a block, by nonce: those that are in none yet are run first. A refusal by the
-	// contract is a *RevertError. It returns ErrNonceMoved where the wallet's nonce changed meanwhile, and with before
-	// ErrOneAtATime where the node can't do that.
+	// Simulate runs the payload against the newest state without sending it and returns the gas it would use. before
+	// are transactions of the wallet that wait for a block, by nonce: those that are in none yet are run first. A
+	// refusal by the contract is a *RevertError. It returns ErrNonceMoved where the wallet's nonce changed meanwhile,
+	// and with before ErrOneAtATime where the node can't do that.
 	Simulate(ctx context.Context, p Payload, before ...Signed) (Usage, error)
 	// Sign builds and signs; nothing leaves the process but a request to a key service where one is configured.
 	Sign(ctx context.Context, p Payload, nonce uint64, fees Fees) (Signed, error)

@@ -29,7 +29,8 @@ func Wallet(ctx context.Context, api deployment.API) (common.Address, error) {
 		if c.Name != "wallet" {
 			continue
 		}
-		for _, word := range strings.FieldsFunc(c.Detail+" "+c.Error, func(r rune) bool { return strings.ContainsRune(" ,:;()", r) }) {
+		for _, word := range strings.FieldsFunc(c.Detail+" "+c.Error,
+			func(r rune) bool { return strings.ContainsRune(" ,:;()", r) }) {
 			if strings.HasPrefix(word, "0x") && common.IsHexAddress(word) {
 				return common.HexToAddress(word), nil
 			}
@@ -42,7 +43,8 @@ func Wallet(ctx context.Context, api deployment.API) (common.Address, error) {
 func PutSecrets(ctx context.Context, endpoint string, values map[string]string) error {
 	api := secretsmanager.NewFromConfig(Config(endpoint))
 	for name, value := range values {
-		if _, err := api.PutSecretValue(ctx, &secretsmanager.PutSecretValueInput{SecretId: &name, SecretString: &value}); err != nil {
+		if _, err := api.PutSecretValue(ctx,
+			&secretsmanager.PutSecretValueInput{SecretId: &name, SecretString: &value}); err != nil {
 			return fmt.Errorf("put the value of secret %s: %w", name, err)
 		}
 	}

@@ -63,31 +63,43 @@ func init() {
 			more: "Exit code 1 where a person is needed."},
 		{name: "lag", about: "head, batched and settled block, in blocks and seconds", run: (*session).lag,
 			more: "Exit code 1 where a person is needed."},
-		{name: "ready", about: "which external services can be used", run: (*session).ready, more: "Exit code 1 where one can't."},
-		{name: "alerts", about: "the causes of which operators are alerted now", run: (*session).alerts, more: "Exit code 1 where there is one."},
+		{name: "ready", about: "which external services can be used", run: (*session).ready,
+			more: "Exit code 1 where one can't."},
+		{name: "alerts", about: "the causes of which operators are alerted now", run: (*session).alerts,
+			more: "Exit code 1 where there is one."},
 		{name: "batches", about: "batches, the newest first", run: (*session).batches,
 			more: "-snos lists SNOS batches, -status one status, -before N and -limit N page.\n" +
 				"Statuses: " + statuses(batch.Statuses) + "."},
-		{name: "batch", args: "N", min: 1, max: 1, about: "a batch with its stages, SNOS batches and jobs", run: (*session).oneBatch,
+		{name: "batch", args: "N", min: 1, max: 1, about: "a batch with its stages, SNOS batches and jobs",
+			run:  (*session).oneBatch,
 			more: "-snos: the SNOS batch with the index N."},
-		{name: "block", args: "N", min: 1, max: 1, about: "how far a block is settled", run: (*session).block, more: "Exit code 3 while it is in no batch."},
+		{name: "block", args: "N", min: 1, max: 1, about: "how far a block is settled", run: (*session).block,
+			more: "Exit code 3 while it is in no batch."},
 		{name: "jobs", about: "jobs, by stage and then by batch", run: (*session).jobs,
 			more: "-stage, -status and -batch choose, -newest turns the order, -limit N.\n" + types +
-				"\nStatuses: " + statuses(job.Statuses) + ".\n-batch N: the jobs of a batch; with -snos of a SNOS batch."},
+				"\nStatuses: " + statuses(job.Statuses) + ".\n-batch N: the jobs of a batch; with -snos of a SNOS " +
+				"batch."},
 		{name: "job", args: "ID", min: 1, max: 1, about: "a job with its recorded failures", run: (*session).oneJob},
 		{name: "stages", about: "the stages, and which are paused by whom and why", run: (*session).stages},
 		{name: "wallet", about: "what the wallet that settles holds, and how long that lasts", run: (*session).wallet},
-		{name: "retry", args: "ID|STAGE", min: 1, max: 1, about: "start a failed job, or all of a stage, again", run: (*session).retry,
+		{name: "retry", args: "ID|STAGE", min: 1, max: 1, about: "start a failed job, or all of a stage, again",
+			run:  (*session).retry,
 			more: "For a stage it needs -reason. " + types},
-		{name: "process", args: "ID", min: 1, max: 1, about: "make a job's processing due now", run: jobCommand("process")},
-		{name: "verify", args: "ID", min: 1, max: 1, about: "make a job's verification due now", run: jobCommand("verify")},
-		{name: "pause", args: "STAGE", min: 1, max: 1, reason: true, about: "stop a stage; what is under way ends", run: stageCommand("pause"), more: stages},
-		{name: "resume", args: "STAGE", min: 1, max: 1, reason: true, about: "let a paused stage go on", run: stageCommand("resume"), more: stages},
-		{name: "requeue", args: "STAGE", min: 1, max: 1, reason: true, about: "run a stage's worker and waiting jobs now", run: bulkCommand("requeue"), more: stages},
+		{name: "process", args: "ID", min: 1, max: 1, about: "make a job's processing due now",
+			run: jobCommand("process")},
+		{name: "verify", args: "ID", min: 1, max: 1, about: "make a job's verification due now",
+			run: jobCommand("verify")},
+		{name: "pause", args: "STAGE", min: 1, max: 1, reason: true, about: "stop a stage; what is under way ends",
+			run: stageCommand("pause"), more: stages},
+		{name: "resume", args: "STAGE", min: 1, max: 1, reason: true, about: "let a paused stage go on",
+			run: stageCommand("resume"), more: stages},
+		{name: "requeue", args: "STAGE", min: 1, max: 1, reason: true,
+			about: "run a stage's worker and waiting jobs now", run: bulkCommand("requeue"), more: stages},
 		{name: "close-open", reason: true, about: "close the open batch now", run: (*session).closeOpen,
 			more: "Batching closes it some seconds later. Exit code 3 where no batch is open."},
 		{name: "page", about: "serve the status page on this machine", run: (*session).page,
-			more: "It listens on -listen (127.0.0.1:8090) and sends each request of the page\nto the deployment, signed with your AWS credentials. End it with Ctrl-C."},
+			more: "It listens on -listen (127.0.0.1:8090) and sends each request of the page\nto the deployment, " +
+				"signed with your AWS credentials. End it with Ctrl-C."},
 	}
 }
 
@@ -115,7 +127,8 @@ func (s *session) help(args []string) int {
 			return OK
 		}
 	}
-	fmt.Fprint(s.out, "Operate a deployment.\n\n  make ops CHAIN=mychain ARGS='COMMAND'\n  make ops ARGS='-url http://127.0.0.1:8080 COMMAND'   (make run API=)\n\nCommands:\n")
+	fmt.Fprint(s.out, "Operate a deployment.\n\n  make ops CHAIN=mychain ARGS='COMMAND'\n  make ops ARGS='-url "+
+		"http://127.0.0.1:8080 COMMAND'   (make run API=)\n\nCommands:\n")
 	for _, c := range commands {
 		fmt.Fprintf(s.out, "  %-18s %s\n", strings.TrimSpace(c.name+" "+c.args), c.about)
 	}

@@ -1,5 +1,5 @@
-// Package ops is the operator's program behind `make ops`: it asks a deployment's HTTP API, prints the answers for people (at
-// most 80 columns) or as JSON, and gives commands. Exit codes are for scripts.
+// Package ops is the operator's program behind `make ops`: it asks a deployment's HTTP API, prints the answers for
+// people (at most 80 columns) or as JSON, and gives commands. Exit codes are for scripts.
 package ops
 
 import (
@@ -128,7 +128,8 @@ func (s *session) parse(args []string, w *where) ([]string, error) {
 }
 
 // errUsage says that the command line does not name a deployment.
-var errUsage = errors.New("say which deployment: CHAIN=mychain, or ARGS='-url http://127.0.0.1:8080 ...' for make run API=")
+var errUsage = errors.New("say which deployment: CHAIN=mychain, or ARGS='-url http://127.0.0.1:8080 ...' for make " +
+	"run API=")
 
 // open finds the deployment.
 func (w *where) open(ctx context.Context) (deployment.API, error) {
@@ -174,8 +175,8 @@ func (w *where) open(ctx context.Context) (deployment.API, error) {
 	return found.WithToken(token), nil
 }
 
-// ask sends a request and decodes the answer into v; with -json it prints the answer as it is. A code other than OK comes with
-// the error that says why, or with none where the answer itself was printed.
+// ask sends a request and decodes the answer into v; with -json it prints the answer as it is. A code other than OK
+// comes with the error that says why, or with none where the answer itself was printed.
 func (s *session) ask(method, path string, body, v any) (int, error) {
 	var sent []byte
 	if body != nil {
@@ -218,11 +219,13 @@ func (s *session) failed(a deployment.Answer) (int, error) {
 	text = fmt.Sprintf("%d: %s", a.Status, text)
 	switch {
 	case a.Status == http.StatusNotFound && strings.Contains(p.Detail, "no such route"):
-		return Refused, errors.New("this deployment takes no commands: set api.admin in infra/chains.yaml and deploy, or ORCHESTRATOR_API_ADMIN=true")
+		return Refused, errors.New("this deployment takes no commands: set api.admin in infra/chains.yaml and " +
+			"deploy, or ORCHESTRATOR_API_ADMIN=true")
 	case a.Status == http.StatusNotFound:
 		return Unknown, errors.New(text)
 	case a.Status == http.StatusUnauthorized, a.Status == http.StatusForbidden:
-		return Refused, fmt.Errorf("%s. You need IAM permission for execute-api:Invoke; with a JWT API use -token FILE or -invoke", text)
+		return Refused, fmt.Errorf("%s. You need IAM permission for execute-api:Invoke; with a JWT API use -token "+
+			"FILE or -invoke", text)
 	case a.Status < http.StatusInternalServerError && a.Status != http.StatusBadRequest:
 		return Refused, errors.New(text)
 	case a.Status == http.StatusBadRequest:

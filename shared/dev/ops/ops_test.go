@@ -43,7 +43,8 @@ func serve(t *testing.T, commands bool) string {
 	now := time.Now()
 	long := errors.New("the runner answers 500: " + strings.Repeat("it has no memory left, ", 12))
 	done := job.New("00000000000000000000000000000001", 1, &job.SnosRunMeta{EndBlock: 9}, "", now)
-	failed := job.New(failedJob, 2, &job.SnosRunMeta{StartBlock: 10, EndBlock: 19}, "", now).FailedPermanently(now, long)
+	failed := job.New(failedJob, 2, &job.SnosRunMeta{StartBlock: 10, EndBlock: 19}, "",
+		now).FailedPermanently(now, long)
 	span := func(from, to uint64, r batch.Reason) batch.Span {
 		return batch.Span{StartBlock: from, EndBlock: to, OpenedAt: now.Add(-time.Hour), Reason: r}
 	}
@@ -51,21 +52,26 @@ func serve(t *testing.T, commands bool) string {
 	ledger.Pass("SnosRun", now.Add(-time.Minute), now)
 	aggregator := func(i, from, to uint64, s batch.Status, r batch.Reason, l batch.Ledger) error {
 		return batches.CreateAggregator(t.Context(), batch.AggregatorBatch{
-			Index: i, FirstSnos: i, Span: span(from, to, r), Snos: []batch.Span{span(from, to, r)}, Status: s, Ledger: l,
+			Index: i, FirstSnos: i, Span: span(from, to, r), Snos: []batch.Span{span(from, to, r)}, Status: s,
+			Ledger: l,
 		})
 	}
 	if err := errors.Join(
 		jobs.Create(t.Context(), done), jobs.Create(t.Context(), failed),
-		aggregator(1, 0, 9, batch.Completed, batch.BlockCount, ledger), aggregator(2, 10, 19, batch.Closed, batch.Age, batch.Ledger{}),
+		aggregator(1, 0, 9, batch.Completed, batch.BlockCount, ledger),
+		aggregator(2, 10, 19, batch.Closed, batch.Age, batch.Ledger{}),
 		aggregator(3, 20, 24, batch.Open, "", batch.Ledger{}),
-		batches.CreateSnos(t.Context(), batch.SnosBatch{Index: 2, Aggregator: 2, Span: span(10, 19, batch.Age), Status: batch.InSnosRun}),
+		batches.CreateSnos(t.Context(),
+			batch.SnosBatch{Index: 2, Aggregator: 2, Span: span(10, 19, batch.Age), Status: batch.InSnosRun}),
 	); err != nil {
 		t.Fatal(err)
 	}
 	app := setup.App{
-		Chain: "mychain", Layer: stage.L2, Jobs: jobs, Batches: batches, Locks: memory.NewLocks(nil), Control: memory.NewControls(nil),
-		Queue: queues, Artifacts: memory.NewArtifacts(nil), Alerts: memory.NewAlerts(nil), Reports: memory.NewReports(nil),
-		Events: memory.NewEvents(nil), Now: time.Now, Log: slog.New(slog.DiscardHandler),
+		Chain: "mychain", Layer: stage.L2, Jobs: jobs, Batches: batches, Locks: memory.NewLocks(nil),
+		Control: memory.NewControls(nil),
+		Queue:   queues, Artifacts: memory.NewArtifacts(nil), Alerts: memory.NewAlerts(nil),
+		Reports: memory.NewReports(nil),
+		Events:  memory.NewEvents(nil), Now: time.Now, Log: slog.New(slog.DiscardHandler),
 	}
 	srv := httptest.NewServer(app.API(setup.API{Admin: commands}))
 	t.Cleanup(srv.Close)
@@ -89,19 +95,24 @@ func TestCommands(t *testing.T) {
 		says string
 		off  bool // commands are off
 	}{
-		"status":        {args: []string{"status"}, code: ops.Attention, says: "BLOCKED: SnosRun of SNOS batch 2 (blocks 10-19, in aggregator batch 2) failed."},
-		"its command":   {args: []string{"status"}, code: ops.Attention, says: "make ops CHAIN=mychain ARGS='retry " + failedJob + "'"},
-		"lag":           {args: []string{"lag"}, code: ops.Attention, says: "batched    block 24"},
-		"ready":         {args: []string{"ready"}, code: ops.OK, says: "ready"},
-		"alerts":        {args: []string{"alerts"}, code: ops.OK, says: "no alert is open"},
-		"batches":       {args: []string{"batches"}, code: ops.OK, says: "10-19   closed   1h0m  0 of 4 FAILED  none  none yet"},
-		"open batches":  {args: []string{"batches", "-status", "Open"}, code: ops.OK, says: "20-24"},
-		"wrong status":  {args: []string{"batches", "-status", "Sold"}, code: ops.Usage, says: "want one of"},
-		"batch":         {args: []string{"batch", "2"}, code: ops.OK, says: "SNOS batch  blocks  state"},
-		"SNOS batch":    {args: []string{"batch", "2", "-snos"}, code: ops.OK, says: "SNOS batch 2  blocks 10-19, in SnosRun, closed by age"},
-		"no batch":      {args: []string{"batch", "9"}, code: ops.Unknown, says: "404"},
-		"block":         {args: []string{"block", "12"}, code: ops.OK, says: "block 12 is not settled yet"},
-		"block settled": {args: []string{"block", "2"}, code: ops.OK, says: "aggregator batch 1 (blocks 0-9) is settled"},
+		"status": {args: []string{"status"}, code: ops.Attention,
+			says: "BLOCKED: SnosRun of SNOS batch 2 (blocks 10-19, in aggregator batch 2) failed."},
+		"its command": {args: []string{"status"}, code: ops.Attention,
+			says: "make ops CHAIN=mychain ARGS='retry " + failedJob + "'"},
+		"lag":    {args: []string{"lag"}, code: ops.Attention, says: "batched    block 24"},
+		"ready":  {args: []string{"ready"}, code: ops.OK, says: "ready"},
+		"alerts": {args: []string{"alerts"}, code: ops.OK, says: "no alert is open"},
+		"batches": {args: []string{"batches"}, code: ops.OK,
+			says: "10-19   closed   1h0m  0 of 4 FAILED  none  none yet"},
+		"open batches": {args: []string{"batches", "-status", "Open"}, code: ops.OK, says: "20-24"},
+		"wrong status": {args: []string{"batches", "-status", "Sold"}, code: ops.Usage, says: "want one of"},
+		"batch":        {args: []string{"batch", "2"}, code: ops.OK, says: "SNOS batch  blocks  state"},
+		"SNOS batch": {args: []string{"batch", "2", "-snos"}, code: ops.OK,
+			says: "SNOS batch 2  blocks 10-19, in SnosRun, closed by age"},
+		"no batch": {args: []string{"batch", "9"}, code: ops.Unknown, says: "404"},
+		"block":    {args: []string{"block", "12"}, code: ops.OK, says: "block 12 is not settled yet"},
+		"block settled": {args: []string{"block", "2"}, code: ops.OK,
+			says: "aggregator batch 1 (blocks 0-9) is settled"},
 		"no block":      {args: []string{"block", "99"}, code: ops.Unknown, says: "in no batch"},
 		"jobs":          {args: []string{"jobs", "-status", "Failed"}, code: ops.OK, says: failedJob},
 		"jobs of batch": {args: []string{"jobs", "-batch", "2"}, code: ops.OK, says: failedJob},
@@ -119,14 +130,15 @@ func TestCommands(t *testing.T) {
 		"resume":        {args: append([]string{"resume", "SnosRun"}, why...), code: ops.OK, says: "runs"},
 		"requeue":       {args: append([]string{"requeue", "SnosRun"}, why...), code: ops.OK, says: "done: 1 jobs"},
 		"no stage":      {args: append([]string{"pause", "Nothing"}, why...), code: ops.Unknown, says: "want one of"},
-		"close-open":    {args: append([]string{"close-open"}, why...), code: ops.OK, says: "closes aggregator batch 3 (blocks 20-24 or more) soon"},
-		"close why":     {args: []string{"close-open"}, code: ops.Usage, says: "give a reason"},
-		"help":          {args: []string{"help"}, code: ops.OK, says: "Exit codes"},
-		"help of one":   {args: []string{"help", "close-open"}, code: ops.OK, says: "seconds later"},
-		"no command":    {args: []string{"dance"}, code: ops.Usage, says: "no command"},
-		"too much":      {args: []string{"lag", "1"}, code: ops.Usage, says: "too much"},
-		"too little":    {args: []string{"batch"}, code: ops.Usage, says: "needs N"},
-		"no flag":       {args: []string{"lag", "-x"}, code: ops.Usage, says: "-x"},
+		"close-open": {args: append([]string{"close-open"}, why...), code: ops.OK,
+			says: "closes aggregator batch 3 (blocks 20-24 or more) soon"},
+		"close why":   {args: []string{"close-open"}, code: ops.Usage, says: "give a reason"},
+		"help":        {args: []string{"help"}, code: ops.OK, says: "Exit codes"},
+		"help of one": {args: []string{"help", "close-open"}, code: ops.OK, says: "seconds later"},
+		"no command":  {args: []string{"dance"}, code: ops.Usage, says: "no command"},
+		"too much":    {args: []string{"lag", "1"}, code: ops.Usage, says: "too much"},
+		"too little":  {args: []string{"batch"}, code: ops.Usage, says: "needs N"},
+		"no flag":     {args: []string{"lag", "-x"}, code: ops.Usage, says: "-x"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -135,7 +147,8 @@ func TestCommands(t *testing.T) {
 				t.Errorf("code %d, want %d with %q:\n%s%s", code, tt.code, tt.says, out, errs)
 			}
 			for line := range strings.Lines(out) {
-				if n := utf8.RuneCountInString(strings.TrimRight(line, "\n")); n > 80 && !strings.Contains(line, "make ops") {
+				if n := utf8.RuneCountInString(strings.TrimRight(line, "\n")); n > 80 &&
+					!strings.Contains(line, "make ops") {
 					t.Errorf("%d columns: %s", n, line)
 				}
 			}
@@ -170,10 +183,12 @@ func TestPrintedCommandsAreTaken(t *testing.T) {
 	t.Parallel()
 	url := serve(t, true)
 	for _, seat := range []operator.Seat{{Chain: "mychain"}, {URL: url}} {
-		for _, c := range []string{seat.Status(), seat.Ready(), seat.Job(failedJob), seat.Retry(failedJob), seat.RetryAll("SnosRun"),
+		for _, c := range []string{seat.Status(), seat.Ready(), seat.Job(failedJob),
+			seat.Retry(failedJob), seat.RetryAll("SnosRun"),
 			seat.Resume("SnosRun"), seat.Requeue("SnosRun")} {
 			head, args, ok := strings.Cut(strings.TrimSuffix(c, "'"), "ARGS='")
-			if want := map[bool]string{true: "make ops CHAIN=mychain ", false: "make ops "}[seat.URL == ""]; !ok || head != want {
+			if want := map[bool]string{true: "make ops CHAIN=mychain ", false: "make ops "}[seat.URL == ""]; !ok ||
+				head != want {
 				t.Errorf("%q does not begin with %q", c, want)
 			}
 			words := quoted.FindAllString(args, -1)
@@ -205,11 +220,13 @@ func TestProxy(t *testing.T) {
 		status             int
 		says               string
 	}{
-		"the page":    {"GET", "/", "", nil, 200, "<!doctype html>"},
-		"a question":  {"GET", "/jobs?status=Failed", "", nil, 200, failedJob},
-		"an error":    {"GET", "/batches/9", "", nil, 404, "not found"},
-		"a command":   {"POST", "/stages/SnosRun/pause", `{"reason":"x"}`, map[string]string{"Content-Type": "application/json"}, 200, "paused"},
-		"another":     {"POST", "/stages/SnosRun/pause", `{"reason":"x"}`, map[string]string{"Sec-Fetch-Site": "cross-site"}, 403, ""},
+		"the page":   {"GET", "/", "", nil, 200, "<!doctype html>"},
+		"a question": {"GET", "/jobs?status=Failed", "", nil, 200, failedJob},
+		"an error":   {"GET", "/batches/9", "", nil, 404, "not found"},
+		"a command": {"POST", "/stages/SnosRun/pause", `{"reason":"x"}`,
+			map[string]string{"Content-Type": "application/json"}, 200, "paused"},
+		"another": {"POST", "/stages/SnosRun/pause", `{"reason":"x"}`,
+			map[string]string{"Sec-Fetch-Site": "cross-site"}, 403, ""},
 		"rebound":     {"GET", "/jobs", "", map[string]string{"Host": "evil.example"}, 403, ""},
 		"a deletion":  {"DELETE", "/jobs", "", nil, 405, ""},
 		"a long body": {"POST", "/stages/SnosRun/pause", strings.Repeat("x", 9000), nil, 413, ""},

@@ -40,15 +40,16 @@ func (s *session) page() (int, error) {
 	return OK, nil
 }
 
-// Proxy passes requests of pages on this machine, and of no others, to a deployment. Nothing of a request but its method, path,
-// query and body goes on; nothing of an answer but its status, media type and body comes back.
+// Proxy passes requests of pages on this machine, and of no others, to a deployment. Nothing of a request but its
+// method, path, query and body goes on; nothing of an answer but its status, media type and body comes back.
 func Proxy(api deployment.API) http.Handler {
 	foreign := http.NewCrossOriginProtection()
 	return loopback.Guard(foreign.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Cache-Control", "no-store")
-		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; frame-ancestors 'none'")
+		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "+
+			"connect-src 'self'; frame-ancestors 'none'")
 		if r.Method != http.MethodGet && r.Method != http.MethodPost {
 			http.Error(w, "want GET or POST", http.StatusMethodNotAllowed)
 			return

@@ -93,7 +93,8 @@ func aged(l admin.Lag, name, text string) string {
 }
 
 func printLag(w io.Writer, l admin.Lag) {
-	fmt.Fprintf(w, "chain      %s (%s)\nhead       %s\nbatched    %s\nsettled    %s\n", l.Chain, l.Layer, aged(l, "head", block(l.Head)),
+	fmt.Fprintf(w, "chain      %s (%s)\nhead       %s\nbatched    %s\nsettled    %s\n",
+		l.Chain, l.Layer, aged(l, "head", block(l.Head)),
 		aged(l, "batched", block(l.Batched)), aged(l, "settled", block(l.Settled)))
 	behind := "unknown"
 	if l.Blocks != nil {
@@ -198,7 +199,8 @@ func printBatches(w io.Writer, bs []admin.Batch, now time.Time) {
 			}
 		}
 		rows = append(rows, []string{
-			fmt.Sprint(b.Index), fmt.Sprintf("%d-%d", b.StartBlock, b.EndBlock), batchState(b), short(now.Sub(b.OpenedAt)),
+			fmt.Sprint(b.Index), fmt.Sprintf("%d-%d", b.StartBlock, b.EndBlock),
+			batchState(b), short(now.Sub(b.OpenedAt)),
 			fmt.Sprintf("%d of %d%s", done, len(b.Stages), mark), fee(b.Ledger), ellipsis(b.Ledger.Tx),
 		})
 	}
@@ -251,14 +253,16 @@ func printBatch(w io.Writer, b admin.BatchDetail, now time.Time) {
 	}
 	rows := [][]string{{"stage", "state", "jobs done", "time"}}
 	for _, p := range b.Stages {
-		rows = append(rows, []string{p.Stage, string(p.State), fmt.Sprintf("%d of %d", p.Done, p.Jobs), seconds(p.Seconds)})
+		rows = append(rows,
+			[]string{p.Stage, string(p.State), fmt.Sprintf("%d of %d", p.Done, p.Jobs), seconds(p.Seconds)})
 	}
 	fmt.Fprintln(w)
 	table(w, rows)
 	if len(b.Snos) > 0 {
 		rows = [][]string{{"SNOS batch", "blocks", "state", "closed by"}}
 		for _, x := range b.Snos {
-			rows = append(rows, []string{fmt.Sprint(x.Index), fmt.Sprintf("%d-%d", x.StartBlock, x.EndBlock), batchState(x), x.ClosedBy})
+			rows = append(rows, []string{fmt.Sprint(x.Index), fmt.Sprintf("%d-%d", x.StartBlock, x.EndBlock),
+				batchState(x), x.ClosedBy})
 		}
 		fmt.Fprintln(w)
 		table(w, rows)
@@ -275,7 +279,8 @@ func printBlock(w io.Writer, b admin.BlockStatus, now time.Time) {
 	fmt.Fprintf(w, "block %d %s\n", b.Block, state)
 	fmt.Fprintf(w, "%s (blocks %d-%d) is %s\n", b.Batch.Name, b.Batch.StartBlock, b.Batch.EndBlock, batchState(b.Batch))
 	if b.Snos != nil && b.Snos.Kind != b.Batch.Kind {
-		fmt.Fprintf(w, "%s (blocks %d-%d) is %s\n", b.Snos.Name, b.Snos.StartBlock, b.Snos.EndBlock, batchState(*b.Snos))
+		fmt.Fprintf(w, "%s (blocks %d-%d) is %s\n",
+			b.Snos.Name, b.Snos.StartBlock, b.Snos.EndBlock, batchState(*b.Snos))
 	}
 	if b.Batch.Ledger.Tx != "" {
 		fmt.Fprintf(w, "transaction %s\n", b.Batch.Ledger.Tx)
@@ -315,7 +320,8 @@ func printJobs(w io.Writer, js []admin.Job, now time.Time) {
 }
 
 func printJob(w io.Writer, j admin.JobDetail, now time.Time) {
-	fmt.Fprintf(w, "job        %s\nstage      %s of %s\nstatus     %s\n", j.ID, j.Type, j.BatchName, statusText(j.Status))
+	fmt.Fprintf(w, "job        %s\nstage      %s of %s\nstatus     %s\n",
+		j.ID, j.Type, j.BatchName, statusText(j.Status))
 	fmt.Fprintf(w, "created    %s, %s ago\n", j.CreatedAt.Format(time.RFC3339), short(now.Sub(j.CreatedAt)))
 	if j.NextAction != "" {
 		fmt.Fprintf(w, "next       %s, due %s\n", j.NextAction, j.DueAt.Format(time.RFC3339))

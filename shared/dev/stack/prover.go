@@ -38,10 +38,13 @@ func (s *Sandbox) prover(o Options, l layer) (part, error) {
 		s.closers = append(s.closers, func() { _ = server.Close() })
 		s.Violations = server.Violations
 		c := server.Credentials()
-		return part{map[string]string{"cert": c.ClientCert, "key": c.ClientKey, "server": c.ServerCert}, map[string]string{
-			"PROVER_KIND": config.Sharp, "PROVER_URL": server.URL(), "PROVER_SHARP_CUSTOMER_ID": o.Name, "PROVER_SHARP_CLIENT_CERT_SECRET": o.Name + "/cert",
-			"PROVER_SHARP_CLIENT_KEY_SECRET": o.Name + "/key", "PROVER_SHARP_SERVER_CERT_SECRET": o.Name + "/server",
-		}}, nil
+		return part{map[string]string{"cert": c.ClientCert, "key": c.ClientKey, "server": c.ServerCert},
+			map[string]string{
+				"PROVER_KIND": config.Sharp, "PROVER_URL": server.URL(), "PROVER_SHARP_CUSTOMER_ID": o.Name,
+				"PROVER_SHARP_CLIENT_CERT_SECRET": o.Name + "/cert",
+				"PROVER_SHARP_CLIENT_KEY_SECRET":  o.Name + "/key",
+				"PROVER_SHARP_SERVER_CERT_SECRET": o.Name + "/server",
+			}}, nil
 	}
 	return part{}, fmt.Errorf("prover %q is not known", o.Prover)
 }
@@ -49,15 +52,17 @@ func (s *Sandbox) prover(o Options, l layer) (part, error) {
 func (s *Sandbox) atlantic(o Options, world *proving.World) (part, error) {
 	// Atlantic documents no aggregator for the newest Starknet, so an operator names the one that Atlantic has.
 	aggregator := "snos_aggregator_" + version.Newest()
-	server, err := fakeatlantic.Start(world.Atlantic(fakeatlantic.Config{APIKey: proverKey, MoreVersions: []string{aggregator}, Webhook: o.Webhook}))
+	server, err := fakeatlantic.Start(
+		world.Atlantic(fakeatlantic.Config{APIKey: proverKey, MoreVersions: []string{aggregator}, Webhook: o.Webhook}))
 	if err != nil {
 		return part{}, err
 	}
 	s.closers = append(s.closers, func() { _ = server.Close() })
 	s.Violations = server.Violations
 	p := part{map[string]string{"prover": proverKey}, map[string]string{
-		"PROVER_KIND": config.Atlantic, "PROVER_URL": server.URL(), "PROVER_ATLANTIC_ARTIFACTS_URL": server.ArtifactsURL(),
-		"PROVER_KEY_SECRET": o.Name + "/prover", "PROVER_ATLANTIC_NETWORK": "TESTNET",
+		"PROVER_KIND": config.Atlantic, "PROVER_URL": server.URL(),
+		"PROVER_ATLANTIC_ARTIFACTS_URL": server.ArtifactsURL(),
+		"PROVER_KEY_SECRET":             o.Name + "/prover", "PROVER_ATLANTIC_NETWORK": "TESTNET",
 		"PROVER_ATLANTIC_AGGREGATOR_VERSION": aggregator,
 	}}
 	if o.Layer == stage.L3 {

@@ -48,8 +48,8 @@ type Options struct {
 	KMS bool
 	// Batch lets the SNOS runs be jobs of a fake of AWS Batch, with this queue and definition; nil: a runner over HTTP.
 	Batch *awsbatch.Config
-	// Deploy, when set, makes the resources instead of cloud.Provision: it is given the settings of a deployment, without
-	// those that name resources, and the values of its secrets by name.
+	// Deploy, when set, makes the resources instead of cloud.Provision: it is given the settings of a deployment,
+	// without those that name resources, and the values of its secrets by name.
 	Deploy func(settings, secrets map[string]string) (devcloud.Stack, error)
 }
 
@@ -130,14 +130,16 @@ func Start(ctx context.Context, o Options) (*Sandbox, error) {
 	}
 	s.closers = append(s.closers, func() { _ = listener.Close() })
 	settings := map[string]string{
-		"CHAIN_ID": s.Chain.ChainID(), "CHAIN_RPC": s.Chain.URL(), "CHAIN_FEEDER_GATEWAY": s.Chain.GatewayURL(), "CHAIN_MAX_BLOCK": fmt.Sprint(s.Last),
-		"BATCH_BLOCKS": "5", "BATCH_SNOS_BLOCKS": "2", "PACE": "20", "REDIS_URL": o.Redis,
+		"CHAIN_ID": s.Chain.ChainID(), "CHAIN_RPC": s.Chain.URL(), "CHAIN_FEEDER_GATEWAY": s.Chain.GatewayURL(),
+		"CHAIN_MAX_BLOCK": fmt.Sprint(s.Last),
+		"BATCH_BLOCKS":    "5", "BATCH_SNOS_BLOCKS": "2", "PACE": "20", "REDIS_URL": o.Redis,
 	}
 	parts := []part{l.part, prover}
 	if o.Batch == nil {
 		parts = append(parts, part{
-			settings: map[string]string{"SNOS_URL": "http://" + listener.Addr().String(), "SNOS_TOKEN_SECRET": o.Name + "/runner"},
-			secrets:  map[string]string{"runner": runnerToken},
+			settings: map[string]string{"SNOS_URL": "http://" + listener.Addr().String(),
+				"SNOS_TOKEN_SECRET": o.Name + "/runner"},
+			secrets: map[string]string{"runner": runnerToken},
 		})
 	}
 	for _, p := range parts {
@@ -159,7 +161,8 @@ func Start(ctx context.Context, o Options) (*Sandbox, error) {
 		return s, err
 	}
 	maps.Copy(settings, map[string]string{
-		"CHAIN_NAME": o.Name, "CHAIN_LAYER": string(o.Layer), "MONGO_URI": o.Mongo, "AWS_ENDPOINT": o.AWS, "AWS_BUCKET": made.Bucket,
+		"CHAIN_NAME": o.Name, "CHAIN_LAYER": string(o.Layer), "MONGO_URI": o.Mongo,
+		"AWS_ENDPOINT": o.AWS, "AWS_BUCKET": made.Bucket,
 		"AWS_TOPIC_ARN": made.TopicARN, "AWS_BUS": made.Bus,
 	})
 	maps.Copy(settings, o.Settings)
@@ -176,7 +179,8 @@ func (o Options) deploy(ctx context.Context, settings, secrets map[string]string
 	if o.Deploy != nil {
 		return o.Deploy(maps.Clone(settings), maps.Clone(secrets))
 	}
-	return devcloud.Provision(ctx, devcloud.Config(o.AWS), devcloud.Options{Chain: o.Name, Layer: o.Layer, Visibility: o.Visibility, Secrets: secrets})
+	return devcloud.Provision(ctx, devcloud.Config(o.AWS),
+		devcloud.Options{Chain: o.Name, Layer: o.Layer, Visibility: o.Visibility, Secrets: secrets})
 }
 
 // serveRunner serves the development SNOS runner on the deployment's bucket: over HTTP, or as jobs of AWS Batch.
@@ -185,7 +189,8 @@ func (s *Sandbox) serveRunner(l net.Listener, o Options, settles layer, store *s
 	if err != nil {
 		return err
 	}
-	r, err := snosrunner.New(snosrunner.Options{Source: src, Artifacts: store, Calldata: o.Layer == stage.L3, LayoutBridge: settles.bridge})
+	r, err := snosrunner.New(
+		snosrunner.Options{Source: src, Artifacts: store, Calldata: o.Layer == stage.L3, LayoutBridge: settles.bridge})
 	if err != nil {
 		return err
 	}
@@ -204,7 +209,8 @@ func (s *Sandbox) serveRunner(l net.Listener, o Options, settles layer, store *s
 	s.runner = func(token string) http.Handler { return loopback.Guard(httprunner.NewHandler(r, token)) }
 	s.RotateRunner(runnerToken)
 	srv := &http.Server{
-		Handler:           http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { (*s.serves.Load()).ServeHTTP(w, r) }),
+		Handler: http.HandlerFunc(
+			func(w http.ResponseWriter, r *http.Request) { (*s.serves.Load()).ServeHTTP(w, r) }),
 		ReadHeaderTimeout: 10 * time.Second,
 	}
 	go func() { _ = srv.Serve(l) }()

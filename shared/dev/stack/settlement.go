@@ -45,7 +45,8 @@ func (s *Sandbox) settlement(ctx context.Context, o Options) (layer, error) {
 
 func (s *Sandbox) onStarknet(o Options) (layer, error) {
 	server, err := StartStarknet(StarknetOptions{
-		Version: version.Newest(), BlockInterval: starknetBlockTime, Before: fakestarknet.Core{Messages: s.Chain.MessagesToL2()},
+		Version: version.Newest(), BlockInterval: starknetBlockTime,
+		Before: fakestarknet.Core{Messages: s.Chain.MessagesToL2()},
 	})
 	if err != nil {
 		return layer{}, err
@@ -62,15 +63,18 @@ func (s *Sandbox) onStarknet(o Options) (layer, error) {
 	return layer{
 		part: part{
 			settings: map[string]string{
-				"SETTLEMENT_KIND": config.StarknetLayer, "SETTLEMENT_RPC": server.URL(), "SETTLEMENT_CHAIN_ID": server.ChainID(),
-				"SETTLEMENT_CONTRACT": fakestarknet.CoreAddress.String(), "SETTLEMENT_VERIFIER": fakestarknet.RegistryAddress.String(),
-				"SETTLEMENT_ACCOUNT": StarknetOperator.String(), "SETTLEMENT_KEY_SECRET": o.Name + "/wallet",
+				"SETTLEMENT_KIND": config.StarknetLayer, "SETTLEMENT_RPC": server.URL(),
+				"SETTLEMENT_CHAIN_ID": server.ChainID(),
+				"SETTLEMENT_CONTRACT": fakestarknet.CoreAddress.String(),
+				"SETTLEMENT_VERIFIER": fakestarknet.RegistryAddress.String(),
+				"SETTLEMENT_ACCOUNT":  StarknetOperator.String(), "SETTLEMENT_KEY_SECRET": o.Name + "/wallet",
 			},
 			secrets: map[string]string{"wallet": server.Key(StarknetOperator)},
 		},
 		registrar: part{
-			settings: map[string]string{"PROVER_KEY_SECRET": o.Name + "/registrar", "PROVER_ACCOUNT": StarknetRegistrar.String()},
-			secrets:  map[string]string{"registrar": server.Key(StarknetRegistrar)},
+			settings: map[string]string{"PROVER_KEY_SECRET": o.Name + "/registrar",
+				"PROVER_ACCOUNT": StarknetRegistrar.String()},
+			secrets: map[string]string{"registrar": server.Key(StarknetRegistrar)},
 		},
 		registry: registrar, bridge: LayoutBridge, fact: StarknetFact,
 	}, nil
@@ -102,11 +106,13 @@ func (s *Sandbox) onEthereum(ctx context.Context, o Options) (layer, error) {
 	l := layer{
 		part: part{
 			settings: map[string]string{
-				"SETTLEMENT_RPC": o.Ethereum, "SETTLEMENT_CHAIN_ID": id, "SETTLEMENT_CONTRACT": d.Core.Hex(), "SETTLEMENT_VERIFIER": d.Registry.Hex(),
+				"SETTLEMENT_RPC": o.Ethereum, "SETTLEMENT_CHAIN_ID": id, "SETTLEMENT_CONTRACT": d.Core.Hex(),
+				"SETTLEMENT_VERIFIER": d.Registry.Hex(),
 			},
 		},
 		registrar: part{
-			settings: map[string]string{"PROVER_KEY_SECRET": o.Name + "/registrar"}, secrets: map[string]string{"registrar": devethereum.Keys[1]},
+			settings: map[string]string{"PROVER_KEY_SECRET": o.Name + "/registrar"},
+			secrets:  map[string]string{"registrar": devethereum.Keys[1]},
 		},
 		registry: ethereum.NewRegistrar(facts, ethereum.NewWallet(node, signer, ethereum.SidecarAuto)),
 	}

@@ -13,7 +13,8 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/starknet/pie"
 )
 
-// What the fake of Starknet is set up with: the accounts that settle and register facts, and the layout bridge's program.
+// What the fake of Starknet is set up with: the accounts that settle and register facts, and the layout bridge's
+// program.
 var (
 	StarknetOperator  = felt.MustHex("0xacc0001")
 	StarknetRegistrar = felt.MustHex("0xacc0002")
@@ -53,8 +54,10 @@ func StartStarknet(o StarknetOptions) (*Starknet, error) {
 	}
 	core := o.Before
 	core.Owner, core.Operators = StarknetOperator, []felt.Felt{StarknetOperator}
-	core.Bootloader, core.Config, core.Snos, core.LayoutBridge = pie.BootloaderHash(), hashes.Config, hashes.OS, LayoutBridge
-	config := fakestarknet.Options{BlockInterval: o.BlockInterval, L1Lag: l1Lag, Registrar: StarknetRegistrar, Core: core}
+	core.Bootloader, core.Config, core.Snos, core.LayoutBridge = pie.BootloaderHash(),
+		hashes.Config, hashes.OS, LayoutBridge
+	config := fakestarknet.Options{BlockInterval: o.BlockInterval, L1Lag: l1Lag,
+		Registrar: StarknetRegistrar, Core: core}
 	s := &Starknet{keys: map[felt.Felt]string{}}
 	for _, account := range []felt.Felt{StarknetOperator, StarknetRegistrar} {
 		if s.keys[account], err = l2.NewKey(); err != nil {
@@ -65,7 +68,8 @@ func StartStarknet(o StarknetOptions) (*Starknet, error) {
 			return nil, err
 		}
 		config.Accounts = append(config.Accounts, fakestarknet.Account{
-			Address: account, PublicKey: signer.PublicKey(), Balance: new(big.Int).Mul(big.NewInt(1000), big.NewInt(1e18)),
+			Address: account, PublicKey: signer.PublicKey(),
+			Balance: new(big.Int).Mul(big.NewInt(1000), big.NewInt(1e18)),
 		})
 	}
 	if s.Server, err = fakestarknet.Start(config); err != nil {

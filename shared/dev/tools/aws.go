@@ -29,7 +29,8 @@ const (
 	MinistackRegion  = "eu-west-1"
 )
 
-// ministack is an AWS emulator that runs whole stacks: CloudFormation, schedules, event source mappings, functions as processes.
+// ministack is an AWS emulator that runs whole stacks: CloudFormation, schedules, event source mappings, functions as
+// processes.
 var ministack = &tool{
 	name: "ministack",
 	command: func(root string, port int, dir string) *exec.Cmd {
@@ -37,8 +38,10 @@ var ministack = &tool{
 		c.Dir = dir
 		c.Env = append(os.Environ(),
 			// It must start with AWS_ENDPOINT_URL: functions written in Go get their endpoint from it.
-			"AWS_ENDPOINT_URL=http://127.0.0.1:"+strconv.Itoa(port), "GATEWAY_PORT="+strconv.Itoa(port), "LAMBDA_EXECUTOR=local",
-			"MINISTACK_REGION="+MinistackRegion, "MINISTACK_ACCOUNT_ID="+MinistackAccount, "MINISTACK_HOST=localhost", "AWS_CA_BUNDLE=",
+			"AWS_ENDPOINT_URL=http://127.0.0.1:"+strconv.Itoa(port),
+			"GATEWAY_PORT="+strconv.Itoa(port), "LAMBDA_EXECUTOR=local",
+			"MINISTACK_REGION="+MinistackRegion, "MINISTACK_ACCOUNT_ID="+MinistackAccount,
+			"MINISTACK_HOST=localhost", "AWS_CA_BUNDLE=",
 			"BIND_HOST=127.0.0.1", "TMPDIR="+dir, "HOME="+dir)
 		return c
 	},
@@ -51,7 +54,8 @@ var ministack = &tool{
 // Ministack returns the endpoint of a ministack for this test binary. Use names of your own in it.
 func Ministack(t testing.TB) string { t.Helper(); return ministack.get(t) }
 
-// MinistackAlone returns the endpoint of a ministack that no other test uses, started with further environment variables.
+// MinistackAlone returns the endpoint of a ministack that no other test uses, started with further environment
+// variables.
 func MinistackAlone(t testing.TB, env ...string) string {
 	t.Helper()
 	o := ministack.another()
@@ -66,7 +70,8 @@ func MinistackAlone(t testing.TB, env ...string) string {
 // Moto returns the endpoint of the AWS emulator. Use names of your own in it.
 func Moto(t testing.TB) string { t.Helper(); return moto.get(t) }
 
-// MotoAlone returns the endpoint of an AWS emulator that no other test uses, so that everything in it is the test's own.
+// MotoAlone returns the endpoint of an AWS emulator that no other test uses, so that everything in it is the test's
+// own.
 func MotoAlone(t testing.TB) string { t.Helper(); return moto.another().get(t) }
 
 // AWS runs a test on each AWS emulator, as parallel subtests.
@@ -80,13 +85,15 @@ func AWS(t *testing.T, test func(t *testing.T, endpoint string)) {
 	}
 }
 
-// Microburst returns the URL of a proxy in front of an AWS endpoint that injects failures of AWS, by the rules that a test gives it.
+// Microburst returns the URL of a proxy in front of an AWS endpoint that injects failures of AWS, by the rules that a
+// test gives it.
 func Microburst(t testing.TB, upstream string) string {
 	t.Helper()
 	o := &tool{
 		name: "microburst",
 		command: func(root string, port int, _ string) *exec.Cmd {
-			c := exec.Command(filepath.Join(root, "microburst/bin/microburst"), "--upstream", upstream, "--port", strconv.Itoa(port), "--no-resign")
+			c := exec.Command(filepath.Join(root, "microburst/bin/microburst"), "--upstream", upstream, "--port",
+				strconv.Itoa(port), "--no-resign")
 			c.Env = append(os.Environ(), "AWS_CA_BUNDLE=")
 			return c
 		},

@@ -1,6 +1,6 @@
-// Package tools starts the real components that tests run against: mongod, the AWS emulators moto and ministack, Redis and anvil. They
-// are installed by shared/dev/tools/install (`make tools`); each is started once per test binary, on a free port, and ends
-// with it.
+// Package tools starts the real components that tests run against: mongod, the AWS emulators moto and ministack, Redis
+// and anvil. They are installed by shared/dev/tools/install (`make tools`); each is started once per test binary, on a
+// free port, and ends with it.
 package tools
 
 import (
@@ -211,7 +211,8 @@ type running struct {
 // processes are the components that run, by URL.
 var processes sync.Map
 
-// Stop ends every component that this program started, with all that they started themselves, and waits until they are gone.
+// Stop ends every component that this program started, with all that they started themselves, and waits until they are
+// gone.
 func Stop() {
 	processes.Range(func(_, p any) bool {
 		_ = syscall.Kill(-p.(running).Pid, syscall.SIGKILL) // they keep nothing: their data is of this program

@@ -13,7 +13,8 @@ func TestCheck(t *testing.T) {
 	}{
 		{"a comment", "a.go", "package a\n\n// It meets trouble.\n", []string{"trouble"}},
 		{"a string", "a.go", "package a\n\nvar x = \"start anew\"\n", []string{"anew"}},
-		{"a raw string", "a.go", "package a\n\nvar x = `the outside\n world; seldom`\n", []string{"seldom", "outside world"}},
+		{"a raw string", "a.go", "package a\n\nvar x = `the outside\n world; seldom`\n",
+			[]string{"seldom", "outside world"}},
 		{"names", "a.go", "package a\n\nvar trouble, toMend, notTold_yet, recommend int\n",
 			[]string{"trouble", "Mend", "Told"}},
 		{"names beside one another are not a phrase", "a.go", "package a\n\nfunc has(not int) {}\n", nil},

@@ -47,11 +47,13 @@ func (s *Service) Alerts(ctx context.Context) (AlertList, error) {
 	}
 	for _, r := range open {
 		a := Alert{
-			Key: Redact(r.Key), Severity: r.Severity, Title: Redact(r.Title), Detail: Redact(r.Detail), Jobs: []AlertJob{}, Since: utc(r.Since),
+			Key: Redact(r.Key), Severity: r.Severity, Title: Redact(r.Title), Detail: Redact(r.Detail),
+			Jobs: []AlertJob{}, Since: utc(r.Since),
 			ReportedAt: utc(r.ReportedAt),
 		}
 		for _, j := range r.Jobs {
-			a.Jobs = append(a.Jobs, AlertJob{ID: j.ID, Type: j.Type, Batch: j.Batch, BatchName: nameOf(s.kindOf(j.Type), j.Batch)})
+			a.Jobs = append(a.Jobs,
+				AlertJob{ID: j.ID, Type: j.Type, Batch: j.Batch, BatchName: nameOf(s.kindOf(j.Type), j.Batch)})
 		}
 		l.Alerts = append(l.Alerts, a)
 	}

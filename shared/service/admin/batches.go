@@ -102,7 +102,8 @@ func (s *Service) ListBatches(ctx context.Context, q BatchQuery) (BatchPage, err
 	if err != nil {
 		return page, err
 	}
-	ds = slices.DeleteFunc(ds, func(d document) bool { return d.index <= q.After || q.Before != 0 && d.index >= q.Before })
+	ds = slices.DeleteFunc(ds,
+		func(d document) bool { return d.index <= q.After || q.Before != 0 && d.index >= q.Before })
 	page.Batches, err = s.viewAll(ctx, ds)
 	return page, err
 }
@@ -163,7 +164,8 @@ func (s *Service) batchDetail(ctx context.Context, d document) (BatchDetail, err
 		return out, fmt.Errorf("read the SNOS batches of aggregator batch %d: %w", d.index, err)
 	}
 	for i, span := range d.snos { // the newest ones have no document yet
-		x := document{kind: KindSnos, index: d.firstSnos + uint64(i), span: span, status: batch.Closed, aggregator: d.index, trace: d.trace}
+		x := document{kind: KindSnos, index: d.firstSnos + uint64(i), span: span, status: batch.Closed,
+			aggregator: d.index, trace: d.trace}
 		if span.Reason == "" {
 			x.status = batch.Open
 		}
@@ -251,10 +253,12 @@ func (s *Service) lastBatch(ctx context.Context) (Batch, error) {
 // batchView is a batch as operators see it; jobs are those of the batch, and may hold others.
 func (s *Service) batchView(d document, jobs []job.Job) Batch {
 	v := Batch{
-		Index: d.index, Kind: d.kind, Name: nameOf(d.kind, d.index), StartBlock: d.span.StartBlock, EndBlock: d.span.EndBlock,
+		Index: d.index, Kind: d.kind, Name: nameOf(d.kind, d.index),
+		StartBlock: d.span.StartBlock, EndBlock: d.span.EndBlock,
 		SnosBatches: max(len(d.snos), 1), Aggregator: d.aggregator, Status: string(d.status), Settled: d.settled,
-		ClosedBy: string(d.span.Reason), DAWords: d.daWords, TraceID: d.trace, OpenedAt: utc(d.span.OpenedAt), ClosedAt: utc(d.span.ClosedAt),
-		Ledger: s.ledgerView(d.ledger), Stages: s.progress(d, jobs),
+		ClosedBy: string(d.span.Reason), DAWords: d.daWords, TraceID: d.trace, OpenedAt: utc(d.span.OpenedAt),
+		ClosedAt: utc(d.span.ClosedAt),
+		Ledger:   s.ledgerView(d.ledger), Stages: s.progress(d, jobs),
 	}
 	for _, p := range v.Stages {
 		if d.settled && p.Stage == string(job.StateTransition) {
@@ -266,7 +270,8 @@ func (s *Service) batchView(d document, jobs []job.Job) Batch {
 
 func (s *Service) ledgerView(l batch.Ledger) Ledger {
 	v := Ledger{
-		Tx: l.Tx, GasUsed: l.GasUsed, BlobGasUsed: l.DataGasUsed, Blobs: l.Blobs, Unit: s.unit(), ProverTask: Redact(l.ProverTask),
+		Tx: l.Tx, GasUsed: l.GasUsed, BlobGasUsed: l.DataGasUsed, Blobs: l.Blobs, Unit: s.unit(),
+		ProverTask: Redact(l.ProverTask),
 	}
 	if l.Fee != nil {
 		v.Fee = l.Fee.String()

@@ -24,14 +24,16 @@ type document struct {
 
 func aggregatorDocument(b batch.AggregatorBatch) document {
 	return document{
-		kind: KindAggregator, index: b.Index, span: b.Span, snos: b.Snos, firstSnos: b.FirstSnos, lastSnos: b.LastSnos(), status: b.Status,
+		kind: KindAggregator, index: b.Index, span: b.Span, snos: b.Snos, firstSnos: b.FirstSnos,
+		lastSnos: b.LastSnos(), status: b.Status,
 		settled: settled(b.Status), daWords: b.DAWords, trace: b.TraceID, ledger: b.Ledger,
 	}
 }
 
 func snosDocument(b batch.SnosBatch) document {
 	return document{
-		kind: KindSnos, index: b.Index, span: b.Span, firstSnos: b.Index, lastSnos: b.Index, aggregator: b.Aggregator, status: b.Status,
+		kind: KindSnos, index: b.Index, span: b.Span, firstSnos: b.Index, lastSnos: b.Index,
+		aggregator: b.Aggregator, status: b.Status,
 		settled: settled(b.Status), daWords: b.DAWords, trace: b.TraceID, ledger: b.Ledger,
 	}
 }
@@ -54,7 +56,8 @@ type batches interface {
 	list(ctx context.Context, s batch.Status, from uint64, limit int) ([]document, error)
 }
 
-// store returns the batches of a kind; "" is what one state update settles. ErrUnknown where the chain has none of the kind.
+// store returns the batches of a kind; "" is what one state update settles. ErrUnknown where the chain has none of the
+// kind.
 func (s *Service) store(kind string) (batches, error) {
 	switch {
 	case kind == KindSnos, kind == "" && !s.l2():

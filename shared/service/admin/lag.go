@@ -55,8 +55,8 @@ type facts struct {
 	db     bool           // the database could be read
 }
 
-// Lag reads how far head, batching and settlement are, everything at once, in less than 3 seconds whatever hangs. What can't
-// be read now is named, and left out or given with the age of its last known value.
+// Lag reads how far head, batching and settlement are, everything at once, in less than 3 seconds whatever hangs. What
+// can't be read now is named, and left out or given with the age of its last known value.
 func (s *Service) Lag(ctx context.Context) Lag {
 	f := &facts{lag: Lag{Chain: s.Chain, Layer: s.Layer}, db: true}
 	r := &reading{service: s, ctx: ctx, facts: f}
@@ -241,7 +241,8 @@ func (s *Service) batched(ctx context.Context) (*uint64, error) {
 
 // unfinished are the statuses of jobs that have not done their work.
 var unfinished = []job.Status{
-	job.Created, job.LockedForProcessing, job.PendingVerification, job.VerificationFailed, job.VerificationTimeout, job.Failed,
+	job.Created, job.LockedForProcessing, job.PendingVerification, job.VerificationFailed,
+	job.VerificationTimeout, job.Failed,
 	job.PendingRetry,
 }
 
@@ -252,8 +253,8 @@ type blocked struct {
 	span string
 }
 
-// blocking finds what blocks the rest: of the job types the last one in the pipeline with an unfinished job that waits for an
-// operator, else the last one with any.
+// blocking finds what blocks the rest: of the job types the last one in the pipeline with an unfinished job that waits
+// for an operator, else the last one with any.
 func (s *Service) blocking(ctx context.Context) (*blocked, error) {
 	for _, statuses := range [][]job.Status{waiting, unfinished} {
 		for i := len(job.Types) - 1; i >= 0; i-- {

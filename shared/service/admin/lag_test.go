@@ -59,59 +59,70 @@ func TestLagNeverHangs(t *testing.T) {
 		if d := time.Since(began); d >= 3*time.Second {
 			t.Errorf("it took %s", d)
 		}
-		if *l.Settled != 9 || *l.Head != 20 || l.Ages["settled"] != 42 || len(l.Ages) != 1 || strings.Join(l.Unknown, "") != "settled: no answer in time" {
+		if *l.Settled != 9 || *l.Head != 20 || l.Ages["settled"] != 42 || len(l.Ages) != 1 ||
+			strings.Join(l.Unknown, "") != "settled: no answer in time" {
 			t.Errorf("a frozen node: settled %v, ages %v, unknown %v", *l.Settled, l.Ages, l.Unknown)
 		}
 	})
 }
 
-// Each state has one verdict, the worst one, with the command that acts on it. The database may be gone: head and contract
-// are said all the same.
+var verdictCases = map[string]struct {
+	layer         stage.Layer
+	change        func(*testing.T, *bench, *chain, *fault.Rules)
+	level         admin.Level
+	text, command string
+}{
+	"settled": {stage.L2, func(_ *testing.T, _ *bench, c *chain, _ *fault.Rules) { c.settled = c.head },
+		admin.Settled,
+		"Everything is settled, up to block 20.", ""},
+	"idle": {stage.L2, func(*testing.T, *bench, *chain, *fault.Rules) {}, admin.Working, "No job is waiting.", ""},
+	"working": {stage.L2, func(_ *testing.T, b *bench, _ *chain, _ *fault.Rules) {
+		b.create(1, func(j job.Job) job.Job { return j })
+	}, admin.Working, "SnosRun of SNOS batch 1 (blocks 10-14, in aggregator batch 3) is about to be processed.",
+		""},
+	"failed": {stage.L2, func(_ *testing.T, b *bench, _ *chain, _ *fault.Rules) {
+		b.create(1, func(j job.Job) job.Job { return j.FailedPermanently(b.now, errDown) })
+	}, admin.Blocked, "SnosRun of SNOS batch 1 (blocks 10-14, in aggregator batch 3) failed. Reason: dial " +
+		"https://node.example", "retry "},
+	"an l3 failed": {stage.L3, func(_ *testing.T, b *bench, _ *chain, _ *fault.Rules) {
+		b.create(1, func(j job.Job) job.Job { return j.FailedPermanently(b.now, errDown) })
+	}, admin.Blocked, "SnosRun of SNOS batch 1 (blocks 10-14, in aggregator batch 3) failed.", "retry "},
+	"paused": {stage.L2, func(t *testing.T, b *bench, _ *chain, _ *fault.Rules) {
+		if _, err := b.Pause(t.Context(), "SnosRun", admin.Command{By: "ann", Reason: "new runner."}); err != nil {
+			t.Error(err)
+		}
+	}, admin.Blocked, "SnosRun is paused since 2026-01-01T00:00:00Z by ann: new runner.",
+		`resume SnosRun -reason "..."`},
+	"batching halts": {stage.L2, func(t *testing.T, b *bench, _ *chain, _ *fault.Rules) {
+		r := alert.Report{Key: "batching/version/9", Severity: alert.Critical, Title: "A new version",
+			Detail: "Deploy.", ReportedAt: b.now}
+		if _, err := b.Reports.Save(t.Context(), r); err != nil {
+			t.Error(err)
+		}
+	}, admin.Blocked, "A new version. Deploy.", "status"},
+	"L1 is down": {stage.L2, func(_ *testing.T, _ *bench, c *chain, _ *fault.Rules) { c.contract = errDown },
+		admin.Waiting,
+		"The settlement layer can't be read: dial https://node.example", "ready"},
+	"the node is down": {stage.L2, func(_ *testing.T, _ *bench, c *chain, _ *fault.Rules) { c.err = errDown },
+		admin.Waiting,
+		"The app chain's node can't be read", "ready"},
+	"the database is down": {stage.L2, func(_ *testing.T, _ *bench, _ *chain, r *fault.Rules) {
+		r.Add(fault.Rule{Component: "jobs", Times: -1, Fault: fault.Fault{Kind: fault.FailBefore, Err: errDown}})
+	}, admin.Blocked, "The database can't be read.", "ready"},
+}
+
+// Each state has one verdict, the worst one, with the command that acts on it. The database may be gone: head and
+// contract are said all the same.
 func TestVerdict(t *testing.T) {
 	t.Parallel()
-	for name, tt := range map[string]struct {
-		layer         stage.Layer
-		change        func(*testing.T, *bench, *chain, *fault.Rules)
-		level         admin.Level
-		text, command string
-	}{
-		"settled": {stage.L2, func(_ *testing.T, _ *bench, c *chain, _ *fault.Rules) { c.settled = c.head }, admin.Settled,
-			"Everything is settled, up to block 20.", ""},
-		"idle": {stage.L2, func(*testing.T, *bench, *chain, *fault.Rules) {}, admin.Working, "No job is waiting.", ""},
-		"working": {stage.L2, func(_ *testing.T, b *bench, _ *chain, _ *fault.Rules) {
-			b.create(1, func(j job.Job) job.Job { return j })
-		}, admin.Working, "SnosRun of SNOS batch 1 (blocks 10-14, in aggregator batch 3) is about to be processed.", ""},
-		"failed": {stage.L2, func(_ *testing.T, b *bench, _ *chain, _ *fault.Rules) {
-			b.create(1, func(j job.Job) job.Job { return j.FailedPermanently(b.now, errDown) })
-		}, admin.Blocked, "SnosRun of SNOS batch 1 (blocks 10-14, in aggregator batch 3) failed. Reason: dial https://node.example", "retry "},
-		"an l3 failed": {stage.L3, func(_ *testing.T, b *bench, _ *chain, _ *fault.Rules) {
-			b.create(1, func(j job.Job) job.Job { return j.FailedPermanently(b.now, errDown) })
-		}, admin.Blocked, "SnosRun of SNOS batch 1 (blocks 10-14, in aggregator batch 3) failed.", "retry "},
-		"paused": {stage.L2, func(t *testing.T, b *bench, _ *chain, _ *fault.Rules) {
-			if _, err := b.Pause(t.Context(), "SnosRun", admin.Command{By: "ann", Reason: "new runner."}); err != nil {
-				t.Error(err)
-			}
-		}, admin.Blocked, "SnosRun is paused since 2026-01-01T00:00:00Z by ann: new runner.", `resume SnosRun -reason "..."`},
-		"batching halts": {stage.L2, func(t *testing.T, b *bench, _ *chain, _ *fault.Rules) {
-			r := alert.Report{Key: "batching/version/9", Severity: alert.Critical, Title: "A new version", Detail: "Deploy.", ReportedAt: b.now}
-			if _, err := b.Reports.Save(t.Context(), r); err != nil {
-				t.Error(err)
-			}
-		}, admin.Blocked, "A new version. Deploy.", "status"},
-		"L1 is down": {stage.L2, func(_ *testing.T, _ *bench, c *chain, _ *fault.Rules) { c.contract = errDown }, admin.Waiting,
-			"The settlement layer can't be read: dial https://node.example", "ready"},
-		"the node is down": {stage.L2, func(_ *testing.T, _ *bench, c *chain, _ *fault.Rules) { c.err = errDown }, admin.Waiting,
-			"The app chain's node can't be read", "ready"},
-		"the database is down": {stage.L2, func(_ *testing.T, _ *bench, _ *chain, r *fault.Rules) {
-			r.Add(fault.Rule{Component: "jobs", Times: -1, Fault: fault.Fault{Kind: fault.FailBefore, Err: errDown}})
-		}, admin.Blocked, "The database can't be read.", "ready"},
-	} {
+	for name, tt := range verdictCases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b, c, rules := setup(t, tt.layer), &chain{head: 20, settled: 9}, fault.NewRules()
 			b.Head, b.Contract, b.Reports = c, c, memory.NewReports(nil)
 			span := batch.Span{StartBlock: 10, EndBlock: 14}
-			if err := b.Batches.CreateSnos(t.Context(), batch.SnosBatch{Index: 1, Aggregator: 3, Span: span, Status: batch.Closed}); err != nil {
+			if err := b.Batches.CreateSnos(t.Context(),
+				batch.SnosBatch{Index: 1, Aggregator: 3, Span: span, Status: batch.Closed}); err != nil {
 				t.Fatal(err)
 			}
 			tt.change(t, b, c, rules)
@@ -123,7 +134,8 @@ func TestVerdict(t *testing.T) {
 			if v.Level != tt.level || !strings.HasPrefix(v.Text, tt.text) || strings.Contains(v.Text, "hunter2") {
 				t.Errorf("%s: %q, want %s: %q", v.Level, v.Text, tt.level, tt.text)
 			}
-			if want := "make ops CHAIN=test ARGS='" + tt.command; !strings.HasPrefix(v.Command, want) && (tt.command != "" || v.Command != "") {
+			if want := "make ops CHAIN=test ARGS='" + tt.command; !strings.HasPrefix(v.Command, want) &&
+				(tt.command != "" || v.Command != "") {
 				t.Errorf("command %q, want %q", v.Command, want)
 			}
 			if l.Head == nil && c.err == nil || l.Settled == nil && c.contract == nil {

@@ -45,7 +45,8 @@ func (s *Service) stagesOf(d document) []job.Type {
 	return out
 }
 
-// progress is how far a batch is with each stage: of a settled one from its ledger, else from its jobs. jobs may hold others.
+// progress is how far a batch is with each stage: of a settled one from its ledger, else from its jobs. jobs may hold
+// others.
 func (s *Service) progress(d document, jobs []job.Job) []Progress {
 	out := []Progress{}
 	for _, t := range s.stagesOf(d) {

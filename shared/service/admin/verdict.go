@@ -36,7 +36,8 @@ type Verdict struct {
 // verdict weighs the facts: the worst one is said.
 func (s *Service) verdict(f *facts) Verdict {
 	l := &f.lag
-	for _, weigh := range []func(*facts) (Verdict, bool){s.unreadable, s.needsOperator, s.pausedStage, s.reported, s.outside} {
+	for _, weigh := range []func(*facts) (Verdict, bool){s.unreadable, s.needsOperator,
+		s.pausedStage, s.reported, s.outside} {
 		if v, ok := weigh(f); ok {
 			return v
 		}
@@ -79,7 +80,8 @@ func (s *Service) needsOperator(f *facts) (Verdict, bool) {
 	if r := f.lag.Blocking.Reason; r != "" {
 		text = s.sentence(f) + " Reason: " + strings.TrimRight(r, ".") + ". The batches after it are blocked."
 	}
-	return Verdict{Level: Blocked, Text: text + " Fix the cause, then retry.", Command: s.seat().Retry(f.job.ID), JobID: f.job.ID}, true
+	return Verdict{Level: Blocked, Text: text + " Fix the cause, then retry.",
+		Command: s.seat().Retry(f.job.ID), JobID: f.job.ID}, true
 }
 
 // pausedStage is the verdict where an operator has stopped a stage.
@@ -92,7 +94,8 @@ func (s *Service) pausedStage(f *facts) (Verdict, bool) {
 	if by == "" {
 		by = "an operator"
 	}
-	text := fmt.Sprintf("%s is paused since %s by %s: %s.", p.Stage, p.Since.UTC().Format(time.RFC3339), by, strings.TrimRight(p.Reason, "."))
+	text := fmt.Sprintf("%s is paused since %s by %s: %s.",
+		p.Stage, p.Since.UTC().Format(time.RFC3339), by, strings.TrimRight(p.Reason, "."))
 	if n := len(f.pauses); n > 1 {
 		text += fmt.Sprintf(" %d more stages are paused.", n-1)
 	}
@@ -115,15 +118,19 @@ func (s *Service) outside(f *facts) (Verdict, bool) {
 		name, why, _ := strings.Cut(u, ": ")
 		switch name {
 		case "head":
-			return Verdict{Level: Waiting, Text: "The app chain's node can't be read: " + why + ".", Command: s.seat().Ready()}, true
+			return Verdict{Level: Waiting, Text: "The app chain's node can't be read: " + why + ".",
+				Command: s.seat().Ready()}, true
 		case "settled":
-			return Verdict{Level: Waiting, Text: "The settlement layer can't be read: " + why + ".", Command: s.seat().Ready()}, true
+			return Verdict{Level: Waiting, Text: "The settlement layer can't be read: " + why + ".",
+				Command: s.seat().Ready()}, true
 		}
 	}
 	if f.job != nil && f.job.Attempts.Transient > 0 {
-		text := fmt.Sprintf("%s An external service fails, %d times in a row: %s.", s.sentence(f), f.job.Attempts.Transient,
+		text := fmt.Sprintf("%s An external service fails, %d times in a row: %s.",
+			s.sentence(f), f.job.Attempts.Transient,
 			strings.TrimRight(f.lag.Blocking.Reason, "."))
-		return Verdict{Level: Waiting, Text: text + " It is tried again by itself.", Command: s.seat().Job(f.job.ID)}, true
+		return Verdict{Level: Waiting, Text: text + " It is tried again by itself.",
+			Command: s.seat().Job(f.job.ID)}, true
 	}
 	return Verdict{}, false
 }

@@ -66,8 +66,9 @@ type Failure struct {
 // JobDetail is a job with all that its document holds.
 type JobDetail struct {
 	Job
-	Failures []Failure       `json:"failures"` // oldest first
-	Metadata json.RawMessage `json:"metadata"` // the job type's own fields (package job), with names as in the rest of the API
+	Failures []Failure `json:"failures"` // oldest first
+	// the job type's own fields (package job), with names as in the rest of the API
+	Metadata json.RawMessage `json:"metadata"`
 }
 
 // JobPage is one page of a listing.

@@ -79,8 +79,9 @@ func (r *Reporter) see(ctx context.Context, c alert.Cause) (alert.Report, alert.
 // others.
 func (r *Reporter) send(ctx context.Context, claimed alert.Report, retry bool) error {
 	a := alert.Alert{
-		Severity: claimed.Severity, Key: claimed.Key, Title: claimed.Title, Detail: claimed.Detail + r.named(claimed.Jobs),
-		Jobs: claimed.Jobs, At: r.Now(), Runbook: alert.RunbookSection(claimed.Key), Dashboard: r.Dashboard,
+		Severity: claimed.Severity, Key: claimed.Key, Title: claimed.Title,
+		Detail: claimed.Detail + r.named(claimed.Jobs),
+		Jobs:   claimed.Jobs, At: r.Now(), Runbook: alert.RunbookSection(claimed.Key), Dashboard: r.Dashboard,
 	}
 	if r.Seat != (operator.Seat{}) {
 		a.Command, a.Page = r.command(claimed, retry), r.Seat.Page()

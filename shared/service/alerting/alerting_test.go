@@ -102,7 +102,8 @@ func TestOneAlertACause(t *testing.T) {
 	b.now = b.now.Add(18 * time.Hour)
 	b.raise(cause("job07"))
 	as := b.sent("SnosRun keeps failing", "Reminder: SnosRun keeps failing")
-	if d := as[1].Detail; len(as[1].Jobs) != 50 || !strings.Contains(d, "It touches 50 jobs: SnosRun of SNOS batch 7 (job") || !strings.Contains(d, "Since 2026-01-01T00:00:00Z") {
+	if d := as[1].Detail; len(as[1].Jobs) != 50 || !strings.Contains(d,
+		"It touches 50 jobs: SnosRun of SNOS batch 7 (job") || !strings.Contains(d, "Since 2026-01-01T00:00:00Z") {
 		t.Errorf("the reminder names %d jobs: %s", len(as[1].Jobs), d)
 	}
 	for i := range 50 {
@@ -202,7 +203,8 @@ func TestSeenAgainIsNotOver(t *testing.T) {
 	}
 }
 
-// An alert names the command that acts on it, the runbook's section, the page and the dashboard; an all-clear names none.
+// An alert names the command that acts on it, the runbook's section, the page and the dashboard; an all-clear names
+// none.
 func TestAlertsSayWhatToDo(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
@@ -212,8 +214,9 @@ func TestAlertsSayWhatToDo(t *testing.T) {
 		command string
 		runbook string
 	}{
-		"one job":    {"waiting/SnosRun/Failed/1", true, 1, "retry job0", "docs/runbook.md#alert-waiting"},
-		"two jobs":   {"waiting/SnosRun/Failed/1", true, 2, `retry SnosRun -reason "..."`, "docs/runbook.md#alert-waiting"},
+		"one job": {"waiting/SnosRun/Failed/1", true, 1, "retry job0", "docs/runbook.md#alert-waiting"},
+		"two jobs": {"waiting/SnosRun/Failed/1", true, 2, `retry SnosRun -reason "..."`,
+			"docs/runbook.md#alert-waiting"},
 		"it goes on": {"failing/SnosRun/1", false, 1, "job job0", "docs/runbook.md#alert-failing"},
 		"no job":     {"dead-letter/stage/SnosRun", false, 0, "status", "docs/runbook.md#alert-dead-letterstage"},
 	} {
@@ -231,7 +234,8 @@ func TestAlertsSayWhatToDo(t *testing.T) {
 			b.now = b.now.Add(time.Minute)
 			b.raise(c)
 			a := b.sent("t")[0]
-			if want := "make ops CHAIN=mychain ARGS='" + tt.command + "'"; a.Command != want || a.Runbook != tt.runbook ||
+			if want := "make ops CHAIN=mychain ARGS='" + tt.command + "'"; a.Command != want ||
+				a.Runbook != tt.runbook ||
 				a.Page != "make ops CHAIN=mychain ARGS='page'" || a.Dashboard != "https://dashboard.example" {
 				t.Errorf("got %+v, want %s and %s", a, want, tt.runbook)
 			}

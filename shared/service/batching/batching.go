@@ -50,7 +50,8 @@ type Batcher struct {
 	// Settled reads what the core contract has settled: with an empty database batching begins after it. nil: at
 	// FirstBlock.
 	Settled func(context.Context) (settlement.State, error)
-	// Cutover announces what the core contract must change for the Starknet version that the newest batch has. nil: nothing.
+	// Cutover announces what the core contract must change for the Starknet version that the newest batch has. nil:
+	// nothing.
 	Cutover *cutover.Watch
 	// FirstBlock is the block that batching must begin with; 0: the contract says it.
 	FirstBlock uint64

@@ -134,8 +134,8 @@ func TestTimeMayRunBack(t *testing.T) {
 	})
 }
 
-// An operator closes the open batch, and no other: a message that comes twice closes nothing more. While another invocation
-// batches, it is asked again later.
+// An operator closes the open batch, and no other: a message that comes twice closes nothing more. While another
+// invocation batches, it is asked again later.
 func TestClosedByAnOperator(t *testing.T) {
 	each(t, func(t *testing.T, b *bench) {
 		b.grow(3, nil)

@@ -144,8 +144,10 @@ func (p *pass[B]) announce(ctx context.Context) {
 		newest = p.last
 	}
 	if x := p.policy.parts(&newest); x.index > 0 {
-		p.Cutover.Look(ctx, x.span.StarknetVersion, fmt.Sprintf("Blocks of Starknet %s are batched: %s batch %d has blocks %d to %d",
-			printable(x.span.StarknetVersion), strings.Replace(p.policy.kind(), "snos", "SNOS", 1), x.index, x.span.StartBlock, x.span.EndBlock))
+		p.Cutover.Look(ctx, x.span.StarknetVersion,
+			fmt.Sprintf("Blocks of Starknet %s are batched: %s batch %d has blocks %d to %d",
+				printable(x.span.StarknetVersion), strings.Replace(p.policy.kind(), "snos", "SNOS", 1), x.index,
+				x.span.StartBlock, x.span.EndBlock))
 	}
 }
 

@@ -19,8 +19,8 @@ func (b *Batcher) RunAggregator(ctx context.Context) error {
 	return runPass(ctx, b, aggregators{b})
 }
 
-// CloseAggregator is RunAggregator, and closes the open batch if it has the index: an operator asked for it. Where another
-// invocation batches now, the wake-up is sent again.
+// CloseAggregator is RunAggregator, and closes the open batch if it has the index: an operator asked for it. Where
+// another invocation batches now, the wake-up is sent again.
 func (b *Batcher) CloseAggregator(ctx context.Context, index uint64) error {
 	return runPass(ctx, b.closing(index), aggregators{b})
 }

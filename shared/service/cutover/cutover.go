@@ -23,8 +23,10 @@ func Announcement(version, about string, n settlement.Needs, changes []settlemen
 	return alert.Cause{
 		Key: prefix + printable(version), Severity: alert.Warning,
 		Title: fmt.Sprintf("The core contract must change for Starknet %s", printable(version)),
-		Detail: fmt.Sprintf("%s. Before the first of them can settle, the contract's owner must set %s.%s Set them after the "+
-			"last batch of the version before is settled, not earlier. Batching and proving go on; the state update waits.",
+		Detail: fmt.Sprintf("%s. Before the first of them can settle, the contract's owner must set %s.%s Set them "+
+			"after the "+
+			"last batch of the version before is settled, not earlier. Batching and proving go on; the state update "+
+			"waits.",
 			about, settlement.Describe(changes), unknown(n)),
 	}
 }
@@ -43,7 +45,8 @@ func unknown(n settlement.Needs) string {
 	if !n.ProgramHash.IsZero() {
 		return ""
 	}
-	return " Program hash and aggregator program hash may change too: SETTLEMENT_PROGRAM_HASHES does not have them for this version, " +
+	return " Program hash and aggregator program hash may change too: SETTLEMENT_PROGRAM_HASHES does not have them " +
+		"for this version, " +
 		"so take them from the release of SNOS and of the aggregator that you run."
 }
 
@@ -67,14 +70,15 @@ type Watch struct {
 	Log    *slog.Logger
 }
 
-// Look announces what the contract lacks for a version whose blocks are batched now, and gives the all-clear where it has
-// it. about names the newest batch. What can't be read now is looked at in the next run. nil watches nothing.
+// Look announces what the contract lacks for a version whose blocks are batched now, and gives the all-clear where it
+// has it. about names the newest batch. What can't be read now is looked at in the next run. nil watches nothing.
 func (w *Watch) Look(ctx context.Context, version, about string) {
 	if w == nil || version == "" {
 		return
 	}
 	if err := w.look(ctx, version, about); err != nil && !errors.Is(err, alerting.ErrBusy) {
-		w.Log.WarnContext(ctx, "the core contract is not compared with what the newest batch needs, the next run tries again",
+		w.Log.WarnContext(ctx,
+			"the core contract is not compared with what the newest batch needs, the next run tries again",
 			"starknet_version", version, "error", err)
 	}
 }

@@ -68,7 +68,8 @@ func TestAnnounced(t *testing.T) {
 		t.Fatalf("alerts in a day: %+v", as)
 	}
 	for _, want := range []string{
-		"aggregator batch 7", "config hash to 0xb (it is 0x1)", "program hash to 0xc (it is 0x2)", "aggregator program hash to 0xd (it is 0x3)",
+		"aggregator batch 7", "config hash to 0xb (it is 0x1)", "program hash to 0xc (it is 0x2)",
+		"aggregator program hash to 0xd (it is 0x3)",
 	} {
 		if !strings.Contains(as[0].Detail, want) {
 			t.Errorf("%q is not in: %s", want, as[0].Detail)
@@ -83,7 +84,8 @@ func TestAnnounced(t *testing.T) {
 		t.Fatalf("while the contract can't be read: %+v", as)
 	}
 	b.fail = nil
-	if as = b.look(time.Hour); len(as) != 2 || !strings.HasPrefix(as[1].Title, "Reminder: ") || strings.Contains(as[1].Detail, "config hash to 0xb") {
+	if as = b.look(time.Hour); len(as) != 2 || !strings.HasPrefix(as[1].Title, "Reminder: ") ||
+		strings.Contains(as[1].Detail, "config hash to 0xb") {
 		t.Fatalf("after a day: %+v", as)
 	}
 	b.contract.ProgramHash, b.contract.AggregatorProgramHash = f(12), f(13)

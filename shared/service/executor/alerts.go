@@ -25,9 +25,10 @@ func (w *Executor) Waits(j job.Job) alert.Cause {
 	return alert.Cause{
 		Key:      fmt.Sprintf("%s%s/%s/%s", WaitsPrefix, j.Type, j.Status, alert.Fingerprint(j.Reason())),
 		Severity: alert.Critical, Job: touched(j),
-		Title:  fmt.Sprintf("%s of %s: %s", j.Type, w.batchOf(j), j.Status),
-		Detail: fmt.Sprintf("%sReason: %s. What follows %s is blocked. Fix the cause, then retry.", blocksOf(j), j.Reason(), w.batchOf(j)),
-		Retry:  true,
+		Title: fmt.Sprintf("%s of %s: %s", j.Type, w.batchOf(j), j.Status),
+		Detail: fmt.Sprintf("%sReason: %s. What follows %s is blocked. Fix the cause, then retry.",
+			blocksOf(j), j.Reason(), w.batchOf(j)),
+		Retry: true,
 	}
 }
 
@@ -51,9 +52,9 @@ type awaited struct {
 func (a *awaited) Error() string { return a.err.Error() }
 func (a *awaited) Unwrap() error { return a.err }
 
-// Await marks err as a wait for a change that somebody outside makes, such as the owner of the core contract. The cause,
-// whose key begins with AwaitingPrefix, is reported at once and while it lasts, and no other for this error. The job looks
-// again after d at the earliest.
+// Await marks err as a wait for a change that somebody outside makes, such as the owner of the core contract. The
+// cause, whose key begins with AwaitingPrefix, is reported at once and while it lasts, and no other for this error. The
+// job looks again after d at the earliest.
 func Await(c alert.Cause, d time.Duration, err error) error {
 	return &awaited{cause: c, err: job.RetryAfter(d, err)}
 }

@@ -178,16 +178,18 @@ func TestDeadLettersAreOneAlert(t *testing.T) {
 	}
 }
 
-// A job that waits for somebody outside is one alert of its own, at once, with a reminder a day; the all-clear comes when
-// the job goes on.
+// A job that waits for somebody outside is one alert of its own, at once, with a reminder a day; the all-clear comes
+// when the job goes on.
 func TestAwaitIsOneAlert(t *testing.T) {
 	t.Parallel()
 	b := setup(t, 1)
 	b.service.err = func(job.Job) error {
-		return executor.Await(alert.Cause{Key: executor.AwaitingPrefix + "x", Severity: alert.Critical, Title: "It waits"}, time.Minute, errors.New("not changed yet"))
+		return executor.Await(alert.Cause{Key: executor.AwaitingPrefix + "x", Severity: alert.Critical,
+			Title: "It waits"}, time.Minute, errors.New("not changed yet"))
 	}
 	b.pass(23 * time.Hour)
-	if as := b.alerts.Sent(); len(as) != 1 || as[0].Severity != alert.Critical || len(as[0].Jobs) != 1 || as[0].Jobs[0].ID != "job01" {
+	if as := b.alerts.Sent(); len(as) != 1 || as[0].Severity != alert.Critical ||
+		len(as[0].Jobs) != 1 || as[0].Jobs[0].ID != "job01" {
 		t.Fatalf("alerts in 23 hours: %+v", as)
 	}
 	b.pass(26 * time.Hour)

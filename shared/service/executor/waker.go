@@ -25,7 +25,8 @@ func (w *Waker) After(ctx context.Context, n stage.Name) { w.Run(ctx, w.Layer.Wa
 // closeAgain is how long after a try to close a batch the next one is.
 const closeAgain = 15 * time.Second
 
-// CloseLater asks a batching worker again to close a batch, which an operator wants. An error means that it may not be asked.
+// CloseLater asks a batching worker again to close a batch, which an operator wants. An error means that it may not be
+// asked.
 func (w *Waker) CloseLater(ctx context.Context, worker stage.Name, index uint64) error {
 	m := queue.Outgoing{Body: schedule.Wakeup{Stage: worker, Close: index}.Encode(), Delay: closeAgain}
 	if err := w.Queue.Send(ctx, w.QueueName, m); err != nil {

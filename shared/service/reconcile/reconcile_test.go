@@ -43,7 +43,8 @@ func newWorld(t *testing.T) *world {
 	w.Reconciler = &reconcile.Reconciler{
 		Jobs: w.jobs, Control: control, Grace: grace, Now: env.Now, Log: log,
 		Executor: &executor.Executor{
-			Jobs: w.jobs, Queue: queues, Route: func(job.Type, job.Action, bool) string { return "jobs" }, Alerts: &alerting.Reporter{Notifier: w.alerts, Store: memory.NewReports(env), Now: env.Now},
+			Jobs: w.jobs, Queue: queues, Route: func(job.Type, job.Action, bool) string { return "jobs" },
+			Alerts:  &alerting.Reporter{Notifier: w.alerts, Store: memory.NewReports(env), Now: env.Now},
 			Control: control, Policies: job.Policies(), Now: env.Now, Log: log, Wake: &executor.Waker{Layer: stage.L2},
 		},
 	}

@@ -18,11 +18,12 @@ type flight struct {
 	record tx.Record
 }
 
-// watched is how many completed jobs of a type are looked at, the newest ones: a reorganisation may have freed their nonces.
+// watched is how many completed jobs of a type are looked at, the newest ones: a reorganisation may have freed their
+// nonces.
 const watched = 32
 
-// flights are the wallet's transactions for other payloads than the request's whose nonces are not used, by nonce. Those of
-// jobs that wait for an operator count too: they may have been sent, or are sent once the job is retried.
+// flights are the wallet's transactions for other payloads than the request's whose nonces are not used, by nonce.
+// Those of jobs that wait for an operator count too: they may have been sent, or are sent once the job is retried.
 func (s *Sender) flights(ctx context.Context, r Request, latest uint64) ([]flight, error) {
 	if s.Jobs == nil {
 		return nil, nil

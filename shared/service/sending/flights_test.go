@@ -159,8 +159,8 @@ func TestIdleTransactionCounts(t *testing.T) {
 	}
 }
 
-// A transaction whose process lost the wallet before it was sent stays recorded and unsent: others have signed with another
-// sum in mind.
+// A transaction whose process lost the wallet before it was sent stays recorded and unsent: others have signed with
+// another sum in mind.
 func TestLeaseLostBeforeSending(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t, l1.Config{})
@@ -187,7 +187,8 @@ func TestLeaseLostBeforeSending(t *testing.T) {
 	}
 }
 
-// A gap in the nonces is filled by the job whose transaction is missing; those behind it wait and are not sent into the gap.
+// A gap in the nonces is filled by the job whose transaction is missing; those behind it wait and are not sent into the
+// gap.
 func TestGapIsFilledByItsJob(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t, l1.Config{})

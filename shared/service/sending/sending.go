@@ -30,8 +30,8 @@ type Sender struct {
 	Raw    artifact.Store // signed transactions
 	Policy tx.Policy
 	Now    func() time.Time
-	// Jobs has the documents of all jobs that send with the wallet, which are of these types. What is on its way is read from
-	// them. nil: one job alone sends.
+	// Jobs has the documents of all jobs that send with the wallet, which are of these types. What is on its way is
+	// read from them. nil: one job alone sends.
 	Jobs  job.Store
 	Types []job.Type
 	// Lease serializes what looks at the wallet's nonce and then signs or sends, over all jobs.
@@ -46,8 +46,8 @@ type Sender struct {
 	oneAtATime sync.Once // said
 }
 
-// walletTTL is how long a job keeps the wallet to sign or send one transaction: as long as its function may run. A process
-// that outlives it sends nothing.
+// walletTTL is how long a job keeps the wallet to sign or send one transaction: as long as its function may run. A
+// process that outlives it sends nothing.
 const walletTTL = 150 * time.Second
 
 // ErrWalletBusy says that another job signs or sends with this wallet at the moment.
@@ -172,8 +172,9 @@ func (s *Sender) view(ctx context.Context, j tx.Journal) (tx.View, error) {
 	return v, nil
 }
 
-// act takes the wallet, and under its lease looks at chain and documents again, then signs or sends. What the lease does not
-// cover could be made wrong by another job's transaction: nonce, what the payload builds on, and the sum of fees.
+// act takes the wallet, and under its lease looks at chain and documents again, then signs or sends. What the lease
+// does not cover could be made wrong by another job's transaction: nonce, what the payload builds on, and the sum of
+// fees.
 func (s *Sender) act(ctx context.Context, r Request) (p Progress, err error) {
 	held, err := s.Lease.Acquire(ctx, s.LeaseName, r.JobID, walletTTL)
 	switch {
@@ -315,7 +316,8 @@ func (t turn) rebroadcast(ctx context.Context, d tx.Decision) (Progress, error) 
 	p.Step, p.Reason = tx.Wait, "transaction is sent again"
 	t.r.Journal.Note(p.Record.Hash, func(rec *tx.Record) { rec.Resent++ }) // stored with what comes of this call
 	p, err = t.broadcast(ctx, tx.Signed{Hash: p.Record.Hash, Raw: raw}, payload, p)
-	if errors.Is(err, tx.ErrRefused) { // an older transaction, of artifacts that were fixed since: the present ones replace it
+	// an older transaction, of artifacts that were fixed since: the present ones replace it
+	if errors.Is(err, tx.ErrRefused) {
 		t.r.Journal.Underpriced = true
 		p.Reason = "the transaction can't be sent as it was signed: it is replaced"
 		return p, t.r.Record(ctx)
@@ -323,8 +325,8 @@ func (t turn) rebroadcast(ctx context.Context, d tx.Decision) (Progress, error) 
 	return p, err
 }
 
-// broadcast sends what is recorded, unless the lease was lost meanwhile: others may have signed since, with another sum in
-// mind. They know of this transaction, for it is recorded, and it is sent later.
+// broadcast sends what is recorded, unless the lease was lost meanwhile: others may have signed since, with another sum
+// in mind. They know of this transaction, for it is recorded, and it is sent later.
 func (t turn) broadcast(ctx context.Context, signed tx.Signed, payload tx.Payload, p Progress) (Progress, error) {
 	if _, err := t.Lease.Renew(ctx, t.lease, walletTTL); err != nil {
 		if errors.Is(err, lock.ErrLost) {

@@ -98,7 +98,8 @@ func (h *Handler) classify(ctx context.Context, r *executor.Run, err error) erro
 		if merr != nil {
 			return merr
 		}
-		return await(m.StarknetVersion, fmt.Sprintf("The core contract refuses the state update: %v. Its owner must change it.", err))
+		return await(m.StarknetVersion,
+			fmt.Sprintf("The core contract refuses the state update: %v. Its owner must change it.", err))
 	}
 	return job.Permanent(err)
 }

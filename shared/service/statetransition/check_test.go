@@ -193,8 +193,8 @@ func TestReorganisation(t *testing.T) {
 	b.verify(job.VerdictUndone)
 }
 
-// Case P6: after a new Starknet version the contract has the old values until its owner changes them. The update waits for
-// it with a cause of its own, whatever the contract refuses, and goes on when it has changed.
+// Case P6: after a new Starknet version the contract has the old values until its owner changes them. The update waits
+// for it with a cause of its own, whatever the contract refuses, and goes on when it has changed.
 func TestWaitsForTheContract(t *testing.T) {
 	t.Parallel()
 	f := felt.FromUint64
@@ -208,10 +208,13 @@ func TestWaitsForTheContract(t *testing.T) {
 		made     string // the fact that the Aggregator job has
 		says     string
 	}{
-		"config hash":        {settlement.Config{ConfigHash: f(1), ProgramHash: f(12), AggregatorProgramHash: f(13)}, needs, "", "config hash to 0xb (it is 0x1)"},
-		"program hash":       {settlement.Config{ConfigHash: f(11), ProgramHash: f(2), AggregatorProgramHash: f(13)}, needs, "", "program hash to 0xc (it is 0x2)"},
-		"aggregator program": {settlement.Config{ConfigHash: f(11), ProgramHash: f(12), AggregatorProgramHash: f(3)}, needs, "", "aggregator program hash to 0xd (it is 0x3)"},
-		"nothing is known":   {settlement.Config{ConfigHash: f(1), ProgramHash: f(12)}, nil, "", "INVALID_CONFIG_HASH"},
+		"config hash": {settlement.Config{ConfigHash: f(1), ProgramHash: f(12), AggregatorProgramHash: f(13)},
+			needs, "", "config hash to 0xb (it is 0x1)"},
+		"program hash": {settlement.Config{ConfigHash: f(11), ProgramHash: f(2), AggregatorProgramHash: f(13)},
+			needs, "", "program hash to 0xc (it is 0x2)"},
+		"aggregator program": {settlement.Config{ConfigHash: f(11), ProgramHash: f(12), AggregatorProgramHash: f(3)},
+			needs, "", "aggregator program hash to 0xd (it is 0x3)"},
+		"nothing is known": {settlement.Config{ConfigHash: f(1), ProgramHash: f(12)}, nil, "", "INVALID_CONFIG_HASH"},
 		"fact of another aggregator": {
 			settlement.Config{ConfigHash: f(11), ProgramHash: f(12), AggregatorProgramHash: f(13)}, needs, "0xfact0xe",
 			"with its aggregator program hash 0xd the fact is 0xFACT0xd, the prover's is 0xfact0xe",
@@ -234,7 +237,8 @@ func TestWaitsForTheContract(t *testing.T) {
 			b.chain.Reconfigure(tt.contract)
 			for range 3 {
 				err := b.handler.Process(t.Context(), b.run)
-				if err == nil || job.IsPermanent(err) || job.RetryDelay(err) != time.Minute || !strings.Contains(err.Error(), tt.says) {
+				if err == nil || job.IsPermanent(err) || job.RetryDelay(err) != time.Minute ||
+					!strings.Contains(err.Error(), tt.says) {
 					t.Fatalf("%v, want a wait that says %q", err, tt.says)
 				}
 			}

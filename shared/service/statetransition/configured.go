@@ -24,9 +24,9 @@ const (
 // contractWait is when a job looks again whose contract must be changed by its owner.
 const contractWait = time.Minute
 
-// configured compares the config hashes of output and contract with the one that the chain's settings have at the batch's
-// Starknet version, and the contract's programs with those that are known. An output with another config hash can't be
-// settled. A contract with other values can: its owner changes it, and the job goes on.
+// configured compares the config hashes of output and contract with the one that the chain's settings have at the
+// batch's Starknet version, and the contract's programs with those that are known. An output with another config hash
+// can't be settled. A contract with other values can: its owner changes it, and the job goes on.
 func (h *Handler) configured(starknet string, words []felt.Felt, c settlement.Config) error {
 	if h.Needs == nil || starknet == "" || len(words) <= configAt {
 		return nil
@@ -36,16 +36,20 @@ func (h *Handler) configured(starknet string, words []felt.Felt, c settlement.Co
 		return job.Permanent(fmt.Errorf("config hash at Starknet %s: %w", starknet, err))
 	}
 	if want := needs.ConfigHash; words[configAt] != want {
-		return job.Permanent(&settlement.InvalidError{Code: "INVALID_CONFIG_HASH", Detail: fmt.Sprintf("the program output has %s, the settings have %s at "+
-			"Starknet %s: let CHAIN_ID, CHAIN_FEE_TOKEN_ADDRESS and CHAIN_DA_PUBLIC_KEYS be what the chain and the prover are set up with",
-			words[configAt], want, starknet)})
+		return job.Permanent(&settlement.InvalidError{Code: "INVALID_CONFIG_HASH",
+			Detail: fmt.Sprintf("the program output has %s, the settings have %s at "+
+				"Starknet %s: let CHAIN_ID, CHAIN_FEE_TOKEN_ADDRESS and CHAIN_DA_PUBLIC_KEYS be what the chain and "+
+				"the "+
+				"prover are set up with",
+				words[configAt], want, starknet)})
 	}
 	if needs.ProgramHash.IsZero() {
 		needs.ProgramHash = words[programAt]
 	}
 	if changes := c.Changes(needs); len(changes) > 0 {
-		return await(starknet, fmt.Sprintf("The core contract does not have what batches of Starknet %s need: its owner must set %s.",
-			starknet, settlement.Describe(changes)))
+		return await(starknet,
+			fmt.Sprintf("The core contract does not have what batches of Starknet %s need: its owner must set %s.",
+				starknet, settlement.Describe(changes)))
 	}
 	return nil
 }
@@ -86,9 +90,11 @@ func (h *Handler) otherProgram(ctx context.Context, r *executor.Run) error {
 		program, name = c.AggregatorProgramHash, "aggregator program hash"
 	}
 	if asked := h.Codec.Fact(program, words); !strings.EqualFold(asked, made.Fact) {
-		return await(m.StarknetVersion, fmt.Sprintf("The batch was proven with another program than the core contract has: with its %s %s "+
-			"the fact is %s, the prover's is %s. Its owner must set the %s to that of the program that runs for Starknet %s.",
-			name, program, asked, made.Fact, name, m.StarknetVersion))
+		return await(m.StarknetVersion,
+			fmt.Sprintf("The batch was proven with another program than the core contract has: with its %s %s "+
+				"the fact is %s, the prover's is %s. Its owner must set the %s to that of the program that runs for "+
+				"Starknet %s.",
+				name, program, asked, made.Fact, name, m.StarknetVersion))
 	}
 	return nil
 }

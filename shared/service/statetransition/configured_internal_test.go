@@ -32,10 +32,11 @@ func TestConfigured(t *testing.T) {
 		fatal, wait      bool
 		says             string
 	}{
-		"equal":                 {"0.14.4", 7, 7, false, false, ""},
-		"output differs":        {"0.14.4", 8, 7, true, false, "the program output has 0x8, the settings have 0x7"},
-		"both differ":           {"0.14.4", 8, 8, true, false, "CHAIN_FEE_TOKEN_ADDRESS"},
-		"contract differs":      {"0.14.4", 7, 8, false, true, "batches of Starknet 0.14.4 need: its owner must set config hash to 0x7 (it is 0x8)"},
+		"equal":          {"0.14.4", 7, 7, false, false, ""},
+		"output differs": {"0.14.4", 8, 7, true, false, "the program output has 0x8, the settings have 0x7"},
+		"both differ":    {"0.14.4", 8, 8, true, false, "CHAIN_FEE_TOKEN_ADDRESS"},
+		"contract differs": {"0.14.4", 7, 8, false, true,
+			"batches of Starknet 0.14.4 need: its owner must set config hash to 0x7 (it is 0x8)"},
 		"version is not known":  {"0.15.0", 7, 7, true, false, "unknown version"},
 		"job of another schema": {"", 8, 7, false, false, ""},
 	} {

@@ -18,8 +18,10 @@ func (b *bench) second() *bench {
 	for len(chain) < 4 {
 		chain = append(chain, blocks.Next(&chain[len(chain)-1], b.now))
 	}
-	m := &job.StateTransitionMeta{StartBlock: 2, EndBlock: 3, ProgramOutputKey: artifact.AggregatorKey(2, artifact.ProgramOutput)}
-	if err := artifact.WriteFelts(b.t.Context(), b.handler.Artifacts, m.ProgramOutputKey, l1.ProgramOutput(chain[2], chain[3], 0)); err != nil {
+	m := &job.StateTransitionMeta{StartBlock: 2, EndBlock: 3,
+		ProgramOutputKey: artifact.AggregatorKey(2, artifact.ProgramOutput)}
+	if err := artifact.WriteFelts(b.t.Context(), b.handler.Artifacts, m.ProgramOutputKey,
+		l1.ProgramOutput(chain[2], chain[3], 0)); err != nil {
 		b.t.Fatal(err)
 	}
 	j := job.New(job.NewID(), 2, m, "", b.now)
@@ -58,7 +60,8 @@ func TestSettlesTwoInOneBlock(t *testing.T) {
 	}
 }
 
-// An update that reverts because the one before it went missing is signed again behind that one, and no attempt is used up.
+// An update that reverts because the one before it went missing is signed again behind that one, and no attempt is used
+// up.
 func TestRevertedBehindAMissingOne(t *testing.T) {
 	t.Parallel()
 	first := setup(t)

@@ -30,8 +30,8 @@ type Codec struct {
 	ProofOutput func(proof io.Reader) ([]felt.Felt, error)
 	// Blobs encodes a DA segment as blobs.
 	Blobs func(segment []felt.Felt) ([][]byte, error)
-	// Fact is the fact that the contract asks for, of a program and the words of an update with blobs. nil: it does not follow
-	// from these.
+	// Fact is the fact that the contract asks for, of a program and the words of an update with blobs. nil: it does not
+	// follow from these.
 	Fact func(program felt.Felt, words []felt.Felt) string
 }
 
@@ -51,8 +51,8 @@ var _ executor.Handler = (*Handler)(nil)
 // predecessorWait is when a job looks again whose predecessor isn't settled yet; its completion also wakes this one.
 const predecessorWait = 10 * time.Second
 
-// errPredecessor says that the contract is not at the block before the batch, and won't be there by what is on its way. The job
-// of the batch before is at work.
+// errPredecessor says that the contract is not at the block before the batch, and won't be there by what is on its way.
+// The job of the batch before is at work.
 var errPredecessor = errors.New("the batch before this one is neither settled nor on its way")
 
 // Process sends the state update, unless the contract has it already.
@@ -85,8 +85,11 @@ const dryRunWait = 10 * time.Minute
 func (h *Handler) advance(ctx context.Context, r *executor.Run, m *job.StateTransitionMeta) (sending.Progress, error) {
 	return h.Sender.Advance(ctx, sending.Request{
 		JobID: r.Job.ID, Journal: &m.Journal, Blobs: m.Blobs, Record: r.Checkpoint,
-		Order:   func(j job.Job) tx.Order { return order(r.Job, j) },
-		Payload: func(ctx context.Context, before []job.Job) (tx.Payload, error) { return h.payload(ctx, r, m, before) },
+		Order: func(j job.Job) tx.Order { return order(r.Job, j) },
+		Payload: func(ctx context.Context,
+			before []job.Job) (tx.Payload, error) {
+			return h.payload(ctx, r, m, before)
+		},
 	})
 }
 
@@ -101,9 +104,10 @@ func order(of, other job.Job) tx.Order {
 	return tx.Behind
 }
 
-// payload reads the batch's artifacts, checks them against the contract as the updates before it leave it, and encodes the
-// call.
-func (h *Handler) payload(ctx context.Context, r *executor.Run, m *job.StateTransitionMeta, before []job.Job) (tx.Payload, error) {
+// payload reads the batch's artifacts, checks them against the contract as the updates before it leave it, and encodes
+// the call.
+func (h *Handler) payload(ctx context.Context, r *executor.Run, m *job.StateTransitionMeta,
+	before []job.Job) (tx.Payload, error) {
 	s, err := h.Contract.State(ctx, false)
 	if err != nil {
 		return tx.Payload{}, fmt.Errorf("read the core contract: %w", err)
@@ -133,10 +137,12 @@ func (h *Handler) payload(ctx context.Context, r *executor.Run, m *job.StateTran
 	return h.Contract.Encode(ctx, u, s, c)
 }
 
-// notNext is why a batch can't continue from a state. Where no other job is at work to change that, operators hear of it.
+// notNext is why a batch can't continue from a state. Where no other job is at work to change that, operators hear of
+// it.
 func (h *Handler) notNext(ctx context.Context, r *executor.Run, s settlement.State, m *job.StateTransitionMeta) error {
 	err := fmt.Errorf("the contract waits for block %d, the batch starts at %d", s.Next(), m.StartBlock)
-	if before, ferr := h.Jobs.Find(ctx, job.StateTransition, r.Job.Batch-1); ferr == nil && before.Status != job.Completed {
+	if before, ferr := h.Jobs.Find(ctx, job.StateTransition, r.Job.Batch-1); ferr == nil &&
+		before.Status != job.Completed {
 		return fmt.Errorf("%w: %w", err, errPredecessor)
 	}
 	return job.RetryAfter(predecessorWait, err)

@@ -80,7 +80,8 @@ func (h *Handler) reverted(ctx context.Context, r *executor.Run, m *job.StateTra
 	reason := "it gave no reason"
 	if revert := p.Status.Revert; revert != nil {
 		if revert.Refusal == tx.NotYet { // what it built on was not mined before it: the update itself is not refused
-			return job.Waiting("transaction %s reverted, for an update before it is missing: it is signed again", p.Record.Hash), nil
+			return job.Waiting("transaction %s reverted, for an update before it is missing: it is signed again",
+				p.Record.Hash), nil
 		}
 		reason = revert.Error()
 	}

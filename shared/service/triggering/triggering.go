@@ -72,8 +72,8 @@ const page = 100
 // Run runs one worker once. A worker that the layer doesn't have, or that is paused, does nothing.
 func (t *Triggers) Run(ctx context.Context, w stage.Name) error { return t.unlessPaused(ctx, w, t.run) }
 
-// Close runs a batching worker once: it closes the open batch if it is the one with the index. A worker that makes no batches
-// runs as always.
+// Close runs a batching worker once: it closes the open batch if it is the one with the index. A worker that makes no
+// batches runs as always.
 func (t *Triggers) Close(ctx context.Context, w stage.Name, index uint64) error {
 	return t.unlessPaused(ctx, w, func(ctx context.Context, w stage.Name) error {
 		switch l2 := t.Settings.Layer == stage.L2; {

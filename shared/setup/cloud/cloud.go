@@ -94,10 +94,13 @@ func (p *Process) Core(ctx context.Context) (setup.App, error) {
 		return setup.App{}, err
 	}
 	p.db, p.core = db, &setup.App{
-		Chain: c.Chain.Name, Layer: c.Chain.Layer, Jobs: db.Jobs(), Batches: db.Batches(), Locks: db.Locks(time.Now), Control: db.Controls(),
-		Queue: sqs.New(p.AWS), Artifacts: s3.New(p.AWS, c.AWS.Bucket, c.AWS.Endpoint != ""), Alerts: sns.New(p.AWS, c.AWS.TopicARN, c.Chain.Name), Reports: db.Reports(),
-		Events: eventbridge.New(p.AWS, c.AWS.Bus), QueueName: func(n string) string { return resource.Physical(c.Chain.Name, n) },
-		Policies: c.Policies(), Now: time.Now, Dashboard: dashboard(p.AWS.Region, c.Chain.Name), Log: p.Log,
+		Chain: c.Chain.Name, Layer: c.Chain.Layer, Jobs: db.Jobs(), Batches: db.Batches(),
+		Locks: db.Locks(time.Now), Control: db.Controls(),
+		Queue: sqs.New(p.AWS), Artifacts: s3.New(p.AWS, c.AWS.Bucket, c.AWS.Endpoint != ""),
+		Alerts: sns.New(p.AWS, c.AWS.TopicARN, c.Chain.Name), Reports: db.Reports(),
+		Events:    eventbridge.New(p.AWS, c.AWS.Bus),
+		QueueName: func(n string) string { return resource.Physical(c.Chain.Name, n) },
+		Policies:  c.Policies(), Now: time.Now, Dashboard: dashboard(p.AWS.Region, c.Chain.Name), Log: p.Log,
 	}
 	return *p.core, nil
 }
@@ -107,7 +110,8 @@ func dashboard(region, chain string) string {
 	if region == "" {
 		return ""
 	}
-	return "https://" + region + ".console.aws.amazonaws.com/cloudwatch/home?region=" + region + "#dashboards/dashboard/" +
+	return "https://" + region + ".console.aws.amazonaws.com/cloudwatch/home?region=" +
+		region + "#dashboards/dashboard/" +
 		resource.Physical(chain, resource.Dashboard)
 }
 

@@ -28,9 +28,10 @@ func NewSizer(version string, saved []byte) (batching.Sizer, error) {
 
 // Codec encodes state updates for Ethereum.
 func Codec() statetransition.Codec {
-	return statetransition.Codec{UpdateWords: output.UpdateWords, Blobs: blobs, Fact: func(program felt.Felt, words []felt.Felt) string {
-		return pie.PageFact(program, words).String()
-	}}
+	return statetransition.Codec{UpdateWords: output.UpdateWords, Blobs: blobs,
+		Fact: func(program felt.Felt, words []felt.Felt) string {
+			return pie.PageFact(program, words).String()
+		}}
 }
 
 // StarknetCodec encodes state updates for Starknet, which takes no blobs.

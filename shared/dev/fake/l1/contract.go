@@ -56,8 +56,8 @@ func (s *Chain) Config(ctx context.Context) (settlement.Config, error) {
 	})
 }
 
-// Reconfigure is the contract's owner, who sets other hashes; the operators stay. It is final at once, which is simpler than
-// a chain, where a reorganisation may undo it.
+// Reconfigure is the contract's owner, who sets other hashes; the operators stay. It is final at once, which is simpler
+// than a chain, where a reorganisation may undo it.
 func (s *Chain) Reconfigure(c settlement.Config) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -133,8 +133,9 @@ func refusal(u settlement.Update, blobs int, st settlement.State, c settlement.C
 	return "", ""
 }
 
-// meaning says what a refusal means for another try (Starknet.sol: the block number is compared first, so hash and root differ
-// only where another history is settled; a fact may be registered later; the owner may set config and program hash).
+// meaning says what a refusal means for another try (Starknet.sol: the block number is compared first, so hash and root
+// differ only where another history is settled; a fact may be registered later; the owner may set config and program
+// hash).
 func meaning(code string) tx.Refusal {
 	switch code {
 	case "INVALID_PREV_BLOCK_NUMBER":

@@ -88,8 +88,8 @@ func (s *Chain) Head(ctx context.Context) (tx.Head, error) {
 	})
 }
 
-// Simulate implements tx.Chain. Like a Starknet node it checks the nonce, which is read first: a transaction of the wallet
-// that is mined before the estimate makes that nonce wrong (blockifier, transaction/errors.rs, InvalidNonce).
+// Simulate implements tx.Chain. Like a Starknet node it checks the nonce, which is read first: a transaction of the
+// wallet that is mined before the estimate makes that nonce wrong (blockifier, transaction/errors.rs, InvalidNonce).
 // Transactions that go before are run first, unless they are in a block already.
 func (s *Chain) Simulate(ctx context.Context, p tx.Payload, before ...tx.Signed) (tx.Usage, error) {
 	s.mu.Lock()

@@ -215,10 +215,12 @@ func (c *chain) estimateOne(w *world, p prices, raw json.RawMessage, index int) 
 		return nil, badParams(err)
 	}
 	failed := func(what any) *rpcError {
-		return &rpcError{41, "Transaction execution error", map[string]any{"transaction_index": index, "execution_error": what}}
+		return &rpcError{41, "Transaction execution error",
+			map[string]any{"transaction_index": index, "execution_error": what}}
 	}
 	if n, ok := w.nonces[t.sender]; !ok || t.nonce != n {
-		return nil, failed(fmt.Sprintf("Invalid transaction nonce of contract at address %s. Account nonce: %d; got: %d.", t.sender, n, t.nonce))
+		return nil, failed(fmt.Sprintf("Invalid transaction nonce of contract at address %s. Account nonce: %d; got: "+
+			"%d.", t.sender, n, t.nonce))
 	}
 	w.nonces[t.sender]++
 	w.written = 0
@@ -229,8 +231,10 @@ func (c *chain) estimateOne(w *world, p prices, raw json.RawMessage, index int) 
 	}
 	fee := new(big.Int).Add(bigMul(p.l2, int64(gas)), bigMul(p.data, int64(data)))
 	return map[string]string{
-		"l1_gas_consumed": "0x0", "l1_gas_price": hexOf(p.l1), "l2_gas_consumed": hexUint(gas), "l2_gas_price": hexOf(p.l2),
-		"l1_data_gas_consumed": hexUint(data), "l1_data_gas_price": hexOf(p.data), "overall_fee": hexOf(fee), "unit": "FRI",
+		"l1_gas_consumed": "0x0", "l1_gas_price": hexOf(p.l1),
+		"l2_gas_consumed": hexUint(gas), "l2_gas_price": hexOf(p.l2),
+		"l1_data_gas_consumed": hexUint(data), "l1_data_gas_price": hexOf(p.data),
+		"overall_fee": hexOf(fee), "unit": "FRI",
 	}, nil
 }
 

@@ -74,15 +74,17 @@ func Needs(c config.Config) (func(starknetVersion string) (settlement.Needs, err
 	}, nil
 }
 
-// Versions with different formulas of the config hash that a chain may run today: the last one with Pedersen, the newest one with Blake2s.
+// Versions with different formulas of the config hash that a chain may run today: the last one with Pedersen, the
+// newest one with Blake2s.
 const (
 	beforeBlake = "0.14.2"
 	withBlake   = "0.14.4"
 )
 
-// Log says at the start of a function which config hashes the settings have and which one the core contract has. A contract that can't be read
-// is logged too: it does not keep the function from starting.
-func Log(ctx context.Context, log *slog.Logger, contract settlement.Contract, needs func(string) (settlement.Needs, error)) {
+// Log says at the start of a function which config hashes the settings have and which one the core contract has. A
+// contract that can't be read is logged too: it does not keep the function from starting.
+func Log(ctx context.Context, log *slog.Logger, contract settlement.Contract,
+	needs func(string) (settlement.Needs, error)) {
 	found, err := contract.Config(ctx)
 	if err != nil {
 		log.WarnContext(ctx, "the core contract's configuration can't be read", "error", err)
