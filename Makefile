@@ -105,6 +105,10 @@ test-devnet: $(DEVNET) ## Test the Starknet wallet on starknet-devnet, which car
 cost: ## What a deployment costs a month, counted in the simulation: ARGS='-layer l3 -snos-blocks 50 -pie 40 ...'
 	@mkdir -p build && $(GO) build -o build/cost ./scripts/cost && build/cost $(ARGS)
 
+.PHONY: adopt
+adopt: ## Take a chain over from Madara's own orchestrator: OLD=its .env, ENV=settings, ARGS=-apply (without: only look)
+	@mkdir -p build && $(GO) build -o build/adopt ./scripts/adopt && build/adopt -old '$(OLD)' -env '$(ENV)' $(ARGS)
+
 .PHONY: inspect
 inspect: ## Encode and decode blobs, PIEs, outputs and calldata: make inspect ARGS='pie FILE --aggregator' (ARGS=help lists all)
 	@mkdir -p build && $(GO) build -o build/inspect ./scripts/inspect && build/inspect $(ARGS)

@@ -6,11 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"regexp"
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
 
+	"github.com/madara-orchestrator/orchestrator/shared/config"
 	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/dev/stack"
@@ -23,8 +25,10 @@ func environment(ctx context.Context, o options, event []byte,
 	stderr io.Writer) (env []string, done func(), err error) {
 	done = func() {}
 	if o.env != "" {
-		env, err = readEnv(o.env)
-		return env, done, err
+		if env, err = config.ReadFile(o.env); err != nil {
+			return nil, done, err
+		}
+		return append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME")}, env...), done, nil
 	}
 	fmt.Fprintln(stderr, "sandbox: starting mongod, moto, anvil and a development chain (ENV=FILE names your own)")
 	urls := map[string]string{}

@@ -2,7 +2,6 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -151,28 +150,6 @@ func build(ctx context.Context, fn string) (string, error) {
 		return "", fmt.Errorf("build functions/%s: %w: %s", fn, err, msg)
 	}
 	return filepath.Abs(out)
-}
-
-// readEnv reads lines KEY=value; empty lines and those that begin with # are left out.
-func readEnv(name string) ([]string, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, fmt.Errorf("read the environment: %w", err)
-	}
-	defer f.Close()
-	env := []string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME")}
-	s := bufio.NewScanner(f)
-	for n := 1; s.Scan(); n++ {
-		line := strings.TrimSpace(s.Text())
-		if line == "" || strings.HasPrefix(line, "#") {
-			continue
-		}
-		if !strings.Contains(line, "=") {
-			return nil, fmt.Errorf("%s:%d: want KEY=value", name, n)
-		}
-		env = append(env, line)
-	}
-	return env, s.Err()
 }
 
 // locked makes a writer safe for concurrent use.

@@ -52,7 +52,8 @@ const (
 	VersionChange  Reason = "Starknet version change"
 	ParentClosed   Reason = "parent closed"
 	ByOperator     Reason = "an operator's command"
-	EndOfRecording Reason = "end of the configured range" // max_block is reached
+	EndOfRecording Reason = "end of the configured range"        // max_block is reached
+	Adopted        Reason = "adopted from Madara's orchestrator" // settled before this deployment began
 )
 
 // Span is a run of blocks with what the closing rules need to know of it.

@@ -141,6 +141,8 @@ func closedBy(r batch.Reason) string {
 		return "SNOS count"
 	case batch.VersionChange:
 		return "version"
+	case batch.Adopted:
+		return "adopted"
 	case "":
 		return "(open)"
 	}

@@ -37,6 +37,7 @@ type Options struct {
 	Name                 string      // of the deployment
 	Layer                stage.Layer // "" is l2; an l3 settles on a fake of Starknet
 	Blocks               int         // of the app chain, all there from the start
+	SettledTo            uint64      // the contract has settled up to this block already; 0: nothing; l2
 	Mongo, AWS, Ethereum string      // URLs; an l3 needs no Ethereum
 	Redis                string
 	Visibility           time.Duration     // of queues; 0 as in the cloud

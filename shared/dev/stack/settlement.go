@@ -81,7 +81,7 @@ func (s *Sandbox) onStarknet(o Options) (layer, error) {
 }
 
 func (s *Sandbox) onEthereum(ctx context.Context, o Options) (layer, error) {
-	d, id, err := s.contracts(ctx, o.Ethereum)
+	d, id, err := s.contracts(ctx, o)
 	if err != nil {
 		return layer{}, err
 	}
@@ -135,8 +135,8 @@ func (s *Sandbox) Operator(ctx context.Context, account common.Address) error {
 }
 
 // contracts deploys the contracts and sends the chain's messages to the core contract.
-func (s *Sandbox) contracts(ctx context.Context, url string) (devethereum.Deployment, string, error) {
-	client, err := ethclient.DialContext(ctx, url)
+func (s *Sandbox) contracts(ctx context.Context, o Options) (devethereum.Deployment, string, error) {
+	client, err := ethclient.DialContext(ctx, o.Ethereum)
 	if err != nil {
 		return devethereum.Deployment{}, "", fmt.Errorf("connect to Ethereum: %w", err)
 	}
@@ -150,12 +150,32 @@ func (s *Sandbox) contracts(ctx context.Context, url string) (devethereum.Deploy
 		return devethereum.Deployment{}, "", err
 	}
 	sender := &devethereum.Sender{Client: client, Key: devethereum.Keys[0]}
-	d, err := sender.Deploy(ctx, devethereum.Setup{
+	setup := devethereum.Setup{
 		ProgramHash: hashes.OS, AggregatorProgramHash: hashes.Aggregator, ConfigHash: hashes.Config,
 		Registrar: devethereum.Address(devethereum.Keys[1]), Operators: []common.Address{devethereum.Address(devethereum.Keys[2])},
-	})
+	}
+	if o.SettledTo != 0 {
+		if err := s.settled(ctx, o.SettledTo, &setup); err != nil {
+			return devethereum.Deployment{}, "", err
+		}
+	}
+	d, err := sender.Deploy(ctx, setup)
 	if err != nil {
 		return d, "", err
 	}
 	return d, id.String(), sender.SendMessages(ctx, d.Core, s.Chain.MessagesToL2())
+}
+
+// settled lets the contract begin with a block of the chain.
+func (s *Sandbox) settled(ctx context.Context, n uint64, setup *devethereum.Setup) error {
+	src, err := s.source()
+	if err != nil {
+		return err
+	}
+	hs, err := src.Headers(ctx, n, n)
+	if err != nil {
+		return fmt.Errorf("read block %d: %w", n, err)
+	}
+	setup.Settled, setup.Block, setup.Root, setup.BlockHash = true, n, hs[0].NewRoot, hs[0].Hash
+	return nil
 }

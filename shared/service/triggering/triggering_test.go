@@ -375,6 +375,27 @@ func TestGap(t *testing.T) {
 	}
 }
 
+// After a takeover the first state update is that of the batch after the adopted one; a batch that was archived here is none.
+func TestFirstAfterAdoption(t *testing.T) {
+	t.Parallel()
+	for reason, want := range map[batch.Reason]uint64{batch.Adopted: 2, batch.BlockCount: 1} {
+		t.Run(string(reason), func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, stage.L2, proof.Capabilities{})
+			w.aggregators(batch.Archived, batch.InStateTransition)
+			first, err := w.batches.Aggregator(t.Context(), 1)
+			w.check(err)
+			first.Reason = reason
+			_, err = w.batches.UpdateAggregator(t.Context(), first)
+			w.check(err)
+			w.check(w.Run(t.Context(), stage.StateTransition))
+			if _, err := w.jobs.Find(t.Context(), job.StateTransition, 2); (err == nil) != (want == 2) {
+				t.Errorf("the job of batch 2: %v, want batch %d to be the first", err, want)
+			}
+		})
+	}
+}
+
 // A settled batch gets its ledger, once, and an event.
 func TestLedger(t *testing.T) {
 	t.Parallel()

@@ -33,6 +33,29 @@ func (t *Triggers) updateState(ctx context.Context) error {
 	return t.transitionL3(ctx, next)
 }
 
+// first is the batch whose state update is the first: the configured one, or the one after the batch that was adopted.
+func (t *Triggers) first(ctx context.Context) (uint64, error) {
+	var archived uint64
+	if t.Settings.Layer == stage.L2 {
+		bs, err := t.Batches.ListAggregators(ctx, batch.Archived, 0, 1)
+		if err != nil {
+			return 0, fmt.Errorf("find the adopted aggregator batch: %w", err)
+		}
+		if len(bs) == 1 && bs[0].Reason == batch.Adopted {
+			archived = bs[0].Index
+		}
+	} else {
+		bs, err := t.Batches.ListSnos(ctx, batch.Archived, 0, 1)
+		if err != nil {
+			return 0, fmt.Errorf("find the adopted SNOS batch: %w", err)
+		}
+		if len(bs) == 1 && bs[0].Reason == batch.Adopted {
+			archived = bs[0].Index
+		}
+	}
+	return max(t.Settings.FirstBatch, archived+1), nil
+}
+
 // nextUpdate is the batch whose state update is next; ok is false while those before it leave no room.
 func (t *Triggers) nextUpdate(ctx context.Context) (next uint64, ok bool, err error) {
 	last, err := t.Jobs.List(ctx, job.Filter{Type: job.StateTransition, Order: job.Descending, Limit: 1})
@@ -40,7 +63,8 @@ func (t *Triggers) nextUpdate(ctx context.Context) (next uint64, ok bool, err er
 		return 0, false, fmt.Errorf("find the last StateTransition job: %w", err)
 	}
 	if len(last) == 0 {
-		return t.Settings.FirstBatch, true, nil
+		next, err := t.first(ctx)
+		return next, err == nil, err
 	}
 	if last[0].Status == job.Completed {
 		return last[0].Batch + 1, true, nil

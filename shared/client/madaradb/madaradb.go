@@ -1,0 +1,329 @@
+// Package madaradb reads the MongoDB database of Madara's own orchestrator, as its source at commit e674321 writes it
+// (orchestrator/src/types and orchestrator/src/core/client/{database,lock}). It sends finds, counts and aggregations only.
+package madaradb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/event"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+	"go.mongodb.org/mongo-driver/v2/mongo/readconcern"
+
+	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
+	"github.com/madara-orchestrator/orchestrator/shared/core/takeover"
+)
+
+// The collections (orchestrator/src/core/client/database/constant.rs and lock/constant.rs).
+const (
+	jobs        = "jobs"
+	snosBatches = "snos_batches"
+	aggregators = "aggregator_batches"
+	locks       = "locks"
+)
+
+// DefaultDatabase is the database's name where MADARA_ORCHESTRATOR_DATABASE_NAME does not say another.
+const DefaultDatabase = "orchestrator"
+
+// Most documents of a kind that one reading takes: a chain with more under way is not one that can be taken over.
+const (
+	maxBatches = 1000
+	maxJobs    = 10000
+	maxFaults  = 20
+)
+
+// Config says how to connect.
+type Config struct {
+	URI      string // a secret: it may carry credentials
+	Database string // "" is DefaultDatabase
+	// Monitor, when set, sees every command.
+	Monitor *event.CommandMonitor
+}
+
+// DB is the old database.
+type DB struct {
+	client *mongo.Client
+	db     *mongo.Database
+}
+
+var _ takeover.Reader = (*DB)(nil)
+
+// Connect prepares a client; the server is first asked by Read. The error never shows the URI.
+func Connect(c Config) (*DB, error) {
+	if c.Database == "" {
+		c.Database = DefaultDatabase
+	}
+	o := options.Client().ApplyURI(c.URI).SetAppName("orchestrator-adopt").SetMaxPoolSize(2).
+		SetTimeout(time.Minute).SetServerSelectionTimeout(5 * time.Second).
+		SetReadConcern(readconcern.Majority()).SetRetryWrites(false).SetMonitor(c.Monitor)
+	if o.Validate() != nil {
+		return nil, errInvalidURI
+	}
+	client, err := mongo.Connect(o)
+	if err != nil {
+		return nil, errInvalidURI
+	}
+	return &DB{client: client, db: client.Database(c.Database)}, nil
+}
+
+var errInvalidURI = errors.New("connect to the old database: the URI is not valid (it is not shown, it may carry a password)")
+
+// Close ends all connections.
+func (d *DB) Close(ctx context.Context) error { return d.client.Disconnect(ctx) }
+
+// Read implements takeover.Reader.
+func (d *DB) Read(ctx context.Context, now time.Time) (takeover.Database, error) {
+	out := takeover.Database{Layer: stage.L3, Counts: map[string]map[string]int{}}
+	names, err := d.db.ListCollectionNames(ctx, bson.D{})
+	if err != nil {
+		return out, fmt.Errorf("list the old database's collections: %w", err)
+	}
+	for _, want := range []string{jobs, snosBatches} {
+		if !slices.Contains(names, want) {
+			return out, fmt.Errorf("%w: %s has no collection %q (it has %d others); check the URI and the database's name",
+				takeover.ErrForeign, d.db.Name(), want, len(names))
+		}
+	}
+	r := &reading{db: d.db, out: &out}
+	steps := []func(context.Context) error{
+		r.counts, r.layer, r.batches, r.snos, r.jobs, r.lastWrite,
+		func(ctx context.Context) error { return r.locks(ctx, now) },
+	}
+	for _, step := range steps {
+		if err := step(ctx); err != nil {
+			return out, err
+		}
+	}
+	r.sequence()
+	if len(r.faults) > 0 {
+		return out, &takeover.FaultError{Faults: r.faults}
+	}
+	return out, nil
+}
+
+// reading gathers one reading.
+type reading struct {
+	db       *mongo.Database
+	out      *takeover.Database
+	settling string // the collection of the batches that a state update settles
+	faults   []string
+}
+
+func (r *reading) fault(format string, args ...any) {
+	if len(r.faults) < maxFaults {
+		r.faults = append(r.faults, fmt.Sprintf(format, args...))
+	}
+}
+
+// counts counts documents by status. A status that nobody knows is a fault.
+func (r *reading) counts(ctx context.Context) error {
+	known := map[string][]string{
+		jobs: takeover.JobStatuses, snosBatches: takeover.BatchStatuses, aggregators: takeover.BatchStatuses,
+	}
+	for _, name := range []string{aggregators, snosBatches, jobs} {
+		group := bson.D{{Key: "$group", Value: bson.D{{Key: "_id", Value: "$status"}, {Key: "n", Value: bson.D{{Key: "$sum", Value: 1}}}}}}
+		cur, err := r.db.Collection(name).Aggregate(ctx, mongo.Pipeline{group})
+		if err != nil {
+			return fmt.Errorf("count the old database's %s: %w", name, err)
+		}
+		var rows []struct {
+			Status any `bson:"_id"`
+			N      int `bson:"n"`
+		}
+		if err := cur.All(ctx, &rows); err != nil {
+			return fmt.Errorf("count the old database's %s: %w", name, err)
+		}
+		r.out.Counts[name] = map[string]int{}
+		for _, row := range rows {
+			s, ok := row.Status.(string)
+			if !ok || !slices.Contains(known[name], s) {
+				r.fault("%s: %d documents have the status %.60q, which the orchestrator at e674321 does not write", name, row.N,
+					fmt.Sprint(row.Status))
+				continue
+			}
+			r.out.Counts[name][s] = row.N
+		}
+	}
+	return nil
+}
+
+// layer says which layer the chain is: only an L2 has aggregator batches.
+func (r *reading) layer(context.Context) error {
+	r.settling = snosBatches
+	if len(r.out.Counts[aggregators]) > 0 {
+		r.out.Layer, r.settling = stage.L2, aggregators
+	}
+	return nil
+}
+
+// batches reads the newest completed batch and all that are not completed.
+func (r *reading) batches(ctx context.Context) error {
+	c := r.db.Collection(r.settling)
+	newest := options.Find().SetSort(bson.D{{Key: "index", Value: -1}}).SetLimit(1)
+	done, err := r.list(ctx, c, bson.D{{Key: "status", Value: takeover.BatchCompleted}}, newest)
+	if err != nil {
+		return err
+	}
+	if len(done) == 1 {
+		r.out.Settled = &done[0]
+	}
+	open := bson.D{{Key: "status", Value: bson.D{{Key: "$ne", Value: takeover.BatchCompleted}}}}
+	r.out.Unsettled, err = r.list(ctx, c, open, options.Find().SetSort(bson.D{{Key: "index", Value: 1}}).SetLimit(maxBatches+1))
+	if err == nil && len(r.out.Unsettled) > maxBatches {
+		r.fault("%s: more than %d batches are not completed", r.settling, maxBatches)
+		r.out.Unsettled = r.out.Unsettled[:maxBatches]
+	}
+	return err
+}
+
+func (r *reading) list(ctx context.Context, c *mongo.Collection, filter bson.D, o *options.FindOptionsBuilder) ([]takeover.Batch, error) {
+	cur, err := c.Find(ctx, filter, o)
+	if err != nil {
+		return nil, fmt.Errorf("read the old database's %s: %w", c.Name(), err)
+	}
+	defer cur.Close(ctx)
+	var out []takeover.Batch
+	for cur.Next(ctx) {
+		d := document{raw: cur.Current}
+		b := takeover.Batch{
+			Index: d.number("index"), StartBlock: d.number("start_block"), EndBlock: d.number("end_block"),
+			Status: d.text("status"), StarknetVersion: d.text("starknet_version"), Bucket: d.optional("bucket_id"),
+		}
+		if d.err == nil && b.EndBlock < b.StartBlock {
+			d.err = fmt.Errorf("it ends at block %d, before it starts at %d", b.EndBlock, b.StartBlock)
+		}
+		if d.err != nil {
+			r.fault("%s: batch %d: %v", c.Name(), b.Index, d.err)
+			continue
+		}
+		out = append(out, b)
+	}
+	if err := cur.Err(); err != nil {
+		return nil, fmt.Errorf("read the old database's %s: %w", c.Name(), err)
+	}
+	return out, nil
+}
+
+// snos reads the highest SNOS batch up to the settled batch's end.
+func (r *reading) snos(ctx context.Context) error {
+	if r.out.Settled == nil {
+		return nil
+	}
+	if r.out.Layer == stage.L3 {
+		r.out.LastSnos = r.out.Settled.Index
+		return nil
+	}
+	of := bson.D{{Key: "aggregator_batch_index", Value: int64(r.out.Settled.Index)}} //nolint:gosec // an index that was read as int64
+	last, err := r.list(ctx, r.db.Collection(snosBatches), of, options.Find().SetSort(bson.D{{Key: "index", Value: -1}}).SetLimit(1))
+	if err != nil {
+		return err
+	}
+	if len(last) != 1 || last[0].EndBlock != r.out.Settled.EndBlock {
+		r.fault("%s: the last SNOS batch of aggregator batch %d does not end with it at block %d",
+			snosBatches, r.out.Settled.Index, r.out.Settled.EndBlock)
+		return nil
+	}
+	r.out.LastSnos = last[0].Index
+	return nil
+}
+
+// jobs reads the jobs that are not completed.
+func (r *reading) jobs(ctx context.Context) error {
+	open := bson.D{{Key: "status", Value: bson.D{{Key: "$ne", Value: takeover.JobCompleted}}}}
+	by := bson.D{{Key: "job_type", Value: 1}, {Key: "internal_id", Value: 1}}
+	cur, err := r.db.Collection(jobs).Find(ctx, open, options.Find().SetSort(by).SetLimit(maxJobs+1))
+	if err != nil {
+		return fmt.Errorf("read the old database's jobs: %w", err)
+	}
+	defer cur.Close(ctx)
+	for cur.Next(ctx) {
+		if len(r.out.Jobs) == maxJobs {
+			r.fault("jobs: more than %d are not completed", maxJobs)
+			break
+		}
+		d := document{raw: cur.Current}
+		j := takeover.Job{
+			Type: d.text("job_type"), Batch: d.number("internal_id"), Status: d.text("status"), External: d.external("external_id"),
+			UpdatedAt: d.moment("updated_at"), Transactions: d.transactions(),
+		}
+		if d.err != nil {
+			r.fault("jobs: %s: %v", j.Name(), d.err)
+			continue
+		}
+		r.out.Jobs = append(r.out.Jobs, j)
+	}
+	if err := cur.Err(); err != nil {
+		return fmt.Errorf("read the old database's jobs: %w", err)
+	}
+	return nil
+}
+
+// lastWrite finds the newest change of a batch or a job.
+func (r *reading) lastWrite(ctx context.Context) error {
+	for _, name := range []string{aggregators, snosBatches, jobs} {
+		var d bson.Raw
+		newest := options.FindOne().SetSort(bson.D{{Key: "updated_at", Value: -1}}).SetProjection(bson.D{{Key: "updated_at", Value: 1}})
+		err := r.db.Collection(name).FindOne(ctx, bson.D{}, newest).Decode(&d)
+		if errors.Is(err, mongo.ErrNoDocuments) {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("read the old database's %s: %w", name, err)
+		}
+		doc := document{raw: d}
+		at := doc.moment("updated_at")
+		if doc.err != nil {
+			r.fault("%s: %v", name, doc.err)
+			continue
+		}
+		if at.After(r.out.LastWrite) {
+			r.out.LastWrite = at
+		}
+	}
+	return nil
+}
+
+// locks reads the leases that are not over.
+func (r *reading) locks(ctx context.Context, now time.Time) error {
+	live := bson.D{{Key: "expires_at", Value: bson.D{{Key: "$gt", Value: bson.NewDateTimeFromTime(now)}}}}
+	cur, err := r.db.Collection(locks).Find(ctx, live, options.Find().SetSort(bson.D{{Key: "_id", Value: 1}}).SetLimit(maxBatches))
+	if err != nil {
+		return fmt.Errorf("read the old database's locks: %w", err)
+	}
+	defer cur.Close(ctx)
+	for cur.Next(ctx) {
+		d := document{raw: cur.Current}
+		l := takeover.Lock{Name: d.text("_id"), Owner: d.optional("owner"), ExpiresAt: d.moment("expires_at")}
+		if d.err != nil {
+			r.fault("locks: %v", d.err)
+			continue
+		}
+		r.out.Locks = append(r.out.Locks, l)
+	}
+	if err := cur.Err(); err != nil {
+		return fmt.Errorf("read the old database's locks: %w", err)
+	}
+	return nil
+}
+
+// sequence checks that the unsettled batches follow the settled one and one another.
+func (r *reading) sequence() {
+	last := r.out.Settled
+	for i := range r.out.Unsettled {
+		b := &r.out.Unsettled[i]
+		if last != nil && b.Index > last.Index && (b.Index != last.Index+1 || b.StartBlock != last.EndBlock+1) {
+			r.fault("%s: batch %d starts at block %d, but batch %d before it ends at block %d",
+				r.settling, b.Index, b.StartBlock, last.Index, last.EndBlock)
+		}
+		if last != nil && b.Index < last.Index {
+			r.fault("%s: batch %d is %s although batch %d is completed", r.settling, b.Index, b.Status, last.Index)
+			continue
+		}
+		last = b
+	}
+}
