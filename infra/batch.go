@@ -53,21 +53,22 @@ func (s *Stack) snosRunner() {
 		s.allowObjects(role, prefix, "s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload")
 	}
 	allow(role, s.bucket.BucketArn(), "s3:ListBucket") // a missing object is "not found", not "access denied"
-	env := map[string]*string{
-		contract.Bucket: s.bucket.BucketName(), contract.Layer: jsii.String(string(s.chain.Layer)), contract.RPC: jsii.String(s.chain.snosRPC()),
+	env := map[string]*string{contract.Bucket: s.bucket.BucketName(), contract.Layer: jsii.String(string(s.chain.Layer))}
+	secrets := map[string]awsbatch.Secret{}
+	set := func(variable, plain, word string) {
+		if word != "" {
+			secret := awssecretsmanager.Secret_FromSecretCompleteArn(s.Stack, jsii.String("Runner"+title(word)), s.secrets[word].Ref())
+			secrets[variable] = awsbatch.Secret_FromSecretsManager(secret, nil)
+		} else if plain != "" {
+			env[variable] = jsii.String(plain)
+		}
 	}
-	var secrets *map[string]awsbatch.Secret
-	if word := s.chain.Settings["SNOS_RPC_SECRET"]; word != "" {
-		delete(env, contract.RPC)
-		secret := awssecretsmanager.Secret_FromSecretCompleteArn(s.Stack, jsii.String("RunnerNode"), s.secrets[word].Ref())
-		secrets = &map[string]awsbatch.Secret{contract.RPC: awsbatch.Secret_FromSecretsManager(secret, nil)}
-	}
-	if backup := s.chain.Settings["CHAIN_BACKUP_RPC"]; backup != "" {
-		env[contract.BackupRPC] = jsii.String(backup)
-	}
+	node, word := s.chain.snosNode()
+	set(contract.RPC, node, word)
+	set(contract.BackupRPC, s.chain.Settings["CHAIN_BACKUP_RPC"], s.chain.Settings["CHAIN_BACKUP_RPC_SECRET"])
 	container := awsbatch.NewEcsFargateContainerDefinition(s.Stack, jsii.String("RunnerContainer"), &awsbatch.EcsFargateContainerDefinitionProps{
 		Image: s.image(), Cpu: jsii.Number(s.chain.Snos.VCPU), Memory: awscdk.Size_Mebibytes(jsii.Number(float64(s.chain.Snos.MemoryMiB))),
-		Environment: &env, Secrets: secrets, JobRole: role, ExecutionRole: start, EphemeralStorageSize: awscdk.Size_Gibibytes(jsii.Number(scratchGiB)),
+		Environment: &env, Secrets: &secrets, JobRole: role, ExecutionRole: start, EphemeralStorageSize: awscdk.Size_Gibibytes(jsii.Number(scratchGiB)),
 		AssignPublicIp: jsii.Bool(!s.chain.inVPC()), // the way out where there is no NAT gateway; nothing comes in
 		Logging:        awsecs.LogDriver_AwsLogs(&awsecs.AwsLogDriverProps{LogGroup: logs, StreamPrefix: jsii.String("run")}),
 	})

@@ -31,5 +31,5 @@ bootstrap) args=(bootstrap) names=() ;;
 esac
 case $1 in synth | diff) [[ -z ${all:-} ]] || names=() ;; esac # they take all by themselves
 
-export ORCHESTRATOR_CHAINS=$chains JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION=1 JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION=18,20
+export ORCHESTRATOR_CDK=$1 ORCHESTRATOR_CHAINS=$chains JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION=1 JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION=18,20
 exec .tools/cdk/node_modules/.bin/cdk "${args[@]}" ${names[@]+"${names[@]}"}

@@ -6,9 +6,15 @@ import "github.com/madara-orchestrator/orchestrator/shared/resource"
 const mongoConnections = 500
 
 // concurrency is how many instances of functions there may be at a time: as many as the queues' mappings allow, one a schedule, and
-// those of the API and the webhooks in a burst of requests.
+// those of the API and the webhooks in a burst of requests. What the priority queues pass on runs in another function beside the one that waits
+// for it.
 func (c Chain) concurrency() int {
 	n := len(schedulesOf(c))
+	for _, q := range queuesOf(c) {
+		if q.Name == resource.PriorityProcessQueue || q.Name == resource.PriorityVerifyQueue {
+			n += q.MaxConcurrency
+		}
+	}
 	for _, f := range functionsOf(c) {
 		most := 0
 		for _, q := range queuesOf(c) {

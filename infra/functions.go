@@ -85,7 +85,13 @@ func (s *Stack) function(f resource.Function, env map[string]*string) awslambda.
 		FunctionName: jsii.String(name), Runtime: awslambda.Runtime_PROVIDED_AL2023(), Architecture: s.architecture(),
 		Handler: jsii.String("bootstrap"), Code: awslambda.Code_FromAsset(jsii.String(s.zips[f.Name]), nil), Role: role, LogGroup: logs,
 		MemorySize: jsii.Number(float64(f.MemoryMB)), Timeout: awscdk.Duration_Seconds(jsii.Number(f.Timeout.Seconds())), Environment: &env,
-		Tracing: awslambda.Tracing_DISABLED,
+		Tracing: awslambda.Tracing_DISABLED, LoggingFormat: awslambda.LoggingFormat_JSON, // Lambda's own lines too
+	}
+	if s.chain.Tracing {
+		p.Tracing = awslambda.Tracing_ACTIVE
+	}
+	if resource.WakesItself(f.Name) {
+		p.RecursiveLoop = awslambda.RecursiveLoop_ALLOW
 	}
 	if f.ScratchMB > 0 {
 		p.EphemeralStorageSize = awscdk.Size_Mebibytes(jsii.Number(float64(f.ScratchMB)))
@@ -97,6 +103,9 @@ func (s *Stack) function(f resource.Function, env map[string]*string) awslambda.
 		p.Vpc, p.SecurityGroups = s.vpc, &[]awsec2.ISecurityGroup{s.inside}
 	}
 	fn := awslambda.NewFunction(s.Stack, jsii.String("Function"+title(f.Name)), p)
+	if s.chain.Tracing { // the library adds xray:PutTraceSegments and xray:PutTelemetryRecords to the role
+		excuse(role, "AwsSolutions-IAM5", "traces have no resource to name (AWS X-Ray in the service authorization reference)", "Resource::*")
+	}
 	return fn
 }
 

@@ -122,7 +122,7 @@ func TestEnvironment(t *testing.T) {
 			}
 		}
 		if faults := s.chain.faults(); len(faults) > 0 {
-			t.Error(faults)
+			t.Errorf("%+v", faults)
 		}
 	})
 }
@@ -338,9 +338,13 @@ func TestRunner(t *testing.T) {
 			}
 			return
 		}
+		backup := `"SNOS_BACKUP_RPC","Value":"https://backup.example"`
+		if s.chain.Settings["CHAIN_BACKUP_RPC_SECRET"] != "" {
+			backup = `"SNOS_BACKUP_RPC","ValueFrom":{"Ref":"SecretBackup"}`
+		}
 		for _, d := range definitions {
 			for _, want := range []string{
-				contract.Bucket, `"SNOS_LAYER","Value":"l2"`, `"SNOS_BACKUP_RPC","Value":"https://backup.example"`, "awslogs", `"FARGATE"`,
+				contract.Bucket, `"SNOS_LAYER","Value":"l2"`, backup, "awslogs", `"FARGATE"`,
 				fmt.Sprintf(`"Type":"VCPU","Value":"%v"`, s.chain.Snos.VCPU), fmt.Sprintf(`"Type":"MEMORY","Value":"%d"`, s.chain.Snos.MemoryMiB), "Your Spot Task was interrupted*", "AttemptDurationSeconds",
 			} {
 				if !strings.Contains(text(d), want) {

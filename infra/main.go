@@ -12,26 +12,33 @@ import (
 	"github.com/aws/jsii-runtime-go"
 )
 
-// chainsVariable names the file of chains; without it it is infra/chains.yaml.
-const chainsVariable = "ORCHESTRATOR_CHAINS"
+// Variables that infra/cdk.sh sets: the file of chains and the command.
+const (
+	chainsVariable  = "ORCHESTRATOR_CHAINS"
+	commandVariable = "ORCHESTRATOR_CDK"
+	defaultPath     = "infra/chains.yaml"
+)
 
 func main() {
 	path := os.Getenv(chainsVariable)
 	if path == "" {
-		path = "infra/chains.yaml"
+		path = defaultPath
 	}
-	if err := synth(path); err != nil {
+	if err := synth(caller{Command: os.Getenv(commandVariable), Account: os.Getenv("CDK_DEFAULT_ACCOUNT"), Path: path}); err != nil {
 		fmt.Fprintf(os.Stderr, "\n%v\n", err)
 		os.Exit(1)
 	}
 }
 
-func synth(path string) error {
-	defer jsii.Close()
-	f, err := Load(path)
+func synth(c caller) error {
+	f, err := Load(c.Path)
 	if err != nil {
 		return err
 	}
+	if err := c.refused(f); err != nil {
+		return err
+	}
+	defer jsii.Close()
 	var authorities []byte
 	if slices.ContainsFunc(f.Chains, func(c Chain) bool { return c.Mongo.DocumentDB }) {
 		if authorities, err = Authorities(".", f.Region); err != nil {
@@ -52,5 +59,8 @@ func synth(path string) error {
 		NewStack(app, c, f.Account, f.Region, zips[c.Architecture])
 	}
 	app.Synth(nil)
-	return nil
+	if c.Command != "synth" {
+		return nil
+	}
+	return summarize(os.Stderr, f, c)
 }

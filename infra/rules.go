@@ -12,6 +12,8 @@ import (
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
 	"github.com/cdklabs/cdk-nag-go/cdknag/v2"
+
+	"github.com/madara-orchestrator/orchestrator/shared/config"
 )
 
 // guard checks every resource of a stack by cdk-nag's AwsSolutions and by rules of our own; what is unsafe is an error,
@@ -74,8 +76,7 @@ func checkEnvironment(f awslambda.CfnFunction, fault func(format string, args ..
 		vars, _ = env["Variables"].(map[string]any)
 	}
 	for k, v := range vars {
-		if v, _ := v.(string); strings.Contains(v, "PRIVATE KEY") ||
-			strings.Contains(v, "@") && strings.Contains(v, "://") {
+		if v, _ := v.(string); strings.Contains(v, "PRIVATE KEY") || config.KeyIn(v) != "" {
 			fault("the variable %s holds a secret", k)
 		}
 	}

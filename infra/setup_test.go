@@ -114,6 +114,26 @@ chains:
       PROVER_KEY_SECRET: registrar
       MONGO_URI_SECRET: mongo
     snos: {image: "ghcr.io/example/snos:1.0"}
+  - name: keys
+    environment: prod
+    layer: l2
+    tracing: true
+    settings:
+      CHAIN_ID: KEYS
+      CHAIN_RPC_SECRET: node
+      CHAIN_BACKUP_RPC_SECRET: backup
+      REDIS_URL_SECRET: redis
+      SETTLEMENT_RPC_SECRET: ethereum
+      SETTLEMENT_CHAIN_ID: "11155111"
+      SETTLEMENT_CONTRACT: "0x0000000000000000000000000000000000000001"
+      SETTLEMENT_VERIFIER: "0x0000000000000000000000000000000000000002"
+      SETTLEMENT_KEY_SECRET: wallet
+      SETTLEMENT_ADDRESS: "0x0000000000000000000000000000000000000003"
+      PROVER_KIND: mock
+      PROVER_KEY_SECRET: registrar
+      MONGO_URI_SECRET: mongo
+    snos: {image: "ghcr.io/example/snos:1.0"}
+    alerts: {emails: [ops@example.org]}
 `
 
 // templates are synthesized once for all tests; the functions' code stands for itself by a few bytes.
@@ -142,7 +162,7 @@ var templates = sync.OnceValues(func() (map[string]template, error) {
 		return nil, err
 	}
 	out := map[string]template{}
-	for name, c := range map[string]Chain{"l2": l2.Chains[0], "full": other.Chains[0], "l3": other.Chains[1], "runner": other.Chains[2]} {
+	for name, c := range map[string]Chain{"l2": l2.Chains[0], "full": other.Chains[0], "l3": other.Chains[1], "runner": other.Chains[2], "keys": other.Chains[3]} {
 		app, err := newApp() // one a stack: an app is synthesized once
 		if err != nil {
 			return nil, err

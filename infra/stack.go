@@ -35,9 +35,6 @@ type Stack struct {
 	runner    *batchRunner              // nil without snos.image
 }
 
-// StackName is the name of a chain's stack.
-func StackName(c Chain) string { return resource.Stack(c.Name) }
-
 // NewStack makes a chain's stack.
 func NewStack(app awscdk.App, c Chain, account, region string, zips Zips) *Stack {
 	env := &awscdk.Environment{Region: jsii.String(region)}

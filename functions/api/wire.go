@@ -17,11 +17,11 @@ func wire(ctx context.Context, p *cloud.Process) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	source, err := appchain.Source(p)
+	source, err := appchain.Source(ctx, p)
 	if err != nil {
 		return nil, err
 	}
-	layer, err := settle.Open(p)
+	layer, err := settle.Open(ctx, p)
 	if err != nil {
 		return nil, err
 	}

@@ -12,7 +12,7 @@ func wire(ctx context.Context, p *cloud.Process) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	layer, err := settle.Open(p)
+	layer, err := settle.Open(ctx, p)
 	if err != nil {
 		return nil, err
 	}

@@ -3,7 +3,6 @@
 package config
 
 import (
-	"errors"
 	"fmt"
 	"math/big"
 	"net/url"
@@ -48,21 +47,21 @@ type Config struct {
 	LogLevel string `env:"LOG_LEVEL" envDefault:"info"`
 }
 
-// FromEnviron reads the configuration from lines KEY=value, as os.Environ gives them. The error lists every fault.
+// FromEnviron reads the configuration from lines KEY=value, as os.Environ gives them. The error is Faults with every fault.
 func FromEnviron(environ []string) (Config, error) {
 	var c Config
-	err := env.ParseWithOptions(&c, env.Options{Prefix: Prefix, Environment: env.ToMap(environ)})
-	var all env.AggregateError
-	faults := []error{}
-	if errors.As(err, &all) {
-		faults = append(faults, all.Errors...)
-	} else if err != nil {
-		faults = append(faults, err)
+	variables := env.ToMap(environ)
+	faults := misread(variables)
+	for _, f := range faults { // the rest is read with defaults
+		delete(variables, Prefix+f.Setting)
+	}
+	if err := env.ParseWithOptions(&c, env.Options{Prefix: Prefix, Environment: variables}); err != nil {
+		return c, fmt.Errorf("read the configuration: %w", err)
 	}
 	faults = append(faults, c.faults()...)
 	faults = append(faults, unknown(environ)...)
 	if len(faults) > 0 {
-		return c, fmt.Errorf("configuration has %d faults:\n%w", len(faults), errors.Join(faults...))
+		return c, faults
 	}
 	return c, nil
 }
@@ -136,14 +135,14 @@ func set[T comparable](to *T, v T) {
 }
 
 // faults checks values and how they fit together.
-func (c Config) faults() []error {
+func (c Config) faults() Faults {
 	f := &faultList{}
 	f.check(namePattern.MatchString(c.Chain.Name), "CHAIN_NAME",
 		"%q: want 1 to 31 of a-z, 0-9 and -, beginning with a letter", c.Chain.Name)
 	f.check(c.Chain.Layer == stage.L2 || c.Chain.Layer == stage.L3, "CHAIN_LAYER", "%q: want l2 or l3", c.Chain.Layer)
 	f.check(c.Chain.ID != "" && len(c.Chain.ID) <= 31, "CHAIN_ID", "%q: want the chain's id, such as SN_SEPOLIA", c.Chain.ID)
-	f.url("CHAIN_RPC", c.Chain.RPC, true)
-	f.url("CHAIN_BACKUP_RPC", c.Chain.BackupRPC, false)
+	f.node("CHAIN_RPC", c.Chain.RPC, c.Chain.RPCSecret, true)
+	f.node("CHAIN_BACKUP_RPC", c.Chain.BackupRPC, c.Chain.BackupRPCSecret, false)
 	f.url("CHAIN_FEEDER_GATEWAY", c.Chain.FeederGateway, false)
 	f.felt("CHAIN_FEE_TOKEN_ADDRESS", c.Chain.FeeTokenAddress)
 	f.felt("CHAIN_ETH_FEE_TOKEN_ADDRESS", c.Chain.EthFeeTokenAddress)
@@ -159,7 +158,8 @@ func (c Config) faults() []error {
 	f.check(c.AWS.Bucket != "", "AWS_BUCKET", "missing: the artifacts bucket's name")
 	f.check(c.AWS.TopicARN != "", "AWS_TOPIC_ARN", "missing: the alerts topic's ARN")
 	f.check(c.AWS.Bus != "", "AWS_BUS", "missing: the event bus's name")
-	f.url("SETTLEMENT_RPC", c.Settlement.RPC, true)
+	f.node("SETTLEMENT_RPC", c.Settlement.RPC, c.Settlement.RPCSecret, true)
+	f.check(c.Redis.URL == "" || c.Redis.URLSecret == "", "REDIS_URL_SECRET", "give either it or REDIS_URL, not both")
 	f.check(c.Settlement.ChainID != "", "SETTLEMENT_CHAIN_ID", "missing: the settlement layer's chain id")
 	f.check(c.Settlement.Contract != "", "SETTLEMENT_CONTRACT", "missing: the core contract's address")
 	c.Settlement.kindFaults(f, c.Chain.Layer)
@@ -201,8 +201,9 @@ func (c Config) faults() []error {
 	f.check(c.Batch.Window >= 1, "BATCH_WINDOW", "0: no job would ever be created")
 	f.check(c.Pace >= 1 && c.Pace <= 1000, "PACE", "%d: want 1 to 1000", c.Pace)
 	c.nameFaults(f)
+	c.plainFaults(f)
 	f.oneOf("LOG_LEVEL", c.LogLevel, "debug", "info", "warn", "error")
-	return f.errs
+	return f.faults
 }
 
 var (
@@ -226,11 +227,11 @@ func (c Config) nameFaults(f *faultList) {
 		"this looks like a key (not shown): give the path of a file that holds it")
 }
 
-type faultList struct{ errs []error }
+type faultList struct{ faults Faults }
 
 func (f *faultList) check(ok bool, name, format string, args ...any) {
 	if !ok {
-		f.errs = append(f.errs, fmt.Errorf("%s%s: %s", Prefix, name, fmt.Sprintf(format, args...)))
+		f.faults = append(f.faults, Fault{name, fmt.Sprintf(format, args...)})
 	}
 }
 
@@ -241,6 +242,15 @@ func (f *faultList) url(name, value string, required bool) {
 	}
 	u, err := url.Parse(value)
 	f.check(err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "", name, "not an http or https URL")
+}
+
+// node checks the URL of a node that is given in plain or as the name of a secret.
+func (f *faultList) node(name, plain, secret string, required bool) {
+	f.check(plain == "" || secret == "", name+"_SECRET", "give either it or %s, not both", name)
+	if plain == "" && secret == "" {
+		f.check(!required, name, "missing: want a URL here, or in %s_SECRET the name of a secret that holds it", name)
+	}
+	f.url(name, plain, false)
 }
 
 // felt wants a felt in hex that is not 0.
@@ -259,19 +269,25 @@ func (f *faultList) oneOf(name, value string, allowed ...string) {
 }
 
 // unknown names variables with our prefix that mean nothing: most are misspelt.
-func unknown(environ []string) []error {
-	known := map[string]bool{}
+func unknown(environ []string) Faults {
+	known, names := map[string]bool{}, []string{}
 	for _, setting := range Settings() {
 		known[Prefix+setting.Name] = true
+		names = append(names, setting.Name)
 	}
-	var errs []error
+	var out Faults
 	for _, line := range environ {
 		name, _, _ := strings.Cut(line, "=")
 		if strings.HasPrefix(name, Prefix) && !known[name] && !known[strings.TrimSuffix(name, "_")] && !reserved[name] {
-			errs = append(errs, fmt.Errorf("%s: no such setting%s", name, renamed[name]))
+			short := strings.TrimPrefix(name, Prefix)
+			hint := renamed[name]
+			if nearest := Nearest(short, names); hint == "" && nearest != "" {
+				hint = "; did you mean " + nearest + "?"
+			}
+			out = append(out, Fault{short, "no such setting" + hint})
 		}
 	}
-	return errs
+	return out
 }
 
 // renamed says what took the place of settings of earlier versions.

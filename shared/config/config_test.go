@@ -96,7 +96,7 @@ func TestFaults(t *testing.T) {
 		"address on starknet":          {starknet("SETTLEMENT_ADDRESS", "0x1"), "SETTLEMENT_ADDRESS: means nothing on Starknet"},
 		"two keys":                     {map[string]string{"SETTLEMENT_KMS_KEY": "x"}, "2 are given"},
 		"misspelt":                     {map[string]string{"CHIAN_NAME": "x"}, "CHIAN_NAME: no such setting"},
-		"not a number":                 {map[string]string{"BATCH_BLOCKS": "many"}, "Blocks"},
+		"not a number":                 {map[string]string{"BATCH_BLOCKS": "many"}, "BATCH_BLOCKS: "},
 		"negative fee cap":             {map[string]string{"SETTLEMENT_FEE_CAP": "-1"}, "SETTLEMENT_FEE_CAP"},
 		"unknown prover":               {map[string]string{"PROVER_KIND": "oracle"}, "PROVER_KIND"},
 		"batch without queue":          {map[string]string{"SNOS_KIND": "batch"}, "SNOS_BATCH_QUEUE: missing"},
@@ -171,7 +171,7 @@ func TestAllFaultsAtOnce(t *testing.T) {
 	if err == nil {
 		t.Fatal("no fault")
 	}
-	for _, want := range []string{"CHAIN_NAME", "CHAIN_LAYER", "CHAIN_RPC", "MONGO_URI", "AWS_BUCKET", "SETTLEMENT_RPC", "NONSENSE", "Blocks"} {
+	for _, want := range []string{"CHAIN_NAME", "CHAIN_LAYER", "CHAIN_RPC", "MONGO_URI", "AWS_BUCKET", "SETTLEMENT_RPC", "NONSENSE", "BATCH_BLOCKS"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%s is not named in: %v", want, err)
 		}

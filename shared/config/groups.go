@@ -14,10 +14,14 @@ type Chain struct {
 	Layer stage.Layer `env:"LAYER" set:"stack" example:"l2"`
 	// The chain's own id, a short string of at most 31 characters. Required.
 	ID string `env:"ID" example:"SN_SEPOLIA"`
-	// URL of the chain's node (JSON-RPC). Required.
+	// URL of the chain's node (JSON-RPC). Give it or RPC_SECRET.
 	RPC string `env:"RPC" url:"service" example:"https://rpc.mychain.example"`
+	// The secret that is that URL, if it holds a key.
+	RPCSecret string `env:"RPC_SECRET" secret:"chain" example:"mychain/node"`
 	// URL of a second node, which is asked if the first one can't be used.
 	BackupRPC string `env:"BACKUP_RPC" url:"service" example:"https://backup.mychain.example"`
+	// The secret that is that URL, if it holds a key.
+	BackupRPCSecret string `env:"BACKUP_RPC_SECRET" secret:"chain" example:"mychain/backup-node"`
 	// URL of the chain's feeder gateway, which has the blocks' bouncer weights. Unset: weights are estimated.
 	FeederGateway string `env:"FEEDER_GATEWAY" url:"service" example:"https://gateway.mychain.example"`
 	// First block that this deployment settles. 0: the block after the core contract's. A block that contradicts the
@@ -65,6 +69,8 @@ type AWS struct {
 type Redis struct {
 	// URL of the cache. Unset: no cache.
 	URL string `env:"URL" url:"service" example:"redis://127.0.0.1:6379"`
+	// The secret that is that URL, if it holds a password.
+	URLSecret string `env:"URL_SECRET" secret:"chain" example:"mychain/redis"`
 }
 
 // Batch is the closing rules and the pace of batching. 0 means the default.

@@ -20,8 +20,10 @@ const (
 type Settlement struct {
 	// ethereum, or starknet for an L3 on the core contract piltover.
 	Kind string `env:"KIND" envDefault:"ethereum"`
-	// URL of the settlement layer's node (JSON-RPC; on Starknet of API 0.9 or later). Required.
+	// URL of the settlement layer's node (JSON-RPC; on Starknet of API 0.9 or later). Give it or RPC_SECRET.
 	RPC string `env:"RPC" url:"service" example:"https://ethereum-sepolia.example"`
+	// The secret that is that URL, if it holds a key.
+	RPCSecret string `env:"RPC_SECRET" secret:"layer,facts" example:"mychain/ethereum-node"`
 	// Chain id of the settlement layer: decimal on Ethereum, a short string on Starknet. Required.
 	ChainID string `env:"CHAIN_ID" example:"11155111"`
 	// Address of the core contract. Required.

@@ -12,6 +12,9 @@ type Secret string
 // Secrets.
 const (
 	MongoSecret  Secret = "mongo"  // the database's URI
+	ChainSecret  Secret = "chain"  // URLs of the app chain's nodes and of the cache, where they hold keys
+	LayerSecret  Secret = "layer"  // the URL of the settlement layer's node, where it holds a key
+	FactsSecret  Secret = "facts"  // the same, for provers that look for facts or register them
 	WalletSecret Secret = "wallet" // the key that settles, if it is not a KMS key
 	ProverSecret Secret = "prover" // registrar's key, API key or certificates
 	RunnerSecret Secret = "runner" // the SNOS runner's token
@@ -62,17 +65,17 @@ func AccessOf(function string) Access {
 		a.Secrets = append(a.Secrets, RunnerSecret)
 	case FnProofCreation, FnProofRegistration:
 		a.Reads, a.Writes = []string{SnosArtifacts}, []string{SnosArtifacts}
-		a.Secrets = append(a.Secrets, ProverSecret)
+		a.Secrets = append(a.Secrets, ProverSecret, FactsSecret)
 	case FnAggregator:
 		a.Reads, a.Writes, a.Runs = []string{SnosArtifacts, AggregatorArtifacts}, []string{AggregatorArtifacts}, true
-		a.Secrets = append(a.Secrets, ProverSecret, RunnerSecret)
+		a.Secrets = append(a.Secrets, ProverSecret, FactsSecret, RunnerSecret)
 	case FnDataSubmission, FnStateTransition:
 		a.Reads, a.Writes, a.Signs = all, []string{SignedTransactions}, true
-		a.Secrets = append(a.Secrets, WalletSecret)
+		a.Secrets = append(a.Secrets, WalletSecret, LayerSecret)
 	case FnTrigger:
 		a.Sends = allQueues()
 		a.Reads, a.Writes, a.Lists, a.Tags = all, []string{AggregatorArtifacts}, true, true
-		a.Secrets = append(a.Secrets, ProverSecret)
+		a.Secrets = append(a.Secrets, ProverSecret, ChainSecret, LayerSecret)
 		for _, s := range stages() {
 			a.Invokes = append(a.Invokes, FunctionOf(s.Name))
 		}
@@ -80,6 +83,7 @@ func AccessOf(function string) Access {
 		a.Sends = allQueues()
 	case FnAPI: // /ready looks at everything that settles; commands wake jobs and workers
 		a.Sends, a.Lists, a.Watches = allQueues(), true, true
+		a.Secrets = append(a.Secrets, ChainSecret, LayerSecret)
 	case FnHooks: // a webhook wakes what waits at the prover
 		for _, t := range []job.Type{job.ProofCreation, job.ProofRegistration, job.Aggregator} {
 			a.Sends = append(a.Sends, Route(t, job.Verify, false))

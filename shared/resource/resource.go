@@ -20,7 +20,8 @@ type Function struct {
 	Timeout  time.Duration
 	// ScratchMB is the space of /tmp; 0 is Lambda's 512 MB.
 	ScratchMB int
-	// Concurrency is the reserved concurrency; 0 reserves none. 1 where order matters.
+	// Concurrency is the reserved concurrency; 0 reserves none. Lambda turns away what comes beyond it, so that it is never
+	// below AtOnce.
 	Concurrency int
 	Layers      []stage.Layer
 }
@@ -100,6 +101,61 @@ const (
 	hooksConcurrency = 5
 )
 
+// priorityQueues are the queues that go past the stages' own; priorityConcurrency is how many messages of each are worked on at a
+// time.
+var priorityQueues = []string{PriorityProcessQueue, PriorityVerifyQueue}
+
+const priorityConcurrency = 2
+
+// AtOnce is how many invocations of a function the queues start at a time: its own queues' and, of a function with jobs, those
+// that the priority queues pass on.
+func AtOnce(function string) int {
+	n := 0
+	for _, q := range Queues() {
+		if q.Function == function {
+			n += q.MaxConcurrency
+		}
+	}
+	if slices.ContainsFunc(stages(), func(s stage.Stage) bool { return FunctionOf(s.Name) == function }) {
+		n += len(priorityQueues) * priorityConcurrency
+	}
+	return n
+}
+
+// WakesItself says whether what a function sends or invokes may, over any number of steps, start the same function again. Lambda
+// takes that for a mistake and ends it after 16 rounds, unless the function allows it (AWS Lambda, "Recursive loop detection").
+func WakesItself(function string) bool {
+	queues := map[string]Queue{}
+	for _, q := range Queues() {
+		queues[q.Name] = q
+	}
+	seen := map[string]bool{}
+	var reach func(string) bool
+	reach = func(f string) bool {
+		a := AccessOf(f)
+		next := slices.Clone(a.Invokes)
+		for _, name := range a.Sends {
+			next = append(next, queues[name].Function)
+			if dead := queues[name].DeadLetter; dead != "" {
+				next = append(next, queues[dead].Function)
+			}
+		}
+		for _, n := range next {
+			if n == function {
+				return true
+			}
+			if !seen[n] {
+				seen[n] = true
+				if reach(n) {
+					return true
+				}
+			}
+		}
+		return false
+	}
+	return reach(function)
+}
+
 // pieScratchMB is the space for a PIE, which is copied to disk to be read: the largest that is taken (starknet/pie DefaultLimits.Zip,
 // 4 GiB; a test holds both together) and some for the rest. Lambda has up to 10,240 MB.
 const pieScratchMB = 4<<10 + 256
@@ -109,21 +165,37 @@ func Functions() []Function {
 	var fs []Function
 	for _, s := range stages() {
 		z := sizes[s.Name]
-		f := Function{Name: FunctionOf(s.Name), MemoryMB: z.memoryMB, Timeout: z.timeout, Layers: s.Layers}
+		f := Function{Name: FunctionOf(s.Name), MemoryMB: z.memoryMB, Timeout: timeout(FunctionOf(s.Name)), Layers: s.Layers}
 		if s.Name == stage.Aggregator {
 			f.ScratchMB = pieScratchMB
 		}
 		if s.Name == stage.StateTransition {
-			f.Concurrency = 2 // its event source mappings may not be starved; leases keep the order
+			f.Concurrency = AtOnce(f.Name) // a busy account must not starve it; leases keep the order
 		}
 		fs = append(fs, f)
 	}
 	return append(fs,
-		Function{Name: FnTrigger, MemoryMB: 1024, Timeout: 2 * time.Minute, Layers: both},
-		Function{Name: FnJobFailure, MemoryMB: 256, Timeout: 30 * time.Second, Layers: both},
-		Function{Name: FnAPI, MemoryMB: 256, Timeout: 20 * time.Second, Concurrency: apiConcurrency, Layers: both},
-		Function{Name: FnHooks, MemoryMB: 256, Timeout: 20 * time.Second, Concurrency: hooksConcurrency, Layers: both},
+		Function{Name: FnTrigger, MemoryMB: 1024, Timeout: timeout(FnTrigger), Layers: both},
+		Function{Name: FnJobFailure, MemoryMB: 256, Timeout: timeout(FnJobFailure), Layers: both},
+		Function{Name: FnAPI, MemoryMB: 256, Timeout: timeout(FnAPI), Concurrency: apiConcurrency, Layers: both},
+		Function{Name: FnHooks, MemoryMB: 256, Timeout: timeout(FnHooks), Concurrency: hooksConcurrency, Layers: both},
 	)
+}
+
+// timeout is how long an invocation of a function may take.
+func timeout(function string) time.Duration {
+	for _, s := range stages() {
+		if FunctionOf(s.Name) == function {
+			return sizes[s.Name].timeout
+		}
+	}
+	switch function {
+	case FnTrigger:
+		return 2 * time.Minute
+	case FnJobFailure:
+		return 30 * time.Second
+	}
+	return 20 * time.Second // what serves HTTP
 }
 
 // FunctionOf names the function of a stage that has jobs: the stage's name in lower case.
@@ -159,11 +231,7 @@ func Queues() []Queue {
 			Name: name, Function: function, Retention: retention, MaxReceives: maxReceives, DeadLetter: DeadLetterQueue,
 			BatchSize: batch, MaxConcurrency: most, Layers: layers,
 		}
-		for _, f := range Functions() {
-			if f.Name == function {
-				q.Visibility = visibilityFactor * f.Timeout
-			}
-		}
+		q.Visibility = visibilityFactor * timeout(function)
 		qs = append(qs, q)
 	}
 	for _, s := range stages() {
@@ -173,8 +241,9 @@ func Queues() []Queue {
 		}
 	}
 	add(TriggerQueue, FnTrigger, 10, 5, both)
-	add(PriorityProcessQueue, FnTrigger, 1, 2, both)
-	add(PriorityVerifyQueue, FnTrigger, 1, 2, both)
+	for _, name := range priorityQueues {
+		add(name, FnTrigger, 1, priorityConcurrency, both)
+	}
 	add(DeadLetterQueue, FnJobFailure, 10, 2, both)
 	qs[len(qs)-1].DeadLetter, qs[len(qs)-1].MaxReceives = "", 0
 	return qs

@@ -86,3 +86,31 @@ func TestEveryStageHasASchedule(t *testing.T) {
 		}
 	}
 }
+
+// Lambda turns away invocations beyond a reserved concurrency, and an event source mapping that is turned away uses up its
+// messages' receives.
+func TestReservedConcurrencyIsEnough(t *testing.T) {
+	t.Parallel()
+	for function, want := range map[string]int{
+		resource.FnStateTransition: 8, resource.FnSnosRun: 14, resource.FnTrigger: 9, resource.FnJobFailure: 2, resource.FnAPI: 0, resource.FnHooks: 0,
+	} {
+		if got := resource.AtOnce(function); got != want {
+			t.Errorf("queues may start %d invocations of %s at a time, want %d", got, function, want)
+		}
+	}
+	for _, f := range resource.Functions() {
+		if most := resource.AtOnce(f.Name); f.Concurrency > 0 && f.Concurrency < most {
+			t.Errorf("%s reserves %d, its queues may start %d at a time", f.Name, f.Concurrency, most)
+		}
+	}
+}
+
+// What works on queues wakes itself; what answers requests does not.
+func TestWakesItself(t *testing.T) {
+	t.Parallel()
+	for _, f := range resource.Functions() {
+		if got, want := resource.WakesItself(f.Name), f.Name != resource.FnAPI && f.Name != resource.FnHooks; got != want {
+			t.Errorf("%s wakes itself: %t, want %t", f.Name, got, want)
+		}
+	}
+}

@@ -33,9 +33,15 @@ type Config struct {
 	PoolSize uint64
 	// Timeout bounds each operation whose context has no nearer deadline; 0 is 10 s.
 	Timeout time.Duration
+	// IdleTime is how long a connection may lie unused before another one takes its place; 0 is DefaultIdleTime.
+	IdleTime time.Duration
 	// Monitor, when set, sees every command: for traces and tests.
 	Monitor *event.CommandMonitor
 }
+
+// DefaultIdleTime is Config's. A function that is not invoked is frozen, and routers forget its connections meanwhile (a NAT gateway of
+// AWS after 350 s): one that was not used for a minute is not trusted.
+const DefaultIdleTime = time.Minute
 
 // DB is a connected database. One a process, used over its invocations.
 type DB struct {
@@ -44,6 +50,10 @@ type DB struct {
 }
 
 // Connect prepares a client; the server is first talked to by the first operation. The error never shows the URI.
+//
+// What compare-and-set needs is not the URI's to decide: writes are acknowledged by a majority and tried again once, reads are the primary's. A URI
+// that says otherwise (w, readPreference, retryWrites, ...) is corrected, one that binds to a single member of a replica set is refused. DocumentDB
+// has no retryable writes, so a URI of it keeps retryWrites=false.
 func Connect(c Config) (*DB, error) {
 	if c.PoolSize == 0 {
 		c.PoolSize = 2
@@ -51,12 +61,23 @@ func Connect(c Config) (*DB, error) {
 	if c.Timeout == 0 {
 		c.Timeout = 10 * time.Second
 	}
+	if c.IdleTime == 0 {
+		c.IdleTime = DefaultIdleTime
+	}
 	if c.Database == "" {
 		return nil, errors.New("connect to MongoDB: the database's name is missing")
 	}
-	o := options.Client().ApplyURI(c.URI).
+	o := options.Client().ApplyURI(c.URI)
+	if err := checkURI(o); err != nil {
+		return nil, err
+	}
+	if !documentDB(o.Hosts) {
+		o.SetRetryWrites(true)
+	}
+	o.
 		SetAppName("orchestrator").
-		SetMaxPoolSize(c.PoolSize).SetMinPoolSize(0).
+		SetMaxPoolSize(c.PoolSize).SetMinPoolSize(0).SetMaxConnIdleTime(c.IdleTime).
+		SetRetryReads(true).
 		SetTimeout(c.Timeout).
 		SetServerSelectionTimeout(min(c.Timeout, 5*time.Second)).
 		SetReadPreference(readpref.Primary()).
@@ -70,12 +91,9 @@ func Connect(c Config) (*DB, error) {
 		}
 		o.SetTLSConfig(trusted)
 	}
-	if o.Validate() != nil {
-		return nil, errors.New("connect to MongoDB: the URI is not valid (it is not shown, it may carry a password)")
-	}
 	client, err := mongo.Connect(o)
 	if err != nil {
-		return nil, errors.New("connect to MongoDB: the URI is not valid (it is not shown, it may carry a password)")
+		return nil, errURI
 	}
 	return &DB{client: client, db: client.Database(c.Database)}, nil
 }

@@ -9,8 +9,11 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
+
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
 )
 
 // login is what AWS keeps in the secret of a DocumentDB cluster.
@@ -43,6 +46,37 @@ func URI(secret string) (string, error) {
 		Path: "/", RawQuery: "tls=true&retryWrites=false&authSource=admin",
 	}
 	return u.String(), nil
+}
+
+// errURI shows nothing of the URI.
+var errURI = errors.New("connect to MongoDB: the URI is not valid (it is not shown, it may carry a password)")
+
+// checkURI refuses what can't be corrected: a connection to one member alone would go on writing to it when it is no longer the primary, and fail for
+// ever. On this machine it is a developer's choice.
+func checkURI(o *options.ClientOptions) error {
+	if o.Validate() != nil {
+		return errURI
+	}
+	if o.Direct != nil && *o.Direct && !slices.ContainsFunc(o.Hosts, loopback) {
+		return errors.New("connect to MongoDB: directConnection=true binds to one member, which may stop being the primary: leave it out of the URI, or name the replica set")
+	}
+	return nil
+}
+
+func loopback(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		host = address
+	}
+	ip := net.ParseIP(strings.Trim(host, "[]"))
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// documentDB says whether the hosts are Amazon DocumentDB's.
+func documentDB(hosts []string) bool {
+	return slices.ContainsFunc(hosts, func(h string) bool {
+		return strings.Contains(h, ".docdb.amazonaws.com") || strings.Contains(h, ".docdb-elastic.amazonaws.com")
+	})
 }
 
 // trust reads a file of PEM certificates, the only authorities that are then trusted.

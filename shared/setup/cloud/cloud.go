@@ -9,10 +9,12 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"runtime/debug"
 	"sync"
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-lambda-go/lambdacontext"
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 
@@ -64,8 +66,22 @@ func NewProcess(ctx context.Context, environ []string) (*Process, error) {
 	if c.AWS.Endpoint != "" {
 		a.BaseEndpoint = aws.String(c.AWS.Endpoint)
 	}
-	log := slog.New(slog.NewJSONHandler(os.Stdout, &slog.HandlerOptions{Level: level})).With("chain", c.Chain.Name)
-	return &Process{Config: c, Log: log, AWS: a, Secrets: secrets.New(a)}, nil
+	return &Process{Config: c, Log: newLog(os.Stdout, level, environ), AWS: a, Secrets: secrets.New(a)}, nil
+}
+
+// NodeURL is the URL of a node that is configured in plain or as the name of a secret. The error does not show it.
+func (p *Process) NodeURL(ctx context.Context, plain, secret string) (string, error) {
+	if secret == "" {
+		return plain, nil
+	}
+	v, err := p.Secrets.Get(ctx, secret)
+	if err != nil {
+		return "", err
+	}
+	if err := config.NodeURL(v); err != nil {
+		return "", fmt.Errorf("secret %s, the URL of a node: %w", secret, err)
+	}
+	return v, nil
 }
 
 // Core connects the ports that every function needs, once. Nothing is asked of the database before it is used.
@@ -134,10 +150,7 @@ type Wire func(ctx context.Context, p *Process) (any, error)
 // Main serves a function until AWS ends it. A function that fails to initialise (a setting is wrong, a secret has no
 // value yet) still starts: every invocation tries again and fails with the reason, so messages stay in their queues and
 // the errors alarm, and a fix takes effect without a deployment. So does a secret's new value, some minutes later.
-func Main(wire Wire) {
-	limitHeap(os.Environ())
-	lambda.Start(NewHandler(os.Environ(), wire))
-}
+func Main(wire Wire) { MainOr(wire, nil) }
 
 // MainOr is Main for a function whose callers wait for an answer: until it has initialised, invocations go to what
 // instead makes of the reason.
@@ -145,6 +158,7 @@ func MainOr(wire Wire, instead func(error) any) {
 	limitHeap(os.Environ())
 	h := NewHandler(os.Environ(), wire)
 	h.instead = instead
+	slog.SetDefault(h.log) // libraries log by package log or slog: their lines are JSON as well
 	lambda.Start(h)
 }
 
@@ -154,6 +168,7 @@ type Handler struct {
 	wire    Wire
 	instead func(error) any // nil: the invocation fails
 	now     func() time.Time
+	log     *slog.Logger // until there is a process
 
 	mu      sync.Mutex
 	ready   lambda.Handler
@@ -162,20 +177,39 @@ type Handler struct {
 
 // NewHandler returns the handler of a function with an environment.
 func NewHandler(environ []string, wire Wire) *Handler {
-	return &Handler{environ: environ, wire: wire, now: time.Now}
+	return &Handler{environ: environ, wire: wire, now: time.Now, log: newLog(os.Stdout, slog.LevelInfo, environ)}
 }
 
-// Invoke implements lambda.Handler.
+// Invoke implements lambda.Handler. Whatever makes the invocation fail is a line of the log: Lambda itself keeps an error to the caller, and
+// schedules read no answers.
 func (h *Handler) Invoke(ctx context.Context, event []byte) ([]byte, error) {
+	defer func() {
+		if v := recover(); v != nil {
+			h.log.ErrorContext(ctx, "the function panicked", "request", requestID(ctx), "error", fmt.Sprint(v), "stack", string(debug.Stack()))
+			panic(v) // the process ends, as Lambda's library has it
+		}
+	}()
 	f, err := h.function(ctx)
 	if err != nil {
-		slog.ErrorContext(ctx, "the function failed to initialise", "error", err)
+		h.log.ErrorContext(ctx, "the function failed to initialise", "request", requestID(ctx), "error", err)
 		if h.instead != nil {
 			return lambda.NewHandler(h.instead(err)).Invoke(ctx, event)
 		}
 		return nil, err
 	}
-	return f.Invoke(ctx, event)
+	out, err := f.Invoke(ctx, event)
+	if err != nil {
+		h.log.ErrorContext(ctx, "the invocation failed", "request", requestID(ctx), "error", err)
+	}
+	return out, err
+}
+
+// requestID is the invocation's id, by which Lambda's own lines name it too; "" outside of Lambda.
+func requestID(ctx context.Context) string {
+	if c, ok := lambdacontext.FromContext(ctx); ok {
+		return c.AwsRequestID
+	}
+	return ""
 }
 
 func (h *Handler) function(ctx context.Context) (lambda.Handler, error) {

@@ -2,23 +2,43 @@
 package appchain
 
 import (
+	"context"
+	"fmt"
+
 	"github.com/madara-orchestrator/orchestrator/shared/client/appchain"
 	"github.com/madara-orchestrator/orchestrator/shared/client/redis"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud"
 )
 
-// Source returns the chain's source, with a Redis cache where one is configured. It makes no request.
-func Source(p *cloud.Process) (*appchain.Source, error) {
-	c := p.Config.Chain
+// Source returns the chain's source, with a Redis cache where one is configured. It asks for the secrets that hold URLs, and nothing else.
+func Source(ctx context.Context, p *cloud.Process) (*appchain.Source, error) {
+	c, r := p.Config.Chain, p.Config.Redis
+	node, err := p.NodeURL(ctx, c.RPC, c.RPCSecret)
+	if err != nil {
+		return nil, err
+	}
+	backup, err := p.NodeURL(ctx, c.BackupRPC, c.BackupRPCSecret)
+	if err != nil {
+		return nil, err
+	}
+	store := r.URL
+	if r.URLSecret != "" {
+		if store, err = p.Secrets.Get(ctx, r.URLSecret); err != nil {
+			return nil, err
+		}
+	}
 	deps := appchain.Deps{Log: p.Log}
-	if p.Config.Redis.URL != "" {
-		cache, err := redis.New(p.Config.Redis.URL, c.Name)
+	if store != "" {
+		cache, err := redis.New(store, c.Name)
+		if err != nil && r.URLSecret != "" {
+			err = fmt.Errorf("secret %s: %w", r.URLSecret, err)
+		}
 		if err != nil {
 			return nil, err
 		}
 		deps.Cache = cache
 	}
 	return appchain.New(appchain.Config{
-		URL: c.RPC, BackupURL: c.BackupRPC, GatewayURL: c.FeederGateway, ChainID: c.ID, EmptyProvingGas: p.Config.Batch.EmptyGas,
+		URL: node, BackupURL: backup, GatewayURL: c.FeederGateway, ChainID: c.ID, EmptyProvingGas: p.Config.Batch.EmptyGas,
 	}, deps)
 }

@@ -107,7 +107,7 @@ func gateway(ctx context.Context, p *cloud.Process) (proof.Prover, error) {
 		}
 		*secret.to = v
 	}
-	layer, err := settle.Open(p)
+	layer, err := settle.Open(ctx, p)
 	if err != nil {
 		return nil, err
 	}
@@ -124,7 +124,7 @@ func mock(ctx context.Context, p *cloud.Process) (proof.Prover, error) {
 	if p.Config.Settlement.Verifier == "" {
 		return mockprover.New(o), nil
 	}
-	layer, err := settle.Open(p)
+	layer, err := settle.Open(ctx, p)
 	if err != nil {
 		return nil, err
 	}

@@ -21,8 +21,8 @@ type ethereumLayer struct {
 	p *cloud.Process
 }
 
-func openEthereum(p *cloud.Process) (Layer, error) {
-	n, err := ethereum.Dial(p.Config.Settlement.RPC, p.Config.Settlement.ChainID)
+func openEthereum(p *cloud.Process, url string) (Layer, error) {
+	n, err := ethereum.Dial(url, p.Config.Settlement.ChainID)
 	if err != nil {
 		return nil, err
 	}

@@ -41,13 +41,17 @@ type Registrar interface {
 	Register(ctx context.Context, fact string) error
 }
 
-// Open returns the configured settlement layer.
-func Open(p *cloud.Process) (Layer, error) {
+// Open returns the configured settlement layer. It asks for the secret that holds the node's URL, where there is one.
+func Open(ctx context.Context, p *cloud.Process) (Layer, error) {
+	node, err := p.NodeURL(ctx, p.Config.Settlement.RPC, p.Config.Settlement.RPCSecret)
+	if err != nil {
+		return nil, err
+	}
 	switch kind := p.Config.Settlement.Kind; kind {
 	case config.EthereumLayer:
-		return openEthereum(p)
+		return openEthereum(p, node)
 	case config.StarknetLayer:
-		return openStarknet(p)
+		return openStarknet(p, node)
 	default:
 		return nil, fmt.Errorf("settlement layer %q is not known", kind)
 	}

@@ -55,7 +55,7 @@ func TestStarknet(t *testing.T) {
 		},
 		Prover: config.Prover{Kind: config.MockProver, KeySecret: secrets.FilePrefix + file, Account: account.String()},
 	}}
-	layer, err := settle.Open(p)
+	layer, err := settle.Open(ctx, p)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,7 +112,7 @@ func TestStarknet(t *testing.T) {
 		t.Error("the codec reads no proofs")
 	}
 	p.Config.Settlement.Kind = "moon"
-	if _, err := settle.Open(p); err == nil {
+	if _, err := settle.Open(ctx, p); err == nil {
 		t.Error("an unknown layer was opened")
 	}
 }

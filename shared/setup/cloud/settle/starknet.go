@@ -20,8 +20,8 @@ type starknetLayer struct {
 	p *cloud.Process
 }
 
-func openStarknet(p *cloud.Process) (Layer, error) {
-	n, err := starknet.Dial(p.Config.Settlement.RPC, p.Config.Settlement.ChainID)
+func openStarknet(p *cloud.Process, url string) (Layer, error) {
+	n, err := starknet.Dial(url, p.Config.Settlement.ChainID)
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,98 @@
+package config
+
+import (
+	"errors"
+	"net/url"
+	"reflect"
+	"regexp"
+	"strings"
+)
+
+// plainFaults refuses URLs of services that hold a key where everybody may read it: settings are variables of the functions, which the
+// console, the template and its history show.
+func (c Config) plainFaults(f *faultList) {
+	secrets := map[string]bool{}
+	for _, s := range Settings() {
+		secrets[s.Name] = len(s.Secrets) > 0
+	}
+	each(reflect.ValueOf(c), "", func(s Setting, v reflect.Value) {
+		if !s.Service {
+			return
+		}
+		if what := KeyIn(v.String()); what != "" {
+			instead := "give an address that needs none"
+			if secrets[s.Name+"_SECRET"] {
+				instead = "put the whole URL into a secret and name that in " + s.Name + "_SECRET"
+			}
+			f.check(false, s.Name, "it holds %s (not shown): %s", what, instead)
+		}
+	})
+}
+
+var (
+	uuid = regexp.MustCompile(`(?i)^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
+	// secretParameter is a query's name of what is a secret.
+	secretParameter = regexp.MustCompile(`(?i)key|token|secret|auth|pass|sig|credential|project`)
+)
+
+// KeyIn says what of a URL looks like a secret, such as "a password" or "a key in its path"; "" where nothing does. Node providers put keys
+// into paths (/v2/KEY, /v3/KEY) and queries (?apikey=KEY).
+func KeyIn(text string) string {
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" {
+		return ""
+	}
+	if u.User != nil {
+		return "a user or password"
+	}
+	for name, values := range u.Query() {
+		for _, v := range values {
+			if v != "" && secretParameter.MatchString(name) || KeyLike(v) {
+				return "a key in its query"
+			}
+		}
+	}
+	for part := range strings.SplitSeq(u.Path, "/") {
+		if KeyLike(part) {
+			return "a key in its path"
+		}
+	}
+	if KeyLike(u.Fragment) {
+		return "a key behind its #"
+	}
+	return ""
+}
+
+// KeyLike says whether a word looks made by a machine to be secret: a UUID, 16 or more letters and digits mixed as in no name, or 20 or
+// more characters with small and capital letters and digits.
+func KeyLike(word string) bool {
+	if uuid.MatchString(word) {
+		return true
+	}
+	run := func(s string) (small, capital, digit bool) {
+		for _, r := range s {
+			small = small || r >= 'a' && r <= 'z'
+			capital = capital || r >= 'A' && r <= 'Z'
+			digit = digit || r >= '0' && r <= '9'
+		}
+		return small, capital, digit
+	}
+	if small, capital, digit := run(word); len(word) >= 20 && small && capital && digit {
+		return true
+	}
+	for part := range strings.FieldsFuncSeq(word, func(r rune) bool { return r == '-' || r == '_' || r == '.' || r == '~' }) {
+		if small, capital, digit := run(part); len(part) >= 16 && digit && (small || capital) {
+			return true
+		}
+	}
+	return false
+}
+
+// NodeURL checks the URL of a node that a secret holds. The error does not show it.
+func NodeURL(text string) error {
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		return errors.New("want an http or https URL as its value")
+	}
+	return nil
+}

@@ -1,0 +1,78 @@
+package config_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/madara-orchestrator/orchestrator/shared/config"
+)
+
+func with(lines ...string) []string {
+	m := valid()
+	for _, line := range lines {
+		name, value, _ := strings.Cut(line, "=")
+		m[name] = value
+	}
+	return environ(m)
+}
+
+// What node providers put keys into is found, and names of networks and versions are not taken for keys.
+func TestKeyIn(t *testing.T) {
+	t.Parallel()
+	for url, want := range map[string]string{
+		"": "", "0x0123456789abcdef0123456789abcdef01234567": "", "arn:aws:sns:eu-west-1:123456789012:x": "", "https://rpc.mychain.example": "", "http://127.0.0.1:5050/rpc/v0_10": "", "https://x.example/starknet-sepolia/rpc/v0_10_2": "",
+		"https://gateway.example/v1/starknet/sepolia-integration/rpc-2026": "", "https://x.example/?network=sepolia": "", "grpcs://snos.example:443": "",
+		"redis://cache.example:6379/0": "", "https://x.example/the-very-long-name-of-our-production-node": "",
+		"https://user:password@x.example":                                    "a user or password",
+		"redis://:password@cache.example:6379":                               "a user or password",
+		"https://token@x.example":                                            "a user or password",
+		"https://eth-sepolia.example/v2/aB3dE5gH7jK9mN1pQ3sT5vW7yZ_0-2b4":    "a key in its path",
+		"https://sepolia.example/v3/0123456789abcdef0123456789abcdef":        "a key in its path",
+		"https://x.example/3f2b6c1e-8a4d-4c53-9d8e-0b1a2c3d4e5f/rpc/v0_10":   "a key in its path",
+		"https://x.example/ext/bc/C0FFEE0123456789ABCDEF":                    "a key in its path",
+		"https://x.example/rpc?apikey=short":                                 "a key in its query",
+		"https://x.example/rpc?x=0123456789abcdef0123456789abcdef":           "a key in its query",
+		"https://x.example/rpc?access_token=t":                               "a key in its query",
+		"https://x.example/rpc#0123456789abcdef0123456789abcdef":             "a key behind its #",
+		"https://x.example/quick/9f8e7d6c5b4a39281706f5e4d3c2b1a0f9e8d7c6/":  "a key in its path",
+		"https://x.example/word_0123456789abcdef0123456789abcdef_and_others": "a key in its path",
+	} {
+		if got := config.KeyIn(url); got != want {
+			t.Errorf("%s: %q, want %q", url, got, want)
+		}
+	}
+}
+
+// A URL of a service with a key in it is refused without showing it, and the message says where it belongs.
+func TestPlainURLs(t *testing.T) {
+	t.Parallel()
+	const key = "0123456789abcdef0123456789abcdef"
+	for name, instead := range map[string]string{
+		"CHAIN_RPC": "CHAIN_RPC_SECRET", "CHAIN_BACKUP_RPC": "CHAIN_BACKUP_RPC_SECRET", "SETTLEMENT_RPC": "SETTLEMENT_RPC_SECRET",
+		"REDIS_URL": "REDIS_URL_SECRET", "SNOS_RPC": "SNOS_RPC_SECRET", "CHAIN_FEEDER_GATEWAY": "needs none", "PROVER_URL": "needs none",
+	} {
+		_, err := config.FromEnviron(with(name + "=https://x.example/v2/" + key))
+		if err == nil || !strings.Contains(err.Error(), name+": it holds a key in its path") || !strings.Contains(err.Error(), instead) || strings.Contains(err.Error(), key) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// The URL of a node is given once: in plain or as the name of a secret.
+func TestSecretURLs(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"CHAIN_RPC", "SETTLEMENT_RPC"} {
+		if _, err := config.FromEnviron(with(name+"=", name+"_SECRET=mychain/node")); err != nil {
+			t.Errorf("%s as a secret: %v", name, err)
+		}
+		if _, err := config.FromEnviron(with(name+"=", name+"_SECRET=")); err == nil || !strings.Contains(err.Error(), name+": missing") {
+			t.Errorf("no %s: %v", name, err)
+		}
+	}
+	for _, name := range []string{"CHAIN_RPC", "CHAIN_BACKUP_RPC", "SETTLEMENT_RPC", "REDIS_URL"} {
+		_, err := config.FromEnviron(with(name+"=https://x.example", name+"_SECRET=mychain/node"))
+		if err == nil || !strings.Contains(err.Error(), "give either it or "+name) {
+			t.Errorf("%s twice: %v", name, err)
+		}
+	}
+}
