@@ -123,7 +123,7 @@ func TestElections(t *testing.T) {
 		t.Fatal(err)
 	}
 	const rounds = 4
-	stop := make(chan struct{})
+	stop, won := make(chan struct{}), make(chan time.Time)
 	type written struct {
 		id   string
 		wins uint64 // updates that were answered with success
@@ -145,6 +145,7 @@ func TestElections(t *testing.T) {
 					return
 				default:
 				}
+				began := time.Now()
 				now, err := store.Get(t.Context(), j.ID)
 				if err != nil {
 					continue
@@ -152,6 +153,11 @@ func TestElections(t *testing.T) {
 				now.Generation++
 				if _, err := store.Update(t.Context(), now); err == nil {
 					results[w].wins++
+					select {
+					case won <- began:
+					case <-stop:
+						return
+					}
 				}
 			}
 		})
@@ -164,9 +170,8 @@ func TestElections(t *testing.T) {
 		if err := change(t.Context()); err != nil {
 			t.Errorf("round %d: %v", i, err)
 		}
-	}
-	if _, err := rs.Primary(t.Context()); err != nil {
-		t.Error(err)
+		for changed := time.Now(); (<-won).Before(changed); { // until something is read and written at the new primary
+		}
 	}
 	close(stop)
 	writers.Wait()
