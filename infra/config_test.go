@@ -24,7 +24,7 @@ func TestConfigFaults(t *testing.T) {
 		"prover's network":              {"PROVER_ATLANTIC_NETWORK: TESTNET", "PROVER_ATLANTIC_NETWORK: MAINNET", "MAINNET, but the settlement layer"},
 		"prover's own rule":             {"PROVER_ATLANTIC_NETWORK: TESTNET", "PROVER_ATLANTIC_NETWORK: TESTNET\n      PROVER_ATLANTIC_CAIRO_VM: php", "Cairo VM \"php\""},
 		"email":                         {"ops@mychain.example", "nobody", "alerts.emails[0]: \"nobody\""},
-		"nobody is alerted":                {"environment: dev", "environment: prod", ""},
+		"nobody is alerted":             {"environment: dev", "environment: prod", ""},
 		"authorisation":                 {"auth: iam", "auth: none", "api.auth: \"none\""},
 		"token's issuer":                {"auth: iam", "auth: jwt", "issuer and audience belong to auth jwt"},
 		"connections":                   {"    # mongo: {connections: 500}", "    mongo: {connections: 100} #", "the functions may open 204 connections (68 at a time"},
@@ -174,7 +174,7 @@ func TestMergedSettings(t *testing.T) {
 	}
 }
 
-// What is no file of chains says what it is.
+// A file that does not hold chains is refused with the reason.
 func TestNoFileOfChains(t *testing.T) {
 	for in, want := range map[string]string{
 		"region: [": "this is not YAML: ", "- a\n": "want fields with values", "just a word": "want fields with values", "region: eu-west-1\n": "chains: there are none",

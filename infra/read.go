@@ -96,7 +96,7 @@ func (d *reading) unread(path, format string, args ...any) {
 	d.bad = append(d.bad, path)
 }
 
-// misread says whether a value at a path was there and could not be read: what follows from that is no fault of its own.
+// misread says whether a value at a path was there and could not be read: what follows from that is not reported.
 func (d *reading) misread(path string) bool { return slices.Contains(d.bad, path) }
 
 // maxDepth bounds how deep fields lie in each other, with aliases.

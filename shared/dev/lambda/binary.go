@@ -8,6 +8,8 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -35,6 +37,8 @@ type Binary struct {
 	Env  []string  // the process's whole environment, beside what Lambda itself sets
 	Logs io.Writer // the function's stdout and stderr; nil discards them. It must be safe for concurrent use.
 	Name string    // of the function, for its environment
+	// Limited ends a process that takes more memory than the function has, as Lambda does.
+	Limited bool
 	// Timeout is the function's own; 0 leaves the context's deadline alone.
 	Timeout time.Duration
 
@@ -70,6 +74,7 @@ func (b *Binary) Invoke(ctx context.Context, event []byte) ([]byte, error) {
 		err = in.api.exit()
 	}
 	in.served = true
+	in.measure()
 	var crashed *FunctionError
 	if errors.Is(err, ErrTimeout) || errors.As(err, &crashed) && crashed.Type == exitError {
 		in.kill()
@@ -126,7 +131,9 @@ func (b *Binary) forget(in *instance) {
 	delete(b.all, in)
 	<-in.done
 	in.api.close()
-	b.peakRSS = max(b.peakRSS, in.rss())
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	b.peakRSS = max(b.peakRSS, in.peak)
 }
 
 // KillOne kills one of the running processes, chosen by r, in the middle of whatever it does. It says whether there was
@@ -161,7 +168,7 @@ func (b *Binary) Close() {
 	b.idle = nil
 }
 
-// PeakMemory is the largest resident size in bytes of any process that has ended.
+// PeakMemory is the largest resident size in bytes, at the end of an invocation or before, of any process that has ended.
 func (b *Binary) PeakMemory() int64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -173,6 +180,8 @@ type instance struct {
 	cmd  *exec.Cmd
 	api  *runtimeAPI
 	done chan struct{} // closed when the process has ended
+	mu   sync.Mutex
+	peak int64 // the largest resident size in bytes that was seen; read it when done is closed
 	// served is whether it has taken an invocation; used by one invocation at a time.
 	served bool
 }
@@ -183,6 +192,9 @@ func (b *Binary) start() (*instance, error) {
 		return nil, err
 	}
 	cmd := exec.Command(b.Path)
+	if b.Limited { // data: all memory that the process may write to
+		cmd = exec.Command("/bin/sh", "-c", fmt.Sprintf(`ulimit -d %d && exec "$0"`, memoryOf(b.Name)<<10), b.Path)
+	}
 	cmd.Env = append(append([]string{}, b.Env...),
 		"AWS_LAMBDA_RUNTIME_API="+api.address(), "AWS_LAMBDA_FUNCTION_NAME="+b.Name,
 		fmt.Sprintf("AWS_LAMBDA_FUNCTION_MEMORY_SIZE=%d", memoryOf(b.Name)), "AWS_LAMBDA_FUNCTION_VERSION=$LATEST")
@@ -209,14 +221,26 @@ func (in *instance) alive() bool {
 	}
 }
 
-func (in *instance) kill() { _ = in.cmd.Process.Signal(os.Kill) }
+func (in *instance) kill() {
+	in.measure()
+	_ = in.cmd.Process.Signal(os.Kill)
+}
 
-// rss is the ended process's largest resident size in bytes.
-func (in *instance) rss() int64 {
-	if u, ok := in.cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
-		return u.Maxrss << 10
+// measure keeps the running process's largest resident size. What wait4 says of an ended child (ru_maxrss) can't be used: a child that Go starts
+// shares its parent's memory until it runs its own program, and is counted as large as the parent (findings/go-exec-peak-is-the-parents.sh).
+func (in *instance) measure() {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", in.cmd.Process.Pid))
+	if err != nil {
+		return // it has ended
 	}
-	return 0
+	for line := range strings.Lines(string(status)) {
+		if v, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+			kb, _ := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(v), " kB"), 10, 64)
+			in.mu.Lock()
+			in.peak = max(in.peak, kb<<10)
+			in.mu.Unlock()
+		}
+	}
 }
 
 // memoryOf is a function's memory in MB; one that is not described has 512.

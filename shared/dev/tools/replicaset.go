@@ -177,7 +177,7 @@ func (rs *ReplicaSet) primary(ctx context.Context) (*member, error) {
 			return m, nil
 		}
 	}
-	return nil, fmt.Errorf("the primary %s is no member", address)
+	return nil, fmt.Errorf("the primary %s is not a member", address)
 }
 
 func (m *member) kill() {
