@@ -148,6 +148,12 @@ bench: ## Run the benchmarks of the protocol arithmetic
 CHAINS ?= infra/chains.yaml
 STACKS ?= --all
 APPROVAL ?= broadening
+.PHONY: bench-settlement
+bench-settlement: tools ## Batches a block of the settlement layer, one state update at a time and several: in the simulation, on go-ethereum's chain, on anvil
+	$(GO) test -count=1 -v -run TestBacklog ./shared/simulation
+	@mkdir -p build && $(GO) build -o build/run ./scripts/run
+	@bash scripts/run/backlog.sh build/run .tools/node/node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil
+
 override CHAINS := $(value CHAINS)
 override STACKS := $(value STACKS)
 override APPROVAL := $(value APPROVAL)

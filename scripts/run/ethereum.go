@@ -78,7 +78,7 @@ func startEthereum(ctx context.Context, o options, a *appChain, log *slog.Logger
 				log.WarnContext(ctx, "the node's KZG set-up", "error", err)
 			}
 		}()
-		chain, err := devethereum.Start(devethereum.Options{BlockInterval: blockTime})
+		chain, err := devethereum.Start(devethereum.Options{BlockInterval: o.blockTime})
 		if err != nil {
 			return nil, err
 		}

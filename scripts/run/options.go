@@ -33,6 +33,9 @@ type options struct {
 	settle    string // ethereum or starknet; "": by layer
 	api       string // address to serve status page and API on
 	dryRun    bool
+	inFlight  int           // transactions of the wallet on their way at a time; 0: the default
+	backlog   bool          // settle only once all batches are ready
+	blockTime time.Duration // of the embedded settlement layer
 	timeout   time.Duration
 	verbose   bool
 
@@ -81,6 +84,9 @@ func parse(args []string, out io.Writer) (options, error) {
 	fs.StringVar(&o.settle, "settle", "",
 		"ethereum or starknet; default: ethereum for an l2, a fake of Starknet for an l3")
 	fs.BoolVar(&o.dryRun, "dry-run", false, "do everything but send transactions")
+	fs.IntVar(&o.inFlight, "in-flight", 0, "transactions of the wallet that may wait for a block at a time; 0: the default")
+	fs.BoolVar(&o.backlog, "backlog", false, "settle only once all batches are ready, and say how many a block of the settlement layer took")
+	fs.DurationVar(&o.blockTime, "block-time", blockTime, "time between blocks of the embedded settlement layer")
 	fs.DurationVar(&o.timeout, "timeout", 5*time.Minute, "give up after")
 	fs.StringVar(&o.api, "api", "",
 		"serve status page and API on this loopback address, such as 127.0.0.1:8080, and go on until interrupted")
@@ -149,6 +155,12 @@ func (o *options) validate(rest []string) error {
 	if o.settle == starknetLayer && (o.layer == stage.L2 || o.ethereum != "") {
 		errs = append(errs,
 			errors.New("-settle starknet: it is for -layer l3 without -ethereum; an l2 settles on Ethereum"))
+	}
+	if o.inFlight < 0 || o.inFlight > 16 {
+		errs = append(errs, fmt.Errorf("-in-flight %d: want 0 to 16", o.inFlight))
+	}
+	if o.blockTime <= 0 {
+		errs = append(errs, fmt.Errorf("-block-time %s: want a positive time", o.blockTime))
 	}
 	if o.speed < 0 || o.speed > 1000 {
 		errs = append(errs, fmt.Errorf("-speed %v: want 0 to 1000 blocks a second", o.speed))

@@ -72,6 +72,9 @@ func settle(ctx context.Context, o options, stdout, stderr io.Writer) (err error
 	}
 	defer layer.close()
 	layer.wallet.DryRun = o.dryRun
+	if o.inFlight > 0 {
+		layer.wallet.Policy.InFlight = o.inFlight
+	}
 	prover, err := startProver(o, chain, layer, log)
 	if err != nil {
 		return err
@@ -105,11 +108,23 @@ func settle(ctx context.Context, o options, stdout, stderr io.Writer) (err error
 		view.close()
 		return err
 	}
+	var held *backlog
+	if o.backlog {
+		if held, err = holdBack(ctx, core, chain, layer); err != nil {
+			view.close()
+			return err
+		}
+	}
 	running, stop := context.WithCancel(ctx)
 	stopped := make(chan error, 1)
 	go func() { stopped <- p.Run(running) }()
-	err = until(ctx, 100*time.Millisecond,
-		func(ctx context.Context) (bool, error) { return finished(ctx, o, core, chain, layer) })
+	if held != nil {
+		err = held.release(ctx)
+	}
+	if err == nil {
+		err = until(ctx, 100*time.Millisecond,
+			func(ctx context.Context) (bool, error) { return finished(ctx, o, core, chain, layer) })
+	}
 	stop()
 	view.close()
 	if perr := <-stopped; err == nil {
@@ -121,6 +136,9 @@ func settle(ctx context.Context, o options, stdout, stderr io.Writer) (err error
 			<-user.Done()
 		}
 	}()
+	if held != nil && err == nil {
+		err = held.report(context.WithoutCancel(ctx), stdout)
+	}
 	err = errors.Join(err, prover.checkRequests())
 	return errors.Join(err, summarize(context.WithoutCancel(ctx), o, core, chain, layer, p, stdout, began, err == nil))
 }

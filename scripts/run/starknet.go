@@ -24,7 +24,7 @@ func (o options) layoutBridge() felt.Felt {
 // startStarknet starts the fake of Starknet with the contracts on it.
 func startStarknet(o options, a *appChain) (*settlementLayer, error) {
 	s, err := stack.StartStarknet(
-		stack.StarknetOptions{Version: a.version, BlockInterval: blockTime, Before: fakestarknet.Core{
+		stack.StarknetOptions{Version: a.version, BlockInterval: o.blockTime, Before: fakestarknet.Core{
 			Settled: a.before.settled, Block: a.before.block, Root: a.before.root,
 			BlockHash: a.before.hash, Messages: a.messages,
 		}})

@@ -90,3 +90,25 @@ func TestRevertedBehindAMissingOne(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Case W12: an update whose fact a reorganisation took back before it was mined reverts. It is signed again once the fact is
+// there, and no attempt is used up.
+func TestRevertedWithoutItsFact(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.process()
+	b.proven = false
+	b.chain.Mine()
+	b.chain.MineEmpty(2)
+	if v := b.verify(job.VerdictPending); !v.Waits || b.signed() != 1 {
+		t.Fatalf("%+v with %d signed", v, b.signed())
+	}
+	b.proven = true
+	b.verify(job.VerdictPending)
+	b.chain.Mine()
+	b.chain.MineEmpty(2)
+	b.verify(job.VerdictVerified)
+	if b.signed() != 2 {
+		t.Errorf("%d signed, want 2", b.signed())
+	}
+}

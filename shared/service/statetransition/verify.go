@@ -83,6 +83,9 @@ func (h *Handler) reverted(ctx context.Context, r *executor.Run, m *job.StateTra
 			return job.Waiting("transaction %s reverted, for an update before it is missing: it is signed again",
 				p.Record.Hash), nil
 		}
+		if revert.Refusal == tx.Unproven { // the fact was there in simulation: a reorganisation took it back
+			return job.Waiting("transaction %s reverted, for the batch's fact is gone: it is signed again once the fact is back", p.Record.Hash), h.prove(ctx, r)
+		}
 		reason = revert.Error()
 	}
 	return job.Rejected("transaction %s reverted: %s", p.Record.Hash, reason), nil
