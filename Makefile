@@ -32,7 +32,8 @@ tools: ## Install what the tests need (mongod, moto, ministack, Redis, anvil, sc
 
 .PHONY: test
 test: tools ## Install what the tests need and run them
-	ORCHESTRATOR_REQUIRE_TOOLS=1 $(GO) test -p 1 ./... # one package at a time: several bring real components, which two cores do not carry at once
+	$(GO) build ./... # on all cores: what follows runs one package at a time, as several bring real components that two cores do not carry at once
+	ORCHESTRATOR_REQUIRE_TOOLS=1 $(GO) test -p 1 -vet=off -timeout 60m ./... # each test has its own limits; lint vets
 
 .PHONY: test-api
 test-api: tools ## Test the HTTP API with schemathesis (API_EXAMPLES=300 requests an operation)

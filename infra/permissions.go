@@ -89,7 +89,7 @@ func (s *Stack) permit(role awsiam.Role, function string, logs awslogs.LogGroup)
 	for _, kind := range a.Secrets {
 		for _, word := range s.chain.secretsOf(kind) {
 			if secret := s.secrets[word]; secret != nil {
-				allow(role, secret.Ref(), "secretsmanager:GetSecretValue")
+				allow(role, secret.AttrId(), "secretsmanager:GetSecretValue")
 			}
 		}
 	}

@@ -49,7 +49,7 @@ func (d *deployment) progress(ctx context.Context, s *stack.Sandbox) (string, er
 	var parts []string
 	last, err := s.DB.Batches().LastSnos(ctx)
 	if err == nil {
-		parts = append(parts, fmt.Sprintf("batched %d/%d blocks", last.EndBlock+1, s.Last+1))
+		parts = append(parts, fmt.Sprintf("blocks %d/%d", last.EndBlock+1, s.Last+1))
 	} else {
 		parts = append(parts, "waiting for the first schedule")
 	}
@@ -69,10 +69,10 @@ func (d *deployment) progress(ctx context.Context, s *stack.Sandbox) (string, er
 			return "", d.stuck(ctx, s, t)
 		}
 		if all > 0 {
-			parts = append(parts, fmt.Sprintf("%s %d/%d", t, n[job.Completed], all))
+			parts = append(parts, fmt.Sprintf("%s %d/%d", report.Short(t), n[job.Completed], all))
 		}
 	}
-	return strings.Join(parts, ", "), nil
+	return strings.Join(parts, " "), nil // 80 columns with all stages of an L3
 }
 
 // unfinished are the statuses of jobs that have work left.

@@ -191,13 +191,13 @@ func (d *deployment) keep(user context.Context, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(w,
-		"\nIt stays up until you interrupt. Its API, as with AWS signed by your credentials (here test, test):\n\n"+
-			"  curl --aws-sigv4 aws:amz:%s:execute-api -u test:test -H 'Host: %s' \\\n    %s/lag\n\n"+
-			"/ is the status page, /ready what is reachable, /batches the batches, /openapi.yaml all routes.\n"+
-			"AWS programs reach the emulator with AWS_ENDPOINT_URL=%s, MongoDB is at %s.\n",
-		d.cdk.Region, api.Host(), strings.Replace(d.cdk.Endpoint, "127.0.0.1", "localhost", 1),
-		d.cdk.Endpoint, d.parts["mongod"])
+	local := strings.Replace(d.cdk.Endpoint, "127.0.0.1", "localhost", 1)
+	fmt.Fprintf(w, "\nIt stays up until you interrupt. Its API wants requests signed, as on AWS:\n\n"+
+		"  curl --aws-sigv4 aws:amz:%s:execute-api -u test:test \\\n    -H 'Host: %s' \\\n    %s/lag\n\n"+
+		"  /              the status page\n  /ready         what is reachable\n"+
+		"  /batches       the batches\n  /openapi.yaml  all routes\n\n"+
+		"AWS_ENDPOINT_URL=%s leads AWS programs here.\nMongoDB is at %s.\n",
+		d.cdk.Region, api.Host(), local, local, d.parts["mongod"])
 	<-user.Done()
 	return nil
 }

@@ -108,7 +108,9 @@ func newWorld(t *testing.T, o stack.Options, ready ...func(*world)) *world {
 		o.Settings = map[string]string{}
 	}
 	w.api = w.lambdaAPI(t, o.AWS)
-	o.Settings["AWS_ENDPOINT"] = w.api
+	if o.Settings["AWS_ENDPOINT"] == "" {
+		o.Settings["AWS_ENDPOINT"] = w.api
+	}
 	for _, f := range ready {
 		f(w)
 	}

@@ -11,7 +11,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strings"
 	"syscall"
 
@@ -28,8 +27,6 @@ type CDK struct {
 	Account  string
 	Region   string
 	Log      io.Writer // gets what the programs print; nil: shown in errors only
-	// Also are chains of which templates are made and nothing is deployed.
-	Also []map[string]any
 }
 
 // Chains is a file of chains as infra reads it.
@@ -63,7 +60,7 @@ func (c *CDK) Bootstrap(ctx context.Context) error {
 
 // Deploy writes the file of chains, makes its templates and deploys the stacks of all chains in it.
 func (c *CDK) Deploy(ctx context.Context, chains ...map[string]any) error {
-	file, err := yaml.Marshal(Chains{Account: c.Account, Region: c.Region, Chains: slices.Concat(chains, c.Also)})
+	file, err := yaml.Marshal(Chains{Account: c.Account, Region: c.Region, Chains: chains})
 	if err != nil {
 		return fmt.Errorf("write the file of chains: %w", err)
 	}

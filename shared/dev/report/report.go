@@ -94,7 +94,7 @@ func Table(w io.Writer, rs []Row, l stage.Layer, unit string) {
 	tw = tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprint(tw, "batch\t")
 	for _, n := range stages {
-		fmt.Fprintf(tw, "%s\t", short(n))
+		fmt.Fprintf(tw, "%s\t", Short(n))
 	}
 	fmt.Fprintln(tw, "  seconds, invocations")
 	for _, r := range rs {
@@ -149,8 +149,8 @@ func closedBy(r batch.Reason) string {
 	return string(r)
 }
 
-// short is a stage as a column's head.
-func short(n stage.Name) string {
+// Short is a stage as a column's head.
+func Short(n stage.Name) string {
 	switch n {
 	case stage.SnosRun:
 		return "SNOS"
