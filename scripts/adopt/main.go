@@ -1,6 +1,7 @@
-// Adopt takes a chain over from Madara's own orchestrator: `make adopt OLD=old.env ENV=new.env`. It reads the old database, the
-// core contract and the app chain, and prints what is settled, what is under way and where this orchestrator would begin.
-// With -apply it writes this deployment's first batch. It changes nothing in the old database.
+// Adopt takes a chain over from Madara's own orchestrator: `make adopt OLD=old.env ENV=new.env`. It reads the old
+// database, the core contract and the app chain, and prints what is settled, what is under way and where this
+// orchestrator would begin. With -apply it writes this deployment's first batch. It changes nothing in the old
+// database.
 package main
 
 import (
@@ -36,7 +37,8 @@ type options struct {
 	apply, json bool
 }
 
-// run is the program: 0 where the takeover is possible or done, 1 where it is refused or something fails, 2 for wrong usage.
+// run is the program: 0 where the takeover is possible or done, 1 where it is refused or something fails, 2 for wrong
+// usage.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	var o options
 	fs := flag.NewFlagSet("adopt", flag.ContinueOnError)
@@ -51,7 +53,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return 2
 	}
 	if o.env == "" || o.old == "" || fs.NArg() > 0 {
-		fmt.Fprintln(stderr, "adopt: -env FILE and -old FILE are both needed, and nothing else; docs/takeover.md has the steps")
+		fmt.Fprintln(
+			stderr,
+			"adopt: -env FILE and -old FILE are both needed, and nothing else; docs/takeover.md has the steps",
+		)
 		return 2
 	}
 	if err := adopt(ctx, o, stdout); err != nil {

@@ -23,8 +23,9 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/dev/tools"
 )
 
-// A chain that Madara's orchestrator has settled up to block 9 is taken over while that orchestrator's documents stand in every
-// status: refused while it lives, planned, applied, and settled to its head by the compiled functions. Its database is as before.
+// A chain that Madara's orchestrator has settled up to block 9 is taken over while that orchestrator's documents stand
+// in every status: refused while it lives, planned, applied, and settled to its head by the compiled functions. Its
+// database is as before.
 func TestAdopt(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, stack.Options{Name: "e2e-adopt", Blocks: 16, SettledTo: 9})
@@ -72,8 +73,8 @@ func TestAdopt(t *testing.T) {
 	}
 }
 
-// oldDocuments are of a chain with five blocks a batch: batches 1 and 2 are settled, 3 is ready for its state update with an
-// attempt that the node never saw, 4 is open.
+// oldDocuments are of a chain with five blocks a batch: batches 1 and 2 are settled, 3 is ready for its state update
+// with an attempt that the node never saw, 4 is open.
 func oldDocuments(at time.Time) madara.Documents {
 	d := madara.L2(at)
 	d.Aggregators, d.Snos = nil, nil
@@ -119,7 +120,8 @@ func adopter(t *testing.T, w *world) func(code int, want, also string, args ...s
 		cmd := exec.CommandContext(t.Context(), bin, append([]string{"-env", env, "-old", old}, args...)...)
 		cmd.Env = append(os.Environ(), w.Env...)
 		out, _ := cmd.CombinedOutput()
-		if got := cmd.ProcessState.ExitCode(); got != code || !strings.Contains(string(out), want) || !strings.Contains(string(out), also) {
+		if got := cmd.ProcessState.ExitCode(); got != code || !strings.Contains(string(out), want) ||
+			!strings.Contains(string(out), also) {
 			t.Fatalf("adopt %q: exit %d, want %d, %q and %q:\n%s", args, got, code, want, also, out)
 		}
 	}

@@ -25,7 +25,8 @@ func (d *document) fail(format string, args ...any) {
 	}
 }
 
-// number is a whole number that is not negative. Rust's bson writes u64 as a 64-bit integer; older migrations left doubles.
+// number is a whole number that is not negative. Rust's bson writes u64 as a 64-bit integer; older migrations left
+// doubles.
 func (d *document) number(key string) uint64 {
 	v, ok := d.lookup(key)
 	if !ok {
@@ -94,7 +95,8 @@ func (d *document) moment(key string) time.Time {
 // noTransaction is what stands for "was settled already, nothing was sent" (event_handler/jobs/state_update.rs).
 const noTransaction = "0x0000000000000000000000000000000000000000000000000000000000000000"
 
-// transactions are the hashes that a job has sent: each attempt's of a state update, and tx_hash of it or of a data submission.
+// transactions are the hashes that a job has sent: each attempt's of a state update, and tx_hash of it or of a data
+// submission.
 func (d *document) transactions() []string {
 	var out []string
 	add := func(h string) {

@@ -1,5 +1,6 @@
 // Package madaradb reads the MongoDB database of Madara's own orchestrator, as its source at commit e674321 writes it
-// (orchestrator/src/types and orchestrator/src/core/client/{database,lock}). It sends finds, counts and aggregations only.
+// (orchestrator/src/types and orchestrator/src/core/client/{database,lock}). It sends finds, counts and aggregations
+// only.
 package madaradb
 
 import (
@@ -71,7 +72,9 @@ func Connect(c Config) (*DB, error) {
 	return &DB{client: client, db: client.Database(c.Database)}, nil
 }
 
-var errInvalidURI = errors.New("connect to the old database: the URI is not valid (it is not shown, it may carry a password)")
+var errInvalidURI = errors.New(
+	"connect to the old database: the URI is not valid (it is not shown, it may carry a password)",
+)
 
 // Close ends all connections.
 func (d *DB) Close(ctx context.Context) error { return d.client.Disconnect(ctx) }
@@ -126,7 +129,9 @@ func (r *reading) counts(ctx context.Context) error {
 		jobs: takeover.JobStatuses, snosBatches: takeover.BatchStatuses, aggregators: takeover.BatchStatuses,
 	}
 	for _, name := range []string{aggregators, snosBatches, jobs} {
-		group := bson.D{{Key: "$group", Value: bson.D{{Key: "_id", Value: "$status"}, {Key: "n", Value: bson.D{{Key: "$sum", Value: 1}}}}}}
+		group := bson.D{
+			{Key: "$group", Value: bson.D{{Key: "_id", Value: "$status"}, {Key: "n", Value: bson.D{{Key: "$sum", Value: 1}}}}},
+		}
 		cur, err := r.db.Collection(name).Aggregate(ctx, mongo.Pipeline{group})
 		if err != nil {
 			return fmt.Errorf("count the old database's %s: %w", name, err)
@@ -173,7 +178,12 @@ func (r *reading) batches(ctx context.Context) error {
 		r.out.Settled = &done[0]
 	}
 	open := bson.D{{Key: "status", Value: bson.D{{Key: "$ne", Value: takeover.BatchCompleted}}}}
-	r.out.Unsettled, err = r.list(ctx, c, open, options.Find().SetSort(bson.D{{Key: "index", Value: 1}}).SetLimit(maxBatches+1))
+	r.out.Unsettled, err = r.list(
+		ctx,
+		c,
+		open,
+		options.Find().SetSort(bson.D{{Key: "index", Value: 1}}).SetLimit(maxBatches+1),
+	)
 	if err == nil && len(r.out.Unsettled) > maxBatches {
 		r.fault("%s: more than %d batches are not completed", r.settling, maxBatches)
 		r.out.Unsettled = r.out.Unsettled[:maxBatches]
@@ -181,7 +191,12 @@ func (r *reading) batches(ctx context.Context) error {
 	return err
 }
 
-func (r *reading) list(ctx context.Context, c *mongo.Collection, filter bson.D, o *options.FindOptionsBuilder) ([]takeover.Batch, error) {
+func (r *reading) list(
+	ctx context.Context,
+	c *mongo.Collection,
+	filter bson.D,
+	o *options.FindOptionsBuilder,
+) ([]takeover.Batch, error) {
 	cur, err := c.Find(ctx, filter, o)
 	if err != nil {
 		return nil, fmt.Errorf("read the old database's %s: %w", c.Name(), err)
@@ -218,8 +233,15 @@ func (r *reading) snos(ctx context.Context) error {
 		r.out.LastSnos = r.out.Settled.Index
 		return nil
 	}
-	of := bson.D{{Key: "aggregator_batch_index", Value: int64(r.out.Settled.Index)}} //nolint:gosec // an index that was read as int64
-	last, err := r.list(ctx, r.db.Collection(snosBatches), of, options.Find().SetSort(bson.D{{Key: "index", Value: -1}}).SetLimit(1))
+	of := bson.D{
+		{Key: "aggregator_batch_index", Value: int64(r.out.Settled.Index)},
+	} //nolint:gosec // an index that was read as int64
+	last, err := r.list(
+		ctx,
+		r.db.Collection(snosBatches),
+		of,
+		options.Find().SetSort(bson.D{{Key: "index", Value: -1}}).SetLimit(1),
+	)
 	if err != nil {
 		return err
 	}
@@ -248,7 +270,9 @@ func (r *reading) jobs(ctx context.Context) error {
 		}
 		d := document{raw: cur.Current}
 		j := takeover.Job{
-			Type: d.text("job_type"), Batch: d.number("internal_id"), Status: d.text("status"), External: d.external("external_id"),
+			Type: d.text(
+				"job_type",
+			), Batch: d.number("internal_id"), Status: d.text("status"), External: d.external("external_id"),
 			UpdatedAt: d.moment("updated_at"), Transactions: d.transactions(),
 		}
 		if d.err != nil {
@@ -267,7 +291,11 @@ func (r *reading) jobs(ctx context.Context) error {
 func (r *reading) lastWrite(ctx context.Context) error {
 	for _, name := range []string{aggregators, snosBatches, jobs} {
 		var d bson.Raw
-		newest := options.FindOne().SetSort(bson.D{{Key: "updated_at", Value: -1}}).SetProjection(bson.D{{Key: "updated_at", Value: 1}})
+		newest := options.FindOne().SetSort(
+			bson.D{{Key: "updated_at", Value: -1}},
+		).SetProjection(
+			bson.D{{Key: "updated_at", Value: 1}},
+		)
 		err := r.db.Collection(name).FindOne(ctx, bson.D{}, newest).Decode(&d)
 		if errors.Is(err, mongo.ErrNoDocuments) {
 			continue
@@ -291,7 +319,13 @@ func (r *reading) lastWrite(ctx context.Context) error {
 // locks reads the leases that are not over.
 func (r *reading) locks(ctx context.Context, now time.Time) error {
 	live := bson.D{{Key: "expires_at", Value: bson.D{{Key: "$gt", Value: bson.NewDateTimeFromTime(now)}}}}
-	cur, err := r.db.Collection(locks).Find(ctx, live, options.Find().SetSort(bson.D{{Key: "_id", Value: 1}}).SetLimit(maxBatches))
+	cur, err := r.db.Collection(
+		locks,
+	).Find(
+		ctx,
+		live,
+		options.Find().SetSort(bson.D{{Key: "_id", Value: 1}}).SetLimit(maxBatches),
+	)
 	if err != nil {
 		return fmt.Errorf("read the old database's locks: %w", err)
 	}

@@ -54,26 +54,46 @@ var now = time.Date(2026, 11, 27, 12, 0, 0, 0, time.UTC)
 func TestReadL2(t *testing.T) {
 	t.Parallel()
 	docs := madara.L2(now.Add(-time.Hour))
-	docs.Locks = append(docs.Locks, madara.Lock("AggregatorBatchingWorker", now.Add(time.Minute)), madara.Lock("old", now.Add(-time.Minute)))
+	docs.Locks = append(
+		docs.Locks,
+		madara.Lock("AggregatorBatchingWorker", now.Add(time.Minute)),
+		madara.Lock("old", now.Add(-time.Minute)),
+	)
 	var mu sync.Mutex
 	commands := map[string]bool{}
 	uri, name := filled(t, docs)
-	got, err := read(t, uri, name, now, &event.CommandMonitor{Started: func(_ context.Context, e *event.CommandStartedEvent) {
-		mu.Lock()
-		defer mu.Unlock()
-		commands[e.CommandName] = true
-	}})
+	got, err := read(
+		t,
+		uri,
+		name,
+		now,
+		&event.CommandMonitor{Started: func(_ context.Context, e *event.CommandStartedEvent) {
+			mu.Lock()
+			defer mu.Unlock()
+			commands[e.CommandName] = true
+		}},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.Layer != stage.L2 || got.Settled == nil || got.Settled.Index != 2 || got.Settled.EndBlock != 19 || got.LastSnos != 4 {
-		t.Errorf("got %s, settled %+v, last SNOS batch %d; want l2, batch 2 up to block 19, SNOS batch 4", got.Layer, got.Settled, got.LastSnos)
+	if got.Layer != stage.L2 || got.Settled == nil || got.Settled.Index != 2 || got.Settled.EndBlock != 19 ||
+		got.LastSnos != 4 {
+		t.Errorf(
+			"got %s, settled %+v, last SNOS batch %d; want l2, batch 2 up to block 19, SNOS batch 4",
+			got.Layer,
+			got.Settled,
+			got.LastSnos,
+		)
 	}
 	var unsettled []string
 	for _, b := range got.Unsettled {
 		unsettled = append(unsettled, fmt.Sprintf("%d %d-%d %s %s", b.Index, b.StartBlock, b.EndBlock, b.Status, b.Bucket))
 	}
-	want := []string{"3 20-29 ReadyForStateUpdate bucket-3", "4 30-39 PendingAggregatorRun bucket-4", "5 40-44 Open bucket-5"}
+	want := []string{
+		"3 20-29 ReadyForStateUpdate bucket-3",
+		"4 30-39 PendingAggregatorRun bucket-4",
+		"5 40-44 Open bucket-5",
+	}
 	if !slices.Equal(unsettled, want) {
 		t.Errorf("unsettled %q, want %q", unsettled, want)
 	}
@@ -89,7 +109,8 @@ func TestReadL2(t *testing.T) {
 	if !slices.Equal(jobs, want) {
 		t.Errorf("jobs %q, want %q", jobs, want)
 	}
-	if len(got.Locks) != 1 || got.Locks[0].Name != "AggregatorBatchingWorker" || !got.LastWrite.Equal(now.Add(-time.Hour)) {
+	if len(got.Locks) != 1 || got.Locks[0].Name != "AggregatorBatchingWorker" ||
+		!got.LastWrite.Equal(now.Add(-time.Hour)) {
 		t.Errorf("locks %v, last write %s", got.Locks, got.LastWrite)
 	}
 	for c := range commands {
@@ -106,7 +127,8 @@ func TestReadL3(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.Layer != stage.L3 || got.Settled == nil || got.Settled.Index != 3 || got.LastSnos != 3 || len(got.Unsettled) != 2 {
+	if got.Layer != stage.L3 || got.Settled == nil || got.Settled.Index != 3 || got.LastSnos != 3 ||
+		len(got.Unsettled) != 2 {
 		t.Errorf("got %+v", got)
 	}
 }

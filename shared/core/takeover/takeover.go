@@ -1,5 +1,6 @@
-// Package takeover describes what the database of Madara's own orchestrator (the Rust program that this one replaces) says,
-// as far as a takeover needs it, and the port that reads it. Names of statuses are those of that program at commit e674321.
+// Package takeover describes what the database of Madara's own orchestrator (the Rust program that this one replaces)
+// says, as far as a takeover needs it, and the port that reads it. Names of statuses are those of that program at
+// commit e674321.
 package takeover
 
 import (
@@ -82,18 +83,22 @@ type Database struct {
 	Locks     []Lock
 }
 
-// FaultError lists the documents that can't be used: half-written ones, unknown statuses, batches that do not follow one
-// another. All are listed at once.
+// FaultError lists the documents that can't be used: half-written ones, unknown statuses, batches that do not follow
+// one another. All are listed at once.
 type FaultError struct{ Faults []string }
 
 // Error lists the faults, one a line.
 func (e *FaultError) Error() string {
-	return fmt.Sprintf("%d documents of the old database can't be used:\n  %s", len(e.Faults), strings.Join(e.Faults, "\n  "))
+	return fmt.Sprintf(
+		"%d documents of the old database can't be used:\n  %s",
+		len(e.Faults),
+		strings.Join(e.Faults, "\n  "),
+	)
 }
 
 // Reader reads the old database. It changes nothing there.
 type Reader interface {
-	// Read returns what the database says now. ErrForeign where it is not one of Madara's orchestrator; a *FaultError where
-	// documents can't be used.
+	// Read returns what the database says now. ErrForeign where it is not one of Madara's orchestrator; a *FaultError
+	// where documents can't be used.
 	Read(ctx context.Context, now time.Time) (Database, error)
 }

@@ -85,7 +85,8 @@ func TestApply(t *testing.T) {
 				}
 			}
 			s, err := store.LastSnos(t.Context())
-			if err != nil || s.Index != f.Old.LastSnos || s.EndBlock != 19 || s.Status != batch.Archived || s.Reason != batch.Adopted {
+			if err != nil || s.Index != f.Old.LastSnos || s.EndBlock != 19 || s.Status != batch.Archived ||
+				s.Reason != batch.Adopted {
 				t.Errorf("SNOS batch %+v, %v", s, err)
 			}
 			a, err := store.LastAggregator(t.Context())

@@ -1,5 +1,5 @@
-// Package takeover plans how this orchestrator takes a chain over from Madara's own orchestrator, and writes the first batch
-// of it. Plan is a pure function of what was read; Gather reads it; Apply writes.
+// Package takeover plans how this orchestrator takes a chain over from Madara's own orchestrator, and writes the first
+// batch of it. Plan is a pure function of what was read; Gather reads it; Apply writes.
 package takeover
 
 import (
@@ -14,8 +14,8 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
 )
 
-// Quiet is how long the old database must not have been written to. The old orchestrator's triggers write at least once a
-// minute while blocks come; ten times that is safe.
+// Quiet is how long the old database must not have been written to. The old orchestrator's triggers write at least once
+// a minute while blocks come; ten times that is safe.
 const Quiet = 10 * time.Minute
 
 // Facts are all that a plan is made of.
@@ -23,8 +23,8 @@ type Facts struct {
 	Now   time.Time
 	Layer stage.Layer // as this deployment is configured
 	Old   takeover.Database
-	// Latest and Final are the core contract's state at the newest and at the newest final block. FinalKnown is false where
-	// the node knows no final block, as a development chain's.
+	// Latest and Final are the core contract's state at the newest and at the newest final block. FinalKnown is false
+	// where the node knows no final block, as a development chain's.
 	Latest, Final settlement.State
 	FinalKnown    bool
 	// BlockHash and Version are the app chain's of the contract's block; zero where nothing is settled.
@@ -34,7 +34,8 @@ type Facts struct {
 	Wallet tx.Account
 	// Transactions is what has become of the hashes of the old jobs that are not completed.
 	Transactions map[string]tx.Phase
-	// Ours is the last batch of this deployment's own database; 0: none. OursIsSeed says that it is the one that Apply writes.
+	// Ours is the last batch of this deployment's own database; 0: none. OursIsSeed says that it is the one that Apply
+	// writes.
 	Ours       uint64
 	OursIsSeed bool
 }
@@ -45,7 +46,8 @@ type Refusal struct {
 	Do     string
 }
 
-// Seed is the batch that Apply writes: the old orchestrator's last settled one, already archived. Batching goes on after it.
+// Seed is the batch that Apply writes: the old orchestrator's last settled one, already archived. Batching goes on
+// after it.
 type Seed struct {
 	Layer                stage.Layer
 	Index                uint64 // of the batch that was settled
@@ -130,8 +132,10 @@ func (p *Plan) pending(f Facts) {
 			"wait until they are mined, or replace each with an empty transaction of the same nonce")
 	}
 	if f.FinalKnown && f.Latest != f.Final {
-		p.refuse(fmt.Sprintf("the last state update is not final: the contract is at %s, finally at %s", at(f.Latest), at(f.Final)),
-			"wait until the settlement layer has finalized it, some 15 minutes on Ethereum")
+		p.refuse(
+			fmt.Sprintf("the last state update is not final: the contract is at %s, finally at %s", at(f.Latest), at(f.Final)),
+			"wait until the settlement layer has finalized it, some 15 minutes on Ethereum",
+		)
 	}
 }
 
@@ -156,8 +160,12 @@ func (p *Plan) settled(f Facts) *takeover.Batch {
 		p.note("nothing is settled yet: adopting changes nothing, start the deployment as a new one")
 		return nil
 	case !f.Latest.Settled || last != nil && f.Latest.Block < last.EndBlock:
-		p.refuse(fmt.Sprintf("batch %d is completed up to block %d in the old database, but the contract is at %s",
-			last.Index, last.EndBlock, at(f.Latest)), "the contract or the database is the wrong one: correct SETTLEMENT_CONTRACT or the URI")
+		p.refuse(fmt.Sprintf(
+			"batch %d is completed up to block %d in the old database, but the contract is at %s",
+			last.Index,
+			last.EndBlock,
+			at(f.Latest),
+		), "the contract or the database is the wrong one: correct SETTLEMENT_CONTRACT or the URI")
 		return nil
 	case last != nil && f.Latest.Block == last.EndBlock:
 		return last
@@ -169,7 +177,13 @@ func (p *Plan) settled(f Facts) *takeover.Batch {
 					"let the old orchestrator verify it (it needs one more minute), or mark it Completed, and stop it again")
 				return nil
 			}
-			p.note(fmt.Sprintf("batch %d is %s in the old database, but the contract has settled it: it counts as settled", b.Index, b.Status))
+			p.note(
+				fmt.Sprintf(
+					"batch %d is %s in the old database, but the contract has settled it: it counts as settled",
+					b.Index,
+					b.Status,
+				),
+			)
 			return b
 		}
 	}
@@ -201,7 +215,12 @@ func (p *Plan) drop(f Facts) {
 		}
 	}
 	if locked > 0 {
-		p.note(fmt.Sprintf("%d old jobs are locked for processing; nobody works on them once the old orchestrator is stopped", locked))
+		p.note(
+			fmt.Sprintf(
+				"%d old jobs are locked for processing; nobody works on them once the old orchestrator is stopped",
+				locked,
+			),
+		)
 	}
 }
 

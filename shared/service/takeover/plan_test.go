@@ -100,9 +100,18 @@ func TestMake(t *testing.T) {
 				}
 			}
 			if (p.Seed == nil) != (tt.settled == 0) || p.Begin != tt.begin || len(p.Dropped) != tt.dropped {
-				t.Fatalf("seed %+v, begins at %d, %d dropped; want batch %d, %d, %d", p.Seed, p.Begin, len(p.Dropped), tt.settled, tt.begin, tt.dropped)
+				t.Fatalf(
+					"seed %+v, begins at %d, %d dropped; want batch %d, %d, %d",
+					p.Seed,
+					p.Begin,
+					len(p.Dropped),
+					tt.settled,
+					tt.begin,
+					tt.dropped,
+				)
 			}
-			if p.Seed != nil && (p.Seed.Index != tt.settled || p.Seed.Snos != tt.snos || p.Seed.EndHash != hash || p.FirstBatch != tt.settled+1) {
+			if p.Seed != nil &&
+				(p.Seed.Index != tt.settled || p.Seed.Snos != tt.snos || p.Seed.EndHash != hash || p.FirstBatch != tt.settled+1) {
 				t.Errorf("seed %+v, first batch %d; want batch %d, SNOS batch %d", p.Seed, p.FirstBatch, tt.settled, tt.snos)
 			}
 		})

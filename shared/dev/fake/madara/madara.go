@@ -1,5 +1,5 @@
-// Package madara makes documents as Madara's own orchestrator writes them to MongoDB, for tests of the takeover. Shapes and
-// names are those of github.com/madara-alliance/madara at commit e674321, folder orchestrator:
+// Package madara makes documents as Madara's own orchestrator writes them to MongoDB, for tests of the takeover. Shapes
+// and names are those of github.com/madara-alliance/madara at commit e674321, folder orchestrator:
 //
 //   - batches: src/types/batch.rs (AggregatorBatch, SnosBatch): _id is a UUID (binary subtype 4), numbers are 64-bit integers,
 //     times are BSON dates, a status is the variant's name, bucket_id is left out where there is none
@@ -81,7 +81,10 @@ func Aggregator(index, start, end int64, status, bucket string, at time.Time) *b
 		{Key: "starknet_version", Value: "0.14.1"}, {Key: "orchestrator_version", Value: Version},
 		{Key: "start_block", Value: start}, {Key: "end_block", Value: end}, {Key: "num_blocks", Value: end - start + 1},
 		{Key: "blob_len", Value: int64(1200)}, {Key: "aggregator_input_size_upper_bound", Value: int64(5000)},
-		{Key: "builtin_weights", Value: bson.D{{Key: "l1_gas", Value: int64(900)}, {Key: "message_segment_length", Value: int64(40)}}},
+		{
+			Key:   "builtin_weights",
+			Value: bson.D{{Key: "l1_gas", Value: int64(900)}, {Key: "message_segment_length", Value: int64(40)}},
+		},
 		{Key: "status", Value: status}, {Key: "created_at", Value: at}, {Key: "updated_at", Value: at},
 	}...)
 	return &d
@@ -94,12 +97,21 @@ func SnosBatch(index, aggregator, start, end int64, status string, at time.Time)
 		parent = aggregator
 	}
 	return &bson.D{
-		{Key: "_id", Value: uuid(fmt.Sprint("snos", index))}, {Key: "index", Value: index}, {Key: "aggregator_batch_index", Value: parent},
+		{
+			Key:   "_id",
+			Value: uuid(fmt.Sprint("snos", index)),
+		}, {Key: "index", Value: index}, {Key: "aggregator_batch_index", Value: parent},
 		{Key: "starknet_version", Value: "0.14.1"}, {Key: "orchestrator_version", Value: Version},
 		{Key: "start_block", Value: start}, {Key: "end_block", Value: end}, {Key: "num_blocks", Value: end - start + 1},
 		{Key: "builtin_weights", Value: bson.D{
-			{Key: "l1_gas", Value: int64(900)}, {Key: "message_segment_length", Value: int64(40)}, {Key: "n_events", Value: int64(12)},
-			{Key: "state_diff_size", Value: int64(300)}, {Key: "sierra_gas", Value: int64(1000000)}, {Key: "n_txs", Value: int64(9)},
+			{
+				Key:   "l1_gas",
+				Value: int64(900),
+			}, {Key: "message_segment_length", Value: int64(40)}, {Key: "n_events", Value: int64(12)},
+			{
+				Key:   "state_diff_size",
+				Value: int64(300),
+			}, {Key: "sierra_gas", Value: int64(1000000)}, {Key: "n_txs", Value: int64(9)},
 			{Key: "proving_gas", Value: int64(2000000)},
 		}},
 		{Key: "status", Value: status}, {Key: "created_at", Value: at}, {Key: "updated_at", Value: at},
@@ -113,10 +125,16 @@ func Job(kind string, batch int64, status, external string, specific bson.D, at 
 		{Key: "verification_attempt_no", Value: int64(1)}, {Key: "verification_retry_attempt_no", Value: int64(0)},
 		{Key: "process_started_at", Value: at.Unix()}, {Key: "process_completed_at", Value: nil},
 		{Key: "verification_started_at", Value: nil}, {Key: "verification_completed_at", Value: nil},
-		{Key: "failure_reason", Value: nil}, {Key: "previous_failure_reasons", Value: bson.A{}}, {Key: "orchestrator_version", Value: Version},
+		{
+			Key:   "failure_reason",
+			Value: nil,
+		}, {Key: "previous_failure_reasons", Value: bson.A{}}, {Key: "orchestrator_version", Value: Version},
 	}
 	return &bson.D{
-		{Key: "_id", Value: bson.NewObjectID()}, {Key: "id", Value: uuid(fmt.Sprint(kind, batch))}, {Key: "internal_id", Value: batch},
+		{
+			Key:   "_id",
+			Value: bson.NewObjectID(),
+		}, {Key: "id", Value: uuid(fmt.Sprint(kind, batch))}, {Key: "internal_id", Value: batch},
 		{Key: "job_type", Value: kind}, {Key: "status", Value: status}, {Key: "external_id", Value: external},
 		{Key: "metadata", Value: bson.D{{Key: "common", Value: common}, {Key: "specific", Value: specific}}},
 		{Key: "version", Value: int32(3)}, {Key: "created_at", Value: at}, {Key: "updated_at", Value: at},
@@ -136,10 +154,16 @@ func Transition(batch int64, hashes ...string) bson.D {
 	}
 	return bson.D{
 		{Key: "type", Value: "StateUpdate"}, {Key: "snos_output_path", Value: nil},
-		{Key: "program_output_path", Value: fmt.Sprintf("artifacts/batch/%d/program_output.txt", batch)}, {Key: "blob_data_path", Value: nil},
+		{
+			Key:   "program_output_path",
+			Value: fmt.Sprintf("artifacts/batch/%d/program_output.txt", batch),
+		}, {Key: "blob_data_path", Value: nil},
 		{Key: "da_segment_path", Value: fmt.Sprintf("artifacts/batch/%d/da_blob.json", batch)},
 		{Key: "tx_hash", Value: last}, {Key: "tx_nonce", Value: int64(7)}, {Key: "tx_attempts", Value: attempts},
-		{Key: "context", Value: bson.D{{Key: "type", Value: "Batch"}, {Key: "to_settle", Value: batch}, {Key: "last_failed", Value: nil}}},
+		{
+			Key:   "context",
+			Value: bson.D{{Key: "type", Value: "Batch"}, {Key: "to_settle", Value: batch}, {Key: "last_failed", Value: nil}},
+		},
 		{Key: "storage_artifacts_tagged_at", Value: nil},
 	}
 }
@@ -147,17 +171,31 @@ func Transition(batch int64, hashes ...string) bson.D {
 // Lock is a lease.
 func Lock(name string, until time.Time) *bson.D {
 	return &bson.D{
-		{Key: "_id", Value: name}, {Key: "value", Value: bson.D{{Key: "Boolean", Value: false}}}, {Key: "expires_at", Value: until},
-		{Key: "created_at", Value: until.Add(-time.Hour)}, {Key: "updated_at", Value: until.Add(-time.Hour)}, {Key: "owner", Value: nil},
+		{
+			Key:   "_id",
+			Value: name,
+		}, {Key: "value", Value: bson.D{{Key: "Boolean", Value: false}}}, {Key: "expires_at", Value: until},
+		{
+			Key:   "created_at",
+			Value: until.Add(-time.Hour),
+		}, {Key: "updated_at", Value: until.Add(-time.Hour)}, {Key: "owner", Value: nil},
 	}
 }
 
-// L2 is a chain with ten blocks a batch and five a SNOS batch: batches 1 and 2 are settled up to block 19, batch 3 waits for its
-// state update, batch 4 is being aggregated, batch 5 is open. Every status of a job that matters stands somewhere.
+// L2 is a chain with ten blocks a batch and five a SNOS batch: batches 1 and 2 are settled up to block 19, batch 3
+// waits for its state update, batch 4 is being aggregated, batch 5 is open. Every status of a job that matters stands
+// somewhere.
 func L2(at time.Time) Documents {
 	d := Documents{Aggregators: []*bson.D{
 		Aggregator(1, 0, 9, "Completed", "bucket-1", at), Aggregator(2, 10, 19, "Completed", "bucket-2", at),
-		Aggregator(3, 20, 29, "ReadyForStateUpdate", "bucket-3", at), Aggregator(4, 30, 39, "PendingAggregatorRun", "bucket-4", at),
+		Aggregator(
+			3,
+			20,
+			29,
+			"ReadyForStateUpdate",
+			"bucket-3",
+			at,
+		), Aggregator(4, 30, 39, "PendingAggregatorRun", "bucket-4", at),
 		Aggregator(5, 40, 44, "Open", "bucket-5", at),
 	}}
 	for i := int64(1); i <= 9; i++ {
@@ -186,7 +224,8 @@ func L2(at time.Time) Documents {
 	return d
 }
 
-// L3 is a chain with five blocks a batch: batches 1 to 3 are settled up to block 14, batch 4 is being proven, batch 5 is open.
+// L3 is a chain with five blocks a batch: batches 1 to 3 are settled up to block 14, batch 4 is being proven, batch 5
+// is open.
 func L3(at time.Time) Documents {
 	var d Documents
 	for i, status := range []string{"Completed", "Completed", "Completed", "SnosJobCreated", "Open"} {
@@ -196,6 +235,9 @@ func L3(at time.Time) Documents {
 	for i := int64(1); i <= 3; i++ {
 		d.Jobs = append(d.Jobs, Job("StateTransition", i, "Completed", Hash(i), Transition(i, Hash(i)), at))
 	}
-	d.Jobs = append(d.Jobs, Job("ProofCreation", 4, "PendingVerification", "task-4", bson.D{{Key: "type", Value: "Proving"}}, at))
+	d.Jobs = append(
+		d.Jobs,
+		Job("ProofCreation", 4, "PendingVerification", "task-4", bson.D{{Key: "type", Value: "Proving"}}, at),
+	)
 	return d
 }
