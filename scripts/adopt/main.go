@@ -154,7 +154,7 @@ func newTaker(ctx context.Context, file string, old takeover.Reader) (*service.T
 	if err := p.EnsureIndexes(ctx); err != nil {
 		return nil, err
 	}
-	layer, err := settle.Open(p)
+	layer, err := settle.Open(ctx, p)
 	if err != nil {
 		return nil, err
 	}
@@ -162,7 +162,7 @@ func newTaker(ctx context.Context, file string, old takeover.Reader) (*service.T
 	if err != nil {
 		return nil, err
 	}
-	source, err := appchain.Source(p)
+	source, err := appchain.Source(ctx, p)
 	if err != nil {
 		return nil, err
 	}
