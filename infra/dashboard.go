@@ -48,11 +48,27 @@ func (s *Stack) dashboard() {
 		DashboardName: jsii.String(resource.Physical(s.chain.Name, resource.Dashboard)),
 	})
 	d.AddWidgets(single)
+	d.AddWidgets(s.help()...)
+	d.AddWidgets(
+		graph("Lag (blocks)", 8, s.ours(metric.LagBlocks, "Maximum")),
+		graph("Lag (seconds)", 8, s.ours(metric.LagSeconds, "Maximum")),
+		graph("Jobs that wait for an operator, and overdue", 8, s.ours(metric.FailedJobs, "Maximum"),
+			s.ours(metric.OverdueJobs, "Maximum")),
+	)
+	d.AddWidgets(graph("Messages waiting", 12, waiting...), graph("Age of the oldest message (s)", 12, age...))
+	d.AddWidgets(graph("Functions: invocations", 8, invocations...), graph("Functions: errors", 8, errors...),
+		graph("Functions: duration p95 (ms)", 8, duration...))
+	d.AddWidgets(graph("Wallet (smallest unit)", 12, s.ours(metric.WalletBalance, "Minimum")),
+		graph("Fee cap reached", 12, s.ours(metric.FeeCapReached, "Sum")))
+}
+
+// help says what to do about a chain that does not settle, beside what its functions logged.
+func (s *Stack) help() []awscloudwatch.IWidget {
 	groups := []string{}
 	for _, f := range functionsOf(s.chain) {
 		groups = append(groups, *s.functions[f.Name].LogGroup().LogGroupName())
 	}
-	d.AddWidgets(
+	return []awscloudwatch.IWidget{
 		awscloudwatch.NewTextWidget(&awscloudwatch.TextWidgetProps{
 			Width:  jsii.Number(6),
 			Height: jsii.Number(6),
@@ -68,16 +84,5 @@ func (s *Stack) dashboard() {
 			QueryLines: jsii.Strings("fields @timestamp, job_type, batch, msg, error",
 				`filter level = "ERROR" or level = "WARN"`, "sort @timestamp desc", "limit 20"),
 		}),
-	)
-	d.AddWidgets(
-		graph("Lag (blocks)", 8, s.ours(metric.LagBlocks, "Maximum")),
-		graph("Lag (seconds)", 8, s.ours(metric.LagSeconds, "Maximum")),
-		graph("Jobs that wait for an operator, and overdue", 8, s.ours(metric.FailedJobs, "Maximum"),
-			s.ours(metric.OverdueJobs, "Maximum")),
-	)
-	d.AddWidgets(graph("Messages waiting", 12, waiting...), graph("Age of the oldest message (s)", 12, age...))
-	d.AddWidgets(graph("Functions: invocations", 8, invocations...), graph("Functions: errors", 8, errors...),
-		graph("Functions: duration p95 (ms)", 8, duration...))
-	d.AddWidgets(graph("Wallet (smallest unit)", 12, s.ours(metric.WalletBalance, "Minimum")),
-		graph("Fee cap reached", 12, s.ours(metric.FeeCapReached, "Sum")))
+	}
 }

@@ -52,11 +52,8 @@ func allowAll(role awsiam.IRole, why string, actions ...string) {
 	excuse(role, "AwsSolutions-IAM5", why, "Resource::*")
 }
 
-// permit gives a function's role what resource.AccessOf says, and no more.
-func (s *Stack) permit(role awsiam.Role, function string, logs awslogs.LogGroup) {
-	a := s.chain.accessOf(function)
-	// A log stream's name is the service's choice, so it can't be named: the group can.
-	allow(role, logs.LogGroupArn(), "logs:CreateLogStream", "logs:PutLogEvents")
+// permitQueues lets a role receive, send and look up as resource.AccessOf says.
+func (s *Stack) permitQueues(role awsiam.Role, a resource.Access) {
 	for _, q := range a.Consumes {
 		if queue := s.queues[q]; queue != nil {
 			allow(role, queue.QueueArn(), "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
@@ -72,6 +69,14 @@ func (s *Stack) permit(role awsiam.Role, function string, logs awslogs.LogGroup)
 			allow(role, queue.QueueArn(), "sqs:GetQueueUrl")
 		}
 	}
+}
+
+// permit gives a function's role what resource.AccessOf says, and no more.
+func (s *Stack) permit(role awsiam.Role, function string, logs awslogs.LogGroup) {
+	a := s.chain.accessOf(function)
+	// A log stream's name is the service's choice, so it can't be named: the group can.
+	allow(role, logs.LogGroupArn(), "logs:CreateLogStream", "logs:PutLogEvents")
+	s.permitQueues(role, a)
 	for _, p := range a.Reads {
 		s.allowObjects(role, p, "s3:GetObject")
 	}

@@ -59,6 +59,32 @@ const (
 func parse(args []string, out io.Writer) (options, error) {
 	var o options
 	var blocks, layer string
+	fs := o.flags(out, &blocks, &layer)
+	if err := fs.Parse(args); err != nil {
+		return o, err
+	}
+	o.layer = stage.Layer(layer)
+	if o.settle == "" {
+		o.settle = ethereumLayer
+		if o.layer == stage.L3 && o.ethereum == "" {
+			o.settle = starknetLayer
+		}
+	}
+	err := o.setBlocks(blocks)
+	if o.version == "" {
+		if o.version = version.Newest(); o.recording != "" {
+			o.version = recordedVersion
+		}
+	}
+	err = errors.Join(err, o.validate(fs.Args()))
+	if err != nil {
+		fmt.Fprintln(out, err)
+	}
+	return o, err
+}
+
+// flags are the options of the command line; blocks and layer get those that are looked at afterwards.
+func (o *options) flags(out io.Writer, blocks, layer *string) *flag.FlagSet {
 	fs := flag.NewFlagSet("run", flag.ContinueOnError)
 	fs.SetOutput(out)
 	fs.Usage = func() {
@@ -68,10 +94,10 @@ func parse(args []string, out io.Writer) (options, error) {
 			"itself:\n")
 		fs.PrintDefaults()
 	}
-	fs.StringVar(&blocks, "blocks", "36",
+	fs.StringVar(blocks, "blocks", "36",
 		"number of blocks, or a path of recorded state updates (folder, JSON or tar.gz)")
 	fs.Uint64Var(&o.seed, "seed", 1, "seed of the development chain: the same seed gives the same blocks")
-	fs.StringVar(&layer, "layer", "l2", "l2 (settles on Ethereum) or l3 (settles on Starknet)")
+	fs.StringVar(layer, "layer", "l2", "l2 (settles on Ethereum) or l3 (settles on Starknet)")
 	fs.Float64Var(&o.speed, "speed", 0, "blocks a second that the chain makes; 0: all at once")
 	fs.Uint64Var(&o.perBatch, "batch", 0, "blocks of an aggregator batch; 0: a third of the blocks, at most 100")
 	fs.Uint64Var(&o.perSnos, "snos-batch", 0, "blocks of a SNOS batch; 0: a third of a batch, at most 10")
@@ -99,27 +125,7 @@ func parse(args []string, out io.Writer) (options, error) {
 	fs.StringVar(&o.ethereumKey, "ethereum-key", "",
 		"file with the private key (hex) of a funded account there; default: anvil's first")
 	fs.StringVar(&o.starknet, "starknet", "", "URL of a real Starknet node to read blocks from, 0 up to -blocks")
-	if err := fs.Parse(args); err != nil {
-		return o, err
-	}
-	o.layer = stage.Layer(layer)
-	if o.settle == "" {
-		o.settle = ethereumLayer
-		if o.layer == stage.L3 && o.ethereum == "" {
-			o.settle = starknetLayer
-		}
-	}
-	err := o.setBlocks(blocks)
-	if o.version == "" {
-		if o.version = version.Newest(); o.recording != "" {
-			o.version = recordedVersion
-		}
-	}
-	err = errors.Join(err, o.validate(fs.Args()))
-	if err != nil {
-		fmt.Fprintln(out, err)
-	}
-	return o, err
+	return fs
 }
 
 func (o *options) setBlocks(v string) error {

@@ -86,8 +86,7 @@ func (h *Handler) advance(ctx context.Context, r *executor.Run, m *job.StateTran
 	return h.Sender.Advance(ctx, sending.Request{
 		JobID: r.Job.ID, Journal: &m.Journal, Blobs: m.Blobs, Record: r.Checkpoint,
 		Order: func(j job.Job) tx.Order { return order(r.Job, j) },
-		Payload: func(ctx context.Context,
-			before []job.Job) (tx.Payload, error) {
+		Payload: func(ctx context.Context, before []job.Job) (tx.Payload, error) {
 			return h.payload(ctx, r, m, before)
 		},
 	})

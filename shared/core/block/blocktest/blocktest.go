@@ -293,23 +293,19 @@ func testContext(t *testing.T, ctx context.Context, h Harness) {
 // reads are the calls that take a range.
 func reads(h Harness) map[string]func(ctx context.Context, from, to uint64) error {
 	return map[string]func(ctx context.Context, from, to uint64) error{
-		"Headers": func(ctx context.Context, a,
-			b uint64) error {
+		"Headers": func(ctx context.Context, a, b uint64) error {
 			_, err := h.Source.Headers(ctx, a, b)
 			return err
 		},
-		"StateUpdates": func(ctx context.Context, a,
-			b uint64) error {
+		"StateUpdates": func(ctx context.Context, a, b uint64) error {
 			_, err := h.Source.StateUpdates(ctx, a, b)
 			return err
 		},
-		"Weights": func(ctx context.Context, a,
-			b uint64) error {
+		"Weights": func(ctx context.Context, a, b uint64) error {
 			_, err := h.Source.Weights(ctx, a, b)
 			return err
 		},
-		"Messages": func(ctx context.Context, a,
-			b uint64) error {
+		"Messages": func(ctx context.Context, a, b uint64) error {
 			_, err := h.Source.Messages(ctx, a, b)
 			return err
 		},
