@@ -47,13 +47,16 @@ type template struct {
 
 // skipped are the types that the emulator does not make of a template: infra's template tests hold these.
 var skipped = []string{
-	"AWS::ApiGatewayV2::Api", "AWS::ApiGatewayV2::Integration", "AWS::ApiGatewayV2::Route", "AWS::ApiGatewayV2::Stage", "AWS::CDK::Metadata",
-	"AWS::CloudWatch::Alarm", "AWS::CloudWatch::Dashboard", "AWS::Lambda::Permission", "AWS::S3::BucketPolicy", "AWS::SNS::Subscription", "AWS::SNS::TopicPolicy",
+	"AWS::ApiGatewayV2::Api", "AWS::ApiGatewayV2::Integration", "AWS::ApiGatewayV2::Route",
+	"AWS::ApiGatewayV2::Stage", "AWS::CDK::Metadata",
+	"AWS::CloudWatch::Alarm", "AWS::CloudWatch::Dashboard", "AWS::Lambda::Permission", "AWS::S3::BucketPolicy",
+	"AWS::SNS::Subscription", "AWS::SNS::TopicPolicy",
 	"AWS::SQS::QueuePolicy", "AWS::Scheduler::Schedule", "AWS::Scheduler::ScheduleGroup", "AWS::SecretsManager::Secret",
 }
 
-// adapt changes a synthesized template to what the emulator can do, and returns it: secrets and bus by name (the emulator makes no
-// secrets and gives a bus no ARN), mappings off (else the emulator receives messages itself), no rule on the bootstrap's version.
+// adapt changes a synthesized template to what the emulator can do, and returns it: secrets and bus by name (the
+// emulator makes no secrets and gives a bus no ARN), mappings off (else the emulator receives messages itself), no rule
+// on the bootstrap's version.
 func adapt(t *testing.T, path string) template {
 	t.Helper()
 	raw, err := os.ReadFile(path)
@@ -78,7 +81,8 @@ func adapt(t *testing.T, path string) template {
 		case "AWS::Events::EventBus":
 			refs[id], arns[id] = p["Name"].(string), prefix+p["Name"].(string)
 		case "AWS::SecretsManager::Secret":
-			arns[id] = strings.Replace(strings.Replace(prefix, "events", "secretsmanager", 1), "event-bus/", "secret:", 1) + p["Name"].(string)
+			arns[id] = strings.Replace(strings.Replace(prefix, "events", "secretsmanager", 1), "event-bus/",
+				"secret:", 1) + p["Name"].(string)
 			refs[id] = arns[id]
 		}
 	}
@@ -168,8 +172,9 @@ func ask(t *testing.T, cfg aws.Config, tpl template) *deployed {
 		retention: map[string]int{}, roles: map[string]int{},
 	}
 	for name, read := range map[string]func(context.Context) error{
-		"queues": d.askQueues, "functions": d.askFunctions, "storage": d.askStorage, "alerts and events": d.askMessaging,
-		"logs": d.askLogs, "roles": d.askRoles,
+		"queues": d.askQueues, "functions": d.askFunctions, "storage": d.askStorage,
+		"alerts and events": d.askMessaging,
+		"logs":              d.askLogs, "roles": d.askRoles,
 	} {
 		if err := read(t.Context()); err != nil {
 			t.Fatalf("ask for %s: %v", name, err)
@@ -177,14 +182,16 @@ func ask(t *testing.T, cfg aws.Config, tpl template) *deployed {
 	}
 	for _, s := range tpl.of("AWS::Scheduler::Schedule") {
 		input := s.Properties["Target"].(map[string]any)["Input"].(string)
-		fields := strings.FieldsFunc(s.Properties["ScheduleExpression"].(string), func(r rune) bool { return r == '(' || r == ' ' || r == ')' })
+		fields := strings.FieldsFunc(s.Properties["ScheduleExpression"].(string),
+			func(r rune) bool { return r == '(' || r == ' ' || r == ')' })
 		n, err := strconv.Atoi(fields[1])
 		w, ok, err2 := schedule.Decode([]byte(input))
 		if !ok || err2 != nil || err != nil {
 			t.Fatalf("schedule %v", s.Properties)
 		}
 		// A minute of the deployment is a second here, at least two.
-		d.ticks = append(d.ticks, devlambda.Tick{Stage: w.Stage, Every: max(time.Duration(n)*time.Second, 2*time.Second)})
+		d.ticks = append(d.ticks,
+			devlambda.Tick{Stage: w.Stage, Every: max(time.Duration(n)*time.Second, 2*time.Second)})
 	}
 	return d
 }
@@ -214,7 +221,8 @@ func (d *deployed) askFunctions(ctx context.Context) error {
 	}
 	for _, f := range list.Functions {
 		x := function{
-			code: aws.ToString(f.CodeSha256), runtime: string(f.Runtime), memory: int(aws.ToInt32(f.MemorySize)), timeout: int(aws.ToInt32(f.Timeout)),
+			code: aws.ToString(f.CodeSha256), runtime: string(f.Runtime), memory: int(aws.ToInt32(f.MemorySize)),
+			timeout: int(aws.ToInt32(f.Timeout)),
 		}
 		if f.Environment != nil {
 			x.env = f.Environment.Variables
@@ -228,7 +236,8 @@ func (d *deployed) askFunctions(ctx context.Context) error {
 	for _, m := range maps.EventSourceMappings {
 		queue := last(aws.ToString(m.EventSourceArn))
 		_, short, _ := strings.Cut(last(aws.ToString(m.FunctionArn)), "-")
-		d.mappings = append(d.mappings, devlambda.Mapping{Queue: queue, Function: short, BatchSize: int(aws.ToInt32(m.BatchSize)), MaxConcurrency: 1})
+		d.mappings = append(d.mappings, devlambda.Mapping{Queue: queue, Function: short,
+			BatchSize: int(aws.ToInt32(m.BatchSize)), MaxConcurrency: 1})
 		d.partial[queue] = len(m.FunctionResponseTypes) == 1 && m.FunctionResponseTypes[0] == "ReportBatchItemFailures"
 	}
 	return nil
@@ -332,7 +341,8 @@ func (d *deployed) askRoles(ctx context.Context) error {
 
 // names are all that there is.
 func (d *deployed) names() []string {
-	out := slices.Concat(slices.Collect(maps.Keys(d.queues)), slices.Collect(maps.Keys(d.functions)), slices.Collect(maps.Keys(d.retention)), slices.Collect(maps.Keys(d.roles)))
+	out := slices.Concat(slices.Collect(maps.Keys(d.queues)), slices.Collect(maps.Keys(d.functions)),
+		slices.Collect(maps.Keys(d.retention)), slices.Collect(maps.Keys(d.roles)))
 	for _, m := range d.mappings {
 		out = append(out, "mapping of "+m.Queue)
 	}
@@ -369,7 +379,8 @@ func (d *deployed) empty(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, o := range page.Contents {
-			if _, err := d.s3().DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: &d.bucket, Key: o.Key}); err != nil {
+			if _, err := d.s3().DeleteObject(t.Context(),
+				&s3.DeleteObjectInput{Bucket: &d.bucket, Key: o.Key}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -381,8 +392,11 @@ func (d *deployment) check() {
 	d.t.Helper()
 	is, t := d.deployed, d.t
 	asked := map[string]int{
-		"AWS::SQS::Queue": len(is.queues), "AWS::Lambda::Function": len(is.functions), "AWS::Lambda::EventSourceMapping": len(is.mappings),
-		"AWS::Logs::LogGroup": len(is.retention), "AWS::IAM::Role": len(is.roles), "AWS::S3::Bucket": count(is.bucket), "AWS::SNS::Topic": count(is.topic),
+		"AWS::SQS::Queue": len(is.queues), "AWS::Lambda::Function": len(is.functions),
+		"AWS::Lambda::EventSourceMapping": len(is.mappings),
+		"AWS::Logs::LogGroup":             len(is.retention), "AWS::IAM::Role": len(is.roles),
+		"AWS::S3::Bucket":       count(is.bucket),
+		"AWS::SNS::Topic":       count(is.topic),
 		"AWS::Events::EventBus": count(is.bus), "AWS::IAM::Policy": 0,
 	}
 	for _, n := range is.roles {
@@ -416,7 +430,8 @@ func (d *deployment) check() {
 func count(name string) int { return min(len(name), 1) }
 
 func schedulesOf(l stage.Layer) []resource.Schedule {
-	return slices.DeleteFunc(resource.Schedules(), func(s resource.Schedule) bool { return !slices.Contains(s.Layers, l) })
+	return slices.DeleteFunc(resource.Schedules(),
+		func(s resource.Schedule) bool { return !slices.Contains(s.Layers, l) })
 }
 
 func (d *deployment) checkQueues() {
@@ -428,7 +443,8 @@ func (d *deployment) checkQueues() {
 		name := resource.Physical(d.chain, q.Name)
 		a := d.deployed.queues[name]
 		want := map[string]string{
-			"VisibilityTimeout": strconv.Itoa(int(q.Visibility.Seconds())), "MessageRetentionPeriod": strconv.Itoa(int(q.Retention.Seconds())), "SqsManagedSseEnabled": "true",
+			"VisibilityTimeout":      strconv.Itoa(int(q.Visibility.Seconds())),
+			"MessageRetentionPeriod": strconv.Itoa(int(q.Retention.Seconds())), "SqsManagedSseEnabled": "true",
 		}
 		for k, v := range want {
 			if a[k] != v {
@@ -441,13 +457,17 @@ func (d *deployment) checkQueues() {
 		}
 		if q.DeadLetter != "" {
 			err := json.Unmarshal([]byte(a["RedrivePolicy"]), &redrive)
-			if got := strings.Trim(string(redrive.MaxReceiveCount), `"`); err != nil || last(redrive.DeadLetterTargetArn) != resource.Physical(d.chain, q.DeadLetter) || got != strconv.Itoa(q.MaxReceives) {
+			if got := strings.Trim(string(redrive.MaxReceiveCount), `"`); err != nil ||
+				last(redrive.DeadLetterTargetArn) != resource.Physical(d.chain, q.DeadLetter) ||
+				got != strconv.Itoa(q.MaxReceives) {
 				d.t.Errorf("queue %s has redrive policy %s", name, a["RedrivePolicy"])
 			}
 		}
 		i := slices.IndexFunc(d.deployed.mappings, func(m devlambda.Mapping) bool { return m.Queue == name })
-		if i < 0 || d.deployed.mappings[i].Function != q.Function || d.deployed.mappings[i].BatchSize != q.BatchSize || !d.deployed.partial[name] {
-			d.t.Errorf("queue %s: mapping %d of %+v (partial failures %v), want function %s by %d", name, i, d.deployed.mappings, d.deployed.partial[name], q.Function, q.BatchSize)
+		if i < 0 || d.deployed.mappings[i].Function != q.Function || d.deployed.mappings[i].BatchSize != q.BatchSize ||
+			!d.deployed.partial[name] {
+			d.t.Errorf("queue %s: mapping %d of %+v (partial failures %v), want function %s by %d",
+				name, i, d.deployed.mappings, d.deployed.partial[name], q.Function, q.BatchSize)
 		}
 	}
 }
@@ -467,8 +487,11 @@ func (d *deployment) checkFunctions() {
 		if sum := sha256.Sum256(zip); err != nil || got.code != base64.StdEncoding.EncodeToString(sum[:]) {
 			d.t.Errorf("the code of function %s is not the zip that was built (%v)", name, err)
 		}
-		if got.env["ORCHESTRATOR_AWS_BUCKET"] != d.deployed.bucket || got.env["ORCHESTRATOR_AWS_TOPIC_ARN"] != d.deployed.topic || got.env["ORCHESTRATOR_AWS_BUS"] != d.deployed.bus {
-			d.t.Errorf("function %s is configured with %q, %q, %q", name, got.env["ORCHESTRATOR_AWS_BUCKET"], got.env["ORCHESTRATOR_AWS_TOPIC_ARN"], got.env["ORCHESTRATOR_AWS_BUS"])
+		if got.env["ORCHESTRATOR_AWS_BUCKET"] != d.deployed.bucket ||
+			got.env["ORCHESTRATOR_AWS_TOPIC_ARN"] != d.deployed.topic ||
+			got.env["ORCHESTRATOR_AWS_BUS"] != d.deployed.bus {
+			d.t.Errorf("function %s is configured with %q, %q, %q", name, got.env["ORCHESTRATOR_AWS_BUCKET"],
+				got.env["ORCHESTRATOR_AWS_TOPIC_ARN"], got.env["ORCHESTRATOR_AWS_BUS"])
 		}
 		for k, v := range got.env {
 			for _, secret := range d.secrets {

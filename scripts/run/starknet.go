@@ -67,7 +67,8 @@ func starknetClients(s *stack.Starknet) (*settlementLayer, error) {
 	policy := tx.StarknetPolicy()
 	policy.ReplaceAfter = 20 * time.Second
 	return &settlementLayer{
-		contract: core, wallet: setup.Wallet{Chain: wallet, Name: "starknet/" + stack.StarknetOperator.String(), Policy: policy}, da: layer,
+		contract: core, wallet: setup.Wallet{Chain: wallet, Name: "starknet/" + stack.StarknetOperator.String(),
+			Policy: policy}, da: layer,
 		registry: registrar, facts: facts, codec: protocol.StarknetCodec(), unit: "gfri",
 		about: fmt.Sprintf("a fake of Starknet at %s: core contract %s, fact registry %s",
 			s.URL(), fakestarknet.CoreAddress, fakestarknet.RegistryAddress),
