@@ -167,6 +167,7 @@ func newTaker(ctx context.Context, file string, old takeover.Reader) (*service.T
 		return nil, err
 	}
 	return &service.Taker{
-		Layer: core.Layer, Old: old, Contract: contract, Chain: wallet.Chain, Source: source, Batches: core.Batches, Now: time.Now,
+		Layer: core.Layer, Old: old, Contract: contract, Chain: wallet.Chain, Source: source,
+		Batches: core.Batches, Now: time.Now,
 	}, nil
 }

@@ -34,7 +34,8 @@ func TestAdopt(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer node.Close()
-	if err := node.CallContext(t.Context(), nil, "anvil_mine", "0x80"); err != nil { // beyond anvil's finality of 64 blocks
+	// beyond anvil's finality of 64 blocks
+	if err := node.CallContext(t.Context(), nil, "anvil_mine", "0x80"); err != nil {
 		t.Fatal(err)
 	}
 	old := connect(t).Database("madara_e2e")
@@ -43,7 +44,8 @@ func TestAdopt(t *testing.T) {
 		t.Fatal(err)
 	}
 	adopt := adopter(t, w)
-	if _, err := old.Collection("locks").InsertOne(t.Context(), madara.Lock("AggregatorBatchingWorker", time.Now().Add(time.Hour))); err != nil {
+	if _, err := old.Collection("locks").InsertOne(t.Context(),
+		madara.Lock("AggregatorBatchingWorker", time.Now().Add(time.Hour))); err != nil {
 		t.Fatal(err)
 	}
 	before := dump(t, old)
@@ -109,7 +111,8 @@ func adopter(t *testing.T, w *world) func(code int, want, also string, args ...s
 	env, old := filepath.Join(dir, "new.env"), filepath.Join(dir, "old.env")
 	for name, text := range map[string]string{
 		env: strings.Join(w.Env, "\n"),
-		old: "MADARA_ORCHESTRATOR_MONGODB_CONNECTION_URL=" + tools.Mongod(t) + "   # the server\nMADARA_ORCHESTRATOR_DATABASE_NAME=madara_e2e\n",
+		old: "MADARA_ORCHESTRATOR_MONGODB_CONNECTION_URL=" + tools.Mongod(t) +
+			"   # the server\nMADARA_ORCHESTRATOR_DATABASE_NAME=madara_e2e\n",
 	} {
 		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
@@ -155,7 +158,8 @@ func dump(t *testing.T, db *mongo.Database) string {
 	}
 	var b strings.Builder
 	for _, name := range []string{"aggregator_batches", "snos_batches", "jobs", "locks"} {
-		cur, err := db.Collection(name).Find(t.Context(), bson.D{}, options.Find().SetSort(bson.D{{Key: "_id", Value: 1}}))
+		cur, err := db.Collection(name).Find(t.Context(), bson.D{},
+			options.Find().SetSort(bson.D{{Key: "_id", Value: 1}}))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -7,8 +7,8 @@ import (
 	"github.com/hashicorp/go-envparse"
 )
 
-// ReadFile reads a file of settings, lines KEY=value in the usual .env form: comments, quotes and "export" are understood,
-// nothing is expanded. The error names the line and never shows it: it may be a secret.
+// ReadFile reads a file of settings, lines KEY=value in the usual .env form: comments, quotes and "export" are
+// understood, nothing is expanded. The error names the line and never shows it: it may be a secret.
 func ReadFile(name string) ([]string, error) {
 	f, err := os.Open(name)
 	if err != nil {

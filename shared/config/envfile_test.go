@@ -16,11 +16,12 @@ func TestReadFile(t *testing.T) {
 		text string
 		want []string // nil: an error
 	}{
-		"plain":        {"A=1\n\n# a comment\nB=x=y\n", []string{"A=1", "B=x=y"}},
-		"quotes":       {"A=\"1 2\"\nexport B='3'\n", []string{"A=1 2", "B=3"}},
-		"end comments": {"URI=mongodb://u@h/d   # where jobs are\nEMPTY=   # nothing\n", []string{"EMPTY=", "URI=mongodb://u@h/d"}},
-		"empty":        {"", []string{}},
-		"no line":      {"A=1\nhunter2\n", nil},
+		"plain":  {"A=1\n\n# a comment\nB=x=y\n", []string{"A=1", "B=x=y"}},
+		"quotes": {"A=\"1 2\"\nexport B='3'\n", []string{"A=1 2", "B=3"}},
+		"end comments": {"URI=mongodb://u@h/d   # where jobs are\nEMPTY=   # nothing\n",
+			[]string{"EMPTY=", "URI=mongodb://u@h/d"}},
+		"empty":   {"", []string{}},
+		"no line": {"A=1\nhunter2\n", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -88,7 +88,8 @@ func (d *DB) Read(ctx context.Context, now time.Time) (takeover.Database, error)
 	}
 	for _, want := range []string{jobs, snosBatches} {
 		if !slices.Contains(names, want) {
-			return out, fmt.Errorf("%w: %s has no collection %q (it has %d others); check the URI and the database's name",
+			return out, fmt.Errorf("%w: %s has no collection %q (it has %d others); check the URI and the database's "+
+				"name",
 				takeover.ErrForeign, d.db.Name(), want, len(names))
 		}
 	}
@@ -147,7 +148,8 @@ func (r *reading) counts(ctx context.Context) error {
 		for _, row := range rows {
 			s, ok := row.Status.(string)
 			if !ok || !slices.Contains(known[name], s) {
-				r.fault("%s: %d documents have the status %.60q, which the orchestrator at e674321 does not write", name, row.N,
+				r.fault("%s: %d documents have the status %.60q, which the orchestrator at e674321 does not write",
+					name, row.N,
 					fmt.Sprint(row.Status))
 				continue
 			}

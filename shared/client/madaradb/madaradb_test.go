@@ -87,7 +87,8 @@ func TestReadL2(t *testing.T) {
 	}
 	var unsettled []string
 	for _, b := range got.Unsettled {
-		unsettled = append(unsettled, fmt.Sprintf("%d %d-%d %s %s", b.Index, b.StartBlock, b.EndBlock, b.Status, b.Bucket))
+		unsettled = append(unsettled,
+			fmt.Sprintf("%d %d-%d %s %s", b.Index, b.StartBlock, b.EndBlock, b.Status, b.Bucket))
 	}
 	want := []string{
 		"3 20-29 ReadyForStateUpdate bucket-3",
@@ -140,13 +141,18 @@ func TestFaults(t *testing.T) {
 		change func(*madara.Documents)
 		want   []string
 	}{
-		"an unknown status": {func(d *madara.Documents) { madara.Set(d.Aggregators[3], "status", "Rewinding") }, []string{"Rewinding"}},
-		"half-written":      {func(d *madara.Documents) { madara.Unset(d.Aggregators[2], "end_block") }, []string{"batch 3", "end_block is missing"}},
-		"a gap":             {func(d *madara.Documents) { madara.Set(d.Aggregators[3], "start_block", int64(33)) }, []string{"batch 4 starts at block 33"}},
-		"ends before start": {func(d *madara.Documents) { madara.Set(d.Aggregators[4], "end_block", int64(1)) }, []string{"batch 5"}},
+		"an unknown status": {func(d *madara.Documents) { madara.Set(d.Aggregators[3], "status", "Rewinding") },
+			[]string{"Rewinding"}},
+		"half-written": {func(d *madara.Documents) { madara.Unset(d.Aggregators[2], "end_block") },
+			[]string{"batch 3", "end_block is missing"}},
+		"a gap": {func(d *madara.Documents) { madara.Set(d.Aggregators[3], "start_block", int64(33)) },
+			[]string{"batch 4 starts at block 33"}},
+		"ends before start": {func(d *madara.Documents) { madara.Set(d.Aggregators[4], "end_block", int64(1)) },
+			[]string{"batch 5"}},
 		"open among completed": {func(d *madara.Documents) { madara.Set(d.Aggregators[0], "status", "Open") },
 			[]string{"batch 1 is Open although batch 2 is completed"}},
-		"torn children": {func(d *madara.Documents) { madara.Set(d.Snos[3], "end_block", int64(18)) }, []string{"does not end with it at block 19"}},
+		"torn children": {func(d *madara.Documents) { madara.Set(d.Snos[3], "end_block", int64(18)) },
+			[]string{"does not end with it at block 19"}},
 		"a job without id": {func(d *madara.Documents) {
 			madara.Unset(d.Jobs[0], "internal_id")
 			madara.Set(d.Jobs[0], "status", "Failed")
@@ -183,7 +189,8 @@ func TestNumbers(t *testing.T) {
 	madara.Set(docs.Aggregators[1], "end_block", float64(19))
 	madara.Set(docs.Aggregators[1], "start_block", int32(10))
 	uri, name := filled(t, docs)
-	if got, err := read(t, uri, name, now, nil); err != nil || got.Settled.EndBlock != 19 || got.Settled.StartBlock != 10 {
+	if got, err := read(t, uri, name, now, nil); err != nil || got.Settled.EndBlock != 19 ||
+		got.Settled.StartBlock != 10 {
 		t.Errorf("got %+v, %v", got.Settled, err)
 	}
 }

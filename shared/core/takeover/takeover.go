@@ -26,13 +26,15 @@ const (
 
 // BatchStatuses are the statuses of aggregator and SNOS batches (orchestrator/src/types/batch.rs).
 var BatchStatuses = []string{
-	BatchOpen, "Closed", "SnosJobCreated", "PendingAggregatorRun", "PendingAggregatorVerification", "ReadyForStateUpdate",
+	BatchOpen, "Closed", "SnosJobCreated", "PendingAggregatorRun",
+	"PendingAggregatorVerification", "ReadyForStateUpdate",
 	BatchCompleted, "AggregationFailed", "VerificationFailed", "StateUpdateFailed",
 }
 
 // JobStatuses are the statuses of jobs (orchestrator/src/types/jobs/types.rs).
 var JobStatuses = []string{
-	"Created", JobLocked, "PendingVerification", JobCompleted, "VerificationTimeout", "VerificationFailed", "Failed", "PendingRetry",
+	"Created", JobLocked, "PendingVerification", JobCompleted, "VerificationTimeout",
+	"VerificationFailed", "Failed", "PendingRetry",
 }
 
 // Batch is a batch that a state update settles: an aggregator batch on an L2, a SNOS batch on an L3.

@@ -152,7 +152,8 @@ func (s *Sandbox) contracts(ctx context.Context, o Options) (devethereum.Deploym
 	sender := &devethereum.Sender{Client: client, Key: devethereum.Keys[0]}
 	setup := devethereum.Setup{
 		ProgramHash: hashes.OS, AggregatorProgramHash: hashes.Aggregator, ConfigHash: hashes.Config,
-		Registrar: devethereum.Address(devethereum.Keys[1]), Operators: []common.Address{devethereum.Address(devethereum.Keys[2])},
+		Registrar: devethereum.Address(devethereum.Keys[1]),
+		Operators: []common.Address{devethereum.Address(devethereum.Keys[2])},
 	}
 	if o.SettledTo != 0 {
 		if err := s.settled(ctx, o.SettledTo, &setup); err != nil {

@@ -153,7 +153,8 @@ func (t *Taker) seeded(ctx context.Context, s Seed) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("read aggregator batch %d: %w", s.Index, err)
 	}
-	return a.EndBlock == s.EndBlock && a.EndHash == s.EndHash && a.Status == batch.Archived && a.LastSnos() == s.Snos, nil
+	return a.EndBlock == s.EndBlock && a.EndHash == s.EndHash &&
+		a.Status == batch.Archived && a.LastSnos() == s.Snos, nil
 }
 
 // batches are the seed as documents: archived, so that no stage takes them up.

@@ -93,7 +93,8 @@ func Make(f Facts) Plan {
 			snos = settled.Index
 		}
 		p.Seed = &Seed{
-			Layer: f.Layer, Index: settled.Index, Snos: snos, StartBlock: settled.StartBlock, EndBlock: settled.EndBlock,
+			Layer: f.Layer, Index: settled.Index, Snos: snos,
+			StartBlock: settled.StartBlock, EndBlock: settled.EndBlock,
 			EndHash: f.Latest.BlockHash, Version: settled.StarknetVersion,
 		}
 		p.FirstBatch = settled.Index + 1
@@ -142,7 +143,8 @@ func (p *Plan) pending(f Facts) {
 // chains compares layer, contract and app chain.
 func (p *Plan) chains(f Facts) {
 	if f.Old.Layer != f.Layer {
-		p.refuse(fmt.Sprintf("the old database is of an %s, this deployment is configured as an %s", f.Old.Layer, f.Layer),
+		p.refuse(
+			fmt.Sprintf("the old database is of an %s, this deployment is configured as an %s", f.Old.Layer, f.Layer),
 			"correct CHAIN_LAYER, or name the right database")
 	}
 	if f.Latest.Settled && f.BlockHash != f.Latest.BlockHash {
@@ -173,8 +175,10 @@ func (p *Plan) settled(f Facts) *takeover.Batch {
 	for i := range f.Old.Unsettled {
 		if b := &f.Old.Unsettled[i]; b.EndBlock == f.Latest.Block {
 			if f.Layer == stage.L2 {
-				p.refuse(fmt.Sprintf("batch %d is settled on the contract, but %s in the old database", b.Index, b.Status),
-					"let the old orchestrator verify it (it needs one more minute), or mark it Completed, and stop it again")
+				p.refuse(
+					fmt.Sprintf("batch %d is settled on the contract, but %s in the old database", b.Index, b.Status),
+					"let the old orchestrator verify it (it needs one more minute), or mark it Completed, and stop "+
+						"it again")
 				return nil
 			}
 			p.note(

@@ -25,11 +25,14 @@ func state(n uint64) settlement.State {
 // stopped are the facts of a chain whose old orchestrator was stopped an hour ago: batch 2 is settled up to block 19.
 func stopped() takeover.Facts {
 	return takeover.Facts{
-		Now: now, Layer: stage.L2, Latest: state(19), Final: state(19), FinalKnown: true, BlockHash: hash, Version: "0.14.1",
-		Wallet: tx.Account{Address: "0xabc", Latest: 7, Pending: 7}, Transactions: map[string]tx.Phase{"0xaa": tx.Unknown},
+		Now: now, Layer: stage.L2, Latest: state(19), Final: state(19), FinalKnown: true,
+		BlockHash: hash, Version: "0.14.1",
+		Wallet:       tx.Account{Address: "0xabc", Latest: 7, Pending: 7},
+		Transactions: map[string]tx.Phase{"0xaa": tx.Unknown},
 		Old: core.Database{
 			Layer: stage.L2, LastSnos: 4, LastWrite: now.Add(-time.Hour),
-			Settled: &core.Batch{Index: 2, StartBlock: 10, EndBlock: 19, Status: "Completed", StarknetVersion: "0.14.1"},
+			Settled: &core.Batch{Index: 2, StartBlock: 10, EndBlock: 19,
+				Status: "Completed", StarknetVersion: "0.14.1"},
 			Unsettled: []core.Batch{
 				{Index: 3, StartBlock: 20, EndBlock: 29, Status: "ReadyForStateUpdate", Bucket: "bucket-3"},
 				{Index: 4, StartBlock: 30, EndBlock: 39, Status: "Open"},
@@ -57,28 +60,45 @@ func TestMake(t *testing.T) {
 		begin   uint64
 		dropped int
 	}{
-		"stopped":               {func(*takeover.Facts) {}, nil, 2, 4, 20, 2},
-		"an L3":                 {l3, nil, 4, 4, 20, 2},
-		"live":                  {func(f *takeover.Facts) { f.Old.Locks = []core.Lock{{Name: "W", ExpiresAt: now.Add(time.Minute)}} }, []string{"lock W until 2026-11-27 12:01"}, 2, 4, 20, 2},
-		"just now":              {func(f *takeover.Facts) { f.Old.LastWrite = now.Add(-42 * time.Second) }, []string{"written 42s ago"}, 2, 4, 20, 2},
-		"a clock ahead":         {func(f *takeover.Facts) { f.Old.LastWrite = now.Add(time.Minute) }, []string{"written 0s ago"}, 2, 4, 20, 2},
-		"quiet for ten minutes": {func(f *takeover.Facts) { f.Old.LastWrite = now.Add(-takeover.Quiet) }, nil, 2, 4, 20, 2},
-		"a pending transaction": {func(f *takeover.Facts) { f.Transactions["0xaa"] = tx.Pending }, []string{"0xaa of the old StateTransition of batch 3"}, 2, 4, 20, 2},
-		"a busy wallet":         {func(f *takeover.Facts) { f.Wallet.Pending = 9 }, []string{"2 transactions that are not in a block (nonces 7 to 8)"}, 2, 4, 20, 2},
-		"a lagging pool":        {func(f *takeover.Facts) { f.Wallet.Pending = 6 }, nil, 2, 4, 20, 2},
-		"not final":             {func(f *takeover.Facts) { f.Final = state(9) }, []string{"not final: the contract is at block 19, finally at block 9"}, 2, 4, 20, 2},
-		"no final block":        {func(f *takeover.Facts) { f.Final, f.FinalKnown = settlement.State{}, false }, nil, 2, 4, 20, 2},
-		"another layer":         {func(f *takeover.Facts) { f.Layer = stage.L3 }, []string{"configured as an l3"}, 2, 2, 20, 2},
-		"another chain":         {func(f *takeover.Facts) { f.BlockHash = felt.MustHex("0x5") }, []string{"app chain's block 19 has hash"}, 2, 4, 20, 2},
-		"contract behind":       {func(f *takeover.Facts) { f.Latest, f.Final = state(9), state(9) }, []string{"batch 2 is completed up to block 19 in the old database, but the contract is at block 9"}, 0, 0, 10, 2},
+		"stopped": {func(*takeover.Facts) {}, nil, 2, 4, 20, 2},
+		"an L3":   {l3, nil, 4, 4, 20, 2},
+		"live": {func(f *takeover.Facts) {
+			f.Old.Locks = []core.Lock{{Name: "W", ExpiresAt: now.Add(time.Minute)}}
+		}, []string{"lock W until 2026-11-27 12:01"}, 2, 4, 20, 2},
+		"just now": {func(f *takeover.Facts) { f.Old.LastWrite = now.Add(-42 * time.Second) },
+			[]string{"written 42s ago"}, 2, 4, 20, 2},
+		"a clock ahead": {func(f *takeover.Facts) { f.Old.LastWrite = now.Add(time.Minute) },
+			[]string{"written 0s ago"}, 2, 4, 20, 2},
+		"quiet for ten minutes": {func(f *takeover.Facts) { f.Old.LastWrite = now.Add(-takeover.Quiet) }, nil, 2, 4, 20,
+			2},
+		"a pending transaction": {func(f *takeover.Facts) { f.Transactions["0xaa"] = tx.Pending },
+			[]string{"0xaa of the old StateTransition of batch 3"}, 2, 4, 20, 2},
+		"a busy wallet": {func(f *takeover.Facts) { f.Wallet.Pending = 9 },
+			[]string{"2 transactions that are not in a block (nonces 7 to 8)"}, 2, 4, 20, 2},
+		"a lagging pool": {func(f *takeover.Facts) { f.Wallet.Pending = 6 }, nil, 2, 4, 20, 2},
+		"not final": {func(f *takeover.Facts) { f.Final = state(9) },
+			[]string{"not final: the contract is at block 19, finally at block 9"}, 2, 4, 20, 2},
+		"no final block": {func(f *takeover.Facts) { f.Final, f.FinalKnown = settlement.State{}, false }, nil, 2,
+			4, 20, 2},
+		"another layer": {func(f *takeover.Facts) { f.Layer = stage.L3 }, []string{"configured as an l3"}, 2, 2,
+			20, 2},
+		"another chain": {func(f *takeover.Facts) { f.BlockHash = felt.MustHex("0x5") },
+			[]string{"app chain's block 19 has hash"}, 2, 4, 20, 2},
+		"contract behind": {func(f *takeover.Facts) { f.Latest, f.Final = state(9), state(9) },
+			[]string{"batch 2 is completed up to block 19 in the old database, but the contract is at block 9"}, 0, 0,
+			10, 2},
 		"contract empty": {func(f *takeover.Facts) {
 			f.Latest, f.Final, f.BlockHash = settlement.State{}, settlement.State{}, felt.Zero
 		}, []string{"but the contract is at no block"}, 0, 0, 0, 2},
-		"contract ahead":        {func(f *takeover.Facts) { f.Latest, f.Final = state(24), state(24) }, []string{"block 24, where no batch of the old database ends"}, 0, 0, 25, 2},
-		"settled, not verified": {func(f *takeover.Facts) { f.Latest, f.Final = state(29), state(29) }, []string{"batch 3 is settled on the contract, but ReadyForStateUpdate"}, 0, 0, 30, 2},
-		"the same on an L3":     {func(f *takeover.Facts) { l3(f); f.Latest, f.Final = state(29), state(29) }, nil, 5, 5, 30, 1},
-		"ours began":            {func(f *takeover.Facts) { f.Ours = 3 }, []string{"has batches already, the last one is batch 3"}, 2, 4, 20, 2},
-		"applied before":        {func(f *takeover.Facts) { f.Ours, f.OursIsSeed = 2, true }, nil, 2, 4, 20, 2},
+		"contract ahead": {func(f *takeover.Facts) { f.Latest, f.Final = state(24), state(24) },
+			[]string{"block 24, where no batch of the old database ends"}, 0, 0, 25, 2},
+		"settled, not verified": {func(f *takeover.Facts) { f.Latest, f.Final = state(29), state(29) },
+			[]string{"batch 3 is settled on the contract, but ReadyForStateUpdate"}, 0, 0, 30, 2},
+		"the same on an L3": {func(f *takeover.Facts) { l3(f); f.Latest, f.Final = state(29), state(29) }, nil, 5,
+			5, 30, 1},
+		"ours began": {func(f *takeover.Facts) { f.Ours = 3 },
+			[]string{"has batches already, the last one is batch 3"}, 2, 4, 20, 2},
+		"applied before": {func(f *takeover.Facts) { f.Ours, f.OursIsSeed = 2, true }, nil, 2, 4, 20, 2},
 		"nothing settled": {func(f *takeover.Facts) {
 			f.Latest, f.Final, f.BlockHash, f.Old.Settled = settlement.State{}, settlement.State{}, felt.Zero, nil
 		}, nil, 0, 0, 0, 2},
@@ -123,7 +143,8 @@ func TestText(t *testing.T) {
 	t.Parallel()
 	text := takeover.Make(stopped()).Text()
 	for _, want := range []string{
-		"settled       batch 2, up to block 19", "begins        batch 3, with block 20", "batch 3, blocks 20-29, ReadyForStateUpdate",
+		"settled       batch 2, up to block 19", "begins        batch 3, with block 20",
+		"batch 3, blocks 20-29, ReadyForStateUpdate",
 		"prover's bucket bucket-3", "Aggregator query-3", "1 old jobs are locked",
 	} {
 		if !strings.Contains(text, want) {

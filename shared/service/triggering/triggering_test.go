@@ -375,7 +375,8 @@ func TestGap(t *testing.T) {
 	}
 }
 
-// After a takeover the first state update is that of the batch after the adopted one; a batch that was archived here is none.
+// After a takeover the first state update is that of the batch after the adopted one; a batch that was archived here is
+// none.
 func TestFirstAfterAdoption(t *testing.T) {
 	t.Parallel()
 	for reason, want := range map[batch.Reason]uint64{batch.Adopted: 2, batch.BlockCount: 1} {

@@ -1,8 +1,8 @@
 // Package madara makes documents as Madara's own orchestrator writes them to MongoDB, for tests of the takeover. Shapes
 // and names are those of github.com/madara-alliance/madara at commit e674321, folder orchestrator:
 //
-//   - batches: src/types/batch.rs (AggregatorBatch, SnosBatch): _id is a UUID (binary subtype 4), numbers are 64-bit integers,
-//     times are BSON dates, a status is the variant's name, bucket_id is left out where there is none
+//   - batches: src/types/batch.rs (AggregatorBatch, SnosBatch): _id is a UUID (binary subtype 4), numbers are 64-bit
+//     integers, times are BSON dates, a status is the variant's name, bucket_id is left out where there is none
 //   - jobs: src/types/jobs/{job_item,types,external_id}.rs and metadata/mod.rs: _id is an ObjectId, id is the UUID, the
 //     metadata's kind stands in "type", times of the common part are seconds
 //   - locks: src/core/client/lock/mod.rs (LockInfo): _id is the lock's name
@@ -206,7 +206,8 @@ func L2(at time.Time) Documents {
 		d.Snos = append(d.Snos, SnosBatch(i, (i+1)/2, 5*(i-1), 5*i-1, status, at))
 	}
 	proving := func(i int64) bson.D {
-		return bson.D{{Key: "type", Value: "Proving"}, {Key: "block_number", Value: i}, {Key: "n_steps", Value: int64(1000)}}
+		return bson.D{{Key: "type", Value: "Proving"}, {Key: "block_number", Value: i},
+			{Key: "n_steps", Value: int64(1000)}}
 	}
 	for i := int64(1); i <= 8; i++ {
 		d.Jobs = append(d.Jobs, Job("SnosRun", i, "Completed", fmt.Sprint(i), bson.D{{Key: "type", Value: "Snos"}}, at),
