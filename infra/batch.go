@@ -53,7 +53,8 @@ func (s *Stack) snosRunner() {
 		s.allowObjects(role, prefix, "s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload")
 	}
 	allow(role, s.bucket.BucketArn(), "s3:ListBucket") // a missing object is "not found", not "access denied"
-	env := map[string]*string{contract.Bucket: s.bucket.BucketName(), contract.Layer: jsii.String(string(s.chain.Layer))}
+	env := map[string]*string{contract.Bucket: s.bucket.BucketName(),
+		contract.Layer: jsii.String(string(s.chain.Layer))}
 	secrets := map[string]awsbatch.Secret{}
 	set := func(variable, plain, word string) {
 		if word != "" {
@@ -66,12 +67,23 @@ func (s *Stack) snosRunner() {
 	node, word := s.chain.snosNode()
 	set(contract.RPC, node, word)
 	set(contract.BackupRPC, s.chain.Settings["CHAIN_BACKUP_RPC"], s.chain.Settings["CHAIN_BACKUP_RPC_SECRET"])
-	container := awsbatch.NewEcsFargateContainerDefinition(s.Stack, jsii.String("RunnerContainer"), &awsbatch.EcsFargateContainerDefinitionProps{
-		Image: s.image(), Cpu: jsii.Number(s.chain.Snos.VCPU), Memory: awscdk.Size_Mebibytes(jsii.Number(float64(s.chain.Snos.MemoryMiB))),
-		Environment: &env, Secrets: &secrets, JobRole: role, ExecutionRole: start, EphemeralStorageSize: awscdk.Size_Gibibytes(jsii.Number(scratchGiB)),
-		AssignPublicIp: jsii.Bool(!s.chain.inVPC()), // the way out where there is no NAT gateway; nothing comes in
-		Logging:        awsecs.LogDriver_AwsLogs(&awsecs.AwsLogDriverProps{LogGroup: logs, StreamPrefix: jsii.String("run")}),
-	})
+	container := awsbatch.NewEcsFargateContainerDefinition(s.Stack, jsii.String("RunnerContainer"),
+		&awsbatch.EcsFargateContainerDefinitionProps{
+			Image:                s.image(),
+			Cpu:                  jsii.Number(s.chain.Snos.VCPU),
+			Memory:               awscdk.Size_Mebibytes(jsii.Number(float64(s.chain.Snos.MemoryMiB))),
+			Environment:          &env,
+			Secrets:              &secrets,
+			JobRole:              role,
+			ExecutionRole:        start,
+			EphemeralStorageSize: awscdk.Size_Gibibytes(jsii.Number(scratchGiB)),
+			// the way out where there is no NAT gateway; nothing comes in
+			AssignPublicIp: jsii.Bool(!s.chain.inVPC()),
+			Logging: awsecs.LogDriver_AwsLogs(&awsecs.AwsLogDriverProps{
+				LogGroup:     logs,
+				StreamPrefix: jsii.String("run"),
+			}),
+		})
 	def := awsbatch.NewEcsJobDefinition(s.Stack, jsii.String("RunnerDefinition"), &awsbatch.EcsJobDefinitionProps{
 		JobDefinitionName: name,
 		Container:         container,

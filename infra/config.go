@@ -22,8 +22,8 @@ type Chain struct {
 	Name        string      `yaml:"name"`
 	Environment string      `yaml:"environment"` // dev or prod
 	Layer       stage.Layer `yaml:"layer"`       // l2 or l3
-	// Settings are the functions' settings without ORCHESTRATOR_. A setting that ends in _SECRET names a secret by a word; the
-	// stack makes the secret NAME/WORD, whose value you put in afterwards.
+	// Settings are the functions' settings without ORCHESTRATOR_. A setting that ends in _SECRET names a secret by a
+	// word; the stack makes the secret NAME/WORD, whose value you put in afterwards.
 	Settings map[string]string `yaml:"settings"`
 	Alerts   Alerts            `yaml:"alerts"`
 	API      API               `yaml:"api"`
@@ -162,7 +162,8 @@ func StackName(c Chain) string { return resource.Stack(c.Name) }
 // environment is what the functions are configured with.
 func (c Chain) environment(n names) map[string]string {
 	env := map[string]string{
-		"CHAIN_NAME": c.Name, "CHAIN_LAYER": string(c.Layer), "AWS_BUCKET": n.Bucket, "AWS_TOPIC_ARN": n.Topic, "AWS_BUS": n.Bus,
+		"CHAIN_NAME": c.Name, "CHAIN_LAYER": string(c.Layer), "AWS_BUCKET": n.Bucket,
+		"AWS_TOPIC_ARN": n.Topic, "AWS_BUS": n.Bus,
 	}
 	for k, v := range c.Settings {
 		if strings.HasSuffix(k, "_SECRET") && v != "" {
@@ -177,7 +178,8 @@ func (c Chain) environment(n names) map[string]string {
 		env["MONGO_URI_SECRET"], env["MONGO_CA_FILE"] = c.secret("mongo"), "/var/task/"+caFile
 	}
 	if c.Snos.Image != "" { // the stack puts the ARNs in the place of these names
-		env["SNOS_KIND"], env["SNOS_BATCH_QUEUE"], env["SNOS_BATCH_DEFINITION"] = config.BatchRunner, "queue", "definition"
+		env["SNOS_KIND"], env["SNOS_BATCH_QUEUE"], env["SNOS_BATCH_DEFINITION"] = config.BatchRunner, "queue",
+			"definition"
 	}
 	if len(c.API.CommandScopes) > 0 {
 		env["API_COMMAND_SCOPES"] = strings.Join(c.API.CommandScopes, ",")
@@ -208,7 +210,8 @@ func (c Chain) secret(word string) string { return c.Name + "/" + word }
 // secretsOf are the words of the secrets that a kind of secret stands for.
 func (c Chain) secretsOf(s resource.Secret) []string {
 	switch {
-	case s == resource.HookSecret && c.Settings["PROVER_ATLANTIC_HOOK_SECRET"] == "": // without webhooks, their function asks nobody
+	// without webhooks, their function asks nobody
+	case s == resource.HookSecret && c.Settings["PROVER_ATLANTIC_HOOK_SECRET"] == "":
 		return nil
 	case s == resource.FactsSecret && c.Settings["PROVER_KIND"] == config.Atlantic: // it says itself what is registered
 		return nil

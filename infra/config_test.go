@@ -13,32 +13,53 @@ func TestConfigFaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, tt := range map[string]struct{ old, new, want string }{
-		"unknown field":                 {"environment: dev", "envronment: dev", "envronment: no such field; did you mean environment?"},
-		"environment":                   {"environment: dev", "environment: staging", "line 8: mychain: environment: \"staging\": want dev or prod"},
-		"region":                        {"region: eu-west-1", "region: here", "region: \"here\""},
-		"account":                       {`"123456789012"`, "42", "account: \"42\""},
-		"a secret's value":              {"SETTLEMENT_KEY_SECRET: wallet", "SETTLEMENT_KEY_SECRET: 0x4c0883a69102937d6231471b5dbb6204fe512961708279", "want a word"},
-		"the stack's own":               {"CHAIN_ID: MYCHAIN", "CHAIN_ID: MYCHAIN\n      AWS_BUCKET: mine", "settings.AWS_BUCKET: the stack sets it itself"},
-		"missing setting":               {"CHAIN_RPC: https://rpc.mychain.example", "", "CHAIN_RPC: missing"},
-		"misspelt setting":              {"CHAIN_RPC:", "CHAIN_RCP:", "settings.CHAIN_RCP: no such setting; did you mean CHAIN_RPC?"},
-		"prover's network":              {"PROVER_ATLANTIC_NETWORK: TESTNET", "PROVER_ATLANTIC_NETWORK: MAINNET", "MAINNET, but the settlement layer"},
-		"prover's own rule":             {"PROVER_ATLANTIC_NETWORK: TESTNET", "PROVER_ATLANTIC_NETWORK: TESTNET\n      PROVER_ATLANTIC_CAIRO_VM: php", "Cairo VM \"php\""},
-		"email":                         {"ops@mychain.example", "nobody", "alerts.emails[0]: \"nobody\""},
-		"nobody is alerted":             {"environment: dev", "environment: prod", ""},
-		"authorisation":                 {"auth: iam", "auth: none", "api.auth: \"none\""},
-		"token's issuer":                {"auth: iam", "auth: jwt", "issuer and audience belong to auth jwt"},
-		"connections":                   {"    # mongo: {connections: 500}", "    mongo: {connections: 100} #", "the functions may open 204 connections (68 at a time"},
-		"ignored document":              {"    # min_balance: 1e17     of the wallet, in wei", "---\nregion: here", "a second document follows"},
-		"no number":                     {"    # min_balance: 1e17     of the wallet, in wei", "    min_balance: .nan", "min_balance: NaN is not a finite number"},
-		"no end":                        {"      # rate: 20   requests a second", "      rate: .inf", "api.rate: +Inf is not a finite number"},
-		"commands by token":             {"auth: iam # or jwt, with issuer and audience\n      admin: false", "auth: jwt\n      issuer: https://i.example\n      audience: [a]\n      admin: true", "api.command_scopes: with auth jwt and admin"},
-		"scopes of IAM":                 {"admin: false", "admin: true\n      command_scopes: [x]", "api.command_scopes: they belong to auth jwt"},
-		"no scope":                      {"auth: iam # or jwt, with issuer and audience\n      admin: false", "auth: jwt\n      issuer: https://i.example\n      audience: [a]\n      admin: true\n      command_scopes: [\"a b\"]", "command_scopes[0]: \"a b\""},
-		"two nodes of SNOS":             {"SNOS_URL:", "SNOS_RPC: https://node\n      SNOS_RPC_SECRET: node\n      SNOS_URL:", "SNOS_RPC_SECRET: give either it or SNOS_RPC"},
-		"a versioned node":              {"SNOS_URL:", "SNOS_RPC: https://node/rpc/v0_10\n      SNOS_URL:", "SNOS_RPC: it has the path of one RPC version"},
-		"a node with a key":             {"SNOS_URL:", "SNOS_RPC: https://node/?key=hunter2\n      SNOS_URL:", "SNOS_RPC: it has a query"},
-		"node of an own job definition": {"SNOS_URL: https://snos.mychain.example", "SNOS_KIND: batch\n      SNOS_BATCH_QUEUE: q\n      SNOS_RPC_SECRET: node", "your own job definition names the node"},
-		"layer":                         {"layer: l2", "layer: l5", "layer: \"l5\""},
+		"unknown field": {"environment: dev", "envronment: dev",
+			"envronment: no such field; did you mean environment?"},
+		"environment": {"environment: dev", "environment: staging",
+			"line 8: mychain: environment: \"staging\": want dev or prod"},
+		"region":  {"region: eu-west-1", "region: here", "region: \"here\""},
+		"account": {`"123456789012"`, "42", "account: \"42\""},
+		"a secret's value": {"SETTLEMENT_KEY_SECRET: wallet",
+			"SETTLEMENT_KEY_SECRET: 0x4c0883a69102937d6231471b5dbb6204fe512961708279", "want a word"},
+		"the stack's own": {"CHAIN_ID: MYCHAIN", "CHAIN_ID: MYCHAIN\n      AWS_BUCKET: mine",
+			"settings.AWS_BUCKET: the stack sets it itself"},
+		"missing setting": {"CHAIN_RPC: https://rpc.mychain.example", "", "CHAIN_RPC: missing"},
+		"misspelt setting": {"CHAIN_RPC:", "CHAIN_RCP:",
+			"settings.CHAIN_RCP: no such setting; did you mean CHAIN_RPC?"},
+		"prover's network": {"PROVER_ATLANTIC_NETWORK: TESTNET", "PROVER_ATLANTIC_NETWORK: MAINNET",
+			"MAINNET, but the settlement layer"},
+		"prover's own rule": {"PROVER_ATLANTIC_NETWORK: TESTNET",
+			"PROVER_ATLANTIC_NETWORK: TESTNET\n      PROVER_ATLANTIC_CAIRO_VM: php", "Cairo VM \"php\""},
+		"email":             {"ops@mychain.example", "nobody", "alerts.emails[0]: \"nobody\""},
+		"nobody is alerted": {"environment: dev", "environment: prod", ""},
+		"authorisation":     {"auth: iam", "auth: none", "api.auth: \"none\""},
+		"token's issuer":    {"auth: iam", "auth: jwt", "issuer and audience belong to auth jwt"},
+		"connections": {"    # mongo: {connections: 500}", "    mongo: {connections: 100} #",
+			"the functions may open 204 connections (68 at a time"},
+		"ignored document": {"    # min_balance: 1e17     of the wallet, in wei",
+			"---\nregion: here", "a second document follows"},
+		"no number": {"    # min_balance: 1e17     of the wallet, in wei", "    min_balance: .nan",
+			"min_balance: NaN is not a finite number"},
+		"no end": {"      # rate: 20   requests a second", "      rate: .inf",
+			"api.rate: +Inf is not a finite number"},
+		"commands by token": {"auth: iam # or jwt, with issuer and audience\n      admin: false",
+			"auth: jwt\n      issuer: https://i.example\n      audience: [a]\n      admin: true",
+			"api.command_scopes: with auth jwt and admin"},
+		"scopes of IAM": {"admin: false", "admin: true\n      command_scopes: [x]",
+			"api.command_scopes: they belong to auth jwt"},
+		"no scope": {"auth: iam # or jwt, with issuer and audience\n      admin: false",
+			"auth: jwt\n      issuer: https://i.example\n      audience: [a]\n      admin: true\n      " +
+				"command_scopes: [\"a b\"]", "command_scopes[0]: \"a b\""},
+		"two nodes of SNOS": {"SNOS_URL:", "SNOS_RPC: https://node\n      SNOS_RPC_SECRET: node\n      " +
+			"SNOS_URL:", "SNOS_RPC_SECRET: give either it or SNOS_RPC"},
+		"a versioned node": {"SNOS_URL:", "SNOS_RPC: https://node/rpc/v0_10\n      SNOS_URL:",
+			"SNOS_RPC: it has the path of one RPC version"},
+		"a node with a key": {"SNOS_URL:", "SNOS_RPC: https://node/?key=hunter2\n      SNOS_URL:",
+			"SNOS_RPC: it has a query"},
+		"node of an own job definition": {"SNOS_URL: https://snos.mychain.example",
+			"SNOS_KIND: batch\n      SNOS_BATCH_QUEUE: q\n      SNOS_RPC_SECRET: node",
+			"your own job definition names the node"},
+		"layer": {"layer: l2", "layer: l5", "layer: \"l5\""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			in := strings.Replace(string(b), tt.old, tt.new, 1)
@@ -59,7 +80,8 @@ func TestConfigFaults(t *testing.T) {
 	}
 	_, err = parse(strings.NewReader("region: x\nchains:\n  - name: A\n    environment: x\n  - name: A\n"))
 	for _, want := range []string{
-		"line 1: region: ", "line 3: A: layer: ", `line 5: A: name: the name "A" is taken`, "line 3: A: settings.CHAIN_RPC: missing", "line 4: A: environment: ",
+		"line 1: region: ", "line 3: A: layer: ", `line 5: A: name: the name "A" is taken`,
+		"line 3: A: settings.CHAIN_RPC: missing", "line 4: A: environment: ",
 	} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("not all faults at once: %s is missing in %v", want, err)
@@ -83,8 +105,10 @@ func TestPlainURLs(t *testing.T) {
 		t.Fatal(err)
 	}
 	for setting, plain := range map[string]string{
-		"CHAIN_RPC": "http://rpc.mychain.example", "SETTLEMENT_RPC": "HTTP://ethereum-sepolia.example", "SNOS_URL": "http://snos.mychain.example",
-		"CHAIN_BACKUP_RPC": "http://b.example", "CHAIN_FEEDER_GATEWAY": "http://g.example", "PROVER_URL": "http://p.example", "REDIS_URL": "redis://r.example:6379",
+		"CHAIN_RPC": "http://rpc.mychain.example", "SETTLEMENT_RPC": "HTTP://ethereum-sepolia.example",
+		"SNOS_URL":         "http://snos.mychain.example",
+		"CHAIN_BACKUP_RPC": "http://b.example", "CHAIN_FEEDER_GATEWAY": "http://g.example",
+		"PROVER_URL": "http://p.example", "REDIS_URL": "redis://r.example:6379",
 	} {
 		var lines []string
 		for line := range strings.Lines(string(b)) {
@@ -92,9 +116,11 @@ func TestPlainURLs(t *testing.T) {
 				lines = append(lines, line)
 			}
 		}
-		in := strings.Replace(strings.Join(lines, ""), "    settings:\n", "    settings:\n      "+setting+": "+plain+"\n", 1)
+		in := strings.Replace(strings.Join(lines, ""), "    settings:\n",
+			"    settings:\n      "+setting+": "+plain+"\n", 1)
 		want := "settings." + setting + ": "
-		if _, err := parse(strings.NewReader(strings.Replace(in, "environment: dev", "environment: prod", 1))); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := parse(strings.NewReader(strings.Replace(in, "environment: dev", "environment: prod",
+			1))); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("prod with %s %s: %v", setting, plain, err)
 		}
 		if _, err := parse(strings.NewReader(in)); err != nil && strings.Contains(err.Error(), want) {
@@ -103,7 +129,8 @@ func TestPlainURLs(t *testing.T) {
 	}
 }
 
-// Every fault of a file is named at once, each with its line, its field and what is wanted, and what can't be read makes no faults of its own.
+// Every fault of a file is named at once, each with its line, its field and what is wanted, and what can't be read
+// makes no faults of its own.
 func TestAllFaultsOfAFile(t *testing.T) {
 	const in = `account: 42
 regoin: eu-west-1
@@ -133,14 +160,20 @@ chains:
 		t.Fatal("it was taken")
 	}
 	for _, want := range []string{
-		`line 1: account: "42": want 12 digits`, `line 2: regoin: no such field; did you mean region?`, `line 3: region: "here": want a region`,
-		`line 6: mychain: environment: "staging": want dev or prod`, `line 8: mychain: log_days: "thirty": want a whole number`,
+		`line 1: account: "42": want 12 digits`, `line 2: regoin: no such field; did you mean region?`,
+		`line 3: region: "here": want a region`,
+		`line 6: mychain: environment: "staging": want dev or prod`,
+		`line 8: mychain: log_days: "thirty": want a whole number`,
 		`line 9: mychain: lag_blocks: -1 is negative`, `line 10: mychain: min_balance: NaN is not a finite number`,
 		`line 11: mychain: wallet_kms: "perhaps": want true or false`, `line 12: mychain: tracing: want one value`,
-		`line 13: mychain: colour: no such field; there are alerts, api, architecture`, `line 15: mychain: settings.CHAIN_RCP: no such setting; did you mean CHAIN_RPC?`,
-		`line 14: mychain: settings.CHAIN_RPC: missing`, `line 16: mychain: settings.CHAIN_ID: it is there twice, in lines 16 and 17`,
-		`line 18: mychain: settings.MONGO_POOL_SIZE: "two": want a whole number`, `line 19: mychain: settings.SETTLEMENT_RPC: it holds a user or password`,
-		`line 20: mychain: alerts: want fields`, `line 21: mychain: api.rate: -3 is negative`, `line 21: mychain: api.burts: no such field; did you mean burst?`,
+		`line 13: mychain: colour: no such field; there are alerts, api, architecture`,
+		`line 15: mychain: settings.CHAIN_RCP: no such setting; did you mean CHAIN_RPC?`,
+		`line 14: mychain: settings.CHAIN_RPC: missing`,
+		`line 16: mychain: settings.CHAIN_ID: it is there twice, in lines 16 and 17`,
+		`line 18: mychain: settings.MONGO_POOL_SIZE: "two": want a whole number`,
+		`line 19: mychain: settings.SETTLEMENT_RPC: it holds a user or password`,
+		`line 20: mychain: alerts: want fields`, `line 21: mychain: api.rate: -3 is negative`,
+		`line 21: mychain: api.burts: no such field; did you mean burst?`,
 		`line 22: mychain: mongo.connections: -5 is negative`,
 	} {
 		if !strings.Contains(err.Error(), "  "+want) {
@@ -165,11 +198,13 @@ func TestMergedSettings(t *testing.T) {
 	second := strings.Replace(chain, "name: mychain", "name: other", 1)
 	at, end := strings.Index(second, "    settings:\n"), strings.Index(second, "    alerts:\n")
 	second = second[:at] + "    settings:\n      <<: *common\n      CHAIN_ID: OTHER\n\n" + second[end:]
-	f, err := parse(strings.NewReader(strings.Replace(string(b), "    settings:\n", "    settings: &common\n", 1) + second))
+	f, err := parse(
+		strings.NewReader(strings.Replace(string(b), "    settings:\n", "    settings: &common\n", 1) + second))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := f.Chains[1].Settings; got["CHAIN_ID"] != "OTHER" || got["CHAIN_RPC"] != f.Chains[0].Settings["CHAIN_RPC"] {
+	if got := f.Chains[1].Settings; got["CHAIN_ID"] != "OTHER" ||
+		got["CHAIN_RPC"] != f.Chains[0].Settings["CHAIN_RPC"] {
 		t.Errorf("settings %v", got)
 	}
 }
@@ -177,9 +212,11 @@ func TestMergedSettings(t *testing.T) {
 // A file that does not hold chains is refused with the reason.
 func TestNoFileOfChains(t *testing.T) {
 	for in, want := range map[string]string{
-		"region: [": "this is not YAML: ", "- a\n": "want fields with values", "just a word": "want fields with values", "region: eu-west-1\n": "chains: there are none",
-		"region: eu-west-1\nchains: mychain\n": "line 2: chains: want a list", "region: eu-west-1\nchains: [mychain]\n": "chains[0]: want fields",
-		strings.Repeat("#", 1<<20) + "#": "it has more than",
+		"region: [": "this is not YAML: ", "- a\n": "want fields with values", "just a word": "want fields with values",
+		"region: eu-west-1\n":                    "chains: there are none",
+		"region: eu-west-1\nchains: mychain\n":   "line 2: chains: want a list",
+		"region: eu-west-1\nchains: [mychain]\n": "chains[0]: want fields",
+		strings.Repeat("#", 1<<20) + "#":         "it has more than",
 	} {
 		if _, err := parse(strings.NewReader(in)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%.40q: %v, want %q", in, err, want)

@@ -5,9 +5,9 @@ import "github.com/madara-orchestrator/orchestrator/shared/resource"
 // mongoConnections is what a small cluster takes.
 const mongoConnections = 500
 
-// concurrency is how many instances of functions there may be at a time: as many as the queues' mappings allow, one a schedule, and
-// those of the API and the webhooks in a burst of requests. What the priority queues pass on runs in another function beside the one that waits
-// for it.
+// concurrency is how many instances of functions there may be at a time: as many as the queues' mappings allow, one a
+// schedule, and those of the API and the webhooks in a burst of requests. What the priority queues pass on runs in
+// another function beside the one that waits for it.
 func (c Chain) concurrency() int {
 	n := len(schedulesOf(c))
 	for _, q := range queuesOf(c) {

@@ -22,7 +22,8 @@ func (f File) faults(misread func(path string) bool) []fault {
 			out = append(out, fault{path, fmt.Sprintf(format, args...)})
 		}
 	}
-	check(f.Account == "" || accountPattern.MatchString(f.Account), "account", "%q: want 12 digits in quotes", f.Account)
+	check(f.Account == "" || accountPattern.MatchString(f.Account), "account", "%q: want 12 digits in quotes",
+		f.Account)
 	check(regionPattern.MatchString(f.Region), "region", "%q: want a region such as eu-west-1", f.Region)
 	check(len(f.Chains) > 0 || misread("chains"), "chains", "there are none")
 	seen := map[string]bool{}
@@ -54,11 +55,13 @@ func (cs *checks) want(ok bool, path, format string, args ...any) {
 func (c Chain) faults() []fault {
 	var cs checks
 	cs.want(c.Environment == dev || c.Environment == prod, "environment", "%q: want dev or prod", c.Environment)
-	cs.want(slices.Contains([]string{"", arm64, x86}, c.Architecture), "architecture", "%q: want arm64 or x86_64", c.Architecture)
+	cs.want(slices.Contains([]string{"", arm64, x86}, c.Architecture), "architecture", "%q: want arm64 or x86_64",
+		c.Architecture)
 	c.alertFaults(&cs)
 	c.apiFaults(&cs)
 	numbers(&cs, "", reflect.ValueOf(c))
-	cs.want(c.LogDays == 0 || retention(c.LogDays) != "", "log_days", "%d: CloudWatch has 1, 3, 5, 7, 14, 30, 60, 90, 180 and 365", c.LogDays)
+	cs.want(c.LogDays == 0 || retention(c.LogDays) != "", "log_days",
+		"%d: CloudWatch has 1, 3, 5, 7, 14, 30, 60, 90, 180 and 365", c.LogDays)
 	c.snosFaults(&cs)
 	c.settingFaults(&cs)
 	return cs
@@ -71,20 +74,26 @@ func (c Chain) alertFaults(cs *checks) {
 	}
 	for i, w := range c.Alerts.Webhooks {
 		u, err := url.Parse(w)
-		cs.want(err == nil && u.Scheme == "https" && u.Host != "", fmt.Sprintf("alerts.webhooks[%d]", i), "want an https URL")
+		cs.want(err == nil && u.Scheme == "https" && u.Host != "", fmt.Sprintf("alerts.webhooks[%d]", i),
+			"want an https URL")
 	}
-	cs.want(c.Environment != prod || len(c.Alerts.Emails)+len(c.Alerts.Webhooks) > 0, "alerts", "in prod somebody must be alerted: give an email or a webhook")
+	cs.want(c.Environment != prod || len(c.Alerts.Emails)+len(c.Alerts.Webhooks) > 0, "alerts",
+		"in prod somebody must be alerted: give an email or a webhook")
 }
 
 func (c Chain) apiFaults(cs *checks) {
 	a := c.API
 	cs.want(slices.Contains([]string{"", "iam", "jwt"}, a.Auth), "api.auth", "%q: want iam or jwt", a.Auth)
-	cs.want((a.Auth == "jwt") == (a.Issuer != "" && len(a.Audience) > 0), "api", "issuer and audience belong to auth jwt")
+	cs.want((a.Auth == "jwt") == (a.Issuer != "" && len(a.Audience) > 0), "api",
+		"issuer and audience belong to auth jwt")
 	cs.want(a.Auth != "jwt" || !a.Admin || len(a.CommandScopes) > 0, "api.command_scopes",
-		"with auth jwt and admin, name the scopes that a token needs for commands; without them every token could give them")
-	cs.want(len(a.CommandScopes) == 0 || a.Auth == "jwt" && a.Admin, "api.command_scopes", "they belong to auth jwt with admin")
+		"with auth jwt and admin, name the scopes that a token needs for commands; without them every token could "+
+			"give them")
+	cs.want(len(a.CommandScopes) == 0 || a.Auth == "jwt" && a.Admin, "api.command_scopes",
+		"they belong to auth jwt with admin")
 	for i, scope := range a.CommandScopes {
-		cs.want(scopePattern.MatchString(scope), fmt.Sprintf("api.command_scopes[%d]", i), "%q: want a scope such as orchestrator/commands", scope)
+		cs.want(scopePattern.MatchString(scope), fmt.Sprintf("api.command_scopes[%d]", i),
+			"%q: want a scope such as orchestrator/commands", scope)
 	}
 }
 
@@ -109,12 +118,15 @@ func (c Chain) snosFaults(cs *checks) {
 	s := c.Snos
 	if s.Image == "" {
 		cs.want(s == Snos{}, "snos", "without an image the rest means nothing")
-		cs.want(c.Settings["SNOS_KIND"] != config.BatchRunner || c.Settings["SNOS_RPC_SECRET"] == "", "settings.SNOS_RPC_SECRET",
+		cs.want(c.Settings["SNOS_KIND"] != config.BatchRunner || c.Settings["SNOS_RPC_SECRET"] == "",
+			"settings.SNOS_RPC_SECRET",
 			"your own job definition names the node: set SNOS_RPC from a secret there")
 		return
 	}
-	cs.want(c.Settings["SNOS_KIND"] == "" && c.Settings["SNOS_URL"] == "", "settings.SNOS_KIND", "with snos.image the stack makes the runner")
-	cs.want(fargate(s), "snos", "%v vCPU with %d MiB: Fargate has 0.25, 0.5, 1, 2, 4, 8 and 16 vCPU, and 2 to 8 GiB for each", s.VCPU, s.MemoryMiB)
+	cs.want(c.Settings["SNOS_KIND"] == "" && c.Settings["SNOS_URL"] == "", "settings.SNOS_KIND",
+		"with snos.image the stack makes the runner")
+	cs.want(fargate(s), "snos", "%v vCPU with %d MiB: Fargate has 0.25, 0.5, 1, 2, 4, 8 and 16 vCPU, and 2 to 8 GiB "+
+		"for each", s.VCPU, s.MemoryMiB)
 	cs.want(imagePattern.MatchString(s.Image), "snos.image", "%q: want an image with tag or digest", s.Image)
 	if rpc, secret := c.snosNode(); secret == "" {
 		err := config.RPCRoot(rpc)
@@ -127,11 +139,14 @@ func (c Chain) settingFaults(cs *checks) {
 	for k, v := range c.Settings {
 		at := "settings." + k
 		cs.want(!config.SetByStack(k), at, "the stack sets it itself")
-		cs.want(!strings.HasSuffix(k, "_SECRET") || wordPattern.MatchString(v), at, "want a word that names the secret, never its value (what is there is not shown)")
+		cs.want(!strings.HasSuffix(k, "_SECRET") || wordPattern.MatchString(v), at,
+			"want a word that names the secret, never its value (what is there is not shown)")
 	}
 	c.plainURLs(cs)
-	cs.want(!c.Mongo.DocumentDB || c.Settings["MONGO_URI_SECRET"] == "", "settings.MONGO_URI_SECRET", "with mongo.documentdb the stack makes the database")
-	cs.want(!c.WalletKMS || c.Settings["SETTLEMENT_KEY_SECRET"] == "", "settings.SETTLEMENT_KEY_SECRET", "with wallet_kms the key is in KMS")
+	cs.want(!c.Mongo.DocumentDB || c.Settings["MONGO_URI_SECRET"] == "", "settings.MONGO_URI_SECRET",
+		"with mongo.documentdb the stack makes the database")
+	cs.want(!c.WalletKMS || c.Settings["SETTLEMENT_KEY_SECRET"] == "", "settings.SETTLEMENT_KEY_SECRET",
+		"with wallet_kms the key is in KMS")
 	parsed, err := c.parse()
 	var all config.Faults
 	switch {
@@ -156,7 +171,8 @@ func (c Chain) settingFaults(cs *checks) {
 		takes = mongoConnections
 	}
 	cs.want(most <= takes, "mongo.connections",
-		"the functions may open %d connections (%d at a time, each %d and one that watches), the cluster takes %d: lower settings.MONGO_POOL_SIZE or api.burst, or take a larger cluster",
+		"the functions may open %d connections (%d at a time, each %d and one that watches), the cluster takes %d: "+
+			"lower settings.MONGO_POOL_SIZE or api.burst, or take a larger cluster",
 		most, c.concurrency(), parsed.Mongo.PoolSize, takes)
 }
 
@@ -181,11 +197,13 @@ func (c Chain) plainURLs(cs *checks) {
 		}
 		scheme, _, _ := strings.Cut(c.Settings[setting.Name], "://")
 		scheme = strings.ToLower(scheme)
-		cs.want(!slices.Contains([]string{"http", "grpc", "redis"}, scheme), "settings."+setting.Name, "%s:// is not encrypted: in prod want %ss://", scheme, scheme)
+		cs.want(!slices.Contains([]string{"http", "grpc", "redis"}, scheme), "settings."+setting.Name,
+			"%s:// is not encrypted: in prod want %ss://", scheme, scheme)
 	}
 }
 
-// fargate says whether Fargate has such a size: 1024 MiB steps from 2 to 8 GiB a vCPU (16 vCPU: up to 7.5; below 1: 0.5 GiB and more).
+// fargate says whether Fargate has such a size: 1024 MiB steps from 2 to 8 GiB a vCPU (16 vCPU: up to 7.5; below 1: 0.5
+// GiB and more).
 func fargate(s Snos) bool {
 	cpu, memory := s.VCPU, float64(s.MemoryMiB)
 	if cpu == 0 {
@@ -194,5 +212,6 @@ func fargate(s Snos) bool {
 	if memory == 0 {
 		memory = 32 << 10
 	}
-	return slices.Contains([]float64{0.25, 0.5, 1, 2, 4, 8, 16}, cpu) && memory >= cpu*2048 && memory <= min(cpu*8192, 120<<10)
+	return slices.Contains([]float64{0.25, 0.5, 1, 2, 4, 8, 16}, cpu) && memory >= cpu*2048 &&
+		memory <= min(cpu*8192, 120<<10)
 }

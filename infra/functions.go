@@ -82,10 +82,18 @@ func (s *Stack) function(f resource.Function, env map[string]*string) awslambda.
 	})
 	s.permit(role, f.Name, logs)
 	p := &awslambda.FunctionProps{
-		FunctionName: jsii.String(name), Runtime: awslambda.Runtime_PROVIDED_AL2023(), Architecture: s.architecture(),
-		Handler: jsii.String("bootstrap"), Code: awslambda.Code_FromAsset(jsii.String(s.zips[f.Name]), nil), Role: role, LogGroup: logs,
-		MemorySize: jsii.Number(float64(f.MemoryMB)), Timeout: awscdk.Duration_Seconds(jsii.Number(f.Timeout.Seconds())), Environment: &env,
-		Tracing: awslambda.Tracing_DISABLED, LoggingFormat: awslambda.LoggingFormat_JSON, // Lambda's own lines too
+		FunctionName:  jsii.String(name),
+		Runtime:       awslambda.Runtime_PROVIDED_AL2023(),
+		Architecture:  s.architecture(),
+		Handler:       jsii.String("bootstrap"),
+		Code:          awslambda.Code_FromAsset(jsii.String(s.zips[f.Name]), nil),
+		Role:          role,
+		LogGroup:      logs,
+		MemorySize:    jsii.Number(float64(f.MemoryMB)),
+		Timeout:       awscdk.Duration_Seconds(jsii.Number(f.Timeout.Seconds())),
+		Environment:   &env,
+		Tracing:       awslambda.Tracing_DISABLED,
+		LoggingFormat: awslambda.LoggingFormat_JSON, // Lambda's own lines too
 	}
 	if s.chain.Tracing {
 		p.Tracing = awslambda.Tracing_ACTIVE
@@ -104,7 +112,8 @@ func (s *Stack) function(f resource.Function, env map[string]*string) awslambda.
 	}
 	fn := awslambda.NewFunction(s.Stack, jsii.String("Function"+title(f.Name)), p)
 	if s.chain.Tracing { // the library adds xray:PutTraceSegments and xray:PutTelemetryRecords to the role
-		excuse(role, "AwsSolutions-IAM5", "traces have no resource to name (AWS X-Ray in the service authorization reference)", "Resource::*")
+		excuse(role, "AwsSolutions-IAM5",
+			"traces have no resource to name (AWS X-Ray in the service authorization reference)", "Resource::*")
 	}
 	return fn
 }

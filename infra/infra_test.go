@@ -345,7 +345,9 @@ func TestRunner(t *testing.T) {
 		for _, d := range definitions {
 			for _, want := range []string{
 				contract.Bucket, `"SNOS_LAYER","Value":"l2"`, backup, "awslogs", `"FARGATE"`,
-				fmt.Sprintf(`"Type":"VCPU","Value":"%v"`, s.chain.Snos.VCPU), fmt.Sprintf(`"Type":"MEMORY","Value":"%d"`, s.chain.Snos.MemoryMiB), "Your Spot Task was interrupted*", "AttemptDurationSeconds",
+				fmt.Sprintf(`"Type":"VCPU","Value":"%v"`, s.chain.Snos.VCPU),
+				fmt.Sprintf(`"Type":"MEMORY","Value":"%d"`, s.chain.Snos.MemoryMiB),
+				"Your Spot Task was interrupted*", "AttemptDurationSeconds",
 			} {
 				if !strings.Contains(text(d), want) {
 					t.Errorf("the job definition has no %s: %s", want, text(d))

@@ -24,7 +24,11 @@ func main() {
 	if path == "" {
 		path = defaultPath
 	}
-	if err := synth(caller{Command: os.Getenv(commandVariable), Account: os.Getenv("CDK_DEFAULT_ACCOUNT"), Path: path}); err != nil {
+	if err := synth(caller{
+		Command: os.Getenv(commandVariable),
+		Account: os.Getenv("CDK_DEFAULT_ACCOUNT"),
+		Path:    path,
+	}); err != nil {
 		fmt.Fprintf(os.Stderr, "\n%v\n", err)
 		os.Exit(1)
 	}

@@ -12,10 +12,11 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
 )
 
-// operation are rules of what AWS does to functions that work, by name. Each returns what is wrong with a stack, and each is seen to
-// fail on a stack that is made bad.
+// operation are rules of what AWS does to functions that work, by name. Each returns what is wrong with a stack, and
+// each is seen to fail on a stack that is made bad.
 var operation = map[string]func(s template) []string{
-	"recursion": recursionFaults, "concurrency": concurrencyFaults, "logs": logFaults, "secrets": plainSecretFaults, "traces": traceFaults,
+	"recursion": recursionFaults, "concurrency": concurrencyFaults, "logs": logFaults,
+	"secrets": plainSecretFaults, "traces": traceFaults,
 }
 
 func TestOperation(t *testing.T) {
@@ -47,13 +48,16 @@ func TestBadStacks(t *testing.T) {
 		rule, stack, want string
 		spoil             func(s template)
 	}{
-		"a poller may not recurse": {"recursion", "l2", "snosrun", func(s template) { delete(function(s, "snosrun"), "RecursiveLoop") }},
+		"a poller may not recurse": {"recursion", "l2", "snosrun",
+			func(s template) { delete(function(s, "snosrun"), "RecursiveLoop") }},
 		"the last to be thought of": {"recursion", "l2", "jobfailure", func(s template) {
 			function(s, "jobfailure")["RecursiveLoop"] = "Terminate"
 		}},
-		"the api may recurse": {"recursion", "l2", "api", func(s template) { function(s, "api")["RecursiveLoop"] = "Allow" }},
+		"the api may recurse": {"recursion", "l2", "api",
+			func(s template) { function(s, "api")["RecursiveLoop"] = "Allow" }},
 		"too few reserved": {"concurrency", "l2", "statetransition", func(s template) {
-			function(s, "statetransition")["ReservedConcurrentExecutions"] = 4.0 // its two mappings, without the priority queues
+			// its two mappings, without the priority queues
+			function(s, "statetransition")["ReservedConcurrentExecutions"] = 4.0
 		}},
 		"one more mapping": {"concurrency", "l3", "statetransition", func(s template) {
 			for _, m := range s.of("AWS::Lambda::EventSourceMapping") {
@@ -64,7 +68,8 @@ func TestBadStacks(t *testing.T) {
 		}},
 		"text logs": {"logs", "l2", "trigger", func(s template) { delete(function(s, "trigger"), "LoggingConfig") }},
 		"a URL with a key": {"secrets", "keys", "ORCHESTRATOR_CHAIN_RPC", func(s template) {
-			vars(function(s, "trigger"))["ORCHESTRATOR_CHAIN_RPC"] = "https://node.example/v2/0123456789abcdef0123456789abcdef"
+			vars(function(s,
+				"trigger"))["ORCHESTRATOR_CHAIN_RPC"] = "https://node.example/v2/0123456789abcdef0123456789abcdef"
 		}},
 		"a URL with a password": {"secrets", "l2", "ORCHESTRATOR_REDIS_URL", func(s template) {
 			vars(function(s, "api"))["ORCHESTRATOR_REDIS_URL"] = "rediss://:hunter2@cache.example:6379"
@@ -79,13 +84,17 @@ func TestBadStacks(t *testing.T) {
 		"a role that may read more": {"secrets", "keys", "jobfailure", func(s template) {
 			for id, p := range s.of("AWS::IAM::Policy") {
 				if strings.HasPrefix(id, "RoleJobfailure") {
-					p["PolicyDocument"].(map[string]any)["Statement"] = append(list(p["PolicyDocument"].(map[string]any)["Statement"]),
-						map[string]any{"Action": "secretsmanager:GetSecretValue", "Resource": map[string]any{"Ref": "SecretNode"}})
+					p["PolicyDocument"].(map[string]any)["Statement"] = append(
+						list(p["PolicyDocument"].(map[string]any)["Statement"]),
+						map[string]any{"Action": "secretsmanager:GetSecretValue",
+							"Resource": map[string]any{"Ref": "SecretNode"}})
 				}
 			}
 		}},
-		"no traces":       {"traces", "keys", "snosrun", func(s template) { delete(function(s, "snosrun"), "TracingConfig") }},
-		"traces for none": {"traces", "l2", "snosrun", func(s template) { function(s, "snosrun")["TracingConfig"] = map[string]any{"Mode": "Active"} }},
+		"no traces": {"traces", "keys", "snosrun",
+			func(s template) { delete(function(s, "snosrun"), "TracingConfig") }},
+		"traces for none": {"traces", "l2", "snosrun",
+			func(s template) { function(s, "snosrun")["TracingConfig"] = map[string]any{"Mode": "Active"} }},
 		"a role that can't": {"traces", "keys", "snosrun", func(s template) {
 			for id, p := range s.of("AWS::IAM::Policy") {
 				if strings.HasPrefix(id, "RoleSnosrun") {
@@ -151,7 +160,8 @@ func (s template) grants(f func(function, action, on string)) {
 	}
 }
 
-// consumers are the functions that read queues, by the queue's logical id, with how many invocations the mapping starts at a time.
+// consumers are the functions that read queues, by the queue's logical id, with how many invocations the mapping starts
+// at a time.
 func (s template) consumers() map[string]map[string]int {
 	functions := s.of("AWS::Lambda::Function")
 	out := map[string]map[string]int{}
@@ -166,8 +176,9 @@ func (s template) consumers() map[string]map[string]int {
 	return out
 }
 
-// recursionFaults wants RecursiveLoop: Allow on exactly the functions that may start themselves, as roles, mappings and dead-letter queues say: Lambda
-// ends a chain of requests through SQS and Lambda after 16 rounds (AWS Lambda, "Use Lambda recursive loop detection to prevent infinite loops").
+// recursionFaults wants RecursiveLoop: Allow on exactly the functions that may start themselves, as roles, mappings and
+// dead-letter queues say: Lambda ends a chain of requests through SQS and Lambda after 16 rounds (AWS Lambda, "Use
+// Lambda recursive loop detection to prevent infinite loops").
 func recursionFaults(s template) (out []string) {
 	queues, consumers := s.of("AWS::SQS::Queue"), s.consumers()
 	next := map[string][]string{}
@@ -188,7 +199,8 @@ func recursionFaults(s template) (out []string) {
 		case "lambda:InvokeFunction":
 			for fid, f := range s.of("AWS::Lambda::Function") {
 				if strings.Contains(on, `"`+fid+`"`) {
-					next[function] = append(next[function], strings.TrimPrefix(fmt.Sprint(f["FunctionName"]), s.chain.Name+"-"))
+					next[function] = append(next[function],
+						strings.TrimPrefix(fmt.Sprint(f["FunctionName"]), s.chain.Name+"-"))
 				}
 			}
 		}
@@ -205,14 +217,15 @@ func recursionFaults(s template) (out []string) {
 			}
 		}
 		if allowed := p["RecursiveLoop"] == "Allow"; allowed != reached[name] {
-			out = append(out, fmt.Sprintf("%s starts itself: %t, RecursiveLoop is %v", name, reached[name], p["RecursiveLoop"]))
+			out = append(out,
+				fmt.Sprintf("%s starts itself: %t, RecursiveLoop is %v", name, reached[name], p["RecursiveLoop"]))
 		}
 	}
 	return out
 }
 
-// concurrencyFaults wants a reserved concurrency to be at least what mappings may start at a time, and what the functions with jobs are passed from the
-// priority queues by trigger.
+// concurrencyFaults wants a reserved concurrency to be at least what mappings may start at a time, and what the
+// functions with jobs are passed from the priority queues by trigger.
 func concurrencyFaults(s template) (out []string) {
 	most := map[string]int{}
 	priority := 0
@@ -257,7 +270,8 @@ func logFaults(s template) (out []string) {
 	return out
 }
 
-// plainSecretFaults wants no key in any variable, and each secret that a setting names readable by exactly the roles that resource.AccessOf gives it.
+// plainSecretFaults wants no key in any variable, and each secret that a setting names readable by exactly the roles
+// that resource.AccessOf gives it.
 func plainSecretFaults(s template) (out []string) {
 	for _, p := range s.of("AWS::Lambda::Function") {
 		for k, v := range vars(p) {
@@ -289,7 +303,8 @@ func plainSecretFaults(s template) (out []string) {
 	return out
 }
 
-// traceFaults wants traces of every function, and roles that may send them, where the chain asks for them, and nowhere else.
+// traceFaults wants traces of every function, and roles that may send them, where the chain asks for them, and nowhere
+// else.
 func traceFaults(s template) (out []string) {
 	may := map[string]bool{}
 	s.grants(func(function, action, _ string) { may[function] = may[function] || action == "xray:PutTraceSegments" })
@@ -297,7 +312,8 @@ func traceFaults(s template) (out []string) {
 		name := strings.TrimPrefix(fmt.Sprint(p["FunctionName"]), s.chain.Name+"-")
 		active := strings.Contains(text(p["TracingConfig"]), `"Active"`)
 		if active != s.chain.Tracing || may[name] != s.chain.Tracing {
-			out = append(out, fmt.Sprintf("%s: traces %t, may send them %t, want %t", name, active, may[name], s.chain.Tracing))
+			out = append(out,
+				fmt.Sprintf("%s: traces %t, may send them %t, want %t", name, active, may[name], s.chain.Tracing))
 		}
 	}
 	return out

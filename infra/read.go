@@ -68,13 +68,15 @@ func document(r io.Reader) (*yaml.Node, error) {
 	}
 	d := yaml.NewDecoder(strings.NewReader(string(text)))
 	var root, second yaml.Node
-	if err := d.Decode(&root); errors.Is(err, io.EOF) || err == nil && (len(root.Content) == 0 || root.Content[0].Tag == "!!null") {
+	if err := d.Decode(&root); errors.Is(err, io.EOF) ||
+		err == nil && (len(root.Content) == 0 || root.Content[0].Tag == "!!null") {
 		return nil, errors.New("the file is empty: copy infra/chains.example.yaml to it")
 	} else if err != nil {
 		return nil, fmt.Errorf("this is not YAML: %w", err)
 	}
 	if err := d.Decode(&second); !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("line %d: a second document follows after ---: put all chains into one, or it would be ignored", max(second.Line, root.Line))
+		return nil, fmt.Errorf("line %d: a second document follows after ---: put all chains into one, or it would "+
+			"be ignored", max(second.Line, root.Line))
 	}
 	return root.Content[0], nil
 }
@@ -132,7 +134,10 @@ func (d *reading) read(n *yaml.Node, to reflect.Value, path string, depth int) {
 	case reflect.Slice:
 		if n.Kind != yaml.SequenceNode {
 			if n.Tag != "!!null" {
-				d.unread(path, "want a list: %s", map[bool]string{true: "a - before each chain", false: "[a, b]"}[path == "chains"])
+				d.unread(path, "want a list: %s", map[bool]string{
+					true:  "a - before each chain",
+					false: "[a, b]",
+				}[path == "chains"])
 			}
 			return
 		}

@@ -162,7 +162,8 @@ var templates = sync.OnceValues(func() (map[string]template, error) {
 		return nil, err
 	}
 	out := map[string]template{}
-	for name, c := range map[string]Chain{"l2": l2.Chains[0], "full": other.Chains[0], "l3": other.Chains[1], "runner": other.Chains[2], "keys": other.Chains[3]} {
+	for name, c := range map[string]Chain{"l2": l2.Chains[0], "full": other.Chains[0], "l3": other.Chains[1],
+		"runner": other.Chains[2], "keys": other.Chains[3]} {
 		app, err := newApp() // one a stack: an app is synthesized once
 		if err != nil {
 			return nil, err

@@ -6,23 +6,26 @@ import (
 	"strings"
 )
 
-// caller is who runs the CDK, as its command line says it to the app (AWS CDK developer guide, "Environments"): it looks the credentials up
-// before it runs the app, and leaves these out where it found none that work.
+// caller is who runs the CDK, as its command line says it to the app (AWS CDK developer guide, "Environments"): it
+// looks the credentials up before it runs the app, and leaves these out where it found none that work.
 type caller struct {
 	Command string // of infra/cdk.sh, such as synth; "" where the app runs without it
 	Account string // of the credentials; "" without any
 	Path    string // of the file of chains
 }
 
-// refused is why a command can't work with the caller's credentials; nil where it may. It is asked before anything is built.
+// refused is why a command can't work with the caller's credentials; nil where it may. It is asked before anything is
+// built.
 func (c caller) refused(f File) error {
 	switch {
 	case c.Command == "" || c.Command == "synth":
 		return nil
 	case c.Account == "":
-		return fmt.Errorf("make %s: no AWS credentials that work were found: set AWS_PROFILE, or sign in again (aws sso login); nothing was built", c.Command)
+		return fmt.Errorf("make %s: no AWS credentials that work were found: set AWS_PROFILE, or sign in again (aws "+
+			"sso login); nothing was built", c.Command)
 	case f.Account != "" && f.Account != c.Account:
-		return fmt.Errorf("make %s: your AWS credentials are of account %s, %s says %s: use those of that account; nothing was built", c.Command, c.Account, c.Path, f.Account)
+		return fmt.Errorf("make %s: your AWS credentials are of account %s, %s says %s: use those of that account; "+
+			"nothing was built", c.Command, c.Account, c.Path, f.Account)
 	}
 	return nil
 }
@@ -48,7 +51,8 @@ func summarize(w io.Writer, f File, c caller) error {
 	case c.Account == "":
 		fmt.Fprintf(&b, "\nNext: AWS credentials of the account (none that work were found), then: %s\n", next)
 	case refusal != nil:
-		fmt.Fprintf(&b, "\nNext: your AWS credentials are of account %s: take those of %s, then: %s\n", c.Account, f.Account, next)
+		fmt.Fprintf(&b, "\nNext: your AWS credentials are of account %s: take those of %s, then: %s\n",
+			c.Account, f.Account, next)
 	default:
 		fmt.Fprintf(&b, "\nNext: %s (bootstrap: once an account and region)\n", next)
 	}
@@ -62,8 +66,10 @@ func (c Chain) summary(w io.Writer, account, region string) {
 		pool = parsed.Mongo.PoolSize
 	}
 	queues, timers := len(queuesOf(c)), len(schedulesOf(c))
-	fmt.Fprintf(w, "\n%s: %s (%s) in account %s, %s\n", StackName(c), strings.ToUpper(string(c.Layer)), c.Environment, account, region)
-	fmt.Fprintf(w, "  functions    %d on %s: up to %d at a time, %d database connections\n", len(functionsOf(c)), c.Architecture, c.concurrency(), c.connections(pool))
+	fmt.Fprintf(w, "\n%s: %s (%s) in account %s, %s\n",
+		StackName(c), strings.ToUpper(string(c.Layer)), c.Environment, account, region)
+	fmt.Fprintf(w, "  functions    %d on %s: up to %d at a time, %d database connections\n",
+		len(functionsOf(c)), c.Architecture, c.concurrency(), c.connections(pool))
 	fmt.Fprintf(w, "  wake-ups     %d queues, %d schedules\n", queues, timers)
 	data := "deleted with the stack"
 	if c.prod() {
@@ -85,7 +91,8 @@ func (c Chain) summary(w io.Writer, account, region string) {
 	}{
 		{c.WalletKMS, "wallet       a KMS key that signs"},
 		{c.Mongo.DocumentDB, fmt.Sprintf("database     DocumentDB, %d of db.%s", c.Mongo.Instances, c.Mongo.Instance)},
-		{c.Snos.Image != "", fmt.Sprintf("SNOS         AWS Batch on Fargate, %v vCPU and %d MiB a run", c.Snos.VCPU, c.Snos.MemoryMiB)},
+		{c.Snos.Image != "",
+			fmt.Sprintf("SNOS         AWS Batch on Fargate, %v vCPU and %d MiB a run", c.Snos.VCPU, c.Snos.MemoryMiB)},
 		{c.inVPC() || c.Snos.Image != "", "network      a VPC"},
 		{c.Tracing, "traces       AWS X-Ray"},
 	} {
@@ -94,7 +101,8 @@ func (c Chain) summary(w io.Writer, account, region string) {
 		}
 	}
 	if words := c.words(); len(words) > 0 {
-		fmt.Fprintf(w, "  secrets      without values, put them in after the deployment: %s\n", strings.Join(c.secretNames(), ", "))
+		fmt.Fprintf(w, "  secrets      without values, put them in after the deployment: %s\n",
+			strings.Join(c.secretNames(), ", "))
 	}
 }
 

@@ -12,11 +12,12 @@ func TestCredentials(t *testing.T) {
 		caller caller
 		want   string
 	}{
-		"synth without any":    {caller{"synth", "", defaultPath}, ""},
-		"the app by itself":    {caller{"", "", defaultPath}, ""},
-		"deploy without any":   {caller{"deploy", "", defaultPath}, "no AWS credentials"},
-		"bootstrap without":    {caller{"bootstrap", "", defaultPath}, "no AWS credentials"},
-		"another account":      {caller{"diff", "210987654321", defaultPath}, "your AWS credentials are of account 210987654321, infra/chains.yaml says 123456789012"},
+		"synth without any":  {caller{"synth", "", defaultPath}, ""},
+		"the app by itself":  {caller{"", "", defaultPath}, ""},
+		"deploy without any": {caller{"deploy", "", defaultPath}, "no AWS credentials"},
+		"bootstrap without":  {caller{"bootstrap", "", defaultPath}, "no AWS credentials"},
+		"another account": {caller{"diff", "210987654321", defaultPath},
+			"your AWS credentials are of account 210987654321, infra/chains.yaml says 123456789012"},
 		"the file's account":   {caller{"deploy", "123456789012", defaultPath}, ""},
 		"destroy with another": {caller{"destroy", "1", defaultPath}, "of account 1"},
 	} {
@@ -37,7 +38,8 @@ func TestSummary(t *testing.T) {
 		t.Fatal(err)
 	}
 	for account, next := range map[string]string{
-		"": "none that work were found), then: make bootstrap deploy CHAINS=my.yaml", "123456789012": "Next: make bootstrap deploy CHAINS=my.yaml",
+		"":             "none that work were found), then: make bootstrap deploy CHAINS=my.yaml",
+		"123456789012": "Next: make bootstrap deploy CHAINS=my.yaml",
 		"210987654321": "take those of 123456789012, then: make bootstrap deploy",
 	} {
 		var b strings.Builder
@@ -45,7 +47,8 @@ func TestSummary(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, want := range []string{
-			"Orchestrator-mychain: L2 (dev) in account 123456789012, eu-west-1", "12 queues, 8 schedules", "arm64", "68 at a time, 204 database connections",
+			"Orchestrator-mychain: L2 (dev) in account 123456789012, eu-west-1", "12 queues, 8 schedules", "arm64",
+			"68 at a time, 204 database connections",
 			"mychain/atlantic, mychain/mongo, mychain/wallet", "emails: 1, webhooks: 0", next,
 		} {
 			if !strings.Contains(b.String(), want) {

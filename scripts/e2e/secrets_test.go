@@ -163,14 +163,20 @@ func newExposure(t *testing.T, layer stage.Layer, outside, mongo string) *exposu
 	name := "leak" + strings.ToLower(job.NewID()[:8])
 	x := &exposure{t: t, dir: t.TempDir(), logs: &logs{}, layer: layer}
 	x.settings = map[string]string{
-		"CHAIN_NAME": name, "CHAIN_LAYER": string(layer), "CHAIN_ID": "SN_DEV", "CHAIN_RPC_SECRET": x.secret("node", keyed(outside)),
-		"CHAIN_BACKUP_RPC_SECRET": x.secret("backup", keyed(outside)), "CHAIN_FEEDER_GATEWAY": outside, "AWS_ENDPOINT": quietAWS(t), "AWS_BUCKET": "b", "AWS_TOPIC_ARN": "arn:aws:sns:eu-west-1:123456789012:t",
-		"AWS_BUS": "bus", "REDIS_URL_SECRET": x.secret("redis", "redis://:"+canaries["redis"]+"@"+refused(t)), "SETTLEMENT_RPC_SECRET": x.secret("layer", keyed(outside)), "SETTLEMENT_CHAIN_ID": "5",
+		"CHAIN_NAME": name, "CHAIN_LAYER": string(layer), "CHAIN_ID": "SN_DEV",
+		"CHAIN_RPC_SECRET":        x.secret("node", keyed(outside)),
+		"CHAIN_BACKUP_RPC_SECRET": x.secret("backup", keyed(outside)), "CHAIN_FEEDER_GATEWAY": outside,
+		"AWS_ENDPOINT": quietAWS(t), "AWS_BUCKET": "b", "AWS_TOPIC_ARN": "arn:aws:sns:eu-west-1:123456789012:t",
+		"AWS_BUS": "bus", "REDIS_URL_SECRET": x.secret("redis", "redis://:"+canaries["redis"]+"@"+refused(t)),
+		"SETTLEMENT_RPC_SECRET": x.secret("layer", keyed(outside)), "SETTLEMENT_CHAIN_ID": "5",
 		"SETTLEMENT_CONTRACT": "0x" + strings.Repeat("1", 40), "SETTLEMENT_VERIFIER": "0x" + strings.Repeat("2", 40),
-		"SETTLEMENT_KEY_SECRET": x.secret("wallet", canaries["wallet"]), "SETTLEMENT_ADDRESS": accountOf(t, canaries["wallet"]), "SNOS_URL": outside,
-		"SNOS_TOKEN_SECRET": x.secret("runner", canaries["runner"]), "PROVER_KIND": config.Atlantic, "PROVER_KEY_SECRET": x.secret("prover", canaries["prover"]),
-		"PROVER_URL": outside, "PROVER_ATLANTIC_ARTIFACTS_URL": outside, "PROVER_ATLANTIC_NETWORK": "TESTNET",
-		"PROVER_ATLANTIC_HOOK_SECRET": x.secret("hook", canaries["hook"]), "API_ADMIN": "true", "LOG_LEVEL": "debug", "PACE": "1000",
+		"SETTLEMENT_KEY_SECRET": x.secret("wallet", canaries["wallet"]),
+		"SETTLEMENT_ADDRESS":    accountOf(t, canaries["wallet"]), "SNOS_URL": outside,
+		"SNOS_TOKEN_SECRET": x.secret("runner", canaries["runner"]), "PROVER_KIND": config.Atlantic,
+		"PROVER_KEY_SECRET": x.secret("prover", canaries["prover"]),
+		"PROVER_URL":        outside, "PROVER_ATLANTIC_ARTIFACTS_URL": outside, "PROVER_ATLANTIC_NETWORK": "TESTNET",
+		"PROVER_ATLANTIC_HOOK_SECRET": x.secret("hook", canaries["hook"]), "API_ADMIN": "true",
+		"LOG_LEVEL": "debug", "PACE": "1000",
 		"MONGO_URI_SECRET": x.secret("mongo", mongo),
 	}
 	if layer == stage.L3 {
@@ -285,7 +291,8 @@ func (x *exposure) events(function string, wakeups []string) []any {
 			}
 		}
 	case resource.FnAPI:
-		for _, path := range []string{"/lag", "/ready", "/jobs?limit=100", "/batches", "/jobs/" + fmt.Sprintf("%032x", 17)} {
+		for _, path := range []string{"/lag", "/ready", "/jobs?limit=100", "/batches",
+			"/jobs/" + fmt.Sprintf("%032x", 17)} {
 			e := events.APIGatewayV2HTTPRequest{Body: "{}"}
 			e.RawPath, e.RawQueryString, _ = strings.Cut(path, "?")
 			e.RequestContext.HTTP.Method = http.MethodGet
@@ -297,7 +304,8 @@ func (x *exposure) events(function string, wakeups []string) []any {
 			e.RequestContext.HTTP.Method = http.MethodPost
 			evs = append(evs, e)
 		}
-		hook := events.APIGatewayV2HTTPRequest{RawPath: "/hooks/atlantic/" + canaries["hook"], Body: `{"atlanticQueryId":"task"}`}
+		hook := events.APIGatewayV2HTTPRequest{RawPath: "/hooks/atlantic/" + canaries["hook"],
+			Body: `{"atlanticQueryId":"task"}`}
 		hook.RequestContext.HTTP.Method = http.MethodPost
 		evs = append(evs, hook)
 	default:
@@ -454,19 +462,35 @@ func TestBrokenSecretsStaySecret(t *testing.T) {
 			}
 			x.settings["MONGO_URI"] = all + "x"
 		},
-		"Redis URL is none":           func(x *exposure) { x.secret("redis", "redis://:"+canaries["redis"]+"@127.0.0.1:port/x") },
-		"Redis URL of another scheme": func(x *exposure) { x.secret("redis", "http://:"+canaries["redis"]+"@127.0.0.1:1") },
-		"a node's URL is none":        func(x *exposure) { x.secret("node", "ftp://127.0.0.1:1/"+canaries["path"]) },
-		"another node's URL is none":  func(x *exposure) { x.secret("layer", "http://127.0.0.1:port/"+canaries["path"]) },
+		"Redis URL is none": func(
+			x *exposure) {
+			x.secret("redis", "redis://:"+canaries["redis"]+"@127.0.0.1:port/x")
+		},
+		"Redis URL of another scheme": func(
+			x *exposure) {
+			x.secret("redis", "http://:"+canaries["redis"]+"@127.0.0.1:1")
+		},
+		"a node's URL is none": func(x *exposure) { x.secret("node", "ftp://127.0.0.1:1/"+canaries["path"]) },
+		"another node's URL is none": func(
+			x *exposure) {
+			x.secret("layer", "http://127.0.0.1:port/"+canaries["path"])
+		},
 		"URLs with keys in plain": func(x *exposure) {
-			for _, k := range []string{"CHAIN_RPC", "CHAIN_BACKUP_RPC", "SETTLEMENT_RPC", "REDIS_URL", "SNOS_URL", "PROVER_URL"} {
+			for _, k := range []string{"CHAIN_RPC", "CHAIN_BACKUP_RPC", "SETTLEMENT_RPC",
+				"REDIS_URL", "SNOS_URL", "PROVER_URL"} {
 				delete(x.settings, k+"_SECRET")
 				x.settings[k] = keyed("http://127.0.0.1:1")
 			}
 		},
-		"URI where a name belongs":       func(x *exposure) { x.settings["MONGO_URI_SECRET"] = all + "localhost" },
-		"key where a name belongs":       func(x *exposure) { x.settings["SETTLEMENT_KEY_SECRET"] = canaries["wallet"] },
-		"Stark key where a name belongs": func(x *exposure) { x.settings["SETTLEMENT_KEY_SECRET"] = canaries["stark"][2:] },
+		"URI where a name belongs": func(x *exposure) { x.settings["MONGO_URI_SECRET"] = all + "localhost" },
+		"key where a name belongs": func(
+			x *exposure) {
+			x.settings["SETTLEMENT_KEY_SECRET"] = canaries["wallet"]
+		},
+		"Stark key where a name belongs": func(
+			x *exposure) {
+			x.settings["SETTLEMENT_KEY_SECRET"] = canaries["stark"][2:]
+		},
 		"PEM where a name belongs": func(x *exposure) {
 			x.settings["PROVER_KEY_SECRET"] = "-----BEGIN PRIVATE KEY-----\n" + canaries["prover"]
 		},

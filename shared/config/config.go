@@ -47,7 +47,8 @@ type Config struct {
 	LogLevel string `env:"LOG_LEVEL" envDefault:"info"`
 }
 
-// FromEnviron reads the configuration from lines KEY=value, as os.Environ gives them. The error is Faults with every fault.
+// FromEnviron reads the configuration from lines KEY=value, as os.Environ gives them. The error is Faults with every
+// fault.
 func FromEnviron(environ []string) (Config, error) {
 	var c Config
 	variables := env.ToMap(environ)
@@ -140,7 +141,8 @@ func (c Config) faults() Faults {
 	f.check(namePattern.MatchString(c.Chain.Name), "CHAIN_NAME",
 		"%q: want 1 to 31 of a-z, 0-9 and -, beginning with a letter", c.Chain.Name)
 	f.check(c.Chain.Layer == stage.L2 || c.Chain.Layer == stage.L3, "CHAIN_LAYER", "%q: want l2 or l3", c.Chain.Layer)
-	f.check(c.Chain.ID != "" && len(c.Chain.ID) <= 31, "CHAIN_ID", "%q: want the chain's id, such as SN_SEPOLIA", c.Chain.ID)
+	f.check(c.Chain.ID != "" && len(c.Chain.ID) <= 31, "CHAIN_ID", "%q: want the chain's id, such as SN_SEPOLIA",
+		c.Chain.ID)
 	f.node("CHAIN_RPC", c.Chain.RPC, c.Chain.RPCSecret, true)
 	f.node("CHAIN_BACKUP_RPC", c.Chain.BackupRPC, c.Chain.BackupRPCSecret, false)
 	f.url("CHAIN_FEEDER_GATEWAY", c.Chain.FeederGateway, false)

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// plainFaults refuses URLs of services that hold a key where everybody may read it: settings are variables of the functions, which the
-// console, the template and its history show.
+// plainFaults refuses URLs of services that hold a key where everybody may read it: settings are variables of the
+// functions, which the console, the template and its history show.
 func (c Config) plainFaults(f *faultList) {
 	secrets := map[string]bool{}
 	for _, s := range Settings() {
@@ -35,8 +35,8 @@ var (
 	secretParameter = regexp.MustCompile(`(?i)key|token|secret|auth|pass|sig|credential|project`)
 )
 
-// KeyIn says what of a URL looks like a secret, such as "a password" or "a key in its path"; "" where nothing does. Node providers put keys
-// into paths (/v2/KEY, /v3/KEY) and queries (?apikey=KEY).
+// KeyIn says what of a URL looks like a secret, such as "a password" or "a key in its path"; "" where nothing does.
+// Node providers put keys into paths (/v2/KEY, /v3/KEY) and queries (?apikey=KEY).
 func KeyIn(text string) string {
 	u, err := url.Parse(text)
 	if err != nil || u.Host == "" {
@@ -63,8 +63,8 @@ func KeyIn(text string) string {
 	return ""
 }
 
-// KeyLike says whether a word looks made by a machine to be secret: a UUID, 16 or more letters and digits mixed as in no name, or 20 or
-// more characters with small and capital letters and digits.
+// KeyLike says whether a word looks made by a machine to be secret: a UUID, 16 or more letters and digits mixed as in
+// no name, or 20 or more characters with small and capital letters and digits.
 func KeyLike(word string) bool {
 	if uuid.MatchString(word) {
 		return true
@@ -80,7 +80,8 @@ func KeyLike(word string) bool {
 	if small, capital, digit := run(word); len(word) >= 20 && small && capital && digit {
 		return true
 	}
-	for part := range strings.FieldsFuncSeq(word, func(r rune) bool { return r == '-' || r == '_' || r == '.' || r == '~' }) {
+	for part := range strings.FieldsFuncSeq(word,
+		func(r rune) bool { return r == '-' || r == '_' || r == '.' || r == '~' }) {
 		if small, capital, digit := run(part); len(part) >= 16 && digit && (small || capital) {
 			return true
 		}

@@ -20,8 +20,11 @@ func with(lines ...string) []string {
 func TestKeyIn(t *testing.T) {
 	t.Parallel()
 	for url, want := range map[string]string{
-		"": "", "0x0123456789abcdef0123456789abcdef01234567": "", "arn:aws:sns:eu-west-1:123456789012:x": "", "https://rpc.mychain.example": "", "http://127.0.0.1:5050/rpc/v0_10": "", "https://x.example/starknet-sepolia/rpc/v0_10_2": "",
-		"https://gateway.example/v1/starknet/sepolia-integration/rpc-2026": "", "https://x.example/?network=sepolia": "", "grpcs://snos.example:443": "",
+		"": "", "0x0123456789abcdef0123456789abcdef01234567": "", "arn:aws:sns:eu-west-1:123456789012:x": "",
+		"https://rpc.mychain.example": "", "http://127.0.0.1:5050/rpc/v0_10": "",
+		"https://x.example/starknet-sepolia/rpc/v0_10_2":                   "",
+		"https://gateway.example/v1/starknet/sepolia-integration/rpc-2026": "",
+		"https://x.example/?network=sepolia":                               "", "grpcs://snos.example:443": "",
 		"redis://cache.example:6379/0": "", "https://x.example/the-very-long-name-of-our-production-node": "",
 		"https://user:password@x.example":                                    "a user or password",
 		"redis://:password@cache.example:6379":                               "a user or password",
@@ -48,11 +51,14 @@ func TestPlainURLs(t *testing.T) {
 	t.Parallel()
 	const key = "0123456789abcdef0123456789abcdef"
 	for name, instead := range map[string]string{
-		"CHAIN_RPC": "CHAIN_RPC_SECRET", "CHAIN_BACKUP_RPC": "CHAIN_BACKUP_RPC_SECRET", "SETTLEMENT_RPC": "SETTLEMENT_RPC_SECRET",
-		"REDIS_URL": "REDIS_URL_SECRET", "SNOS_RPC": "SNOS_RPC_SECRET", "CHAIN_FEEDER_GATEWAY": "needs none", "PROVER_URL": "needs none",
+		"CHAIN_RPC": "CHAIN_RPC_SECRET", "CHAIN_BACKUP_RPC": "CHAIN_BACKUP_RPC_SECRET",
+		"SETTLEMENT_RPC": "SETTLEMENT_RPC_SECRET",
+		"REDIS_URL":      "REDIS_URL_SECRET", "SNOS_RPC": "SNOS_RPC_SECRET", "CHAIN_FEEDER_GATEWAY": "needs none",
+		"PROVER_URL": "needs none",
 	} {
 		_, err := config.FromEnviron(with(name + "=https://x.example/v2/" + key))
-		if err == nil || !strings.Contains(err.Error(), name+": it holds a key in its path") || !strings.Contains(err.Error(), instead) || strings.Contains(err.Error(), key) {
+		if err == nil || !strings.Contains(err.Error(), name+": it holds a key in its path") ||
+			!strings.Contains(err.Error(), instead) || strings.Contains(err.Error(), key) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -65,7 +71,8 @@ func TestSecretURLs(t *testing.T) {
 		if _, err := config.FromEnviron(with(name+"=", name+"_SECRET=mychain/node")); err != nil {
 			t.Errorf("%s as a secret: %v", name, err)
 		}
-		if _, err := config.FromEnviron(with(name+"=", name+"_SECRET=")); err == nil || !strings.Contains(err.Error(), name+": missing") {
+		if _, err := config.FromEnviron(with(name+"=", name+"_SECRET=")); err == nil ||
+			!strings.Contains(err.Error(), name+": missing") {
 			t.Errorf("no %s: %v", name, err)
 		}
 	}

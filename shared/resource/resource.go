@@ -20,8 +20,8 @@ type Function struct {
 	Timeout  time.Duration
 	// ScratchMB is the space of /tmp; 0 is Lambda's 512 MB.
 	ScratchMB int
-	// Concurrency is the reserved concurrency; 0 reserves none. Lambda turns away what comes beyond it, so that it is never
-	// below AtOnce.
+	// Concurrency is the reserved concurrency; 0 reserves none. Lambda turns away what comes beyond it, so that it is
+	// never below AtOnce.
 	Concurrency int
 	Layers      []stage.Layer
 }
@@ -101,14 +101,14 @@ const (
 	hooksConcurrency = 5
 )
 
-// priorityQueues are the queues that go past the stages' own; priorityConcurrency is how many messages of each are worked on at a
-// time.
+// priorityQueues are the queues that go past the stages' own; priorityConcurrency is how many messages of each are
+// worked on at a time.
 var priorityQueues = []string{PriorityProcessQueue, PriorityVerifyQueue}
 
 const priorityConcurrency = 2
 
-// AtOnce is how many invocations of a function the queues start at a time: its own queues' and, of a function with jobs, those
-// that the priority queues pass on.
+// AtOnce is how many invocations of a function the queues start at a time: its own queues' and, of a function with
+// jobs, those that the priority queues pass on.
 func AtOnce(function string) int {
 	n := 0
 	for _, q := range Queues() {
@@ -122,8 +122,9 @@ func AtOnce(function string) int {
 	return n
 }
 
-// WakesItself says whether what a function sends or invokes may, over any number of steps, start the same function again. Lambda
-// takes that for a mistake and ends it after 16 rounds, unless the function allows it (AWS Lambda, "Recursive loop detection").
+// WakesItself says whether what a function sends or invokes may, over any number of steps, start the same function
+// again. Lambda takes that for a mistake and ends it after 16 rounds, unless the function allows it (AWS Lambda,
+// "Recursive loop detection").
 func WakesItself(function string) bool {
 	queues := map[string]Queue{}
 	for _, q := range Queues() {
@@ -156,8 +157,8 @@ func WakesItself(function string) bool {
 	return reach(function)
 }
 
-// pieScratchMB is the space for a PIE, which is copied to disk to be read: the largest that is taken (starknet/pie DefaultLimits.Zip,
-// 4 GiB; a test holds both together) and some for the rest. Lambda has up to 10,240 MB.
+// pieScratchMB is the space for a PIE, which is copied to disk to be read: the largest that is taken (starknet/pie
+// DefaultLimits.Zip, 4 GiB; a test holds both together) and some for the rest. Lambda has up to 10,240 MB.
 const pieScratchMB = 4<<10 + 256
 
 // Functions are all functions.
@@ -165,7 +166,8 @@ func Functions() []Function {
 	var fs []Function
 	for _, s := range stages() {
 		z := sizes[s.Name]
-		f := Function{Name: FunctionOf(s.Name), MemoryMB: z.memoryMB, Timeout: timeout(FunctionOf(s.Name)), Layers: s.Layers}
+		f := Function{Name: FunctionOf(s.Name), MemoryMB: z.memoryMB, Timeout: timeout(FunctionOf(s.Name)),
+			Layers: s.Layers}
 		if s.Name == stage.Aggregator {
 			f.ScratchMB = pieScratchMB
 		}

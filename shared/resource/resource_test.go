@@ -87,12 +87,13 @@ func TestEveryStageHasASchedule(t *testing.T) {
 	}
 }
 
-// Lambda turns away invocations beyond a reserved concurrency, and an event source mapping that is turned away uses up its
-// messages' receives.
+// Lambda turns away invocations beyond a reserved concurrency, and an event source mapping that is turned away uses up
+// its messages' receives.
 func TestReservedConcurrencyIsEnough(t *testing.T) {
 	t.Parallel()
 	for function, want := range map[string]int{
-		resource.FnStateTransition: 8, resource.FnSnosRun: 14, resource.FnTrigger: 9, resource.FnJobFailure: 2, resource.FnAPI: 0, resource.FnHooks: 0,
+		resource.FnStateTransition: 8, resource.FnSnosRun: 14, resource.FnTrigger: 9, resource.FnJobFailure: 2,
+		resource.FnAPI: 0, resource.FnHooks: 0,
 	} {
 		if got := resource.AtOnce(function); got != want {
 			t.Errorf("queues may start %d invocations of %s at a time, want %d", got, function, want)
@@ -109,7 +110,8 @@ func TestReservedConcurrencyIsEnough(t *testing.T) {
 func TestWakesItself(t *testing.T) {
 	t.Parallel()
 	for _, f := range resource.Functions() {
-		if got, want := resource.WakesItself(f.Name), f.Name != resource.FnAPI && f.Name != resource.FnHooks; got != want {
+		if got, want := resource.WakesItself(f.Name), f.Name != resource.FnAPI &&
+			f.Name != resource.FnHooks; got != want {
 			t.Errorf("%s wakes itself: %t, want %t", f.Name, got, want)
 		}
 	}

@@ -39,8 +39,8 @@ type Config struct {
 	Monitor *event.CommandMonitor
 }
 
-// DefaultIdleTime is Config's. A function that is not invoked is frozen, and routers forget its connections meanwhile (a NAT gateway of
-// AWS after 350 s): one that was not used for a minute is not trusted.
+// DefaultIdleTime is Config's. A function that is not invoked is frozen, and routers forget its connections meanwhile
+// (a NAT gateway of AWS after 350 s): one that was not used for a minute is not trusted.
 const DefaultIdleTime = time.Minute
 
 // DB is a connected database. One a process, used over its invocations.
@@ -51,9 +51,10 @@ type DB struct {
 
 // Connect prepares a client; the server is first talked to by the first operation. The error never shows the URI.
 //
-// What compare-and-set needs is not the URI's to decide: writes are acknowledged by a majority and tried again once, reads are the primary's. A URI
-// that says otherwise (w, readPreference, retryWrites, ...) is corrected, one that binds to a single member of a replica set is refused. DocumentDB
-// has no retryable writes, so a URI of it keeps retryWrites=false.
+// What compare-and-set needs is not the URI's to decide: writes are acknowledged by a majority and tried again once,
+// reads are the primary's. A URI that says otherwise (w, readPreference, retryWrites, ...) is corrected, one that binds
+// to a single member of a replica set is refused. DocumentDB has no retryable writes, so a URI of it keeps
+// retryWrites=false.
 func Connect(c Config) (*DB, error) {
 	if c.PoolSize == 0 {
 		c.PoolSize = 2

@@ -49,12 +49,13 @@ func newJob(n uint64) job.Job {
 	return job.New(job.NewID(), n, m, "", time.Now().UTC().Truncate(time.Millisecond))
 }
 
-// Whatever a URI says, writes are acknowledged by a majority and are sent so that they can be tried again once (a transaction number), and reads are
-// of what a majority has.
+// Whatever a URI says, writes are acknowledged by a majority and are sent so that they can be tried again once (a
+// transaction number), and reads are of what a majority has.
 func TestURIsAreCorrected(t *testing.T) {
 	t.Parallel()
 	rs := tools.MongodReplicaSet(t)
-	for i, query := range []string{"", "&w=1", "&w=0", "&retryWrites=false", "&w=1&retryWrites=false&retryReads=false&readPreference=secondary&readConcernLevel=local&journal=false"} {
+	for i, query := range []string{"", "&w=1", "&w=0", "&retryWrites=false",
+		"&w=1&retryWrites=false&retryReads=false&readPreference=secondary&readConcernLevel=local&journal=false"} {
 		seen := &commands{}
 		db, err := mongodb.Connect(mongodb.Config{URI: rs.URI + query, Database: "uris", Monitor: seen.monitor()})
 		if err != nil {
@@ -90,16 +91,20 @@ func TestURIsAreCorrected(t *testing.T) {
 	}
 }
 
-// What can't be corrected is refused without showing the URI; DocumentDB, which has no retryable writes, is taken as it is.
+// What can't be corrected is refused without showing the URI; DocumentDB, which has no retryable writes, is taken as it
+// is.
 func TestURIsAreRefused(t *testing.T) {
 	t.Parallel()
 	for uri, want := range map[string]string{
-		"mongodb://hunter2:p@db.example/?directConnection=true": "directConnection", "mongodb://127.0.0.1:1/?directConnection=true": "",
-		"mongodb://hunter2@": "not valid", "http://hunter2": "not valid", "mongodb://h/?w=hunter2&journal=perhaps": "not valid",
+		"mongodb://hunter2:p@db.example/?directConnection=true": "directConnection",
+		"mongodb://127.0.0.1:1/?directConnection=true":          "",
+		"mongodb://hunter2@": "not valid", "http://hunter2": "not valid",
+		"mongodb://h/?w=hunter2&journal=perhaps":                                                    "not valid",
 		"mongodb://u:p@c.cluster-x.eu-west-1.docdb.amazonaws.com:27017/?tls=true&retryWrites=false": "",
 	} {
 		db, err := mongodb.Connect(mongodb.Config{URI: uri, Database: "x"})
-		if (err == nil) != (want == "") || err != nil && (!strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hunter2")) {
+		if (err == nil) != (want == "") ||
+			err != nil && (!strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hunter2")) {
 			t.Errorf("%s: %v, want %q", uri, err, want)
 		}
 		if db != nil {
@@ -108,8 +113,8 @@ func TestURIsAreRefused(t *testing.T) {
 	}
 }
 
-// The primary steps down and is killed again and again while jobs are written: no write that was acknowledged is lost, and each compare-and-set wins
-// once, whatever its caller was answered.
+// The primary steps down and is killed again and again while jobs are written: no write that was acknowledged is lost,
+// and each compare-and-set wins once, whatever its caller was answered.
 func TestElections(t *testing.T) {
 	t.Parallel()
 	rs := tools.MongodReplicaSet(t)
@@ -247,8 +252,8 @@ func (f *forgetful) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Connections that were forgotten while the function was frozen are not used: the first read after it succeeds at once. With connections that are
-// trusted for longer it fails, after its whole time.
+// Connections that were forgotten while the function was frozen are not used: the first read after it succeeds at once.
+// With connections that are trusted for longer it fails, after its whole time.
 func TestFrozenConnections(t *testing.T) {
 	t.Parallel()
 	uri := tools.Mongod(t)
@@ -259,7 +264,8 @@ func TestFrozenConnections(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := newRouter(t, strings.TrimPrefix(uri, "mongodb://"))
-			db, err := mongodb.Connect(mongodb.Config{URI: "mongodb://" + r.address, Database: "frozen", IdleTime: tt.idle, Timeout: 5 * time.Second})
+			db, err := mongodb.Connect(mongodb.Config{URI: "mongodb://" + r.address, Database: "frozen",
+				IdleTime: tt.idle, Timeout: 5 * time.Second})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -51,14 +51,15 @@ func URI(secret string) (string, error) {
 // errURI shows nothing of the URI.
 var errURI = errors.New("connect to MongoDB: the URI is not valid (it is not shown, it may carry a password)")
 
-// checkURI refuses what can't be corrected: a connection to one member alone would go on writing to it when it is no longer the primary, and fail for
-// ever. On this machine it is a developer's choice.
+// checkURI refuses what can't be corrected: a connection to one member alone would go on writing to it when it is no
+// longer the primary, and fail for ever. On this machine it is a developer's choice.
 func checkURI(o *options.ClientOptions) error {
 	if o.Validate() != nil {
 		return errURI
 	}
 	if o.Direct != nil && *o.Direct && !slices.ContainsFunc(o.Hosts, loopback) {
-		return errors.New("connect to MongoDB: directConnection=true binds to one member, which may stop being the primary: leave it out of the URI, or name the replica set")
+		return errors.New("connect to MongoDB: directConnection=true binds to one member, which may stop being the " +
+			"primary: leave it out of the URI, or name the replica set")
 	}
 	return nil
 }

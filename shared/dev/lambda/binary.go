@@ -168,7 +168,8 @@ func (b *Binary) Close() {
 	b.idle = nil
 }
 
-// PeakMemory is the largest resident size in bytes, at the end of an invocation or before, of any process that has ended.
+// PeakMemory is the largest resident size in bytes, at the end of an invocation or before, of any process that has
+// ended.
 func (b *Binary) PeakMemory() int64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -226,8 +227,9 @@ func (in *instance) kill() {
 	_ = in.cmd.Process.Signal(os.Kill)
 }
 
-// measure keeps the running process's largest resident size. What wait4 says of an ended child (ru_maxrss) can't be used: a child that Go starts
-// shares its parent's memory until it runs its own program, and is counted as large as the parent (findings/go-exec-peak-is-the-parents.sh).
+// measure keeps the running process's largest resident size. What wait4 says of an ended child (ru_maxrss) can't be
+// used: a child that Go starts shares its parent's memory until it runs its own program, and is counted as large as the
+// parent (findings/go-exec-peak-is-the-parents.sh).
 func (in *instance) measure() {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", in.cmd.Process.Pid))
 	if err != nil {

@@ -21,8 +21,8 @@ const width = 80
 // now is the time that ages count from.
 func (s *session) now() time.Time { return time.Now() }
 
-// wrap prints text in lines of at most width columns, each indented. A word that is longer stays whole: it is an id, a URL or a
-// command that is to be copied.
+// wrap prints text in lines of at most width columns, each indented. A word that is longer stays whole: it is an id, a
+// URL or a command that is to be copied.
 func wrap(w io.Writer, indent, text string) {
 	for _, line := range strings.Split(strings.TrimRight(text, "\n"), "\n") {
 		at := 0

@@ -83,7 +83,8 @@ func (rs *ReplicaSet) start(t testing.TB) error {
 	}
 	initiate := bson.D{{Key: "replSetInitiate", Value: bson.D{
 		{Key: "_id", Value: replicaSetName}, {Key: "members", Value: config},
-		{Key: "settings", Value: bson.D{{Key: "electionTimeoutMillis", Value: 1000}, {Key: "heartbeatIntervalMillis", Value: 200}}},
+		{Key: "settings",
+			Value: bson.D{{Key: "electionTimeoutMillis", Value: 1000}, {Key: "heartbeatIntervalMillis", Value: 200}}},
 	}}}
 	if err := rs.members[0].command(ctx, initiate); err != nil {
 		return fmt.Errorf("initiate the replica set: %w", err)
@@ -99,7 +100,8 @@ func (m *member) run() error {
 		return err
 	}
 	_, port, _ := strings.Cut(m.address, ":")
-	cmd := exec.Command(filepath.Join(root, "mongo/fiftyone/db/bin/mongod"), "--dbpath", m.dir, "--port", port, "--bind_ip", "127.0.0.1",
+	cmd := exec.Command(filepath.Join(root, "mongo/fiftyone/db/bin/mongod"), "--dbpath", m.dir, "--port",
+		port, "--bind_ip", "127.0.0.1",
 		"--replSet", replicaSetName, "--wiredTigerCacheSizeGB", "0.25", "--nounixsocket", "--oplogSize", "64",
 		"--setParameter", "diagnosticDataCollectionEnabled=false")
 	if _, err := os.Stat(cmd.Path); err != nil {
@@ -122,7 +124,8 @@ func (m *member) run() error {
 
 // command runs an administrative command on the member itself.
 func (m *member) command(ctx context.Context, c bson.D) error {
-	client, err := mongo.Connect(options.Client().ApplyURI("mongodb://" + m.address + "/?directConnection=true").SetServerSelectionTimeout(startTimeout))
+	client, err := mongo.Connect(options.Client().ApplyURI("mongodb://" + m.address +
+		"/?directConnection=true").SetServerSelectionTimeout(startTimeout))
 	if err != nil {
 		return err
 	}
@@ -152,7 +155,8 @@ func (rs *ReplicaSet) StepDown(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return m.command(ctx, bson.D{{Key: "replSetStepDown", Value: 5}, {Key: "secondaryCatchUpPeriodSecs", Value: 3}, {Key: "force", Value: true}})
+	return m.command(ctx, bson.D{{Key: "replSetStepDown", Value: 5}, {Key: "secondaryCatchUpPeriodSecs", Value: 3},
+		{Key: "force", Value: true}})
 }
 
 // Kill ends the primary with SIGKILL and starts it again with its data; another member is elected meanwhile.

@@ -180,12 +180,13 @@ func NewHandler(environ []string, wire Wire) *Handler {
 	return &Handler{environ: environ, wire: wire, now: time.Now, log: newLog(os.Stdout, slog.LevelInfo, environ)}
 }
 
-// Invoke implements lambda.Handler. Whatever makes the invocation fail is a line of the log: Lambda itself keeps an error to the caller, and
-// schedules read no answers.
+// Invoke implements lambda.Handler. Whatever makes the invocation fail is a line of the log: Lambda itself keeps an
+// error to the caller, and schedules read no answers.
 func (h *Handler) Invoke(ctx context.Context, event []byte) ([]byte, error) {
 	defer func() {
 		if v := recover(); v != nil {
-			h.log.ErrorContext(ctx, "the function panicked", "request", requestID(ctx), "error", fmt.Sprint(v), "stack", string(debug.Stack()))
+			h.log.ErrorContext(ctx, "the function panicked", "request", requestID(ctx), "error", fmt.Sprint(v),
+				"stack", string(debug.Stack()))
 			panic(v) // the process ends, as Lambda's library has it
 		}
 	}()

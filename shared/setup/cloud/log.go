@@ -8,8 +8,8 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/config"
 )
 
-// newLog is a function's log: each line is one JSON object with time, level, msg and the chain's name, which the alarms' metrics and the dashboard's
-// query read.
+// newLog is a function's log: each line is one JSON object with time, level, msg and the chain's name, which the
+// alarms' metrics and the dashboard's query read.
 func newLog(to io.Writer, least slog.Level, environ []string) *slog.Logger {
 	chain := ""
 	for _, line := range environ {

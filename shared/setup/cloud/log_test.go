@@ -24,14 +24,19 @@ func TestFailuresAreLogged(t *testing.T) {
 		instead func(error) any
 		want    string
 	}{
-		"a wrong setting": {append([]string{"ORCHESTRATOR_NONSENSE=1"}, environ...), nil, nil, "NONSENSE: no such setting"},
+		"a wrong setting": {append([]string{"ORCHESTRATOR_NONSENSE=1"}, environ...), nil,
+			nil, "NONSENSE: no such setting"},
 		"a missing secret": {environ, func(ctx context.Context, p *Process) (any, error) {
 			_, err := p.Secrets.Get(ctx, "file:/nowhere")
 			return nil, err
 		}, nil, "/nowhere"},
-		"answered":          {append([]string{"ORCHESTRATOR_NONSENSE=1"}, environ...), nil, func(error) any { return func() error { return nil } }, "NONSENSE: no such setting"},
-		"a schedule worker": {environ, wired(func(context.Context) error { return errors.New("the worker's reason\nin two lines") }), nil, "the worker's reason\nin two lines"},
-		"a panic":           {environ, wired(func(context.Context) error { panic("out of cheese") }), nil, "out of cheese"},
+		"answered": {append([]string{"ORCHESTRATOR_NONSENSE=1"}, environ...), nil,
+			func(error) any { return func() error { return nil } }, "NONSENSE: no such setting"},
+		"a schedule worker": {environ, wired(func(context.Context) error {
+			return errors.New("the worker's reason\nin two lines")
+		}), nil, "the worker's reason\nin two lines"},
+		"a panic": {environ, wired(func(context.Context) error { panic("out of cheese") }), nil,
+			"out of cheese"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -48,7 +53,8 @@ func TestFailuresAreLogged(t *testing.T) {
 			if err := json.Unmarshal([]byte(lines[0]), &line); err != nil || len(lines) != 1 {
 				t.Fatalf("%d lines, %v: %s", len(lines), err, out.String())
 			}
-			if line.Level != "ERROR" || line.Time == "" || line.Msg == "" || line.Chain != "test" || line.Request != "r1" || !strings.Contains(line.Error, tt.want) {
+			if line.Level != "ERROR" || line.Time == "" || line.Msg == "" || line.Chain != "test" ||
+				line.Request != "r1" || !strings.Contains(line.Error, tt.want) {
 				t.Errorf("got %s", out.String())
 			}
 		})

@@ -16,7 +16,8 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud/settle"
 )
 
-// The URLs of nodes and of the cache are read from secrets, and neither their errors nor those of the nodes show what is in them.
+// The URLs of nodes and of the cache are read from secrets, and neither their errors nor those of the nodes show what
+// is in them.
 func TestURLsFromSecrets(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
@@ -32,7 +33,8 @@ func TestURLsFromSecrets(t *testing.T) {
 	cache, noCache := secret("redis://:"+key+"@127.0.0.1:1/0"), secret("http://"+key)
 	process := func(chain, settlement, redis string) *cloud.Process {
 		return &cloud.Process{Secrets: secrets.New(aws.Config{}), Config: config.Config{
-			Chain: config.Chain{Name: "dev", ID: "DEV", Layer: stage.L2, RPCSecret: chain}, Redis: config.Redis{URLSecret: redis},
+			Chain:      config.Chain{Name: "dev", ID: "DEV", Layer: stage.L2, RPCSecret: chain},
+			Redis:      config.Redis{URLSecret: redis},
 			Settlement: config.Settlement{Kind: config.EthereumLayer, ChainID: "1", RPCSecret: settlement},
 		}}
 	}
@@ -48,13 +50,16 @@ func TestURLsFromSecrets(t *testing.T) {
 		t.Errorf("a node that is not there: %v", err)
 	}
 	for name, p := range map[string]*cloud.Process{
-		"chain": process(noNode, node, ""), "no secret": process(secrets.FilePrefix+"/nowhere", node, ""), "cache": process(node, node, noCache),
+		"chain": process(noNode, node, ""), "no secret": process(secrets.FilePrefix+"/nowhere", node, ""),
+		"cache": process(node, node, noCache),
 	} {
-		if _, err := appchain.Source(ctx, p); err == nil || strings.Contains(err.Error(), key) || !strings.Contains(err.Error(), "file:/") && !strings.Contains(err.Error(), "/nowhere") {
+		if _, err := appchain.Source(ctx, p); err == nil || strings.Contains(err.Error(), key) ||
+			!strings.Contains(err.Error(), "file:/") && !strings.Contains(err.Error(), "/nowhere") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := settle.Open(ctx, process(node, noNode, "")); err == nil || strings.Contains(err.Error(), key) || !strings.Contains(err.Error(), noNode) {
+	if _, err := settle.Open(ctx, process(node, noNode, "")); err == nil || strings.Contains(err.Error(), key) ||
+		!strings.Contains(err.Error(), noNode) {
 		t.Errorf("settlement layer: %v", err)
 	}
 }

@@ -10,7 +10,8 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud"
 )
 
-// Source returns the chain's source, with a Redis cache where one is configured. It asks for the secrets that hold URLs, and nothing else.
+// Source returns the chain's source, with a Redis cache where one is configured. It asks for the secrets that hold
+// URLs, and nothing else.
 func Source(ctx context.Context, p *cloud.Process) (*appchain.Source, error) {
 	c, r := p.Config.Chain, p.Config.Redis
 	node, err := p.NodeURL(ctx, c.RPC, c.RPCSecret)
@@ -39,6 +40,7 @@ func Source(ctx context.Context, p *cloud.Process) (*appchain.Source, error) {
 		deps.Cache = cache
 	}
 	return appchain.New(appchain.Config{
-		URL: node, BackupURL: backup, GatewayURL: c.FeederGateway, ChainID: c.ID, EmptyProvingGas: p.Config.Batch.EmptyGas,
+		URL: node, BackupURL: backup, GatewayURL: c.FeederGateway, ChainID: c.ID,
+		EmptyProvingGas: p.Config.Batch.EmptyGas,
 	}, deps)
 }
