@@ -1,0 +1,92 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// outward are the functions that answer requests from outside. Whoever takes one over has its role and nothing else.
+var outward = []string{"api", "hooks"}
+
+// attempts are what a holder of such a role would try, by action. Each must be denied: the role does not have it at all.
+var attempts = map[string]string{
+	"kms:Sign":                   "sign with the wallet's key",
+	"kms:CreateGrant":            "let another sign",
+	"lambda:InvokeFunction":      "start what signs",
+	"lambda:UpdateFunctionCode":  "put other code into what signs",
+	"batch:SubmitJob":            "run a container",
+	"s3:GetObject":               "read signed transactions",
+	"s3:PutObject":               "put another state update in the place of ours",
+	"s3:DeleteObject":            "take a proof away",
+	"sqs:ReceiveMessage":         "take wake-ups away",
+	"sqs:DeleteMessage":          "take wake-ups away",
+	"sqs:PurgeQueue":             "empty a queue",
+	"secretsmanager:ListSecrets": "look for other chains' secrets",
+	"sts:AssumeRole":             "become another role",
+	"iam:PassRole":               "give a role away",
+}
+
+// attackFaults are the attempts that would succeed, and the secrets that the role reads beyond those it needs.
+func attackFaults(s template) (out []string) {
+	s.grants(func(function, action, on string) {
+		if !slices.Contains(outward, function) {
+			return
+		}
+		if what, ok := attempts[action]; ok || strings.Contains(action, "*") {
+			out = append(out, fmt.Sprintf("%s may %s on %s: %s", function, action, on, what))
+		}
+		if action == "secretsmanager:GetSecretValue" {
+			for k, word := range s.chain.Settings {
+				forbidden := strings.HasPrefix(k, "SETTLEMENT_KEY") || strings.HasPrefix(k, "SNOS_") ||
+					function == "api" && strings.HasPrefix(k, "PROVER_")
+				if forbidden && strings.HasSuffix(k, "_SECRET") && strings.Contains(on, `"Secret`+title(word)+`"`) {
+					out = append(out, fmt.Sprintf("%s reads the secret of %s", function, k))
+				}
+			}
+		}
+	})
+	return out
+}
+
+// Whoever holds the credentials of what answers requests can't sign, run, read or write artifacts, take messages away,
+// or become anybody else.
+func TestAttackOnTheAPI(t *testing.T) {
+	each(t, func(t *testing.T, s template) {
+		for _, x := range attackFaults(s) {
+			t.Error(x)
+		}
+		for action, what := range attempts { // each attempt is found where it would succeed
+			bad := s.copied(t)
+			grant(t, bad, "RoleApi", action, "*")
+			if found := attackFaults(bad); len(found) == 0 || !strings.Contains(found[0], what) {
+				t.Errorf("a role that may %s is not found: %q", action, found)
+			}
+		}
+		if word := s.chain.Settings["SETTLEMENT_KEY_SECRET"]; word != "" {
+			bad := s.copied(t)
+			grant(t, bad, "RoleHooks", "secretsmanager:GetSecretValue", map[string]any{"Ref": "Secret" + title(word)})
+			if found := attackFaults(bad); len(found) != 1 {
+				t.Errorf("a role that reads the wallet's key is not found: %q", found)
+			}
+		}
+	})
+}
+
+// grant adds a statement to a role's policy.
+func grant(t *testing.T, s template, role, action string, on any) {
+	t.Helper()
+	for id, p := range s.of("AWS::IAM::Policy") {
+		if strings.HasPrefix(id, role+"DefaultPolicy") {
+			document := p["PolicyDocument"].(map[string]any)
+			document["Statement"] = append(list(document["Statement"]), map[string]any{
+				"Action": action, "Resource": on, "Effect": "Allow",
+			})
+			return
+		}
+	}
+	b, _ := json.Marshal(s.of("AWS::IAM::Policy"))
+	t.Fatalf("no policy of %s in %.200s", role, b)
+}
