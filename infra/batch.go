@@ -58,7 +58,8 @@ func (s *Stack) snosRunner() {
 	secrets := map[string]awsbatch.Secret{}
 	set := func(variable, plain, word string) {
 		if word != "" {
-			secret := awssecretsmanager.Secret_FromSecretCompleteArn(s.Stack, jsii.String("Runner"+title(word)), s.secrets[word].AttrId())
+			secret := awssecretsmanager.Secret_FromSecretCompleteArn(s.Stack,
+				jsii.String("Runner"+title(word)), s.secrets[word].AttrId())
 			secrets[variable] = awsbatch.Secret_FromSecretsManager(secret, nil)
 		} else if plain != "" {
 			env[variable] = jsii.String(plain)

@@ -130,8 +130,9 @@ func (s *Stack) outputs() {
 	out("ArtifactsBucket", s.bucket.BucketName(), "bucket of the artifacts")
 	out("AlertsTopic", s.topic.TopicArn(), "topic of the alerts")
 	for _, w := range s.chain.words() {
-		out("PutSecret"+title(w), s.secrets[w].AttrId(), "put the value: aws secretsmanager put-secret-value --secret-id "+
-			s.chain.secret(w)+" --secret-string file://...")
+		out("PutSecret"+title(w), s.secrets[w].AttrId(),
+			"put the value: aws secretsmanager put-secret-value --secret-id "+
+				s.chain.secret(w)+" --secret-string file://...")
 	}
 	if s.walletKey != nil {
 		out("WalletKeyArn", s.walletKey.KeyArn(),

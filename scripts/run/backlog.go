@@ -24,7 +24,8 @@ type backlog struct {
 
 // holdBack pauses the state updates.
 func holdBack(ctx context.Context, core setup.App, a *appChain, l *settlementLayer) (*backlog, error) {
-	err := core.Control.Pause(ctx, schedule.Pause{Stage: stage.StateTransition, By: "make run", Reason: "all batches are to be ready first"})
+	err := core.Control.Pause(ctx,
+		schedule.Pause{Stage: stage.StateTransition, By: "make run", Reason: "all batches are to be ready first"})
 	return &backlog{core: core, chain: a, layer: l}, err
 }
 
@@ -77,7 +78,8 @@ func (b *backlog) last(ctx context.Context) (uint64, error) {
 	return index, err
 }
 
-// report says how many batches a block of the settlement layer took, from when the updates began to the block of the last one.
+// report says how many batches a block of the settlement layer took, from when the updates began to the block of the
+// last one.
 func (b *backlog) report(ctx context.Context, w io.Writer) error {
 	js, err := b.core.Jobs.List(ctx, job.Filter{Type: job.StateTransition, Limit: job.MaxPage})
 	if err != nil {
@@ -90,6 +92,7 @@ func (b *backlog) report(ctx context.Context, w io.Writer) error {
 		}
 	}
 	n := end - b.began
-	fmt.Fprintf(w, "backlog    %d batches settled in %d blocks of the settlement layer, %.2f a block\n", len(js), n, float64(len(js))/float64(max(n, 1)))
+	fmt.Fprintf(w, "backlog    %d batches settled in %d blocks of the settlement layer, %.2f a block\n",
+		len(js), n, float64(len(js))/float64(max(n, 1)))
 	return nil
 }

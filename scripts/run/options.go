@@ -110,8 +110,10 @@ func (o *options) flags(out io.Writer, blocks, layer *string) *flag.FlagSet {
 	fs.StringVar(&o.settle, "settle", "",
 		"ethereum or starknet; default: ethereum for an l2, a fake of Starknet for an l3")
 	fs.BoolVar(&o.dryRun, "dry-run", false, "do everything but send transactions")
-	fs.IntVar(&o.inFlight, "in-flight", 0, "transactions of the wallet that may wait for a block at a time; 0: the default")
-	fs.BoolVar(&o.backlog, "backlog", false, "settle only once all batches are ready, and say how many a block of the settlement layer took")
+	fs.IntVar(&o.inFlight, "in-flight", 0,
+		"transactions of the wallet that may wait for a block at a time; 0: the default")
+	fs.BoolVar(&o.backlog, "backlog", false,
+		"settle only once all batches are ready, and say how many a block of the settlement layer took")
 	fs.DurationVar(&o.blockTime, "block-time", blockTime, "time between blocks of the embedded settlement layer")
 	fs.DurationVar(&o.timeout, "timeout", 5*time.Minute, "give up after")
 	fs.StringVar(&o.api, "api", "",

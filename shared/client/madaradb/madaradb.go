@@ -131,7 +131,8 @@ func (r *reading) counts(ctx context.Context) error {
 	}
 	for _, name := range []string{aggregators, snosBatches, jobs} {
 		group := bson.D{
-			{Key: "$group", Value: bson.D{{Key: "_id", Value: "$status"}, {Key: "n", Value: bson.D{{Key: "$sum", Value: 1}}}}},
+			{Key: "$group",
+				Value: bson.D{{Key: "_id", Value: "$status"}, {Key: "n", Value: bson.D{{Key: "$sum", Value: 1}}}}},
 		}
 		cur, err := r.db.Collection(name).Aggregate(ctx, mongo.Pipeline{group})
 		if err != nil {

@@ -91,8 +91,8 @@ func TestRevertedBehindAMissingOne(t *testing.T) {
 	}
 }
 
-// Case W12: an update whose fact a reorganisation took back before it was mined reverts. It is signed again once the fact is
-// there, and no attempt is used up.
+// Case W12: an update whose fact a reorganisation took back before it was mined reverts. It is signed again once the
+// fact is there, and no attempt is used up.
 func TestRevertedWithoutItsFact(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

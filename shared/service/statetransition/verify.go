@@ -84,7 +84,8 @@ func (h *Handler) reverted(ctx context.Context, r *executor.Run, m *job.StateTra
 				p.Record.Hash), nil
 		}
 		if revert.Refusal == tx.Unproven { // the fact was there in simulation: a reorganisation took it back
-			return job.Waiting("transaction %s reverted, for the batch's fact is gone: it is signed again once the fact is back", p.Record.Hash), h.prove(ctx, r)
+			return job.Waiting("transaction %s reverted, for the batch's fact is gone: it is signed again once the "+
+				"fact is back", p.Record.Hash), h.prove(ctx, r)
 		}
 		reason = revert.Error()
 	}

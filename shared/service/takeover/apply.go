@@ -119,8 +119,8 @@ func (t *Taker) Apply(ctx context.Context, p Plan) error {
 		return nil
 	}
 	snos, aggregator := p.Seed.batches(t.Now())
-	// The SNOS batch first: batching goes by the aggregator batch, so that a crash in between leaves a database that Apply
-	// completes.
+	// The SNOS batch first: batching goes by the aggregator batch, so that a crash in between leaves a database that
+	// Apply completes.
 	if err := t.Batches.CreateSnos(ctx, snos); err != nil && !errors.Is(err, batch.ErrExists) {
 		return fmt.Errorf("write SNOS batch %d: %w", snos.Index, err)
 	}

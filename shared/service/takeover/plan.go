@@ -134,7 +134,8 @@ func (p *Plan) pending(f Facts) {
 	}
 	if f.FinalKnown && f.Latest != f.Final {
 		p.refuse(
-			fmt.Sprintf("the last state update is not final: the contract is at %s, finally at %s", at(f.Latest), at(f.Final)),
+			fmt.Sprintf("the last state update is not final: the contract is at %s, finally at %s",
+				at(f.Latest), at(f.Final)),
 			"wait until the settlement layer has finalized it, some 15 minutes on Ethereum",
 		)
 	}

@@ -131,8 +131,10 @@ func TestMake(t *testing.T) {
 				)
 			}
 			if p.Seed != nil &&
-				(p.Seed.Index != tt.settled || p.Seed.Snos != tt.snos || p.Seed.EndHash != hash || p.FirstBatch != tt.settled+1) {
-				t.Errorf("seed %+v, first batch %d; want batch %d, SNOS batch %d", p.Seed, p.FirstBatch, tt.settled, tt.snos)
+				(p.Seed.Index != tt.settled || p.Seed.Snos != tt.snos || p.Seed.EndHash != hash ||
+					p.FirstBatch != tt.settled+1) {
+				t.Errorf("seed %+v, first batch %d; want batch %d, SNOS batch %d",
+					p.Seed, p.FirstBatch, tt.settled, tt.snos)
 			}
 		})
 	}

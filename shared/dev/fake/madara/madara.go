@@ -161,8 +161,9 @@ func Transition(batch int64, hashes ...string) bson.D {
 		{Key: "da_segment_path", Value: fmt.Sprintf("artifacts/batch/%d/da_blob.json", batch)},
 		{Key: "tx_hash", Value: last}, {Key: "tx_nonce", Value: int64(7)}, {Key: "tx_attempts", Value: attempts},
 		{
-			Key:   "context",
-			Value: bson.D{{Key: "type", Value: "Batch"}, {Key: "to_settle", Value: batch}, {Key: "last_failed", Value: nil}},
+			Key: "context",
+			Value: bson.D{{Key: "type", Value: "Batch"}, {Key: "to_settle", Value: batch},
+				{Key: "last_failed", Value: nil}},
 		},
 		{Key: "storage_artifacts_tagged_at", Value: nil},
 	}
