@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 
+	"github.com/madara-orchestrator/orchestrator/shared/config"
 	apicontroller "github.com/madara-orchestrator/orchestrator/shared/controller/api"
 	"github.com/madara-orchestrator/orchestrator/shared/service/admin"
 	"github.com/madara-orchestrator/orchestrator/shared/setup"
@@ -39,8 +40,17 @@ func wire(ctx context.Context, p *cloud.Process) (any, error) {
 	}
 	checks = append(checks, core.ConfigCheck(source, contract))
 	return core.API(setup.API{
-		Head: source, Contract: contract, Admin: p.Config.API.Admin, Scopes: p.Config.API.CommandScopes, Checks: checks,
+		Head: source, Contract: contract, Wallet: setup.Balance(layer.Watch), FeeUnit: feeUnit(p),
+		Explorer: p.Config.Settlement.Explorer, Admin: p.Config.API.Admin, Scopes: p.Config.API.CommandScopes, Checks: checks,
 	}).Handle, nil
+}
+
+// feeUnit is the smallest unit of the settlement layer's coin.
+func feeUnit(p *cloud.Process) string {
+	if p.Config.Settlement.Kind == config.StarknetLayer {
+		return "fri"
+	}
+	return "wei"
 }
 
 // unready answers while something lacks, such as a secret's value: the reason is at /ready.

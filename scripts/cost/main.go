@@ -22,6 +22,10 @@ func main() {
 	flag.DurationVar(&a.Proof, "proof", a.Proof, "how long a proof takes")
 	flag.Float64Var(&a.PIE, "pie", a.PIE, "MB of a PIE")
 	flag.Parse()
+	if l := stage.Layer(*layer); l != stage.L2 && l != stage.L3 {
+		fmt.Fprintf(os.Stderr, "-layer %q: want l2 or l3\n", *layer)
+		os.Exit(2)
+	}
 	if err := report(context.Background(), os.Stdout, stage.Layer(*layer), a); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"strings"
 	"time"
@@ -35,7 +36,7 @@ type startingAt struct {
 }
 
 // startChain starts or connects the app chain.
-func startChain(ctx context.Context, o options, c cache.Cache, log *slog.Logger) (*appChain, error) {
+func startChain(ctx context.Context, o options, c cache.Cache, log *slog.Logger, out io.Writer) (*appChain, error) {
 	a := &appChain{notes: func() []string { return nil }, close: func() {}}
 	var dev *devappchain.Chain
 	var gateway string
@@ -48,7 +49,7 @@ func startChain(ctx context.Context, o options, c cache.Cache, log *slog.Logger)
 			return nil, err
 		}
 	default:
-		opts := devappchain.Options{Seed: o.seed, Blocks: o.blocks, Versions: o.versions()}
+		opts := devappchain.Options{Seed: o.seed, Versions: o.versions()}
 		if o.speed > 0 {
 			opts.Blocks, opts.MaxBlocks = 1, uint64(o.blocks)
 			opts.BlockInterval = time.Duration(float64(time.Second) / o.speed)
@@ -57,7 +58,7 @@ func startChain(ctx context.Context, o options, c cache.Cache, log *slog.Logger)
 			return nil, fmt.Errorf("start the app chain: %w", err)
 		}
 		a.last = uint64(o.blocks - 1)
-		if a.messages, err = messages(o); err != nil {
+		if a.messages, err = messages(o, dev, out); err != nil {
 			return nil, err
 		}
 	}
@@ -86,15 +87,27 @@ func (o options) versions() []devappchain.VersionFrom {
 	return []devappchain.VersionFrom{{Block: 0, Version: o.version}}
 }
 
-// messages are those that the chain will consume: they are read from a chain of the same seed that has all blocks at
-// once.
-func messages(o options) ([]block.MessageToL2, error) {
-	all, err := devappchain.Start(devappchain.Options{Seed: o.seed, Blocks: o.blocks, Versions: o.versions()})
-	if err != nil {
-		return nil, fmt.Errorf("look ahead for messages: %w", err)
+// messages makes the chain's blocks and returns the messages that it consumes. For a chain that makes its blocks with
+// time, they are read from one of the same seed that has all blocks at once: the settlement layer must know them
+// beforehand.
+func messages(o options, dev *devappchain.Chain, out io.Writer) ([]block.MessageToL2, error) {
+	if o.speed > 0 {
+		all, err := devappchain.Start(devappchain.Options{Seed: o.seed, Versions: o.versions()})
+		if err != nil {
+			return nil, fmt.Errorf("look ahead for messages: %w", err)
+		}
+		defer all.Close()
+		dev = all
 	}
-	defer all.Close()
-	return all.MessagesToL2(), nil
+	shown := time.Now()
+	fmt.Fprintf(out, "start      the app chain, %d blocks of seed %d\n", o.blocks, o.seed)
+	for n := range o.blocks {
+		if dev.Advance(1); time.Since(shown) > time.Second {
+			shown = time.Now()
+			fmt.Fprintf(out, "           %d of %d blocks are made\n", n+1, o.blocks)
+		}
+	}
+	return dev.MessagesToL2(), nil
 }
 
 // record serves recorded blocks: of several runs that don't follow each other the longest.

@@ -18,7 +18,8 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// run is the program: 0 when the contract holds the chain's head, 1 when not, 2 for wrong usage.
+// run is the program: 0 when the contract holds the chain's head, 1 when not, 2 for wrong usage, 130 when the
+// user interrupted it.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	o, err := parse(args, stderr)
 	return carry(ctx, o, err, stdout, stderr)
@@ -31,7 +32,12 @@ func carry(ctx context.Context, o options, err error, stdout, stderr io.Writer) 
 	if err != nil {
 		return 2
 	}
-	if err := settle(ctx, o, stdout, stderr); err != nil {
+	err = settle(ctx, o, stdout, stderr)
+	switch {
+	case ctx.Err() != nil:
+		fmt.Fprintln(stderr, "\nstopped; everything that was started has ended")
+		return 130
+	case err != nil:
 		fmt.Fprintf(stderr, "\nfailed: %v\n", err)
 		return 1
 	}

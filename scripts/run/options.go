@@ -37,6 +37,9 @@ type options struct {
 	backlog   bool          // settle only once all batches are ready
 	blockTime time.Duration // of the embedded settlement layer
 	timeout   time.Duration
+	limited   bool // the user gave -timeout
+	json      bool // the result goes to stdout as JSON, everything else to stderr
+	fail      failure
 	verbose   bool
 
 	atlantic func(*fakeatlantic.Config, *atlantic.Config) // tests: what the fake is to do, and how it is asked
@@ -58,11 +61,12 @@ const (
 // parse reads the command line. It has printed what is wrong, or the help, when it returns an error.
 func parse(args []string, out io.Writer) (options, error) {
 	var o options
-	var blocks, layer string
-	fs := o.flags(out, &blocks, &layer)
+	var blocks, layer, fail string
+	fs := o.flags(out, &blocks, &layer, &fail)
 	if err := fs.Parse(args); err != nil {
 		return o, err
 	}
+	fs.Visit(func(f *flag.Flag) { o.limited = o.limited || f.Name == "timeout" })
 	o.layer = stage.Layer(layer)
 	if o.settle == "" {
 		o.settle = ethereumLayer
@@ -70,7 +74,9 @@ func parse(args []string, out io.Writer) (options, error) {
 			o.settle = starknetLayer
 		}
 	}
-	err := o.setBlocks(blocks)
+	var wrong error
+	o.fail, wrong = parseFailure(fail)
+	err := errors.Join(wrong, o.setBlocks(blocks))
 	if o.version == "" {
 		if o.version = version.Newest(); o.recording != "" {
 			o.version = recordedVersion
@@ -83,15 +89,15 @@ func parse(args []string, out io.Writer) (options, error) {
 	return o, err
 }
 
-// flags are the options of the command line; blocks and layer get those that are looked at afterwards.
-func (o *options) flags(out io.Writer, blocks, layer *string) *flag.FlagSet {
+// flags are the options of the command line; blocks, layer and fail get those that are looked at afterwards.
+func (o *options) flags(out io.Writer, blocks, layer, fail *string) *flag.FlagSet {
 	fs := flag.NewFlagSet("run", flag.ContinueOnError)
 	fs.SetOutput(out)
 	fs.Usage = func() {
 		fmt.Fprint(out, "Carry an app chain's blocks through every stage to a settled state, on this machine.\n\n  "+
 			"make run [BLOCKS=N|PATH] [SEED=N] [LAYER=l2|l3] [SETTLE=ethereum|starknet] [VERSION=0.14.2] [SPEED=N] "+
-			"[SNOS=http|grpc|batch] [PROVER=atlantic|sharp] [DRY_RUN=1] [MONGO=URL] ...\n\nOptions of the program "+
-			"itself:\n")
+			"[SNOS=http|grpc|batch] [PROVER=atlantic|sharp] [DRY_RUN=1] [FAIL=prover@3|runner|l1|mongo] [API=ADDRESS] "+
+			"[MONGO=URL] ...\n\nOptions of the program itself:\n")
 		fs.PrintDefaults()
 	}
 	fs.StringVar(blocks, "blocks", "36",
@@ -115,7 +121,11 @@ func (o *options) flags(out io.Writer, blocks, layer *string) *flag.FlagSet {
 	fs.BoolVar(&o.backlog, "backlog", false,
 		"settle only once all batches are ready, and say how many a block of the settlement layer took")
 	fs.DurationVar(&o.blockTime, "block-time", blockTime, "time between blocks of the embedded settlement layer")
-	fs.DurationVar(&o.timeout, "timeout", 5*time.Minute, "give up after")
+	fs.DurationVar(&o.timeout, "timeout", 5*time.Minute, "give up after; with -api the default is never")
+	fs.BoolVar(&o.json, "json", false, "print the result as JSON to stdout, and everything else to stderr")
+	fs.StringVar(fail, "fail", "",
+		"break something, to practise being on call: prover@3 (the third proof is refused once), runner, l1 or mongo "+
+			"(down for "+outageTime.String()+"); with -api the run goes on, and you can act")
 	fs.StringVar(&o.api, "api", "",
 		"serve status page and API on this loopback address, such as 127.0.0.1:8080, and go on until interrupted")
 	fs.BoolVar(&o.verbose, "v", false, "log what the functions log")
@@ -182,6 +192,9 @@ func (o *options) validate(rest []string) error {
 	if o.prover == "sharp" && o.layer == stage.L3 {
 		errs = append(errs,
 			errors.New("-prover sharp: it proves for Ethereum only, and an l3 settles on Starknet; use atlantic"))
+	}
+	if o.fail.what == failMongo && o.mongo != "" {
+		errs = append(errs, errors.New("-fail mongo: it breaks the stores of this run; stop your mongod instead"))
 	}
 	if o.recording != "" && o.starknet != "" {
 		errs = append(errs, errors.New("-starknet and a recording: give one of them"))

@@ -57,6 +57,9 @@ func openPorts(ctx context.Context, o options, log *slog.Logger) (*ports, error)
 
 func memoryPorts(o options, log *slog.Logger) (*ports, error) {
 	var env *fault.Env
+	if h := o.fail.hook(); h != nil {
+		env = &fault.Env{Hook: h}
+	}
 	var ds []memory.Declaration
 	for _, q := range resource.Queues() {
 		ds = append(ds, memory.Declaration{Name: q.Name, Visibility: q.Visibility,

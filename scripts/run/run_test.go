@@ -2,10 +2,14 @@ package main
 
 import (
 	"bytes"
+	"context"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+	"unicode/utf8"
 
 	"github.com/madara-orchestrator/orchestrator/shared/dev/tools"
 	"github.com/madara-orchestrator/orchestrator/shared/starknet/starknettest"
@@ -91,5 +95,66 @@ func TestWrongUsage(t *testing.T) {
 				t.Errorf("exit %d, want %d and %q:\n%s", code, tt.code, tt.want, all)
 			}
 		})
+	}
+}
+
+// What FAIL breaks is reported with the command that acts on it; what comes back by itself settles, what needs an
+// operator ends the run.
+func TestFailures(t *testing.T) {
+	outageTime = 3 * time.Second
+	for name, tt := range map[string]struct {
+		code int
+		want string
+	}{
+		"prover@2": {1, "ProofCreation job is Failed"}, "runner": {0, settledLine}, "l1": {0, settledLine},
+		"mongo":    {0, settledLine},
+		"prover@0": {2, "number of a proof"}, "moon": {2, "want prover@3"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var out, errs bytes.Buffer
+			code := run(t.Context(), []string{"-blocks", "12", "-fail", name, "-timeout", "3m"}, &out, &errs)
+			if code != tt.code || !strings.Contains(out.String()+errs.String(), tt.want) {
+				t.Errorf("exit %d, want %d and %q:\n%s%s", code, tt.code, tt.want, out.String(), errs.String())
+			}
+			if name == "prover@2" && !strings.Contains(out.String(), "make ops CHAIN=local ARGS='retry ") {
+				t.Errorf("the alert names no command:\n%s", out.String())
+			}
+		})
+	}
+}
+
+// With -json stdout is one JSON object. Other lines fit 80 columns, but for what is to be copied.
+func TestJSON(t *testing.T) {
+	t.Parallel()
+	var out, errs bytes.Buffer
+	if code := run(t.Context(), []string{"-blocks", "6", "-json"}, &out, &errs); code != 0 {
+		t.Fatalf("exit %d\n%s", code, errs.String())
+	}
+	var got struct {
+		OK      bool
+		Unit    string
+		Batches []struct{ Tx, Fee string }
+	}
+	err := json.Unmarshal(out.Bytes(), &got)
+	if err != nil || !got.OK || got.Unit != "wei" || len(got.Batches) == 0 || got.Batches[0].Tx == "" {
+		t.Errorf("%v: %+v\n%s", err, got, out.String())
+	}
+	for line := range strings.Lines(errs.String()) {
+		if n := utf8.RuneCountInString(strings.TrimRight(line, "\n")); n > 80 {
+			t.Errorf("%d columns: %s", n, line)
+		}
+	}
+}
+
+// An interruption is not a failure.
+func TestInterrupted(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	var out, errs bytes.Buffer
+	code := run(ctx, []string{"-blocks", "6"}, &out, &errs)
+	if e := errs.String(); code != 130 || strings.Contains(e, "failed") || !strings.Contains(e, "stopped") {
+		t.Errorf("exit %d: %s%s", code, out.String(), e)
 	}
 }

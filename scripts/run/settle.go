@@ -19,9 +19,11 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/alert"
 	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
+	"github.com/madara-orchestrator/orchestrator/shared/core/operator"
 	"github.com/madara-orchestrator/orchestrator/shared/core/proof"
 	"github.com/madara-orchestrator/orchestrator/shared/core/queue"
 	"github.com/madara-orchestrator/orchestrator/shared/core/settlement"
+	"github.com/madara-orchestrator/orchestrator/shared/core/snos"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	devlambda "github.com/madara-orchestrator/orchestrator/shared/dev/lambda"
 	"github.com/madara-orchestrator/orchestrator/shared/dev/loopback"
@@ -38,8 +40,15 @@ import (
 // settle runs the whole system until the contract holds the chain's last block.
 func settle(ctx context.Context, o options, stdout, stderr io.Writer) (err error) {
 	began, user := time.Now(), ctx
-	ctx, cancel := context.WithTimeoutCause(ctx, o.timeout, fmt.Errorf("not settled within %s", o.timeout))
-	defer cancel()
+	if o.api == "" || o.limited {
+		limited, cancel := context.WithTimeoutCause(ctx, o.timeout, fmt.Errorf("not settled within %s", o.timeout))
+		defer cancel()
+		ctx = limited
+	}
+	result := stdout
+	if o.json {
+		stdout = stderr
+	}
 	defer func() {
 		if err != nil && ctx.Err() != nil {
 			err = errors.Join(context.Cause(ctx), err)
@@ -60,12 +69,13 @@ func settle(ctx context.Context, o options, stdout, stderr io.Writer) (err error
 	}}); err != nil {
 		return err
 	}
-	chain, err := startChain(ctx, o, ps.cache, log)
+	chain, err := startChain(ctx, o, ps.cache, log, stdout)
 	if err != nil {
 		return err
 	}
 	defer chain.close()
 	o.sizes(chain.total())
+	fmt.Fprintln(stdout, "start      the settlement layer with its contracts")
 	layer, err := startLayer(ctx, o, chain, log)
 	if err != nil {
 		return err
@@ -75,36 +85,46 @@ func settle(ctx context.Context, o options, stdout, stderr io.Writer) (err error
 	if o.inFlight > 0 {
 		layer.wallet.Policy.InFlight = o.inFlight
 	}
+	check := core.ConfigCheck(chain.source, layer.contract)
+	o.fail.layer(layer)
 	prover, err := startProver(o, chain, layer, log)
 	if err != nil {
 		return err
 	}
 	defer prover.close()
-	fmt.Fprintf(stdout, "app chain  blocks %d to %d at %s\nsettlement %s\n",
-		chain.first, chain.last, chain.url, layer.about)
-	check := core.ConfigCheck(chain.source, layer.contract)
+	prover.Prover = o.fail.prover(prover.Prover)
+	fmt.Fprintf(stdout, "app chain  blocks %d to %d at %s\n", chain.first, chain.last, chain.url)
+	report.Wrap(stdout, "settlement ", layer.about)
 	detail, err := check.Look(ctx)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(stdout, "config     %s\n", detail)
+	report.Wrap(stdout, "config     ", detail)
 	if prover.about != "" {
-		fmt.Fprintf(stdout, "prover     %s\n", prover.about)
+		report.Wrap(stdout, "prover     ", prover.about)
 	}
 	if len(ps.about) > 0 {
-		fmt.Fprintf(stdout, "real parts %s\n", strings.Join(ps.about, "; "))
+		report.Wrap(stdout, "real parts ", strings.Join(ps.about, "; "))
+	}
+	if o.api != "" {
+		core.Seat = operator.Seat{URL: "http://" + o.api}
 	}
 	fmt.Fprintln(stdout)
 	view := newDisplay(stdout, o, chain.total())
 	core.Events = newMeter(core.Events, o.layer, view.show)
 	alerts := &loud{Notifier: core.Alerts, note: view.note}
 	core.Alerts = alerts
-	p, err := deploy(ctx, o, core, ps.queues, chain, layer, prover, log)
+	runner, err := newRunner(ctx, o, core, chain)
 	if err != nil {
 		view.close()
 		return err
 	}
-	if err := serveAPI(ctx, o, core, chain, layer, prover.hook, view.note); err != nil {
+	runner = o.fail.runner(runner)
+	p := deploy(o, core, ps.queues, chain, layer, prover, runner, log)
+	checks := []admin.Check{
+		{Name: "SNOS runner", Ping: runner.Ping}, {Name: "prover", Ping: prover.Ping}, {Name: "cache", Ping: ps.cache.Ping},
+	}
+	if err := serveAPI(ctx, o, core, chain, layer, prover.hook, checks, view.note); err != nil {
 		view.close()
 		return err
 	}
@@ -125,27 +145,32 @@ func settle(ctx context.Context, o options, stdout, stderr io.Writer) (err error
 		err = until(ctx, 100*time.Millisecond,
 			func(ctx context.Context) (bool, error) { return finished(ctx, o, core, chain, layer) })
 	}
-	stop()
 	view.close()
-	if perr := <-stopped; err == nil {
-		err = perr
-	}
-	defer func() {
-		if o.api != "" && err == nil {
-			fmt.Fprintln(stdout, "status page and API go on until you interrupt")
-			<-user.Done()
+	if o.api == "" || err != nil {
+		stop()
+		if perr := <-stopped; err == nil {
+			err = perr
 		}
-	}()
+	}
 	if held != nil && err == nil {
 		err = held.report(context.WithoutCancel(ctx), stdout)
 	}
-	err = errors.Join(err, prover.checkRequests())
-	return errors.Join(err, summarize(context.WithoutCancel(ctx), o, core, chain, layer, p, stdout, began, err == nil))
+	if user.Err() == nil {
+		err = errors.Join(err, prover.checkRequests())
+		err = errors.Join(err,
+			summarize(context.WithoutCancel(ctx), o, core, chain, layer, p, stdout, result, began, err == nil))
+	}
+	if o.api != "" && user.Err() == nil { // also after a failure: it is what operators look at
+		fmt.Fprintln(stdout, "\nstatus page and API go on until you interrupt")
+		<-user.Done()
+	}
+	stop()
+	return err
 }
 
 // serveAPI serves the API function's handler, with the routes that change something: it listens on loopback only.
 func serveAPI(ctx context.Context, o options, core setup.App, a *appChain, l *settlementLayer,
-	hook apicontroller.ProverHook, note func(string, ...any)) error {
+	hook apicontroller.ProverHook, checks []admin.Check, note func(string, ...any)) error {
 	if o.api == "" {
 		return nil
 	}
@@ -157,9 +182,14 @@ func serveAPI(ctx context.Context, o options, core setup.App, a *appChain, l *se
 	if err != nil {
 		return fmt.Errorf("-api: %w", err)
 	}
+	open := func(context.Context) (settlement.Contract, setup.Wallet, error) { return l.contract, l.wallet, nil }
+	unit := "wei"
+	if l.unit == "gfri" {
+		unit = "fri"
+	}
 	api := core.API(setup.API{
-		Head: a.source, Contract: l.contract, Admin: true, ProverHook: hook,
-		Checks: []admin.Check{core.ConfigCheck(a.source, l.contract)},
+		Head: a.source, Contract: l.contract, Admin: true, ProverHook: hook, FeeUnit: unit, Wallet: setup.Balance(open),
+		Checks: append([]admin.Check{core.ConfigCheck(a.source, l.contract), setup.WalletCheck(open)}, checks...),
 	})
 	srv := &http.Server{Handler: loopback.Guard(api), ReadHeaderTimeout: 10 * time.Second}
 	go func() { _ = srv.Serve(listener) }()
@@ -182,17 +212,18 @@ type loud struct {
 
 // Notify implements alert.Notifier.
 func (l *loud) Notify(ctx context.Context, a alert.Alert) error {
-	l.note("alert      %s: %s: %s", a.Severity, a.Title, a.Detail)
+	var b strings.Builder
+	report.Wrap(&b, "alert      ", fmt.Sprintf("%s: %s: %s", a.Severity, a.Title, a.Detail))
+	if a.Command != "" {
+		fmt.Fprintf(&b, "           %s\n", a.Command)
+	}
+	l.note("%s", strings.TrimSuffix(b.String(), "\n"))
 	return l.Notifier.Notify(ctx, a)
 }
 
 // deploy puts the functions together and onto the platform.
-func deploy(ctx context.Context, o options, core setup.App, qs queue.Queue, a *appChain, l *settlementLayer,
-	prover proof.Prover, log *slog.Logger) (*devlambda.Platform, error) {
-	runner, err := newRunner(ctx, o, core, a)
-	if err != nil {
-		return nil, err
-	}
+func deploy(o options, core setup.App, qs queue.Queue, a *appChain, l *settlementLayer, prover proof.Prover,
+	runner snos.Runner, log *slog.Logger) *devlambda.Platform {
 	limits := batch.DefaultLimits()
 	limits.Blocks, limits.SnosBlocks, limits.HasMaxBlock, limits.MaxBlock = o.perBatch, o.perSnos, true, a.last
 	if o.layer == stage.L3 {
@@ -215,13 +246,16 @@ func deploy(ctx context.Context, o options, core setup.App, qs queue.Queue, a *a
 		FirstBlock: a.first, ReadAtOnce: true, FirstBatch: 1, Unsettled: l.wallet.Policy.Unsettled(), Window: 50,
 		Invoke: invoke(p), ReconcileGrace: time.Second,
 	}).Handle)
-	return p, nil
+	return p
 }
 
 // finished says whether the contract holds the last block and its job is completed, or in a dry run whether only
 // sending is left. A failed job is an end too.
 func finished(ctx context.Context, o options, core setup.App, a *appChain, l *settlementLayer) (bool, error) {
 	for _, t := range job.Types {
+		if o.api != "" {
+			break // the operator retries it
+		}
 		n, err := core.Jobs.Count(ctx, t, []job.Status{job.Failed, job.VerificationTimeout}, 1)
 		if err != nil {
 			return false, err
@@ -254,7 +288,7 @@ func finished(ctx context.Context, o options, core setup.App, a *appChain, l *se
 
 // summarize prints what happened.
 func summarize(ctx context.Context, o options, core setup.App, a *appChain, l *settlementLayer, p *devlambda.Platform,
-	w io.Writer, began time.Time, ok bool) error {
+	w, result io.Writer, began time.Time, ok bool) error {
 	fmt.Fprintln(w)
 	rs, err := report.Rows(ctx, core.Batches, o.layer)
 	if err != nil {
@@ -264,6 +298,11 @@ func summarize(ctx context.Context, o options, core setup.App, a *appChain, l *s
 	invocations, failures := p.Counts()
 	fmt.Fprintf(w, "%d invocations, %d redeliveries; %.1f s in all\n\n",
 		invocations, failures, time.Since(began).Seconds())
+	if o.json {
+		if err := report.JSON(result, rs, l.unit, ok); err != nil {
+			return err
+		}
+	}
 	a.printNotes(func(f string, args ...any) { fmt.Fprintf(w, f+"\n", args...) })
 	switch {
 	case !ok:

@@ -162,6 +162,9 @@ func (c Config) faults() Faults {
 	f.check(c.AWS.Bus != "", "AWS_BUS", "missing: the event bus's name")
 	f.node("SETTLEMENT_RPC", c.Settlement.RPC, c.Settlement.RPCSecret, true)
 	f.check(c.Redis.URL == "" || c.Redis.URLSecret == "", "REDIS_URL_SECRET", "give either it or REDIS_URL, not both")
+	explorer := c.Settlement.Explorer
+	f.check(explorer == "" || strings.HasPrefix(explorer, "https://") || strings.HasPrefix(explorer, "http://"),
+		"SETTLEMENT_EXPLORER", "want a URL to which a transaction's hash is appended, such as https://etherscan.io/tx/")
 	f.check(c.Settlement.ChainID != "", "SETTLEMENT_CHAIN_ID", "missing: the settlement layer's chain id")
 	f.check(c.Settlement.Contract != "", "SETTLEMENT_CONTRACT", "missing: the core contract's address")
 	c.Settlement.kindFaults(f, c.Chain.Layer)

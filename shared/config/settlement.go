@@ -32,6 +32,9 @@ type Settlement struct {
 	// VERSION=PROGRAM/AGGREGATOR (program hash of SNOS, aggregator program hash with its prefix), with commas between
 	// them. They are announced and waited for when the chain's version changes. Unset: the config hash alone is.
 	ProgramHashes []string `env:"PROGRAM_HASHES" example:"0.14.3=0x1a2…/0x3b4…,0.14.4=0x5c6…/0x3b4…"`
+	// URL of a block explorer to which a transaction's hash is appended: the API and the status page link transactions
+	// there. Unset: no links.
+	Explorer string `env:"EXPLORER" example:"https://sepolia.etherscan.io/tx/"`
 	// Address of the fact registry.
 	Verifier string `env:"VERIFIER" example:"0x0000000000000000000000000000000000000002"`
 	// The secret that is the wallet's private key. Give it, KEY_FILE or KMS_KEY.

@@ -57,6 +57,23 @@ func (c App) Hooks(hook apicontroller.ProverHook) *apicontroller.Handler {
 		c.Log)
 }
 
+// Balance returns what reads the balance of the wallet that open opens.
+func Balance(
+	open func(context.Context) (settlement.Contract, Wallet, error),
+) func(context.Context) (admin.Balance, error) {
+	return func(ctx context.Context) (admin.Balance, error) {
+		_, w, err := open(ctx)
+		if err != nil {
+			return admin.Balance{}, err
+		}
+		a, err := w.Chain.Account(ctx, 0)
+		if err != nil {
+			return admin.Balance{}, err
+		}
+		return admin.Balance{Address: a.Address, Amount: a.Balance}, nil
+	}
+}
+
 // WalletCheck reports which wallet settles and what it holds. One that may not update the contract, or that holds
 // nothing, is not ready.
 func WalletCheck(open func(context.Context) (settlement.Contract, Wallet, error)) admin.Check {

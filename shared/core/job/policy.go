@@ -96,7 +96,7 @@ func Policies() map[Type]Policy {
 // shortest is the shortest pause of paced policies, shortestLease their shortest lease.
 const (
 	shortest      = 20 * time.Millisecond
-	shortestLease = 15 * time.Second
+	shortestLease = 45 * time.Second // longer than any client waits for an answer
 )
 
 // Paced returns policies whose pauses are shorter by a factor, with as many more polls, so that their total times stay:

@@ -9,42 +9,17 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
-	"unicode/utf8"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/report"
 	"github.com/madara-orchestrator/orchestrator/shared/service/admin"
 )
-
-// width is the most columns of a line.
-const width = 80
 
 // now is the time that ages count from.
 func (s *session) now() time.Time { return time.Now() }
 
-// wrap prints text in lines of at most width columns, each indented. A word that is longer stays whole: it is an id, a
-// URL or a command that is to be copied.
-func wrap(w io.Writer, indent, text string) {
-	for _, line := range strings.Split(strings.TrimRight(text, "\n"), "\n") {
-		at := 0
-		for i, word := range strings.Fields(line) {
-			n := utf8.RuneCountInString(word)
-			switch {
-			case i == 0:
-				fmt.Fprint(w, indent)
-				at = len(indent)
-			case at+1+n > width:
-				fmt.Fprint(w, "\n", indent)
-				at = len(indent)
-			default:
-				fmt.Fprint(w, " ")
-				at++
-			}
-			fmt.Fprint(w, word)
-			at += n
-		}
-		fmt.Fprintln(w)
-	}
-}
+// wrap prints text in lines that fit, each indented.
+func wrap(w io.Writer, indent, text string) { report.Wrap(w, indent, text) }
 
 // table prints rows in columns, the first row as head.
 func table(w io.Writer, rows [][]string) {

@@ -193,8 +193,8 @@ func Check(ctx context.Context, w io.Writer, k settlement.Contract, head block.H
 	if err != nil {
 		return fmt.Errorf("read the contract: %w", err)
 	}
-	fmt.Fprintf(w, "contract   block %d, state root %s\napp chain  block %d, state root %s\n",
-		s.Block, s.Root, head.Number, head.NewRoot)
+	Wrap(w, "contract   ", fmt.Sprintf("block %d, state root %s", s.Block, s.Root))
+	Wrap(w, "app chain  ", fmt.Sprintf("block %d, state root %s", head.Number, head.NewRoot))
 	if !s.Settled || s.Block != head.Number || s.Root != head.NewRoot || s.BlockHash != head.Hash {
 		return ErrNotSettled
 	}

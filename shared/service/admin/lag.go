@@ -53,12 +53,13 @@ type facts struct {
 	pauses schedule.Pauses
 	open   []alert.Report // of causes that are reported now
 	db     bool           // the database could be read
+	unread map[string]bool
 }
 
 // Lag reads how far head, batching and settlement are, everything at once, in less than 3 seconds whatever hangs. What
 // can't be read now is named, and left out or given with the age of its last known value.
 func (s *Service) Lag(ctx context.Context) Lag {
-	f := &facts{lag: Lag{Chain: s.Chain, Layer: s.Layer}, db: true}
+	f := &facts{lag: Lag{Chain: s.Chain, Layer: s.Layer}, db: true, unread: map[string]bool{}}
 	r := &reading{service: s, ctx: ctx, facts: f}
 	readOne(r, "head", s.Head != nil, func(ctx context.Context) (*uint64, error) {
 		n, err := s.Head.Head(ctx)
@@ -92,6 +93,10 @@ func (s *Service) Lag(ctx context.Context) Lag {
 	if l.Head != nil && l.Settled != nil && *l.Head >= *l.Settled {
 		behind := *l.Head - *l.Settled
 		l.Blocks = &behind
+	}
+	if s.Contract != nil && l.Head != nil && l.Settled == nil && !f.unread["settled"] { // nothing is settled yet
+		all := *l.Head + 1
+		l.Blocks = &all
 	}
 	slices.Sort(l.Unknown)
 	l.Verdict = s.verdict(f)
@@ -155,6 +160,7 @@ func readOne[T any](r *reading, name string, wanted bool, read func(context.Cont
 		if name == "batched" || name == "blocking" || name == "failed" || name == "paused" {
 			r.facts.db = false
 		}
+		r.facts.unread[name] = true
 		l := &r.facts.lag
 		l.Unknown = append(l.Unknown, name+": "+reasonOf(err))
 		k, ok := s.seen.get(name)
