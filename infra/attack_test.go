@@ -11,7 +11,8 @@ import (
 // outward are the functions that answer requests from outside. Whoever takes one over has its role and nothing else.
 var outward = []string{"api", "hooks"}
 
-// attempts are what a holder of such a role would try, by action. Each must be denied: the role does not have it at all.
+// attempts are what a holder of such a role would try, by action. Each must be denied: the role does not have it at
+// all.
 var attempts = map[string]string{
 	"kms:Sign":                   "sign with the wallet's key",
 	"kms:CreateGrant":            "let another sign",

@@ -29,15 +29,24 @@ import (
 
 const mega = 1 << 20
 
-// worstParts are values that take far more memory when they are decoded than as text, and such as are just long: what stands before, what is
-// repeated, what stands behind.
+// worstParts are values that take far more memory when they are decoded than as text, and such as are just long: what
+// stands before, what is repeated, what stands behind.
 var worstParts = map[string][3]string{
-	"numbers": {"[", "0,", "0]"}, "objects": {"[", "{},", "{}]"}, "felts": {"[", `"0x1",`, `"0x1"]`}, "keys": {"{", `"":{},`, `"":0}`},
-	"lists in lists": {"", "[", ""}, "one word": {`"`, "0", `"`}, "one hex word": {`"0x`, "00", `"`}, "records": {"[", `{"transaction_hash":"0x1","events":[]},`, `{}]`},
+	"numbers": {
+		"[",
+		"0,",
+		"0]",
+	}, "objects": {"[", "{},", "{}]"}, "felts": {"[", `"0x1",`, `"0x1"]`}, "keys": {"{", `"":{},`, `"":0}`},
+	"lists in lists": {
+		"",
+		"[",
+		"",
+	}, "one word": {`"`, "0", `"`}, "one hex word": {`"0x`, "00", `"`},
+	"records": {"[", `{"transaction_hash":"0x1","events":[]},`, `{}]`},
 }
 
-// worst is a service whose every answer is as large as its client takes, in another shape each time, every second one compressed. It answers what clients
-// ask first (chain id, version) as they want it, so that they go on.
+// worst is a service whose every answer is as large as its client takes, in another shape each time, every second one
+// compressed. It answers what clients ask first (chain id, version) as they want it, so that they go on.
 type worst struct {
 	*httptest.Server
 	size    int // bytes of an answer
@@ -85,7 +94,8 @@ func newWorst(t *testing.T, size int, chainID string, wrap func(value string) st
 	return w
 }
 
-// envelope is the JSON-RPC answer to a request with a star where the result belongs; just the star for what is no JSON-RPC.
+// envelope is the JSON-RPC answer to a request with a star where the result belongs; just the star for what is no
+// JSON-RPC.
 func envelope(body []byte) string {
 	var one struct{ ID json.RawMessage }
 	var many []struct{ ID json.RawMessage }
@@ -140,8 +150,9 @@ func worstBucket(t *testing.T, size int) string {
 	return s.URL
 }
 
-// The compiled functions, ended by the system when they take more than their Lambda memory, are answered by everybody with the worst that passes the
-// byte limits, compressed and not: each invocation ends with an error or an answer, no job is lost, and no function takes three quarters of its memory.
+// The compiled functions, ended by the system when they take more than their Lambda memory, are answered by everybody
+// with the worst that passes the byte limits, compressed and not: each invocation ends with an error or an answer, no
+// job is lost, and no function takes three quarters of its memory.
 func TestMemoryUnderLimit(t *testing.T) {
 	t.Parallel()
 	for _, layer := range []stage.Layer{stage.L2, stage.L3} {
@@ -151,13 +162,29 @@ func TestMemoryUnderLimit(t *testing.T) {
 			chain := newWorst(t, 16*mega-64<<10, "0x534e5f444556", plain) // SN_DEV
 			id := map[stage.Layer]string{stage.L2: "0x5", stage.L3: "0x534e5f444556"}[layer]
 			settles := newWorst(t, 4*mega-64<<10, id, plain)
-			prover := newWorst(t, 8*mega-64<<10, "", func(string) string { return `{"bucket":{"id":"bucket","status":"DONE"},"queries":*}` })
+			prover := newWorst(
+				t,
+				8*mega-64<<10,
+				"",
+				func(string) string { return `{"bucket":{"id":"bucket","status":"DONE"},"queries":*}` },
+			)
 			runner := newWorst(t, mega-64<<10, "", func(string) string { return `{"state":"succeeded","detail":*}` })
 			x := newExposure(t, layer, prover.URL, tools.Mongod(t))
-			x.settings["CHAIN_RPC_SECRET"], x.settings["CHAIN_BACKUP_RPC_SECRET"] = x.secret("node", chain.URL), x.secret("backup", chain.URL)
+			x.settings["CHAIN_RPC_SECRET"], x.settings["CHAIN_BACKUP_RPC_SECRET"] = x.secret(
+				"node",
+				chain.URL,
+			), x.secret(
+				"backup",
+				chain.URL,
+			)
 			x.settings["CHAIN_FEEDER_GATEWAY"], x.settings["SETTLEMENT_RPC_SECRET"] = chain.URL, x.secret("layer", settles.URL)
-			x.settings["SNOS_URL"], x.settings["AWS_ENDPOINT"], x.settings["LOG_LEVEL"] = runner.URL, worstBucket(t, 24*mega), "info"
-			db, err := mongodb.Connect(mongodb.Config{URI: tools.Mongod(t), Database: "orchestrator_" + x.settings["CHAIN_NAME"]})
+			x.settings["SNOS_URL"], x.settings["AWS_ENDPOINT"], x.settings["LOG_LEVEL"] = runner.URL, worstBucket(
+				t,
+				24*mega,
+			), "info"
+			db, err := mongodb.Connect(
+				mongodb.Config{URI: tools.Mongod(t), Database: "orchestrator_" + x.settings["CHAIN_NAME"]},
+			)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -176,7 +203,9 @@ func TestMemoryUnderLimit(t *testing.T) {
 					t.Errorf("a line of the log is not one JSON object with a level (%v): %.300s", err, line)
 				}
 			}
-			for name, w := range map[string]*worst{"chain": chain, "settlement layer": settles, "prover": prover, "runner": runner} {
+			for name, w := range map[string]*worst{
+				"chain": chain, "settlement layer": settles, "prover": prover, "runner": runner,
+			} {
 				if w.answers.Load() == 0 {
 					t.Errorf("the %s was not asked: this shows nothing of its answers", name)
 				}
@@ -198,7 +227,14 @@ func (x *exposure) underLimit(f resource.Function, evs []any) {
 	for k, v := range x.settings {
 		env = append(env, config.Prefix+k+"="+v)
 	}
-	b := &devlambda.Binary{Path: filepath.Join(bin, f.Name), Name: f.Name, Env: env, Logs: x.logs, Timeout: time.Minute, Limited: true}
+	b := &devlambda.Binary{
+		Path:    filepath.Join(bin, f.Name),
+		Name:    f.Name,
+		Env:     env,
+		Logs:    x.logs,
+		Timeout: time.Minute,
+		Limited: true,
+	}
 	failed := 0
 	for _, e := range evs {
 		raw, err := json.Marshal(e)
@@ -208,7 +244,13 @@ func (x *exposure) underLimit(f resource.Function, evs []any) {
 		}
 		out, err := b.Invoke(x.t.Context(), raw)
 		if err != nil && strings.Contains(err.Error(), "process ended") {
-			x.t.Errorf("%s ended at %.200s: %v\n%s", f.Name, raw, err, strings.Join(x.logs.lines("fatal", "out of memory"), "\n"))
+			x.t.Errorf(
+				"%s ended at %.200s: %v\n%s",
+				f.Name,
+				raw,
+				err,
+				strings.Join(x.logs.lines("fatal", "out of memory"), "\n"),
+			)
 			return
 		}
 		if err != nil || bytes.Contains(out, []byte("itemIdentifier")) || bytes.Contains(out, []byte(`"statusCode":5`)) {
@@ -217,7 +259,16 @@ func (x *exposure) underLimit(f resource.Function, evs []any) {
 	}
 	b.Close()
 	peak := int(b.PeakMemory() / mega)
-	x.t.Logf("| %s | %s | %d | %d | %d %% | %d of %d failed |", x.layer, f.Name, f.MemoryMB, peak, 100*peak/f.MemoryMB, failed, len(evs))
+	x.t.Logf(
+		"| %s | %s | %d | %d | %d %% | %d of %d failed |",
+		x.layer,
+		f.Name,
+		f.MemoryMB,
+		peak,
+		100*peak/f.MemoryMB,
+		failed,
+		len(evs),
+	)
 	if peak == 0 || peak >= f.MemoryMB*3/4 {
 		x.t.Errorf("%s took %d MB, it has %d", f.Name, peak, f.MemoryMB)
 	}

@@ -124,7 +124,7 @@ func TestFailures(t *testing.T) {
 	}
 }
 
-// With -json stdout is one JSON object. Other lines fit 80 columns, but for what is to be copied.
+// With -json stdout is one JSON object. Other lines fit 80 columns, except what is to be copied.
 func TestJSON(t *testing.T) {
 	t.Parallel()
 	var out, errs bytes.Buffer
