@@ -52,14 +52,14 @@ docs: ## Write the generated parts of docs/ (job states, settings) from the code
 	$(GO) run ./shared/dev/docs
 
 .PHONY: run
-run: ## Settle a development chain on this machine: BLOCKS=N|PATH SEED= VERSION= LAYER= SETTLE= SPEED= SNOS= PROVER= API= FAIL= DRY_RUN=1 MONGO= ...
+run: ## Settle a development chain on this machine: BLOCKS=N|PATH SEED= VERSION= LAYER= SETTLE= CONTRACT= SPEED= SNOS= PROVER= API= FAIL= DRY_RUN=1 MONGO= ...
 	@mkdir -p build && $(GO) build -o build/run ./scripts/run
 	@build/run $(if $(BLOCKS),-blocks '$(BLOCKS)') $(if $(SEED),-seed '$(SEED)') $(if $(VERSION),-version '$(VERSION)') $(if $(LAYER),-layer '$(LAYER)') \
 	  $(if $(SPEED),-speed '$(SPEED)') $(if $(SNOS),-snos '$(SNOS)') $(if $(PROVER),-prover '$(PROVER)') \
 	  $(if $(DRY_RUN),-dry-run) $(if $(FAIL),-fail '$(FAIL)') $(if $(API),-api '$(API)') $(if $(TIMEOUT),-timeout '$(TIMEOUT)') $(if $(V),-v) \
 	  $(if $(MONGO),-mongo '$(MONGO)') $(if $(REDIS),-redis '$(REDIS)') $(if $(AWS),-aws '$(AWS)') \
 	  $(if $(ETHEREUM),-ethereum '$(ETHEREUM)') $(if $(ETHEREUM_KEY),-ethereum-key '$(ETHEREUM_KEY)') \
-	  $(if $(STARKNET),-starknet '$(STARKNET)') $(if $(SETTLE),-settle '$(SETTLE)') $(ARGS)
+	  $(if $(STARKNET),-starknet '$(STARKNET)') $(if $(SETTLE),-settle '$(SETTLE)') $(if $(CONTRACT),-contract '$(CONTRACT)') $(ARGS)
 
 GRPCRUNNER := shared/client/snosrunner/grpcrunner
 .PHONY: proto
@@ -101,6 +101,11 @@ $(DEVNET):
 
 test-devnet: $(DEVNET) ## Test the Starknet wallet on starknet-devnet, which cargo builds once
 	ORCHESTRATOR_DEVNET=$(CURDIR)/$(DEVNET) $(GO) test -count=1 -run Devnet -parallel 4 ./shared/client/starknet
+
+.PHONY: test-saya
+test-saya: ## Read the form of the core contract that Saya deploys: SAYA=CHECKOUT of github.com/dojoengine/saya
+	@[ -n "$(SAYA)" ] || { echo "test-saya: say where: SAYA=CHECKOUT of github.com/dojoengine/saya" >&2; exit 1; }
+	ORCHESTRATOR_SAYA=$(abspath $(SAYA)) $(GO) test -count=1 -v -run Saya ./shared/client/starknet
 
 .PHONY: cost
 cost: ## What a deployment costs a month, counted in the simulation: ARGS='-layer l3 -snos-blocks 50 -pie 40 ...'

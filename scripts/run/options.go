@@ -15,6 +15,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	fakeatlantic "github.com/madara-orchestrator/orchestrator/shared/dev/fake/atlantic"
 	fakesharp "github.com/madara-orchestrator/orchestrator/shared/dev/fake/sharp"
+	fakestarknet "github.com/madara-orchestrator/orchestrator/shared/dev/fake/starknet"
 	"github.com/madara-orchestrator/orchestrator/shared/starknet/version"
 )
 
@@ -31,6 +32,7 @@ type options struct {
 	snos      string
 	prover    string
 	settle    string // ethereum or starknet; "": by layer
+	contract  string // form of the core contract on Starknet
 	api       string // address to serve status page and API on
 	dryRun    bool
 	inFlight  int           // transactions of the wallet on their way at a time; 0: the default
@@ -95,7 +97,8 @@ func (o *options) flags(out io.Writer, blocks, layer, fail *string) *flag.FlagSe
 	fs.SetOutput(out)
 	fs.Usage = func() {
 		fmt.Fprint(out, "Carry an app chain's blocks through every stage to a settled state, on this machine.\n\n  "+
-			"make run [BLOCKS=N|PATH] [SEED=N] [LAYER=l2|l3] [SETTLE=ethereum|starknet] [VERSION=0.14.2] [SPEED=N] "+
+			"make run [BLOCKS=N|PATH] [SEED=N] [LAYER=l2|l3] [SETTLE=ethereum|starknet] "+
+			"[CONTRACT=data|outputs|snos|input] [VERSION=0.14.2] [SPEED=N] "+
 			"[SNOS=http|grpc|batch] [PROVER=atlantic|sharp] [DRY_RUN=1] [FAIL=prover@3|runner|l1|mongo] [API=ADDRESS] "+
 			"[MONGO=URL] ...\n\nOptions of the program itself:\n")
 		fs.PrintDefaults()
@@ -115,6 +118,8 @@ func (o *options) flags(out io.Writer, blocks, layer, fail *string) *flag.FlagSe
 	fs.StringVar(&o.prover, "prover", "mock", "mock, or atlantic or sharp: the real client with a fake of the service")
 	fs.StringVar(&o.settle, "settle", "",
 		"ethereum or starknet; default: ethereum for an l2, a fake of Starknet for an l3")
+	fs.StringVar(&o.contract, "contract", "",
+		"form of the core contract on the fake of Starknet: data (default), outputs, snos or input")
 	fs.BoolVar(&o.dryRun, "dry-run", false, "do everything but send transactions")
 	fs.IntVar(&o.inFlight, "in-flight", 0,
 		"transactions of the wallet that may wait for a block at a time; 0: the default")
@@ -173,6 +178,11 @@ func (o *options) validate(rest []string) error {
 	if o.settle == starknetLayer && (o.layer == stage.L2 || o.ethereum != "") {
 		errs = append(errs,
 			errors.New("-settle starknet: it is for -layer l3 without -ethereum; an l2 settles on Ethereum"))
+	}
+	if o.contract != "" &&
+		(o.settle != starknetLayer || !slices.Contains(fakestarknet.Forms(), fakestarknet.Form(o.contract))) {
+		errs = append(errs, fmt.Errorf("-contract %q: want one of %q, for an l3 that settles on Starknet", o.contract,
+			fakestarknet.Forms()))
 	}
 	if o.inFlight < 0 || o.inFlight > 16 {
 		errs = append(errs, fmt.Errorf("-in-flight %d: want 0 to 16", o.inFlight))

@@ -16,7 +16,6 @@ import (
 	fakeatlantic "github.com/madara-orchestrator/orchestrator/shared/dev/fake/atlantic"
 	"github.com/madara-orchestrator/orchestrator/shared/dev/fake/proving"
 	fakesharp "github.com/madara-orchestrator/orchestrator/shared/dev/fake/sharp"
-	"github.com/madara-orchestrator/orchestrator/shared/dev/stack"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud/provers"
 	"github.com/madara-orchestrator/orchestrator/shared/starknet/version"
 )
@@ -38,10 +37,7 @@ type proverService struct {
 
 // startProver starts a fake of the prover, or the mock prover.
 func startProver(o options, a *appChain, l *settlementLayer, log *slog.Logger) (*proverService, error) {
-	world := &proving.World{Source: a.source, Registry: l.registry}
-	if o.settle == starknetLayer {
-		world.Fact = stack.StarknetFact
-	}
+	world := &proving.World{Source: a.source, Registry: l.registry, Fact: o.fact()}
 	switch o.prover {
 	case "atlantic":
 		return startAtlantic(o, world, log)

@@ -30,6 +30,8 @@ func TestSettles(t *testing.T) {
 	for name, args := range map[string][]string{
 		"l2":             {"-blocks", "12", "-seed", "3"},
 		"l3":             {"-blocks", "6", "-layer", "l3", "-snos-batch", "3"},
+		"l3 snos":        {"-blocks", "4", "-layer", "l3", "-snos-batch", "2", "-contract", "snos"},
+		"l3 input":       {"-blocks", "4", "-layer", "l3", "-snos-batch", "2", "-contract", "input"},
 		"l3 on ethereum": {"-blocks", "6", "-layer", "l3", "-snos-batch", "3", "-settle", "ethereum"},
 		"grpc":           {"-blocks", "6", "-snos", "grpc"},
 		"aws batch":      {"-blocks", "6", "-snos", "batch"},

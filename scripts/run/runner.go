@@ -26,7 +26,7 @@ const devRunner = "dev"
 // newRunner is the development runner: in this process, or behind a server of its own that a real client asks.
 func newRunner(ctx context.Context, o options, core setup.App, a *appChain) (snos.Runner, error) {
 	r, err := snosrunner.New(snosrunner.Options{Source: a.source, Artifacts: core.Artifacts,
-		Calldata: o.layer == stage.L3, LayoutBridge: o.layoutBridge()})
+		Calldata: o.layer == stage.L3, Fact: o.fact()})
 	if err != nil || o.snos == devRunner {
 		return r, err
 	}

@@ -11,14 +11,15 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/dev/stack"
 	"github.com/madara-orchestrator/orchestrator/shared/setup"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/protocol"
+	"github.com/madara-orchestrator/orchestrator/shared/starknet/pie"
 )
 
-// layoutBridge is the program hash that facts are made with; zero for Ethereum's.
-func (o options) layoutBridge() felt.Felt {
+// fact makes the fact that the core contract on Starknet asks for, of SNOS' program hash and output; nil for Ethereum's.
+func (o options) fact() func(program felt.Felt, words []felt.Felt) pie.Fact {
 	if o.settle == starknetLayer {
-		return stack.LayoutBridge
+		return stack.StarknetFact(fakestarknet.Form(o.contract))
 	}
-	return felt.Zero
+	return nil
 }
 
 // startStarknet starts the fake of Starknet with the contracts on it.
@@ -26,7 +27,7 @@ func startStarknet(o options, a *appChain) (*settlementLayer, error) {
 	s, err := stack.StartStarknet(
 		stack.StarknetOptions{Version: a.version, BlockInterval: o.blockTime, Before: fakestarknet.Core{
 			Settled: a.before.settled, Block: a.before.block, Root: a.before.root,
-			BlockHash: a.before.hash, Messages: a.messages,
+			BlockHash: a.before.hash, Messages: a.messages, Form: fakestarknet.Form(o.contract),
 		}})
 	if err != nil {
 		return nil, err
@@ -70,8 +71,8 @@ func starknetClients(s *stack.Starknet) (*settlementLayer, error) {
 		contract: core, wallet: setup.Wallet{Chain: wallet, Name: "starknet/" + stack.StarknetOperator.String(),
 			Policy: policy}, da: layer,
 		registry: registrar, facts: facts, codec: protocol.StarknetCodec(), unit: "gfri",
-		about: fmt.Sprintf("a fake of Starknet at %s: core contract %s, fact registry %s",
-			s.URL(), fakestarknet.CoreAddress, fakestarknet.RegistryAddress),
+		about: fmt.Sprintf("a fake of Starknet at %s: core contract %s of the form %s, fact registry %s",
+			s.URL(), fakestarknet.CoreAddress, s.Form(), fakestarknet.RegistryAddress),
 		close: func() { _ = s.Close() },
 	}, nil
 }

@@ -298,6 +298,7 @@ func unknown(environ []string) Faults {
 // renamed says what took the place of settings of earlier versions.
 var renamed = map[string]string{
 	Prefix + "PROVER_ATLANTIC_DA_PUBLIC_KEYS": ": it is CHAIN_DA_PUBLIC_KEYS now, as SNOS is given the keys too",
+	Prefix + "SETTLEMENT_ARGUMENTS":           ": it is read from the class of the core contract; remove it",
 	Prefix +
 		"CHAIN_CONFIG_HASH": ": it is computed from CHAIN_ID, CHAIN_FEE_TOKEN_ADDRESS and CHAIN_DA_PUBLIC_KEYS; " +
 		"remove it",

@@ -47,8 +47,6 @@ type Settlement struct {
 	Address string `env:"ADDRESS" example:"0x0000000000000000000000000000000000000003"`
 	// Starknet: the account contract that the key controls.
 	Account string `env:"ACCOUNT" example:"0xacc1"`
-	// Starknet: what update_state takes: data (outputs and data arguments) or outputs. Unset: data.
-	Arguments string `env:"ARGUMENTS" example:"outputs"`
 	// Starknet: contract of the token that pays fees. Unset: STRK.
 	FeeToken string `env:"FEE_TOKEN" example:"0x4718f5…"`
 	// Starknet: contract that publications call. Unset: the account.
@@ -75,6 +73,14 @@ type Settlement struct {
 	BlockBlobs int `env:"BLOCK_BLOBS" unit:"blobs" example:"15"`
 	// Batch whose state update is the first one: an aggregator batch on an L2, a SNOS batch on an L3.
 	FirstBatch uint64 `env:"FIRST_BATCH" envDefault:"1" unit:"batch"`
+}
+
+// FeeUnit is the unit of fees: wei, on Starknet fri.
+func (s Settlement) FeeUnit() string {
+	if s.Kind == StarknetLayer {
+		return "fri"
+	}
+	return "wei"
 }
 
 // Programs are the program hashes that the core contract must hold from a Starknet version on.
@@ -120,7 +126,7 @@ func (s Settlement) kindFaults(f *faultList, layer stage.Layer) {
 			"%s: an l2 has two hashes, PROGRAM/AGGREGATOR; an l3 one", p.From)
 	}
 	only := []struct{ name, value string }{
-		{"SETTLEMENT_ACCOUNT", s.Account}, {"SETTLEMENT_ARGUMENTS", s.Arguments}, {"SETTLEMENT_FEE_TOKEN", s.FeeToken},
+		{"SETTLEMENT_ACCOUNT", s.Account}, {"SETTLEMENT_FEE_TOKEN", s.FeeToken},
 		{"SETTLEMENT_DATA_CONTRACT", s.DataContract}, {"SETTLEMENT_DATA_FUNCTION", s.DataFunction},
 	}
 	if s.Kind != StarknetLayer {
@@ -149,7 +155,6 @@ func (s Settlement) kindFaults(f *faultList, layer stage.Layer) {
 	f.check(s.KMSKey == "", "SETTLEMENT_KMS_KEY", "KMS has no keys of the STARK curve: use SETTLEMENT_KEY_SECRET")
 	f.check(s.Sidecar == "", "SETTLEMENT_SIDECAR", "means nothing on Starknet, which takes no blobs")
 	f.check(s.BlockBlobs == 0, "SETTLEMENT_BLOCK_BLOBS", "means nothing on Starknet, which takes no blobs")
-	f.oneOf("SETTLEMENT_ARGUMENTS", s.Arguments, "", "data", "outputs")
 	for name, a := range map[string]string{
 		"SETTLEMENT_CONTRACT": s.Contract, "SETTLEMENT_VERIFIER": s.Verifier, "SETTLEMENT_ACCOUNT": s.Account,
 		"SETTLEMENT_FEE_TOKEN":     s.FeeToken,

@@ -202,6 +202,14 @@ var mutations = []mutation{
 		"	n := max(1, (len(words)+m.PartWords-1)/m.PartWords)",
 		"	n := 1",
 	}}},
+	{"a block that is older than its parent stops batching", []edit{{
+		"service/batching/history.go",
+		"		if h.Timestamp.Before(on.at) { // it decides nothing",
+		"		if h.Timestamp.Before(on.at) {\n" +
+			"			return i, disagree(fmt.Errorf(\"time\"))\n" +
+			"		}\n" +
+			"		if h.Timestamp.Before(on.at) { // it decides nothing",
+	}}},
 	{"fail a state update for which the contract must change", []edit{{
 		"service/statetransition/configured.go",
 		"	return executor.Await(cutover.Waiting(starknet, what), contractWait, errors.New(what))",

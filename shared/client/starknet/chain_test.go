@@ -94,8 +94,7 @@ func (b *bench) wallet(t *testing.T, account felt.Felt) *starknet.Wallet {
 
 func (b *bench) core(t *testing.T, account felt.Felt) *starknet.Core {
 	t.Helper()
-	return must(
-		starknet.NewCore(b.node, fakestarknet.CoreAddress.String(), b.wallet(t, account), starknet.DataArguments))(t)
+	return must(starknet.NewCore(b.node, fakestarknet.CoreAddress.String(), b.wallet(t, account)))(t)
 }
 
 // take is a call of the sink that goes well.

@@ -4,54 +4,60 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 	"github.com/madara-orchestrator/orchestrator/shared/core/settlement"
 )
-
-// Arguments says what a core contract's update_state takes.
-type Arguments string
-
-const (
-	// DataArguments is piltover since it verifies facts: snos_output, layout_bridge_output, onchain_data_hash,
-	// onchain_data_size.
-	DataArguments Arguments = "data"
-	// OutputArguments are contracts without the last two.
-	OutputArguments Arguments = "outputs"
-)
-
-// ParseArguments reads the setting; "" is DataArguments.
-func ParseArguments(s string) (Arguments, error) {
-	switch a := Arguments(s); a {
-	case "":
-		return DataArguments, nil
-	case DataArguments, OutputArguments:
-		return a, nil
-	}
-	return "", fmt.Errorf("arguments of update_state %q: want data or outputs", s)
-}
 
 // Core is the core contract piltover: a settlement.Contract.
 type Core struct {
 	node     *Node
 	contract felt.Felt
 	wallet   *Wallet // nil for readers
-	args     Arguments
+
+	mu    sync.Mutex
+	class felt.Felt // whose form is known; zero: none
+	form  Form
 }
 
 var _ settlement.Contract = (*Core)(nil)
 
 // NewCore returns the core contract at an address. wallet, whose rights Config reports, may be nil. It makes no
-// request.
-func NewCore(n *Node, address string, wallet *Wallet, args Arguments) (*Core, error) {
+// request. What the contract takes and answers is read from the ABI of its class, again after an upgrade.
+func NewCore(n *Node, address string, wallet *Wallet) (*Core, error) {
 	a, err := parseAddress("core contract", address)
 	if err != nil {
 		return nil, err
 	}
-	if args, err = ParseArguments(string(args)); err != nil {
-		return nil, err
+	return &Core{node: n, contract: a, wallet: wallet}, nil
+}
+
+// Form is what the contract takes and answers now.
+func (c *Core) Form(ctx context.Context) (Form, error) {
+	var class felt.Felt
+	err := c.node.call(ctx, "starknet_getClassHashAt", &class, latest, c.contract)
+	if code(err) == codeContractNotFound {
+		return Form{}, fmt.Errorf("%w: %w", settlement.ErrNotConfigured, err)
 	}
-	return &Core{node: n, contract: a, wallet: wallet, args: args}, nil
+	if err != nil {
+		return Form{}, fmt.Errorf("class of core contract %s: %w", c.contract, err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if class == c.class && !class.IsZero() {
+		return c.form, nil
+	}
+	abi, err := c.node.abi(ctx, class)
+	if err != nil {
+		return Form{}, fmt.Errorf("class %s of core contract %s: %w", class, c.contract, err)
+	}
+	form, err := ParseForm(abi)
+	if err != nil {
+		return Form{}, fmt.Errorf("core contract %s, class %s: %w", c.contract, class, err)
+	}
+	c.class, c.form = class, form
+	return form, nil
 }
 
 // view reads a function of the contract that answers at least n felts.
@@ -104,13 +110,17 @@ func (c *Core) State(ctx context.Context, finalized bool) (settlement.State, err
 
 // Config implements settlement.Contract. Contracts before the layout bridge's program hash was kept have none.
 func (c *Core) Config(ctx context.Context) (settlement.Config, error) {
-	out, err := c.view(ctx, "get_program_info", latest, 3)
+	form, err := c.Form(ctx)
 	if err != nil {
 		return settlement.Config{}, err
 	}
-	cfg := settlement.Config{BootloaderHash: out[0], ConfigHash: out[1], ProgramHash: out[2]}
-	if len(out) > 3 {
-		cfg.LayoutBridgeHash = out[3]
+	out, err := c.view(ctx, "get_program_info", latest, 2)
+	if err != nil {
+		return settlement.Config{}, err
+	}
+	cfg, err := form.config(out)
+	if err != nil {
+		return cfg, fmt.Errorf("core contract %s: %w", c.contract, err)
 	}
 	if c.wallet == nil {
 		return cfg, nil

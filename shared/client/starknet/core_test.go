@@ -2,6 +2,8 @@ package starknet_test
 
 import (
 	"errors"
+	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/madara-orchestrator/orchestrator/shared/client/starknet"
@@ -16,10 +18,16 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/starknet/output"
 )
 
+// Forms of contracts whose arguments are two outputs.
+var (
+	dataForm    = starknet.Form{Arguments: starknet.DataArguments}
+	outputsForm = starknet.Form{Arguments: starknet.OutputArguments}
+)
+
 // factOf is the fact that the contract asks for.
 func factOf(t *testing.T, u settlement.Update, s settlement.State, c settlement.Config) felt.Felt {
 	t.Helper()
-	_, fact, err := starknet.Calldata(u, s, c, starknet.DataArguments)
+	_, fact, err := starknet.Calldata(u, s, c, dataForm)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,29 +54,94 @@ func TestCore_Conformance(t *testing.T) {
 	})
 }
 
-// TestCore_BothShapes settles on contracts with and without the data's arguments, and on each with the other's.
-func TestCore_BothShapes(t *testing.T) {
+// Case P8: the four forms in use settle, each as the ABI of the contract's class says, with its own fact.
+func TestCore_Forms(t *testing.T) {
 	t.Parallel()
-	for _, old := range []bool{false, true} {
-		for _, args := range []starknet.Arguments{starknet.DataArguments, starknet.OutputArguments} {
+	for _, form := range fakestarknet.Forms() {
+		t.Run(string(form), func(t *testing.T) {
+			t.Parallel()
 			u, s, c := made()
-			b := setup(t, func(o *fakestarknet.Options) { o.Core.OldArguments = old })
-			b.RegisterFact(factOf(t, u, s, c))
-			w := b.wallet(t, operator)
-			core := must(starknet.NewCore(b.node, fakestarknet.CoreAddress.String(), w, args))(t)
+			b := setup(t, func(o *fakestarknet.Options) { o.Core.Form = form })
+			w, core := b.wallet(t, operator), b.core(t, operator)
+			if got := must(core.Config(t.Context()))(t); got != c {
+				t.Errorf("configuration %+v, want %+v", got, c)
+			}
+			var invalid *settlement.InvalidError
+			if _, err := core.Encode(t.Context(), u, s, c); !errors.As(err, &invalid) || invalid.Code != "NO_STATE_TRANSITION_PROOF" {
+				t.Fatalf("without its fact: %v", err)
+			}
+			_, fact, err := starknet.Calldata(u, s, c, must(core.Form(t.Context()))(t))
+			if err != nil {
+				t.Fatal(err)
+			}
+			facts := must(starknet.NewFacts(b.node, fakestarknet.RegistryAddress.String(), core))(t)
+			name := fmt.Sprintf("0x%x", fact)
+			if known := must(facts.Valid(t.Context(), []string{name}))(t); known[0] {
+				t.Error("the fact is known before it is registered")
+			}
+			if err := starknet.NewRegistrar(facts, b.wallet(t, registrar)).Register(t.Context(), name); err != nil {
+				t.Fatal(err)
+			}
+			b.Mine(1)
+			if known := must(facts.Valid(t.Context(), []string{name}))(t); !known[0] {
+				t.Error("the registered fact is not known")
+			}
 			p := must(core.Encode(t.Context(), u, s, c))(t)
-			fits := old == (args == starknet.OutputArguments)
-			status := b.send(t, w, p)
-			if status.Success != fits || !fits && (status.Revert == nil || status.Revert.Code != "WRONG_ARGUMENTS") {
-				t.Errorf("old contract %v, arguments %s: %+v", old, args, status)
+			if status := b.send(t, w, p); !status.Success {
+				t.Errorf("%+v", status)
 			}
-			if got := must(core.State(t.Context(), false))(t); (got == after) != fits {
-				t.Errorf("old contract %v, arguments %s: state %+v", old, args, got)
+			if got := must(core.State(t.Context(), false))(t); got != after {
+				t.Errorf("state %+v", got)
 			}
+		})
+	}
+}
+
+// A layout bridge's output that carries the one of SNOS is taken as a proof says it, and refused where it is of another run.
+func TestCalldata_Input(t *testing.T) {
+	t.Parallel()
+	b := setup(t, func(o *fakestarknet.Options) { o.Core.Form = fakestarknet.InputForm })
+	form := must(b.core(t, operator).Form(t.Context()))(t)
+	u, s, c := made()
+	want, _, err := starknet.Calldata(u, s, c, form)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The words of a bridge's output as cartridge-gg/piltover's own test has them: header of two bootloaders and the bridge.
+	snos := output.Bootloaded(c.ProgramHash, u.ProgramOutput)
+	n := uint64(len(u.ProgramOutput))
+	f := felt.FromUint64
+	bridge := append([]felt.Felt{f(1), f(n + 7), c.LayoutBridgeHash, c.BootloaderHash, f(n + 3), f(1), f(n + 2), c.ProgramHash}, u.ProgramOutput...)
+	if got := append([]felt.Felt{f(0), f(n + 8)}, bridge...); string(felt.Concat(got)) != string(felt.Concat(want)) {
+		t.Errorf("calldata %v, want %v", want, got)
+	}
+	u.ProgramOutput, u.BridgeOutput = snos, bridge
+	if got, _, err := starknet.Calldata(u, s, c, form); err != nil || string(felt.Concat(got)) != string(felt.Concat(want)) {
+		t.Errorf("from outputs of proofs: %v, %v", got, err)
+	}
+	for code, at := range map[string]int{"INVALID_LAYOUT_BRIDGE_PROGRAM_HASH": 2, "INVALID_BOOTLOADER_HASH": 3, "INVALID_OUTPUT_HASH": 9} {
+		u.BridgeOutput = slices.Clone(bridge)
+		u.BridgeOutput[at] = f(99)
+		var invalid *settlement.InvalidError
+		if _, _, err := starknet.Calldata(u, s, c, form); !errors.As(err, &invalid) || invalid.Code != code {
+			t.Errorf("%s: %v", code, err)
 		}
 	}
-	if _, err := starknet.ParseArguments("three"); err == nil {
-		t.Error("unknown arguments were taken")
+}
+
+// A contract that was upgraded to another form is read again.
+func TestCore_Upgrade(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	core := b.core(t, operator)
+	for _, form := range fakestarknet.Forms() {
+		b.Upgrade(form)
+		if got := must(core.Form(t.Context()))(t); string(got.Arguments) != string(form) {
+			t.Errorf("form %s, want %s", got.Arguments, form)
+		}
+		if _, err := core.Config(t.Context()); err != nil {
+			t.Errorf("%s: %v", form, err)
+		}
 	}
 }
 
@@ -128,8 +201,7 @@ func TestCalldata_Faults(t *testing.T) {
 		u, s, c := made()
 		f.change(&u, &s, &c)
 		var invalid *settlement.InvalidError
-		if _, _, err := starknet.Calldata(u, s, c, starknet.DataArguments); !errors.As(err, &invalid) ||
-			invalid.Code != f.code {
+		if _, _, err := starknet.Calldata(u, s, c, dataForm); !errors.As(err, &invalid) || invalid.Code != f.code {
 			t.Errorf("%s: %v, want %s", f.name, err, f.code)
 		}
 	}
@@ -139,14 +211,14 @@ func TestCalldata_Faults(t *testing.T) {
 func TestCalldata_Same(t *testing.T) {
 	t.Parallel()
 	u, s, c := made()
-	want, fact, err := starknet.Calldata(u, s, c, starknet.DataArguments)
+	want, fact, err := starknet.Calldata(u, s, c, dataForm)
 	if err != nil {
 		t.Fatal(err)
 	}
 	snos := output.Bootloaded(c.ProgramHash, u.ProgramOutput)
 	bridge := output.LayoutBridge(c.LayoutBridgeHash, c.BootloaderHash, snos)
 	if fact != hash.PoseidonMany([]felt.Felt{c.BootloaderHash, hash.PoseidonMany(bridge)}) {
-		t.Errorf("fact %s", fact)
+		t.Errorf("fact %x", fact)
 	}
 	all := append(append(append([]felt.Felt{felt.FromUint64(uint64(len(snos)))}, snos...), felt.FromUint64(5)),
 		bridge...)
@@ -155,9 +227,9 @@ func TestCalldata_Same(t *testing.T) {
 		t.Errorf("calldata %v, want %v", want, all)
 	}
 	u.ProgramOutput, u.BridgeOutput = snos, bridge
-	got, again, err := starknet.Calldata(u, s, c, starknet.OutputArguments)
+	got, again, err := starknet.Calldata(u, s, c, outputsForm)
 	if err != nil || again != fact || string(felt.Concat(got)) != string(felt.Concat(all[:len(all)-3])) {
-		t.Errorf("from outputs of proofs: %v, fact %s, %v", got, again, err)
+		t.Errorf("from outputs of proofs: %v, fact %x, %v", got, again, err)
 	}
 }
 
@@ -165,7 +237,7 @@ func TestCalldata_Same(t *testing.T) {
 func TestCore_Reverts(t *testing.T) {
 	t.Parallel()
 	u, s, c := made()
-	good, _, err := starknet.Calldata(u, s, c, starknet.DataArguments)
+	good, _, err := starknet.Calldata(u, s, c, dataForm)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -253,7 +325,7 @@ func TestCore_Unsettled(t *testing.T) {
 	}
 	for at, want := range map[felt.Felt]error{felt.FromUint64(99): settlement.ErrNotConfigured,
 		fakestarknet.SinkAddress: nil} {
-		other := must(starknet.NewCore(b.node, at.String(), nil, ""))(t)
+		other := must(starknet.NewCore(b.node, at.String(), nil))(t)
 		if _, err := other.State(ctx, false); err == nil || !errors.Is(err, want) && want != nil {
 			t.Errorf("State of %s: %v", at, err)
 		}
@@ -261,7 +333,7 @@ func TestCore_Unsettled(t *testing.T) {
 			t.Errorf("Config of %s: %v", at, err)
 		}
 	}
-	if _, err := starknet.NewCore(b.node, "12", nil, ""); err == nil {
+	if _, err := starknet.NewCore(b.node, "12", nil); err == nil {
 		t.Error("an address without 0x was taken")
 	}
 }

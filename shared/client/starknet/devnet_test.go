@@ -142,7 +142,7 @@ func TestDevnet_Data(t *testing.T) {
 	if h := must(w.Head(ctx))(t); h.Finalized == 0 {
 		t.Errorf("head %+v after blocks were accepted on L1", h)
 	}
-	core := must(starknet.NewCore(node, starknet.STRK, w, ""))(t)
+	core := must(starknet.NewCore(node, starknet.STRK, w))(t)
 	if _, err := core.State(ctx, false); err == nil {
 		t.Error("the fee token is taken for a core contract")
 	}

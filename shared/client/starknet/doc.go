@@ -7,8 +7,8 @@
 //	node, err := starknet.Dial(url, "SN_SEPOLIA")            // no request yet; checks the chain first
 //	signer, err := starknet.NewKeySigner(hexKey)
 //	wallet, err := starknet.NewWallet(node, signer, account, starknet.STRK)
-//	core, err := starknet.NewCore(node, contract, wallet, starknet.DataArguments)
-//	facts, err := starknet.NewFacts(node, registry)
+//	core, err := starknet.NewCore(node, contract, wallet)
+//	facts, err := starknet.NewFacts(node, registry, core)
 //	layer, err := starknet.NewDA(account, "")
 //
 // What nodes say is translated in two places only: errors.go for sent transactions, revert.go for refusals of

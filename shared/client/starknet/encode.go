@@ -11,6 +11,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
 	"github.com/madara-orchestrator/orchestrator/shared/starknet/hash"
 	"github.com/madara-orchestrator/orchestrator/shared/starknet/output"
+	"github.com/madara-orchestrator/orchestrator/shared/starknet/pie"
 )
 
 func invalid(code, format string, args ...any) error {
@@ -20,7 +21,11 @@ func invalid(code, format string, args ...any) error {
 // Encode implements settlement.Contract. It asks the contract's fact registry too whether the update is proven.
 func (c *Core) Encode(ctx context.Context, u settlement.Update, s settlement.State,
 	cfg settlement.Config) (tx.Payload, error) {
-	args, fact, err := Calldata(u, s, cfg, c.args)
+	form, err := c.Form(ctx)
+	if err != nil {
+		return tx.Payload{}, err
+	}
+	args, fact, err := Calldata(u, s, cfg, form)
 	if err != nil {
 		return tx.Payload{}, err
 	}
@@ -33,12 +38,13 @@ func (c *Core) Encode(ctx context.Context, u settlement.Update, s settlement.Sta
 	if err != nil {
 		return tx.Payload{}, err
 	}
-	ok, err := (&Facts{node: c.node, contract: registry[0]}).valid(ctx, fact, latest)
+	facts := &Facts{node: c.node, contract: registry[0]}
+	ok, err := facts.known(ctx, fact, form.Arguments == SnosArguments, latest)
 	if err != nil {
 		return tx.Payload{}, err
 	}
 	if !ok {
-		return tx.Payload{}, invalid("NO_STATE_TRANSITION_PROOF", "fact %s is not registered on fact registry %s",
+		return tx.Payload{}, invalid("NO_STATE_TRANSITION_PROOF", "fact 0x%x is not registered on fact registry %s",
 			fact, registry[0])
 	}
 	return p, nil
@@ -48,10 +54,11 @@ func (c *Core) Encode(ctx context.Context, u settlement.Update, s settlement.Sta
 // contract will ask for. A fault is a *settlement.InvalidError. What only the chain knows, whether the fact is proven
 // and the consumed messages exist, is left to the registry and to simulation.
 //
-// The SNOS output goes as the bootloader wrote it, under the contract's program hash. The layout bridge's output is
-// that of the update, or where it has none the one that follows from the SNOS output and the contract's program hashes.
+// The SNOS output goes as the bootloader wrote it, under the contract's program hash; of SnosArguments as the program
+// wrote it. The layout bridge's output is that of the update, or where it has none the one that follows from the SNOS output
+// and the contract's program hashes. The fact is a felt (Integrity's), of SnosArguments SHARP's.
 func Calldata(u settlement.Update, s settlement.State, cfg settlement.Config,
-	a Arguments) (args []felt.Felt, fact felt.Felt, err error) {
+	f Form) (args []felt.Felt, fact [32]byte, err error) {
 	if !cfg.Operator {
 		return nil, fact, invalid("ONLY_OPERATOR", "the account is neither operator nor owner of the core contract")
 	}
@@ -63,15 +70,26 @@ func Calldata(u settlement.Update, s settlement.State, cfg settlement.Config,
 	if err := check(words, u, s, cfg); err != nil {
 		return nil, fact, err
 	}
+	if f.Arguments == SnosArguments {
+		return span(words), pie.PageFact(cfg.ProgramHash, words), nil
+	}
 	snos := output.Bootloaded(cfg.ProgramHash, words)
-	bridge, err := bridgeOutput(snos, u.BridgeOutput, cfg)
+	made := bridgeOutput
+	if f.Arguments == InputArguments {
+		made = bridgeWithSnos
+	}
+	bridge, err := made(snos, u.BridgeOutput, cfg)
 	if err != nil {
 		return nil, fact, err
 	}
 	fact = hash.PoseidonMany([]felt.Felt{cfg.BootloaderHash, hash.PoseidonMany(bridge)})
-	args = slices.Concat(span(snos), span(bridge))
-	if a == DataArguments {
-		args = append(args, u.DataHash, felt.FromUint64(u.DataSize), felt.Zero) // the size is a u256: low, high
+	switch f.Arguments {
+	case InputArguments:
+		args = append([]felt.Felt{felt.FromUint64(f.variant)}, span(bridge)...)
+	case DataArguments: // the size is a u256: low, high
+		args = append(slices.Concat(span(snos), span(bridge)), u.DataHash, felt.FromUint64(u.DataSize), felt.Zero)
+	default:
+		args = slices.Concat(span(snos), span(bridge))
 	}
 	return args, fact, nil
 }
@@ -125,6 +143,32 @@ func bridgeOutput(snos, given []felt.Felt, cfg settlement.Config) ([]felt.Felt, 
 	case given[bridgeOutputAt] != h:
 		return nil, invalid("INVALID_OUTPUT_HASH", "the layout bridge proved an output with hash %s, that of SNOS "+
 			"under the contract's program has %s", given[bridgeOutputAt], h)
+	}
+	return given, nil
+}
+
+// Offsets in the layout bridge's output that carries the SNOS output, bootloaded (cartridge-gg/piltover,
+// src/input/layout_bridge.cairo): the bootloader's program, the size of what it wrote, and that.
+const (
+	carriedProgramAt = 3
+	carriedOutputAt  = 5
+)
+
+// bridgeWithSnos checks the layout bridge's output that carries the one of SNOS, or makes it.
+func bridgeWithSnos(snos, given []felt.Felt, cfg settlement.Config) ([]felt.Felt, error) {
+	switch {
+	case len(given) == 0 && cfg.LayoutBridgeHash.IsZero():
+		return nil, invalid("STARKNET_OUTPUT_TOO_SHORT", "the update has no layout bridge output, and the contract keeps no program hash to make it from")
+	case len(given) == 0:
+		return output.LayoutBridgeWith(cfg.LayoutBridgeHash, cfg.BootloaderHash, snos), nil
+	case len(given) <= carriedOutputAt:
+		return nil, invalid("STARKNET_OUTPUT_TOO_SHORT", "the layout bridge's output has %d words, at least %d", len(given), carriedOutputAt+1)
+	case given[bridgeProgramAt] != cfg.LayoutBridgeHash:
+		return nil, invalid("INVALID_LAYOUT_BRIDGE_PROGRAM_HASH", "the layout bridge ran as program %s, the contract takes %s", given[bridgeProgramAt], cfg.LayoutBridgeHash)
+	case given[carriedProgramAt] != cfg.BootloaderHash:
+		return nil, invalid("INVALID_BOOTLOADER_HASH", "the layout bridge proved a run of bootloader %s, the contract takes %s", given[carriedProgramAt], cfg.BootloaderHash)
+	case !slices.Equal(given[carriedOutputAt:], snos):
+		return nil, invalid("INVALID_OUTPUT_HASH", "the layout bridge proved another output than that of SNOS under the contract's program")
 	}
 	return given, nil
 }

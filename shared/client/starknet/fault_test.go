@@ -215,7 +215,7 @@ func TestNode_WrongChain(t *testing.T) {
 		w := must(starknet.NewWallet(n, b.keys[operator], operator.String(), starknet.STRK))(t)
 		_, head := w.Head(t.Context())
 		_, sign := w.Sign(t.Context(), take("x"), 0, tx.Fees{})
-		_, state := must(starknet.NewCore(n, fakestarknet.CoreAddress.String(), nil, ""))(t).State(t.Context(), false)
+		_, state := must(starknet.NewCore(n, fakestarknet.CoreAddress.String(), nil))(t).State(t.Context(), false)
 		for name, err := range map[string]error{"Ping": n.Ping(t.Context()), "Head": head,
 			"Sign": sign, "State": state} {
 			if !errors.Is(err, want) {
@@ -298,7 +298,7 @@ func TestReads_Retried(t *testing.T) {
 func TestFacts(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	facts := must(starknet.NewFacts(b.node, fakestarknet.RegistryAddress.String()))(t)
+	facts := must(starknet.NewFacts(b.node, fakestarknet.RegistryAddress.String(), nil))(t)
 	known := felt.FromUint64(77)
 	b.RegisterFact(known)
 	got := must(facts.Valid(t.Context(), []string{fmt.Sprintf("0x%x", known[:]), "0x" + strings.Repeat("0", 62) + "4d",
@@ -311,7 +311,7 @@ func TestFacts(t *testing.T) {
 			t.Errorf("fact %q was taken", bad)
 		}
 	}
-	if _, err := must(starknet.NewFacts(b.node, fakestarknet.SinkAddress.String()))(t).Valid(t.Context(),
+	if _, err := must(starknet.NewFacts(b.node, fakestarknet.SinkAddress.String(), nil))(t).Valid(t.Context(),
 		[]string{"0x" + strings.Repeat("0", 64)}); err == nil {
 		t.Error("the sink is taken for a registry")
 	}

@@ -120,21 +120,48 @@ type rpcRequest struct {
 	Version string `json:"jsonrpc"`
 	ID      uint64 `json:"id"`
 	Method  string `json:"method"`
-	Params  []any  `json:"params"`
+	Params  any    `json:"params"` // an object; an empty list where the method has none
+}
+
+// parameters are the names of each method's parameters, in our order (starkware-libs/starknet-specs, starknet_api_openrpc.json).
+// Nodes take them by name whatever a later API adds; by position, API 0.10.1 refuses calls of 0.10.0 that lack a new one.
+var parameters = map[string][]string{
+	"starknet_call":                  {"request", "block_id"},
+	"starknet_estimateFee":           {"request", "simulation_flags", "block_id"},
+	"starknet_getBlockWithTxHashes":  {"block_id"},
+	"starknet_getClass":              {"block_id", "class_hash"},
+	"starknet_getClassHashAt":        {"block_id", "contract_address"},
+	"starknet_getNonce":              {"block_id", "contract_address"},
+	"starknet_getTransactionReceipt": {"transaction_hash"},
+	"starknet_getTransactionStatus":  {"transaction_hash"},
+	addInvoke:                        {"invoke_transaction"},
+}
+
+// named puts parameters under their names.
+func named(method string, params []any) any {
+	if len(params) == 0 {
+		return []any{}
+	}
+	names := parameters[method]
+	if len(names) != len(params) {
+		panic("parameters of " + method + " have no names") // a call of this package
+	}
+	out := map[string]any{}
+	for i, p := range params {
+		out[names[i]] = p
+	}
+	return out
 }
 
 // send makes one request without looking at the chain first.
 func (n *Node) send(ctx context.Context, method string, into any, params ...any) error {
-	if params == nil {
-		params = []any{}
-	}
 	id := n.id.Add(1)
-	body, err := json.Marshal(rpcRequest{Version: "2.0", ID: id, Method: method, Params: params})
+	body, err := json.Marshal(rpcRequest{Version: "2.0", ID: id, Method: method, Params: named(method, params)})
 	if err != nil {
 		return fmt.Errorf("encode %s: %w", method, err)
 	}
 	read := func() error {
-		raw, err := n.post(ctx, body)
+		raw, err := n.post(ctx, body, limitsOf(method))
 		if err != nil {
 			return err
 		}
@@ -155,7 +182,33 @@ const addInvoke = "starknet_addInvokeTransaction"
 // chain takes several reads.
 var pauses = []time.Duration{100 * time.Millisecond, 400 * time.Millisecond}
 
-func (n *Node) post(ctx context.Context, body []byte) ([]byte, error) {
+// getClass is the method whose answers are larger: a class has 4,089,446 bytes at most (Starknet documentation,
+// "Limits").
+const getClass = "starknet_getClass"
+
+func limitsOf(method string) jsonlimit.Limits {
+	if method == getClass {
+		return jsonlimit.Limits{Bytes: 2 * maxResponse, Elements: 8 * maxElements}
+	}
+	return jsonlimit.Limits{Bytes: maxResponse, Elements: maxElements}
+}
+
+// abi is the ABI of a class: JSON text.
+func (n *Node) abi(ctx context.Context, class felt.Felt) ([]byte, error) {
+	var c struct {
+		ABI json.RawMessage `json:"abi"`
+	}
+	if err := n.call(ctx, getClass, &c, latest, class); err != nil {
+		return nil, err
+	}
+	var text string
+	if err := json.Unmarshal(c.ABI, &text); err != nil {
+		return c.ABI, nil // a class of Cairo 0 has a list
+	}
+	return []byte(text), nil
+}
+
+func (n *Node) post(ctx context.Context, body []byte, limits jsonlimit.Limits) ([]byte, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, n.url, bytes.NewReader(body))
 	if err != nil {
 		return nil, err
@@ -167,7 +220,7 @@ func (n *Node) post(ctx context.Context, body []byte) ([]byte, error) {
 		return nil, err
 	}
 	defer resp.Body.Close()
-	raw, err := io.ReadAll(jsonlimit.NewReader(resp.Body, jsonlimit.Limits{Bytes: maxResponse, Elements: maxElements}))
+	raw, err := io.ReadAll(jsonlimit.NewReader(resp.Body, limits))
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("read the answer: %w", err)

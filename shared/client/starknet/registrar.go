@@ -11,8 +11,8 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
 )
 
-// Registrar registers facts on a development registry, one with a function register_fact(fact), with an account of its
-// own.
+// Registrar registers facts on a development registry, one with a function register_fact(fact), or for SHARP's facts
+// register_keccak_fact(fact), with an account of its own.
 type Registrar struct {
 	*Facts
 	wallet *Wallet
@@ -37,24 +37,31 @@ const maxSent = 10_000
 // for it: call it again while the fact is not valid; prices that were too low are doubled then. A fact that a waiting
 // transaction registers costs nothing. nil also where another process took the nonce: nothing was sent then.
 func (r *Registrar) Register(ctx context.Context, fact string) error {
-	f, err := parseFact(fact)
+	sharp, err := r.sharp(ctx)
 	if err != nil {
 		return err
 	}
+	f, err := parseFact(fact, sharp)
+	if err != nil {
+		return err
+	}
+	register, args := "register_fact", []felt.Felt{f}
+	if sharp {
+		register, args = "register_keccak_fact", halves(f)
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if hash, ok := r.sent[f.String()]; ok {
+	if hash, ok := r.sent[fact]; ok {
 		s, err := r.wallet.Lookup(ctx, hash)
 		if err != nil || s.Phase == tx.Pending {
 			return err
 		}
-		delete(r.sent, f.String())
+		delete(r.sent, fact)
 	}
-	if known, err := r.valid(ctx, f, preConfirmed); err != nil || known {
+	if known, err := r.known(ctx, f, sharp, preConfirmed); err != nil || known {
 		return err
 	}
-	hash, err := r.send(ctx,
-		tx.Payload{To: r.contract.String(), Entrypoint: "register_fact", Data: felt.Concat([]felt.Felt{f})})
+	hash, err := r.send(ctx, tx.Payload{To: r.contract.String(), Entrypoint: register, Data: felt.Concat(args)})
 	if errors.Is(err, tx.ErrNonceTooLow) {
 		return nil
 	}
@@ -69,7 +76,7 @@ func (r *Registrar) Register(ctx context.Context, fact string) error {
 	if len(r.sent) >= maxSent {
 		clear(r.sent)
 	}
-	r.sent[f.String()] = hash
+	r.sent[fact] = hash
 	return nil
 }
 

@@ -15,7 +15,7 @@ func TestRegistrar(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	ctx := t.Context()
-	facts := must(starknet.NewFacts(b.node, fakestarknet.RegistryAddress.String()))(t)
+	facts := must(starknet.NewFacts(b.node, fakestarknet.RegistryAddress.String(), nil))(t)
 	r := starknet.NewRegistrar(facts, b.wallet(t, registrar))
 	names := []string{"0x" + strings.Repeat("0", 63) + "a", "0x" + strings.Repeat("0", 63) + "b"}
 	for range 3 { // again is nothing

@@ -37,6 +37,8 @@ var meaning = map[string]word{
 	"snos: invalid output size": {"STARKNET_OUTPUT_TOO_SHORT", "the SNOS output ends early"},
 	"snos: invalid messages segments": {"INVALID_MESSAGE_SEGMENT_SIZE",
 		"the messages in the SNOS output do not fit their sizes"},
+	"lb: invalid bootloader hash": {"INVALID_BOOTLOADER_HASH", "the layout bridge proved another bootloader's run " +
+		"than the contract takes: update the program info of the contract"},
 	"lb: invalid program hash": {"INVALID_LAYOUT_BRIDGE_PROGRAM_HASH",
 		"the layout bridge ran in another version than the contract takes: update the program info of the contract"},
 	"INVALID_MESSAGE_TO_SEAL": {"INVALID_MESSAGE_TO_CONSUME", "the update consumes a message from Starknet " +
@@ -48,11 +50,13 @@ var meaning = map[string]word{
 		"the contract has no such function: the address is another contract's, or piltover's version is another one"},
 	"CONTRACT_NOT_DEPLOYED": {"CONTRACT_NOT_DEPLOYED", "there is no contract at the configured address"},
 	"Failed to deserialize param #3": {"WRONG_ARGUMENTS",
-		"update_state wants onchain_data_hash and onchain_data_size: set the arguments of the core contract's version"},
+		"update_state takes other arguments than the contract's class said: it was upgraded meanwhile, and is " +
+			"read again"},
 	"Failed to deserialize param #4": {"WRONG_ARGUMENTS",
-		"update_state wants onchain_data_hash and onchain_data_size: set the arguments of the core contract's version"},
-	"Input too long for arguments": {"WRONG_ARGUMENTS", "update_state takes no onchain_data_hash and " +
-		"onchain_data_size: set the arguments of the core contract's version"},
+		"update_state takes other arguments than the contract's class said: it was upgraded meanwhile, and is " +
+			"read again"},
+	"Input too long for arguments": {"WRONG_ARGUMENTS", "update_state takes other arguments than the contract's class said: it was upgraded meanwhile, and is " +
+		"read again"},
 	"Index out of bounds": {"STARKNET_OUTPUT_TOO_SHORT",
 		"an output has fewer words than the contract reads"},
 	"Out of gas":              {"OUT_OF_GAS", "the transaction's limit of L2 gas was too low"},
@@ -67,10 +71,13 @@ var meaning = map[string]word{
 // refusals are the codes that are not permanent. Roots are compared where the block numbers are equal: where they
 // differ, the contract holds another history, and time does not change that.
 var refusals = map[string]tx.Refusal{
-	"INVALID_PREV_BLOCK_NUMBER": tx.NotYet,
-	"NO_STATE_TRANSITION_PROOF": tx.Unproven,
-	"INVALID_CONFIG_HASH":       tx.Unconfigured,
-	"INVALID_PROGRAM_HASH":      tx.Unconfigured,
+	"INVALID_PREV_BLOCK_NUMBER":          tx.NotYet,
+	"WRONG_ARGUMENTS":                    tx.NotYet,
+	"NO_STATE_TRANSITION_PROOF":          tx.Unproven,
+	"INVALID_CONFIG_HASH":                tx.Unconfigured,
+	"INVALID_PROGRAM_HASH":               tx.Unconfigured,
+	"INVALID_BOOTLOADER_HASH":            tx.Unconfigured,
+	"INVALID_LAYOUT_BRIDGE_PROGRAM_HASH": tx.Unconfigured,
 }
 
 // generic are words that say only that a call within failed.

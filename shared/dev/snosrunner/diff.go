@@ -50,21 +50,16 @@ func storage(ctx context.Context, src block.Source, start uint64, slots []block.
 }
 
 // segmentOf encodes a squashed diff as DA segment of a Starknet version. start and end are the blocks that it covers.
-func segmentOf(ctx context.Context, src block.Source, d *statediff.Diff, start, end uint64,
+func (r *Runner) segmentOf(ctx context.Context, src block.Source, d *statediff.Diff, start, end uint64,
 	version string) ([]felt.Felt, error) {
 	f, err := statediff.FormatOf(version)
 	if err != nil {
 		return nil, reject("%w", err)
 	}
-	r := statediff.Reads{Aliases: map[felt.Felt]felt.Felt{}, Nonces: map[felt.Felt]felt.Felt{}}
+	reads := statediff.Reads{Nonces: map[felt.Felt]felt.Felt{}}
 	if f.Aliases {
-		keys := d.AliasKeys()
-		values, err := storage(ctx, src, start, statediff.AliasSlots(keys))
-		if err != nil {
+		if reads.Aliases, err = r.known(ctx, src, d, start, end); err != nil {
 			return nil, err
-		}
-		for i, k := range keys {
-			r.Aliases[k] = values[i]
 		}
 	}
 	if !f.PackedWord {
@@ -76,11 +71,11 @@ func segmentOf(ctx context.Context, src block.Source, d *statediff.Diff, start, 
 				return nil, chainFault(fmt.Errorf("read nonces after block %d: %w", end, err))
 			}
 			for i, a := range page {
-				r.Nonces[a] = values[i]
+				reads.Nonces[a] = values[i]
 			}
 		}
 	}
-	words, err := statediff.Encode(d, f, r)
+	words, err := statediff.Encode(d, f, reads)
 	if err != nil {
 		return nil, reject("encode the state diff: %w", err)
 	}

@@ -8,7 +8,6 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 	"github.com/madara-orchestrator/orchestrator/shared/core/snos"
-	"github.com/madara-orchestrator/orchestrator/shared/starknet/output"
 	"github.com/madara-orchestrator/orchestrator/shared/starknet/pie"
 )
 
@@ -48,15 +47,14 @@ func (o outcome) fact() (pie.Fact, error) {
 
 // fact is the fact of a run on the settlement layer that the runner is for.
 func (r *Runner) fact(o outcome) (pie.Fact, error) {
-	if r.opts.LayoutBridge.IsZero() {
+	if r.opts.Fact == nil {
 		return o.fact()
 	}
 	hash, _, err := o.program.hash(o.version)
 	if err != nil {
 		return pie.Fact{}, err
 	}
-	snos := output.Bootloaded(hash, o.update)
-	return pie.Fact(pie.StarknetFact(output.LayoutBridge(r.opts.LayoutBridge, pie.BootloaderHash(), snos))), nil
+	return r.opts.Fact(hash, o.update), nil
 }
 
 // store writes a run's artifacts.

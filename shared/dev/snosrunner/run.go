@@ -96,6 +96,9 @@ func (r *Runner) runBlocks(ctx context.Context, t snos.Task) (outcome, error) {
 		return outcome{}, err
 	}
 	version := in.last.StarknetVersion
+	if err := r.allotted(ctx, r.source(t), diff, t.StartBlock, t.EndBlock, version); err != nil {
+		return outcome{}, err
+	}
 	config, err := osconfig.Hash(version, r.opts.Config)
 	if err != nil {
 		return outcome{}, reject("%w", err)
@@ -188,7 +191,7 @@ func (c *combined) add(words []felt.Felt) error {
 // finish encodes the state diff as DA segment and completes the output.
 func (r *Runner) finish(ctx context.Context, t snos.Task, out outcome, o output.Output,
 	diff *statediff.Diff) (outcome, error) {
-	segment, err := segmentOf(ctx, r.source(t), diff, t.StartBlock, t.EndBlock, out.version)
+	segment, err := r.segmentOf(ctx, r.source(t), diff, t.StartBlock, t.EndBlock, out.version)
 	if err != nil {
 		return outcome{}, err
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 	"github.com/madara-orchestrator/orchestrator/shared/core/snos"
 	"github.com/madara-orchestrator/orchestrator/shared/starknet/osconfig"
+	"github.com/madara-orchestrator/orchestrator/shared/starknet/pie"
 )
 
 // Options say what the runs are for.
@@ -29,9 +30,9 @@ type Options struct {
 	// Calldata makes runs without FullOutput carry the DA segment in the program output, as an L3 does (word useKzg 0).
 	// Else they carry KZG commitments.
 	Calldata bool
-	// LayoutBridge is the program hash of the layout bridge that a core contract on Starknet knows: facts are then
-	// those that it asks for. Unset, facts are SHARP's, which Ethereum asks for.
-	LayoutBridge felt.Felt
+	// Fact makes the fact that a core contract on Starknet asks for, of SNOS' program hash and output. nil: facts are
+	// SHARP's, which Ethereum asks for.
+	Fact func(program felt.Felt, words []felt.Felt) pie.Fact
 }
 
 // DefaultConfig is the configuration of the development chain.
@@ -44,6 +45,7 @@ func DefaultConfig() osconfig.Config {
 type Runner struct {
 	opts      Options
 	artifacts artifact.Store
+	aliases   aliases
 
 	mu    sync.Mutex
 	locks map[string]*lock // one a prefix, so that two submits of a task don't write at once

@@ -191,7 +191,7 @@ func (s *Sandbox) serveRunner(l net.Listener, o Options, settles layer, store *s
 		return err
 	}
 	r, err := snosrunner.New(
-		snosrunner.Options{Source: src, Artifacts: store, Calldata: o.Layer == stage.L3, LayoutBridge: settles.bridge})
+		snosrunner.Options{Source: src, Artifacts: store, Calldata: o.Layer == stage.L3, Fact: settles.fact})
 	if err != nil {
 		return err
 	}

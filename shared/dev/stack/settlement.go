@@ -26,10 +26,9 @@ type part struct{ secrets, settings map[string]string }
 // layer is where a sandbox settles.
 type layer struct {
 	part
-	registrar part                // of the mock prover
-	registry  mockprover.Registry // gets the facts of the other provers' fakes
-	bridge    felt.Felt           // program hash of the layout bridge; zero on Ethereum
-	fact      func(*pie.PIE, snosrunner.Hashes) (string, error)
+	registrar part                                                // of the mock prover
+	registry  mockprover.Registry                                 // gets the facts of the other provers' fakes
+	fact      func(program felt.Felt, words []felt.Felt) pie.Fact // on Starknet; nil: SHARP's
 }
 
 // starknetBlockTime is the time between blocks of the fake of Starknet.
@@ -76,7 +75,7 @@ func (s *Sandbox) onStarknet(o Options) (layer, error) {
 				"PROVER_ACCOUNT": StarknetRegistrar.String()},
 			secrets: map[string]string{"registrar": server.Key(StarknetRegistrar)},
 		},
-		registry: registrar, bridge: LayoutBridge, fact: StarknetFact,
+		registry: registrar, fact: StarknetFact(fakestarknet.DataForm),
 	}, nil
 }
 

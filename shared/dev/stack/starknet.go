@@ -24,18 +24,25 @@ var (
 // l1Lag is how many blocks the fake's blocks take until they are accepted on L1.
 const l1Lag = 20
 
-// StarknetFact is the fact of a run on Starknet.
-func StarknetFact(run *pie.PIE, hashes snosrunner.Hashes) (string, error) {
-	snos := output.Bootloaded(hashes.OS, run.Output)
-	f := pie.StarknetFact(output.LayoutBridge(LayoutBridge, pie.BootloaderHash(), snos))
-	return pie.Fact(f).String(), nil
+// StarknetFact returns what makes the fact that a core contract of a form asks for, of SNOS' program hash and output.
+func StarknetFact(f fakestarknet.Form) func(program felt.Felt, words []felt.Felt) pie.Fact {
+	bridge := output.LayoutBridge
+	switch f {
+	case fakestarknet.SnosForm:
+		return pie.PageFact
+	case fakestarknet.InputForm:
+		bridge = output.LayoutBridgeWith
+	}
+	return func(program felt.Felt, words []felt.Felt) pie.Fact {
+		return pie.Fact(pie.StarknetFact(bridge(LayoutBridge, pie.BootloaderHash(), output.Bootloaded(program, words))))
+	}
 }
 
 // StarknetOptions say how the fake of Starknet starts.
 type StarknetOptions struct {
 	Version       string        // of the app chain's blocks
 	BlockInterval time.Duration // of Starknet's blocks
-	// Before is what is settled already (Settled, Block, Root, BlockHash) and the Messages to the app chain.
+	// Before is what is settled already (Settled, Block, Root, BlockHash), the Messages to the app chain, and the Form.
 	Before fakestarknet.Core
 }
 
@@ -96,12 +103,16 @@ func (s *Starknet) Wallet(account felt.Felt) (*l2.Wallet, error) {
 
 // Contract is the client of the core contract; wallet may be nil where nothing is sent.
 func (s *Starknet) Contract(wallet *l2.Wallet) (*l2.Core, error) {
-	return l2.NewCore(s.node, fakestarknet.CoreAddress.String(), wallet, l2.DataArguments)
+	return l2.NewCore(s.node, fakestarknet.CoreAddress.String(), wallet)
 }
 
 // Facts is the client of the fact registry.
 func (s *Starknet) Facts() (*l2.Facts, error) {
-	return l2.NewFacts(s.node, fakestarknet.RegistryAddress.String())
+	core, err := s.Contract(nil)
+	if err != nil {
+		return nil, err
+	}
+	return l2.NewFacts(s.node, fakestarknet.RegistryAddress.String(), core)
 }
 
 // Registrar registers facts.

@@ -31,8 +31,8 @@ import (
 type World struct {
 	Source   block.Source
 	Registry mockprover.Registry
-	// Fact is the fact of a run on the settlement layer that Registry is on; nil: SHARP's.
-	Fact func(*pie.PIE, snosrunner.Hashes) (string, error)
+	// Fact is the fact of a run on the settlement layer that Registry is on, of SNOS' program hash and output; nil: SHARP's.
+	Fact func(program felt.Felt, words []felt.Felt) pie.Fact
 	// RegistryPoll is the pause between questions whether a fact is registered; 0: 50 ms.
 	RegistryPoll time.Duration
 
@@ -163,11 +163,7 @@ func (w *World) proven(ctx context.Context, p fakeatlantic.Proven) error {
 		return err
 	}
 	if w.Fact != nil {
-		fact, err := w.Fact(run, hashes)
-		if err != nil {
-			return err
-		}
-		return w.register(ctx, fact)
+		return w.register(ctx, w.Fact(hashes.OS, run.Output).String())
 	}
 	fact, err := run.SharpFactOf(hashes.OS)
 	if err != nil {

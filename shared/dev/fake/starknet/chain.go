@@ -160,7 +160,7 @@ func (c *chain) execute(w *world, t *transaction) *receipt {
 	case data > t.data.amount:
 		r.revert = fmt.Sprintf("Insufficient max L1DataGas: max amount: %d, actual used: %d.", t.data.amount, data)
 	default:
-		w.core, w.facts = run.core, run.facts
+		w.core, w.facts, w.keccak = run.core, run.facts, run.keccak
 	}
 	r.gas, r.data = min(gas, t.l2.amount), min(data, t.data.amount)
 	r.fee = new(big.Int).Mul(new(big.Int).SetUint64(r.gas), new(big.Int).Add(c.prices.l2, t.tip))

@@ -3,10 +3,10 @@ package starknet
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/block"
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
-	"github.com/madara-orchestrator/orchestrator/shared/starknet/hash"
 )
 
 // core is a core contract with piltover's functions and checks.
@@ -18,6 +18,9 @@ type core struct {
 }
 
 func newCore(o Core) core {
+	if o.Form == "" {
+		o.Form = DataForm
+	}
 	c := core{o: o, root: o.Root, blockHash: o.BlockHash, number: felt.MinusOne(), messages: map[string]bool{}}
 	if o.Settled {
 		c.number = felt.FromUint64(o.Block)
@@ -37,7 +40,11 @@ func (c *core) call(w *world, from felt.Felt, name string, args []felt.Felt) ([]
 	case "get_state":
 		return []felt.Felt{c.root, c.number, c.blockHash}, nil
 	case "get_program_info":
-		return []felt.Felt{c.o.Bootloader, c.o.Config, c.o.Snos, c.o.LayoutBridge}, nil
+		info := []felt.Felt{c.o.Bootloader, c.o.Config, c.o.Snos, c.o.LayoutBridge}
+		if c.o.Form == InputForm { // the variant's index
+			info = append([]felt.Felt{felt.Zero}, info...)
+		}
+		return info, nil
 	case "get_facts_registry":
 		return []felt.Felt{RegistryAddress}, nil
 	case "owner":
@@ -70,37 +77,17 @@ func span(args []felt.Felt) (list, rest []felt.Felt, ok bool) {
 
 // update is update_state: the checks in piltover's order.
 func (c *core) update(w *world, from felt.Felt, args []felt.Felt) *fault {
-	snos, rest, ok := span(args)
-	if !ok {
-		return panics("Failed to deserialize param #1")
+	g := c.take(args)
+	if g.fault != nil && wrongArguments(g.fault) {
+		return g.fault
 	}
-	bridge, rest, ok := span(rest)
-	if !ok {
-		return panics("Failed to deserialize param #2")
-	}
-	want := 3
-	if c.o.OldArguments {
-		want = 0
-	}
-	switch {
-	case len(rest) < want:
-		return panics("Failed to deserialize param #3")
-	case len(rest) > want:
-		return panics("Input too long for arguments")
-	case from != c.o.Owner && !slices.Contains(c.o.Operators, from):
+	if from != c.o.Owner && !slices.Contains(c.o.Operators, from) {
 		return panics("Config: not owner or operator")
-	case len(snos) < 3:
-		return panics("Index out of bounds")
-	case snos[2] != c.o.Snos:
-		return panics("snos: invalid program hash")
-	case len(bridge) < 5:
-		return panics("Index out of bounds")
-	case bridge[2] != c.o.LayoutBridge:
-		return panics("lb: invalid program hash")
-	case bridge[4] != hash.PoseidonMany(snos):
-		return panics("snos: invalid output hash")
 	}
-	words := snos[3:]
+	if g.fault != nil {
+		return g.fault
+	}
+	words := g.words
 	if len(words) < 10 {
 		return panics("Index out of bounds")
 	}
@@ -108,11 +95,10 @@ func (c *core) update(w *world, from felt.Felt, args []felt.Felt) *fault {
 	if f != nil {
 		return f
 	}
-	fact := hash.PoseidonMany([]felt.Felt{c.o.Bootloader, hash.PoseidonMany(bridge)})
 	switch {
 	case words[7] != c.o.Config:
 		return panics("snos: invalid config hash")
-	case !w.facts[fact]:
+	case !g.known(w):
 		return panics("no fact registered")
 	case words[2] != c.number:
 		return panics("State: invalid block number")
@@ -128,6 +114,12 @@ func (c *core) update(w *world, from felt.Felt, args []felt.Felt) *fault {
 		delete(c.messages, key(m))
 	}
 	return nil
+}
+
+// wrongArguments says whether a contract never came to its own code.
+func wrongArguments(f *fault) bool {
+	return len(f.words) == 1 && (strings.HasPrefix(f.words[0], "Failed to deserialize") ||
+		f.words[0] == "Input too long for arguments")
 }
 
 // messagesOf reads the messages to the app chain that an output consumes, as piltover does: what is too short is left

@@ -32,8 +32,8 @@ type Core struct {
 	Bootloader, Config, Snos, LayoutBridge felt.Felt
 	// Messages were sent to the app chain and wait to be consumed.
 	Messages []block.MessageToL2
-	// OldArguments takes update_state without onchain_data_hash and onchain_data_size.
-	OldArguments bool
+	// Form is what the contract takes and answers; "" is DataForm.
+	Form Form
 }
 
 // Options says how the chain is. The zero value has chain id SN_FAKE, no accounts, and makes blocks by Mine only.

@@ -60,6 +60,13 @@ func Start(o Options) (*Server, error) {
 // URL is where the node serves JSON-RPC.
 func (s *Server) URL() string { return s.url }
 
+// Form is the core contract's.
+func (s *Server) Form() Form {
+	s.c.mu.Lock()
+	defer s.c.mu.Unlock()
+	return s.c.seen().state.core.o.Form
+}
+
 // ChainID is the chain's id.
 func (s *Server) ChainID() string { return s.c.o.ChainID }
 
@@ -160,6 +167,15 @@ func (s *Server) RegisterFact(f felt.Felt) {
 	s.c.tip().state = w
 }
 
+// Upgrade puts another class in the core contract's place, at once.
+func (s *Server) Upgrade(f Form) {
+	s.c.mu.Lock()
+	defer s.c.mu.Unlock()
+	w := s.c.tip().state.clone()
+	w.core.o.Form = f
+	s.c.tip().state = w
+}
+
 // Settled returns what the core contract holds: root, block number (P-1 for none) and block hash.
 func (s *Server) Settled() (root, number, hash felt.Felt) {
 	s.c.mu.Lock()
@@ -196,10 +212,10 @@ type response struct {
 
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	var q struct {
-		Version string            `json:"jsonrpc"`
-		ID      json.RawMessage   `json:"id"`
-		Method  string            `json:"method"`
-		Params  []json.RawMessage `json:"params"`
+		Version string          `json:"jsonrpc"`
+		ID      json.RawMessage `json:"id"`
+		Method  string          `json:"method"`
+		Params  json.RawMessage `json:"params"`
 	}
 	out := response{Version: "2.0"}
 	switch err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody)).Decode(&q); {
@@ -210,7 +226,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	default:
 		out.ID = q.ID
 		if out.Error = s.canned(q.Method); out.Error == nil {
-			out.Result, out.Error = s.answer(q.Method, q.Params)
+			out.Result, out.Error = s.named(q.Method, q.Params)
 		}
 	}
 	w.Header().Set("Content-Type", "application/json")

@@ -1,6 +1,7 @@
 package starknet
 
 import (
+	"bytes"
 	"maps"
 	"math/big"
 	"slices"
@@ -16,6 +17,7 @@ type world struct {
 	balances map[felt.Felt]*big.Int
 	core     core
 	facts    map[felt.Felt]bool
+	keccak   map[[32]byte]bool // SHARP's facts
 
 	registrar felt.Felt
 	written   int // slots, by the transaction that runs
@@ -24,7 +26,7 @@ type world struct {
 func newWorld(o Options) *world {
 	w := &world{
 		nonces: map[felt.Felt]uint64{}, keys: map[felt.Felt]felt.Felt{},
-		balances: map[felt.Felt]*big.Int{}, facts: map[felt.Felt]bool{},
+		balances: map[felt.Felt]*big.Int{}, facts: map[felt.Felt]bool{}, keccak: map[[32]byte]bool{},
 		core: newCore(o.Core), registrar: o.Registrar,
 	}
 	for _, a := range o.Accounts {
@@ -39,7 +41,7 @@ func newWorld(o Options) *world {
 func (w *world) clone() *world {
 	c := *w
 	c.nonces, c.balances, c.facts = maps.Clone(w.nonces), maps.Clone(w.balances), maps.Clone(w.facts)
-	c.core.messages = maps.Clone(w.core.messages)
+	c.core.messages, c.keccak = maps.Clone(w.core.messages), maps.Clone(w.keccak)
 	return &c
 }
 
@@ -68,6 +70,7 @@ var selectors = func() map[felt.Felt]string {
 		"balanceOf", "is_valid_signature", "take", "fail", "get_state", "get_program_info",
 		"get_facts_registry", "is_operator", "owner",
 		"update_state", "get_all_verifications_for_fact_hash", "register_fact",
+		"isKeccakVerifiedFactHashValid", "register_keccak_fact",
 	} {
 		m[hash.Selector(n)] = n
 	}
@@ -122,9 +125,11 @@ func isValidSignature(args []felt.Felt) ([]felt.Felt, *fault) {
 	return []felt.Felt{felt.Zero}, nil
 }
 
-// registry is Integrity's fact registry, and registers facts without a proof.
+// registry is Integrity's fact registry and Herodotus' Satellite, and registers facts without a proof.
 func (w *world) registry(from felt.Felt, name string, args []felt.Felt) ([]felt.Felt, *fault) {
 	switch name {
+	case "isKeccakVerifiedFactHashValid", "register_keccak_fact":
+		return w.satellite(from, name, args)
 	case "get_all_verifications_for_fact_hash":
 		if len(args) != 1 {
 			return nil, panics("Failed to deserialize param #1")
@@ -147,4 +152,28 @@ func (w *world) registry(from felt.Felt, name string, args []felt.Felt) ([]felt.
 		return nil, nil
 	}
 	return nil, &fault{noEntry: true}
+}
+
+// satellite knows SHARP's facts, which are 256 bits: low and high half.
+func (w *world) satellite(from felt.Felt, name string, args []felt.Felt) ([]felt.Felt, *fault) {
+	var fact, zero [32]byte
+	for i, half := range args {
+		if i > 1 || !bytes.Equal(half[:16], zero[:16]) {
+			return nil, panics("Failed to deserialize param #1")
+		}
+		copy(fact[16*(1-i):], half[16:])
+	}
+	switch {
+	case len(args) != 2:
+		return nil, panics("Failed to deserialize param #1")
+	case name == "isKeccakVerifiedFactHashValid" && w.keccak[fact]:
+		return []felt.Felt{felt.FromUint64(1)}, nil
+	case name == "isKeccakVerifiedFactHashValid":
+		return []felt.Felt{felt.Zero}, nil
+	case !w.registrar.IsZero() && from != w.registrar:
+		return nil, panics("Registry: only registrar")
+	}
+	w.keccak[fact] = true
+	w.written++
+	return nil, nil
 }

@@ -55,7 +55,7 @@ func (l *starknetLayer) Reader() (settlement.Contract, error) { return l.core(ni
 
 func (l *starknetLayer) core(w *starknet.Wallet) (*starknet.Core, error) {
 	s := l.p.Config.Settlement
-	return starknet.NewCore(l.Node, s.Contract, w, starknet.Arguments(s.Arguments))
+	return starknet.NewCore(l.Node, s.Contract, w)
 }
 
 // Watch implements Layer.
@@ -97,7 +97,11 @@ func (*starknetLayer) Codec() statetransition.Codec { return protocol.StarknetCo
 func (l *starknetLayer) Facts() (proof.FactChecker, error) { return l.facts() }
 
 func (l *starknetLayer) facts() (*starknet.Facts, error) {
-	return starknet.NewFacts(l.Node, l.p.Config.Settlement.Verifier)
+	core, err := l.core(nil)
+	if err != nil {
+		return nil, err
+	}
+	return starknet.NewFacts(l.Node, l.p.Config.Settlement.Verifier, core)
 }
 
 // Registrar implements Layer.
