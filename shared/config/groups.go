@@ -22,7 +22,9 @@ type Chain struct {
 	BackupRPC string `env:"BACKUP_RPC" url:"service" example:"https://backup.mychain.example"`
 	// The secret that is that URL, if it holds a key.
 	BackupRPCSecret string `env:"BACKUP_RPC_SECRET" secret:"chain" example:"mychain/backup-node"`
-	// URL of the chain's feeder gateway, which has the blocks' bouncer weights. Unset: weights are estimated.
+	// URL of the feeder gateway of the node that produces the chain's blocks: that node alone has their bouncer
+	// weights, a full node answers 500. Unset: weights are estimated from receipts and state updates, with the blocks'
+	// L2 gas as proving gas; set the limits BATCH_MAX_* with a margin then.
 	FeederGateway string `env:"FEEDER_GATEWAY" url:"service" example:"https://gateway.mychain.example"`
 	// First block that this deployment settles. 0: the block after the core contract's. A block that contradicts the
 	// contract is refused.

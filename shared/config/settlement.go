@@ -75,14 +75,6 @@ type Settlement struct {
 	FirstBatch uint64 `env:"FIRST_BATCH" envDefault:"1" unit:"batch"`
 }
 
-// FeeUnit is the unit of fees: wei, on Starknet fri.
-func (s Settlement) FeeUnit() string {
-	if s.Kind == StarknetLayer {
-		return "fri"
-	}
-	return "wei"
-}
-
 // Programs are the program hashes that the core contract must hold from a Starknet version on.
 type Programs struct {
 	From       string // the Starknet version

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/big"
 	"slices"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
@@ -264,10 +263,7 @@ func (t *Triggers) complete(ctx context.Context, settled job.Job) error {
 func (t *Triggers) ledger(ctx context.Context, settled job.Job, m *job.StateTransitionMeta, first,
 	last uint64) (batch.Ledger, error) {
 	l := batch.Ledger{Blobs: m.Blobs, Tx: m.SettledBy, Requests: map[string]int{}}
-	if m.Included != nil {
-		l.GasUsed, l.DataGasUsed = m.Included.GasUsed, m.Included.DataGas
-		l.Fee, _ = new(big.Int).SetString(m.Included.Fee, 10)
-	}
+	pay(&l, m.Included)
 	pass := func(j job.Job) {
 		l.Pass(string(j.Type), j.CreatedAt, j.EndedAt)
 		l.Requests[string(j.Type)] += j.Attempts.Total
@@ -282,6 +278,7 @@ func (t *Triggers) ledger(ctx context.Context, settled job.Job, m *job.StateTran
 		}
 		for _, j := range jobs {
 			pass(j)
+			payForData(&l, j)
 			if jt == job.ProofCreation || jt == job.ProofRegistration && t.direct() {
 				l.ProverTask = j.ExternalID
 			}

@@ -1,0 +1,37 @@
+package triggering
+
+import (
+	"math/big"
+
+	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
+	"github.com/madara-orchestrator/orchestrator/shared/core/job"
+)
+
+// pay adds what a confirmed transaction cost. Several pay for one batch: each publication of its data, and the state update.
+func pay(l *batch.Ledger, in *job.Inclusion) {
+	if in == nil {
+		return
+	}
+	l.GasUsed += in.GasUsed
+	l.DataGasUsed += in.DataGas
+	fee, ok := new(big.Int).SetString(in.Fee, 10)
+	if !ok {
+		return
+	}
+	if l.Fee == nil {
+		l.Fee = new(big.Int)
+	}
+	l.Fee.Add(l.Fee, fee)
+}
+
+// payForData adds what the publications of a batch's data cost.
+func payForData(l *batch.Ledger, j job.Job) {
+	m, ok := j.Metadata.(*job.DataSubmissionMeta)
+	if !ok {
+		return
+	}
+	pay(l, m.Included)
+	for _, p := range m.More {
+		pay(l, p.Included)
+	}
+}

@@ -1,0 +1,25 @@
+package triggering
+
+import (
+	"testing"
+
+	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
+	"github.com/madara-orchestrator/orchestrator/shared/core/job"
+)
+
+// Case W9: a batch costs what its state update and each publication of its data cost.
+func TestLedgerCountsEveryTransaction(t *testing.T) {
+	t.Parallel()
+	in := func(gas, data uint64, fee string) *job.Inclusion {
+		return &job.Inclusion{GasUsed: gas, DataGas: data, Fee: fee}
+	}
+	var l batch.Ledger
+	pay(&l, in(1, 10, "100"))
+	payForData(&l, job.Job{Metadata: &job.DataSubmissionMeta{
+		Included: in(2, 20, "200"), More: []job.Publication{{Included: in(3, 30, "300")}, {}, {Included: in(4, 40, "no number")}},
+	}})
+	payForData(&l, job.Job{Metadata: &job.SnosRunMeta{}})
+	if l.GasUsed != 10 || l.DataGasUsed != 100 || l.Fee.String() != "600" {
+		t.Errorf("gas %d, data gas %d, fee %s; want 10, 100 and 600", l.GasUsed, l.DataGasUsed, l.Fee)
+	}
+}
