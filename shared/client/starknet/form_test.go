@@ -36,7 +36,7 @@ func TestParseForm_Refuses(t *testing.T) {
 			`[` + update + `,` + info + `,{"type":"struct","name":"x::Info","members":[{"name":"a","type":"core::felt252"}]}]`,
 			"x::Info, without snos_program_hash",
 		},
-		"a field that is no felt": {
+		"a field that is not a felt": {
 			`[` + update + `,` + info + `,{"type":"struct","name":"x::Info","members":[{"name":"snos_program_hash","type":"core::felt252"},` +
 				`{"name":"snos_config_hash","type":"core::integer::u256"}]}]`,
 			"snos_config_hash of its get_program_info is a core::integer::u256",

@@ -17,7 +17,7 @@ const (
 	lastPlain  = 15  // contracts up to it keep their keys
 )
 
-// aliases allots the aliases of the stateful compression as the OS does at the end of each block, where the chain has not:
+// aliases allots the aliases of the stateful compression as the OS does at the end of each block, where the chain gives none:
 // starknet-devnet 0.8.1 writes nothing to contract 0x2. It is made of all blocks from 0 on.
 type aliases struct {
 	mu    sync.Mutex
