@@ -199,3 +199,26 @@ func TestAwaitIsOneAlert(t *testing.T) {
 		t.Errorf("alerts: %s", got)
 	}
 }
+
+// The all-clear of a job that waited comes also where the process ended before it could take itself off the report.
+func TestAwaitEndsWithoutItsJob(t *testing.T) {
+	t.Parallel()
+	b := setup(t, 1)
+	b.service.err = func(job.Job) error {
+		c := alert.Cause{Key: executor.AwaitingPrefix + "x", Severity: alert.Critical, Title: "It waits"}
+		return executor.Await(c, time.Minute, errors.New("not changed yet"))
+	}
+	b.pass(time.Hour)
+	j, err := b.jobs.Get(t.Context(), "job01")
+	if err != nil {
+		t.Fatal(err)
+	}
+	j.Attempts.Transient, j.Status, j.NextAction = 0, job.Completed, job.None // as its process stored it
+	if _, err := b.jobs.Update(t.Context(), j); err != nil {
+		t.Fatal(err)
+	}
+	b.pass(2 * time.Minute)
+	if got := b.titles(); got != "It waits; Resolved: It waits" {
+		t.Errorf("alerts: %s", got)
+	}
+}

@@ -95,6 +95,8 @@ func (r *Reconciler) alert(ctx context.Context) error {
 		switch {
 		case strings.HasPrefix(o.Key, executor.WaitsPrefix):
 			return lasting[o.Key] || !whole
+		case strings.HasPrefix(o.Key, executor.AwaitingPrefix) && len(o.Jobs) > 0:
+			return r.awaits(ctx, o)
 		case strings.HasPrefix(o.Key, executor.FailingPrefix), strings.HasPrefix(o.Key, executor.DeadLetterPrefix),
 			strings.HasPrefix(o.Key, executor.AwaitingPrefix):
 			return r.Now().Sub(o.SeenAt) < alert.Reminder // nothing says that these are over
@@ -102,4 +104,20 @@ func (r *Reconciler) alert(ctx context.Context) error {
 		return true // another service's
 	})
 	return errors.Join(append(faults, alerts.Resolve(ctx, over...))...)
+}
+
+// awaits says whether a job that a report names still waits: a job takes itself off when it goes on, unless its process
+// ended just then. What can't be read now may wait.
+func (r *Reconciler) awaits(ctx context.Context, o alert.Report) bool {
+	for _, named := range o.Jobs {
+		j, err := r.Jobs.Get(ctx, named.ID)
+		switch {
+		case errors.Is(err, job.ErrNotFound):
+		case err != nil:
+			return true
+		case j.Attempts.Transient > 0 && j.Status != job.Completed && !j.Status.NeedsOperator():
+			return true
+		}
+	}
+	return false
 }
