@@ -340,7 +340,7 @@ func TestRunner(t *testing.T) {
 		}
 		backup := `"SNOS_BACKUP_RPC","Value":"https://backup.example"`
 		if s.chain.Settings["CHAIN_BACKUP_RPC_SECRET"] != "" {
-			backup = `"SNOS_BACKUP_RPC","ValueFrom":{"Ref":"SecretBackup"}`
+			backup = `"SNOS_BACKUP_RPC","ValueFrom":{"Fn::GetAtt":["SecretBackup","Id"]}`
 		}
 		for _, d := range definitions {
 			for _, want := range []string{

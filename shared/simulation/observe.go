@@ -20,10 +20,23 @@ func (w *World) Done(ctx context.Context, last uint64) (bool, error) {
 	}
 	if w.cfg.Layer == stage.L2 {
 		b, err := w.Batches.LastAggregator(ctx)
-		return err == nil && b.Status == batch.Archived, ignore(err, batch.ErrNotFound)
+		if err != nil || b.Status != batch.Archived {
+			return false, ignore(err, batch.ErrNotFound)
+		}
+	} else {
+		b, err := w.Batches.LastSnos(ctx)
+		if err != nil || b.Status != batch.Archived {
+			return false, ignore(err, batch.ErrNotFound)
+		}
 	}
-	b, err := w.Batches.LastSnos(ctx)
-	return err == nil && b.Status == batch.Archived, ignore(err, batch.ErrNotFound)
+	// One state update may have timed out while those behind it were on their way and settled: an operator retries it.
+	waiting, err := w.Jobs.Count(ctx, job.StateTransition, job.Unfinished(), 1)
+	for _, n := range waiting {
+		if n > 0 {
+			return false, err
+		}
+	}
+	return err == nil, err
 }
 
 func ignore(err, target error) error {
