@@ -17,6 +17,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+
+	"github.com/madara-orchestrator/orchestrator/shared/client/internal/outbound"
 )
 
 // API sends requests to a deployment's HTTP API. Safe for concurrent use.
@@ -66,11 +68,7 @@ func New(base, token string) (*HTTP, error) {
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.User != nil {
 		return nil, fmt.Errorf("%.200q is not the URL of an API: want http://HOST:PORT or https://HOST", base)
 	}
-	client := &http.Client{
-		Timeout: Timeout,
-		// no signature goes elsewhere
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
+	client := outbound.Client(nil, Timeout) // no redirects: no signature goes elsewhere
 	return &HTTP{base: strings.TrimSuffix(base, "/"), token: token, client: client}, nil
 }
 

@@ -57,7 +57,7 @@ func TestInvokeMessage(t *testing.T) {
 	if err := c.InvokeMessage(t.Context(), "answers", "again"); !errors.Is(err, lambda.ErrWanted) {
 		t.Errorf("a function that wants the message again: %v", err)
 	}
-	for what, says := range map[string]string{"raise": "no such job", "text": "no batch response"} {
+	for what, says := range map[string]string{"raise": "no such job", "text": "not a batch response"} {
 		if err := c.InvokeMessage(t.Context(), "answers", what); err == nil || errors.Is(err, lambda.ErrWanted) ||
 			!strings.Contains(err.Error(), says) {
 			t.Errorf("%s: %v, want an error with %q", what, err, says)
