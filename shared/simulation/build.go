@@ -74,6 +74,9 @@ func (w *World) clients() error {
 // surroundings makes the app chain and the settlement layer.
 func (w *World) surroundings() error {
 	c := l1.Config{BlockTime: 12 * time.Second, Finality: 8, Core: w.held(oldVersion)}
+	if w.cfg.Turmoil && w.cfg.Seed%4 == 3 { // as long as on Ethereum: what is done before it must show
+		c.Finality = 64
+	}
 	if w.cfg.Turmoil && w.cfg.Layer == stage.L3 {
 		c.MaxDAWords = daWords
 	}
