@@ -181,8 +181,8 @@ var templates = sync.OnceValues(func() (map[string]template, error) {
 		var found []error
 		for _, m := range append(*notes.FindError(jsii.String("*"), assertions.Match_AnyValue()),
 			*notes.FindWarning(jsii.String("*"), assertions.Match_AnyValue())...) {
-			data := m.Entry.Data                                                 //nolint:staticcheck // the library still hands out this type
-			found = append(found, fmt.Errorf("%s: %v at %s", name, data, *m.Id)) //nolint:staticcheck // likewise
+			//nolint:staticcheck // deprecated, but what the library has
+			found = append(found, fmt.Errorf("%s: %v at %s", name, m.Entry.Data, *m.Id))
 		}
 		if len(found) > 0 {
 			return nil, errors.Join(found...)

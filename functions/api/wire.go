@@ -38,10 +38,15 @@ func wire(ctx context.Context, p *cloud.Process) (any, error) {
 	if core.Needs, err = expected.Needs(p.Config); err != nil {
 		return nil, err
 	}
-	checks = append(checks, core.ConfigCheck(source, contract), setup.WeightsCheck(source, p.Config.Chain.FeederGateway != ""))
+	checks = append(
+		checks,
+		core.ConfigCheck(source, contract),
+		setup.WeightsCheck(source, p.Config.Chain.FeederGateway != ""),
+	)
 	return core.API(setup.API{
 		Head: source, Contract: contract, Wallet: setup.Balance(layer.Watch), FeeUnit: feeUnit(p),
-		Explorer: p.Config.Settlement.Explorer, Admin: p.Config.API.Admin, Scopes: p.Config.API.CommandScopes, Checks: checks,
+		Explorer: p.Config.Settlement.Explorer, Admin: p.Config.API.Admin, Scopes: p.Config.API.CommandScopes,
+		Checks: checks,
 	}).Handle, nil
 }
 

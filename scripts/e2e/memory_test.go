@@ -177,7 +177,10 @@ func TestMemoryUnderLimit(t *testing.T) {
 				"backup",
 				chain.URL,
 			)
-			x.settings["CHAIN_FEEDER_GATEWAY"], x.settings["SETTLEMENT_RPC_SECRET"] = chain.URL, x.secret("layer", settles.URL)
+			x.settings["CHAIN_FEEDER_GATEWAY"], x.settings["SETTLEMENT_RPC_SECRET"] = chain.URL, x.secret(
+				"layer",
+				settles.URL,
+			)
 			x.settings["SNOS_URL"], x.settings["AWS_ENDPOINT"], x.settings["LOG_LEVEL"] = runner.URL, worstBucket(
 				t,
 				24*mega,
@@ -253,7 +256,8 @@ func (x *exposure) underLimit(f resource.Function, evs []any) {
 			)
 			return
 		}
-		if err != nil || bytes.Contains(out, []byte("itemIdentifier")) || bytes.Contains(out, []byte(`"statusCode":5`)) {
+		if err != nil || bytes.Contains(out, []byte("itemIdentifier")) ||
+			bytes.Contains(out, []byte(`"statusCode":5`)) {
 			failed++
 		}
 	}

@@ -122,7 +122,10 @@ func settle(ctx context.Context, o options, stdout, stderr io.Writer) (err error
 	runner = o.fail.runner(runner)
 	p := deploy(o, core, ps.queues, chain, layer, prover, runner, log)
 	checks := []admin.Check{
-		{Name: "SNOS runner", Ping: runner.Ping}, {Name: "prover", Ping: prover.Ping}, {Name: "cache", Ping: ps.cache.Ping},
+		{
+			Name: "SNOS runner",
+			Ping: runner.Ping,
+		}, {Name: "prover", Ping: prover.Ping}, {Name: "cache", Ping: ps.cache.Ping},
 	}
 	if err := serveAPI(ctx, o, core, chain, layer, prover.hook, checks, view.note); err != nil {
 		view.close()

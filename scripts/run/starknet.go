@@ -14,7 +14,8 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/starknet/pie"
 )
 
-// fact makes the fact that the core contract on Starknet asks for, of SNOS' program hash and output; nil for Ethereum's.
+// fact makes the fact that the core contract on Starknet asks for, of SNOS' program hash and output; nil for
+// Ethereum's.
 func (o options) fact() func(program felt.Felt, words []felt.Felt) pie.Fact {
 	if o.settle == starknetLayer {
 		return stack.StarknetFact(fakestarknet.Form(o.contract))

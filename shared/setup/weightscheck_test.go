@@ -30,14 +30,16 @@ func TestWeightsCheck(t *testing.T) {
 		gateway       bool
 		detail, fault string
 	}{
-		"no gateway":       {weights{down, down}, false, "estimated from receipts", ""},
-		"gateway":          {weights{}, true, "from the feeder gateway", ""},
-		"full node":        {weights{nil, errors.New("status 500")}, true, "from the feeder gateway", "must be the node that produces the blocks"},
+		"no gateway": {weights{down, down}, false, "estimated from receipts", ""},
+		"gateway":    {weights{}, true, "from the feeder gateway", ""},
+		"full node": {weights{nil, errors.New("status 500")}, true, "from the feeder gateway",
+			"must be the node that produces the blocks"},
 		"no block yet":     {weights{head: block.ErrNotFound}, true, "no block yet", ""},
 		"head is not read": {weights{head: down}, true, "from the feeder gateway", "head"},
 	} {
 		detail, err := setup.WeightsCheck(tt.chain, tt.gateway).Look(t.Context())
-		if !strings.Contains(detail, tt.detail) || (err == nil) != (tt.fault == "") || err != nil && !strings.Contains(err.Error(), tt.fault) {
+		if !strings.Contains(detail, tt.detail) || (err == nil) != (tt.fault == "") ||
+			err != nil && !strings.Contains(err.Error(), tt.fault) {
 			t.Errorf("%s: %q, %v", name, detail, err)
 		}
 	}

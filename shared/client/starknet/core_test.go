@@ -67,7 +67,8 @@ func TestCore_Forms(t *testing.T) {
 				t.Errorf("configuration %+v, want %+v", got, c)
 			}
 			var invalid *settlement.InvalidError
-			if _, err := core.Encode(t.Context(), u, s, c); !errors.As(err, &invalid) || invalid.Code != "NO_STATE_TRANSITION_PROOF" {
+			if _, err := core.Encode(t.Context(), u, s, c); !errors.As(err, &invalid) ||
+				invalid.Code != "NO_STATE_TRANSITION_PROOF" {
 				t.Fatalf("without its fact: %v", err)
 			}
 			_, fact, err := starknet.Calldata(u, s, c, must(core.Form(t.Context()))(t))
@@ -97,7 +98,8 @@ func TestCore_Forms(t *testing.T) {
 	}
 }
 
-// A layout bridge's output that carries the one of SNOS is taken as a proof says it, and refused where it is of another run.
+// A layout bridge's output that carries the one of SNOS is taken as a proof says it, and refused where it is of another
+// run.
 func TestCalldata_Input(t *testing.T) {
 	t.Parallel()
 	b := setup(t, func(o *fakestarknet.Options) { o.Core.Form = fakestarknet.InputForm })
@@ -107,19 +109,25 @@ func TestCalldata_Input(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The words of a bridge's output as cartridge-gg/piltover's own test has them: header of two bootloaders and the bridge.
+	// The words of a bridge's output as cartridge-gg/piltover's own test has them: header of two bootloaders and the
+	// bridge.
 	snos := output.Bootloaded(c.ProgramHash, u.ProgramOutput)
 	n := uint64(len(u.ProgramOutput))
 	f := felt.FromUint64
-	bridge := append([]felt.Felt{f(1), f(n + 7), c.LayoutBridgeHash, c.BootloaderHash, f(n + 3), f(1), f(n + 2), c.ProgramHash}, u.ProgramOutput...)
+	bridge := append(
+		[]felt.Felt{f(1), f(n + 7), c.LayoutBridgeHash, c.BootloaderHash, f(n + 3), f(1), f(n + 2), c.ProgramHash},
+		u.ProgramOutput...)
 	if got := append([]felt.Felt{f(0), f(n + 8)}, bridge...); string(felt.Concat(got)) != string(felt.Concat(want)) {
 		t.Errorf("calldata %v, want %v", want, got)
 	}
 	u.ProgramOutput, u.BridgeOutput = snos, bridge
-	if got, _, err := starknet.Calldata(u, s, c, form); err != nil || string(felt.Concat(got)) != string(felt.Concat(want)) {
+	if got, _, err := starknet.Calldata(u, s, c, form); err != nil ||
+		string(felt.Concat(got)) != string(felt.Concat(want)) {
 		t.Errorf("from outputs of proofs: %v, %v", got, err)
 	}
-	for code, at := range map[string]int{"INVALID_LAYOUT_BRIDGE_PROGRAM_HASH": 2, "INVALID_BOOTLOADER_HASH": 3, "INVALID_OUTPUT_HASH": 9} {
+	for code, at := range map[string]int{
+		"INVALID_LAYOUT_BRIDGE_PROGRAM_HASH": 2, "INVALID_BOOTLOADER_HASH": 3, "INVALID_OUTPUT_HASH": 9,
+	} {
 		u.BridgeOutput = slices.Clone(bridge)
 		u.BridgeOutput[at] = f(99)
 		var invalid *settlement.InvalidError

@@ -55,8 +55,8 @@ func (c *Core) Encode(ctx context.Context, u settlement.Update, s settlement.Sta
 // and the consumed messages exist, is left to the registry and to simulation.
 //
 // The SNOS output goes as the bootloader wrote it, under the contract's program hash; of SnosArguments as the program
-// wrote it. The layout bridge's output is that of the update, or where it has none the one that follows from the SNOS output
-// and the contract's program hashes. The fact is a felt (Integrity's), of SnosArguments SHARP's.
+// wrote it. The layout bridge's output is that of the update, or where it has none the one that follows from the SNOS
+// output and the contract's program hashes. The fact is a felt (Integrity's), of SnosArguments SHARP's.
 func Calldata(u settlement.Update, s settlement.State, cfg settlement.Config,
 	f Form) (args []felt.Felt, fact [32]byte, err error) {
 	if !cfg.Operator {
@@ -158,17 +158,38 @@ const (
 func bridgeWithSnos(snos, given []felt.Felt, cfg settlement.Config) ([]felt.Felt, error) {
 	switch {
 	case len(given) == 0 && cfg.LayoutBridgeHash.IsZero():
-		return nil, invalid("STARKNET_OUTPUT_TOO_SHORT", "the update has no layout bridge output, and the contract keeps no program hash to make it from")
+		return nil, invalid(
+			"STARKNET_OUTPUT_TOO_SHORT",
+			"the update has no layout bridge output, and the contract keeps no program hash to make it from",
+		)
 	case len(given) == 0:
 		return output.LayoutBridgeWith(cfg.LayoutBridgeHash, cfg.BootloaderHash, snos), nil
 	case len(given) <= carriedOutputAt:
-		return nil, invalid("STARKNET_OUTPUT_TOO_SHORT", "the layout bridge's output has %d words, at least %d", len(given), carriedOutputAt+1)
+		return nil, invalid(
+			"STARKNET_OUTPUT_TOO_SHORT",
+			"the layout bridge's output has %d words, at least %d",
+			len(given),
+			carriedOutputAt+1,
+		)
 	case given[bridgeProgramAt] != cfg.LayoutBridgeHash:
-		return nil, invalid("INVALID_LAYOUT_BRIDGE_PROGRAM_HASH", "the layout bridge ran as program %s, the contract takes %s", given[bridgeProgramAt], cfg.LayoutBridgeHash)
+		return nil, invalid(
+			"INVALID_LAYOUT_BRIDGE_PROGRAM_HASH",
+			"the layout bridge ran as program %s, the contract takes %s",
+			given[bridgeProgramAt],
+			cfg.LayoutBridgeHash,
+		)
 	case given[carriedProgramAt] != cfg.BootloaderHash:
-		return nil, invalid("INVALID_BOOTLOADER_HASH", "the layout bridge proved a run of bootloader %s, the contract takes %s", given[carriedProgramAt], cfg.BootloaderHash)
+		return nil, invalid(
+			"INVALID_BOOTLOADER_HASH",
+			"the layout bridge proved a run of bootloader %s, the contract takes %s",
+			given[carriedProgramAt],
+			cfg.BootloaderHash,
+		)
 	case !slices.Equal(given[carriedOutputAt:], snos):
-		return nil, invalid("INVALID_OUTPUT_HASH", "the layout bridge proved another output than that of SNOS under the contract's program")
+		return nil, invalid(
+			"INVALID_OUTPUT_HASH",
+			"the layout bridge proved another output than that of SNOS under the contract's program",
+		)
 	}
 	return given, nil
 }

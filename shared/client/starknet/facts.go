@@ -10,8 +10,8 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/proof"
 )
 
-// Facts is a fact registry on Starknet: Integrity, Herodotus' verifier, or for core contracts of SnosArguments Herodotus'
-// Satellite, which knows SHARP's facts: a proof.FactChecker.
+// Facts is a fact registry on Starknet: Integrity, Herodotus' verifier, or for core contracts of SnosArguments
+// Herodotus' Satellite, which knows SHARP's facts: a proof.FactChecker.
 type Facts struct {
 	node     *Node
 	contract felt.Felt
@@ -20,7 +20,8 @@ type Facts struct {
 
 var _ proof.FactChecker = (*Facts)(nil)
 
-// NewFacts returns the registry at an address for a core contract, nil for one that asks Integrity. It makes no request.
+// NewFacts returns the registry at an address for a core contract, nil for one that asks Integrity. It makes no
+// request.
 func NewFacts(n *Node, address string, core *Core) (*Facts, error) {
 	a, err := parseAddress("fact registry", address)
 	if err != nil {

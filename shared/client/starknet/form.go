@@ -15,13 +15,13 @@ import (
 type Arguments string
 
 const (
-	// DataArguments are snos_output, layout_bridge_output, onchain_data_hash and onchain_data_size (keep-starknet-strange/piltover,
-	// src/interface.cairo).
+	// DataArguments are snos_output, layout_bridge_output, onchain_data_hash and onchain_data_size
+	// (keep-starknet-strange/piltover, src/interface.cairo).
 	DataArguments Arguments = "data"
 	// OutputArguments are the two outputs alone (the release before it).
 	OutputArguments Arguments = "outputs"
-	// SnosArguments is the SNOS output as the program wrote it, whose SHARP fact Herodotus' Satellite knows (a branch of
-	// keep-starknet-strange/piltover with src/satellite.cairo).
+	// SnosArguments is the SNOS output as the program wrote it, whose SHARP fact Herodotus' Satellite knows (a branch
+	// of keep-starknet-strange/piltover with src/satellite.cairo).
 	SnosArguments Arguments = "snos"
 	// InputArguments is the enum PiltoverInput, which carries the layout bridge's output with that of SNOS in it
 	// (cartridge-gg/piltover, src/input; the class is in dojoengine/saya, contracts/core_contract.json).
@@ -35,8 +35,8 @@ var ErrForm = errors.New("the core contract is not a known form of piltover")
 type Form struct {
 	Arguments Arguments
 	variant   uint64 // of InputArguments: that without data availability elsewhere
-	// programs are the fields of get_program_info's answer, in order; of an enum those of the variant for SNOS, which the
-	// variant's index precedes.
+	// programs are the fields of get_program_info's answer, in order; of an enum those of the variant for SNOS, which
+	// the variant's index precedes.
 	programs       []string
 	programVariant int // -1 where the answer is not an enum
 }
@@ -61,7 +61,8 @@ const (
 	snosMember = "snos_program_hash"
 )
 
-// ParseForm reads the form out of a class's ABI, the JSON text that nodes answer. The error is ErrForm where it is of none.
+// ParseForm reads the form out of a class's ABI, the JSON text that nodes answer. The error is ErrForm where it is of
+// none.
 func ParseForm(abi []byte) (Form, error) {
 	var items []item
 	if err := json.Unmarshal(abi, &items); err != nil {
@@ -149,7 +150,12 @@ func (f *Form) answers(items []item, answer string) error {
 	}
 	s, ok := typeOf(items, "struct", answer)
 	if !ok || !s.has(snosMember) || !s.has("snos_config_hash") {
-		return fmt.Errorf("%w: its get_program_info answers %s, without %s and snos_config_hash", ErrForm, answer, snosMember)
+		return fmt.Errorf(
+			"%w: its get_program_info answers %s, without %s and snos_config_hash",
+			ErrForm,
+			answer,
+			snosMember,
+		)
 	}
 	for _, m := range s.Members {
 		if m.Type != feltType {
@@ -169,8 +175,14 @@ func (f Form) config(out []felt.Felt) (settlement.Config, error) {
 	var c settlement.Config
 	if f.programVariant >= 0 {
 		if len(out) == 0 || out[0] != felt.FromUint64(uint64(f.programVariant)) {
-			return c, fmt.Errorf("%w: it is set up for another proof system than SNOS (get_program_info has variant %s, that of SNOS is %d): "+
-				"let its owner call set_program_info", ErrForm, first(out), f.programVariant)
+			return c, fmt.Errorf(
+				"%w: it is set up for another proof system than SNOS (get_program_info has variant %s, "+
+					"that of SNOS is %d): "+
+					"let its owner call set_program_info",
+				ErrForm,
+				first(out),
+				f.programVariant,
+			)
 		}
 		out = out[1:]
 	}

@@ -123,8 +123,9 @@ type rpcRequest struct {
 	Params  any    `json:"params"` // an object; an empty list where the method has none
 }
 
-// parameters are the names of each method's parameters, in our order (starkware-libs/starknet-specs, starknet_api_openrpc.json).
-// Nodes take them by name whatever a later API adds; by position, API 0.10.1 refuses calls of 0.10.0 that lack a new one.
+// parameters are the names of each method's parameters, in our order (starkware-libs/starknet-specs,
+// starknet_api_openrpc.json). Nodes take them by name whatever a later API adds; by position, API 0.10.1 refuses calls
+// of 0.10.0 that lack a new one.
 var parameters = map[string][]string{
 	"starknet_call":                  {"request", "block_id"},
 	"starknet_estimateFee":           {"request", "simulation_flags", "block_id"},

@@ -55,8 +55,11 @@ var meaning = map[string]word{
 	"Failed to deserialize param #4": {"WRONG_ARGUMENTS",
 		"update_state takes other arguments than the contract's class said: it was upgraded meanwhile, and is " +
 			"read again"},
-	"Input too long for arguments": {"WRONG_ARGUMENTS", "update_state takes other arguments than the contract's class said: it was upgraded meanwhile, and is " +
-		"read again"},
+	"Input too long for arguments": {
+		"WRONG_ARGUMENTS",
+		"update_state takes other arguments than the contract's class said: it was upgraded meanwhile, and is " +
+			"read again",
+	},
 	"Index out of bounds": {"STARKNET_OUTPUT_TOO_SHORT",
 		"an output has fewer words than the contract reads"},
 	"Out of gas":              {"OUT_OF_GAS", "the transaction's limit of L2 gas was too low"},

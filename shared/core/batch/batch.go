@@ -115,8 +115,8 @@ type AggregatorBatch struct {
 // LastSnos is the index of the last SNOS batch.
 func (a AggregatorBatch) LastSnos() uint64 { return a.FirstSnos + uint64(len(a.Snos)) - 1 }
 
-// Ledger is what a batch cost and when it passed each stage. Gas and fee are those of all its transactions: the state update,
-// and on an L3 the publications of its data.
+// Ledger is what a batch cost and when it passed each stage. Gas and fee are those of all its transactions: the state
+// update, and on an L3 the publications of its data.
 type Ledger struct {
 	Stages      map[string]Stage // by job type
 	GasUsed     uint64

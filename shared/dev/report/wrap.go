@@ -10,8 +10,8 @@ import (
 // Width is the most columns of a line.
 const Width = 80
 
-// Wrap prints text in lines of at most Width columns. The first begins with head, the others are indented as far. A word
-// that is longer stays whole: it is a hash, a URL or a command that is to be copied.
+// Wrap prints text in lines of at most Width columns. The first begins with head, the others are indented as far. A
+// word that is longer stays whole: it is a hash, a URL or a command that is to be copied.
 func Wrap(w io.Writer, head, text string) {
 	indent := strings.Repeat(" ", utf8.RuneCountInString(head))
 	for _, line := range strings.Split(strings.TrimRight(text, "\n"), "\n") {

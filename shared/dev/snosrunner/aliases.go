@@ -17,8 +17,8 @@ const (
 	lastPlain  = 15  // contracts up to it keep their keys
 )
 
-// aliases allots the aliases of the stateful compression as the OS does at the end of each block, where the chain gives none:
-// starknet-devnet 0.8.1 writes nothing to contract 0x2. It is made of all blocks from 0 on.
+// aliases allots the aliases of the stateful compression as the OS does at the end of each block, where the chain gives
+// none: starknet-devnet 0.8.1 writes nothing to contract 0x2. It is made of all blocks from 0 on.
 type aliases struct {
 	mu    sync.Mutex
 	next  uint64 // block
@@ -82,7 +82,13 @@ func sorted[V any](m map[felt.Felt]V) []felt.Felt {
 }
 
 // allotted writes the aliases that blocks start to end give into their diff, where the chain gives none.
-func (r *Runner) allotted(ctx context.Context, src block.Source, d *statediff.Diff, start, end uint64, version string) error {
+func (r *Runner) allotted(
+	ctx context.Context,
+	src block.Source,
+	d *statediff.Diff,
+	start, end uint64,
+	version string,
+) error {
 	f, err := statediff.FormatOf(version)
 	if err != nil {
 		return reject("%w", err)
@@ -118,9 +124,14 @@ func (r *Runner) allotted(ctx context.Context, src block.Source, d *statediff.Di
 	return nil
 }
 
-// known are the aliases that a diff needs and lacks: as the chain has them before block start, or where it has none as the
-// blocks before give them.
-func (r *Runner) known(ctx context.Context, src block.Source, d *statediff.Diff, start, end uint64) (map[felt.Felt]felt.Felt, error) {
+// known are the aliases that a diff needs and lacks: as the chain has them before block start, or where it has none as
+// the blocks before give them.
+func (r *Runner) known(
+	ctx context.Context,
+	src block.Source,
+	d *statediff.Diff,
+	start, end uint64,
+) (map[felt.Felt]felt.Felt, error) {
 	keys := d.AliasKeys()
 	values, err := storage(ctx, src, start, statediff.AliasSlots(keys))
 	if err != nil {

@@ -13,8 +13,8 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/starknet/statediff"
 )
 
-// Case P10: a chain that allots no aliases (starknet-devnet 0.8.1) is run all the same. The aliases that two batches give are
-// those that the OS would give: in order of the blocks, each key once, the counter at key 0.
+// Case P10: a chain that allots no aliases (starknet-devnet 0.8.1) is run all the same. The aliases that two batches
+// give are those that the OS would give: in order of the blocks, each key once, the counter at key 0.
 func TestAliasesAreAllotted(t *testing.T) {
 	t.Parallel()
 	src := blocks.New(nil, "SN_DEV")
@@ -35,7 +35,14 @@ func TestAliasesAreAllotted(t *testing.T) {
 	given := map[felt.Felt]felt.Felt{}
 	next := uint64(128)
 	for n, span := range [][2]uint64{{0, 2}, {3, 5}} {
-		task := snos.Task{ID: []string{"a", "b"}[n], Kind: snos.Run, Batch: uint64(n + 1), StartBlock: span[0], EndBlock: span[1], OutputPrefix: artifact.SNOSPrefix(uint64(n + 1))}
+		task := snos.Task{
+			ID:           []string{"a", "b"}[n],
+			Kind:         snos.Run,
+			Batch:        uint64(n + 1),
+			StartBlock:   span[0],
+			EndBlock:     span[1],
+			OutputPrefix: artifact.SNOSPrefix(uint64(n + 1)),
+		}
 		run(t, r, task)
 		d, err := statediff.Decode(words(t, store, task.OutputPrefix+artifact.DASegment), must(t, "0.14.2"))
 		if err != nil {

@@ -7,7 +7,8 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 )
 
-// pay adds what a confirmed transaction cost. Several pay for one batch: each publication of its data, and the state update.
+// pay adds what a confirmed transaction cost. Several pay for one batch: each publication of its data, and the state
+// update.
 func pay(l *batch.Ledger, in *job.Inclusion) {
 	if in == nil {
 		return

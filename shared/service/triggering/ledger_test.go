@@ -16,7 +16,11 @@ func TestLedgerCountsEveryTransaction(t *testing.T) {
 	var l batch.Ledger
 	pay(&l, in(1, 10, "100"))
 	payForData(&l, job.Job{Metadata: &job.DataSubmissionMeta{
-		Included: in(2, 20, "200"), More: []job.Publication{{Included: in(3, 30, "300")}, {}, {Included: in(4, 40, "no number")}},
+		Included: in(
+			2,
+			20,
+			"200",
+		), More: []job.Publication{{Included: in(3, 30, "300")}, {}, {Included: in(4, 40, "no number")}},
 	}})
 	payForData(&l, job.Job{Metadata: &job.SnosRunMeta{}})
 	if l.GasUsed != 10 || l.DataGasUsed != 100 || l.Fee.String() != "600" {

@@ -32,8 +32,9 @@ func LayoutBridge(bridge, bootloader felt.Felt, proven []felt.Felt) []felt.Felt 
 	return Bootloaded(bridge, []felt.Felt{bootloader, hash.PoseidonMany(proven)})
 }
 
-// LayoutBridgeWith is the output of a layout bridge that writes the whole output of the proven run where LayoutBridge writes its
-// hash: the program, the size of what it wrote, and that (cartridge-gg/piltover, src/input/layout_bridge.cairo).
+// LayoutBridgeWith is the output of a layout bridge that writes the whole output of the proven run where LayoutBridge
+// writes its hash: the program, the size of what it wrote, and that (cartridge-gg/piltover,
+// src/input/layout_bridge.cairo).
 func LayoutBridgeWith(bridge, bootloader felt.Felt, proven []felt.Felt) []felt.Felt {
 	return Bootloaded(bridge, append([]felt.Felt{bootloader, felt.FromUint64(uint64(len(proven)))}, proven...))
 }

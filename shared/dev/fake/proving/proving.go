@@ -31,7 +31,8 @@ import (
 type World struct {
 	Source   block.Source
 	Registry mockprover.Registry
-	// Fact is the fact of a run on the settlement layer that Registry is on, of SNOS' program hash and output; nil: SHARP's.
+	// Fact is the fact of a run on the settlement layer that Registry is on, of SNOS' program hash and output; nil:
+	// SHARP's.
 	Fact func(program felt.Felt, words []felt.Felt) pie.Fact
 	// RegistryPoll is the pause between questions whether a fact is registered; 0: 50 ms.
 	RegistryPoll time.Duration

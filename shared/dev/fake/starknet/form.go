@@ -17,8 +17,8 @@ const (
 	DataForm Form = "data"
 	// OutputsForm takes two outputs (its release before).
 	OutputsForm Form = "outputs"
-	// SnosForm takes SNOS' output and asks Herodotus' Satellite for SHARP's fact of it (a branch with src/satellite.cairo:
-	// isKeccakVerifiedFactHashValid of keccak(program hash, keccak(output))).
+	// SnosForm takes SNOS' output and asks Herodotus' Satellite for SHARP's fact of it (a branch with
+	// src/satellite.cairo: isKeccakVerifiedFactHashValid of keccak(program hash, keccak(output))).
 	SnosForm Form = "snos"
 	// InputForm takes the enum PiltoverInput and answers the enum ProgramInfo (ABI of dojoengine/saya d7e97ed,
 	// contracts/core_contract.json; checks of cartridge-gg/piltover, src/input/component.cairo).
@@ -51,7 +51,10 @@ const (
 func (f Form) abi() string {
 	var inputs []entry
 	hashes := []entry{
-		typed("bootloader_program_hash", feltName), typed("snos_config_hash", feltName), typed("snos_program_hash", feltName),
+		typed(
+			"bootloader_program_hash",
+			feltName,
+		), typed("snos_config_hash", feltName), typed("snos_program_hash", feltName),
 		typed("layout_bridge_program_hash", feltName),
 	}
 	entries := []entry{{"type": "impl", "name": "Appchain", "interface_name": "piltover::interface::IAppchain"}}
@@ -61,26 +64,59 @@ func (f Form) abi() string {
 		inputs = []entry{typed("snos_output", feltsName)}
 	case InputForm:
 		inputs = []entry{typed("piltover_input", inputName)}
-		entries = append(entries,
-			entry{"type": "struct", "name": daName, "members": []entry{typed("height", feltName), typed("commitment", feltName), typed("namespace", feltName)}},
+		entries = append(
+			entries,
+			entry{
+				"type": "struct",
+				"name": daName,
+				"members": []entry{
+					typed("height", feltName),
+					typed("commitment", feltName),
+					typed("namespace", feltName),
+				},
+			},
 			entry{"type": "enum", "name": inputName, "variants": []entry{
-				typed("LayoutBridgeOutputNoDa", feltsName), typed("LayoutBridgeOutputWithDa", "("+feltsName+", "+daName+")"),
+				typed(
+					"LayoutBridgeOutputNoDa",
+					feltsName,
+				), typed("LayoutBridgeOutputWithDa", "("+feltsName+", "+daName+")"),
 			}},
 			entry{"type": "struct", "name": osName, "members": hashes},
-			entry{"type": "struct", "name": teeName, "members": []entry{typed("katana_tee_config_hash", feltName)}})
-		info = entry{"type": "enum", "name": infoName, "variants": []entry{typed("StarknetOs", osName), typed("KatanaTee", teeName)}}
+			entry{"type": "struct", "name": teeName, "members": []entry{typed("katana_tee_config_hash", feltName)}},
+		)
+		info = entry{
+			"type":     "enum",
+			"name":     infoName,
+			"variants": []entry{typed("StarknetOs", osName), typed("KatanaTee", teeName)},
+		}
 	default:
 		inputs = []entry{typed("snos_output", feltsName), typed("layout_bridge_output", feltsName)}
 		if f == DataForm {
-			inputs = append(inputs, typed("onchain_data_hash", feltName), typed("onchain_data_size", "core::integer::u256"))
+			inputs = append(
+				inputs,
+				typed("onchain_data_hash", feltName),
+				typed("onchain_data_size", "core::integer::u256"),
+			)
 		}
 	}
 	entries = append(entries, info,
 		entry{"type": "interface", "name": "piltover::interface::IAppchain", "items": []entry{
-			{"type": "function", "name": "update_state", "inputs": inputs, "outputs": []entry{}, "state_mutability": "external"},
+			{
+				"type":             "function",
+				"name":             "update_state",
+				"inputs":           inputs,
+				"outputs":          []entry{},
+				"state_mutability": "external",
+			},
 		}},
 		entry{"type": "interface", "name": "piltover::config::interface::IConfig", "items": []entry{
-			{"type": "function", "name": "get_program_info", "inputs": []entry{}, "outputs": []entry{{"type": infoName}}, "state_mutability": "view"},
+			{
+				"type":             "function",
+				"name":             "get_program_info",
+				"inputs":           []entry{},
+				"outputs":          []entry{{"type": infoName}},
+				"state_mutability": "view",
+			},
 		}})
 	text, err := json.Marshal(entries)
 	if err != nil {

@@ -34,8 +34,14 @@ func params(ps []json.RawMessage, into ...any) *rpcError {
 
 // order is the order of a method's parameters (starkware-libs/starknet-specs, starknet_api_openrpc.json).
 var order = map[string][]string{
-	"starknet_getBlockWithTxHashes": {"block_id"}, "starknet_getNonce": {"block_id", "contract_address"}, "starknet_call": {"request", "block_id"},
-	"starknet_estimateFee": {"request", "simulation_flags", "block_id"}, "starknet_addInvokeTransaction": {"invoke_transaction"},
+	"starknet_getBlockWithTxHashes": {
+		"block_id",
+	}, "starknet_getNonce": {"block_id", "contract_address"}, "starknet_call": {"request", "block_id"},
+	"starknet_estimateFee": {
+		"request",
+		"simulation_flags",
+		"block_id",
+	}, "starknet_addInvokeTransaction": {"invoke_transaction"},
 	"starknet_getTransactionStatus": {"transaction_hash"}, "starknet_getTransactionReceipt": {"transaction_hash"},
 	"starknet_getClassHashAt": {"block_id", "contract_address"}, "starknet_getClass": {"block_id", "class_hash"},
 }
