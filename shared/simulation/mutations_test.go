@@ -102,11 +102,6 @@ var mutations = []mutation{
 		"	held, err := s.Lease.Acquire(ctx, s.LeaseName, r.JobID, walletTTL)",
 		"	held, err := s.Lease.Acquire(ctx, s.LeaseName+r.JobID, r.JobID, walletTTL)",
 	}}},
-	{"send again whatever the sum", []edit{{
-		"core/tx/flight.go",
-		"	if !pending && lower && p.FeeCap != nil && sum.Cmp(p.FeeCap) > 0 {",
-		"	if !pending && lower && p.FeeCap != nil && sum.Cmp(p.FeeCap) > 1 {",
-	}}},
 	{"skip the reconcile query", []edit{{
 		"service/reconcile/reconcile.go",
 		"	for _, j := range due {",
@@ -208,11 +203,6 @@ var mutations = []mutation{
 		"service/batching/pass.go",
 		"		p.announce(ctx)",
 		"		_ = p.announce",
-	}}},
-	{"keep the report of a cutover open", []edit{{
-		"service/executor/alerts.go",
-		"	if old.Attempts.Transient > 0 && now.Attempts.Transient == 0 {",
-		"	if false {",
 	}}},
 	{"a nonce that was lost is taken for settled", []edit{{
 		"core/tx/decide.go",
