@@ -72,7 +72,7 @@ func adopt(ctx context.Context, o options, stdout io.Writer) error {
 		return err
 	}
 	defer old.Close(context.WithoutCancel(ctx))
-	taker, err := newTaker(ctx, o.env, old)
+	taker, err := newTaker(ctx, o.env, old, o.apply)
 	if err != nil {
 		return err
 	}
@@ -138,7 +138,7 @@ func openOld(file string) (*madaradb.DB, error) {
 }
 
 // newTaker connects to everything that this deployment is configured with.
-func newTaker(ctx context.Context, file string, old takeover.Reader) (*service.Taker, error) {
+func newTaker(ctx context.Context, file string, old takeover.Reader, apply bool) (*service.Taker, error) {
 	env, err := config.ReadFile(file)
 	if err != nil {
 		return nil, err
@@ -151,8 +151,10 @@ func newTaker(ctx context.Context, file string, old takeover.Reader) (*service.T
 	if err != nil {
 		return nil, err
 	}
-	if err := p.EnsureIndexes(ctx); err != nil {
-		return nil, err
+	if apply { // a plan writes nothing, not even an index
+		if err := p.EnsureIndexes(ctx); err != nil {
+			return nil, err
+		}
 	}
 	layer, err := settle.Open(ctx, p)
 	if err != nil {
