@@ -238,11 +238,9 @@ func TestFirstAfterAdoption(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, stage.L2, proof.Capabilities{})
 			w.aggregators(batch.Archived, batch.InStateTransition)
-			first, err := w.batches.Aggregator(t.Context(), 1)
-			w.check(err)
-			first.Reason = reason
-			_, err = w.batches.UpdateAggregator(t.Context(), first)
-			w.check(err)
+			w.check(w.batches.CreateSnos(t.Context(), batch.SnosBatch{
+				Span: batch.Span{Reason: reason}, Index: 9, Aggregator: 1, Status: batch.Archived, Version: 1,
+			}))
 			w.check(w.Run(t.Context(), stage.StateTransition))
 			if _, err := w.jobs.Find(t.Context(), job.StateTransition, 2); (err == nil) != (want == 2) {
 				t.Errorf("the job of batch 2: %v, want batch %d to be the first", err, want)

@@ -34,25 +34,18 @@ func (t *Triggers) updateState(ctx context.Context) error {
 
 // first is the batch whose state update is the first: the configured one, or the one after the batch that was adopted.
 func (t *Triggers) first(ctx context.Context) (uint64, error) {
-	var archived uint64
-	if t.Settings.Layer == stage.L2 {
-		bs, err := t.Batches.ListAggregators(ctx, batch.Archived, 0, 1)
-		if err != nil {
-			return 0, fmt.Errorf("find the adopted aggregator batch: %w", err)
-		}
-		if len(bs) == 1 && bs[0].Reason == batch.Adopted {
-			archived = bs[0].Index
-		}
-	} else {
-		bs, err := t.Batches.ListSnos(ctx, batch.Archived, 0, 1)
-		if err != nil {
-			return 0, fmt.Errorf("find the adopted SNOS batch: %w", err)
-		}
-		if len(bs) == 1 && bs[0].Reason == batch.Adopted {
-			archived = bs[0].Index
-		}
+	bs, err := t.Batches.ListSnos(ctx, batch.Archived, 0, 1) // a takeover writes one on both layers
+	if err != nil {
+		return 0, fmt.Errorf("find the adopted SNOS batch: %w", err)
 	}
-	return max(t.Settings.FirstBatch, archived+1), nil
+	if len(bs) == 0 || bs[0].Reason != batch.Adopted {
+		return t.Settings.FirstBatch, nil
+	}
+	adopted := bs[0].Index
+	if t.Settings.Layer == stage.L2 {
+		adopted = bs[0].Aggregator
+	}
+	return max(t.Settings.FirstBatch, adopted+1), nil
 }
 
 // nextUpdate is the batch whose state update is next; ok is false while those before it leave no room.
