@@ -149,17 +149,17 @@ fuzz: ## Run every fuzz target for FUZZTIME (10s)
 bench: ## Run the benchmarks of the protocol arithmetic
 	$(GO) test -run '^$$' -bench . -benchtime 20x ./shared/starknet/...
 
-# CDK: CHAINS is the file of chains (infra/chains.yaml), STACKS which stacks (all), APPROVAL as cdk deploy has it. infra/cdk.sh checks them: make
-# takes them as they are, expands nothing in them and hands them over in the environment.
-CHAINS ?= infra/chains.yaml
-STACKS ?= --all
-APPROVAL ?= broadening
 .PHONY: bench-settlement
 bench-settlement: tools ## Batches a block of the settlement layer, one state update at a time and several: in the simulation, on go-ethereum's chain, on anvil
 	$(GO) test -count=1 -v -run TestBacklog ./shared/simulation
 	@mkdir -p build && $(GO) build -o build/run ./scripts/run
 	@bash scripts/run/backlog.sh build/run .tools/node/node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil
 
+# CDK: CHAINS is the file of chains (infra/chains.yaml), STACKS which stacks (all), APPROVAL as cdk deploy has it. infra/cdk.sh checks them: make
+# takes them as they are, expands nothing in them and hands them over in the environment.
+CHAINS ?= infra/chains.yaml
+STACKS ?= --all
+APPROVAL ?= broadening
 override CHAINS := $(value CHAINS)
 override STACKS := $(value STACKS)
 override APPROVAL := $(value APPROVAL)

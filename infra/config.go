@@ -41,7 +41,7 @@ type Chain struct {
 	// Lag is how many blocks and seconds settlement may be behind before an alarm; 0: 1000 blocks, 3 hours.
 	LagBlocks  int `yaml:"lag_blocks"`
 	LagSeconds int `yaml:"lag_seconds"`
-	// MinBalance is the wallet's balance in wei (fri) below which an alarm goes off, as a decimal number; "": 0.1 ETH.
+	// MinBalance is the wallet's balance in wei (fri) below which an alarm goes off, 0: 1e17, which is 0.1 ETH.
 	MinBalance float64 `yaml:"min_balance"`
 }
 

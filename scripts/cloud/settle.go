@@ -13,6 +13,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/client/appchain"
 	clientdeployment "github.com/madara-orchestrator/orchestrator/shared/client/deployment"
 	"github.com/madara-orchestrator/orchestrator/shared/core/block"
+	"github.com/madara-orchestrator/orchestrator/shared/core/operator"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	devcloud "github.com/madara-orchestrator/orchestrator/shared/dev/cloud"
 	"github.com/madara-orchestrator/orchestrator/shared/dev/report"
@@ -187,17 +188,12 @@ func head(ctx context.Context, s *stack.Sandbox) (block.Header, error) {
 
 // keep prints how to reach what runs and waits for the user.
 func (d *deployment) keep(user context.Context, w io.Writer) error {
-	api, err := d.api()
-	if err != nil {
-		return err
-	}
 	local := strings.Replace(d.cdk.Endpoint, "127.0.0.1", "localhost", 1)
-	fmt.Fprintf(w, "\nIt stays up until you interrupt. Its API wants requests signed, as on AWS:\n\n"+
-		"  curl --aws-sigv4 aws:amz:%s:execute-api -u test:test \\\n    -H 'Host: %s' \\\n    %s/lag\n\n"+
-		"  /              the status page\n  /ready         what is reachable\n"+
-		"  /batches       the batches\n  /openapi.yaml  all routes\n\n"+
-		"AWS_ENDPOINT_URL=%s leads AWS programs here.\nMongoDB is at %s.\n",
-		d.cdk.Region, api.Host(), local, local, d.parts["mongod"])
+	fmt.Fprintf(w, "\nIt stays up until you interrupt. Ask it as you would a deployment on AWS:\n\n"+
+		"  export AWS_ENDPOINT_URL=%s AWS_REGION=%s\n"+
+		"  export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test\n  %s\n  %s\n\nMongoDB is at %s.\n",
+		local, d.cdk.Region, operator.Seat{Chain: chainName}.Status(), operator.Seat{Chain: chainName}.Page(),
+		d.parts["mongod"])
 	<-user.Done()
 	return nil
 }

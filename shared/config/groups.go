@@ -122,7 +122,7 @@ type Batch struct {
 
 // API is the HTTP API.
 type API struct {
-	// Serves commands: retry, process, verify, pause, resume, requeue.
+	// Serves commands: retry, process, verify, pause, resume, requeue, close.
 	Admin bool `env:"ADMIN" set:"stack"`
 	// Scopes, with commas between them, of which a token (JWT) that gives a command must have one. Unset: any token
 	// may.

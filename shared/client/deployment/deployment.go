@@ -101,18 +101,6 @@ func (a *HTTP) WithToken(token string) *HTTP {
 	return &b
 }
 
-// Host is what requests carry as Host.
-func (a *HTTP) Host() string {
-	if a.host != "" {
-		return a.host
-	}
-	u, err := url.Parse(a.base)
-	if err != nil {
-		return ""
-	}
-	return u.Host
-}
-
 // About implements API.
 func (a *HTTP) About() string {
 	switch {

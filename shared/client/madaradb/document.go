@@ -3,6 +3,7 @@ package madaradb
 import (
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -100,15 +101,9 @@ const noTransaction = "0x0000000000000000000000000000000000000000000000000000000
 func (d *document) transactions() []string {
 	var out []string
 	add := func(h string) {
-		if h == "" || h == noTransaction {
-			return
+		if h != "" && h != noTransaction && !slices.Contains(out, h) {
+			out = append(out, h)
 		}
-		for _, have := range out {
-			if have == h {
-				return
-			}
-		}
-		out = append(out, h)
 	}
 	if v, ok := d.lookup("metadata", "specific", "tx_attempts"); ok {
 		list, isList := v.ArrayOK()

@@ -81,7 +81,7 @@ func (d *DB) Close(ctx context.Context) error { return d.client.Disconnect(ctx) 
 
 // Read implements takeover.Reader.
 func (d *DB) Read(ctx context.Context, now time.Time) (takeover.Database, error) {
-	out := takeover.Database{Layer: stage.L3, Counts: map[string]map[string]int{}}
+	out := takeover.Database{Layer: stage.L3}
 	names, err := d.db.ListCollectionNames(ctx, bson.D{})
 	if err != nil {
 		return out, fmt.Errorf("list the old database's collections: %w", err)
@@ -95,7 +95,7 @@ func (d *DB) Read(ctx context.Context, now time.Time) (takeover.Database, error)
 	}
 	r := &reading{db: d.db, out: &out}
 	steps := []func(context.Context) error{
-		r.counts, r.layer, r.batches, r.snos, r.jobs, r.lastWrite,
+		r.statuses, r.layer, r.batches, r.snos, r.jobs, r.lastWrite,
 		func(ctx context.Context) error { return r.locks(ctx, now) },
 	}
 	for _, step := range steps {
@@ -115,6 +115,7 @@ type reading struct {
 	db       *mongo.Database
 	out      *takeover.Database
 	settling string // the collection of the batches that a state update settles
+	l2       bool   // there are aggregator batches
 	faults   []string
 }
 
@@ -124,8 +125,8 @@ func (r *reading) fault(format string, args ...any) {
 	}
 }
 
-// counts counts documents by status. A status that nobody knows is a fault.
-func (r *reading) counts(ctx context.Context) error {
+// statuses looks at all statuses that there are. One that nobody knows is a fault.
+func (r *reading) statuses(ctx context.Context) error {
 	known := map[string][]string{
 		jobs: takeover.JobStatuses, snosBatches: takeover.BatchStatuses, aggregators: takeover.BatchStatuses,
 	}
@@ -145,7 +146,6 @@ func (r *reading) counts(ctx context.Context) error {
 		if err := cur.All(ctx, &rows); err != nil {
 			return fmt.Errorf("count the old database's %s: %w", name, err)
 		}
-		r.out.Counts[name] = map[string]int{}
 		for _, row := range rows {
 			s, ok := row.Status.(string)
 			if !ok || !slices.Contains(known[name], s) {
@@ -154,7 +154,7 @@ func (r *reading) counts(ctx context.Context) error {
 					fmt.Sprint(row.Status))
 				continue
 			}
-			r.out.Counts[name][s] = row.N
+			r.l2 = r.l2 || name == aggregators
 		}
 	}
 	return nil
@@ -163,7 +163,7 @@ func (r *reading) counts(ctx context.Context) error {
 // layer says which layer the chain is: only an L2 has aggregator batches.
 func (r *reading) layer(context.Context) error {
 	r.settling = snosBatches
-	if len(r.out.Counts[aggregators]) > 0 {
+	if r.l2 {
 		r.out.Layer, r.settling = stage.L2, aggregators
 	}
 	return nil
@@ -276,7 +276,7 @@ func (r *reading) jobs(ctx context.Context) error {
 			Type: d.text(
 				"job_type",
 			), Batch: d.number("internal_id"), Status: d.text("status"), External: d.external("external_id"),
-			UpdatedAt: d.moment("updated_at"), Transactions: d.transactions(),
+			Transactions: d.transactions(),
 		}
 		if d.err != nil {
 			r.fault("jobs: %s: %v", j.Name(), d.err)
@@ -335,7 +335,7 @@ func (r *reading) locks(ctx context.Context, now time.Time) error {
 	defer cur.Close(ctx)
 	for cur.Next(ctx) {
 		d := document{raw: cur.Current}
-		l := takeover.Lock{Name: d.text("_id"), Owner: d.optional("owner"), ExpiresAt: d.moment("expires_at")}
+		l := takeover.Lock{Name: d.text("_id"), ExpiresAt: d.moment("expires_at")}
 		if d.err != nil {
 			r.fault("locks: %v", d.err)
 			continue

@@ -129,8 +129,10 @@ func (l Layer) Has(n Name) bool {
 	return ok && slices.Contains(s.Layers, l)
 }
 
-// OnAggregator says whether the jobs of a stage work on aggregator batches; those of the others work on SNOS batches.
-func (l Layer) OnAggregator(n Name) bool { return n == Aggregator || n == StateTransition && l == L2 }
+// OnAggregator says whether a stage works on aggregator batches; the others work on SNOS batches.
+func (l Layer) OnAggregator(n Name) bool {
+	return n == Aggregator || n == AggregatorBatching || n == StateTransition && l == L2
+}
 
 // BatchName names the batch of a stage's job: a number alone may be that of a SNOS batch or of an aggregator batch.
 func (l Layer) BatchName(n Name, index uint64) string {

@@ -16,9 +16,8 @@ import (
 // ErrForeign says that a database is not one of Madara's orchestrator: a collection is missing.
 var ErrForeign = errors.New("this is not a database of Madara's orchestrator")
 
-// Statuses of batches and jobs that decide something. All others mean "under way" or "failed" and are only shown.
+// Statuses of batches and jobs that decide something. All others mean "under way" or "failed".
 const (
-	BatchOpen      = "Open"
 	BatchCompleted = "Completed"
 	JobCompleted   = "Completed"
 	JobLocked      = "LockedForProcessing"
@@ -26,7 +25,7 @@ const (
 
 // BatchStatuses are the statuses of aggregator and SNOS batches (orchestrator/src/types/batch.rs).
 var BatchStatuses = []string{
-	BatchOpen, "Closed", "SnosJobCreated", "PendingAggregatorRun",
+	"Open", "Closed", "SnosJobCreated", "PendingAggregatorRun",
 	"PendingAggregatorVerification", "ReadyForStateUpdate",
 	BatchCompleted, "AggregationFailed", "VerificationFailed", "StateUpdateFailed",
 }
@@ -54,7 +53,6 @@ type Job struct {
 	External string // the prover's task, or the transaction's hash; "" before there is one
 	// Transactions are hashes that the job has sent, oldest first.
 	Transactions []string
-	UpdatedAt    time.Time
 }
 
 // Name is the job as people call it.
@@ -63,7 +61,6 @@ func (j Job) Name() string { return fmt.Sprintf("%s of batch %d", j.Type, j.Batc
 // Lock is a lease that was not over when the database was read.
 type Lock struct {
 	Name      string
-	Owner     string
 	ExpiresAt time.Time
 }
 
@@ -78,8 +75,6 @@ type Database struct {
 	Unsettled []Batch
 	// Jobs are the jobs that are not completed, ascending by type and batch.
 	Jobs []Job
-	// Counts are documents by collection and status.
-	Counts map[string]map[string]int
 	// LastWrite is the newest time that any document was changed.
 	LastWrite time.Time
 	Locks     []Lock

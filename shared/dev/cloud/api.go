@@ -5,38 +5,25 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/madara-orchestrator/orchestrator/shared/client/deployment"
+	"github.com/madara-orchestrator/orchestrator/shared/service/admin"
 )
 
-// Wallet is the address of the wallet that /ready of a deployment's API reports: 0x and 40 hex digits.
+// Wallet is the address of a deployment's wallet, as its API says it.
 func Wallet(ctx context.Context, api deployment.API) (common.Address, error) {
-	answer, err := api.Do(ctx, deployment.Request{Method: http.MethodGet, Path: "/ready"})
+	answer, err := api.Do(ctx, deployment.Request{Method: http.MethodGet, Path: "/wallet"})
 	if err != nil {
 		return common.Address{}, err
 	}
-	var ready struct {
-		Checks []struct{ Name, Detail, Error string } `json:"checks"`
+	var w admin.Wallet
+	if err := json.Unmarshal(answer.Body, &w); err != nil || !common.IsHexAddress(w.Address) {
+		return common.Address{}, fmt.Errorf("/wallet answers %d %.200q: %w", answer.Status, answer.Body, err)
 	}
-	if err := json.Unmarshal(answer.Body, &ready); err != nil {
-		return common.Address{}, fmt.Errorf("/ready answers %.200q: %w", answer.Body, err)
-	}
-	for _, c := range ready.Checks {
-		if c.Name != "wallet" {
-			continue
-		}
-		for _, word := range strings.FieldsFunc(c.Detail+" "+c.Error,
-			func(r rune) bool { return strings.ContainsRune(" ,:;()", r) }) {
-			if strings.HasPrefix(word, "0x") && common.IsHexAddress(word) {
-				return common.HexToAddress(word), nil
-			}
-		}
-	}
-	return common.Address{}, fmt.Errorf("/ready reports no wallet's address: %.500s", answer.Body)
+	return common.HexToAddress(w.Address), nil
 }
 
 // PutSecrets puts the values of secrets that a stack made, by name, as an operator does.

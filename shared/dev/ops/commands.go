@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -69,6 +70,7 @@ func init() {
 			more: "Exit code 1 where there is one."},
 		{name: "batches", about: "batches, the newest first", run: (*session).batches,
 			more: "-snos lists SNOS batches, -status one status, -before N and -limit N page.\n" +
+				"With -status the oldest come first, and -after N pages.\n" +
 				"Statuses: " + statuses(batch.Statuses) + "."},
 		{name: "batch", args: "N", min: 1, max: 1, about: "a batch with its stages, SNOS batches and jobs",
 			run:  (*session).oneBatch,
@@ -226,6 +228,7 @@ func (s *session) batches() (int, error) {
 	q := url.Values{}
 	set(q, "status", s.status)
 	setNumber(q, "before", s.before)
+	setNumber(q, "after", s.after)
 	setNumber(q, "limit", s.limit)
 	var p admin.BatchPage
 	if code, err := s.ask("GET", s.base()+query(q), nil, &p); code != OK {
@@ -235,6 +238,9 @@ func (s *session) batches() (int, error) {
 		printBatches(s.out, p.Batches, s.now())
 		if p.Before != 0 {
 			fmt.Fprintf(s.out, "more: -before %d\n", p.Before)
+		}
+		if p.After != 0 {
+			fmt.Fprintf(s.out, "more: -after %d\n", p.After)
 		}
 	}
 	return OK, nil
@@ -267,7 +273,9 @@ func (s *session) jobs() (int, error) {
 		var b admin.BatchDetail
 		code, err := s.ask("GET", s.base()+"/"+strconv.FormatUint(s.batch, 10), nil, &b)
 		if code == OK && !s.json {
-			printJobs(s.out, b.Jobs, s.now())
+			printJobs(s.out, slices.DeleteFunc(b.Jobs, func(j admin.Job) bool {
+				return s.stage != "" && j.Type != s.stage || s.status != "" && j.Status != s.status
+			}), s.now())
 		}
 		return code, err
 	}

@@ -32,16 +32,14 @@ const (
 
 // session is one run of the program.
 type session struct {
-	ctx    context.Context
-	api    deployment.API
-	out    io.Writer
-	errors io.Writer
-	json   bool
-	flags  *flag.FlagSet
-	args   []string // of the command
+	ctx  context.Context
+	api  deployment.API
+	out  io.Writer
+	json bool
+	args []string // of the command
 
 	reason, by, status, stage, listen string
-	limit, batch, before              uint64
+	limit, batch, before, after       uint64
 	newest, snos                      bool
 }
 
@@ -53,7 +51,7 @@ type where struct {
 
 // Main runs the program and returns its exit code.
 func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	s := &session{ctx: ctx, out: stdout, errors: stderr}
+	s := &session{ctx: ctx, out: stdout}
 	var w where
 	rest, err := s.parse(args, &w)
 	if errors.Is(err, flag.ErrHelp) {
@@ -95,7 +93,6 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 func (s *session) parse(args []string, w *where) ([]string, error) {
 	f := flag.NewFlagSet("ops", flag.ContinueOnError)
 	f.SetOutput(io.Discard)
-	s.flags = f
 	f.StringVar(&w.chain, "chain", "", "the deployment's name, as in infra/chains.yaml")
 	f.StringVar(&w.url, "url", "", "instead: the API's URL, such as http://127.0.0.1:8080 of make run API=")
 	f.StringVar(&w.region, "region", "", "AWS region; default: that of your AWS configuration")
@@ -108,6 +105,7 @@ func (s *session) parse(args []string, w *where) ([]string, error) {
 	f.StringVar(&s.stage, "stage", "", "only of this stage")
 	f.Uint64Var(&s.batch, "batch", 0, "only of the batch with this index")
 	f.Uint64Var(&s.before, "before", 0, "batches below this index")
+	f.Uint64Var(&s.after, "after", 0, "with -status: batches above this index")
 	f.Uint64Var(&s.limit, "limit", 0, "how many")
 	f.BoolVar(&s.newest, "newest", false, "highest batch first")
 	f.BoolVar(&s.snos, "snos", false, "SNOS batches")
@@ -158,9 +156,6 @@ func (w *where) open(ctx context.Context) (deployment.API, error) {
 	cfg, err := awsconfig.LoadDefaultConfig(ctx, options...)
 	if err != nil {
 		return nil, fmt.Errorf("read your AWS configuration: %w", err)
-	}
-	if endpoint := os.Getenv("AWS_ENDPOINT_URL"); cfg.BaseEndpoint == nil && endpoint != "" {
-		cfg.BaseEndpoint = &endpoint
 	}
 	if cfg.Region == "" {
 		return nil, fmt.Errorf("%w, and in which region: -region eu-west-1, or AWS_REGION", errUsage)

@@ -3,6 +3,7 @@ package snosrunner
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 
@@ -52,9 +53,9 @@ func (a *aliases) upTo(ctx context.Context, src block.Source, last uint64) error
 // add allots what a block needs: by ascending address its keys ascending, then the address itself.
 func (a *aliases) add(u block.StateUpdate) {
 	d := statediff.Squash(u)
-	for _, address := range sorted(d.Contracts) {
+	for _, address := range slices.SortedFunc(maps.Keys(d.Contracts), felt.Felt.Cmp) {
 		if address.Cmp(felt.FromUint64(lastPlain)) > 0 {
-			for _, k := range sorted(d.Contracts[address].Storage) {
+			for _, k := range slices.SortedFunc(maps.Keys(d.Contracts[address].Storage), felt.Felt.Cmp) {
 				a.allot(u.Number, k)
 			}
 		}
@@ -70,15 +71,6 @@ func (a *aliases) allot(n uint64, key felt.Felt) {
 	a.of[key] = felt.FromUint64(a.free)
 	a.given = append(a.given, given{n, key})
 	a.free++
-}
-
-func sorted[V any](m map[felt.Felt]V) []felt.Felt {
-	keys := make([]felt.Felt, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.SortFunc(keys, felt.Felt.Cmp)
-	return keys
 }
 
 // allotted writes the aliases that blocks start to end give into their diff, where the chain gives none.

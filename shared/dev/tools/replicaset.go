@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -99,11 +99,12 @@ func (m *member) run() error {
 	if err != nil {
 		return err
 	}
-	_, port, _ := strings.Cut(m.address, ":")
-	cmd := exec.Command(filepath.Join(root, "mongo/fiftyone/db/bin/mongod"), "--dbpath", m.dir, "--port",
-		port, "--bind_ip", "127.0.0.1",
-		"--replSet", replicaSetName, "--wiredTigerCacheSizeGB", "0.25", "--nounixsocket", "--oplogSize", "64",
-		"--setParameter", "diagnosticDataCollectionEnabled=false")
+	_, digits, _ := strings.Cut(m.address, ":")
+	port, err := strconv.Atoi(digits)
+	if err != nil {
+		return err
+	}
+	cmd := mongodCommand("--replSet", replicaSetName, "--oplogSize", "64")(root, port, m.dir)
 	if _, err := os.Stat(cmd.Path); err != nil {
 		return err
 	}

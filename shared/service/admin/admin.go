@@ -59,7 +59,7 @@ type Service struct {
 	Events   event.Bus
 	Now      func() time.Time
 	Head     Head        // nil: how far the chain is stays unknown; with Headers too the lag is known in seconds
-	Contract Contract    // nil: what is settled is read from the documents
+	Contract Contract    // nil: what is settled stays unknown
 	Reports  alert.Store // of what is reported now; nil: unknown
 	// Wallet reads what the wallet that settles holds; nil: unknown.
 	Wallet   func(ctx context.Context) (Balance, error)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/alert"
+	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 )
 
 // maxAlerts is the most open alerts that are shown.
@@ -53,7 +54,7 @@ func (s *Service) Alerts(ctx context.Context) (AlertList, error) {
 		}
 		for _, j := range r.Jobs {
 			a.Jobs = append(a.Jobs,
-				AlertJob{ID: j.ID, Type: j.Type, Batch: j.Batch, BatchName: nameOf(s.kindOf(j.Type), j.Batch)})
+				AlertJob{ID: j.ID, Type: j.Type, Batch: j.Batch, BatchName: s.Layer.BatchName(job.Type(j.Type), j.Batch)})
 		}
 		l.Alerts = append(l.Alerts, a)
 	}

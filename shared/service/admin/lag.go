@@ -210,6 +210,9 @@ func (r *reading) seconds() {
 	if !ok || l.Head == nil || len(l.Ages) > 0 && slices.Contains(slices.Collect(maps.Keys(l.Ages)), "head") {
 		return
 	}
+	if l.Settled == nil && (s.Contract == nil || r.facts.unread["settled"]) {
+		return // nobody knows which block is the oldest
+	}
 	next := uint64(0)
 	if l.Settled != nil {
 		next = *l.Settled + 1

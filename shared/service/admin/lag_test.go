@@ -3,6 +3,7 @@ package admin_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -99,7 +100,7 @@ var verdictCases = map[string]struct {
 		if _, err := b.Reports.Save(t.Context(), r); err != nil {
 			t.Error(err)
 		}
-	}, admin.Blocked, "A new version. Deploy.", "status"},
+	}, admin.Blocked, "A new version. Deploy.", "alerts"},
 	"L1 is down": {stage.L2, func(_ *testing.T, _ *bench, c *chain, _ *fault.Rules) { c.contract = errDown },
 		admin.Waiting,
 		"The settlement layer can't be read: dial https://node.example", "ready"},
@@ -133,6 +134,10 @@ func TestVerdict(t *testing.T) {
 			v := l.Verdict
 			if v.Level != tt.level || !strings.HasPrefix(v.Text, tt.text) || strings.Contains(v.Text, "hunter2") {
 				t.Errorf("%s: %q, want %s: %q", v.Level, v.Text, tt.level, tt.text)
+			}
+			unread := func(u string) bool { return strings.HasPrefix(u, "settled: ") }
+			if slices.ContainsFunc(l.Unknown, unread) && l.Seconds != nil {
+				t.Errorf("it says %d s although nobody knows which block is the oldest", *l.Seconds)
 			}
 			if want := "make ops CHAIN=test ARGS='" + tt.command; !strings.HasPrefix(v.Command, want) &&
 				(tt.command != "" || v.Command != "") {

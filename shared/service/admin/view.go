@@ -77,9 +77,6 @@ type JobPage struct {
 	NextCursor string `json:"next_cursor,omitempty"` // "" on the last page
 }
 
-// kindOf is batchKind of a job type's name.
-func (s *Service) kindOf(t string) string { return s.batchKind(job.Type(t)) }
-
 // batchKind is the kind of batch that a job type works on.
 func (s *Service) batchKind(t job.Type) string {
 	if s.Layer.OnAggregator(t) {
@@ -91,7 +88,7 @@ func (s *Service) batchKind(t job.Type) string {
 func (s *Service) view(j job.Job) Job {
 	v := Job{
 		ID: j.ID, Type: string(j.Type), Batch: j.Batch, BatchKind: s.batchKind(j.Type), Status: string(j.Status),
-		BatchName: nameOf(s.batchKind(j.Type), j.Batch), Command: s.commandFor(j),
+		BatchName: s.Layer.BatchName(j.Type, j.Batch), Command: s.commandFor(j),
 		NextAction: string(j.NextAction), DueAt: utc(j.DueAt), ExternalID: j.ExternalID, TraceID: j.TraceID,
 		Attempts:   Attempts(j.Attempts),
 		Reason:     Redact(j.Reason()),

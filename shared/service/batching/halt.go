@@ -11,6 +11,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 	"github.com/madara-orchestrator/orchestrator/shared/core/settlement"
 	"github.com/madara-orchestrator/orchestrator/shared/service/alerting"
+	"github.com/madara-orchestrator/orchestrator/shared/service/cutover"
 )
 
 // Prefix is what the keys of the causes begin with that batching reports.
@@ -55,20 +56,9 @@ func halts(key, title, format string, args ...any) *halt {
 }
 
 func unsupported(h block.Header) error {
-	return halts("version/"+printable(h.StarknetVersion), "The chain runs an unsupported Starknet version",
+	return halts("version/"+cutover.Printable(h.StarknetVersion), "The chain runs an unsupported Starknet version",
 		"Block %d has version %.40q, which this deployment does not support. Batching stops before this block. "+
 			"Deploy a release that supports it, and batching goes on.", h.Number, h.StarknetVersion)
-}
-
-// printable is a text from outside as a part of a key.
-func printable(s string) string {
-	b := []byte(s)
-	for i, c := range b {
-		if c <= ' ' || c > '~' || c == '/' {
-			b[i] = '?'
-		}
-	}
-	return string(b[:min(len(b), 40)])
 }
 
 func tooLarge(h block.Header, why error) error {

@@ -2,8 +2,10 @@ package batching
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
+	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
 	"github.com/madara-orchestrator/orchestrator/shared/core/block"
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 )
@@ -119,6 +121,10 @@ func (p *pass[B]) fork(ctx context.Context) (low, high tip, err error) {
 	for first < beyond {
 		middle := first + (beyond-first)/2
 		b, err := p.policy.at(ctx, middle)
+		if errors.Is(err, batch.ErrNotFound) { // before the adopted batch, which is settled
+			first = middle + 1
+			continue
+		}
 		if err != nil {
 			return low, high, fmt.Errorf("read %s batch %d: %w", p.policy.kind(), middle, err)
 		}

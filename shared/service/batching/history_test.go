@@ -120,6 +120,43 @@ func TestMixedNodes(t *testing.T) {
 	}
 }
 
+// After a takeover the batches begin with the adopted one: another history is found all the same, and the fork among
+// the batches that there are.
+func TestAnotherHistoryAfterATakeover(t *testing.T) {
+	each(t, func(t *testing.T, b *bench) {
+		b.Limits.Blocks, b.Limits.SnosBlocks, b.Limits.HasMaxBlock = 3, 3, false
+		b.grow(10, nil)
+		span := batch.Span{
+			StartBlock: 5, EndBlock: 9, EndHash: b.all[9].Header.Hash, ClosedAt: b.now, Reason: batch.Adopted,
+		}
+		snos := batch.SnosBatch{Span: span, Index: 41, Status: batch.Archived, Version: 1}
+		if b.layer == stage.L2 {
+			snos.Aggregator = 41
+			if err := b.Batches.CreateAggregator(t.Context(), batch.AggregatorBatch{
+				Span: span, Index: 41, FirstSnos: 41, Snos: []batch.Span{span}, Status: batch.Archived, Version: 1,
+			}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := b.Batches.CreateSnos(t.Context(), snos); err != nil {
+			t.Fatal(err)
+		}
+		b.grow(8, nil)
+		b.pass(time.Minute)
+		b.cut(14)
+		b.grow(10, func(x *blocks.Block) {
+			if x.Header.Number == 14 {
+				*x = blocks.Sibling(*x, "other")
+			}
+		})
+		b.pass(time.Hour)
+		detail := b.alerted("The chain has another history than what was batched")
+		if !strings.Contains(detail, "between block 13 and block 15") {
+			t.Errorf("the alert does not say where they part: %s", detail)
+		}
+	})
+}
+
 // Case B7: with an empty database batching begins after the contract's block, on the history that the contract knows.
 func TestFirstStart(t *testing.T) {
 	for name, tt := range map[string]struct {

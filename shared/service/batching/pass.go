@@ -5,13 +5,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
 	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
+	"github.com/madara-orchestrator/orchestrator/shared/service/cutover"
 )
 
 // policy is what a pass needs to know of one layer's batches. B is a value; no method changes the one it is given.
@@ -145,8 +145,8 @@ func (p *pass[B]) announce(ctx context.Context) {
 	}
 	if x := p.policy.parts(&newest); x.index > 0 {
 		p.Cutover.Look(ctx, x.span.StarknetVersion,
-			fmt.Sprintf("Blocks of Starknet %s are batched: %s batch %d has blocks %d to %d",
-				printable(x.span.StarknetVersion), strings.Replace(p.policy.kind(), "snos", "SNOS", 1), x.index,
+			fmt.Sprintf("Blocks of Starknet %s are batched: %s has blocks %d to %d",
+				cutover.Printable(x.span.StarknetVersion), p.Wake.Layer.BatchName(p.policy.worker(), x.index),
 				x.span.StartBlock, x.span.EndBlock))
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"strings"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/alert"
@@ -15,14 +14,15 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/service/alerting"
 )
 
-// prefix is what the keys of the causes begin with (executor.AwaitingPrefix); the Starknet version follows.
+// prefix is what the keys of the causes begin with: executor.AwaitingPrefix, written out for the test of the runbook.
+// The Starknet version follows.
 const prefix = "awaiting/contract/"
 
 // Announcement is the cause that the contract must change for batches that are not due yet. about says which ones.
 func Announcement(version, about string, n settlement.Needs, changes []settlement.Change) alert.Cause {
 	return alert.Cause{
-		Key: prefix + printable(version), Severity: alert.Warning,
-		Title: fmt.Sprintf("The core contract must change for Starknet %s", printable(version)),
+		Key: prefix + Printable(version), Severity: alert.Warning,
+		Title: fmt.Sprintf("The core contract must change for Starknet %s", Printable(version)),
 		Detail: fmt.Sprintf("%s. Before the first of them can settle, the contract's owner must set %s.%s Set them "+
 			"after the "+
 			"last batch of the version before is settled, not earlier. Batching and proving go on; the state update "+
@@ -34,8 +34,8 @@ func Announcement(version, about string, n settlement.Needs, changes []settlemen
 // Waiting is the cause that the state update that is next waits for the contract.
 func Waiting(version, what string) alert.Cause {
 	return alert.Cause{
-		Key: prefix + printable(version), Severity: alert.Critical,
-		Title:  fmt.Sprintf("State updates of Starknet %s wait for the core contract", printable(version)),
+		Key: prefix + Printable(version), Severity: alert.Critical,
+		Title:  fmt.Sprintf("State updates of Starknet %s wait for the core contract", Printable(version)),
 		Detail: what + " The update waits and goes on by itself within minutes after the change; nothing is lost.",
 	}
 }
@@ -50,8 +50,8 @@ func unknown(n settlement.Needs) string {
 		"so take them from the release of SNOS and of the aggregator that you run."
 }
 
-// printable is a version from outside as a part of a key.
-func printable(s string) string {
+// Printable is a text from outside, such as a version, as a part of a key: at most 40 bytes.
+func Printable(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r <= ' ' || r > '~' || r == '/' {
 			return '?'
@@ -84,6 +84,16 @@ func (w *Watch) Look(ctx context.Context, version, about string) {
 }
 
 func (w *Watch) look(ctx context.Context, version, about string) error {
+	var open []alert.Report
+	switch known, err := w.Alerts.Store.Get(ctx, prefix+Printable(version)); {
+	case err == nil:
+		open = append(open, known)
+	case !errors.Is(err, alert.ErrNotFound):
+		return fmt.Errorf("read the report of Starknet %s: %w", version, err)
+	}
+	if len(open) > 0 && len(open[0].Jobs) > 0 {
+		return nil // a state update waits: its job reports, and takes itself off the report when it goes on
+	}
 	needs, err := w.Needs(version)
 	if err != nil {
 		return fmt.Errorf("what the contract must hold at Starknet %s: %w", version, err)
@@ -91,14 +101,6 @@ func (w *Watch) look(ctx context.Context, version, about string) error {
 	c, err := w.Config(ctx)
 	if err != nil {
 		return fmt.Errorf("read the core contract's configuration: %w", err)
-	}
-	open, err := w.Alerts.Open(ctx, prefix+printable(version))
-	if err != nil {
-		return err
-	}
-	open = slices.DeleteFunc(open, func(o alert.Report) bool { return o.Key != prefix+printable(version) })
-	if len(open) > 0 && len(open[0].Jobs) > 0 {
-		return nil // a state update waits: its job reports, and takes itself off the report when it goes on
 	}
 	if changes := c.Changes(needs); len(changes) > 0 {
 		return w.Alerts.Raise(ctx, Announcement(version, about, needs, changes))

@@ -4,7 +4,9 @@ import (
 	"testing"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
+	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
+	"github.com/madara-orchestrator/orchestrator/shared/core/settlement"
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
 	"github.com/madara-orchestrator/orchestrator/shared/dev/fake/blocks"
 	"github.com/madara-orchestrator/orchestrator/shared/dev/fake/l1"
@@ -104,6 +106,32 @@ func TestRevertedWithoutItsFact(t *testing.T) {
 		t.Fatalf("%+v with %d signed", v, b.signed())
 	}
 	b.proven = true
+	b.verify(job.VerdictPending)
+	b.chain.Mine()
+	b.chain.MineEmpty(2)
+	b.verify(job.VerdictVerified)
+	if b.signed() != 2 {
+		t.Errorf("%d signed, want 2", b.signed())
+	}
+}
+
+// Case P6: an update that was on its way when the contract's owner changed its values reverts. It is signed again once
+// they are right, and no attempt is used up.
+func TestRevertedAfterTheContractChanged(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.process()
+	right, err := b.chain.Config(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.chain.Reconfigure(settlement.Config{ConfigHash: felt.FromUint64(1), ProgramHash: felt.FromUint64(2)})
+	b.chain.Mine()
+	b.chain.MineEmpty(2)
+	if v := b.verify(job.VerdictPending); !v.Waits || b.signed() != 1 {
+		t.Fatalf("%+v with %d signed", v, b.signed())
+	}
+	b.chain.Reconfigure(right)
 	b.verify(job.VerdictPending)
 	b.chain.Mine()
 	b.chain.MineEmpty(2)

@@ -114,12 +114,12 @@ func (h *Handler) payload(ctx context.Context, r *executor.Run, m *job.StateTran
 	if s, err = h.follow(ctx, s, before); err != nil {
 		return tx.Payload{}, err
 	}
+	if s.Next() != m.StartBlock {
+		return tx.Payload{}, h.notNext(ctx, r, s, m)
+	}
 	c, err := h.Contract.Config(ctx)
 	if err != nil {
 		return tx.Payload{}, fmt.Errorf("read the core contract's configuration: %w", err)
-	}
-	if s.Next() != m.StartBlock {
-		return tx.Payload{}, h.notNext(ctx, r, s, m)
 	}
 	u, err := h.update(ctx, r.Job.Batch, m)
 	if err != nil {

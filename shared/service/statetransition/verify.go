@@ -79,9 +79,10 @@ func (h *Handler) reverted(ctx context.Context, r *executor.Run, m *job.StateTra
 	}
 	reason := "it gave no reason"
 	if revert := p.Status.Revert; revert != nil {
-		if revert.Refusal == tx.NotYet { // what it built on was not mined before it: the update itself is not refused
-			return job.Waiting("transaction %s reverted, for an update before it is missing: it is signed again",
-				p.Record.Hash), nil
+		// what it built on was not mined before it, or the contract was changed meanwhile: the update itself is not
+		// refused
+		if revert.Refusal == tx.NotYet || revert.Refusal == tx.Unconfigured {
+			return job.Waiting("transaction %s reverted (%s): it is signed again", p.Record.Hash, revert.Detail), nil
 		}
 		if revert.Refusal == tx.Unproven { // the fact was there in simulation: a reorganisation took it back
 			return job.Waiting("transaction %s reverted, for the batch's fact is gone: it is signed again once the "+

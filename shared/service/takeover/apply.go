@@ -70,7 +70,7 @@ func (t *Taker) gather(ctx context.Context) (Facts, error) {
 		if err != nil {
 			return f, fmt.Errorf("read the app chain's block %d, the last settled one: %w", f.Latest.Block, err)
 		}
-		f.BlockHash, f.Version = hs[0].Hash, hs[0].StarknetVersion
+		f.BlockHash = hs[0].Hash
 	}
 	if f.Wallet, err = t.Chain.Account(ctx, 0); err != nil {
 		return f, fmt.Errorf("read the wallet's nonces: %w", err)

@@ -54,7 +54,7 @@ type headers struct {
 }
 
 func (h headers) Headers(_ context.Context, from, _ uint64) ([]block.Header, error) {
-	return []block.Header{{Number: from, Hash: h.f.BlockHash, StarknetVersion: h.f.Version}}, nil
+	return []block.Header{{Number: from, Hash: h.f.BlockHash}}, nil
 }
 
 func taker(f takeover.Facts, s batch.Store) *takeover.Taker {

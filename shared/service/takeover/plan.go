@@ -27,9 +27,8 @@ type Facts struct {
 	// where the node knows no final block, as a development chain's.
 	Latest, Final settlement.State
 	FinalKnown    bool
-	// BlockHash and Version are the app chain's of the contract's block; zero where nothing is settled.
+	// BlockHash is the app chain's of the contract's block; zero where nothing is settled.
 	BlockHash felt.Felt
-	Version   string
 	// Wallet is this deployment's wallet on the settlement layer.
 	Wallet tx.Account
 	// Transactions is what has become of the hashes of the old jobs that are not completed.
@@ -89,7 +88,7 @@ func Make(f Facts) Plan {
 	}
 	if settled != nil {
 		snos := f.Old.LastSnos
-		if settled.Index != f.Old.Settled.Index || f.Layer == stage.L3 {
+		if f.Layer == stage.L3 {
 			snos = settled.Index
 		}
 		p.Seed = &Seed{
@@ -207,7 +206,7 @@ func (p *Plan) drop(f Facts) {
 		}
 		d := Dropped{Batch: b}
 		for _, j := range f.Old.Jobs {
-			if j.External != "" && len(j.Transactions) == 0 && j.Batch == b.Index && settles(j, f.Old.Layer) {
+			if j.External != "" && len(j.Transactions) == 0 && j.Batch == b.Index && (f.Old.Layer == stage.L3 || f.Old.Layer.OnAggregator(stage.Name(j.Type))) {
 				d.Tasks = append(d.Tasks, j.Type+" "+j.External)
 			}
 		}
@@ -227,11 +226,6 @@ func (p *Plan) drop(f Facts) {
 			),
 		)
 	}
-}
-
-// settles says whether a job's batch is a settling batch's index: the jobs before the aggregator count SNOS batches.
-func settles(j takeover.Job, l stage.Layer) bool {
-	return l == stage.L3 || j.Type == "Aggregator" || j.Type == "StateTransition"
 }
 
 func at(s settlement.State) string {

@@ -26,7 +26,7 @@ func state(n uint64) settlement.State {
 func stopped() takeover.Facts {
 	return takeover.Facts{
 		Now: now, Layer: stage.L2, Latest: state(19), Final: state(19), FinalKnown: true,
-		BlockHash: hash, Version: "0.14.1",
+		BlockHash:    hash,
 		Wallet:       tx.Account{Address: "0xabc", Latest: 7, Pending: 7},
 		Transactions: map[string]tx.Phase{"0xaa": tx.Unknown},
 		Old: core.Database{
@@ -96,6 +96,12 @@ func TestMake(t *testing.T) {
 			[]string{"batch 3 is settled on the contract, but ReadyForStateUpdate"}, 0, 0, 30, 2},
 		"the same on an L3": {func(f *takeover.Facts) { l3(f); f.Latest, f.Final = state(29), state(29) }, nil, 5,
 			5, 30, 1},
+		"an L3's first batch, not verified": {func(f *takeover.Facts) {
+			l3(f)
+			f.Old.Settled, f.Old.LastSnos = nil, 0
+			f.Old.Unsettled = []core.Batch{{Index: 1, EndBlock: 4, Status: "SnosJobCreated"}}
+			f.Latest, f.Final = state(4), state(4)
+		}, nil, 1, 1, 5, 0},
 		"ours began": {func(f *takeover.Facts) { f.Ours = 3 },
 			[]string{"has batches already, the last one is batch 3"}, 2, 4, 20, 2},
 		"applied before": {func(f *takeover.Facts) { f.Ours, f.OursIsSeed = 2, true }, nil, 2, 4, 20, 2},

@@ -32,7 +32,7 @@ func (d Deps) WithDefaults() Deps {
 		d.Now = time.Now
 	}
 	if d.Sleep == nil {
-		d.Sleep = sleep
+		d.Sleep = Sleep
 	}
 	if d.Jitter == nil {
 		d.Jitter = rand.Float64
@@ -40,7 +40,8 @@ func (d Deps) WithDefaults() Deps {
 	return d
 }
 
-func sleep(ctx context.Context, d time.Duration) error {
+// Sleep waits for d or until ctx ends, whose error it then returns.
+func Sleep(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/madara-orchestrator/orchestrator/shared/client/internal/outbound"
 	"github.com/madara-orchestrator/orchestrator/shared/core/redact"
 )
 
@@ -28,21 +29,9 @@ func Wrap(what string, err error, secrets redact.Known, most int) error {
 func Retry(ctx context.Context, pauses []time.Duration, read func() error, again func(error) bool) error {
 	for try := 0; ; try++ {
 		err := read()
-		if err == nil || try >= len(pauses) || !again(err) || !wait(ctx, pauses[try]) {
+		if err == nil || try >= len(pauses) || !again(err) || outbound.Sleep(ctx, pauses[try]) != nil {
 			return err
 		}
-	}
-}
-
-// wait pauses, and says whether the context went on.
-func wait(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-t.C:
-		return true
 	}
 }
 
