@@ -72,7 +72,15 @@ func adopt(ctx context.Context, o options, stdout io.Writer) error {
 		return err
 	}
 	defer old.Close(context.WithoutCancel(ctx))
-	taker, err := newTaker(ctx, o.env, old, o.apply)
+	env, err := config.ReadFile(o.env)
+	if err != nil {
+		return err
+	}
+	p, err := cloud.NewProcess(ctx, env)
+	if err != nil {
+		return err
+	}
+	taker, err := newTaker(ctx, p, old)
 	if err != nil {
 		return err
 	}
@@ -92,10 +100,12 @@ func adopt(ctx context.Context, o options, stdout io.Writer) error {
 	if len(plan.Refusals) > 0 {
 		return service.ErrRefused
 	}
-	return apply(ctx, o, taker, plan, stdout)
+	return apply(ctx, o, p, taker, plan, stdout)
 }
 
-func apply(ctx context.Context, o options, taker *service.Taker, plan service.Plan, stdout io.Writer) error {
+func apply(
+	ctx context.Context, o options, p *cloud.Process, taker *service.Taker, plan service.Plan, stdout io.Writer,
+) error {
 	say := func(s string) {
 		if !o.json {
 			fmt.Fprintln(stdout, s)
@@ -104,6 +114,9 @@ func apply(ctx context.Context, o options, taker *service.Taker, plan service.Pl
 	if !o.apply {
 		say("\nNothing was written. Run it again with ARGS=-apply to take over.")
 		return nil
+	}
+	if err := p.EnsureIndexes(ctx); err != nil { // not before: a plan and a refusal write nothing, not even an index
+		return err
 	}
 	if err := taker.Apply(ctx, plan); err != nil {
 		return err
@@ -138,23 +151,10 @@ func openOld(file string) (*madaradb.DB, error) {
 }
 
 // newTaker connects to everything that this deployment is configured with.
-func newTaker(ctx context.Context, file string, old takeover.Reader, apply bool) (*service.Taker, error) {
-	env, err := config.ReadFile(file)
-	if err != nil {
-		return nil, err
-	}
-	p, err := cloud.NewProcess(ctx, env)
-	if err != nil {
-		return nil, err
-	}
+func newTaker(ctx context.Context, p *cloud.Process, old takeover.Reader) (*service.Taker, error) {
 	core, err := p.Core(ctx)
 	if err != nil {
 		return nil, err
-	}
-	if apply { // a plan writes nothing, not even an index
-		if err := p.EnsureIndexes(ctx); err != nil {
-			return nil, err
-		}
 	}
 	layer, err := settle.Open(ctx, p)
 	if err != nil {
