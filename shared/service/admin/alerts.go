@@ -53,8 +53,9 @@ func (s *Service) Alerts(ctx context.Context) (AlertList, error) {
 			ReportedAt: utc(r.ReportedAt),
 		}
 		for _, j := range r.Jobs {
-			a.Jobs = append(a.Jobs,
-				AlertJob{ID: j.ID, Type: j.Type, Batch: j.Batch, BatchName: s.Layer.BatchName(job.Type(j.Type), j.Batch)})
+			a.Jobs = append(a.Jobs, AlertJob{
+				ID: j.ID, Type: j.Type, Batch: j.Batch, BatchName: s.Layer.BatchName(job.Type(j.Type), j.Batch),
+			})
 		}
 		l.Alerts = append(l.Alerts, a)
 	}

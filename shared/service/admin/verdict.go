@@ -106,7 +106,8 @@ func (s *Service) pausedStage(f *facts) (Verdict, bool) {
 func (s *Service) reported(f *facts) (Verdict, bool) {
 	for _, r := range f.open {
 		if r.Severity == alert.Critical && !r.ReportedAt.IsZero() {
-			return Verdict{Level: Blocked, Text: Redact(r.Title + ". " + r.Detail), Command: s.seat().Command("alerts")}, true
+			text := Redact(r.Title + ". " + r.Detail)
+			return Verdict{Level: Blocked, Text: text, Command: s.seat().Command("alerts")}, true
 		}
 	}
 	return Verdict{}, false

@@ -206,7 +206,8 @@ func (p *Plan) drop(f Facts) {
 		}
 		d := Dropped{Batch: b}
 		for _, j := range f.Old.Jobs {
-			if j.External != "" && len(j.Transactions) == 0 && j.Batch == b.Index && (f.Old.Layer == stage.L3 || f.Old.Layer.OnAggregator(stage.Name(j.Type))) {
+			ofBatch := j.Batch == b.Index && (f.Old.Layer == stage.L3 || f.Old.Layer.OnAggregator(stage.Name(j.Type)))
+			if ofBatch && j.External != "" && len(j.Transactions) == 0 {
 				d.Tasks = append(d.Tasks, j.Type+" "+j.External)
 			}
 		}
