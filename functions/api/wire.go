@@ -31,7 +31,7 @@ func wire(ctx context.Context, p *cloud.Process) (any, error) {
 		return nil, err
 	}
 	checks := []admin.Check{
-		{Name: "settlement layer", Ping: layer.Ping},
+		{Name: "settlement layer", Look: layer.Nodes},
 		setup.WalletCheck(layer.Watch),
 		{Name: "app chain", Ping: func(ctx context.Context) error { _, err := source.Head(ctx); return err }},
 	}

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/caarlos0/env/v11"
@@ -160,7 +161,7 @@ func (c Config) faults() Faults {
 	f.check(c.AWS.Bucket != "", "AWS_BUCKET", "missing: the artifacts bucket's name")
 	f.check(c.AWS.TopicARN != "", "AWS_TOPIC_ARN", "missing: the alerts topic's ARN")
 	f.check(c.AWS.Bus != "", "AWS_BUS", "missing: the event bus's name")
-	f.node("SETTLEMENT_RPC", c.Settlement.RPC, c.Settlement.RPCSecret, true)
+	f.nodes("SETTLEMENT_RPC", c.Settlement.Nodes(), c.Settlement.RPCSecret)
 	f.check(c.Redis.URL == "" || c.Redis.URLSecret == "", "REDIS_URL_SECRET", "give either it or REDIS_URL, not both")
 	explorer := c.Settlement.Explorer
 	f.check(explorer == "" || strings.HasPrefix(explorer, "https://") || strings.HasPrefix(explorer, "http://"),
@@ -256,6 +257,25 @@ func (f *faultList) node(name, plain, secret string, required bool) {
 		f.check(!required, name, "missing: want a URL here, or in %s_SECRET the name of a secret that holds it", name)
 	}
 	f.url(name, plain, false)
+}
+
+// nodes checks the URLs of a layer's nodes, given in plain or as the name of a secret.
+func (f *faultList) nodes(name string, plain []string, secret string) {
+	f.node(name, first(plain), secret, true)
+	f.check(len(plain) <= MaxNodes, name, "%d URLs: want 1 to %d", len(plain), MaxNodes)
+	for i, u := range plain {
+		if i > 0 {
+			f.url(name, u, false)
+		}
+		f.check(!slices.Contains(plain[:i], u), name, "URL %d is there before: give each node once", i+1)
+	}
+}
+
+func first(list []string) string {
+	if len(list) == 0 {
+		return ""
+	}
+	return list[0]
 }
 
 // felt wants a felt in hex that is not 0.

@@ -20,9 +20,11 @@ const (
 type Settlement struct {
 	// ethereum, or starknet for an L3 on the core contract piltover.
 	Kind string `env:"KIND" envDefault:"ethereum"`
-	// URL of the settlement layer's node (JSON-RPC; on Starknet of API 0.9 or later). Give it or RPC_SECRET.
-	RPC string `env:"RPC" url:"service" example:"https://ethereum-sepolia.example"`
-	// The secret that is that URL, if it holds a key.
+	// URLs of the settlement layer's nodes (JSON-RPC; on Starknet of API 0.9 or later), 1 to 5 with commas between
+	// them, in the order in which they are preferred. Where one fails or lags, the next one is asked; a transaction is
+	// offered to all. Give it or RPC_SECRET.
+	RPC []string `env:"RPC" url:"service" example:"https://ethereum-sepolia.example,https://backup.example"`
+	// The secret that is those URLs, if one holds a key.
 	RPCSecret string `env:"RPC_SECRET" secret:"layer,facts" example:"mychain/ethereum-node"`
 	// Chain id of the settlement layer: decimal on Ethereum, a short string on Starknet. Required.
 	ChainID string `env:"CHAIN_ID" example:"11155111"`
@@ -74,6 +76,12 @@ type Settlement struct {
 	// Batch whose state update is the first one: an aggregator batch on an L2, a SNOS batch on an L3.
 	FirstBatch uint64 `env:"FIRST_BATCH" envDefault:"1" unit:"batch"`
 }
+
+// MaxNodes is how many nodes of the settlement layer there may be.
+const MaxNodes = 5
+
+// Nodes are the URLs of RPC.
+func (s Settlement) Nodes() []string { return SplitURLs(strings.Join(s.RPC, ",")) }
 
 // Programs are the program hashes that the core contract must hold from a Starknet version on.
 type Programs struct {

@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"regexp"
 	"strings"
+	"unicode"
 )
 
 // plainFaults refuses URLs of services that hold a key where everybody may read it: settings are variables of the
@@ -19,14 +20,30 @@ func (c Config) plainFaults(f *faultList) {
 		if !s.Service {
 			return
 		}
-		if what := KeyIn(v.String()); what != "" {
-			instead := "give an address that needs none"
-			if secrets[s.Name+"_SECRET"] {
-				instead = "put the whole URL into a secret and name that in " + s.Name + "_SECRET"
+		for _, u := range texts(v) {
+			if what := KeyIn(u); what != "" {
+				instead := "give an address that needs none"
+				if secrets[s.Name+"_SECRET"] {
+					instead = "put the whole URL into a secret and name that in " + s.Name + "_SECRET"
+				}
+				f.check(false, s.Name, "it holds %s (not shown): %s", what, instead)
+				return
 			}
-			f.check(false, s.Name, "it holds %s (not shown): %s", what, instead)
 		}
 	})
+}
+
+// texts are the values of a setting that is a text or a list of texts.
+func texts(v reflect.Value) []string {
+	if list, ok := v.Interface().([]string); ok {
+		return SplitURLs(strings.Join(list, ","))
+	}
+	return []string{v.String()}
+}
+
+// SplitURLs are the URLs of a text with commas, or lines, between them.
+func SplitURLs(text string) []string {
+	return strings.FieldsFunc(text, func(r rune) bool { return r == ',' || unicode.IsSpace(r) })
 }
 
 var (

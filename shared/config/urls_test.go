@@ -64,6 +64,31 @@ func TestPlainURLs(t *testing.T) {
 	}
 }
 
+// The settlement layer may have several nodes, each given once; a key in any of their URLs is found.
+func TestSeveralNodes(t *testing.T) {
+	t.Parallel()
+	c, err := config.FromEnviron(with("SETTLEMENT_RPC=https://a.example, https://b.example/rpc,"))
+	if got := c.Settlement.Nodes(); err != nil || len(got) != 2 || got[1] != "https://b.example/rpc" {
+		t.Errorf("%q, %v", got, err)
+	}
+	for value, want := range map[string]string{
+		"https://a.example,ftp://b.example":      "SETTLEMENT_RPC: not an http or https URL",
+		"https://a.example,https://a.example":    "SETTLEMENT_RPC: URL 2 is there before",
+		"https://a.example,https://u:hunter2@b":  "SETTLEMENT_RPC: it holds a user or password",
+		strings.Repeat("https://x.example,", 6):  "SETTLEMENT_RPC: 6 URLs: want 1 to 5",
+		",":                                      "SETTLEMENT_RPC: missing",
+		"https://a.example,https://b/v2/" + uuid: "whole URL into a secret and name that in SETTLEMENT_RPC_SECRET",
+	} {
+		_, err := config.FromEnviron(with("SETTLEMENT_RPC=" + value))
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hunter2") ||
+			strings.Contains(err.Error(), uuid) {
+			t.Errorf("%s: %v, want %q", value, err, want)
+		}
+	}
+}
+
+const uuid = "3f2b6c1e-8a4d-4c53-9d8e-0b1a2c3d4e5f"
+
 // The URL of a node is given once: in plain or as the name of a secret.
 func TestSecretURLs(t *testing.T) {
 	t.Parallel()

@@ -73,7 +73,7 @@ func (w *World) clients() error {
 
 // surroundings makes the app chain and the settlement layer.
 func (w *World) surroundings() error {
-	c := l1.Config{BlockTime: 12 * time.Second, Finality: 8, Core: w.held(oldVersion)}
+	c := l1.Config{BlockTime: 12 * time.Second, Finality: 8, Core: w.held(oldVersion), Facts: true}
 	if w.cfg.Turmoil && w.cfg.Seed%4 == 3 { // as long as on Ethereum: what is done before it must show
 		c.Finality = 64
 	}
@@ -81,6 +81,9 @@ func (w *World) surroundings() error {
 		c.MaxDAWords = daWords
 	}
 	w.L1 = l1.New(w.env, c)
+	for range w.cfg.Nodes {
+		w.nodes = append(w.nodes, w.L1.Node())
+	}
 	w.Blocks = blocks.New(w.env, "SN_SIM")
 	first, every := start.Add(-time.Duration(w.cfg.Blocks)*time.Second), time.Second
 	if w.cfg.BlockTime > 0 {
@@ -218,7 +221,8 @@ func (w *World) functionsWith(limits batch.Limits) version {
 	if !w.cfg.Turmoil {
 		policy.BlockBlobs = tx.DefaultPolicy().BlockBlobs
 	}
-	wallet := setup.Wallet{Chain: w.L1, Name: "sim", Policy: policy}
+	chain, contract := w.settlementLayer()
+	wallet := setup.Wallet{Chain: chain, Name: "sim", Policy: policy}
 	codec := statetransition.Codec{
 		UpdateWords: func(o []felt.Felt) ([]felt.Felt, error) { return o, nil },
 		Blobs:       func([]felt.Felt) ([][]byte, error) { return [][]byte{{1}}, nil },
@@ -227,18 +231,18 @@ func (w *World) functionsWith(limits batch.Limits) version {
 	v.functions = map[string]func(context.Context, events.SQSEvent) (events.SQSEventResponse, error){
 		resource.FnSnosRun:           core.SnosRun(w.Runner).Handle,
 		resource.FnProofCreation:     core.ProofCreation(w.Prover).Handle,
-		resource.FnProofRegistration: core.ProofRegistration(w.Prover).Handle,
-		resource.FnAggregator:        core.Aggregator(w.Prover, w.Runner).Handle,
+		resource.FnProofRegistration: core.ProofRegistration(registering{w.Prover, w.L1}).Handle,
+		resource.FnAggregator:        core.Aggregator(registering{w.Prover, w.L1}, w.Runner).Handle,
 		resource.FnDataSubmission:    core.DataSubmission(w.L1.DA(), wallet).Handle,
-		resource.FnStateTransition:   core.StateTransition(w.L1, wallet, codec).Handle,
+		resource.FnStateTransition:   core.StateTransition(contract, wallet, codec).Handle,
 		resource.FnJobFailure:        core.DeadLetters().Handle,
 	}
 	v.triggers = core.TriggerFunction(setup.Trigger{
 		Source: w.Blocks, Prover: w.Prover, NewSizer: newSizer, Limits: limits, FirstBatch: 1,
 		Unsettled: policy.Unsettled(),
-		Settled:   func(ctx context.Context) (settlement.State, error) { return w.L1.State(ctx, false) },
+		Settled:   func(ctx context.Context) (settlement.State, error) { return contract.State(ctx, false) },
 		Window:    cmp.Or(w.cfg.Window, 20),
-		Contract:  w.L1.Config,
+		Contract:  contract.Config,
 		Invoke: func(ctx context.Context, t job.Type, body string) error {
 			_, err := v.functions[resource.FunctionOf(t)](ctx, one("priority", body, 1))
 			return err

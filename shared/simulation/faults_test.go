@@ -165,6 +165,9 @@ func TestRandomFaults(t *testing.T) {
 					Seed: uint64(seed), Layer: layer, Blocks: blocks[layer],
 					Limits: limits(), Hook: hook, Turmoil: true,
 				}
+				if seed%3 > 0 { // two or three nodes of the settlement layer, instead of one
+					c.Nodes = 1 + seed%3
+				}
 				if seed%2 == 1 { // a chain that lives, instead of one with blocks to catch up with
 					c.BlockTime = blockTime
 				}

@@ -25,6 +25,7 @@ type frame struct {
 	stale    bool   // its message is about something that has happened already: it may change nothing
 	misled   bool   // a read showed it an older state
 	nonce    uint64 // of the wallet, as it was read last
+	forks    int    // how many reorganisations there were when it began
 }
 
 // maxNesting is how many invocations are under way at a time.
@@ -55,7 +56,8 @@ func (w *World) invoke(ctx context.Context, function string, stale bool,
 	f func(context.Context) (any, error)) (any, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	fr := &frame{function: function, began: w.now, limit: timeouts[function], cancel: cancel, stale: stale}
+	fr := &frame{function: function, began: w.now, limit: timeouts[function], cancel: cancel, stale: stale,
+		forks: w.L1.Forks()}
 	fr.frozen = w.turmoil && w.rng.IntN(3) == 0
 	if w.turmoil && w.rng.IntN(2) == 0 {
 		fr.skew = time.Duration(w.rng.Int64N(int64(2*maxSkew))) - maxSkew
@@ -226,6 +228,8 @@ func (w *World) see(id string) {
 		}
 		if known {
 			w.blame(w.checkChain(last, j))
+			w.blame(w.checkLost(last, j))
+			w.blame(w.checkUndone(last, j))
 		}
 		if known && last.Lease.Held(w.now.Add(2*maxSkew)) && j.Lease.Owner != "" && j.Lease.Owner != last.Lease.Owner {
 			w.blame(fmt.Errorf("%s job of batch %d was taken by %s while %s held it",

@@ -295,15 +295,10 @@ func checkNonces(j job.Job, records []tx.Record) error {
 // recorded are the records of all of a job's journals.
 func recorded(j job.Job) []tx.Record { return slices.Concat(journals(j)...) }
 
-// journals are a job's journals, one for each payload.
+// journals are the records of a job's journals, one for each payload.
 func journals(j job.Job) (out [][]tx.Record) {
-	switch m := j.Metadata.(type) {
-	case *job.StateTransitionMeta:
-		out = append(out, m.Journal.Records)
-	case *job.DataSubmissionMeta:
-		for _, journal := range m.Journals() {
-			out = append(out, journal.Records)
-		}
+	for _, book := range j.Journals() {
+		out = append(out, book.Records)
 	}
 	return out
 }

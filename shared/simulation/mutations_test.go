@@ -204,6 +204,37 @@ var mutations = []mutation{
 		"		p.announce(ctx)",
 		"		_ = p.announce",
 	}}},
+	{"reads of one look are mixed", []edit{{
+		"client/several/set.go",
+		"	if node, ok := l.Node(s); ok {\n" +
+			"		return node, nil\n" +
+			"	}",
+		"	if node, ok := l.Node(s); ok {\n" +
+			"		node = (node + 1) % len(s.o.Names)\n" +
+			"		if v := s.sight(node); v.fault(s.limits(ctx)) == nil {\n" +
+			"			l.Keep(s, node)\n" +
+			"			return node, nil\n" +
+			"		}\n" +
+			"	}",
+	}}},
+	{"a lagging node is believed", []edit{{
+		"client/several/choose.go",
+		"	case s.head < l.least:",
+		"	case false:",
+	}, {
+		"client/several/choose.go",
+		"	case s.head+l.slack < l.highest:",
+		"	case false:",
+	}}},
+	{"a fact that is gone is not registered again", []edit{{
+		"service/statetransition/check.go",
+		"		if !ok {\n" +
+			"			return nil // it is at work\n" +
+			"		}",
+		"		if ok || !ok {\n" +
+			"			return nil // it is at work\n" +
+			"		}",
+	}}},
 	{"a nonce that was lost is taken for settled", []edit{{
 		"core/tx/decide.go",
 		"		case v.Account.Confirmed > r.Nonce:",

@@ -32,7 +32,7 @@ type event struct {
 // maxReorg is how many blocks a reorganisation undoes at the most; deeper ones are beyond finality.
 const maxReorg = 7
 
-var happenings = []event{
+var happenings = append([]event{
 	{"reorg", func(w *World) bool {
 		_, err := w.L1.Reorg(1+w.rng.IntN(maxReorg), w.rng.IntN(2) == 0)
 		return err == nil
@@ -114,7 +114,7 @@ var happenings = []event{
 	{"node on a fork", func(w *World) bool { return w.fork() }},
 	{"node is fine", func(w *World) bool { return w.misbehave(node{}) }},
 	{"objects expire", func(w *World) bool { w.Artifacts.Expire(); return true }},
-}
+}, nodeEvents...)
 
 // proofUnderWay is a task that the prover has not finished.
 func (w *World) proofUnderWay() (string, bool) {
@@ -142,6 +142,9 @@ func (w *World) happen() {
 func (w *World) Calm() {
 	w.turmoil = false
 	w.node = nil
+	for _, n := range w.nodes {
+		n.Behave(l1.Manners{})
+	}
 	w.L1.SetBalance(gwei(1e11))
 	w.L1.SetFees(gwei(1), gwei(1))
 	w.L1.SetLoad(l1.Load{Gas: 100, Blob: 100})

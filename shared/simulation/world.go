@@ -42,6 +42,7 @@ type Config struct {
 	// Prompt delivers every message that is due before time goes on, as where functions are never busy; otherwise a
 	// schedule may come first.
 	Prompt bool
+	Nodes  int    // of the settlement layer, that fail over to one another; 0: one that everything asks
 	Window uint64 // of batches that a stage works on; 0: 20
 	// RunPolls and ProofPolls are how often a SNOS run and a proof are found in progress; 0: 1 and 2.
 	RunPolls, ProofPolls int
@@ -77,6 +78,7 @@ type World struct {
 	Blocks    *blocks.Source
 	Data      []blocks.Block
 	L1        *l1.Chain
+	nodes     []*l1.Node // several nodes of it; none: L1 itself is asked
 	Prover    *prover.Prover
 	Runner    *runner.Runner
 

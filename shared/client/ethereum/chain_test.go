@@ -98,16 +98,22 @@ func (b *bench) refused(t *testing.T) tx.Payload {
 		"0000000000000000000000000000000000000000000000000000000000000000")}
 }
 
-// funded is a new account with half an ether: less than what nodes refuse to spend on fees (geth: rpc.txfeecap).
+// funded is the wallet of fundedKey.
 func (b *bench) funded(t *testing.T) *ethereum.Wallet {
+	t.Helper()
+	return ethereum.NewWallet(b.node, b.fundedKey(t), ethereum.SidecarAuto)
+}
+
+// fundedKey is that of a new account with half an ether: less than what nodes refuse to spend on fees (geth:
+// rpc.txfeecap).
+func (b *bench) fundedKey(t *testing.T) *ethereum.KeySigner {
 	t.Helper()
 	key := must(crypto.GenerateKey())(t)
 	to := crypto.PubkeyToAddress(key.PublicKey)
 	if err := b.sender.Send(t.Context(), devethereum.Call{To: &to, Value: big.NewInt(5e17)}); err != nil {
 		t.Fatal(err)
 	}
-	signer := must(ethereum.NewKeySigner(hex.EncodeToString(crypto.FromECDSA(key))))(t)
-	return ethereum.NewWallet(b.node, signer, ethereum.SidecarAuto)
+	return must(ethereum.NewKeySigner(hex.EncodeToString(crypto.FromECDSA(key))))(t)
 }
 
 func TestWallet_Conformance(t *testing.T) {

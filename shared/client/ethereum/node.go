@@ -68,6 +68,13 @@ func DialHTTP(rawURL, chainID string, client *http.Client) (*Node, error) {
 // Close ends the connection.
 func (n *Node) Close() { n.rpc.Close() }
 
+// Probe returns the node's newest block, of the configured chain.
+func (n *Node) Probe(ctx context.Context) (uint64, error) {
+	var head hexutil.Uint64
+	err := n.call(ctx, "eth_blockNumber", &head)
+	return uint64(head), err
+}
+
 // ready checks the chain id until it was right once.
 func (n *Node) ready(ctx context.Context) error {
 	if n.checked.Load() {

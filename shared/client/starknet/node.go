@@ -67,6 +67,13 @@ func DialHTTP(rawURL, chainID string, client *http.Client) (*Node, error) {
 		http: outbound.Client(client, requestTimeout)}, nil
 }
 
+// Probe returns the node's newest block, of the configured chain.
+func (n *Node) Probe(ctx context.Context) (uint64, error) {
+	var head uint64
+	err := n.call(ctx, "starknet_blockNumber", &head)
+	return head, err
+}
+
 // ready checks chain and API until they were right once.
 func (n *Node) ready(ctx context.Context) error {
 	if n.checked.Load() {

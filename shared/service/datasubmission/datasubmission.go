@@ -12,6 +12,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/da"
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
+	"github.com/madara-orchestrator/orchestrator/shared/core/look"
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
 	"github.com/madara-orchestrator/orchestrator/shared/service/executor"
 	"github.com/madara-orchestrator/orchestrator/shared/service/sending"
@@ -65,8 +66,18 @@ func (h *Handler) Process(ctx context.Context, r *executor.Run) error {
 	if !ok {
 		return nil
 	}
-	_, err = h.advance(ctx, r, m, i, p.journal)
+	_, err = h.advance(seen(ctx, m), r, m, i, p.journal)
 	return err
+}
+
+// seen has nodes asked only that have the blocks in which parts were confirmed.
+func seen(ctx context.Context, m *job.DataSubmissionMeta) context.Context {
+	for _, p := range parts(m) {
+		if in := *p.included; in != nil {
+			ctx = look.AtLeast(ctx, in.Block)
+		}
+	}
+	return ctx
 }
 
 // advance takes the next step with a part. A publication that the chain would refuse can never succeed.
@@ -141,9 +152,15 @@ func (h *Handler) Verify(ctx context.Context, r *executor.Run) (job.Verdict, err
 	if err != nil {
 		return job.Verdict{}, err
 	}
-	if r.Job.Status == job.Completed {
-		return h.watch(ctx, m)
-	}
+	return look.Value(seen(ctx, m), func(ctx context.Context) (job.Verdict, error) {
+		if r.Job.Status == job.Completed {
+			return h.watch(ctx, m)
+		}
+		return h.verify(ctx, r, m)
+	})
+}
+
+func (h *Handler) verify(ctx context.Context, r *executor.Run, m *job.DataSubmissionMeta) (job.Verdict, error) {
 	final := 0
 	for {
 		i, next, ok := open(m)

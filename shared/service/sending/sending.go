@@ -16,6 +16,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/lock"
+	"github.com/madara-orchestrator/orchestrator/shared/core/look"
 	"github.com/madara-orchestrator/orchestrator/shared/core/metric"
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
 )
@@ -88,8 +89,13 @@ func (p Progress) Verdict() job.Verdict {
 var ErrDryRun = errors.New("dry run: the transaction is checked and would be sent now")
 
 // Advance looks at the chain and takes the next step. It waits for nothing: call it again later while the step is Wait.
-// A refusal by the contract in simulation is a *tx.RevertError, fees above the cap are tx.ErrFeeCap.
+// A refusal by the contract in simulation is a *tx.RevertError, fees above the cap are tx.ErrFeeCap. All that it reads
+// is of one node. Where that one fails it begins again, as after a crash: what was signed is recorded.
 func (s *Sender) Advance(ctx context.Context, r Request) (Progress, error) {
+	return look.Value(ctx, func(ctx context.Context) (Progress, error) { return s.advance(ctx, r) })
+}
+
+func (s *Sender) advance(ctx context.Context, r Request) (Progress, error) {
 	v, err := s.look(ctx, r)
 	if err != nil {
 		return Progress{}, err
@@ -123,7 +129,7 @@ func (s *Sender) look(ctx context.Context, r Request) (tx.View, error) {
 
 // Look returns how a journal stands and does nothing about it.
 func (s *Sender) Look(ctx context.Context, j tx.Journal) (tx.Decision, error) {
-	v, err := s.view(ctx, j)
+	v, err := look.Value(ctx, func(ctx context.Context) (tx.View, error) { return s.view(ctx, j) })
 	if err != nil {
 		return tx.Decision{}, err
 	}

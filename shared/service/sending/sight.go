@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
+	"github.com/madara-orchestrator/orchestrator/shared/core/look"
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
 )
 
@@ -33,7 +34,10 @@ func (s *Sender) Undone(ctx context.Context, in *job.Inclusion, doubted *time.Ti
 	sight := Doubt
 	if in != nil {
 		var err error
-		if sight, err = s.sight(ctx, in); err != nil {
+		sight, err = look.Value(look.AtLeast(ctx, in.Block), func(ctx context.Context) (Sight, error) {
+			return s.sight(ctx, in)
+		})
+		if err != nil {
 			return false, err
 		}
 	}

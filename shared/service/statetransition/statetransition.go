@@ -12,6 +12,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
+	"github.com/madara-orchestrator/orchestrator/shared/core/look"
 	"github.com/madara-orchestrator/orchestrator/shared/core/settlement"
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
 	"github.com/madara-orchestrator/orchestrator/shared/service/executor"
@@ -61,6 +62,19 @@ func (h *Handler) Process(ctx context.Context, r *executor.Run) error {
 	if err != nil {
 		return err
 	}
+	return look.Do(seen(ctx, m), func(ctx context.Context) error { return h.process(ctx, r, m) })
+}
+
+// seen has nodes asked only that have the block in which the update was confirmed. All reads of a job's action are one
+// look: contract, wallet and transactions must fit together.
+func seen(ctx context.Context, m *job.StateTransitionMeta) context.Context {
+	if m.Included == nil {
+		return ctx
+	}
+	return look.AtLeast(ctx, m.Included.Block)
+}
+
+func (h *Handler) process(ctx context.Context, r *executor.Run, m *job.StateTransitionMeta) error {
 	settled, err := h.settled(ctx, r, m, false)
 	if err != nil || settled {
 		return err

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
+	"github.com/madara-orchestrator/orchestrator/shared/core/look"
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
 	"github.com/madara-orchestrator/orchestrator/shared/service/executor"
 	"github.com/madara-orchestrator/orchestrator/shared/service/sending"
@@ -17,9 +18,15 @@ func (h *Handler) Verify(ctx context.Context, r *executor.Run) (job.Verdict, err
 	if err != nil {
 		return job.Verdict{}, err
 	}
-	if r.Job.Status == job.Completed {
-		return h.watch(ctx, r, m)
-	}
+	return look.Value(seen(ctx, m), func(ctx context.Context) (job.Verdict, error) {
+		if r.Job.Status == job.Completed {
+			return h.watch(ctx, r, m)
+		}
+		return h.verify(ctx, r, m)
+	})
+}
+
+func (h *Handler) verify(ctx context.Context, r *executor.Run, m *job.StateTransitionMeta) (job.Verdict, error) {
 	if len(m.Journal.Records) == 0 { // processing found it settled, or could not sign yet
 		if v, ok, err := h.settledByOthers(ctx, r, m); err != nil || ok {
 			return v, err

@@ -84,6 +84,28 @@ func (p *Process) NodeURL(ctx context.Context, plain, secret string) (string, er
 	return v, nil
 }
 
+// NodeURLs is NodeURL for several nodes of one layer: plain in a list, or in the secret with commas between them.
+func (p *Process) NodeURLs(ctx context.Context, plain []string, secret string) ([]string, error) {
+	if secret == "" {
+		return plain, nil
+	}
+	v, err := p.Secrets.Get(ctx, secret)
+	if err != nil {
+		return nil, err
+	}
+	urls := config.SplitURLs(v)
+	if len(urls) == 0 || len(urls) > config.MaxNodes {
+		return nil, fmt.Errorf("secret %s: want the URLs of 1 to %d nodes, with commas between them",
+			secret, config.MaxNodes)
+	}
+	for _, u := range urls {
+		if err := config.NodeURL(u); err != nil {
+			return nil, fmt.Errorf("secret %s, the URLs of nodes: %w", secret, err)
+		}
+	}
+	return urls, nil
+}
+
 // Core connects the ports that every function needs, once. Nothing is asked of the database before it is used.
 func (p *Process) Core(ctx context.Context) (setup.App, error) {
 	if p.core != nil {

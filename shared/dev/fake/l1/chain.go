@@ -48,6 +48,8 @@ type Config struct {
 	Initial settlement.State
 	// Proven, if set, reports whether the fact of an update is registered. If it is not, the contract reverts.
 	Proven func(settlement.Update) bool
+	// Facts has the contract revert updates of batches whose facts RegisterFact did not register.
+	Facts bool
 
 	// Finality is how many blocks the finalized block is behind the head. With 0 only Finalize makes blocks final.
 	Finality uint64
@@ -71,6 +73,7 @@ type Chain struct {
 	known     map[string]*transaction // every transaction ever accepted or mined
 	order     []string                // their hashes, in the order in which they came
 	mined     map[string]uint64       // hash to block, of the canonical chain
+	facts     map[uint64]uint64       // batch to the block that registers the fact of its update
 	foreign   []*transaction          // signed elsewhere, for the next block
 	load      Load
 	next      Fees
@@ -140,19 +143,16 @@ func New(e *fault.Env, c Config) *Chain {
 	c.Core.Operator = !c.NotOperator
 	s := &Chain{
 		env: e, cfg: c, pool: map[uint64]*transaction{}, known: map[string]*transaction{}, mined: map[string]uint64{},
-		load: Load{Gas: 100, Blob: 100}, next: Fees{c.BaseFee, c.BlobBaseFee}, minedAt: e.Time(),
+		facts: map[uint64]uint64{},
+		load:  Load{Gas: 100, Blob: 100}, next: Fees{c.BaseFee, c.BlobBaseFee}, minedAt: e.Time(),
 	}
 	s.blocks = []block{{hash: s.blockHash("", nil), fees: s.next, balance: c.Balance, core: c.Initial}}
 	return s
 }
 
-// tip is the newest block, or with stale the one before it. The caller holds the lock.
-func (s *Chain) tip(stale bool) *block {
-	n := len(s.blocks) - 1
-	if stale && n > 0 {
-		n--
-	}
-	return &s.blocks[n]
+// tip is the newest block of a node that is some blocks behind. The caller holds the lock.
+func (s *Chain) tip(behind int) *block {
+	return &s.blocks[max(len(s.blocks)-1-behind, 0)]
 }
 
 // Mine makes a block of what the pool holds and the fees allow, and returns its number.
@@ -160,7 +160,7 @@ func (s *Chain) Mine() uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.mine(true)
-	return s.tip(false).number
+	return s.tip(0).number
 }
 
 // MineEmpty makes n empty blocks, which leave the pool as it is, and returns the last one's number.
@@ -170,7 +170,7 @@ func (s *Chain) MineEmpty(n int) uint64 {
 	for range n {
 		s.mine(false)
 	}
-	return s.tip(false).number
+	return s.tip(0).number
 }
 
 // maxCatchUp is the most blocks that one call mines by the clock.
@@ -193,7 +193,7 @@ func (s *Chain) catchUp() {
 
 // mine makes a block. The caller holds the lock.
 func (s *Chain) mine(withPool bool) {
-	last := s.tip(false)
+	last := s.tip(0)
 	b := s.after(last)
 	if withPool {
 		for _, t := range s.foreign {
@@ -264,7 +264,7 @@ func (s *Chain) pays(t *transaction, b *block) bool {
 
 // include runs a transaction in a block.
 func (s *Chain) include(b *block, t *transaction) {
-	gas, core, revert := s.execute(b.core, t.payload())
+	gas, core, revert := s.execute(b.core, t.payload(), b.number)
 	r := result{tx: t, revert: revert, gas: gas, gasPrice: new(big.Int), blobPrice: new(big.Int)}
 	if !t.foreign {
 		r.gasPrice.Add(b.fees.Base, t.Fees.Tip)
@@ -310,7 +310,7 @@ func (s *Chain) blockHash(parent string, results []result) string {
 func (s *Chain) Reorg(depth int, keep bool) ([]string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	head := s.tip(false).number
+	head := s.tip(0).number
 	if depth < 0 || uint64(depth) > head-s.finalized {
 		return nil, fmt.Errorf("undo %d of %d blocks, %d is finalized", depth, head, s.finalized)
 	}
@@ -328,6 +328,7 @@ func (s *Chain) Reorg(depth int, keep bool) ([]string, error) {
 	if depth > 0 {
 		s.next = s.blocks[cut].fees
 		s.blocks = slices.Delete(s.blocks, cut, len(s.blocks))
+		s.takeBack(uint64(cut))
 		s.forks++
 	}
 	return undone, nil
@@ -337,7 +338,7 @@ func (s *Chain) Reorg(depth int, keep bool) ([]string, error) {
 func (s *Chain) Finalize(number uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.finalized = max(s.finalized, min(number, s.tip(false).number))
+	s.finalized = max(s.finalized, min(number, s.tip(0).number))
 }
 
 // SetFees sets the fees of the next block in wei; nil leaves a fee as it is.
@@ -363,13 +364,21 @@ func (s *Chain) SetLoad(l Load) {
 func (s *Chain) SetBalance(wei *big.Int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.tip(false).balance = new(big.Int).Set(wei)
+	s.tip(0).balance = new(big.Int).Set(wei)
 }
 
 // core is the contract's state in a block. The caller holds the lock.
-func (s *Chain) core(finalized, stale bool) settlement.State {
+func (s *Chain) core(finalized bool, behind int) settlement.State {
+	b := s.tip(behind)
 	if finalized {
-		return s.blocks[s.finalized].core
+		b = &s.blocks[min(s.finalized, b.number)]
 	}
-	return s.tip(stale).core
+	return b.core
+}
+
+// Forks is how many reorganisations there were.
+func (s *Chain) Forks() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.forks
 }

@@ -39,11 +39,15 @@ const (
 
 // State implements settlement.Contract.
 func (s *Chain) State(ctx context.Context, finalized bool) (settlement.State, error) {
+	return s.state(ctx, s.all(), finalized)
+}
+
+func (s *Chain) state(ctx context.Context, v sight, finalized bool) (settlement.State, error) {
 	return fault.Call(ctx, s.env, "l1", "State", "", func(f fault.Fault) (settlement.State, error) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.catchUp()
-		return s.core(finalized, f.Is(fault.Stale)), nil
+		return s.core(finalized, v.struck(f).behind), nil
 	})
 }
 
@@ -148,8 +152,8 @@ func meaning(code string) tx.Refusal {
 	return tx.Permanent
 }
 
-// execute runs a call in a state. It returns the gas that the call uses and the state after it.
-func (s *Chain) execute(st settlement.State, p tx.Payload) (uint64, settlement.State, *tx.RevertError) {
+// execute runs a call in a state, in a block. It returns the gas that the call uses and the state after it.
+func (s *Chain) execute(st settlement.State, p tx.Payload, block uint64) (uint64, settlement.State, *tx.RevertError) {
 	gas := uint64(transferGas + byteGas*len(p.Data))
 	if p.To != s.cfg.Contract {
 		return gas, st, nil // a transfer with data always succeeds
@@ -166,7 +170,7 @@ func (s *Chain) execute(st settlement.State, p tx.Payload) (uint64, settlement.S
 	case code != "":
 	case !st.Settled && w[wordPrevRoot] != st.Root:
 		code, detail = "INVALID_PREVIOUS_ROOT", fmt.Sprintf("%s, the contract has %s", w[wordPrevRoot], st.Root)
-	case s.cfg.Proven != nil && !s.cfg.Proven(u):
+	case s.cfg.Proven != nil && !s.cfg.Proven(u) || s.cfg.Facts && !s.proven(u.Batch, block):
 		code, detail = "NO_STATE_TRANSITION_PROOF", fmt.Sprintf("the fact of batch %d is not registered", u.Batch)
 	default:
 		return gas, settlement.State{Settled: true, Block: u.EndBlock, Root: w[wordNewRoot],

@@ -26,7 +26,7 @@ func (s *Chain) Transactions() []Transaction {
 	for _, hash := range s.order {
 		t := s.known[hash]
 		out = append(out,
-			Transaction{Hash: hash, Nonce: t.Nonce, Fees: cloneFees(t.Fees), Status: s.status(hash, false)})
+			Transaction{Hash: hash, Nonce: t.Nonce, Fees: cloneFees(t.Fees), Status: s.status(hash, sight{})})
 	}
 	return out
 }
@@ -59,7 +59,7 @@ func (s *Chain) Drop(hash string) bool {
 func (s *Chain) MineOnly(hash string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	t, last := s.known[hash], s.tip(false)
+	t, last := s.known[hash], s.tip(0)
 	if t == nil || t.foreign || t.Nonce != last.nonce {
 		return fmt.Errorf("mine %s: it is unknown, or its nonce is not %d", hash, last.nonce)
 	}

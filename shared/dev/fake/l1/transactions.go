@@ -55,13 +55,17 @@ func hashOf(raw []byte) string {
 
 // Account implements tx.Chain.
 func (s *Chain) Account(ctx context.Context, depth uint64) (tx.Account, error) {
+	return s.account(ctx, s.all(), depth)
+}
+
+func (s *Chain) account(ctx context.Context, v sight, depth uint64) (tx.Account, error) {
 	return fault.Call(ctx, s.env, "l1", "Account", "", func(f fault.Fault) (tx.Account, error) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.catchUp()
-		b := s.tip(f.Is(fault.Stale))
+		b := s.tip(v.struck(f).behind)
 		a := tx.Account{Address: s.cfg.Wallet, Latest: b.nonce, Pending: b.nonce, Balance: new(big.Int).Set(b.balance)}
-		for s.pool[a.Pending] != nil && !s.cfg.Hidden {
+		for s.pool[a.Pending] != nil && !v.hidden {
 			a.Pending++
 		}
 		if b.number >= depth {
@@ -72,12 +76,14 @@ func (s *Chain) Account(ctx context.Context, depth uint64) (tx.Account, error) {
 }
 
 // Head implements tx.Chain.
-func (s *Chain) Head(ctx context.Context) (tx.Head, error) {
+func (s *Chain) Head(ctx context.Context) (tx.Head, error) { return s.head(ctx, s.all()) }
+
+func (s *Chain) head(ctx context.Context, v sight) (tx.Head, error) {
 	return fault.Call(ctx, s.env, "l1", "Head", "", func(f fault.Fault) (tx.Head, error) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.catchUp()
-		b, next := s.tip(f.Is(fault.Stale)), s.next
+		b, next := s.tip(v.struck(f).behind), s.next
 		if int(b.number)+1 < len(s.blocks) {
 			next = s.blocks[b.number+1].fees
 		}
@@ -92,22 +98,27 @@ func (s *Chain) Head(ctx context.Context) (tx.Head, error) {
 // wallet that is mined before the estimate makes that nonce wrong (blockifier, transaction/errors.rs, InvalidNonce).
 // Transactions that go before are run first, unless they are in a block already.
 func (s *Chain) Simulate(ctx context.Context, p tx.Payload, before ...tx.Signed) (tx.Usage, error) {
+	return s.simulate(ctx, s.all(), p, before...)
+}
+
+func (s *Chain) simulate(ctx context.Context, v sight, p tx.Payload, before ...tx.Signed) (tx.Usage, error) {
 	s.mu.Lock()
 	s.catchUp()
-	nonce := s.tip(false).nonce
+	nonce := s.tip(v.behind).nonce
 	s.mu.Unlock()
 	return fault.Call(ctx, s.env, "l1", "Simulate", "", func(f fault.Fault) (tx.Usage, error) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.catchUp()
-		if now := s.tip(f.Is(fault.Stale)).nonce; now != nonce {
+		b := s.tip(v.struck(f).behind)
+		if now := b.nonce; now != nonce {
 			return tx.Usage{}, fmt.Errorf("account nonce: %d; got: %d: %w", now, nonce, tx.ErrNonceMoved)
 		}
-		core := s.tip(f.Is(fault.Stale)).core
-		for _, b := range before {
+		core := b.core
+		for _, other := range before {
 			var t signedTx
-			if err := json.Unmarshal(b.Raw, &t); err != nil {
-				return tx.Usage{}, fmt.Errorf("transaction %s before it: %w", b.Hash, err)
+			if err := json.Unmarshal(other.Raw, &t); err != nil {
+				return tx.Usage{}, fmt.Errorf("transaction %s before it: %w", other.Hash, err)
 			}
 			if t.Nonce < nonce {
 				continue
@@ -115,11 +126,11 @@ func (s *Chain) Simulate(ctx context.Context, p tx.Payload, before ...tx.Signed)
 			if s.cfg.OneAtATime {
 				return tx.Usage{}, tx.ErrOneAtATime
 			}
-			if _, after, revert := s.execute(core, t.payload()); revert == nil {
+			if _, after, revert := s.execute(core, t.payload(), b.number); revert == nil {
 				core = after
 			}
 		}
-		gas, _, revert := s.execute(core, p)
+		gas, _, revert := s.execute(core, p, b.number)
 		if revert != nil {
 			return tx.Usage{}, fmt.Errorf("simulate call of %s: %w", p.To, revert)
 		}
@@ -209,7 +220,7 @@ func (s *Chain) decode(signed tx.Signed, p tx.Payload) (*transaction, error) {
 
 // admit applies the pool's rules. The caller holds the lock.
 func (s *Chain) admit(t *transaction) error {
-	b := s.tip(false)
+	b := s.tip(0)
 	old := s.pool[t.Nonce]
 	switch {
 	case t.Nonce < b.nonce:
@@ -266,11 +277,15 @@ func (s *Chain) remember(t *transaction) {
 
 // BlockHash implements tx.Chain.
 func (s *Chain) BlockHash(ctx context.Context, number uint64) (string, error) {
+	return s.hash(ctx, s.all(), number)
+}
+
+func (s *Chain) hash(ctx context.Context, v sight, number uint64) (string, error) {
 	return fault.Call(ctx, s.env, "l1", "BlockHash", fmt.Sprint(number), func(f fault.Fault) (string, error) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.catchUp()
-		if number > s.tip(f.Is(fault.Stale)).number {
+		if number > s.tip(v.struck(f).behind).number {
 			return "", nil
 		}
 		return s.blocks[number].hash, nil
@@ -279,22 +294,29 @@ func (s *Chain) BlockHash(ctx context.Context, number uint64) (string, error) {
 
 // Lookup implements tx.Chain.
 func (s *Chain) Lookup(ctx context.Context, hash string) (tx.Status, error) {
+	return s.lookup(ctx, s.all(), hash)
+}
+
+func (s *Chain) lookup(ctx context.Context, v sight, hash string) (tx.Status, error) {
 	return fault.Call(ctx, s.env, "l1", "Lookup", hash, func(f fault.Fault) (tx.Status, error) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.catchUp()
-		return s.status(hash, f.Is(fault.Stale)), nil
+		return s.status(hash, v.struck(f)), nil
 	})
 }
 
 // status is a transaction as the node sees it. The caller holds the lock.
-func (s *Chain) status(hash string, stale bool) tx.Status {
+func (s *Chain) status(hash string, v sight) tx.Status {
 	number, ok := s.mined[hash]
 	switch {
-	case ok && number > s.tip(stale).number:
+	case ok && number > s.tip(v.behind).number:
+		if v.hidden {
+			return tx.Status{Phase: tx.Unknown}
+		}
 		return tx.Status{Phase: tx.Pending}
 	case !ok:
-		if t := s.known[hash]; t != nil && s.pool[t.Nonce] == t && !s.cfg.Hidden {
+		if t := s.known[hash]; t != nil && s.pool[t.Nonce] == t && !v.hidden {
 			return tx.Status{Phase: tx.Pending}
 		}
 		return tx.Status{Phase: tx.Unknown}

@@ -17,19 +17,23 @@ import (
 )
 
 type ethereumLayer struct {
-	*ethereum.Node
+	nodes[*ethereum.Node]
 	p *cloud.Process
 }
 
-func openEthereum(p *cloud.Process, url string) (Layer, error) {
-	n, err := ethereum.Dial(url, p.Config.Settlement.ChainID)
+// ethereumSlack is how many blocks a node may be behind another: a block takes seconds through the network.
+const ethereumSlack = 2
+
+func openEthereum(p *cloud.Process, urls []string) (Layer, error) {
+	ns, err := open(p, urls, ethereumSlack, ethereum.ErrWrongChain, ethereum.Dial)
 	if err != nil {
 		return nil, err
 	}
-	return &ethereumLayer{n, p}, nil
+	return &ethereumLayer{ns, p}, nil
 }
 
-func (l *ethereumLayer) wallet(ctx context.Context) (*ethereum.Wallet, setup.Wallet, error) {
+// wallets are the wallet on each node, and the wallet of all.
+func (l *ethereumLayer) wallets(ctx context.Context) ([]*ethereum.Wallet, setup.Wallet, error) {
 	s := l.p.Config.Settlement
 	signer, err := l.signer(ctx)
 	if err != nil {
@@ -39,8 +43,8 @@ func (l *ethereumLayer) wallet(ctx context.Context) (*ethereum.Wallet, setup.Wal
 	if err != nil {
 		return nil, setup.Wallet{}, err
 	}
-	w := ethereum.NewWallet(l.Node, signer, sidecar)
-	a, err := w.Address(ctx)
+	ws := l.accounts(signer, sidecar)
+	a, err := ws[0].Address(ctx)
 	if err != nil {
 		return nil, setup.Wallet{}, err
 	}
@@ -48,8 +52,17 @@ func (l *ethereumLayer) wallet(ctx context.Context) (*ethereum.Wallet, setup.Wal
 		return nil, setup.Wallet{}, fmt.Errorf("the wallet's key is of account %s, SETTLEMENT_ADDRESS says %s: "+
 			"correct the one that is wrong", a.Hex(), s.Address)
 	}
-	name := fmt.Sprintf("ethereum/%s/%s", s.ChainID, a.Hex())
-	return w, setup.Wallet{Chain: w, Name: name, Policy: l.p.Config.TxPolicy(), DryRun: l.p.Config.DryRun}, nil
+	return ws, setup.Wallet{Chain: chain(l.nodes, ws), Name: fmt.Sprintf("ethereum/%s/%s", s.ChainID, a.Hex()),
+		Policy: l.p.Config.TxPolicy(), DryRun: l.p.Config.DryRun}, nil
+}
+
+// accounts are the account of a key on each node.
+func (l *ethereumLayer) accounts(s ethereum.Signer, form ethereum.Sidecar) []*ethereum.Wallet {
+	ws := make([]*ethereum.Wallet, len(l.all))
+	for i, n := range l.all {
+		ws[i] = ethereum.NewWallet(n, s, form)
+	}
+	return ws
 }
 
 // signer is the wallet's key where it is configured to be: in KMS, a file or a secret.
@@ -65,8 +78,22 @@ func (l *ethereumLayer) signer(ctx context.Context) (ethereum.Signer, error) {
 }
 
 // Reader implements Layer.
-func (l *ethereumLayer) Reader() (settlement.Contract, error) {
-	return ethereum.NewCore(l.Node, l.p.Config.Settlement.Contract, nil)
+func (l *ethereumLayer) Reader() (settlement.Contract, error) { return l.core(nil) }
+
+// core is the core contract for the wallet on each node; nil: for readers.
+func (l *ethereumLayer) core(ws []*ethereum.Wallet) (settlement.Contract, error) {
+	cs := make([]*ethereum.Core, len(l.all))
+	for i, n := range l.all {
+		var w *ethereum.Wallet
+		if ws != nil {
+			w = ws[i]
+		}
+		var err error
+		if cs[i], err = ethereum.NewCore(n, l.p.Config.Settlement.Contract, w); err != nil {
+			return nil, err
+		}
+	}
+	return contract(l.nodes, cs), nil
 }
 
 // Watch implements Layer. With KMS the account is asked for, else SETTLEMENT_ADDRESS names it.
@@ -82,28 +109,28 @@ func (l *ethereumLayer) Watch(ctx context.Context) (settlement.Contract, setup.W
 	if err != nil {
 		return nil, setup.Wallet{}, err
 	}
-	w := ethereum.NewWallet(l.Node, account, ethereum.SidecarAuto)
-	c, err := ethereum.NewCore(l.Node, s.Contract, w)
-	return c, setup.Wallet{Chain: w}, err
+	ws := l.accounts(account, ethereum.SidecarAuto)
+	c, err := l.core(ws)
+	return c, setup.Wallet{Chain: chain(l.nodes, ws)}, err
 }
 
 // Contract implements Layer.
 func (l *ethereumLayer) Contract(ctx context.Context) (settlement.Contract, setup.Wallet, error) {
-	account, w, err := l.wallet(ctx)
+	ws, w, err := l.wallets(ctx)
 	if err != nil {
 		return nil, w, err
 	}
-	c, err := ethereum.NewCore(l.Node, l.p.Config.Settlement.Contract, account)
+	c, err := l.core(ws)
 	return c, w, err
 }
 
 // Data implements Layer.
 func (l *ethereumLayer) Data(ctx context.Context) (da.Layer, setup.Wallet, error) {
-	account, w, err := l.wallet(ctx)
+	ws, w, err := l.wallets(ctx)
 	if err != nil {
 		return nil, w, err
 	}
-	address, err := account.Address(ctx)
+	address, err := ws[0].Address(ctx)
 	if err != nil {
 		return nil, w, err
 	}
@@ -115,18 +142,20 @@ func (l *ethereumLayer) Data(ctx context.Context) (da.Layer, setup.Wallet, error
 func (*ethereumLayer) Codec() statetransition.Codec { return protocol.Codec() }
 
 // Facts implements Layer.
-func (l *ethereumLayer) Facts() (proof.FactChecker, error) { return l.facts() }
+func (l *ethereumLayer) Facts() (proof.FactChecker, error) {
+	fs, err := each(l.nodes, l.facts)
+	if err != nil {
+		return nil, err
+	}
+	return facts(l.nodes, fs), nil
+}
 
-func (l *ethereumLayer) facts() (*ethereum.Facts, error) {
-	return ethereum.NewFacts(l.Node, l.p.Config.Settlement.Verifier)
+func (l *ethereumLayer) facts(n *ethereum.Node) (*ethereum.Facts, error) {
+	return ethereum.NewFacts(n, l.p.Config.Settlement.Verifier)
 }
 
 // Registrar implements Layer.
 func (l *ethereumLayer) Registrar(ctx context.Context) (Registrar, error) {
-	facts, err := l.facts()
-	if err != nil {
-		return nil, err
-	}
 	key, err := l.p.Secrets.Get(ctx, l.p.Config.Prover.KeySecret)
 	if err != nil {
 		return nil, err
@@ -135,5 +164,12 @@ func (l *ethereumLayer) Registrar(ctx context.Context) (Registrar, error) {
 	if err != nil {
 		return nil, fmt.Errorf("registrar: %w", err)
 	}
-	return ethereum.NewRegistrar(facts, ethereum.NewWallet(l.Node, signer, ethereum.SidecarAuto)), nil
+	rs, err := each(l.nodes, func(n *ethereum.Node) (*ethereum.Registrar, error) {
+		f, err := l.facts(n)
+		return ethereum.NewRegistrar(f, ethereum.NewWallet(n, signer, ethereum.SidecarAuto)), err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return registrar(l.nodes, rs), nil
 }

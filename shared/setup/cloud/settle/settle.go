@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/madara-orchestrator/orchestrator/shared/client/secrets"
+	"github.com/madara-orchestrator/orchestrator/shared/client/several"
 	"github.com/madara-orchestrator/orchestrator/shared/config"
 	"github.com/madara-orchestrator/orchestrator/shared/core/da"
 	"github.com/madara-orchestrator/orchestrator/shared/core/proof"
@@ -15,10 +16,10 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud"
 )
 
-// Layer is a settlement layer. Nothing is asked of its node before it is used.
+// Layer is a settlement layer. Nothing is asked of its nodes before it is used.
 type Layer interface {
-	// Ping returns an error when the node can't be used.
-	Ping(ctx context.Context) error
+	// Nodes asks every node; the detail says how each of several stands. The error says that none can be used.
+	Nodes(ctx context.Context) (detail string, err error)
 	// Reader is the core contract for those who only read it.
 	Reader() (settlement.Contract, error)
 	// Contract is the core contract, with the wallet that may update it.
@@ -36,22 +37,19 @@ type Layer interface {
 }
 
 // Registrar registers facts and knows which are; it is a mockprover.Registry.
-type Registrar interface {
-	proof.FactChecker
-	Register(ctx context.Context, fact string) error
-}
+type Registrar = several.Registry
 
-// Open returns the configured settlement layer. It asks for the secret that holds the node's URL, where there is one.
+// Open returns the configured settlement layer. It asks for the secret that holds the nodes' URLs, where there is one.
 func Open(ctx context.Context, p *cloud.Process) (Layer, error) {
-	node, err := p.NodeURL(ctx, p.Config.Settlement.RPC, p.Config.Settlement.RPCSecret)
+	urls, err := p.NodeURLs(ctx, p.Config.Settlement.Nodes(), p.Config.Settlement.RPCSecret)
 	if err != nil {
 		return nil, err
 	}
 	switch kind := p.Config.Settlement.Kind; kind {
 	case config.EthereumLayer:
-		return openEthereum(p, node)
+		return openEthereum(p, urls)
 	case config.StarknetLayer:
-		return openStarknet(p, node)
+		return openStarknet(p, urls)
 	default:
 		return nil, fmt.Errorf("settlement layer %q is not known", kind)
 	}

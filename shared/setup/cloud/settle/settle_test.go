@@ -49,7 +49,8 @@ func TestStarknet(t *testing.T) {
 	p := &cloud.Process{Secrets: secrets.New(aws.Config{}), Config: config.Config{
 		Chain: config.Chain{Name: "dev", Layer: stage.L3},
 		Settlement: config.Settlement{
-			Kind: config.StarknetLayer, RPC: s.URL(), ChainID: s.ChainID(), Contract: fakestarknet.CoreAddress.String(),
+			Kind: config.StarknetLayer, RPC: []string{s.URL()}, ChainID: s.ChainID(),
+			Contract: fakestarknet.CoreAddress.String(),
 			Account:  account.String(),
 			Verifier: fakestarknet.RegistryAddress.String(), KeyFile: file,
 		},
@@ -59,8 +60,8 @@ func TestStarknet(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := layer.Ping(ctx); err != nil {
-		t.Error(err)
+	if detail, err := layer.Nodes(ctx); err != nil || detail != "" {
+		t.Error(detail, err)
 	}
 	contract, wallet, err := layer.Contract(ctx)
 	if err != nil || wallet.Name != "starknet/SN_FAKE/0xacc1" || wallet.Policy.Confirmations != 1 {
@@ -111,8 +112,68 @@ func TestStarknet(t *testing.T) {
 	if layer.Codec().ProofOutput == nil {
 		t.Error("the codec reads no proofs")
 	}
+	several(t, p, s.URL())
 	p.Config.Settlement.Kind = "moon"
 	if _, err := settle.Open(ctx, p); err == nil {
 		t.Error("an unknown layer was opened")
+	}
+}
+
+// several has a second node that is down: everything is read from the other one, and /ready says which can be used.
+func several(t *testing.T, p *cloud.Process, url string) {
+	t.Helper()
+	ctx := t.Context()
+	const down = "http://127.0.0.1:1/v2/hunter2hunter2"
+	p.Config.Settlement.RPC = []string{down, url}
+	layer, err := settle.Open(ctx, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	detail, err := layer.Nodes(ctx)
+	if err != nil || !strings.HasPrefix(detail, "1 of 2 nodes can be used: node 1 (127.0.0.1): ") ||
+		!strings.HasSuffix(detail, "node 2 (127.0.0.1): answers") || strings.Contains(detail, "hunter2") {
+		t.Errorf("%s, %v", detail, err)
+	}
+	contract, wallet, err := layer.Contract(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c, err := contract.Config(ctx); err != nil || !c.Operator {
+		t.Errorf("%+v, %v", c, err)
+	}
+	if a, err := wallet.Chain.Account(ctx, 0); err != nil || a.Balance == nil {
+		t.Errorf("%+v, %v", a, err)
+	}
+	for what, err := range map[string]error{
+		"facts": func() error {
+			f, err := layer.Facts()
+			if err != nil {
+				return err
+			}
+			_, err = f.Valid(ctx, []string{"0x" + strings.Repeat("0", 63) + "5"})
+			return err
+		}(),
+		"registrar": func() error {
+			r, err := layer.Registrar(ctx)
+			if err != nil {
+				return err
+			}
+			return r.Register(ctx, "0x"+strings.Repeat("0", 63)+"6")
+		}(),
+	} {
+		if err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	secret := filepath.Join(t.TempDir(), "urls")
+	if err := os.WriteFile(secret, []byte(url+",\n"+down+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p.Config.Settlement.RPC, p.Config.Settlement.RPCSecret = nil, secrets.FilePrefix+secret
+	if layer, err = settle.Open(ctx, p); err != nil {
+		t.Fatal(err)
+	}
+	if detail, err := layer.Nodes(ctx); err != nil || !strings.Contains(detail, "node 1 (127.0.0.1): answers") {
+		t.Errorf("from a secret: %s, %v", detail, err)
 	}
 }

@@ -16,77 +16,95 @@ import (
 )
 
 type starknetLayer struct {
-	*starknet.Node
+	nodes[*starknet.Node]
 	p *cloud.Process
 }
 
-func openStarknet(p *cloud.Process, url string) (Layer, error) {
-	n, err := starknet.Dial(url, p.Config.Settlement.ChainID)
+// starknetSlack is how many blocks a node may be behind another: blocks come every few seconds.
+const starknetSlack = 5
+
+func openStarknet(p *cloud.Process, urls []string) (Layer, error) {
+	ns, err := open(p, urls, starknetSlack, starknet.ErrWrongChain, starknet.Dial)
 	if err != nil {
 		return nil, err
 	}
-	return &starknetLayer{n, p}, nil
+	return &starknetLayer{ns, p}, nil
 }
 
-func (l *starknetLayer) account(key, address string) (*starknet.Wallet, error) {
-	signer, err := starknet.NewKeySigner(key)
-	if err != nil {
-		return nil, err
-	}
-	return starknet.NewWallet(l.Node, signer, address, cmp.Or(l.p.Config.Settlement.FeeToken, starknet.STRK))
+// accounts are the account of a key on each node; nil: it is only watched.
+func (l *starknetLayer) accounts(signer *starknet.KeySigner, address string) ([]*starknet.Wallet, error) {
+	return each(l.nodes, func(n *starknet.Node) (*starknet.Wallet, error) {
+		return starknet.NewWallet(n, signer, address, cmp.Or(l.p.Config.Settlement.FeeToken, starknet.STRK))
+	})
 }
 
-func (l *starknetLayer) wallet(ctx context.Context) (*starknet.Wallet, setup.Wallet, error) {
+// wallets are the wallet on each node, and the wallet of all.
+func (l *starknetLayer) wallets(ctx context.Context) ([]*starknet.Wallet, setup.Wallet, error) {
 	s := l.p.Config.Settlement
 	key, err := walletKey(ctx, l.p)
 	if err != nil {
 		return nil, setup.Wallet{}, err
 	}
-	w, err := l.account(key, s.Account)
+	signer, err := starknet.NewKeySigner(key)
 	if err != nil {
 		return nil, setup.Wallet{}, err
 	}
-	name := fmt.Sprintf("starknet/%s/%s", s.ChainID, w.Address())
-	return w, setup.Wallet{Chain: w, Name: name, Policy: l.p.Config.TxPolicy(), DryRun: l.p.Config.DryRun}, nil
+	ws, err := l.accounts(signer, s.Account)
+	if err != nil {
+		return nil, setup.Wallet{}, err
+	}
+	name := fmt.Sprintf("starknet/%s/%s", s.ChainID, ws[0].Address())
+	return ws, setup.Wallet{Chain: chain(l.nodes, ws), Name: name, Policy: l.p.Config.TxPolicy(),
+		DryRun: l.p.Config.DryRun}, nil
 }
 
 // Reader implements Layer.
 func (l *starknetLayer) Reader() (settlement.Contract, error) { return l.core(nil) }
 
-func (l *starknetLayer) core(w *starknet.Wallet) (*starknet.Core, error) {
-	s := l.p.Config.Settlement
-	return starknet.NewCore(l.Node, s.Contract, w)
+// core is the core contract for the wallet on each node; nil: for readers.
+func (l *starknetLayer) core(ws []*starknet.Wallet) (settlement.Contract, error) {
+	cs := make([]*starknet.Core, len(l.all))
+	for i, n := range l.all {
+		var w *starknet.Wallet
+		if ws != nil {
+			w = ws[i]
+		}
+		var err error
+		if cs[i], err = starknet.NewCore(n, l.p.Config.Settlement.Contract, w); err != nil {
+			return nil, err
+		}
+	}
+	return contract(l.nodes, cs), nil
 }
 
 // Watch implements Layer.
 func (l *starknetLayer) Watch(context.Context) (settlement.Contract, setup.Wallet, error) {
-	s := l.p.Config.Settlement
-	w, err := starknet.NewWallet(l.Node, nil, s.Account, cmp.Or(s.FeeToken, starknet.STRK))
+	ws, err := l.accounts(nil, l.p.Config.Settlement.Account)
 	if err != nil {
 		return nil, setup.Wallet{}, err
 	}
-	c, err := l.core(w)
-	return c, setup.Wallet{Chain: w}, err
+	c, err := l.core(ws)
+	return c, setup.Wallet{Chain: chain(l.nodes, ws)}, err
 }
 
 // Contract implements Layer.
 func (l *starknetLayer) Contract(ctx context.Context) (settlement.Contract, setup.Wallet, error) {
-	account, w, err := l.wallet(ctx)
+	ws, w, err := l.wallets(ctx)
 	if err != nil {
 		return nil, w, err
 	}
-	c, err := l.core(account)
+	c, err := l.core(ws)
 	return c, w, err
 }
 
 // Data implements Layer.
 func (l *starknetLayer) Data(ctx context.Context) (da.Layer, setup.Wallet, error) {
-	account, w, err := l.wallet(ctx)
+	ws, w, err := l.wallets(ctx)
 	if err != nil {
 		return nil, w, err
 	}
 	s := l.p.Config.Settlement
-	d, err := starknet.NewDA(cmp.Or(s.DataContract, account.Address().String()), s.DataFunction)
+	d, err := starknet.NewDA(cmp.Or(s.DataContract, ws[0].Address().String()), s.DataFunction)
 	return d, w, err
 }
 
@@ -94,29 +112,44 @@ func (l *starknetLayer) Data(ctx context.Context) (da.Layer, setup.Wallet, error
 func (*starknetLayer) Codec() statetransition.Codec { return protocol.StarknetCodec() }
 
 // Facts implements Layer.
-func (l *starknetLayer) Facts() (proof.FactChecker, error) { return l.facts() }
-
-func (l *starknetLayer) facts() (*starknet.Facts, error) {
-	core, err := l.core(nil)
+func (l *starknetLayer) Facts() (proof.FactChecker, error) {
+	fs, err := each(l.nodes, l.facts)
 	if err != nil {
 		return nil, err
 	}
-	return starknet.NewFacts(l.Node, l.p.Config.Settlement.Verifier, core)
+	return facts(l.nodes, fs), nil
+}
+
+func (l *starknetLayer) facts(n *starknet.Node) (*starknet.Facts, error) {
+	s := l.p.Config.Settlement
+	core, err := starknet.NewCore(n, s.Contract, nil)
+	if err != nil {
+		return nil, err
+	}
+	return starknet.NewFacts(n, s.Verifier, core)
 }
 
 // Registrar implements Layer.
 func (l *starknetLayer) Registrar(ctx context.Context) (Registrar, error) {
-	facts, err := l.facts()
-	if err != nil {
-		return nil, err
-	}
 	key, err := l.p.Secrets.Get(ctx, l.p.Config.Prover.KeySecret)
 	if err != nil {
 		return nil, err
 	}
-	w, err := l.account(key, l.p.Config.Prover.Account)
+	signer, err := starknet.NewKeySigner(key)
 	if err != nil {
 		return nil, fmt.Errorf("registrar: %w", err)
 	}
-	return starknet.NewRegistrar(facts, w), nil
+	ws, err := l.accounts(signer, l.p.Config.Prover.Account)
+	if err != nil {
+		return nil, fmt.Errorf("registrar: %w", err)
+	}
+	rs := make([]*starknet.Registrar, len(l.all))
+	for i, n := range l.all {
+		f, err := l.facts(n)
+		if err != nil {
+			return nil, err
+		}
+		rs[i] = starknet.NewRegistrar(f, ws[i])
+	}
+	return registrar(l.nodes, rs), nil
 }

@@ -1,0 +1,103 @@
+package several
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/madara-orchestrator/orchestrator/shared/core/look"
+)
+
+// sight is a node as it was seen last.
+type sight struct {
+	head   uint64    // its newest block, when it answered last
+	headAt time.Time // when that was; zero: never
+	err    error     // why it can't be asked; nil: it can
+	wrong  bool      // it serves another chain
+	at     time.Time // when it was asked or failed last; zero: never
+	gone   bool      // it failed in this look
+}
+
+// limits are what nodes are compared with.
+type limits struct {
+	highest uint64 // the highest block that a node has shown lately
+	least   uint64 // a block that a document records as seen
+	slack   uint64 // how many blocks below highest a node may be
+}
+
+// choose returns the first node that can be asked: it answers, serves the chain, and does not lag behind what was seen.
+// The error says of each node why not.
+func choose(sights []sight, l limits) (int, error) {
+	why := make([]error, len(sights))
+	for i, s := range sights {
+		if why[i] = s.fault(l); why[i] == nil {
+			return i, nil
+		}
+	}
+	return 0, &noneError{why: why, wrong: allWrong(sights)}
+}
+
+// fault is why a node can't be asked now.
+func (s sight) fault(l limits) error {
+	switch {
+	case s.err != nil:
+		return s.err
+	case s.gone:
+		return look.ErrUnanswered
+	case s.head < l.least:
+		return look.Lagging{Head: s.head, Want: l.least}
+	case s.head+l.slack < l.highest:
+		return look.Lagging{Head: s.head, Want: l.highest}
+	}
+	return nil
+}
+
+func allWrong(sights []sight) bool {
+	for _, s := range sights {
+		if !s.wrong {
+			return false
+		}
+	}
+	return true
+}
+
+// noneError says that no node can be asked.
+type noneError struct {
+	names []string
+	why   []error // one a node
+	wrong bool    // all of them serve another chain
+}
+
+// Error says of each node why not.
+func (e *noneError) Error() string {
+	if e.wrong {
+		return e.why[0].Error()
+	}
+	parts := make([]string, len(e.why))
+	for i, err := range e.why {
+		name := fmt.Sprintf("node %d", i+1)
+		if i < len(e.names) {
+			name = e.names[i]
+		}
+		parts[i] = name + ": " + err.Error()
+	}
+	return "no node of the settlement layer can be used: " + strings.Join(parts, "; ")
+}
+
+// Unwrap gives the error of another chain where all nodes serve one.
+func (e *noneError) Unwrap() error {
+	if e.wrong {
+		return e.why[0]
+	}
+	return nil
+}
+
+// highest is the highest block that a node has shown since.
+func highest(sights []sight, since time.Time) (n uint64) {
+	for _, s := range sights {
+		if !s.headAt.Before(since) {
+			n = max(n, s.head)
+		}
+	}
+	return n
+}
