@@ -4,6 +4,10 @@ SHELL := bash
 .DEFAULT_GOAL := help
 
 GO ?= go
+# The flags of the deployed functions, for every build: tests and lint then share their build cache, and what is tested is
+# what is deployed.
+export CGO_ENABLED ?= 0
+export GOFLAGS ?= -trimpath -buildvcs=false
 GOLANGCI := v2.6.2
 
 .PHONY: help
@@ -31,9 +35,8 @@ tools: ## Install what the tests need (mongod, moto, ministack, Redis, anvil, sc
 	@shared/dev/tools/install
 
 .PHONY: test
-test: tools ## Install what the tests need and run them
-	$(GO) build ./... # on all cores: what follows runs one package at a time, as several bring real components that two cores do not carry at once
-	ORCHESTRATOR_REQUIRE_TOOLS=1 $(GO) test -p 1 -vet=off -timeout 60m ./... # each test has its own limits; lint vets
+test: ## Install what the tests need and run them
+	@GO='$(GO)' shared/dev/tools/test
 
 .PHONY: test-api
 test-api: tools ## Test the HTTP API with schemathesis (API_EXAMPLES=300 requests an operation)

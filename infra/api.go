@@ -64,6 +64,15 @@ func (s *Stack) api() {
 		nil)
 	excuse(hooks, "AwsSolutions-APIG4",
 		"provers sign nothing: their webhooks carry a secret in the path, and do no more than wake a job")
+	s.apiStage(api)
+	awscdk.NewCfnOutput(s.Stack, jsii.String("ApiUrl"), &awscdk.CfnOutputProps{
+		Value:       api.AttrApiEndpoint(),
+		Description: jsii.String("status page and API"),
+	})
+}
+
+// apiStage makes the one stage, with its limits and its access log.
+func (s *Stack) apiStage(api awsapigatewayv2.CfnApi) {
 	logs := awslogs.NewLogGroup(s.Stack, jsii.String("LogApiAccess"), &awslogs.LogGroupProps{
 		LogGroupName:  jsii.String("/orchestrator/" + s.chain.Name + "/api-access"),
 		Retention:     retention(s.chain.LogDays),
@@ -82,10 +91,6 @@ func (s *Stack) api() {
 			DestinationArn: logs.LogGroupArn(),
 			Format:         jsii.String(accessLog),
 		},
-	})
-	awscdk.NewCfnOutput(s.Stack, jsii.String("ApiUrl"), &awscdk.CfnOutputProps{
-		Value:       api.AttrApiEndpoint(),
-		Description: jsii.String("status page and API"),
 	})
 }
 

@@ -36,16 +36,18 @@ func (s *Stack) snosRunner() {
 	if s.chain.Snos.Image == "" {
 		return
 	}
-	name := jsii.String(resource.Physical(s.chain.Name, "snos"))
-	logs := awslogs.NewLogGroup(s.Stack, jsii.String("LogRunner"), &awslogs.LogGroupProps{
-		LogGroupName:  jsii.String("/orchestrator/" + s.chain.Name + "/runner"),
-		Retention:     retention(s.chain.LogDays),
-		RemovalPolicy: awscdk.RemovalPolicy_DESTROY,
-	})
-	role := awsiam.NewRole(s.Stack, jsii.String("RoleRunner"), &awsiam.RoleProps{
+	s.runner = &batchRunner{queue: s.runnerQueue(), definition: s.runnerDefinition()}
+}
+
+// runnerName is that of all parts of the runner.
+func (s *Stack) runnerName() *string { return jsii.String(resource.Physical(s.chain.Name, "snos")) }
+
+// runnerRoles are what the container acts as, and what starts it.
+func (s *Stack) runnerRoles() (role, start awsiam.Role) {
+	role = awsiam.NewRole(s.Stack, jsii.String("RoleRunner"), &awsiam.RoleProps{
 		AssumedBy: s.tasks(), Description: jsii.String("of the SNOS container of " + s.chain.Name),
 	})
-	start := awsiam.NewRole(s.Stack, jsii.String("RoleRunnerStart"), &awsiam.RoleProps{
+	start = awsiam.NewRole(s.Stack, jsii.String("RoleRunnerStart"), &awsiam.RoleProps{
 		AssumedBy:   s.tasks(),
 		Description: jsii.String("starts the SNOS container of " + s.chain.Name + ": its image and its log"),
 	})
@@ -53,9 +55,14 @@ func (s *Stack) snosRunner() {
 		s.allowObjects(role, prefix, "s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload")
 	}
 	allow(role, s.bucket.BucketArn(), "s3:ListBucket") // a missing object is "not found", not "access denied"
-	env := map[string]*string{contract.Bucket: s.bucket.BucketName(),
+	return role, start
+}
+
+// runnerEnvironment is what the container is given as plain variables and from secrets.
+func (s *Stack) runnerEnvironment() (env map[string]*string, secrets map[string]awsbatch.Secret) {
+	env = map[string]*string{contract.Bucket: s.bucket.BucketName(),
 		contract.Layer: jsii.String(string(s.chain.Layer))}
-	secrets := map[string]awsbatch.Secret{}
+	secrets = map[string]awsbatch.Secret{}
 	set := func(variable, plain, word string) {
 		if word != "" {
 			secret := awssecretsmanager.Secret_FromSecretCompleteArn(s.Stack,
@@ -68,6 +75,18 @@ func (s *Stack) snosRunner() {
 	node, word := s.chain.snosNode()
 	set(contract.RPC, node, word)
 	set(contract.BackupRPC, s.chain.Settings["CHAIN_BACKUP_RPC"], s.chain.Settings["CHAIN_BACKUP_RPC_SECRET"])
+	return env, secrets
+}
+
+// runnerDefinition is the container and how it is tried again.
+func (s *Stack) runnerDefinition() awsbatch.EcsJobDefinition {
+	logs := awslogs.NewLogGroup(s.Stack, jsii.String("LogRunner"), &awslogs.LogGroupProps{
+		LogGroupName:  jsii.String("/orchestrator/" + s.chain.Name + "/runner"),
+		Retention:     retention(s.chain.LogDays),
+		RemovalPolicy: awscdk.RemovalPolicy_DESTROY,
+	})
+	role, start := s.runnerRoles()
+	env, secrets := s.runnerEnvironment()
 	container := awsbatch.NewEcsFargateContainerDefinition(s.Stack, jsii.String("RunnerContainer"),
 		&awsbatch.EcsFargateContainerDefinitionProps{
 			Image:                s.image(),
@@ -86,7 +105,7 @@ func (s *Stack) snosRunner() {
 			}),
 		})
 	def := awsbatch.NewEcsJobDefinition(s.Stack, jsii.String("RunnerDefinition"), &awsbatch.EcsJobDefinitionProps{
-		JobDefinitionName: name,
+		JobDefinitionName: s.runnerName(),
 		Container:         container,
 		Timeout:           awscdk.Duration_Seconds(jsii.Number(runLimit)),
 		PropagateTags:     jsii.Bool(true),
@@ -100,29 +119,33 @@ func (s *Stack) snosRunner() {
 				awsbatch.Reason_Custom(&awsbatch.CustomReason{OnReason: jsii.String("*")})),
 		},
 	})
+	excuse(start, "AwsSolutions-IAM5", "a registry's login has no resource to name (ecr:GetAuthorizationToken)",
+		"Resource::*")
+	return def
+}
+
+// runnerQueue is where runs wait for a machine.
+func (s *Stack) runnerQueue() awsbatch.JobQueue {
 	subnets := awsec2.SubnetType_PUBLIC
 	if s.chain.inVPC() {
 		subnets = awsec2.SubnetType_PRIVATE_WITH_EGRESS
 	}
 	machines := awsbatch.NewFargateComputeEnvironment(s.Stack, jsii.String("RunnerMachines"),
 		&awsbatch.FargateComputeEnvironmentProps{
-			ComputeEnvironmentName: name,
+			ComputeEnvironmentName: s.runnerName(),
 			Vpc:                    s.network,
 			VpcSubnets:             &awsec2.SubnetSelection{SubnetType: subnets},
 			Spot:                   jsii.Bool(s.chain.Snos.Spot),
 			MaxvCpus:               jsii.Number(float64(s.chain.Snos.MaxVCPU)),
 			SecurityGroups:         &[]awsec2.ISecurityGroup{s.inside},
 		})
-	queue := awsbatch.NewJobQueue(s.Stack, jsii.String("RunnerQueue"), &awsbatch.JobQueueProps{
-		JobQueueName: name,
+	return awsbatch.NewJobQueue(s.Stack, jsii.String("RunnerQueue"), &awsbatch.JobQueueProps{
+		JobQueueName: s.runnerName(),
 		ComputeEnvironments: &[]*awsbatch.OrderedComputeEnvironment{{
 			ComputeEnvironment: machines,
 			Order:              jsii.Number(1),
 		}},
 	})
-	excuse(start, "AwsSolutions-IAM5", "a registry's login has no resource to name (ecr:GetAuthorizationToken)",
-		"Resource::*")
-	s.runner = &batchRunner{queue: queue, definition: def}
 }
 
 // tasks is ECS where it runs tasks of this account and region (Amazon ECS, "Amazon ECS task IAM role").

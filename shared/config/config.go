@@ -139,6 +139,21 @@ func set[T comparable](to *T, v T) {
 // faults checks values and how they fit together.
 func (c Config) faults() Faults {
 	f := &faultList{}
+	c.chainFaults(f)
+	c.storeFaults(f)
+	c.settlementFaults(f)
+	c.Snos.faults(f)
+	c.Prover.faults(f, c.Chain.Layer, c.Settlement)
+	c.Batch.faults(f)
+	f.check(c.Pace >= 1 && c.Pace <= 1000, "PACE", "%d: want 1 to 1000", c.Pace)
+	c.nameFaults(f)
+	c.plainFaults(f)
+	f.oneOf("LOG_LEVEL", c.LogLevel, "debug", "info", "warn", "error")
+	return f.faults
+}
+
+// chainFaults checks the app chain.
+func (c Config) chainFaults(f *faultList) {
 	f.check(namePattern.MatchString(c.Chain.Name), "CHAIN_NAME",
 		"%q: want 1 to 31 of a-z, 0-9 and -, beginning with a letter", c.Chain.Name)
 	f.check(c.Chain.Layer == stage.L2 || c.Chain.Layer == stage.L3, "CHAIN_LAYER", "%q: want l2 or l3", c.Chain.Layer)
@@ -152,6 +167,10 @@ func (c Config) faults() Faults {
 	for _, k := range c.Chain.DAPublicKeys {
 		f.felt("CHAIN_DA_PUBLIC_KEYS", k)
 	}
+}
+
+// storeFaults checks where documents, artifacts, alerts and cached reads are kept.
+func (c Config) storeFaults(f *faultList) {
 	f.check((c.Mongo.URI == "") != (c.Mongo.URISecret == ""), "MONGO_URI_SECRET",
 		"give either it or MONGO_URI, not both or none")
 	f.check(!strings.Contains(c.Mongo.URI, "@"), "MONGO_URI",
@@ -161,8 +180,12 @@ func (c Config) faults() Faults {
 	f.check(c.AWS.Bucket != "", "AWS_BUCKET", "missing: the artifacts bucket's name")
 	f.check(c.AWS.TopicARN != "", "AWS_TOPIC_ARN", "missing: the alerts topic's ARN")
 	f.check(c.AWS.Bus != "", "AWS_BUS", "missing: the event bus's name")
-	f.nodes("SETTLEMENT_RPC", c.Settlement.Nodes(), c.Settlement.RPCSecret)
 	f.check(c.Redis.URL == "" || c.Redis.URLSecret == "", "REDIS_URL_SECRET", "give either it or REDIS_URL, not both")
+}
+
+// settlementFaults checks the settlement layer and the wallet on it.
+func (c Config) settlementFaults(f *faultList) {
+	f.nodes("SETTLEMENT_RPC", c.Settlement.Nodes(), c.Settlement.RPCSecret)
 	explorer := c.Settlement.Explorer
 	f.check(explorer == "" || strings.HasPrefix(explorer, "https://") || strings.HasPrefix(explorer, "http://"),
 		"SETTLEMENT_EXPLORER", "want a URL to which a transaction's hash is appended, such as https://etherscan.io/tx/")
@@ -193,23 +216,19 @@ func (c Config) faults() Faults {
 	f.check(c.Settlement.BlockBlobs >= 0, "SETTLEMENT_BLOCK_BLOBS", "%d: want a positive number",
 		c.Settlement.BlockBlobs)
 	f.check(c.Settlement.FirstBatch >= 1, "SETTLEMENT_FIRST_BATCH", "0: batches count from 1")
-	c.Snos.faults(f)
-	c.Prover.faults(f, c.Chain.Layer, c.Settlement)
-	f.check(c.Batch.Blobs >= 0 && c.Batch.Blobs <= 9, "BATCH_BLOBS", "%d: want 1 to 9, or 0 for the default",
-		c.Batch.Blobs)
-	f.check(c.Batch.BlobBuffer >= 0 && c.Batch.BlobBuffer < batch.WordsPerBlob, "BATCH_BLOB_BUFFER",
-		"%d: want 0 to 4095 words", c.Batch.BlobBuffer)
-	f.check(c.Batch.L1Gas <= batch.MaxL1Gas, "BATCH_MAX_L1_GAS",
+}
+
+func (c Batch) faults(f *faultList) {
+	f.check(c.Blobs >= 0 && c.Blobs <= 9, "BATCH_BLOBS", "%d: want 1 to 9, or 0 for the default",
+		c.Blobs)
+	f.check(c.BlobBuffer >= 0 && c.BlobBuffer < batch.WordsPerBlob, "BATCH_BLOB_BUFFER",
+		"%d: want 0 to 4095 words", c.BlobBuffer)
+	f.check(c.L1Gas <= batch.MaxL1Gas, "BATCH_MAX_L1_GAS",
 		"%d: want at most %d, or state updates would not fit in a transaction",
-		c.Batch.L1Gas, batch.MaxL1Gas)
-	f.check(c.Batch.DAWords >= 0, "BATCH_MAX_DA_WORDS", "%d: want a number of words, or 0 for the default",
-		c.Batch.DAWords)
-	f.check(c.Batch.Window >= 1, "BATCH_WINDOW", "0: no job would ever be created")
-	f.check(c.Pace >= 1 && c.Pace <= 1000, "PACE", "%d: want 1 to 1000", c.Pace)
-	c.nameFaults(f)
-	c.plainFaults(f)
-	f.oneOf("LOG_LEVEL", c.LogLevel, "debug", "info", "warn", "error")
-	return f.faults
+		c.L1Gas, batch.MaxL1Gas)
+	f.check(c.DAWords >= 0, "BATCH_MAX_DA_WORDS", "%d: want a number of words, or 0 for the default",
+		c.DAWords)
+	f.check(c.Window >= 1, "BATCH_WINDOW", "0: no job would ever be created")
 }
 
 var (

@@ -188,11 +188,25 @@ func (w *World) Step(ctx context.Context) error {
 			due = t
 		}
 	}
-	at := due.next
+	at, ready := w.ready(due.next)
+	if len(ready) > 0 && (w.cfg.Prompt || at.Before(due.next) || w.rng.IntN(4) > 0) {
+		if err := w.advance(at); err != nil {
+			return err
+		}
+		return w.deliver(ctx, ready[w.rng.IntN(len(ready))])
+	}
+	if err := w.advance(due.next); err != nil {
+		return err
+	}
+	return w.fire(ctx, due)
+}
+
+// ready are the queues whose message comes first, and when; none if all come after the next schedule.
+func (w *World) ready(next time.Time) (at time.Time, ready []resource.Queue) {
+	at = next
 	if at.Before(w.now) {
 		at = w.now
 	}
-	var ready []resource.Queue // those whose message comes first, if none comes after the schedule
 	for _, q := range w.queues {
 		when, ok := w.Queues.NextReady(q.Name)
 		if !ok {
@@ -209,15 +223,11 @@ func (w *World) Step(ctx context.Context) error {
 		}
 		ready = append(ready, q)
 	}
-	if len(ready) > 0 && (w.cfg.Prompt || at.Before(due.next) || w.rng.IntN(4) > 0) {
-		if err := w.advance(at); err != nil {
-			return err
-		}
-		return w.deliver(ctx, ready[w.rng.IntN(len(ready))])
-	}
-	if err := w.advance(due.next); err != nil {
-		return err
-	}
+	return at, ready
+}
+
+// fire lets a schedule wake its stage.
+func (w *World) fire(ctx context.Context, due *tick) error {
 	due.next = due.next.Add(due.every)
 	if w.turmoil && w.rng.IntN(30) == 0 {
 		w.Injected[Strike{"schedule late", "outside"}]++

@@ -130,25 +130,7 @@ func Start(ctx context.Context, o Options) (*Sandbox, error) {
 		return s, fmt.Errorf("serve the SNOS runner: %w", err)
 	}
 	s.closers = append(s.closers, func() { _ = listener.Close() })
-	settings := map[string]string{
-		"CHAIN_ID": s.Chain.ChainID(), "CHAIN_RPC": s.Chain.URL(), "CHAIN_FEEDER_GATEWAY": s.Chain.GatewayURL(),
-		"CHAIN_MAX_BLOCK": fmt.Sprint(s.Last),
-		"BATCH_BLOCKS":    "5", "BATCH_SNOS_BLOCKS": "2", "PACE": "20", "REDIS_URL": o.Redis,
-	}
-	parts := []part{l.part, prover}
-	if o.Batch == nil {
-		parts = append(parts, part{
-			settings: map[string]string{"SNOS_URL": "http://" + listener.Addr().String(),
-				"SNOS_TOKEN_SECRET": o.Name + "/runner"},
-			secrets: map[string]string{"runner": runnerToken},
-		})
-	}
-	for _, p := range parts {
-		maps.Copy(settings, p.settings)
-		for name, value := range p.secrets {
-			s.secrets[o.Name+"/"+name] = value
-		}
-	}
+	settings := s.settings(o, l, prover, listener.Addr().String())
 	made, err := o.deploy(ctx, settings, s.secrets)
 	if err != nil {
 		return s, err
@@ -161,6 +143,36 @@ func Start(ctx context.Context, o Options) (*Sandbox, error) {
 	if err := s.serveRunner(listener, o, l, s3.New(devcloud.Config(o.AWS), made.Bucket, true)); err != nil {
 		return s, err
 	}
+	s.environment(o, settings, made)
+	return s, nil
+}
+
+// settings are those of the chain and of the parts around it; their secrets are kept.
+func (s *Sandbox) settings(o Options, l layer, prover part, runner string) map[string]string {
+	settings := map[string]string{
+		"CHAIN_ID": s.Chain.ChainID(), "CHAIN_RPC": s.Chain.URL(), "CHAIN_FEEDER_GATEWAY": s.Chain.GatewayURL(),
+		"CHAIN_MAX_BLOCK": fmt.Sprint(s.Last),
+		"BATCH_BLOCKS":    "5", "BATCH_SNOS_BLOCKS": "2", "PACE": "20", "REDIS_URL": o.Redis,
+	}
+	parts := []part{l.part, prover}
+	if o.Batch == nil {
+		parts = append(parts, part{
+			settings: map[string]string{"SNOS_URL": "http://" + runner,
+				"SNOS_TOKEN_SECRET": o.Name + "/runner"},
+			secrets: map[string]string{"runner": runnerToken},
+		})
+	}
+	for _, p := range parts {
+		maps.Copy(settings, p.settings)
+		for name, value := range p.secrets {
+			s.secrets[o.Name+"/"+name] = value
+		}
+	}
+	return settings
+}
+
+// environment is that of the compiled functions.
+func (s *Sandbox) environment(o Options, settings map[string]string, made devcloud.Stack) {
 	maps.Copy(settings, map[string]string{
 		"CHAIN_NAME": o.Name, "CHAIN_LAYER": string(o.Layer), "MONGO_URI": o.Mongo,
 		"AWS_ENDPOINT": o.AWS, "AWS_BUCKET": made.Bucket,
@@ -172,7 +184,6 @@ func Start(ctx context.Context, o Options) (*Sandbox, error) {
 	for k, v := range settings {
 		s.Env = append(s.Env, config.Prefix+k+"="+v)
 	}
-	return s, nil
 }
 
 // deploy makes the resources.

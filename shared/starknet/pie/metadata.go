@@ -33,29 +33,27 @@ func (m *metadata) output() segment {
 // builtins in the program's order, return fp, return pc, others.
 func readMetadata(z *archive, l Limits) (*metadata, error) {
 	m := &metadata{sizes: map[uint64]uint64{}}
-	var program, execution, retFP, retPC segment
-	var names []string
-	var extra []segment
+	var f segments
 	one := func(to *segment) func(*walker) error {
 		return func(w *walker) (err error) { *to, err = w.segment(); return err }
 	}
 	err := walk(z, metadataFile, l.JSON, map[string]func(*walker) error{
 		"program":           func(w *walker) error { return w.program(&m.program, l) },
-		"program_segment":   one(&program),
-		"execution_segment": one(&execution),
-		"ret_fp_segment":    one(&retFP),
-		"ret_pc_segment":    one(&retPC),
+		"program_segment":   one(&f.program),
+		"execution_segment": one(&f.execution),
+		"ret_fp_segment":    one(&f.retFP),
+		"ret_pc_segment":    one(&f.retPC),
 		"builtin_segments": func(w *walker) error {
 			return w.object(l.Builtins, func(key string) error {
 				s, err := w.segment()
-				names, m.builtins = append(names, key), append(m.builtins, s)
+				f.names, m.builtins = append(f.names, key), append(m.builtins, s)
 				return err
 			})
 		},
 		"extra_segments": func(w *walker) error {
 			return w.list(l.Segments, func(int) error {
 				s, err := w.segment()
-				extra = append(extra, s)
+				f.extra = append(f.extra, s)
 				return err
 			})
 		},
@@ -63,35 +61,58 @@ func readMetadata(z *archive, l Limits) (*metadata, error) {
 	if err != nil {
 		return nil, err
 	}
-	fail := func(format string, args ...any) error {
-		return fmt.Errorf("%w: %s: %s", ErrMalformed, metadataFile, fmt.Sprintf(format, args...))
+	if err := m.check(f, l); err != nil {
+		return nil, err
 	}
+	return m, m.number(f, l)
+}
+
+// segments are those that metadata keeps no other trace of than their sizes, and the names of the builtins that have
+// some.
+type segments struct {
+	program, execution, retFP, retPC segment
+
+	names []string
+	extra []segment
+}
+
+func malformed(format string, args ...any) error {
+	return fmt.Errorf("%w: %s: %s", ErrMalformed, metadataFile, fmt.Sprintf(format, args...))
+}
+
+// check compares the program with its segments.
+func (m *metadata) check(f segments, l Limits) error {
 	switch {
-	case !slices.Equal(names, m.program.Builtins):
-		return nil, fail("builtins %.200q have segments %.200q", m.program.Builtins, names)
-	case !slices.Contains(names, outputBuiltin):
-		return nil, fail("the program has no output builtin, so no fact")
-	case program.Size != uint64(len(m.program.Data)):
-		return nil, fail("program of %d words in a segment of %d", len(m.program.Data), program.Size)
-	case m.program.Main >= program.Size:
-		return nil, fail("main at %d in a program of %d words", m.program.Main, program.Size)
-	case retFP.Size != 0 || retPC.Size != 0:
-		return nil, fail("return segments are not empty")
+	case !slices.Equal(f.names, m.program.Builtins):
+		return malformed("builtins %.200q have segments %.200q", m.program.Builtins, f.names)
+	case !slices.Contains(f.names, outputBuiltin):
+		return malformed("the program has no output builtin, so no fact")
+	case f.program.Size != uint64(len(m.program.Data)):
+		return malformed("program of %d words in a segment of %d", len(m.program.Data), f.program.Size)
+	case m.program.Main >= f.program.Size:
+		return malformed("main at %d in a program of %d words", m.program.Main, f.program.Size)
+	case f.retFP.Size != 0 || f.retPC.Size != 0:
+		return malformed("return segments are not empty")
 	}
 	if s := m.output().Size; s > uint64(l.Output) {
-		return nil, fmt.Errorf("%w: output of %d words, at most %d", ErrTooLarge, s, l.Output)
+		return fmt.Errorf("%w: output of %d words, at most %d", ErrTooLarge, s, l.Output)
 	}
-	all := slices.Concat([]segment{program, execution}, m.builtins, []segment{retFP, retPC}, extra)
+	return nil
+}
+
+// number notes the segments' sizes; they must be numbered in their order.
+func (m *metadata) number(f segments, l Limits) error {
+	all := slices.Concat([]segment{f.program, f.execution}, m.builtins, []segment{f.retFP, f.retPC}, f.extra)
 	if len(all) > l.Segments {
-		return nil, fmt.Errorf("%w: %d memory segments, at most %d", ErrTooLarge, len(all), l.Segments)
+		return fmt.Errorf("%w: %d memory segments, at most %d", ErrTooLarge, len(all), l.Segments)
 	}
 	for i, s := range all {
 		if s.Index != uint64(i) {
-			return nil, fail("segment %d where %d follows", s.Index, i)
+			return malformed("segment %d where %d follows", s.Index, i)
 		}
 		m.sizes[s.Index] = s.Size
 	}
-	return m, nil
+	return nil
 }
 
 func (w *walker) segment() (s segment, err error) {

@@ -70,42 +70,12 @@ func (w *World) Sharp(c fakesharp.Config) fakesharp.Config {
 // aggregate runs the aggregator over the children's PIEs, as Atlantic does when a bucket is closed.
 func (w *World) aggregate(ctx context.Context, b fakeatlantic.Bucket) (a fakeatlantic.Aggregated, err error) {
 	store := memory.NewArtifacts(nil)
-	runner, err := snosrunner.New(snosrunner.Options{Source: w.Source, Artifacts: store})
+	t, err := aggregation(ctx, store, b)
 	if err != nil {
 		return a, err
 	}
-	t := snos.Task{Kind: snos.Aggregate, ID: b.ID, OutputPrefix: artifact.AggregatorPrefix(0)}
-	for i, c := range b.Children {
-		run, err := open(c.PIE)
-		if err != nil {
-			return a, err
-		}
-		o, _, err := output.Parse(run.Output)
-		if err != nil {
-			return a, fmt.Errorf("output of child %d: %w", i, err)
-		}
-		if i == 0 {
-			if before, ok := o.PrevBlock.Uint64(); ok && o.PrevBlock != felt.MinusOne() {
-				t.StartBlock = before + 1
-			}
-		}
-		t.EndBlock, _ = o.NewBlock.Uint64()
-		key := artifact.SNOSKey(uint64(i), artifact.ProgramOutput)
-		if err := artifact.WriteFelts(ctx, store, key, run.Output); err != nil {
-			return a, err
-		}
-		t.Inputs = append(t.Inputs, key)
-	}
-	handle, err := runner.Submit(ctx, t)
-	if err != nil {
+	if err := w.run(ctx, store, t); err != nil {
 		return a, err
-	}
-	p, err := runner.Status(ctx, handle)
-	if err != nil {
-		return a, err
-	}
-	if p.State != snos.Succeeded {
-		return a, errors.New(p.Detail)
 	}
 	read := func(name string) []byte {
 		b, rerr := artifact.ReadAll(ctx, store, t.OutputPrefix+name, 1<<30)
@@ -128,6 +98,53 @@ func (w *World) aggregate(ctx context.Context, b fakeatlantic.Bucket) (a fakeatl
 	fact, err := run.AggregatorFactOf(hashes.Aggregator) // not the runner's own: it is under test
 	a.Fact = fact.String()
 	return a, err
+}
+
+// aggregation is the task over a bucket's children, whose outputs it puts into the store.
+func aggregation(ctx context.Context, store artifact.Store, b fakeatlantic.Bucket) (snos.Task, error) {
+	t := snos.Task{Kind: snos.Aggregate, ID: b.ID, OutputPrefix: artifact.AggregatorPrefix(0)}
+	for i, c := range b.Children {
+		run, err := open(c.PIE)
+		if err != nil {
+			return t, err
+		}
+		o, _, err := output.Parse(run.Output)
+		if err != nil {
+			return t, fmt.Errorf("output of child %d: %w", i, err)
+		}
+		if i == 0 {
+			if before, ok := o.PrevBlock.Uint64(); ok && o.PrevBlock != felt.MinusOne() {
+				t.StartBlock = before + 1
+			}
+		}
+		t.EndBlock, _ = o.NewBlock.Uint64()
+		key := artifact.SNOSKey(uint64(i), artifact.ProgramOutput)
+		if err := artifact.WriteFelts(ctx, store, key, run.Output); err != nil {
+			return t, err
+		}
+		t.Inputs = append(t.Inputs, key)
+	}
+	return t, nil
+}
+
+// run runs a task to its end.
+func (w *World) run(ctx context.Context, store artifact.Store, t snos.Task) error {
+	runner, err := snosrunner.New(snosrunner.Options{Source: w.Source, Artifacts: store})
+	if err != nil {
+		return err
+	}
+	handle, err := runner.Submit(ctx, t)
+	if err != nil {
+		return err
+	}
+	p, err := runner.Status(ctx, handle)
+	if err != nil {
+		return err
+	}
+	if p.State != snos.Succeeded {
+		return errors.New(p.Detail)
+	}
+	return nil
 }
 
 // proven registers what a query of Atlantic establishes: an aggregation its state update, a proof that is verified the

@@ -49,80 +49,79 @@ const (
 
 // abi is the ABI of a form's class as nodes answer it: a text that is JSON.
 func (f Form) abi() string {
-	var inputs []entry
-	hashes := []entry{
-		typed(
-			"bootloader_program_hash",
-			feltName,
-		), typed("snos_config_hash", feltName), typed("snos_program_hash", feltName),
-		typed("layout_bridge_program_hash", feltName),
-	}
 	entries := []entry{{"type": "impl", "name": "Appchain", "interface_name": "piltover::interface::IAppchain"}}
-	info := entry{"type": "struct", "name": infoName, "members": hashes}
-	switch f {
-	case SnosForm:
-		inputs = []entry{typed("snos_output", feltsName)}
-	case InputForm:
-		inputs = []entry{typed("piltover_input", inputName)}
-		entries = append(
-			entries,
-			entry{
-				"type": "struct",
-				"name": daName,
-				"members": []entry{
-					typed("height", feltName),
-					typed("commitment", feltName),
-					typed("namespace", feltName),
-				},
-			},
-			entry{"type": "enum", "name": inputName, "variants": []entry{
-				typed(
-					"LayoutBridgeOutputNoDa",
-					feltsName,
-				), typed("LayoutBridgeOutputWithDa", "("+feltsName+", "+daName+")"),
-			}},
-			entry{"type": "struct", "name": osName, "members": hashes},
-			entry{"type": "struct", "name": teeName, "members": []entry{typed("katana_tee_config_hash", feltName)}},
-		)
-		info = entry{
-			"type":     "enum",
-			"name":     infoName,
-			"variants": []entry{typed("StarknetOs", osName), typed("KatanaTee", teeName)},
-		}
-	default:
-		inputs = []entry{typed("snos_output", feltsName), typed("layout_bridge_output", feltsName)}
-		if f == DataForm {
-			inputs = append(
-				inputs,
-				typed("onchain_data_hash", feltName),
-				typed("onchain_data_size", "core::integer::u256"),
-			)
-		}
+	if f == InputForm {
+		entries = append(entries, inputTypes()...)
 	}
-	entries = append(entries, info,
-		entry{"type": "interface", "name": "piltover::interface::IAppchain", "items": []entry{
-			{
-				"type":             "function",
-				"name":             "update_state",
-				"inputs":           inputs,
-				"outputs":          []entry{},
-				"state_mutability": "external",
-			},
-		}},
-		entry{"type": "interface", "name": "piltover::config::interface::IConfig", "items": []entry{
-			{
-				"type":             "function",
-				"name":             "get_program_info",
-				"inputs":           []entry{},
-				"outputs":          []entry{{"type": infoName}},
-				"state_mutability": "view",
-			},
-		}})
+	entries = append(entries, f.programInfo(),
+		interfaceOf("piltover::interface::IAppchain", entry{
+			"type": "function", "name": "update_state", "inputs": f.inputs(), "outputs": []entry{},
+			"state_mutability": "external",
+		}),
+		interfaceOf("piltover::config::interface::IConfig", entry{
+			"type": "function", "name": "get_program_info", "inputs": []entry{},
+			"outputs": []entry{{"type": infoName}}, "state_mutability": "view",
+		}))
 	text, err := json.Marshal(entries)
 	if err != nil {
 		panic(err) // literals only
 	}
 	return string(text)
+}
+
+// inputs are those of the form's update_state.
+func (f Form) inputs() []entry {
+	switch f {
+	case SnosForm:
+		return []entry{typed("snos_output", feltsName)}
+	case InputForm:
+		return []entry{typed("piltover_input", inputName)}
+	case DataForm:
+		return []entry{
+			typed("snos_output", feltsName), typed("layout_bridge_output", feltsName),
+			typed("onchain_data_hash", feltName), typed("onchain_data_size", "core::integer::u256"),
+		}
+	default:
+		return []entry{typed("snos_output", feltsName), typed("layout_bridge_output", feltsName)}
+	}
+}
+
+// programHashes are what the contract compares of the programs that ran.
+func programHashes() []entry {
+	return []entry{
+		typed("bootloader_program_hash", feltName), typed("snos_config_hash", feltName),
+		typed("snos_program_hash", feltName), typed("layout_bridge_program_hash", feltName),
+	}
+}
+
+// programInfo is the type that get_program_info answers with.
+func (f Form) programInfo() entry {
+	if f == InputForm {
+		return entry{"type": "enum", "name": infoName,
+			"variants": []entry{typed("StarknetOs", osName), typed("KatanaTee", teeName)}}
+	}
+	return structOf(infoName, programHashes()...)
+}
+
+// inputTypes are those that the form with one input declares.
+func inputTypes() []entry {
+	return []entry{
+		structOf(daName, typed("height", feltName), typed("commitment", feltName), typed("namespace", feltName)),
+		{"type": "enum", "name": inputName, "variants": []entry{
+			typed("LayoutBridgeOutputNoDa", feltsName),
+			typed("LayoutBridgeOutputWithDa", "("+feltsName+", "+daName+")"),
+		}},
+		structOf(osName, programHashes()...),
+		structOf(teeName, typed("katana_tee_config_hash", feltName)),
+	}
+}
+
+func structOf(name string, members ...entry) entry {
+	return entry{"type": "struct", "name": name, "members": members}
+}
+
+func interfaceOf(name string, functions ...entry) entry {
+	return entry{"type": "interface", "name": name, "items": functions}
 }
 
 // given is what update_state was given: the SNOS output as the program wrote it, and what is checked of the rest.
