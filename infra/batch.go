@@ -58,8 +58,8 @@ func (s *Stack) runnerRoles() (role, start awsiam.Role) {
 	return role, start
 }
 
-// runnerEnvironment is what the container is given as plain variables and from secrets.
-func (s *Stack) runnerEnvironment() (env map[string]*string, secrets map[string]awsbatch.Secret) {
+// containerEnvironment is what the container is given as plain variables and from secrets.
+func (s *Stack) containerEnvironment() (env map[string]*string, secrets map[string]awsbatch.Secret) {
 	env = map[string]*string{contract.Bucket: s.bucket.BucketName(),
 		contract.Layer: jsii.String(string(s.chain.Layer))}
 	secrets = map[string]awsbatch.Secret{}
@@ -86,7 +86,7 @@ func (s *Stack) runnerDefinition() awsbatch.EcsJobDefinition {
 		RemovalPolicy: awscdk.RemovalPolicy_DESTROY,
 	})
 	role, start := s.runnerRoles()
-	env, secrets := s.runnerEnvironment()
+	env, secrets := s.containerEnvironment()
 	container := awsbatch.NewEcsFargateContainerDefinition(s.Stack, jsii.String("RunnerContainer"),
 		&awsbatch.EcsFargateContainerDefinitionProps{
 			Image:                s.image(),

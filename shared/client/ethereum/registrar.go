@@ -18,6 +18,10 @@ type Registrar struct {
 
 	mu   sync.Mutex        // one nonce at a time
 	sent map[string]string // fact to the hash of its newest transaction from this process
+	last struct {          // transaction of this process
+		hash  string
+		nonce uint64
+	}
 }
 
 // NewRegistrar returns the registrar. The wallet must be used for nothing else.
@@ -101,7 +105,10 @@ func (r *Registrar) send(ctx context.Context, p tx.Payload) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	nonce := max(account.Pending, account.Latest)
+	nonce, err := r.next(ctx, max(account.Pending, account.Latest))
+	if err != nil {
+		return "", err
+	}
 	tip := head.Tip
 	if tip.Sign() == 0 {
 		tip = big.NewInt(1) // pools want one
@@ -120,5 +127,24 @@ func (r *Registrar) send(ctx context.Context, p tx.Payload) (string, error) {
 			return "", errTaken
 		}
 	}
+	if err == nil {
+		r.last.hash, r.last.nonce = signed.Hash, nonce
+	}
 	return signed.Hash, err
+}
+
+// next is the next free nonce. go-ethereum's pool counts a transaction that it has just taken some moments later only
+// (core/txpool/legacypool, promoteExecutables runs in the background), but it shows it at once.
+func (r *Registrar) next(ctx context.Context, free uint64) (uint64, error) {
+	if r.last.hash == "" || r.last.nonce < free {
+		return free, nil
+	}
+	s, err := r.wallet.Lookup(ctx, r.last.hash)
+	if err != nil {
+		return 0, err
+	}
+	if s.Phase == tx.Pending {
+		return r.last.nonce + 1, nil
+	}
+	return free, nil
 }

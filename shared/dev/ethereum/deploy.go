@@ -211,17 +211,24 @@ func (s *Sender) broadcast(ctx context.Context, key *ecdsa.PrivateKey, calls []C
 	return hashes, nil
 }
 
+// mineAgain is after how many polls another block is made: on a busy machine the simulated chain closes a block before
+// it has put all waiting transactions into it.
+const mineAgain = 50
+
 // receipt polls for a receipt.
 func (s *Sender) receipt(ctx context.Context, h common.Hash) (*types.Receipt, error) {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	for {
+	for polls := 1; ; polls++ {
 		r, err := s.Client.TransactionReceipt(ctx, h)
 		if err == nil {
 			return r, nil
 		}
 		if !errors.Is(err, ethereum.NotFound) && ctx.Err() != nil {
 			return nil, fmt.Errorf("read the receipt of %s: %w", h, err)
+		}
+		if s.Mine != nil && polls%mineAgain == 0 {
+			s.Mine()
 		}
 		select {
 		case <-ctx.Done():

@@ -76,7 +76,7 @@ type segments struct {
 	extra []segment
 }
 
-func malformed(format string, args ...any) error {
+func wrongMetadata(format string, args ...any) error {
 	return fmt.Errorf("%w: %s: %s", ErrMalformed, metadataFile, fmt.Sprintf(format, args...))
 }
 
@@ -84,15 +84,15 @@ func malformed(format string, args ...any) error {
 func (m *metadata) check(f segments, l Limits) error {
 	switch {
 	case !slices.Equal(f.names, m.program.Builtins):
-		return malformed("builtins %.200q have segments %.200q", m.program.Builtins, f.names)
+		return wrongMetadata("builtins %.200q have segments %.200q", m.program.Builtins, f.names)
 	case !slices.Contains(f.names, outputBuiltin):
-		return malformed("the program has no output builtin, so no fact")
+		return wrongMetadata("the program has no output builtin, so no fact")
 	case f.program.Size != uint64(len(m.program.Data)):
-		return malformed("program of %d words in a segment of %d", len(m.program.Data), f.program.Size)
+		return wrongMetadata("program of %d words in a segment of %d", len(m.program.Data), f.program.Size)
 	case m.program.Main >= f.program.Size:
-		return malformed("main at %d in a program of %d words", m.program.Main, f.program.Size)
+		return wrongMetadata("main at %d in a program of %d words", m.program.Main, f.program.Size)
 	case f.retFP.Size != 0 || f.retPC.Size != 0:
-		return malformed("return segments are not empty")
+		return wrongMetadata("return segments are not empty")
 	}
 	if s := m.output().Size; s > uint64(l.Output) {
 		return fmt.Errorf("%w: output of %d words, at most %d", ErrTooLarge, s, l.Output)
@@ -108,7 +108,7 @@ func (m *metadata) number(f segments, l Limits) error {
 	}
 	for i, s := range all {
 		if s.Index != uint64(i) {
-			return malformed("segment %d where %d follows", s.Index, i)
+			return wrongMetadata("segment %d where %d follows", s.Index, i)
 		}
 		m.sizes[s.Index] = s.Size
 	}
