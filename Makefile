@@ -97,13 +97,14 @@ test-starknet-sol: tools ## Settle recorded batches on StarkWare's own core cont
 DEVNET := .tools/devnet/bin/starknet-devnet
 $(DEVNET):
 	@command -v cargo >/dev/null || { echo "test-devnet: cargo is missing: https://rustup.rs" >&2; exit 1; }
-	@echo "building starknet-devnet, once (some 5 minutes)"
+	@echo "building starknet-devnet, once (some 10 minutes)"
 	@CARGO_PROFILE_DEV_DEBUG=0 CARGO_TARGET_DIR=$(CURDIR)/.tools/devnet/target nice -n 15 \
 	  cargo install starknet-devnet --version 0.8.1 --locked --debug --quiet --root $(CURDIR)/.tools/devnet
 	@rm -rf .tools/devnet/target
 
-test-devnet: $(DEVNET) ## Test the Starknet wallet on starknet-devnet, which cargo builds once
-	ORCHESTRATOR_DEVNET=$(CURDIR)/$(DEVNET) $(GO) test -count=1 -run Devnet -parallel 4 ./shared/client/starknet
+test-devnet: $(DEVNET) ## On starknet-devnet, a real Starknet node that cargo builds once: test the wallet on it, and settle its blocks
+	@cp shared/dev/devnet/* .tools/devnet/ && cd .tools/devnet && npm ci --no-fund --no-audit --silent
+	ORCHESTRATOR_DEVNET=$(CURDIR)/$(DEVNET) $(GO) test -count=1 -timeout 30m -v -run Devnet -parallel 4 ./shared/client/starknet ./scripts/run
 
 .PHONY: test-saya
 test-saya: ## Read the form of the core contract that Saya deploys: SAYA=CHECKOUT of github.com/dojoengine/saya

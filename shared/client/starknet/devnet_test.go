@@ -5,22 +5,16 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
-	"os"
-	"os/exec"
 	"testing"
-	"time"
 
 	"github.com/madara-orchestrator/orchestrator/shared/client/starknet"
 	"github.com/madara-orchestrator/orchestrator/shared/core/da"
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx/txtest"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/tools"
 )
-
-// devnetVariable names the binary of starknet-devnet; `make test-devnet` builds it and sets the variable.
-const devnetVariable = "ORCHESTRATOR_DEVNET"
 
 // The first account of starknet-devnet with seed 0.
 const (
@@ -28,37 +22,10 @@ const (
 	devnetKey     = "0x71d7bb07b9a64f6f78ac4c816aff4da9"
 )
 
-// devnet starts a real Starknet node of its own that makes blocks on demand.
+// devnet is a real Starknet node of the test's own that makes blocks on demand.
 func devnet(t *testing.T) string {
 	t.Helper()
-	binary := os.Getenv(devnetVariable)
-	if binary == "" {
-		t.Skip("optional: needs starknet-devnet, run it with `make test-devnet`")
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	port := l.Addr().(*net.TCPAddr).Port
-	_ = l.Close()
-	cmd := exec.Command(binary, "--host", "127.0.0.1", "--port", fmt.Sprint(port), "--seed", "0", "--accounts", "2",
-		"--block-generation-on", "demand", "--state-archive-capacity", "full")
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
-	url := fmt.Sprintf("http://127.0.0.1:%d", port)
-	ready := time.NewTicker(50 * time.Millisecond)
-	defer ready.Stop()
-	for deadline := time.Now().Add(time.Minute); ; <-ready.C {
-		if resp, err := http.Get(url + "/is_alive"); err == nil {
-			_ = resp.Body.Close()
-			return url + "/rpc"
-		}
-		if time.Now().After(deadline) {
-			t.Fatal("starknet-devnet does not answer")
-		}
-	}
+	return tools.Devnet(t, "--block-generation-on", "demand")
 }
 
 // control calls a method of devnet's own.

@@ -24,8 +24,8 @@ import (
 // it.
 const Require = "ORCHESTRATOR_REQUIRE_TOOLS"
 
-// startTimeout is how long a component may take until it answers.
-const startTimeout = 60 * time.Second
+// startTimeout is how long a component may take until it answers, on a machine that is busy with others.
+const startTimeout = 3 * time.Minute
 
 // tool is a component that is started at most once.
 type tool struct {
