@@ -39,7 +39,8 @@ func TestDevnet(t *testing.T) {
 	for _, layer := range []string{"l2", "l3"} {
 		t.Run(layer, func(t *testing.T) {
 			t.Parallel()
-			try(t, settledLine, "-starknet", url, "-blocks", fmt.Sprint(sent.Block+1), "-layer", layer, "-timeout", "5m")
+			try(t, settledLine, "-starknet", url, "-blocks", fmt.Sprint(sent.Block+1), "-layer", layer,
+				"-timeout", "5m")
 		})
 	}
 }
