@@ -102,14 +102,19 @@ $(DEVNET):
 	  cargo install starknet-devnet --version 0.8.1 --locked --debug --quiet --root $(CURDIR)/.tools/devnet
 	@rm -rf .tools/devnet/target
 
-test-devnet: $(DEVNET) ## On starknet-devnet, a real Starknet node that cargo builds once: test the wallet on it, and settle its blocks
-	@cp shared/dev/devnet/* .tools/devnet/ && cd .tools/devnet && npm ci --no-fund --no-audit --silent
+# starknet.js, beside the node
+.tools/devnet/node_modules: shared/dev/devnet/package-lock.json
+	@cp shared/dev/devnet/package*.json .tools/devnet/ && cd .tools/devnet && npm ci --no-fund --no-audit --silent && touch node_modules
+
+test-devnet: $(DEVNET) .tools/devnet/node_modules ## On starknet-devnet, a real Starknet node that cargo builds once: test the wallet on it, and settle its blocks
+	@cp shared/dev/devnet/*.mjs .tools/devnet/
 	ORCHESTRATOR_DEVNET=$(CURDIR)/$(DEVNET) $(GO) test -count=1 -timeout 30m -v -run Devnet -parallel 4 ./shared/client/starknet ./scripts/run
 
 .PHONY: test-saya
-test-saya: ## Read the form of the core contract that Saya deploys: SAYA=CHECKOUT of github.com/dojoengine/saya
+test-saya: $(DEVNET) .tools/devnet/node_modules ## On starknet-devnet, with the core contract that Saya deploys: SAYA=CHECKOUT of github.com/dojoengine/saya
 	@[ -n "$(SAYA)" ] || { echo "test-saya: say where: SAYA=CHECKOUT of github.com/dojoengine/saya" >&2; exit 1; }
-	ORCHESTRATOR_SAYA=$(abspath $(SAYA)) $(GO) test -count=1 -v -run Saya ./shared/client/starknet
+	@cp shared/dev/devnet/*.mjs .tools/devnet/
+	ORCHESTRATOR_DEVNET=$(CURDIR)/$(DEVNET) ORCHESTRATOR_SAYA=$(abspath $(SAYA)) $(GO) test -count=1 -v -run Saya ./shared/client/starknet
 
 .PHONY: cost
 cost: ## What a deployment costs a month, counted in the simulation: ARGS='-layer l3 -snos-blocks 50 -pie 40 ...'

@@ -1,10 +1,7 @@
 package starknet_test
 
 import (
-	"encoding/json"
 	"errors"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -80,31 +77,4 @@ func FuzzParseForm(f *testing.F) {
 			t.Errorf("%+v, %v", form, err)
 		}
 	})
-}
-
-// sayaVariable names a checkout of github.com/dojoengine/saya; `make test-saya` sets it.
-const sayaVariable = "ORCHESTRATOR_SAYA"
-
-// The form of the class that Saya deploys, as its compiled class says it.
-func TestParseForm_Saya(t *testing.T) {
-	t.Parallel()
-	checkout := os.Getenv(sayaVariable)
-	if checkout == "" {
-		t.Skip("optional: needs the class that Saya deploys, run it with `make test-saya SAYA=CHECKOUT`")
-	}
-	raw, err := os.ReadFile(filepath.Join(checkout, "contracts", "core_contract.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var class struct {
-		ABI json.RawMessage `json:"abi"`
-	}
-	if err := json.Unmarshal(raw, &class); err != nil {
-		t.Fatal(err)
-	}
-	f, err := starknet.ParseForm(class.ABI)
-	if err != nil || f.Arguments != starknet.InputArguments {
-		t.Errorf("%+v, %v, want %s", f, err, starknet.InputArguments)
-	}
-	t.Logf("%+v", f)
 }
