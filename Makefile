@@ -55,11 +55,11 @@ docs: ## Write the generated parts of docs/ (job states, settings) from the code
 	$(GO) run ./shared/dev/docs
 
 .PHONY: run
-run: ## Settle a development chain on this machine: BLOCKS=N|PATH SEED= VERSION= LAYER= SETTLE= CONTRACT= SPEED= SNOS= PROVER= API= FAIL= DRY_RUN=1 MONGO= ...
+run: ## Settle a development chain on this machine: BLOCKS=N|PATH SEED= VERSION= LAYER= SETTLE= CONTRACT= SPEED= SNOS= PROVER= API= FAIL= OTLP= DRY_RUN=1 MONGO= ...
 	@mkdir -p build && $(GO) build -o build/run ./scripts/run
-	@build/run $(if $(BLOCKS),-blocks '$(BLOCKS)') $(if $(SEED),-seed '$(SEED)') $(if $(VERSION),-version '$(VERSION)') $(if $(LAYER),-layer '$(LAYER)') \
+	@build/run $(if $(BLOCKS),-blocks '$(BLOCKS)') $(if $(SEED),-seed '$(SEED)') $(if $(VERSION),-starknet-version '$(VERSION)') $(if $(LAYER),-layer '$(LAYER)') \
 	  $(if $(SPEED),-speed '$(SPEED)') $(if $(SNOS),-snos '$(SNOS)') $(if $(PROVER),-prover '$(PROVER)') \
-	  $(if $(DRY_RUN),-dry-run) $(if $(FAIL),-fail '$(FAIL)') $(if $(API),-api '$(API)') $(if $(TIMEOUT),-timeout '$(TIMEOUT)') $(if $(V),-v) \
+	  $(if $(DRY_RUN),-dry-run) $(if $(FAIL),-fail '$(FAIL)') $(if $(API),-api '$(API)') $(if $(OTLP),-otlp '$(OTLP)') $(if $(TIMEOUT),-timeout '$(TIMEOUT)') $(if $(V),-v) \
 	  $(if $(MONGO),-mongo '$(MONGO)') $(if $(REDIS),-redis '$(REDIS)') $(if $(AWS),-aws '$(AWS)') \
 	  $(if $(ETHEREUM),-ethereum '$(ETHEREUM)') $(if $(ETHEREUM_KEY),-ethereum-key '$(ETHEREUM_KEY)') \
 	  $(if $(STARKNET),-starknet '$(STARKNET)') $(if $(SETTLE),-settle '$(SETTLE)') $(if $(CONTRACT),-contract '$(CONTRACT)') $(ARGS)

@@ -20,10 +20,23 @@ type alarm struct {
 }
 
 // ours is a metric that the functions log.
-func (s *Stack) ours(name, statistic string) awscloudwatch.Metric {
+func (s *Stack) ours(name metric.Name, statistic string) awscloudwatch.Metric {
 	return awscloudwatch.NewMetric(&awscloudwatch.MetricProps{
-		Namespace: jsii.String(metric.Namespace), MetricName: jsii.String(name), Statistic: jsii.String(statistic),
+		Namespace: jsii.String(metric.Namespace), MetricName: jsii.String(string(name)),
+		Statistic:     jsii.String(statistic),
 		DimensionsMap: &map[string]*string{metric.Chain: jsii.String(s.chain.Name)}, Period: minutes(5),
+	})
+}
+
+// oursBy is a metric that the functions log, for one value of its dimension.
+func (s *Stack) oursBy(name metric.Name, statistic, value string) awscloudwatch.IMetric {
+	m, _ := metric.Find(name)
+	return awscloudwatch.NewMetric(&awscloudwatch.MetricProps{
+		Namespace: jsii.String(metric.Namespace), MetricName: jsii.String(string(name)),
+		Statistic: jsii.String(statistic),
+		DimensionsMap: &map[string]*string{metric.Chain: jsii.String(s.chain.Name),
+			string(m.Dimension): jsii.String(value)},
+		Label: jsii.String(value), Period: minutes(5),
 	})
 }
 
@@ -44,6 +57,8 @@ func (s *Stack) alarmList() []alarm {
 			s.chain.MinBalance, true, 1, quiet},
 		{"FeeCap", "fees are above the cap, settlement waits: raise SETTLEMENT_FEE_CAP or wait",
 			s.ours(metric.FeeCapReached, "Sum"), 0, false, 6, quiet},
+		{"Calls", "many calls to external services fail: /ready says which service",
+			s.ours(metric.CallErrors, "Sum"), 200, false, 3, quiet},
 		// Reconcile logs its metrics every minute: silence means that the trigger function does not run.
 		{"Silence", "the trigger function is not running: look at its errors and at the schedules",
 			s.ours(metric.OverdueJobs, "SampleCount"), 1, true, 3, awscloudwatch.TreatMissingData_BREACHING},

@@ -5,6 +5,7 @@ import (
 	"github.com/aws/jsii-runtime-go"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/metric"
+	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
 )
 
@@ -55,11 +56,25 @@ func (s *Stack) dashboard() {
 		graph("Jobs that wait for an operator, and overdue", 8, s.ours(metric.FailedJobs, "Maximum"),
 			s.ours(metric.OverdueJobs, "Maximum")),
 	)
+	var stages, failed []awscloudwatch.IMetric
+	for _, n := range stage.WithJobs() {
+		if s.chain.Layer.Has(n) {
+			stages = append(stages, s.oursBy(metric.StageSeconds, "p90", string(n)))
+		}
+	}
+	for _, service := range metric.Allowed(metric.Service) {
+		failed = append(failed, s.oursBy(metric.CallErrors, "Sum", service))
+	}
+	d.AddWidgets(graph("From first block to settlement, p50 and p90 (s)", 8, s.ours(metric.SettleSeconds, "p50"),
+		s.ours(metric.SettleSeconds, "p90")), graph("Time of each stage, p90 (s)", 8, stages...),
+		graph("Calls to external services that failed", 8, failed...))
 	d.AddWidgets(graph("Messages waiting", 12, waiting...), graph("Age of the oldest message (s)", 12, age...))
 	d.AddWidgets(graph("Functions: invocations", 8, invocations...), graph("Functions: errors", 8, errors...),
 		graph("Functions: duration p95 (ms)", 8, duration...))
-	d.AddWidgets(graph("Wallet (smallest unit)", 12, s.ours(metric.WalletBalance, "Minimum")),
-		graph("Fee cap reached", 12, s.ours(metric.FeeCapReached, "Sum")))
+	d.AddWidgets(graph("Wallet (wei or fri)", 6, s.ours(metric.WalletBalance, "Minimum")),
+		graph("Fees of settled batches (wei or fri)", 6, s.ours(metric.FeePaid, "Sum")),
+		graph("Fee cap reached", 6, s.ours(metric.FeeCapReached, "Sum")),
+		graph("Cold starts", 6, s.ours(metric.ColdStarts, "Sum")))
 }
 
 // help says what to do about a chain that does not settle, beside what its functions logged.

@@ -111,6 +111,10 @@ func (s *Stack) permit(role awsiam.Role, function string, logs awslogs.LogGroup)
 		allow(role, s.topic.TopicArn(), "sns:Publish")
 		allow(role, s.bus.EventBusArn(), "events:PutEvents")
 	}
+	if a.Looks {
+		allow(role, s.topic.TopicArn(), "sns:GetTopicAttributes")
+		allow(role, s.bus.EventBusArn(), "events:DescribeEventBus")
+	}
 	if a.Runs {
 		s.permitRuns(role)
 	}

@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 
-	"github.com/madara-orchestrator/orchestrator/shared/config"
+	"github.com/madara-orchestrator/orchestrator/shared/client/lambda"
 	apicontroller "github.com/madara-orchestrator/orchestrator/shared/controller/api"
+	"github.com/madara-orchestrator/orchestrator/shared/core/metric"
+	"github.com/madara-orchestrator/orchestrator/shared/resource"
 	"github.com/madara-orchestrator/orchestrator/shared/service/admin"
 	"github.com/madara-orchestrator/orchestrator/shared/setup"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud"
@@ -35,6 +37,16 @@ func wire(ctx context.Context, p *cloud.Process) (any, error) {
 		setup.WalletCheck(layer.Watch),
 		{Name: "app chain", Ping: func(ctx context.Context) error { _, err := source.Head(ctx); return err }},
 	}
+	if cache := p.Checks()[metric.Cache]; cache != nil {
+		checks = append(checks, admin.Check{Name: "cache", Ping: cache})
+	}
+	functions := lambda.New(p.AWS)
+	for _, c := range []struct{ service, function string }{
+		{metric.SnosRunner, resource.FnSnosRun}, {metric.Prover, resource.FnProofCreation},
+	} {
+		checks = append(checks, admin.Check{Name: c.service,
+			Ping: cloud.Ask(functions.Invoke, resource.Physical(p.Config.Chain.Name, c.function), c.service)})
+	}
 	if core.Needs, err = expected.Needs(p.Config); err != nil {
 		return nil, err
 	}
@@ -44,18 +56,10 @@ func wire(ctx context.Context, p *cloud.Process) (any, error) {
 		setup.WeightsCheck(source, p.Config.Chain.FeederGateway != ""),
 	)
 	return core.API(setup.API{
-		Head: source, Contract: contract, Wallet: setup.Balance(layer.Watch), FeeUnit: feeUnit(p),
+		Head: source, Contract: contract, Wallet: setup.Balance(layer.Watch), FeeUnit: p.Config.Settlement.FeeUnit(),
 		Explorer: p.Config.Settlement.Explorer, Admin: p.Config.API.Admin, Scopes: p.Config.API.CommandScopes,
 		Checks: checks,
 	}).Handle, nil
-}
-
-// feeUnit is the smallest unit of the settlement layer's coin.
-func feeUnit(p *cloud.Process) string {
-	if p.Config.Settlement.Kind == config.StarknetLayer {
-		return "fri"
-	}
-	return "wei"
 }
 
 // unready answers while something lacks, such as a secret's value: the reason is at /ready.

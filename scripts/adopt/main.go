@@ -18,6 +18,7 @@ import (
 
 	"github.com/madara-orchestrator/orchestrator/shared/client/madaradb"
 	"github.com/madara-orchestrator/orchestrator/shared/config"
+	"github.com/madara-orchestrator/orchestrator/shared/core/release"
 	"github.com/madara-orchestrator/orchestrator/shared/core/takeover"
 	service "github.com/madara-orchestrator/orchestrator/shared/service/takeover"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud"
@@ -40,6 +41,9 @@ type options struct {
 // run is the program: 0 where the takeover is possible or done, 1 where it is refused or something fails, 2 for wrong
 // usage.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	if release.Asked(args, stdout) {
+		return 0
+	}
 	var o options
 	fs := flag.NewFlagSet("adopt", flag.ContinueOnError)
 	fs.SetOutput(stderr)

@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/madara-orchestrator/orchestrator/shared/core/release"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	"github.com/madara-orchestrator/orchestrator/shared/dev/tools"
 )
@@ -41,6 +42,9 @@ const chainName = "cloud"
 
 // run is the program: 0 when the contract holds the chain's head, 1 when not, 2 for wrong usage, 130 when interrupted.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	if release.Asked(args, stdout) {
+		return 0
+	}
 	o, err := parse(args, stderr)
 	if errors.Is(err, flag.ErrHelp) {
 		return 0

@@ -10,10 +10,14 @@ import (
 	"os"
 	"strings"
 
+	"github.com/madara-orchestrator/orchestrator/shared/core/release"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 )
 
 func main() {
+	if release.Asked(os.Args[1:], os.Stdout) {
+		return
+	}
 	a := Usual()
 	layer := flag.String("layer", string(stage.L2), "l2 or l3")
 	flag.Uint64Var(&a.SnosBlocks, "snos-blocks", a.SnosBlocks, "blocks of a SNOS batch")

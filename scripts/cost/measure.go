@@ -9,6 +9,7 @@ import (
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
+	"github.com/madara-orchestrator/orchestrator/shared/core/metric"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	"github.com/madara-orchestrator/orchestrator/shared/simulation"
 )
@@ -81,12 +82,14 @@ const mostSteps = 2_000_000
 
 func (m Model) run(ctx context.Context, blocks int) (sample, error) {
 	var logged counter
+	log := slog.New(slog.NewJSONHandler(&logged, nil)).With("chain", "sim", "function", "statetransition")
+	ctx = metric.With(ctx, metric.Logger{Log: log})
 	limits := batch.DefaultLimits()
 	limits.SnosBlocks, limits.Blocks = m.SnosBlocks, m.Blocks
 	w, err := simulation.New(simulation.Config{
 		Seed: 1, Layer: m.Layer, Blocks: blocks, BlockTime: time.Second, Prompt: true, Window: 100, Limits: limits,
 		RunPolls: polls(job.SnosRun, m.Run), ProofPolls: polls(job.ProofCreation, m.Proof),
-		Log: slog.New(slog.NewJSONHandler(&logged, nil)).With("chain", "sim", "function", "statetransition"),
+		Log: log,
 	})
 	if err != nil {
 		return sample{}, err

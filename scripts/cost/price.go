@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/madara-orchestrator/orchestrator/shared/core/metric"
+	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
 )
 
@@ -38,8 +40,24 @@ const (
 // platformBytes is what Lambda itself logs of an invocation: START, END and REPORT.
 const platformBytes = 400
 
-// metrics are what the functions log (core/metric), a chain.
-const metrics = 8
+// metrics are how many time series the functions of a chain log for CloudWatch (core/metric): one a metric, and where
+// it is kept apart by stage one more a stage with jobs. Those of external services that fail come on top: each costs as
+// long as calls to it fail.
+func (m Model) metrics() float64 {
+	n := 0
+	for _, row := range metric.All() {
+		if !row.CloudWatch {
+			continue
+		}
+		n++
+		for _, s := range stage.WithJobs() {
+			if row.Dimension == metric.Stage && m.Layer.Has(s) {
+				n++
+			}
+		}
+	}
+	return float64(n)
+}
 
 // secretsUsual are those of a chain with a prover: database, wallet, prover.
 const secretsUsual = 3
@@ -107,7 +125,7 @@ func (m Model) Month(rate float64) []Item {
 		{"EventBridge", month(calls("events")*busEvent + fired*schedulerFiring)},
 		{"CloudWatch: logs", month((c.LogBytes+platformBytes*invocations)/1e9) * logGB},
 		{"CloudWatch: metrics, alarms, dashboard",
-			metrics*metricMonth + float64(m.alarms())*alarmMonth + dashboardMonth},
+			m.metrics()*metricMonth + float64(m.alarms())*alarmMonth + dashboardMonth},
 		{"Secrets Manager", secretsUsual * secretMonth},
 		{"MongoDB (Atlas M10; M30 where it is busy)",
 			mongoMonth((calls("jobs") + calls("batches") + calls("locks") + calls("controls")) / 3600)},
@@ -155,10 +173,10 @@ func (m Model) schedules() (n float64) {
 	return n
 }
 
-// alarms is how many alarms a stack has: eight of the chain, one for each queue other than the dead-letter queue, three
+// alarms is how many alarms a stack has: nine of the chain, one for each queue other than the dead-letter queue, three
 // a function.
 func (m Model) alarms() int {
-	n := 8 + len(m.queues()) - 1
+	n := 9 + len(m.queues()) - 1
 	for _, f := range resource.Functions() {
 		if slices.Contains(f.Layers, m.Layer) {
 			n += 3

@@ -9,6 +9,8 @@ import (
 	"io"
 	"os"
 	"strings"
+
+	"github.com/madara-orchestrator/orchestrator/shared/core/release"
 )
 
 func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
@@ -78,6 +80,9 @@ func usagef(format string, args ...any) error { return usageError{fmt.Errorf(for
 
 // run is the program; it returns the exit code.
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	if release.Asked(args, stdout) {
+		return 0
+	}
 	if len(args) == 0 {
 		usage(stderr)
 		return exitUsage

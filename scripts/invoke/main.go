@@ -19,6 +19,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/madara-orchestrator/orchestrator/shared/core/release"
 	devlambda "github.com/madara-orchestrator/orchestrator/shared/dev/lambda"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
 )
@@ -37,6 +38,9 @@ type options struct {
 
 // run is the program: 0 for an answer, 1 for a function error or timeout, 2 for wrong usage.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	if release.Asked(args, stdout) {
+		return 0
+	}
 	var o options
 	fs := flag.NewFlagSet("invoke", flag.ContinueOnError)
 	fs.SetOutput(stderr)

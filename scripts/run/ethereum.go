@@ -13,6 +13,7 @@ import (
 
 	"github.com/madara-orchestrator/orchestrator/shared/client/ethereum"
 	"github.com/madara-orchestrator/orchestrator/shared/client/mockprover"
+	"github.com/madara-orchestrator/orchestrator/shared/config"
 	"github.com/madara-orchestrator/orchestrator/shared/core/da"
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 	"github.com/madara-orchestrator/orchestrator/shared/core/proof"
@@ -37,7 +38,7 @@ type settlementLayer struct {
 	registry mockprover.Registry // gets the facts
 	facts    proof.FactChecker
 	codec    statetransition.Codec
-	unit     string // a thousand millionth of the layer's coin
+	unit     string // the smallest of the layer's coin
 	about    string
 	close    func()
 }
@@ -166,7 +167,8 @@ func clients(ctx context.Context, node *ethereum.Node, d devethereum.Deployment)
 	return &settlementLayer{
 		contract: core, wallet: setup.Wallet{Chain: wallet, Name: "ethereum/" + address.Hex(), Policy: policy},
 		da:       layer,
-		registry: registrar, facts: facts, codec: protocol.Codec(), unit: "gwei",
+		registry: registrar, facts: facts, codec: protocol.Codec(),
+		unit:  config.Settlement{Kind: config.EthereumLayer}.FeeUnit(),
 		about: fmt.Sprintf("core contract %s, fact registry %s", d.Core, d.Registry), close: node.Close,
 	}, nil
 }

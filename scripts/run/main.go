@@ -10,6 +10,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/madara-orchestrator/orchestrator/shared/core/release"
 )
 
 func main() {
@@ -21,6 +23,9 @@ func main() {
 // run is the program: 0 when the contract holds the chain's head, 1 when not, 2 for wrong usage, 130 when the
 // user interrupted it.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	if release.Asked(args, stdout) {
+		return 0
+	}
 	o, err := parse(args, stderr)
 	return carry(ctx, o, err, stdout, stderr)
 }

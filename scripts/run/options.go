@@ -43,6 +43,7 @@ type options struct {
 	json      bool // the result goes to stdout as JSON, everything else to stderr
 	fail      failure
 	verbose   bool
+	otlp      string // URL of an OpenTelemetry collector
 
 	atlantic func(*fakeatlantic.Config, *atlantic.Config) // tests: what the fake is to do, and how it is asked
 	sharp    func(*fakesharp.Config)
@@ -100,7 +101,7 @@ func (o *options) flags(out io.Writer, blocks, layer, fail *string) *flag.FlagSe
 			"make run [BLOCKS=N|PATH] [SEED=N] [LAYER=l2|l3] [SETTLE=ethereum|starknet] "+
 			"[CONTRACT=data|outputs|snos|input] [VERSION=0.14.2] [SPEED=N] "+
 			"[SNOS=http|grpc|batch] [PROVER=atlantic|sharp] [DRY_RUN=1] [FAIL=prover@3|runner|l1|mongo] [API=ADDRESS] "+
-			"[MONGO=URL] ...\n\nOptions of the program itself:\n")
+			"[OTLP=URL] [MONGO=URL] ...\n\nOptions of the program itself:\n")
 		fs.PrintDefaults()
 	}
 	fs.StringVar(blocks, "blocks", "36",
@@ -110,7 +111,7 @@ func (o *options) flags(out io.Writer, blocks, layer, fail *string) *flag.FlagSe
 	fs.Float64Var(&o.speed, "speed", 0, "blocks a second that the chain makes; 0: all at once")
 	fs.Uint64Var(&o.perBatch, "batch", 0, "blocks of an aggregator batch; 0: a third of the blocks, at most 100")
 	fs.Uint64Var(&o.perSnos, "snos-batch", 0, "blocks of a SNOS batch; 0: a third of a batch, at most 10")
-	fs.StringVar(&o.version, "version", "",
+	fs.StringVar(&o.version, "starknet-version", "",
 		"Starknet version of the blocks that the development chain makes, or of recorded ones, "+
 			"which do not say it; default: "+version.Newest()+", recorded ones "+recordedVersion)
 	fs.StringVar(&o.snos, "snos", devRunner,
@@ -133,6 +134,8 @@ func (o *options) flags(out io.Writer, blocks, layer, fail *string) *flag.FlagSe
 			"(down for "+outageTime.String()+"); with -api the run goes on, and you can act")
 	fs.StringVar(&o.api, "api", "",
 		"serve status page and API on this loopback address, such as 127.0.0.1:8080, and go on until interrupted")
+	fs.StringVar(&o.otlp, "otlp", "",
+		"send metrics and traces to the OpenTelemetry collector at this URL, such as http://127.0.0.1:4318")
 	fs.BoolVar(&o.verbose, "v", false, "log what the functions log")
 	fs.StringVar(&o.mongo, "mongo", "", "URI of a real MongoDB")
 	fs.StringVar(&o.redis, "redis", "", "URL of a real Redis for chain reads")
@@ -164,7 +167,7 @@ func (o *options) setBlocks(v string) error {
 func (o *options) validate(rest []string) error {
 	var errs []error
 	if _, err := version.Check(o.version); err != nil {
-		errs = append(errs, fmt.Errorf("-version: %w", err))
+		errs = append(errs, fmt.Errorf("-starknet-version: %w", err))
 	}
 	if len(rest) > 0 {
 		errs = append(errs, fmt.Errorf("unexpected arguments %q", rest))

@@ -87,7 +87,8 @@ func (p *ports) mongo(ctx context.Context, o options) error {
 		return nil
 	}
 	db, err := mongodb.Connect(
-		mongodb.Config{URI: o.mongo, Database: strings.ReplaceAll("orchestrator-"+runName(), "-", "_"), PoolSize: 20})
+		mongodb.Config{URI: o.mongo, Database: strings.ReplaceAll("orchestrator-"+runName(), "-", "_"), PoolSize: 20,
+			Monitor: mongodb.Measured()})
 	if err != nil {
 		return err
 	}

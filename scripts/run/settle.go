@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"strings"
@@ -58,6 +57,11 @@ func settle(ctx context.Context, o options, stdout, stderr io.Writer) (err error
 	if o.verbose {
 		log = slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	}
+	ctx, ended, err := measured(ctx, o, log, stdout)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, ended()) }()
 	ps, err := openPorts(ctx, o, log)
 	if err != nil {
 		return err
@@ -177,21 +181,14 @@ func serveAPI(ctx context.Context, o options, core setup.App, a *appChain, l *se
 	if o.api == "" {
 		return nil
 	}
-	host, _, err := net.SplitHostPort(o.api)
-	if ip := net.ParseIP(host); err != nil || host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		return fmt.Errorf("-api %q: want a loopback address such as 127.0.0.1:8080", o.api)
-	}
-	listener, err := net.Listen("tcp", o.api)
+	listener, err := loopback.Listen(o.api)
 	if err != nil {
 		return fmt.Errorf("-api: %w", err)
 	}
 	open := func(context.Context) (settlement.Contract, setup.Wallet, error) { return l.contract, l.wallet, nil }
-	unit := "wei"
-	if l.unit == "gfri" {
-		unit = "fri"
-	}
 	api := core.API(setup.API{
-		Head: a.source, Contract: l.contract, Admin: true, ProverHook: hook, FeeUnit: unit, Wallet: setup.Balance(open),
+		Head: a.source, Contract: l.contract, Admin: true, ProverHook: hook, FeeUnit: l.unit,
+		Wallet: setup.Balance(open),
 		Checks: append([]admin.Check{core.ConfigCheck(a.source, l.contract), setup.WalletCheck(open)}, checks...),
 	})
 	srv := &http.Server{Handler: loopback.Guard(api), ReadHeaderTimeout: 10 * time.Second}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	l2 "github.com/madara-orchestrator/orchestrator/shared/client/starknet"
+	"github.com/madara-orchestrator/orchestrator/shared/config"
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
 	fakestarknet "github.com/madara-orchestrator/orchestrator/shared/dev/fake/starknet"
@@ -71,7 +72,8 @@ func starknetClients(s *stack.Starknet) (*settlementLayer, error) {
 	return &settlementLayer{
 		contract: core, wallet: setup.Wallet{Chain: wallet, Name: "starknet/" + stack.StarknetOperator.String(),
 			Policy: policy}, da: layer,
-		registry: registrar, facts: facts, codec: protocol.StarknetCodec(), unit: "gfri",
+		registry: registrar, facts: facts, codec: protocol.StarknetCodec(),
+		unit: config.Settlement{Kind: config.StarknetLayer}.FeeUnit(),
 		about: fmt.Sprintf("a fake of Starknet at %s: core contract %s of the form %s, fact registry %s",
 			s.URL(), fakestarknet.CoreAddress, s.Form(), fakestarknet.RegistryAddress),
 		close: func() { _ = s.Close() },

@@ -14,9 +14,13 @@ import (
 
 	"github.com/madara-orchestrator/orchestrator/shared/client/s3"
 	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
+	"github.com/madara-orchestrator/orchestrator/shared/core/release"
 )
 
 func main() {
+	if release.Asked(os.Args[1:], os.Stdout) {
+		return
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer stop()
 	os.Exit(run(ctx, os.Environ(), func(ctx context.Context, bucket string) (artifact.Store, error) {

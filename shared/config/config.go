@@ -40,6 +40,7 @@ type Config struct {
 	Snos       Snos       `envPrefix:"SNOS_"`
 	Batch      Batch      `envPrefix:"BATCH_"`
 	API        API        `envPrefix:"API_"`
+	OTLP       OTLP       `envPrefix:"OTLP_"`
 	// Does everything but send transactions.
 	DryRun bool `env:"DRY_RUN"`
 	// Divides the delays between polls, for tests and development.
@@ -148,6 +149,7 @@ func (c Config) faults() Faults {
 	f.check(c.Pace >= 1 && c.Pace <= 1000, "PACE", "%d: want 1 to 1000", c.Pace)
 	c.nameFaults(f)
 	c.plainFaults(f)
+	c.OTLP.faults(f)
 	f.oneOf("LOG_LEVEL", c.LogLevel, "debug", "info", "warn", "error")
 	return f.faults
 }

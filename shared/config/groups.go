@@ -128,3 +128,18 @@ type API struct {
 	// may.
 	CommandScopes []string `env:"COMMAND_SCOPES" set:"stack" example:"orchestrator/commands"`
 }
+
+// OTLP is the OpenTelemetry collector that gets metrics and traces. CloudWatch has the most important metrics without
+// it.
+type OTLP struct {
+	// URL of the collector (OTLP over HTTP, without /v1/traces). Unset: none.
+	Endpoint string `env:"ENDPOINT" url:"service" example:"https://otlp.mychain.example:4318"`
+	// The secret that is the headers which the collector wants, as lines NAME: VALUE.
+	HeadersSecret string `env:"HEADERS_SECRET" secret:"telemetry" example:"mychain/otlp"`
+}
+
+func (o OTLP) faults(f *faultList) {
+	f.url("OTLP_ENDPOINT", o.Endpoint, false)
+	f.check(o.HeadersSecret == "" || o.Endpoint != "", "OTLP_HEADERS_SECRET",
+		"it is for a collector: name one in OTLP_ENDPOINT")
+}

@@ -116,6 +116,14 @@ var versionPattern = regexp.MustCompile(`^\d{1,3}\.\d{1,3}\.\d{1,3}$`)
 
 var ethereumAddress = regexp.MustCompile(`^0x[0-9a-fA-F]{40}$`)
 
+// FeeUnit is the smallest unit of the settlement layer's coin, in which fees and balances are counted.
+func (s Settlement) FeeUnit() string {
+	if s.Kind == StarknetLayer {
+		return "fri"
+	}
+	return "wei"
+}
+
 // kindFaults checks what only one kind of settlement layer has.
 func (s Settlement) kindFaults(f *faultList, layer stage.Layer) {
 	f.oneOf("SETTLEMENT_KIND", s.Kind, EthereumLayer, StarknetLayer)

@@ -19,6 +19,8 @@ const (
 	ProverSecret Secret = "prover" // registrar's key, API key or certificates
 	RunnerSecret Secret = "runner" // the SNOS runner's token
 	HookSecret   Secret = "hook"   // what the prover's webhooks carry, and the key to ask it about them
+	// headers with which telemetry is sent
+	TelemetrySecret Secret = "telemetry"
 )
 
 // Access is what a function may do beyond being invoked and writing its log. Everything else is denied.
@@ -35,6 +37,7 @@ type Access struct {
 	Pings         []string // queues that it looks for without sending
 	Invokes       []string // functions
 	Publishes     bool     // alerts and events
+	Looks         bool     // whether topic and bus are there
 	Runs          bool     // starts and follows SNOS runs
 }
 
@@ -47,7 +50,7 @@ const (
 
 // AccessOf is what a function may do.
 func AccessOf(function string) Access {
-	a := Access{Secrets: []Secret{MongoSecret}, Publishes: true}
+	a := Access{Secrets: []Secret{MongoSecret, TelemetrySecret}, Publishes: true}
 	for _, q := range Queues() {
 		if q.Function == function {
 			a.Consumes = append(a.Consumes, q.Name)
@@ -82,8 +85,9 @@ func AccessOf(function string) Access {
 	case FnJobFailure:
 		a.Sends = allQueues()
 	case FnAPI: // /ready looks at everything that settles; commands wake jobs and workers
-		a.Sends, a.Lists, a.Watches = allQueues(), true, true
+		a.Sends, a.Lists, a.Watches, a.Looks = allQueues(), true, true, true
 		a.Secrets = append(a.Secrets, ChainSecret, LayerSecret)
+		a.Invokes = Checking() // they ask the SNOS runner and the prover with secrets that the API does not read
 	case FnHooks: // a webhook wakes what waits at the prover
 		for _, t := range []job.Type{job.ProofCreation, job.ProofRegistration, job.Aggregator} {
 			a.Sends = append(a.Sends, Route(t, job.Verify, false))
@@ -92,6 +96,9 @@ func AccessOf(function string) Access {
 	}
 	return a
 }
+
+// Checking are the functions that /ready asks whether the services which they alone use can be used.
+func Checking() []string { return []string{FnSnosRun, FnProofCreation} }
 
 // WithoutCommands is what the API may do where it serves no commands: it reads.
 func (a Access) WithoutCommands() Access {

@@ -25,6 +25,11 @@ func TestWhoSigns(t *testing.T) {
 			t.Errorf("the API reads the secret %q", s)
 		}
 	}
+	for _, f := range resource.Checking() {
+		if a := resource.AccessOf(f); a.Signs || slices.Contains(a.Secrets, resource.WalletSecret) {
+			t.Errorf("the API may start %s, which signs", f)
+		}
+	}
 	if quiet := api.WithoutCommands(); len(quiet.Sends) > 0 || quiet.Publishes ||
 		!slices.Equal(quiet.Pings, []string{resource.TriggerQueue}) {
 		t.Errorf("without commands the API may still %+v", quiet)

@@ -19,7 +19,7 @@ type API struct {
 	Checks   []admin.Check // beside those of the core
 	// Wallet reads what the wallet that settles holds; nil: unknown.
 	Wallet func(context.Context) (admin.Balance, error)
-	// FeeUnit is that of the settlement layer's fees: wei or fri; "": by layer.
+	// FeeUnit is that of the settlement layer's fees: wei or fri (config.Settlement.FeeUnit).
 	FeeUnit string
 	// Explorer is the URL to which a transaction's hash is appended; "": no links.
 	Explorer string
@@ -32,6 +32,7 @@ func (c App) API(a API) *apicontroller.Handler {
 	checks := []admin.Check{
 		{Name: "database", Ping: c.Jobs.Ping}, {Name: "artifacts", Ping: c.Artifacts.Ping},
 		{Name: "schedules", Ping: func(ctx context.Context) error { _, err := c.Control.Pauses(ctx); return err }},
+		{Name: "alerts topic", Ping: c.Alerts.Ping}, {Name: "event bus", Ping: c.Events.Ping},
 	}
 	if p, ok := c.Queue.(interface {
 		Ping(ctx context.Context, queue string) error
@@ -44,8 +45,8 @@ func (c App) API(a API) *apicontroller.Handler {
 		Chain: c.Chain, Layer: c.Layer, Jobs: c.Jobs, Batches: c.Batches, Control: c.Control,
 		Executor: c.Executor(nil), Queue: c.Queue,
 		Trigger: c.queueName(resource.TriggerQueue), Events: c.Events, Now: c.Now, Head: a.Head, Contract: a.Contract,
-		Reports: c.Reports, Checks: append(checks, a.Checks...), Seat: c.seat(), Wallet: a.Wallet, FeeUnit: a.FeeUnit,
-		Explorer: a.Explorer, Log: c.Log,
+		Reports: c.Reports, Checks: append(checks, a.Checks...), Seat: c.Seat, Wallet: a.Wallet, FeeUnit: a.FeeUnit,
+		Explorer: a.Explorer, Artifacts: c.Artifacts, Log: c.Log,
 	}, a.Admin, a.ProverHook, c.Log)
 	h.Scopes = a.Scopes
 	return h

@@ -65,18 +65,11 @@ type App struct {
 	Needs func(starknetVersion string) (settlement.Needs, error)
 	// NewID makes ids of jobs and of leases' owners, which must never come twice; nil: job.NewID.
 	NewID func() string
-	// Seat is from where operators act on this deployment; zero: by the chain's name.
+	// Seat is from where operators act on this deployment; zero: from nowhere, and alerts name no commands.
 	Seat operator.Seat
 	// Dashboard is the URL of the chain's dashboard; "": there is none.
 	Dashboard string
 	Log       *slog.Logger
-}
-
-func (c App) seat() operator.Seat {
-	if c.Seat == (operator.Seat{}) {
-		return operator.Seat{Chain: c.Chain}
-	}
-	return c.Seat
 }
 
 // configHash is the config hash of Needs.
@@ -113,7 +106,7 @@ func (c App) policies() map[job.Type]job.Policy {
 
 func (c App) reporter() *alerting.Reporter {
 	return &alerting.Reporter{
-		Notifier: c.Alerts, Store: c.Reports, Now: c.Now, Layer: c.Layer, Seat: c.seat(),
+		Notifier: c.Alerts, Store: c.Reports, Now: c.Now, Layer: c.Layer, Seat: c.Seat,
 		Dashboard: c.Dashboard, Log: c.Log,
 	}
 }
@@ -141,23 +134,25 @@ func (c App) JobFunction(t job.Type, h executor.Handler) *eventcontroller.Jobs {
 
 // SnosRun is the SnosRun function's handler.
 func (c App) SnosRun(r snos.Runner) *eventcontroller.Jobs {
-	return c.JobFunction(job.SnosRun, &snosrun.Handler{Runner: r, Artifacts: c.Artifacts, ConfigHash: c.configHash()})
+	return c.JobFunction(job.SnosRun,
+		&snosrun.Handler{Runner: measuredRunner{r}, Artifacts: c.Artifacts, ConfigHash: c.configHash()})
 }
 
 // ProofCreation is the ProofCreation function's handler.
 func (c App) ProofCreation(p proof.Prover) *eventcontroller.Jobs {
-	return c.JobFunction(job.ProofCreation, &proofcreation.Handler{Prover: p, Artifacts: c.Artifacts})
+	return c.JobFunction(job.ProofCreation, &proofcreation.Handler{Prover: measuredProver{p}, Artifacts: c.Artifacts})
 }
 
 // ProofRegistration is the ProofRegistration function's handler.
 func (c App) ProofRegistration(p proof.Prover) *eventcontroller.Jobs {
-	return c.JobFunction(job.ProofRegistration, &proofregistration.Handler{Prover: p, Artifacts: c.Artifacts})
+	return c.JobFunction(job.ProofRegistration,
+		&proofregistration.Handler{Prover: measuredProver{p}, Artifacts: c.Artifacts})
 }
 
 // Aggregator is the Aggregator function's handler.
 func (c App) Aggregator(p proof.Prover, r snos.Runner) *eventcontroller.Jobs {
 	return c.JobFunction(job.Aggregator,
-		&aggregator.Handler{Prover: p, Runner: r, Jobs: c.Jobs, Artifacts: c.Artifacts})
+		&aggregator.Handler{Prover: measuredProver{p}, Runner: measuredRunner{r}, Jobs: c.Jobs, Artifacts: c.Artifacts})
 }
 
 // Wallet is what sends transactions.
@@ -253,7 +248,7 @@ func (c App) Triggers(t Trigger) *triggering.Triggers {
 		Now: c.Now, NewID: c.newID(), Log: c.Log,
 		Batching: &batching.Batcher{
 			Source: t.Source, Batches: c.Batches, Locks: c.Locks, Artifacts: c.Artifacts,
-			Prover: t.Prover, NewSizer: t.NewSizer,
+			Prover: measuredProver{t.Prover}, NewSizer: t.NewSizer,
 			Alerts: c.reporter(), Events: c.Events, Wake: c.Waker(), Limits: t.Limits,
 			SupportsVersion: t.SupportsVersion,
 			Settled:         t.Settled, Cutover: c.watch(t), FirstBlock: t.FirstBlock,
@@ -265,7 +260,7 @@ func (c App) Triggers(t Trigger) *triggering.Triggers {
 		Reconcile: &reconcile.Reconciler{Jobs: c.Jobs, Executor: w, Control: c.Control,
 			Grace: grace, Now: c.Now, Log: c.Log},
 		Lag: &lag.Meter{Source: t.Source, Jobs: c.Jobs, Settled: t.Settled, FirstBlock: t.FirstBlock,
-			Grace: 2 * grace, Now: c.Now, Log: c.Log},
+			Grace: 2 * grace, Now: c.Now},
 	}
 }
 

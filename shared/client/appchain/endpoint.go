@@ -15,6 +15,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/client/internal/outbound"
 	"github.com/madara-orchestrator/orchestrator/shared/core/block"
 	"github.com/madara-orchestrator/orchestrator/shared/core/jsonlimit"
+	"github.com/madara-orchestrator/orchestrator/shared/core/metric"
 	"github.com/madara-orchestrator/orchestrator/shared/core/redact"
 )
 
@@ -87,7 +88,9 @@ var errOversized = errors.New("response is larger than allowed")
 
 // do makes one HTTP request and returns the body of a 200 answer in JSON.
 func (s *Source) do(ctx context.Context, e *endpoint, method, rawURL string, body []byte,
-	most jsonlimit.Limits) ([]byte, error) {
+	most jsonlimit.Limits) (b []byte, err error) {
+	done := metric.Call(ctx, metric.AppChain, e.name)
+	defer func() { done(err) }()
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.RequestTimeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, method, rawURL, bytes.NewReader(body))
@@ -103,7 +106,7 @@ func (s *Source) do(ctx context.Context, e *endpoint, method, rawURL string, bod
 		return nil, &transportError{where: e.label(), err: bare(err), secrets: e.secrets}
 	}
 	defer resp.Body.Close()
-	b, err := io.ReadAll(jsonlimit.NewReader(resp.Body, most))
+	b, err = io.ReadAll(jsonlimit.NewReader(resp.Body, most))
 	switch {
 	case errors.Is(err, jsonlimit.ErrTooLarge):
 		return nil, fmt.Errorf("read %s: %w: %w", e.label(), err, errOversized)

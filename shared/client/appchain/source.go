@@ -11,6 +11,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/block"
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 	"github.com/madara-orchestrator/orchestrator/shared/core/jsonlimit"
+	"github.com/madara-orchestrator/orchestrator/shared/core/metric"
 	"github.com/madara-orchestrator/orchestrator/shared/core/redact"
 )
 
@@ -354,6 +355,15 @@ func (s *Source) cached(ctx context.Context, kind string, n uint64) []byte {
 		return nil
 	}
 	b, ok, err := s.deps.Cache.Get(ctx, s.key(kind, n))
+	result := metric.Miss
+	switch {
+	case err != nil:
+		result = metric.Failed
+	case ok:
+		result = metric.Hit
+	}
+	metric.Record(ctx, s.deps.Now(), metric.Value{Name: metric.CacheReads, Value: 1,
+		Labels: metric.Labels{metric.Result: result}})
 	if err != nil || !ok ||
 		jsonlimit.Check(b, jsonlimit.Limits{Bytes: s.cfg.MaxResponse, Elements: s.cfg.MaxElements}) != nil {
 		return nil

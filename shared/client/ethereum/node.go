@@ -16,6 +16,7 @@ import (
 
 	"github.com/madara-orchestrator/orchestrator/shared/client/internal/outbound"
 	"github.com/madara-orchestrator/orchestrator/shared/core/jsonlimit"
+	"github.com/madara-orchestrator/orchestrator/shared/core/metric"
 	"github.com/madara-orchestrator/orchestrator/shared/core/redact"
 )
 
@@ -86,7 +87,7 @@ func (n *Node) ready(ctx context.Context) error {
 // Ping returns an error when the node can't be used: no answer, or ErrWrongChain.
 func (n *Node) Ping(ctx context.Context) error {
 	var id hexutil.Big
-	err := retried(ctx, func() error { return n.rpc.CallContext(ctx, &id, "eth_chainId") })
+	err := retried(ctx, func() error { return n.once(ctx, &id, "eth_chainId") })
 	if err != nil {
 		return n.wrap("eth_chainId", err)
 	}
@@ -110,7 +111,7 @@ func (n *Node) call(ctx context.Context, method string, into any, args ...any) e
 	if err := n.ready(ctx); err != nil {
 		return err
 	}
-	once := func() error { return n.rpc.CallContext(ctx, into, method, args...) }
+	once := func() error { return n.once(ctx, into, method, args...) }
 	err := error(nil)
 	if method == sendRaw {
 		err = once()
@@ -121,6 +122,19 @@ func (n *Node) call(ctx context.Context, method string, into any, args ...any) e
 		return n.wrap(method, err)
 	}
 	return nil
+}
+
+// once makes one request.
+func (n *Node) once(ctx context.Context, into any, method string, args ...any) error {
+	done := metric.Call(ctx, metric.SettlementLayer, method)
+	err := n.rpc.CallContext(ctx, into, method, args...)
+	var answered rpc.Error
+	if errors.As(err, &answered) { // the node works, whatever it says
+		done(nil)
+		return err
+	}
+	done(err)
+	return err
 }
 
 // batch makes requests in one round trip. The first error is returned, with the method it is of.
@@ -148,7 +162,9 @@ func (n *Node) batchEach(ctx context.Context, rs ...request) (errs []error, err 
 		for i, r := range rs {
 			elems[i] = rpc.BatchElem{Method: r.method, Args: r.args, Result: r.into}
 		}
-		if err := n.rpc.BatchCallContext(ctx, elems); err != nil {
+		done := metric.Call(ctx, metric.SettlementLayer, rs[0].method)
+		err := n.rpc.BatchCallContext(ctx, elems)
+		if done(err); err != nil {
 			return err
 		}
 		for _, e := range elems {

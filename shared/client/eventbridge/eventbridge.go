@@ -71,3 +71,11 @@ func (b *Bus) publish(ctx context.Context, es []event.Event) error {
 	}
 	return errors.Join(errs...)
 }
+
+// Ping implements event.Bus.
+func (b *Bus) Ping(ctx context.Context) error {
+	if _, err := b.api.DescribeEventBus(ctx, &eventbridge.DescribeEventBusInput{Name: &b.name}); err != nil {
+		return fmt.Errorf("look at the event bus: %w", err)
+	}
+	return nil
+}

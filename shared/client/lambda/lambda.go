@@ -1,4 +1,5 @@
-// Package lambda invokes other functions: the trigger function serves the priority queues with it.
+// Package lambda invokes other functions: the trigger function serves the priority queues with it, the API asks others
+// whether what they alone use can be used.
 package lambda
 
 import (
@@ -35,20 +36,29 @@ func (c *Client) InvokeMessage(ctx context.Context, function, body string) error
 	if err != nil {
 		return fmt.Errorf("encode event: %w", err)
 	}
-	out, err := c.api.Invoke(ctx, &lambda.InvokeInput{FunctionName: aws.String(function), Payload: payload})
+	answer, err := c.Invoke(ctx, function, payload)
 	if err != nil {
-		return fmt.Errorf("invoke %s: %w", function, err)
-	}
-	if out.FunctionError != nil {
-		return fmt.Errorf("invoke %s: %s: %s",
-			function, *out.FunctionError, out.Payload[:min(len(out.Payload), maxAnswer)])
+		return err
 	}
 	var resp events.SQSEventResponse
-	if err := json.Unmarshal(out.Payload, &resp); err != nil {
+	if err := json.Unmarshal(answer, &resp); err != nil {
 		return fmt.Errorf("invoke %s: its answer is not a batch response: %w", function, err)
 	}
 	if len(resp.BatchItemFailures) > 0 {
 		return fmt.Errorf("invoke %s: %w", function, ErrWanted)
 	}
 	return nil
+}
+
+// Invoke invokes a function with an event in JSON and returns its answer.
+func (c *Client) Invoke(ctx context.Context, function string, event []byte) ([]byte, error) {
+	out, err := c.api.Invoke(ctx, &lambda.InvokeInput{FunctionName: aws.String(function), Payload: event})
+	if err != nil {
+		return nil, fmt.Errorf("invoke %s: %w", function, err)
+	}
+	if out.FunctionError != nil {
+		return nil, fmt.Errorf("invoke %s: %s: %s",
+			function, *out.FunctionError, out.Payload[:min(len(out.Payload), maxAnswer)])
+	}
+	return out.Payload, nil
 }

@@ -93,6 +93,11 @@ func (s *Batches) ListAggregators(ctx context.Context, st batch.Status, from uin
 	return s.aggregators.list(ctx, string(st), from, limit)
 }
 
+// AggregatorRange implements batch.AggregatorStore.
+func (s *Batches) AggregatorRange(ctx context.Context, first, last uint64) ([]batch.AggregatorBatch, error) {
+	return s.aggregators.span(ctx, first, last)
+}
+
 // UpdateAggregator implements batch.AggregatorStore.
 func (s *Batches) UpdateAggregator(ctx context.Context, b batch.AggregatorBatch) (batch.AggregatorBatch, error) {
 	return s.aggregators.update(ctx, b)

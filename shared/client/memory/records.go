@@ -65,6 +65,11 @@ func (s *Alerts) Notify(ctx context.Context, a alert.Alert) error {
 	})
 }
 
+// Ping implements alert.Notifier.
+func (s *Alerts) Ping(ctx context.Context) error {
+	return fault.Act(ctx, s.env, "alerts", "Ping", "", func(fault.Fault) error { return nil })
+}
+
 // Sent returns the alerts in the order in which they arrived.
 func (s *Alerts) Sent() []alert.Alert { return s.sent.all() }
 
@@ -88,6 +93,11 @@ func (s *Events) Publish(ctx context.Context, events ...event.Event) error {
 		s.published.add(f, cloneEvents(events)...)
 		return nil
 	})
+}
+
+// Ping implements event.Bus.
+func (s *Events) Ping(ctx context.Context) error {
+	return fault.Act(ctx, s.env, "events", "Ping", "", func(fault.Fault) error { return nil })
 }
 
 // Published returns the events in the order in which they arrived.

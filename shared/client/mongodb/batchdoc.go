@@ -57,7 +57,9 @@ type ledgerDoc struct {
 	FeeWei      string              `bson:"fee_wei,omitempty"` // decimal: beyond 64 bits
 	Tx          string              `bson:"tx,omitempty"`
 	ProverTask  string              `bson:"prover_task,omitempty"`
+	ProverSteps int64               `bson:"prover_steps,omitempty"`
 	Requests    map[string]int      `bson:"requests,omitempty"`
+	StoredBytes int64               `bson:"stored_bytes,omitempty"`
 }
 
 type stageDoc struct {
@@ -145,7 +147,8 @@ func (n *ints) meta(index uint64, status, trace string, l batch.Ledger, version,
 		Fence: n.of(fence), Schema: batch.SchemaMax,
 		CreatedAt: moment(created), UpdatedAt: moment(updated),
 		Ledger: ledgerDoc{GasUsed: n.of(l.GasUsed), BlobGasUsed: n.of(l.DataGasUsed), Blobs: l.Blobs, Tx: l.Tx,
-			ProverTask: l.ProverTask, Requests: l.Requests},
+			ProverTask: l.ProverTask, ProverSteps: n.of(l.ProverSteps), Requests: l.Requests,
+			StoredBytes: l.StoredBytes},
 	}
 	if l.Fee != nil {
 		d.Ledger.FeeWei = l.Fee.String()
@@ -162,7 +165,7 @@ func (n *ints) meta(index uint64, status, trace string, l batch.Ledger, version,
 func (n *ints) ledgerBack(d ledgerDoc) batch.Ledger {
 	l := batch.Ledger{
 		GasUsed: n.back(d.GasUsed), DataGasUsed: n.back(d.BlobGasUsed), Blobs: d.Blobs, Tx: d.Tx,
-		ProverTask: d.ProverTask, Requests: d.Requests,
+		ProverTask: d.ProverTask, ProverSteps: n.back(d.ProverSteps), Requests: d.Requests, StoredBytes: d.StoredBytes,
 	}
 	if d.FeeWei != "" {
 		fee, ok := new(big.Int).SetString(d.FeeWei, 10)

@@ -66,8 +66,7 @@ func (s *Batches) ListSnos(ctx context.Context, st batch.Status, from uint64, li
 
 // SnosRange implements batch.SnosStore.
 func (s *Batches) SnosRange(ctx context.Context, first, last uint64) ([]batch.SnosBatch, error) {
-	filter := bson.D{{Key: "_id", Value: bson.D{{Key: "$gte", Value: bound(first)}, {Key: "$lte", Value: bound(last)}}}}
-	return s.snos.find(ctx, filter, batch.MaxPage, "list a range of SNOS batches")
+	return s.snos.span(ctx, first, last)
 }
 
 // UpdateSnos implements batch.SnosStore.
@@ -103,6 +102,11 @@ func (s *Batches) AggregatorOfBlock(ctx context.Context, number uint64) (batch.A
 func (s *Batches) ListAggregators(ctx context.Context, st batch.Status, from uint64,
 	limit int) ([]batch.AggregatorBatch, error) {
 	return s.aggregators.list(ctx, st, from, limit)
+}
+
+// AggregatorRange implements batch.AggregatorStore.
+func (s *Batches) AggregatorRange(ctx context.Context, first, last uint64) ([]batch.AggregatorBatch, error) {
+	return s.aggregators.span(ctx, first, last)
 }
 
 // UpdateAggregator implements batch.AggregatorStore.
@@ -163,6 +167,11 @@ func (s *shelf[D, B]) first(ctx context.Context, filter, sort bson.D, what strin
 func (s *shelf[D, B]) list(ctx context.Context, st batch.Status, from uint64, limit int) ([]B, error) {
 	filter := append(s.with(st), bson.E{Key: "_id", Value: bson.D{{Key: "$gte", Value: bound(from)}}})
 	return s.find(ctx, filter, limit, "list "+s.kind+" batches with status "+string(st))
+}
+
+func (s *shelf[D, B]) span(ctx context.Context, first, last uint64) ([]B, error) {
+	filter := bson.D{{Key: "_id", Value: bson.D{{Key: "$gte", Value: bound(first)}, {Key: "$lte", Value: bound(last)}}}}
+	return s.find(ctx, filter, batch.MaxPage, "list a range of "+s.kind+" batches")
 }
 
 func (s *shelf[D, B]) find(ctx context.Context, filter bson.D, limit int, what string) ([]B, error) {

@@ -35,7 +35,7 @@ type Config struct {
 	Timeout time.Duration
 	// IdleTime is how long a connection may lie unused before another one takes its place; 0 is DefaultIdleTime.
 	IdleTime time.Duration
-	// Monitor, when set, sees every command: for traces and tests.
+	// Monitor, when set, sees every command: Measured, or a test's.
 	Monitor *event.CommandMonitor
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/cache"
+	"github.com/madara-orchestrator/orchestrator/shared/core/metric"
 )
 
 // Cache is a cache.Cache. Keys start with its prefix, so that chains can share a server.
@@ -39,11 +40,13 @@ func (c *Cache) Close() error { return c.api.Close() }
 
 // Get implements cache.Cache.
 func (c *Cache) Get(ctx context.Context, key string) ([]byte, bool, error) {
+	done := metric.Call(ctx, metric.Cache, "get")
 	b, err := c.api.Get(ctx, c.prefix+key).Bytes()
 	if errors.Is(err, redis.Nil) {
+		done(nil)
 		return nil, false, nil
 	}
-	if err != nil {
+	if done(err); err != nil {
 		return nil, false, fmt.Errorf("read %s from Redis: %w", key, err)
 	}
 	return b, true, nil
@@ -51,7 +54,9 @@ func (c *Cache) Get(ctx context.Context, key string) ([]byte, bool, error) {
 
 // Set implements cache.Cache.
 func (c *Cache) Set(ctx context.Context, key string, value []byte, ttl time.Duration) error {
-	if err := c.api.Set(ctx, c.prefix+key, value, ttl).Err(); err != nil {
+	done := metric.Call(ctx, metric.Cache, "set")
+	err := c.api.Set(ctx, c.prefix+key, value, ttl).Err()
+	if done(err); err != nil {
 		return fmt.Errorf("write %s to Redis: %w", key, err)
 	}
 	return nil

@@ -103,3 +103,11 @@ func (t *Topic) Notify(ctx context.Context, a alert.Alert) error {
 	}
 	return nil
 }
+
+// Ping implements alert.Notifier.
+func (t *Topic) Ping(ctx context.Context) error {
+	if _, err := t.api.GetTopicAttributes(ctx, &sns.GetTopicAttributesInput{TopicArn: &t.arn}); err != nil {
+		return fmt.Errorf("look at the alerts topic: %w", err)
+	}
+	return nil
+}

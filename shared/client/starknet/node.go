@@ -18,6 +18,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/client/internal/rpcnode"
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 	"github.com/madara-orchestrator/orchestrator/shared/core/jsonlimit"
+	"github.com/madara-orchestrator/orchestrator/shared/core/metric"
 	"github.com/madara-orchestrator/orchestrator/shared/core/redact"
 )
 
@@ -169,8 +170,9 @@ func (n *Node) send(ctx context.Context, method string, into any, params ...any)
 		return fmt.Errorf("encode %s: %w", method, err)
 	}
 	read := func() error {
+		done := metric.Call(ctx, metric.SettlementLayer, method)
 		raw, err := n.post(ctx, body, limitsOf(method))
-		if err != nil {
+		if done(err); err != nil {
 			return err
 		}
 		return decode(raw, id, into)

@@ -64,15 +64,15 @@ func NewHooks(s *admin.Service, hook ProverHook, log *slog.Logger) *Handler {
 	return h
 }
 
-// contentPolicy lets the page ask this API and nothing else, and lets no other page embed it.
-const contentPolicy = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; " +
+// ContentPolicy lets the page ask this API and nothing else, and lets no other page embed it.
+const ContentPolicy = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; " +
 	"connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 
 // reads adds the routes that change nothing.
 func (h *Handler) reads(s *admin.Service) {
 	get := func(path string, f func(*http.Request) (any, error)) { h.route("GET "+path, h.answer(f)) }
 	h.route("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Security-Policy", contentPolicy)
+		w.Header().Set("Content-Security-Policy", ContentPolicy)
 		write(w, "text/html; charset=utf-8", statusPage)
 	})
 	h.route("GET /openapi.yaml", func(w http.ResponseWriter, _ *http.Request) { write(w, "application/yaml", openAPI) })
@@ -87,12 +87,15 @@ func (h *Handler) reads(s *admin.Service) {
 		get(path, func(r *http.Request) (any, error) { return h.listBatches(r, kind) })
 		get(path+"/{index}", numbered("index",
 			func(r *http.Request, n uint64) (any, error) { return s.BatchByIndex(r.Context(), kind, n) }))
+		get(path+"/{index}/artifacts", numbered("index",
+			func(r *http.Request, n uint64) (any, error) { return s.ArtifactsOf(r.Context(), kind, n) }))
 	}
 	get("/blocks/{number}",
 		numbered("number", func(r *http.Request, n uint64) (any, error) { return s.Block(r.Context(), n) }))
 	get("/stages", func(r *http.Request) (any, error) { return s.Stages(r.Context()) })
 	get("/alerts", func(r *http.Request) (any, error) { return s.Alerts(r.Context()) })
 	get("/wallet", func(r *http.Request) (any, error) { return s.WalletOf(r.Context()) })
+	get("/ledger", h.ledger)
 }
 
 // numbered reads the number that a path's parameter holds.
@@ -323,10 +326,22 @@ func (h *Handler) listJobs(r *http.Request) (any, error) {
 	default:
 		return nil, fmt.Errorf("%w: newest: want true or false", admin.ErrInvalid)
 	}
-	if q.Limit, err = limit(given, admin.MaxJobs); err != nil {
+	if q.Limit, err = bounded(given, "limit", admin.MaxJobs); err != nil {
 		return nil, err
 	}
 	return h.Service.ListJobs(r.Context(), q)
+}
+
+func (h *Handler) ledger(r *http.Request) (any, error) {
+	given, err := query(r, "days")
+	if err != nil {
+		return nil, err
+	}
+	days, err := bounded(given, "days", admin.MaxDays)
+	if err != nil {
+		return nil, err
+	}
+	return h.Service.Ledger(r.Context(), days)
 }
 
 func (h *Handler) listBatches(r *http.Request, kind string) (any, error) {
@@ -345,21 +360,21 @@ func (h *Handler) listBatches(r *http.Request, kind string) (any, error) {
 			}
 		}
 	}
-	if q.Limit, err = limit(given, admin.MaxBatches); err != nil {
+	if q.Limit, err = bounded(given, "limit", admin.MaxBatches); err != nil {
 		return nil, err
 	}
 	return h.Service.ListBatches(r.Context(), q)
 }
 
-// limit is the page's length that a query asks for; 0 where it does not.
-func limit(given map[string]string, most int) (int, error) {
-	v, ok := given["limit"]
+// bounded is a number from 1 to most that a query asks for; 0 where it does not.
+func bounded(given map[string]string, name string, most int) (int, error) {
+	v, ok := given[name]
 	if !ok {
 		return 0, nil
 	}
 	n, err := strconv.ParseUint(v, 10, 31)
 	if err != nil || n == 0 || n > uint64(most) {
-		return 0, fmt.Errorf("%w: limit: want a number from 1 to %d", admin.ErrInvalid, most)
+		return 0, fmt.Errorf("%w: %s: want a number from 1 to %d", admin.ErrInvalid, name, most)
 	}
 	return int(n), nil
 }

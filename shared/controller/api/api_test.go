@@ -78,7 +78,7 @@ func newAPI(t *testing.T, adminRoutes bool, checks ...admin.Check) (*apicontroll
 	if err != nil {
 		t.Fatal(err)
 	}
-	return core.API(setup.API{Head: head(12), Contract: contract{Settled: true, Block: 4},
+	return core.API(setup.API{FeeUnit: "wei", Head: head(12), Contract: contract{Settled: true, Block: 4},
 		Admin: adminRoutes, Checks: checks}), jobs
 }
 

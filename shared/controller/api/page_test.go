@@ -57,8 +57,8 @@ func newPageWorld(t *testing.T, layer stage.Layer) *pageWorld {
 		env), memory.NewControls(env), memory.NewReports(env)
 	w.api = setup.API{
 		Head: head(52), Contract: contract{Settled: true, Block: 19}, Admin: true,
-		Explorer: "https://explorer.example/tx/",
-		Checks:   []admin.Check{{Name: "prover", Ping: func(context.Context) error { return nil }}},
+		Explorer: "https://explorer.example/tx/", FeeUnit: unitOf(layer),
+		Checks: []admin.Check{{Name: "prover", Ping: func(context.Context) error { return nil }}},
 		Wallet: func(context.Context) (admin.Balance, error) {
 			return admin.Balance{Address: "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266",
 				Amount: big.NewInt(2_345_678_901_234_567_890)}, nil

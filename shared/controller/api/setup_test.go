@@ -51,6 +51,14 @@ const (
 	busyJob
 )
 
+// unitOf is the unit of fees where a layer settles as most do.
+func unitOf(l stage.Layer) string {
+	if l == stage.L3 {
+		return "fri"
+	}
+	return "wei"
+}
+
 func newWorld(t testing.TB, layer stage.Layer, log *slog.Logger, checks ...admin.Check) *world {
 	t.Helper()
 	var ds []memory.Declaration
@@ -82,7 +90,7 @@ func newWorld(t testing.TB, layer stage.Layer, log *slog.Logger, checks ...admin
 	}
 	w.Handler = core.API(setup.API{
 		Head: head(120), Contract: contract{Settled: true, Block: 14}, Admin: true, Checks: checks, ProverHook: hook,
-		Explorer: "https://explorer.example/tx/",
+		Explorer: "https://explorer.example/tx/", FeeUnit: unitOf(layer),
 		Wallet: func(context.Context) (admin.Balance, error) {
 			return admin.Balance{Address: "0xabc", Amount: big.NewInt(1e18)}, nil
 		},

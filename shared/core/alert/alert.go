@@ -69,4 +69,6 @@ func RunbookSection(key string) string {
 type Notifier interface {
 	// Notify sends an alert. An error means that it may not have arrived; the caller sends it again later.
 	Notify(ctx context.Context, a Alert) error
+	// Ping returns an error when alerts can't be sent. It sends none.
+	Ping(ctx context.Context) error
 }

@@ -56,6 +56,10 @@ const (
 	Adopted        Reason = "adopted from Madara's orchestrator" // settled before this deployment began
 )
 
+// Reasons are all closing rules.
+var Reasons = []Reason{BlockCount, Age, WeightLimit, BlobCapacity, DACapacity, InputSize, SnosCount, VersionChange,
+	ParentClosed, ByOperator, EndOfRecording, Adopted}
+
 // Span is a run of blocks with what the closing rules need to know of it.
 type Span struct {
 	StartBlock, EndBlock uint64
@@ -125,7 +129,9 @@ type Ledger struct {
 	Fee         *big.Int // in the settlement layer's smallest unit: wei, on Starknet fri; nil until settled
 	Tx          string   // hash of the transaction that settled it
 	ProverTask  string
-	Requests    map[string]int // requests to external services by kind
+	ProverSteps uint64         // Cairo steps given to the prover, by which provers charge; 0 where unknown
+	Requests    map[string]int // attempts of the jobs, by job type
+	StoredBytes int64          // of its artifacts, counted when they may expire; 0 before
 }
 
 // Stage is a batch's passage through one stage: over its jobs, the first start and the last end.

@@ -60,6 +60,8 @@ type AggregatorStore interface {
 	AggregatorOfBlock(ctx context.Context, number uint64) (AggregatorBatch, error)
 	// ListAggregators returns up to limit batches with the status, by ascending index from from on.
 	ListAggregators(ctx context.Context, s Status, from uint64, limit int) ([]AggregatorBatch, error)
+	// AggregatorRange returns the batches with indices first..last that exist, ascending; at most MaxPage.
+	AggregatorRange(ctx context.Context, first, last uint64) ([]AggregatorBatch, error)
 	// UpdateAggregator is UpdateSnos for aggregator batches.
 	UpdateAggregator(ctx context.Context, b AggregatorBatch) (AggregatorBatch, error)
 }

@@ -38,4 +38,6 @@ type Event struct {
 type Bus interface {
 	// Publish sends events, in as few requests as the service allows.
 	Publish(ctx context.Context, events ...Event) error
+	// Ping returns an error when events can't be published. It publishes none.
+	Ping(ctx context.Context) error
 }

@@ -4,6 +4,7 @@
 package loopback
 
 import (
+	"fmt"
 	"net"
 	"net/http"
 	"net/url"
@@ -26,6 +27,14 @@ func Guard(next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// Listen listens at an address of this machine alone, such as 127.0.0.1:8080; another one is refused.
+func Listen(address string) (net.Listener, error) {
+	if host, _, err := net.SplitHostPort(address); err != nil || !here(host) {
+		return nil, fmt.Errorf("%q: want a loopback address such as 127.0.0.1:8080", address)
+	}
+	return net.Listen("tcp", address)
 }
 
 // here says whether a host, with or without port, is this machine.

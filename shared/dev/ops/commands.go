@@ -75,6 +75,12 @@ func init() {
 		{name: "batch", args: "N", min: 1, max: 1, about: "a batch with its stages, SNOS batches and jobs",
 			run:  (*session).oneBatch,
 			more: "-snos: the SNOS batch with the index N."},
+		{name: "artifacts", args: "N", min: 1, max: 1, about: "the stored files of a batch", run: (*session).artifacts,
+			more: "-snos: of the SNOS batch with the index N."},
+		{name: "events", about: "what happens, as it happens, until Ctrl-C", run: (*session).events,
+			more: "It asks the API every two seconds and prints what has changed: batches and\ntheir stages, " +
+				"alerts, paused stages. With -json each change is one line of JSON.\n" +
+				"-for 10m ends it after that time."},
 		{name: "block", args: "N", min: 1, max: 1, about: "how far a block is settled", run: (*session).block,
 			more: "Exit code 3 while it is in no batch."},
 		{name: "jobs", about: "jobs, by stage and then by batch", run: (*session).jobs,
@@ -84,6 +90,8 @@ func init() {
 		{name: "job", args: "ID", min: 1, max: 1, about: "a job with its recorded failures", run: (*session).oneJob},
 		{name: "stages", about: "the stages, and which are paused by whom and why", run: (*session).stages},
 		{name: "wallet", about: "what the wallet that settles holds, and how long that lasts", run: (*session).wallet},
+		{name: "ledger", about: "what settlement cost, by day", run: (*session).ledger,
+			more: "-days N: how many days back, today included (7; at most 31). Days are those of UTC."},
 		{name: "retry", args: "ID|STAGE", min: 1, max: 1, about: "start a failed job, or all of a stage, again",
 			run:  (*session).retry,
 			more: "For a stage it needs -reason. " + types},
@@ -257,6 +265,17 @@ func (s *session) oneBatch() (int, error) {
 	return OK, nil
 }
 
+func (s *session) artifacts() (int, error) {
+	var l admin.ArtifactList
+	if code, err := s.ask("GET", s.base()+"/"+url.PathEscape(s.args[0])+"/artifacts", nil, &l); code != OK {
+		return code, err
+	}
+	if !s.json {
+		printArtifacts(s.out, l)
+	}
+	return OK, nil
+}
+
 func (s *session) block() (int, error) {
 	var b admin.BlockStatus
 	if code, err := s.ask("GET", "/blocks/"+url.PathEscape(s.args[0]), nil, &b); code != OK {
@@ -328,6 +347,19 @@ func (s *session) wallet() (int, error) {
 	}
 	if !s.json {
 		printWallet(s.out, w)
+	}
+	return OK, nil
+}
+
+func (s *session) ledger() (int, error) {
+	q := url.Values{}
+	setNumber(q, "days", s.days)
+	var l admin.Sums
+	if code, err := s.ask("GET", "/ledger"+query(q), nil, &l); code != OK {
+		return code, err
+	}
+	if !s.json {
+		printLedger(s.out, l)
 	}
 	return OK, nil
 }

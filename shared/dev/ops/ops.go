@@ -14,10 +14,12 @@ import (
 	"os/user"
 	"slices"
 	"strings"
+	"time"
 
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 
 	"github.com/madara-orchestrator/orchestrator/shared/client/deployment"
+	"github.com/madara-orchestrator/orchestrator/shared/core/release"
 )
 
 // Exit codes.
@@ -39,8 +41,9 @@ type session struct {
 	args []string // of the command
 
 	reason, by, status, stage, listen string
-	limit, batch, before, after       uint64
+	limit, batch, before, after, days uint64
 	newest, snos                      bool
+	length                            time.Duration // of events; 0: until it is interrupted
 }
 
 // where says which deployment is meant.
@@ -51,6 +54,9 @@ type where struct {
 
 // Main runs the program and returns its exit code.
 func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	if release.Asked(args, stdout) {
+		return 0
+	}
 	s := &session{ctx: ctx, out: stdout}
 	var w where
 	rest, err := s.parse(args, &w)
@@ -107,6 +113,8 @@ func (s *session) parse(args []string, w *where) ([]string, error) {
 	f.Uint64Var(&s.before, "before", 0, "batches below this index")
 	f.Uint64Var(&s.after, "after", 0, "with -status: batches above this index")
 	f.Uint64Var(&s.limit, "limit", 0, "how many")
+	f.DurationVar(&s.length, "for", 0, "how long events are shown")
+	f.Uint64Var(&s.days, "days", 0, "how many days")
 	f.BoolVar(&s.newest, "newest", false, "highest batch first")
 	f.BoolVar(&s.snos, "snos", false, "SNOS batches")
 	f.StringVar(&s.listen, "listen", "127.0.0.1:8090", "loopback address of the page")

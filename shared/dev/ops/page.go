@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"time"
 
 	"github.com/madara-orchestrator/orchestrator/shared/client/deployment"
+	apicontroller "github.com/madara-orchestrator/orchestrator/shared/controller/api"
 	"github.com/madara-orchestrator/orchestrator/shared/dev/loopback"
 )
 
@@ -18,11 +18,7 @@ const maxBody = 4 << 10
 
 // page serves the deployment's status page on this machine.
 func (s *session) page() (int, error) {
-	host, _, err := net.SplitHostPort(s.listen)
-	if ip := net.ParseIP(host); err != nil || host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		return Usage, fmt.Errorf("-listen %q: want a loopback address such as 127.0.0.1:8090", s.listen)
-	}
-	l, err := net.Listen("tcp", s.listen)
+	l, err := loopback.Listen(s.listen)
 	if err != nil {
 		return Usage, fmt.Errorf("-listen: %w", err)
 	}
@@ -48,8 +44,7 @@ func Proxy(api deployment.API) http.Handler {
 		h := w.Header()
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Cache-Control", "no-store")
-		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "+
-			"connect-src 'self'; frame-ancestors 'none'")
+		h.Set("Content-Security-Policy", apicontroller.ContentPolicy)
 		if r.Method != http.MethodGet && r.Method != http.MethodPost {
 			http.Error(w, "want GET or POST", http.StatusMethodNotAllowed)
 			return

@@ -2,10 +2,12 @@ package ops
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
 	"math/big"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -340,4 +342,58 @@ func printWallet(w io.Writer, x admin.Wallet) {
 		fmt.Fprintf(w, ", %.1f days at the rate of the newest batches", *x.DaysLeft)
 	}
 	fmt.Fprintln(w)
+}
+
+func printLedger(w io.Writer, l admin.Sums) {
+	if len(l.Days) == 0 {
+		fmt.Fprintln(w, "no batch was settled on these days")
+		return
+	}
+	rows := [][]string{{"day (UTC)", "batches", "blocks", "fee", "gas", "blobs", "steps", "tries", "stored"}}
+	for _, d := range append(slices.Clone(l.Days), l.All) {
+		rows = append(rows, []string{cmp.Or(d.Day, "all"), fmt.Sprint(d.Batches), fmt.Sprint(d.Blocks),
+			amount(d.Fee, l.Unit), large(d.GasUsed), fmt.Sprint(d.Blobs), large(d.ProverSteps), fmt.Sprint(d.Requests),
+			large(uint64(d.StoredBytes)) + "B"})
+	}
+	table(w, rows)
+	fmt.Fprintln(w)
+	wrap(w, "", "steps: Cairo steps given to the prover, by which provers charge; stored: bytes of artifacts, counted "+
+		"once they may expire")
+	if !l.Complete {
+		wrap(w, "", "There are more batches than are looked at: the oldest day may lack some, "+
+			"earlier days are missing.")
+	}
+}
+
+// large is a number in at most five characters: 999, 12.3k, 4.56M.
+func large(n uint64) string {
+	v, unit := float64(n), ""
+	for _, u := range []string{"k", "M", "G", "T"} {
+		if v < 1000 {
+			break
+		}
+		v, unit = v/1000, u
+	}
+	if unit == "" {
+		return fmt.Sprint(n)
+	}
+	return fmt.Sprintf("%.1f%s", v, unit)
+}
+
+func printArtifacts(w io.Writer, l admin.ArtifactList) {
+	if len(l.Artifacts) == 0 {
+		fmt.Fprintln(w, "no files are stored")
+		return
+	}
+	var sum uint64
+	rows := [][]string{{"size", "stored at (UTC)", "key"}}
+	for _, a := range l.Artifacts {
+		sum += uint64(a.Size)
+		rows = append(rows, []string{large(uint64(a.Size)) + "B", a.Modified.UTC().Format("01-02 15:04:05"), a.Key})
+	}
+	table(w, rows)
+	fmt.Fprintf(w, "\n%d files, %sB\n", len(l.Artifacts), large(sum))
+	if l.More {
+		fmt.Fprintln(w, "there are more")
+	}
 }

@@ -25,15 +25,11 @@ type batchJSON struct {
 // JSON prints a run's result as one JSON object. unit is that of Table; settled says whether the run did what it
 // should.
 func JSON(w io.Writer, rs []Row, unit string, settled bool) error {
-	smallest := "wei"
-	if unit == "gfri" {
-		smallest = "fri"
-	}
 	out := struct {
 		OK      bool        `json:"ok"`
 		Unit    string      `json:"unit"`
 		Batches []batchJSON `json:"batches"`
-	}{settled, smallest, []batchJSON{}}
+	}{settled, unit, []batchJSON{}}
 	for _, r := range rs {
 		b := batchJSON{
 			Index: r.Index, StartBlock: r.Span.StartBlock, EndBlock: r.Span.EndBlock, Snos: r.Snos,

@@ -66,14 +66,14 @@ func Rows(ctx context.Context, s batch.Store, l stage.Layer) ([]Row, error) {
 }
 
 // Table prints the batches: what each holds and cost, then how long each stage took and how often it was invoked. unit
-// is that of the fees: gwei or gfri.
+// is the smallest of the fees, wei or fri; they are shown in 10^9 of it.
 func Table(w io.Writer, rs []Row, l stage.Layer, unit string) {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	data := "blobs"
 	if l == stage.L3 {
 		data = "data gas"
 	}
-	fmt.Fprintf(tw, "batch\tblocks\tSNOS\tclosed by\t%s\tgas\tfee, %s\ttransaction\t\n", data, unit)
+	fmt.Fprintf(tw, "batch\tblocks\tSNOS\tclosed by\t%s\tgas\tfee, %s\ttransaction\t\n", data, "g"+unit)
 	var gas, dataGas uint64
 	fee := new(big.Int)
 	for _, r := range rs {
@@ -105,7 +105,7 @@ func Table(w io.Writer, rs []Row, l stage.Layer, unit string) {
 		fmt.Fprintln(tw)
 	}
 	_ = tw.Flush()
-	fmt.Fprintf(w, "\n%d batches, gas %d, data gas %d, fees %s %s\n", len(rs), gas, dataGas, giga(fee), unit)
+	fmt.Fprintf(w, "\n%d batches, gas %d, data gas %d, fees %s %s\n", len(rs), gas, dataGas, giga(fee), "g"+unit)
 }
 
 // jobStages are the stages of a layer that have jobs.

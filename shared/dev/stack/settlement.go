@@ -58,7 +58,7 @@ func (s *Sandbox) onStarknet(o Options) (layer, error) {
 	if err != nil {
 		return layer{}, err
 	}
-	s.Unit, s.About = "gfri", "starknet   a fake at "+server.URL()
+	s.Unit, s.About = config.Settlement{Kind: config.StarknetLayer}.FeeUnit(), "starknet   a fake at "+server.URL()
 	return layer{
 		part: part{
 			settings: map[string]string{
@@ -89,7 +89,8 @@ func (s *Sandbox) onEthereum(ctx context.Context, o Options) (layer, error) {
 		return layer{}, err
 	}
 	s.closers = append(s.closers, node.Close)
-	s.ethereum, s.core, s.Unit = o.Ethereum, d.Core, "gwei"
+	s.ethereum, s.core = o.Ethereum, d.Core
+	s.Unit = config.Settlement{Kind: config.EthereumLayer}.FeeUnit()
 	s.About = "ethereum   anvil at " + o.Ethereum
 	if s.Contract, err = ethereum.NewCore(node, d.Core.Hex(), nil); err != nil {
 		return layer{}, err

@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/alert"
+	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
 	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
 	"github.com/madara-orchestrator/orchestrator/shared/core/block"
 	"github.com/madara-orchestrator/orchestrator/shared/core/event"
@@ -46,7 +47,8 @@ type Contract interface {
 	State(ctx context.Context, finalized bool) (settlement.State, error)
 }
 
-// Service answers questions and carries out commands. All fields from Head on may be left out. Safe for concurrent use.
+// Service answers questions and carries out commands. All fields from Head on but FeeUnit may be left out. Safe for
+// concurrent use.
 type Service struct {
 	Chain    string // the deployment's name
 	Layer    stage.Layer
@@ -62,12 +64,13 @@ type Service struct {
 	Contract Contract    // nil: what is settled stays unknown
 	Reports  alert.Store // of what is reported now; nil: unknown
 	// Wallet reads what the wallet that settles holds; nil: unknown.
-	Wallet   func(ctx context.Context) (Balance, error)
-	Checks   []Check       // what Ready asks
-	Seat     operator.Seat // from where operators act on this deployment; zero: by the chain's name
-	FeeUnit  string        // of the settlement layer's fees: wei or fri; "": by layer
-	Explorer string        // URL to which a transaction's hash is appended; "": no links
-	Log      *slog.Logger
+	Wallet    func(ctx context.Context) (Balance, error)
+	Checks    []Check        // what Ready asks
+	Artifacts artifact.Store // nil: its files can't be listed
+	Seat      operator.Seat  // from where operators act on this deployment; zero: by the chain's name
+	FeeUnit   string         // of the settlement layer's fees: wei or fri
+	Explorer  string         // URL to which a transaction's hash is appended; "": no links
+	Log       *slog.Logger
 
 	seen lastKnown // by Lag
 }
@@ -131,17 +134,6 @@ func (s *Service) seat() operator.Seat {
 		return operator.Seat{Chain: s.Chain}
 	}
 	return s.Seat
-}
-
-// unit is that of the settlement layer's fees.
-func (s *Service) unit() string {
-	switch {
-	case s.FeeUnit != "":
-		return s.FeeUnit
-	case s.l2():
-		return "wei"
-	}
-	return "fri"
 }
 
 // l2 says whether the chain settles by aggregator batches.

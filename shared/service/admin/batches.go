@@ -43,6 +43,9 @@ type Ledger struct {
 	Fee         string `json:"fee,omitempty"` // decimal, in Unit
 	Unit        string `json:"unit"`          // wei or fri
 	ProverTask  string `json:"prover_task,omitempty"`
+	ProverSteps uint64 `json:"prover_steps"` // Cairo steps given to the prover, by which provers charge
+	Requests    int    `json:"requests"`     // attempts of its jobs
+	StoredBytes int64  `json:"stored_bytes"` // of its artifacts, counted once they may expire
 }
 
 // BatchDetail is a batch with its jobs and, for an aggregator batch, the SNOS batches in it.
@@ -110,7 +113,6 @@ func (s *Service) ListBatches(ctx context.Context, q BatchQuery) (BatchPage, err
 
 // newest reads the batches with an index below before (0: from the newest on), the newest first.
 func newest(ctx context.Context, store batches, before uint64, limit int) ([]document, error) {
-	var out []document
 	if before == 0 {
 		last, err := store.last(ctx)
 		if errors.Is(err, batch.ErrNotFound) {
@@ -119,19 +121,16 @@ func newest(ctx context.Context, store batches, before uint64, limit int) ([]doc
 		if err != nil {
 			return nil, err
 		}
-		out, before = append(out, last), last.index
+		before = last.index + 1
 	}
-	for i := before - 1; i >= 1 && len(out) < limit; i-- {
-		d, err := store.at(ctx, i)
-		if errors.Is(err, batch.ErrNotFound) { // the first batch may have a higher index than 1
-			return out, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, d)
+	if before <= 1 {
+		return nil, nil
 	}
-	return out, nil
+	last := before - 1
+	first := last - min(last-1, uint64(limit)-1) // the first batch may have a higher index than 1
+	out, err := store.span(ctx, first, last)
+	slices.Reverse(out)
+	return out, err
 }
 
 // BatchByIndex returns a batch of a kind ("": what one state update settles), or batch.ErrNotFound.
@@ -270,8 +269,11 @@ func (s *Service) batchView(d document, jobs []job.Job) Batch {
 
 func (s *Service) ledgerView(l batch.Ledger) Ledger {
 	v := Ledger{
-		Tx: l.Tx, GasUsed: l.GasUsed, BlobGasUsed: l.DataGasUsed, Blobs: l.Blobs, Unit: s.unit(),
-		ProverTask: Redact(l.ProverTask),
+		Tx: l.Tx, GasUsed: l.GasUsed, BlobGasUsed: l.DataGasUsed, Blobs: l.Blobs, Unit: s.FeeUnit,
+		ProverTask: Redact(l.ProverTask), ProverSteps: l.ProverSteps, StoredBytes: l.StoredBytes,
+	}
+	for _, n := range l.Requests {
+		v.Requests += n
 	}
 	if l.Fee != nil {
 		v.Fee = l.Fee.String()

@@ -52,6 +52,8 @@ func nameOf(kind string, index uint64) string {
 type batches interface {
 	at(ctx context.Context, index uint64) (document, error)
 	last(ctx context.Context) (document, error)
+	// span returns the batches with indices first..last that exist, ascending.
+	span(ctx context.Context, first, last uint64) ([]document, error)
 	// list returns the batches with a status by ascending index, from one on.
 	list(ctx context.Context, s batch.Status, from uint64, limit int) ([]document, error)
 }
@@ -85,6 +87,11 @@ func (b aggregatorBatches) list(ctx context.Context, st batch.Status, from uint6
 	return documents(xs, aggregatorDocument), err
 }
 
+func (b aggregatorBatches) span(ctx context.Context, first, last uint64) ([]document, error) {
+	xs, err := b.store.AggregatorRange(ctx, first, last)
+	return documents(xs, aggregatorDocument), err
+}
+
 type snosBatches struct{ store batch.SnosStore }
 
 func (b snosBatches) at(ctx context.Context, i uint64) (document, error) {
@@ -99,6 +106,11 @@ func (b snosBatches) last(ctx context.Context) (document, error) {
 
 func (b snosBatches) list(ctx context.Context, st batch.Status, from uint64, limit int) ([]document, error) {
 	xs, err := b.store.ListSnos(ctx, st, from, limit)
+	return documents(xs, snosDocument), err
+}
+
+func (b snosBatches) span(ctx context.Context, first, last uint64) ([]document, error) {
+	xs, err := b.store.SnosRange(ctx, first, last)
 	return documents(xs, snosDocument), err
 }
 

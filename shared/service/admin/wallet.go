@@ -26,8 +26,12 @@ type Wallet struct {
 	DaysLeft *float64 `json:"days_left"`
 }
 
-// walletBatches is of how many settled batches the runway is computed.
-const walletBatches = 20
+// walletBatches is of how many settled batches the runway is computed, walletRead of how many of the newest batches:
+// some of them are still on their way.
+const (
+	walletBatches = 20
+	walletRead    = 50
+)
 
 // ErrNoWallet says that this deployment can't say which wallet settles.
 var ErrNoWallet = fmt.Errorf("this deployment does not know its wallet: %w", ErrUnknown)
@@ -41,29 +45,32 @@ func (s *Service) WalletOf(ctx context.Context) (Wallet, error) {
 	if err != nil {
 		return Wallet{}, fmt.Errorf("read the wallet: %w", err)
 	}
-	w := Wallet{Address: b.Address, Balance: b.Amount.String(), Unit: s.unit()}
-	page, err := s.ListBatches(ctx, BatchQuery{Limit: MaxBatches})
+	w := Wallet{Address: b.Address, Balance: b.Amount.String(), Unit: s.FeeUnit}
+	store, err := s.store("")
 	if err != nil {
 		return w, err
 	}
-	w.runway(b.Amount, page.Batches)
+	ds, err := newest(ctx, store, 0, walletRead)
+	if err != nil {
+		return w, err
+	}
+	w.runway(b.Amount, ds)
 	return w, nil
 }
 
 // runway computes how long a balance lasts from batches, the newest first.
-func (w *Wallet) runway(balance *big.Int, bs []Batch) {
+func (w *Wallet) runway(balance *big.Int, ds []document) {
 	sum, n := new(big.Int), int64(0)
 	var newest, oldest time.Time
-	for _, b := range bs {
-		fee, ok := new(big.Int).SetString(b.Ledger.Fee, 10)
-		if !ok || !b.Settled || n == walletBatches {
+	for _, d := range ds {
+		if d.ledger.Fee == nil || !d.settled || n == walletBatches {
 			continue
 		}
-		sum.Add(sum, fee)
+		sum.Add(sum, d.ledger.Fee)
+		oldest = d.ledger.Stages[settledByStage].EndedAt
 		if n++; n == 1 {
-			newest = b.SettledAt
+			newest = oldest
 		}
-		oldest = b.SettledAt
 	}
 	if n == 0 {
 		return

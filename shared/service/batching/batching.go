@@ -114,9 +114,11 @@ func (l *lease) renew(ctx context.Context) error {
 	return nil
 }
 
-func (b *Batcher) closed(ctx context.Context, index uint64, s batch.Span, trace, kind string) {
+// closed says that a batch was closed; fill is the largest part that it has of a limit.
+func (b *Batcher) closed(ctx context.Context, index uint64, s batch.Span, trace, kind string, fill float64) {
 	b.log().InfoContext(ctx, "batch closed", "kind", kind, "batch", index, "blocks", s.Blocks(),
 		"start_block", s.StartBlock, "end_block", s.EndBlock, "reason", string(s.Reason), "trace_id", trace)
+	b.measure(ctx, index, s, trace, kind, fill)
 	err := b.Events.Publish(ctx, event.Event{
 		Type: event.BatchClosed, At: b.Now(), Chain: b.Chain, Batch: index, TraceID: trace,
 		Detail: map[string]string{

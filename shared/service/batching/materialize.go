@@ -58,7 +58,7 @@ func (b *Batcher) materialize(ctx context.Context, l *lease, parent, next uint64
 			if err := b.Batches.CreateSnos(ctx, s); err != nil && !errors.Is(err, batch.ErrExists) {
 				return written, fmt.Errorf("store SNOS batch %d: %w", index, err)
 			}
-			b.closed(ctx, index, span, a.TraceID, "snos")
+			b.closed(ctx, index, span, a.TraceID, "snos", b.Limits.SnosFill(span, 0))
 			written++
 		}
 		if a.Status == batch.Open {

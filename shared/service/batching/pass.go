@@ -30,6 +30,8 @@ type policy[B any] interface {
 	// closes says whether the batch must close before the candidate joins it, full whether it is full or too old.
 	closes(b B, c batch.Candidate) (batch.Reason, bool)
 	full(b B) (batch.Reason, bool)
+	// fill is the largest part that the batch has of one of its limits, 0 to 1.
+	fill(b B) float64
 	// fits is an error where no batch could hold the candidate.
 	fits(c batch.Candidate) error
 	// closeParts closes what is full within an open batch.
@@ -263,7 +265,7 @@ func (p *pass[B]) close(ctx context.Context, reason batch.Reason) error {
 		return err
 	}
 	x := p.policy.parts(&p.cur)
-	p.closed(ctx, x.index, *x.span, x.trace, p.policy.kind())
+	p.closed(ctx, x.index, *x.span, x.trace, p.policy.kind(), p.policy.fill(p.cur))
 	var none B
 	p.last, p.cur, p.sizer, p.open, p.saved = p.cur, none, nil, false, false
 	return nil

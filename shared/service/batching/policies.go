@@ -108,6 +108,8 @@ func (p aggregators) full(b batch.AggregatorBatch) (batch.Reason, bool) {
 	return p.Limits.IsAggregatorFull(b, p.Now())
 }
 
+func (p aggregators) fill(b batch.AggregatorBatch) float64 { return p.Limits.AggregatorFill(b) }
+
 func (p aggregators) fits(c batch.Candidate) error { return p.Limits.Fits(c) }
 
 func (p aggregators) closeParts(b batch.AggregatorBatch) batch.AggregatorBatch {
@@ -174,6 +176,8 @@ func (p snosBatches) closes(b batch.SnosBatch, c batch.Candidate) (batch.Reason,
 func (p snosBatches) full(b batch.SnosBatch) (batch.Reason, bool) {
 	return p.Limits.IsSnosFull(b.Span, p.Now())
 }
+
+func (p snosBatches) fill(b batch.SnosBatch) float64 { return p.Limits.SnosFill(b.Span, b.DAWords) }
 
 // a block that is larger is published in several transactions
 func (snosBatches) fits(batch.Candidate) error { return nil }

@@ -11,6 +11,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
 	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
+	"github.com/madara-orchestrator/orchestrator/shared/core/metric"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 )
 
@@ -42,10 +43,11 @@ func (c *Cleaner) Run(ctx context.Context) error {
 	}
 	for _, b := range bs {
 		// the latter holds what it was measured with
-		done, err := c.clean(ctx, b.Index, artifact.SNOSPrefix(b.Index), artifact.AggregatorPrefix(b.Index))
+		bytes, done, err := c.clean(ctx, b.Index, artifact.SNOSPrefix(b.Index), artifact.AggregatorPrefix(b.Index))
 		if err != nil || !done {
 			return err
 		}
+		b.Ledger.StoredBytes = bytes
 		b.Status, b.UpdatedAt = batch.Archived, c.Now()
 		if _, err := c.Batches.UpdateSnos(ctx, b); err != nil && !errors.Is(err, batch.ErrConflict) {
 			return fmt.Errorf("archive SNOS batch %d: %w", b.Index, err)
@@ -64,10 +66,11 @@ func (c *Cleaner) aggregators(ctx context.Context) error {
 		for i := b.FirstSnos; i <= b.LastSnos(); i++ {
 			prefixes = append(prefixes, artifact.SNOSPrefix(i))
 		}
-		done, err := c.clean(ctx, b.Index, prefixes...)
+		bytes, done, err := c.clean(ctx, b.Index, prefixes...)
 		if err != nil || !done {
 			return err
 		}
+		b.Ledger.StoredBytes = bytes
 		b.Status, b.UpdatedAt = batch.Archived, c.Now()
 		if _, err := c.Batches.UpdateAggregator(ctx, b); err != nil && !errors.Is(err, batch.ErrConflict) {
 			return fmt.Errorf("archive aggregator batch %d: %w", b.Index, err)
@@ -76,8 +79,8 @@ func (c *Cleaner) aggregators(ctx context.Context) error {
 	return nil
 }
 
-// clean tags a batch's objects; done is false while one of its transactions can still be undone.
-func (c *Cleaner) clean(ctx context.Context, index uint64, prefixes ...string) (done bool, err error) {
+// clean tags a batch's objects and counts their bytes; done is false while one of its transactions can still be undone.
+func (c *Cleaner) clean(ctx context.Context, index uint64, prefixes ...string) (bytes int64, done bool, err error) {
 	sends := []job.Type{job.StateTransition}
 	if c.Layer == stage.L3 {
 		sends = append(sends, job.DataSubmission)
@@ -85,19 +88,22 @@ func (c *Cleaner) clean(ctx context.Context, index uint64, prefixes ...string) (
 	for _, t := range sends {
 		j, err := c.Jobs.Find(ctx, t, index)
 		if err != nil {
-			return false, fmt.Errorf("read %s job of batch %d: %w", t, index, err)
+			return 0, false, fmt.Errorf("read %s job of batch %d: %w", t, index, err)
 		}
 		if !final(j) {
-			return false, nil
+			return 0, false, nil
 		}
 		prefixes = append(prefixes, artifact.TransactionPrefix(j.ID))
 	}
 	for _, p := range prefixes {
-		if err := c.tag(ctx, p); err != nil {
-			return false, err
+		n, err := c.tag(ctx, p)
+		if err != nil {
+			return 0, false, err
 		}
+		bytes += n
 	}
-	return true, nil
+	metric.Record(ctx, c.Now(), metric.Value{Name: metric.StoredBytes, Value: float64(bytes)})
+	return bytes, true, nil
 }
 
 // final says whether what a job did on the settlement layer can't be undone any more: nothing of it is watched, and a
@@ -107,21 +113,22 @@ func final(j job.Job) bool {
 	return j.Status == job.Completed && j.NextAction == job.None && (!ok || m.Finalized)
 }
 
-func (c *Cleaner) tag(ctx context.Context, prefix string) error {
+// tag tags the objects below a prefix and returns how many bytes they have.
+func (c *Cleaner) tag(ctx context.Context, prefix string) (bytes int64, err error) {
 	after := ""
 	for {
 		infos, err := c.Artifacts.List(ctx, prefix, after, keyPage)
 		if err != nil {
-			return fmt.Errorf("list %s: %w", prefix, err)
+			return bytes, fmt.Errorf("list %s: %w", prefix, err)
 		}
 		for _, i := range infos {
 			if err := c.Artifacts.Tag(ctx, i.Key, expire); err != nil && !errors.Is(err, artifact.ErrNotFound) {
-				return fmt.Errorf("tag %s: %w", i.Key, err)
+				return bytes, fmt.Errorf("tag %s: %w", i.Key, err)
 			}
-			after = i.Key
+			after, bytes = i.Key, bytes+i.Size
 		}
 		if len(infos) < keyPage {
-			return nil
+			return bytes, nil
 		}
 	}
 }

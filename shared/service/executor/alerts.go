@@ -59,6 +59,12 @@ func Await(c alert.Cause, d time.Duration, err error) error {
 	return &awaited{cause: c, err: job.RetryAfter(d, err)}
 }
 
+// waits says whether an error is a wait of Await.
+func waits(err error) bool {
+	var a *awaited
+	return errors.As(err, &a)
+}
+
 // transient reports a transient failure where one is due.
 func (w *Executor) transient(ctx context.Context, next job.Job, err error, p job.Policy) {
 	var a *awaited

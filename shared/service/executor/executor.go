@@ -12,6 +12,7 @@ import (
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/event"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
+	"github.com/madara-orchestrator/orchestrator/shared/core/metric"
 	"github.com/madara-orchestrator/orchestrator/shared/core/queue"
 	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
@@ -86,6 +87,8 @@ func (w *Executor) Handle(ctx context.Context, m job.Message) error {
 		return fmt.Errorf("claim job %s: %w", j.ID, err)
 	}
 	run := &Run{Job: claimed, store: w.Jobs, log: log.With("batch", j.Batch)}
+	ctx, done := w.measured(ctx, j, run, m.Action)
+	defer done()
 	return w.finish(ctx, run, w.act(ctx, h, run, m.Action))
 }
 
@@ -95,6 +98,7 @@ func (w *Executor) act(ctx context.Context, h Handler, r *Run, a job.Action) (ne
 	defer func() {
 		if v := recover(); v != nil {
 			r.log.ErrorContext(ctx, "handler panicked", "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+			r.outcome, r.err = metric.Panicked, errPanic
 			next = r.Job.Crashed(w.Now(), fmt.Sprintf("%s panicked: %v", a, v), p)
 		}
 	}()
@@ -104,31 +108,40 @@ func (w *Executor) act(ctx context.Context, h Handler, r *Run, a job.Action) (ne
 		defer cancel()
 	}
 	if a == job.Process {
-		err := h.Process(ctx, r)
-		switch {
-		case err == nil:
-			return r.Job.Submitted(w.Now(), p)
-		case job.IsPermanent(err):
-			r.log.ErrorContext(ctx, "job failed", "error", err)
-			return r.Job.FailedPermanently(w.Now(), err)
+		if err := h.Process(ctx, r); err != nil {
+			return w.failed(ctx, r, err, p)
 		}
-		return w.failedTransiently(ctx, r, err, p)
+		r.outcome = metric.Submitted
+		return r.Job.Submitted(w.Now(), p)
 	}
 	v, err := h.Verify(ctx, r)
-	switch {
-	case err != nil && job.IsPermanent(err):
-		return r.Job.FailedPermanently(w.Now(), err)
-	case err != nil:
-		return w.failedTransiently(ctx, r, err, p)
+	if err != nil {
+		return w.failed(ctx, r, err, p)
 	}
 	r.log.InfoContext(ctx, "verified", "verdict", string(v.Kind), "reason", v.Reason)
+	r.outcome, r.err = outcomeOf(v)
 	return r.Job.WithVerdict(v, w.Now(), p)
+}
+
+// failed is an action that ended in an error.
+func (w *Executor) failed(ctx context.Context, r *Run, err error, p job.Policy) job.Job {
+	r.err = err
+	if job.IsPermanent(err) {
+		r.outcome = metric.Permanent
+		r.log.ErrorContext(ctx, "job failed", "error", err)
+		return r.Job.FailedPermanently(w.Now(), err)
+	}
+	r.outcome = metric.Transient
+	return w.failedTransiently(ctx, r, err, p)
 }
 
 func (w *Executor) failedTransiently(ctx context.Context, r *Run, err error, p job.Policy) job.Job {
 	r.log.WarnContext(ctx, "transient failure, trying again later", "error", err,
 		"in_a_row", r.Job.Attempts.Transient+1)
 	next := r.Job.FailedTransiently(w.Now(), err, p)
+	if waits(err) { // for others, however long that takes: it counts as no failure
+		next.Attempts.Transient = max(1, r.Job.Attempts.Transient)
+	}
 	w.transient(ctx, next, err, p)
 	return next
 }
@@ -174,6 +187,7 @@ func (w *Executor) follow(ctx context.Context, old, now job.Job) {
 	}
 	if now.Status == job.Completed && old.Status != job.Completed {
 		w.Wake.After(ctx, now.Type)
+		w.completed(ctx, now)
 	}
 	w.report(ctx, old, now)
 }

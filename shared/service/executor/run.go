@@ -15,6 +15,10 @@ type Run struct {
 	store job.Store
 	log   *slog.Logger
 	lost  bool
+
+	// how the attempt ended, for the measurements
+	outcome string
+	err     error
 }
 
 // NewRun returns a run for tests of handlers.

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"time"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/block"
@@ -14,7 +13,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/settlement"
 )
 
-// Meter measures. All fields but Settled and FirstBlock are required; a nil Log measures nothing.
+// Meter measures, for the context's telemetry. All fields but Settled and FirstBlock are required.
 type Meter struct {
 	Source block.Source
 	Jobs   job.Store
@@ -26,16 +25,15 @@ type Meter struct {
 	// Grace is how long a job may be overdue before it counts.
 	Grace time.Duration
 	Now   func() time.Time
-	Log   *slog.Logger
 }
 
 // most bounds what is counted of each kind.
 const most = 100
 
-// Run measures once and logs the values. Where the chain can't be read, what is known of the jobs is logged all the
-// same.
+// Run measures once, where anybody takes it. Where the chain can't be read, what is known of the jobs is measured all
+// the same.
 func (m *Meter) Run(ctx context.Context) error {
-	if m.Log == nil {
+	if !metric.Wanted(ctx) {
 		return nil
 	}
 	values, err := m.jobs(ctx)
@@ -43,7 +41,7 @@ func (m *Meter) Run(ctx context.Context) error {
 		return err
 	}
 	blocks, err := m.blocks(ctx)
-	metric.Log(ctx, m.Log, m.Now(), append(values, blocks...)...)
+	metric.Record(ctx, m.Now(), append(values, blocks...)...)
 	return err
 }
 

@@ -1,10 +1,7 @@
 package lag_test
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
-	"log/slog"
 	"testing"
 	"time"
 
@@ -14,32 +11,12 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/client/memory/fault"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/metric"
+	"github.com/madara-orchestrator/orchestrator/shared/core/metric/metrictest"
 	"github.com/madara-orchestrator/orchestrator/shared/dev/fake/blocks"
 	"github.com/madara-orchestrator/orchestrator/shared/service/lag"
 )
 
 var start = time.Date(2026, 1, 2, 3, 4, 0, 0, time.UTC)
-
-// names are the metrics that the meter logs.
-var names = []string{
-	metric.HeadBlock, metric.SettledBlock, metric.LagBlocks, metric.LagSeconds, metric.FailedJobs, metric.OverdueJobs,
-}
-
-// values reads the metrics of a log line.
-func values(t *testing.T, line []byte) map[string]float64 {
-	t.Helper()
-	var all map[string]any
-	if err := json.Unmarshal(line, &all); err != nil {
-		t.Fatalf("%s: %v", line, err)
-	}
-	out := map[string]float64{}
-	for _, n := range names {
-		if v, ok := all[n].(float64); ok {
-			out[n] = v
-		}
-	}
-	return out
-}
 
 // settled is a completed state transition up to a block.
 func settled(batch, end uint64) job.Job {
@@ -63,23 +40,24 @@ func TestRun(t *testing.T) {
 		blocks int // one a minute from start on
 		first  uint64
 		jobs   []job.Job
-		want   map[string]float64
+		want   map[metric.Name]float64
 	}{
-		"no block": {0, 0, nil, map[string]float64{metric.FailedJobs: 0, metric.OverdueJobs: 0}},
+		"no block": {0, 0, nil, map[metric.Name]float64{metric.FailedJobs: 0, metric.OverdueJobs: 0}},
 		"nothing settled": {5, 0, nil,
-			map[string]float64{metric.HeadBlock: 4, metric.LagBlocks: 5, metric.LagSeconds: 600,
+			map[metric.Name]float64{metric.HeadBlock: 4, metric.LagBlocks: 5, metric.LagSeconds: 600,
 				metric.FailedJobs: 0, metric.OverdueJobs: 0}},
 		"from its first block on": {5, 3, nil,
-			map[string]float64{metric.HeadBlock: 4, metric.LagBlocks: 2, metric.LagSeconds: 420,
+			map[metric.Name]float64{metric.HeadBlock: 4, metric.LagBlocks: 2, metric.LagSeconds: 420,
 				metric.FailedJobs: 0, metric.OverdueJobs: 0}},
 		"some settled": {5, 0, []job.Job{settled(1, 0), settled(2, 2)},
-			map[string]float64{metric.HeadBlock: 4, metric.SettledBlock: 2,
+			map[metric.Name]float64{metric.HeadBlock: 4, metric.SettledBlock: 2,
 				metric.LagBlocks: 2, metric.LagSeconds: 420, metric.FailedJobs: 0, metric.OverdueJobs: 0}},
-		"all settled": {5, 0, []job.Job{settled(1, 4)}, map[string]float64{metric.HeadBlock: 4, metric.SettledBlock: 4,
-			metric.LagBlocks: 0, metric.LagSeconds: 0, metric.FailedJobs: 0, metric.OverdueJobs: 0}},
+		"all settled": {5, 0, []job.Job{settled(1, 4)}, map[metric.Name]float64{metric.HeadBlock: 4,
+			metric.SettledBlock: 4,
+			metric.LagBlocks:    0, metric.LagSeconds: 0, metric.FailedJobs: 0, metric.OverdueJobs: 0}},
 		"failed and overdue": {0, 0,
 			[]job.Job{failed(1, job.Failed), failed(2, job.VerificationTimeout), due(1, start), due(2, now)},
-			map[string]float64{metric.FailedJobs: 2, metric.OverdueJobs: 1}},
+			map[metric.Name]float64{metric.FailedJobs: 2, metric.OverdueJobs: 1}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -92,37 +70,35 @@ func TestRun(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			var out bytes.Buffer
+			var out metrictest.Recorder
 			m := &lag.Meter{
 				Source: source, Jobs: jobs, FirstBlock: tt.first, Grace: time.Minute,
 				Now: func() time.Time { return now },
-				Log: slog.New(slog.NewJSONHandler(&out, nil)),
 			}
-			if err := m.Run(t.Context()); err != nil {
+			if err := m.Run(metric.With(t.Context(), &out)); err != nil {
 				t.Fatal(err)
 			}
-			if d := cmp.Diff(tt.want, values(t, out.Bytes())); d != "" {
-				t.Errorf("metrics, wanted (-) and logged (+):\n%s", d)
+			if d := cmp.Diff(tt.want, out.Newest()); d != "" {
+				t.Errorf("metrics, wanted (-) and measured (+):\n%s", d)
 			}
 		})
 	}
 }
 
-// What is known of the jobs is logged although the chain can't be read, and the error is returned.
+// What is known of the jobs is measured although the chain can't be read, and the error is returned.
 func TestChainDown(t *testing.T) {
 	t.Parallel()
 	down := &fault.Env{
 		Hook: fault.NewRules(fault.Rule{Method: "Head", Times: -1, Fault: fault.Fault{Kind: fault.FailBefore}})}
-	var out bytes.Buffer
+	var out metrictest.Recorder
 	m := &lag.Meter{
 		Source: blocks.New(down, "DEV"), Jobs: memory.NewJobs(nil), Now: func() time.Time { return start },
-		Log: slog.New(slog.NewJSONHandler(&out, nil)),
 	}
-	if err := m.Run(t.Context()); err == nil {
+	if err := m.Run(metric.With(t.Context(), &out)); err == nil {
 		t.Error("no error")
 	}
-	want := map[string]float64{metric.FailedJobs: 0, metric.OverdueJobs: 0}
-	if d := cmp.Diff(want, values(t, out.Bytes())); d != "" {
-		t.Errorf("metrics, wanted (-) and logged (+):\n%s", d)
+	want := map[metric.Name]float64{metric.FailedJobs: 0, metric.OverdueJobs: 0}
+	if d := cmp.Diff(want, out.Newest()); d != "" {
+		t.Errorf("metrics, wanted (-) and measured (+):\n%s", d)
 	}
 }

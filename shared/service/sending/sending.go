@@ -42,7 +42,7 @@ type Sender struct {
 	Sent func(context.Context)
 	// DryRun does everything but sign and send.
 	DryRun bool
-	Log    *slog.Logger // gets the metrics; nil: nobody
+	Log    *slog.Logger // nil: nobody reads it
 
 	oneAtATime sync.Once // said
 }
@@ -146,7 +146,7 @@ func taken(d tx.Decision) (Progress, error) {
 	return p, nil
 }
 
-// measure logs the wallet's balance, and that fees are above the cap.
+// measure records the wallet's balance, and that fees are above the cap.
 func (s *Sender) measure(ctx context.Context, v tx.View, d tx.Decision) {
 	var values []metric.Value
 	if v.Account.Balance != nil {
@@ -156,7 +156,7 @@ func (s *Sender) measure(ctx context.Context, v tx.View, d tx.Decision) {
 	if d.Step == tx.Capped {
 		values = append(values, metric.Value{Name: metric.FeeCapReached, Value: 1})
 	}
-	metric.Log(ctx, s.Log, v.Now, values...)
+	metric.Record(ctx, v.Now, values...)
 }
 
 // view asks for every hash ever signed, so that an older one in a block is not missed.

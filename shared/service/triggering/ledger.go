@@ -36,3 +36,16 @@ func payForData(l *batch.Ledger, j job.Job) {
 		pay(l, p.Included)
 	}
 }
+
+// stepsOf is how many Cairo steps a job gave to the prover; 0 where it gave none or they are unknown.
+func stepsOf(j job.Job) uint64 {
+	switch m := j.Metadata.(type) {
+	case *job.ProofCreationMeta:
+		return m.Steps
+	case *job.ProofRegistrationMeta: // straight from the PIE; else the steps are those of ProofCreation
+		if m.PIEKey != "" {
+			return m.Steps
+		}
+	}
+	return 0
+}

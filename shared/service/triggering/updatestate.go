@@ -232,6 +232,7 @@ func (t *Triggers) complete(ctx context.Context, settled job.Job) error {
 		if _, err := t.moveAggregator(ctx, b, batch.Completed); err != nil {
 			return err
 		}
+		t.measureSettled(ctx, settled, b.Span, b.Ledger, b.TraceID)
 		t.settledEvent(ctx, settled, b.TraceID)
 		return nil
 	}
@@ -248,6 +249,7 @@ func (t *Triggers) complete(ctx context.Context, settled job.Job) error {
 	if err := t.move(ctx, b, batch.Completed); err != nil {
 		return err
 	}
+	t.measureSettled(ctx, settled, b.Span, b.Ledger, b.TraceID)
 	t.settledEvent(ctx, settled, b.TraceID)
 	return nil
 }
@@ -272,6 +274,7 @@ func (t *Triggers) ledger(ctx context.Context, settled job.Job, m *job.StateTran
 		for _, j := range jobs {
 			pass(j)
 			payForData(&l, j)
+			l.ProverSteps += stepsOf(j)
 			if jt == job.ProofCreation || jt == job.ProofRegistration && t.direct() {
 				l.ProverTask = j.ExternalID
 			}

@@ -25,6 +25,8 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/client/sns"
 	"github.com/madara-orchestrator/orchestrator/shared/client/sqs"
 	"github.com/madara-orchestrator/orchestrator/shared/config"
+	"github.com/madara-orchestrator/orchestrator/shared/core/metric"
+	"github.com/madara-orchestrator/orchestrator/shared/core/operator"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
 	"github.com/madara-orchestrator/orchestrator/shared/setup"
 )
@@ -35,9 +37,13 @@ type Process struct {
 	Log     *slog.Logger
 	AWS     aws.Config
 	Secrets *secrets.Client
+	// Telemetry gets what is measured: the log, and a collector where one is configured.
+	Telemetry metric.Telemetry
 
 	core *setup.App  // once Core has made it
 	db   *mongodb.DB // likewise
+	// what the function is asked about, see Check
+	checks map[string]func(context.Context) error
 }
 
 // close ends the process's connections.
@@ -66,7 +72,9 @@ func NewProcess(ctx context.Context, environ []string) (*Process, error) {
 	if c.AWS.Endpoint != "" {
 		a.BaseEndpoint = aws.String(c.AWS.Endpoint)
 	}
-	return &Process{Config: c, Log: newLog(os.Stdout, level, environ), AWS: a, Secrets: secrets.New(a)}, nil
+	a.APIOptions = append(a.APIOptions, measureAWS)
+	log := newLog(os.Stdout, level, environ)
+	return &Process{Config: c, Log: log, AWS: a, Secrets: secrets.New(a), Telemetry: metric.Logger{Log: log}}, nil
 }
 
 // NodeURL is the URL of a node that is configured in plain or as the name of a secret. The error does not show it.
@@ -127,7 +135,8 @@ func (p *Process) Core(ctx context.Context) (setup.App, error) {
 		database = "orchestrator_" + c.Chain.Name
 	}
 	db, err := mongodb.Connect(
-		mongodb.Config{URI: uri, CAFile: c.Mongo.CAFile, Database: database, PoolSize: c.Mongo.PoolSize})
+		mongodb.Config{URI: uri, CAFile: c.Mongo.CAFile, Database: database, PoolSize: c.Mongo.PoolSize,
+			Monitor: mongodb.Measured()})
 	if err != nil {
 		return setup.App{}, err
 	}
@@ -138,6 +147,7 @@ func (p *Process) Core(ctx context.Context) (setup.App, error) {
 		Alerts: sns.New(p.AWS, c.AWS.TopicARN, c.Chain.Name), Reports: db.Reports(),
 		Events:    eventbridge.New(p.AWS, c.AWS.Bus),
 		QueueName: func(n string) string { return resource.Physical(c.Chain.Name, n) },
+		Seat:      operator.Seat{Chain: c.Chain.Name},
 		Policies:  c.Policies(), Now: time.Now, Dashboard: dashboard(p.AWS.Region, c.Chain.Name), Log: p.Log,
 	}
 	return *p.core, nil
@@ -192,6 +202,9 @@ type Handler struct {
 	now     func() time.Time
 	log     *slog.Logger // until there is a process
 
+	born    time.Time
+	counted sync.Once // the cold start
+
 	mu      sync.Mutex
 	ready   lambda.Handler
 	process *Process // of ready
@@ -199,7 +212,8 @@ type Handler struct {
 
 // NewHandler returns the handler of a function with an environment.
 func NewHandler(environ []string, wire Wire) *Handler {
-	return &Handler{environ: environ, wire: wire, now: time.Now, log: newLog(os.Stdout, slog.LevelInfo, environ)}
+	return &Handler{environ: environ, wire: wire, now: time.Now, born: time.Now(),
+		log: newLog(os.Stdout, slog.LevelInfo, environ)}
 }
 
 // Invoke implements lambda.Handler. Whatever makes the invocation fail is a line of the log: Lambda itself keeps an
@@ -212,7 +226,7 @@ func (h *Handler) Invoke(ctx context.Context, event []byte) ([]byte, error) {
 			panic(v) // the process ends, as Lambda's library has it
 		}
 	}()
-	f, err := h.function(ctx)
+	f, p, err := h.function(ctx)
 	if err != nil {
 		h.log.ErrorContext(ctx, "the function failed to initialise", "request", requestID(ctx), "error", err)
 		if h.instead != nil {
@@ -220,7 +234,13 @@ func (h *Handler) Invoke(ctx context.Context, event []byte) ([]byte, error) {
 		}
 		return nil, err
 	}
-	out, err := f.Invoke(ctx, event)
+	measured := metric.With(ctx, p.Telemetry)
+	defer p.flush(measured) // whatever comes: then the process may be frozen
+	h.started(measured)
+	if isCheck(event) {
+		return p.check(measured)
+	}
+	out, err := f.Invoke(measured, event)
 	if err != nil {
 		h.log.ErrorContext(ctx, "the invocation failed", "request", requestID(ctx), "error", err)
 	}
@@ -235,23 +255,24 @@ func requestID(ctx context.Context) string {
 	return ""
 }
 
-func (h *Handler) function(ctx context.Context) (lambda.Handler, error) {
+func (h *Handler) function(ctx context.Context) (lambda.Handler, *Process, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.ready != nil && h.rotated(ctx) {
 		h.ready = nil // until it has initialised with the new value
 	}
 	if h.ready != nil {
-		return h.ready, nil
+		return h.ready, h.process, nil
 	}
 	p, err := NewProcess(ctx, h.environ)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	p.Secrets.Now = h.now
-	f, err := h.wire(ctx, p)
+	p.openTelemetry(ctx, h.environ)
+	f, err := h.wire(metric.With(ctx, p.Telemetry), p)
 	if err != nil {
-		return nil, errors.Join(err, p.close(ctx))
+		return nil, nil, errors.Join(err, p.close(ctx))
 	}
 	if h.process != nil {
 		if err := h.process.close(ctx); err != nil {
@@ -259,7 +280,7 @@ func (h *Handler) function(ctx context.Context) (lambda.Handler, error) {
 		}
 	}
 	h.ready, h.process = lambda.NewHandler(f), p
-	return h.ready, nil
+	return h.ready, p, nil
 }
 
 // rotated says whether a secret has another value now than the function was initialised with.

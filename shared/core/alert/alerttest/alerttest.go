@@ -41,6 +41,9 @@ func TestNotifier(t *testing.T, newHarness func(t *testing.T) Harness) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
 			h := newHarness(t)
+			if err := h.Notifier.Ping(ctx); err != nil {
+				t.Errorf("ping: %v", err)
+			}
 			if err := h.Notifier.Notify(ctx, a); err != nil {
 				t.Fatal(err)
 			}

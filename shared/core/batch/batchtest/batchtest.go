@@ -49,8 +49,9 @@ func span(from, to uint64) batch.Span {
 
 // ledger has a fee beyond 64 bits.
 func ledger() batch.Ledger {
-	l := batch.Ledger{GasUsed: 9, DataGasUsed: 8, Blobs: 2, Tx: "0x1", ProverTask: "p",
-		Fee: new(big.Int).Lsh(big.NewInt(7), 90), Requests: map[string]int{"rpc": 3}}
+	l := batch.Ledger{GasUsed: 9, DataGasUsed: 8, Blobs: 2, Tx: "0x1", ProverTask: "p", ProverSteps: 6,
+		StoredBytes: 1 << 40,
+		Fee:         new(big.Int).Lsh(big.NewInt(7), 90), Requests: map[string]int{"rpc": 3}}
 	l.Pass("SnosRun", start, start.Add(time.Second))
 	return l
 }
@@ -173,6 +174,9 @@ func testAggregators(t *testing.T, ctx context.Context, s batch.Store) {
 	}
 	if bs := must(s.ListAggregators(ctx, batch.Closed, 2, 10))(t); len(bs) != 2 || bs[0].Index != 2 {
 		t.Errorf("listing has %d batches", len(bs))
+	}
+	if bs := must(s.AggregatorRange(ctx, 2, 9))(t); len(bs) != 2 || bs[0].Index != 2 || bs[1].Index != 3 {
+		t.Errorf("the range from 2 on has %d batches", len(bs))
 	}
 }
 

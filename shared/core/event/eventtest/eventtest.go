@@ -42,6 +42,9 @@ func TestBus(t *testing.T, newHarness func(t *testing.T) Harness) {
 			want[e.Batch] = e
 			es = append(es, e)
 		}
+		if err := h.Bus.Ping(ctx); err != nil {
+			t.Errorf("ping: %v", err)
+		}
 		if err := h.Bus.Publish(ctx, es...); err != nil {
 			t.Fatal(err)
 		}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/madara-orchestrator/orchestrator/shared/client/appchain"
 	"github.com/madara-orchestrator/orchestrator/shared/client/redis"
+	"github.com/madara-orchestrator/orchestrator/shared/core/metric"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud"
 )
 
@@ -38,6 +39,7 @@ func Source(ctx context.Context, p *cloud.Process) (*appchain.Source, error) {
 			return nil, err
 		}
 		deps.Cache = cache
+		p.Check(metric.Cache, cache.Ping)
 	}
 	return appchain.New(appchain.Config{
 		URL: node, BackupURL: backup, GatewayURL: c.FeederGateway, ChainID: c.ID,

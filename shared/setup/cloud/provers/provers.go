@@ -10,6 +10,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/client/sharp"
 	"github.com/madara-orchestrator/orchestrator/shared/config"
 	apicontroller "github.com/madara-orchestrator/orchestrator/shared/controller/api"
+	"github.com/madara-orchestrator/orchestrator/shared/core/metric"
 	"github.com/madara-orchestrator/orchestrator/shared/core/proof"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud"
@@ -18,6 +19,14 @@ import (
 
 // Prover returns the configured prover.
 func Prover(ctx context.Context, p *cloud.Process) (proof.Prover, error) {
+	prover, err := open(ctx, p)
+	if err == nil {
+		p.Check(metric.Prover, prover.Ping)
+	}
+	return prover, err
+}
+
+func open(ctx context.Context, p *cloud.Process) (proof.Prover, error) {
 	switch kind := p.Config.Prover.Kind; kind {
 	case config.MockProver:
 		return mock(ctx, p)

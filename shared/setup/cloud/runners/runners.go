@@ -9,6 +9,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/client/snosrunner/grpcrunner"
 	"github.com/madara-orchestrator/orchestrator/shared/client/snosrunner/httprunner"
 	"github.com/madara-orchestrator/orchestrator/shared/config"
+	"github.com/madara-orchestrator/orchestrator/shared/core/metric"
 	"github.com/madara-orchestrator/orchestrator/shared/core/snos"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud"
 )
@@ -19,6 +20,7 @@ func Runner(ctx context.Context, p *cloud.Process) (snos.Runner, error) {
 	if err != nil {
 		return nil, err
 	}
+	p.Check(metric.SnosRunner, r.Ping)
 	s, c := p.Config.Snos, p.Config.Chain
 	e := equipped{Runner: r, rpc: s.RPC, chain: snos.Chain{
 		ID: c.ID, FeeToken: c.FeeTokenAddress, EthFeeToken: c.EthFeeTokenAddress, PublicKeys: c.DAPublicKeys,

@@ -1,0 +1,42 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/madara-orchestrator/orchestrator/shared/dev/tools"
+)
+
+// A run's batches are one trace each at a collector that others wrote, from the first block to the settlement, and each
+// span hangs from one that has arrived.
+func TestTelemetry(t *testing.T) {
+	t.Parallel()
+	c := tools.Collector(t)
+	try(t, settledLine, "-blocks", "12", "-batch", "6", "-snos-batch", "3", "-otlp", c.URL)
+	traces, names := map[string]map[string]bool{}, map[string]int{}
+	spans := c.Spans(t, 2)
+	for _, s := range spans {
+		if traces[s.Trace] == nil {
+			traces[s.Trace] = map[string]bool{}
+		}
+		traces[s.Trace][s.ID] = true
+		names[s.Name]++
+	}
+	if len(traces) != 2 {
+		t.Errorf("%d traces of 2 batches", len(traces))
+	}
+	for _, s := range spans {
+		if s.Parent != "" && !traces[s.Trace][s.Parent] {
+			t.Errorf("span %s hangs from %s, which is not there", s.Name, s.Parent)
+		}
+	}
+	for name, want := range map[string]int{"aggregator batch 1": 1, "aggregator batch 2": 1,
+		"SnosRun of SNOS batch 4": 1, "StateTransition of aggregator batch 2": 1, "SNOS runner: submit": 6} {
+		if names[name] != want {
+			t.Errorf("%d spans %q, want %d", names[name], name, want)
+		}
+	}
+	if m := c.Metrics(t); !strings.Contains(m, "orchestrator_settle_seconds_count{") {
+		t.Error("no metric of settled batches has arrived")
+	}
+}

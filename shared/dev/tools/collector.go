@@ -1,0 +1,130 @@
+package tools
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// OpenTelemetry is a running OpenTelemetry collector.
+type OpenTelemetry struct {
+	URL     string // where it takes OTLP over HTTP
+	traces  string // file
+	metrics string // URL, for Prometheus
+}
+
+// Span is a span that a collector took.
+type Span struct {
+	Trace  string `json:"traceId"`
+	ID     string `json:"spanId"`
+	Parent string `json:"parentSpanId"`
+	Name   string `json:"name"`
+}
+
+// collectorConfig is the configuration of a collector that writes traces to a file at once.
+const collectorConfig = `
+receivers: {otlp: {protocols: {http: {endpoint: "127.0.0.1:%d"}}}}
+exporters:
+  file: {path: %q, flush_interval: 10ms}
+  prometheus: {endpoint: "127.0.0.1:%d"}
+service:
+  telemetry: {metrics: {level: none}, logs: {level: error}}
+  pipelines:
+    traces: {receivers: [otlp], exporters: [file]}
+    metrics: {receivers: [otlp], exporters: [prometheus]}
+`
+
+// Collector starts an OpenTelemetry collector for one test, made of the collector's own parts (collector/main.txt).
+func Collector(t testing.TB) OpenTelemetry {
+	t.Helper()
+	port, err := freePort()
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := OpenTelemetry{traces: filepath.Join(t.TempDir(), "traces.json"),
+		metrics: fmt.Sprintf("http://127.0.0.1:%d/metrics", port)}
+	c := &tool{
+		name: "collector",
+		command: func(root string, takes int, _ string) *exec.Cmd {
+			return exec.Command(filepath.Join(root, "bin", "collector"), "--config",
+				fmt.Sprintf("yaml:"+collectorConfig, takes, o.traces, port))
+		},
+		url:   func(port int) string { return fmt.Sprintf("http://127.0.0.1:%d", port) },
+		ready: dial,
+	}
+	o.URL = c.get(t)
+	return o
+}
+
+// Spans are the spans that have arrived, once there are as many as are wanted.
+func (o OpenTelemetry) Spans(t testing.TB, want int) []Span {
+	t.Helper()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.After(10 * time.Second); ; {
+		if spans := o.read(t); len(spans) >= want {
+			return spans
+		}
+		select {
+		case <-end:
+			t.Fatalf("%d spans have arrived, want %d", len(o.read(t)), want)
+		case <-tick.C:
+		}
+	}
+}
+
+func (o OpenTelemetry) read(t testing.TB) []Span {
+	t.Helper()
+	f, err := os.Open(o.traces)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	var out []Span
+	lines := bufio.NewScanner(f)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		var l struct {
+			ResourceSpans []struct{ ScopeSpans []struct{ Spans []Span } }
+		}
+		if err := json.Unmarshal(lines.Bytes(), &l); err != nil {
+			t.Fatalf("the collector's file: %v: %s", err, lines.Text())
+		}
+		for _, r := range l.ResourceSpans {
+			for _, s := range r.ScopeSpans {
+				out = append(out, s.Spans...)
+			}
+		}
+	}
+	return out
+}
+
+// Metrics are the series that the collector offers to Prometheus, in its text format.
+func (o OpenTelemetry) Metrics(t testing.TB) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, o.metrics, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	var b strings.Builder
+	if _, err := io.Copy(&b, resp.Body); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}

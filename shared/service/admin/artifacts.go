@@ -1,0 +1,82 @@
+package admin
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
+	"github.com/madara-orchestrator/orchestrator/shared/core/job"
+)
+
+// Artifact is a stored file of a batch.
+type Artifact struct {
+	Key      string    `json:"key"`
+	Size     int64     `json:"size"` // bytes
+	Modified time.Time `json:"modified,omitzero"`
+}
+
+// ArtifactList are the stored files of a batch.
+type ArtifactList struct {
+	Artifacts []Artifact `json:"artifacts"` // by key
+	// More says that there are more than are listed.
+	More bool `json:"more"`
+}
+
+// MaxArtifacts is the longest list of artifacts.
+const MaxArtifacts = 1000
+
+// ArtifactsOf lists the stored files of a batch of a kind ("": what one state update settles): its own, those of the
+// SNOS batches in it, and the signed transactions of its jobs. Errors: batch.ErrNotFound.
+func (s *Service) ArtifactsOf(ctx context.Context, kind string, index uint64) (ArtifactList, error) {
+	out := ArtifactList{Artifacts: []Artifact{}}
+	if s.Artifacts == nil {
+		return out, fmt.Errorf("this deployment can't list its artifacts: %w", ErrUnknown)
+	}
+	store, err := s.store(kind)
+	if err != nil {
+		return out, err
+	}
+	d, err := store.at(ctx, index)
+	if err != nil {
+		return out, err
+	}
+	jobs, err := s.jobsOf(ctx, []document{d})
+	if err != nil {
+		return out, err
+	}
+	for _, p := range prefixesOf(d, jobs) {
+		found, err := s.Artifacts.List(ctx, p, "", MaxArtifacts+1-len(out.Artifacts))
+		if err != nil {
+			return out, fmt.Errorf("list %s: %w", p, err)
+		}
+		for _, i := range found {
+			out.Artifacts = append(out.Artifacts, Artifact{Key: i.Key, Size: i.Size, Modified: utc(i.Modified)})
+		}
+		if len(out.Artifacts) > MaxArtifacts {
+			out.Artifacts, out.More = out.Artifacts[:MaxArtifacts], true
+			break
+		}
+	}
+	slices.SortFunc(out.Artifacts, func(a, b Artifact) int { return strings.Compare(a.Key, b.Key) })
+	return out, nil
+}
+
+// prefixesOf are what the keys of a batch's files begin with.
+func prefixesOf(d document, jobs []job.Job) []string {
+	var out []string
+	if d.kind == KindAggregator {
+		out = append(out, artifact.AggregatorPrefix(d.index))
+	}
+	for i := d.firstSnos; i <= d.lastSnos; i++ {
+		out = append(out, artifact.SNOSPrefix(i))
+	}
+	for _, j := range jobs {
+		if j.Type == job.StateTransition || j.Type == job.DataSubmission {
+			out = append(out, artifact.TransactionPrefix(j.ID))
+		}
+	}
+	return out
+}

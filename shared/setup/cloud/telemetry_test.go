@@ -1,0 +1,84 @@
+package cloud
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// What an invocation measures is sent before its answer is given: afterwards the process may be frozen. A collector
+// that is away, or a secret of its headers that is missing, fails no invocation.
+func TestTelemetryIsSentBeforeTheAnswer(t *testing.T) {
+	t.Parallel()
+	var sent atomic.Int64
+	srv := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		sent.Add(1)
+	}))
+	t.Cleanup(srv.Close)
+	wire := func(context.Context, *Process) (any, error) { return func() error { return nil }, nil }
+	for name, tt := range map[string]struct {
+		settings []string
+		sends    bool
+	}{
+		"on":   {[]string{"ORCHESTRATOR_OTLP_ENDPOINT=" + srv.URL}, true},
+		"off":  {nil, false},
+		"away": {[]string{"ORCHESTRATOR_OTLP_ENDPOINT=http://127.0.0.1:1"}, false},
+		"headers not there": {[]string{"ORCHESTRATOR_OTLP_ENDPOINT=" + srv.URL,
+			"ORCHESTRATOR_OTLP_HEADERS_SECRET=file:/none"}, false},
+	} {
+		before := sent.Load()
+		h := NewHandler(append(append([]string{}, environ...), tt.settings...), wire)
+		if _, err := h.Invoke(t.Context(), []byte("{}")); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if got := sent.Load() > before; got != tt.sends {
+			t.Errorf("%s: telemetry was sent: %t", name, got)
+		}
+	}
+}
+
+// A function says of the services that it alone can ask whether they can be used, each within a limit, and runs
+// nothing else.
+func TestCheck(t *testing.T) {
+	t.Parallel()
+	h := NewHandler(environ, func(_ context.Context, p *Process) (any, error) {
+		p.Check("good", func(context.Context) error { return nil })
+		p.Check("bad", func(context.Context) error {
+			return errors.New("refused https://x.example/v2/secretkey0secretkey")
+		})
+		p.Check("slow", func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() })
+		return func() error { t.Error("the function ran"); return nil }, nil
+	})
+	ask := func(service string) string {
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		defer cancel()
+		err := Ask(func(_ context.Context, _ string, event []byte) ([]byte, error) { return h.Invoke(ctx, event) }, "f",
+			service)(ctx)
+		if err == nil {
+			return ""
+		}
+		return err.Error()
+	}
+	got := map[string]string{}
+	for _, s := range []string{"good", "bad", "slow", "unknown"} {
+		got[s] = ask(s)
+	}
+	slow := got["slow"]
+	delete(got, "slow")
+	if d := cmp.Diff(map[string]string{
+		"good": "", "bad": "refused https://x.example/...", "unknown": "f does not check it",
+	}, got); d != "" {
+		t.Errorf("wanted (-) and said (+):\n%s", d)
+	}
+	if slow == "" {
+		t.Error("a service that does not answer can be used")
+	}
+}
