@@ -38,6 +38,7 @@ type options struct {
 	inFlight  int           // transactions of the wallet on their way at a time; 0: the default
 	backlog   bool          // settle only once all batches are ready
 	blockTime time.Duration // of the embedded settlement layer
+	latency   time.Duration // of requests to the fake of Starknet
 	timeout   time.Duration
 	limited   bool // the user gave -timeout
 	json      bool // the result goes to stdout as JSON, everything else to stderr
@@ -127,6 +128,7 @@ func (o *options) flags(out io.Writer, blocks, layer, fail *string) *flag.FlagSe
 	fs.BoolVar(&o.backlog, "backlog", false,
 		"settle only once all batches are ready, and say how many a block of the settlement layer took")
 	fs.DurationVar(&o.blockTime, "block-time", blockTime, "time between blocks of the embedded settlement layer")
+	fs.DurationVar(&o.latency, "latency", 0, "how long each request to the fake of Starknet takes at least")
 	fs.DurationVar(&o.timeout, "timeout", 5*time.Minute, "give up after; with -api the default is never")
 	fs.BoolVar(&o.json, "json", false, "print the result as JSON to stdout, and everything else to stderr")
 	fs.StringVar(fail, "fail", "",
@@ -192,6 +194,9 @@ func (o *options) validate(rest []string) error {
 	}
 	if o.blockTime <= 0 {
 		errs = append(errs, fmt.Errorf("-block-time %s: want a positive time", o.blockTime))
+	}
+	if o.latency < 0 || o.latency > 0 && o.settle != starknetLayer {
+		errs = append(errs, fmt.Errorf("-latency %s: want a positive time, for an l3 that settles on Starknet", o.latency))
 	}
 	if o.speed < 0 || o.speed > 1000 {
 		errs = append(errs, fmt.Errorf("-speed %v: want 0 to 1000 blocks a second", o.speed))

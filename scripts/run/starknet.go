@@ -27,10 +27,11 @@ func (o options) fact() func(program felt.Felt, words []felt.Felt) pie.Fact {
 // startStarknet starts the fake of Starknet with the contracts on it.
 func startStarknet(o options, a *appChain) (*settlementLayer, error) {
 	s, err := stack.StartStarknet(
-		stack.StarknetOptions{Version: a.version, BlockInterval: o.blockTime, Before: fakestarknet.Core{
-			Settled: a.before.settled, Block: a.before.block, Root: a.before.root,
-			BlockHash: a.before.hash, Messages: a.messages, Form: fakestarknet.Form(o.contract),
-		}})
+		stack.StarknetOptions{Version: a.version, BlockInterval: o.blockTime, Latency: o.latency,
+			Before: fakestarknet.Core{
+				Settled: a.before.settled, Block: a.before.block, Root: a.before.root,
+				BlockHash: a.before.hash, Messages: a.messages, Form: fakestarknet.Form(o.contract),
+			}})
 	if err != nil {
 		return nil, err
 	}

@@ -42,6 +42,7 @@ func StarknetFact(f fakestarknet.Form) func(program felt.Felt, words []felt.Felt
 type StarknetOptions struct {
 	Version       string        // of the app chain's blocks
 	BlockInterval time.Duration // of Starknet's blocks
+	Latency       time.Duration // of every request
 	// Before is what is settled already (Settled, Block, Root, BlockHash), the Messages to the app chain, and the Form.
 	Before fakestarknet.Core
 }
@@ -63,7 +64,7 @@ func StartStarknet(o StarknetOptions) (*Starknet, error) {
 	core.Owner, core.Operators = StarknetOperator, []felt.Felt{StarknetOperator}
 	core.Bootloader, core.Config, core.Snos, core.LayoutBridge = pie.BootloaderHash(),
 		hashes.Config, hashes.OS, LayoutBridge
-	config := fakestarknet.Options{BlockInterval: o.BlockInterval, L1Lag: l1Lag,
+	config := fakestarknet.Options{BlockInterval: o.BlockInterval, Latency: o.Latency, L1Lag: l1Lag,
 		Registrar: StarknetRegistrar, Core: core}
 	s := &Starknet{keys: map[felt.Felt]string{}}
 	for _, account := range []felt.Felt{StarknetOperator, StarknetRegistrar} {

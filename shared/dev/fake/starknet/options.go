@@ -45,6 +45,8 @@ type Options struct {
 	BlockInterval time.Duration // 0: blocks are made by Mine
 	// L1Lag is how many blocks below the newest are not accepted on L1; 0: blocks are accepted by AcceptOnL1 only.
 	L1Lag uint64
+	// Latency is how long every request takes at least, as over a network.
+	Latency time.Duration
 	// APIVersion is what starknet_specVersion says; "" is 0.9.0.
 	APIVersion string
 }

@@ -50,11 +50,25 @@ func Start(o Options) (*Server, error) {
 		answers: make(chan canned, maxCanned),
 	}
 	fail := func(w http.ResponseWriter, status int) { http.Error(w, `{"message":"limit of requests"}`, status) }
-	s.http = &http.Server{Handler: loopback.Guard(s.Wrap(http.HandlerFunc(s.serve), method, fail)),
+	s.http = &http.Server{Handler: loopback.Guard(s.Wrap(slow(o.Latency, s.serve), method, fail)),
 		ReadHeaderTimeout: 10 * time.Second}
 	go func() { _ = s.http.Serve(l) }()
 	go s.produce(c.o.BlockInterval)
 	return s, nil
+}
+
+// slow lets every request take some time before it is served.
+func slow(d time.Duration, serve http.HandlerFunc) http.Handler {
+	if d <= 0 {
+		return serve
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case <-time.After(d):
+			serve(w, r)
+		case <-r.Context().Done():
+		}
+	})
 }
 
 // URL is where the node serves JSON-RPC.
