@@ -164,6 +164,10 @@ bench-settlement: tools ## Batches a block of the settlement layer, one state up
 	@mkdir -p build && $(GO) build -o build/run ./scripts/run
 	@bash scripts/run/backlog.sh build/run .tools/node/node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil
 
+.PHONY: bench-fees
+bench-fees: ## What settling while fees are low (SETTLEMENT_FEE_TARGET) costs as a part of settling at once, on generated fees
+	$(GO) test -run '^$$' -bench Fees -benchtime 1x ./shared/core/tx
+
 # CDK: CHAINS is the file of chains (infra/chains.yaml), STACKS which stacks (all), APPROVAL as cdk deploy has it. infra/cdk.sh checks them: make
 # takes them as they are, expands nothing in them and hands them over in the environment.
 CHAINS ?= infra/chains.yaml

@@ -196,7 +196,8 @@ func (o *options) validate(rest []string) error {
 		errs = append(errs, fmt.Errorf("-block-time %s: want a positive time", o.blockTime))
 	}
 	if o.latency < 0 || o.latency > 0 && o.settle != starknetLayer {
-		errs = append(errs, fmt.Errorf("-latency %s: want a positive time, for an l3 that settles on Starknet", o.latency))
+		errs = append(errs, fmt.Errorf("-latency %s: want a positive time, for an l3 that settles on Starknet",
+			o.latency))
 	}
 	if o.speed < 0 || o.speed > 1000 {
 		errs = append(errs, fmt.Errorf("-speed %v: want 0 to 1000 blocks a second", o.speed))

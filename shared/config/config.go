@@ -121,6 +121,7 @@ func (c Config) TxPolicy() tx.Policy {
 	set(&p.GasCap, c.Settlement.GasCap)
 	set(&p.InFlight, c.Settlement.InFlight)
 	set(&p.BlockBlobs, c.Settlement.BlockBlobs)
+	p.Target = tx.FeeTarget{Percentile: c.Settlement.FeeTarget, Patience: c.Settlement.FeePatience}
 	return p
 }
 
@@ -194,6 +195,7 @@ func (c Config) settlementFaults(f *faultList) {
 	f.check(c.Settlement.ChainID != "", "SETTLEMENT_CHAIN_ID", "missing: the settlement layer's chain id")
 	f.check(c.Settlement.Contract != "", "SETTLEMENT_CONTRACT", "missing: the core contract's address")
 	c.Settlement.kindFaults(f, c.Chain.Layer)
+	c.Settlement.feeFaults(f)
 	keys := 0
 	for _, k := range []string{c.Settlement.KeySecret, c.Settlement.KeyFile, c.Settlement.KMSKey} {
 		if k != "" {

@@ -73,6 +73,11 @@ type Settlement struct {
 	InFlight int `env:"IN_FLIGHT" envDefault:"4" unit:"transactions" example:"8"`
 	// Ethereum: blobs that they may carry together, no more than a block takes; 0: the default (9).
 	BlockBlobs int `env:"BLOCK_BLOBS" unit:"blobs" example:"15"`
+	// Ethereum: settle while fees are low: at or below this percentile (1 to 99) of the base and blob fees of the last
+	// 24 hours. All batches behind wait too. 0: at once.
+	FeeTarget int `env:"FEE_TARGET" unit:"percentile" example:"30"`
+	// With FEE_TARGET: age, from when the batch was opened, at which a batch is settled whatever fees are.
+	FeePatience time.Duration `env:"FEE_PATIENCE" unit:"duration" example:"6h"`
 	// Batch whose state update is the first one: an aggregator batch on an L2, a SNOS batch on an L3.
 	FirstBatch uint64 `env:"FIRST_BATCH" envDefault:"1" unit:"batch"`
 }
@@ -124,6 +129,16 @@ func (s Settlement) FeeUnit() string {
 	return "wei"
 }
 
+// feeFaults checks when a batch waits for lower fees.
+func (s Settlement) feeFaults(f *faultList) {
+	f.check(s.FeeTarget >= 0 && s.FeeTarget <= 99, "SETTLEMENT_FEE_TARGET", "%d: want a percentile, 1 to 99, or 0",
+		s.FeeTarget)
+	f.check(s.FeeTarget == 0 || s.FeePatience > 0, "SETTLEMENT_FEE_PATIENCE",
+		"missing: the age at which a batch is settled whatever fees are, such as 6h")
+	f.check(s.FeeTarget != 0 || s.FeePatience == 0, "SETTLEMENT_FEE_PATIENCE",
+		"means nothing without SETTLEMENT_FEE_TARGET")
+}
+
 // kindFaults checks what only one kind of settlement layer has.
 func (s Settlement) kindFaults(f *faultList, layer stage.Layer) {
 	f.oneOf("SETTLEMENT_KIND", s.Kind, EthereumLayer, StarknetLayer)
@@ -163,6 +178,7 @@ func (s Settlement) kindFaults(f *faultList, layer stage.Layer) {
 	f.check(s.KMSKey == "", "SETTLEMENT_KMS_KEY", "KMS has no keys of the STARK curve: use SETTLEMENT_KEY_SECRET")
 	f.check(s.Sidecar == "", "SETTLEMENT_SIDECAR", "means nothing on Starknet, which takes no blobs")
 	f.check(s.BlockBlobs == 0, "SETTLEMENT_BLOCK_BLOBS", "means nothing on Starknet, which takes no blobs")
+	f.check(s.FeeTarget == 0, "SETTLEMENT_FEE_TARGET", "means nothing on Starknet, whose nodes give no history of fees")
 	for name, a := range map[string]string{
 		"SETTLEMENT_CONTRACT": s.Contract, "SETTLEMENT_VERIFIER": s.Verifier, "SETTLEMENT_ACCOUNT": s.Account,
 		"SETTLEMENT_FEE_TOKEN":     s.FeeToken,

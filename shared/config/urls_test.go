@@ -3,6 +3,7 @@ package config_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/madara-orchestrator/orchestrator/shared/config"
 )
@@ -83,6 +84,29 @@ func TestSeveralNodes(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hunter2") ||
 			strings.Contains(err.Error(), uuid) {
 			t.Errorf("%s: %v, want %q", value, err, want)
+		}
+	}
+}
+
+// Waiting for lower fees needs a percentile and an end, and Ethereum.
+func TestFeeTarget(t *testing.T) {
+	t.Parallel()
+	c, err := config.FromEnviron(with("SETTLEMENT_FEE_TARGET=30", "SETTLEMENT_FEE_PATIENCE=6h"))
+	if got := c.TxPolicy().Target; err != nil || got.Percentile != 30 || got.Patience != 6*time.Hour {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if c, err := config.FromEnviron(with()); err != nil || c.TxPolicy().Target.Percentile != 0 {
+		t.Errorf("by default: %+v, %v", c.TxPolicy().Target, err)
+	}
+	for want, lines := range map[string][]string{
+		"SETTLEMENT_FEE_TARGET: 100: want":      {"SETTLEMENT_FEE_TARGET=100", "SETTLEMENT_FEE_PATIENCE=6h"},
+		"SETTLEMENT_FEE_TARGET: -1: want":       {"SETTLEMENT_FEE_TARGET=-1", "SETTLEMENT_FEE_PATIENCE=6h"},
+		"SETTLEMENT_FEE_PATIENCE: missing":      {"SETTLEMENT_FEE_TARGET=30"},
+		"SETTLEMENT_FEE_PATIENCE: means":        {"SETTLEMENT_FEE_PATIENCE=6h"},
+		"SETTLEMENT_FEE_TARGET: means nothing ": {"SETTLEMENT_FEE_TARGET=30", "SETTLEMENT_KIND=starknet"},
+	} {
+		if _, err := config.FromEnviron(with(lines...)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v: %v, want %q", lines, err, want)
 		}
 	}
 }

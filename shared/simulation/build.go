@@ -218,6 +218,7 @@ func (w *World) functionsWith(limits batch.Limits) version {
 	policy := tx.DefaultPolicy()
 	policy.Gas, policy.FeeCap, policy.InFlight, policy.BlockBlobs = 0, w.cap, cmp.Or(w.cfg.InFlight,
 		inFlight), blockBlobs
+	policy.Target = w.cfg.Target
 	if !w.cfg.Turmoil {
 		policy.BlockBlobs = tx.DefaultPolicy().BlockBlobs
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/client/memory/fault"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
+	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
 	"github.com/madara-orchestrator/orchestrator/shared/service/executor"
 	"github.com/madara-orchestrator/orchestrator/shared/simulation"
 )
@@ -167,6 +168,9 @@ func TestRandomFaults(t *testing.T) {
 				}
 				if seed%3 > 0 { // two or three nodes of the settlement layer, instead of one
 					c.Nodes = 1 + seed%3
+				}
+				if seed%5 == 4 { // updates wait for lower fees, for a while
+					c.Target = tx.FeeTarget{Percentile: 30, Patience: 20 * time.Minute}
 				}
 				if seed%2 == 1 { // a chain that lives, instead of one with blocks to catch up with
 					c.BlockTime = blockTime

@@ -46,7 +46,8 @@ type Config struct {
 	Window uint64 // of batches that a stage works on; 0: 20
 	// RunPolls and ProofPolls are how often a SNOS run and a proof are found in progress; 0: 1 and 2.
 	RunPolls, ProofPolls int
-	InFlight             int // transactions of the wallet on their way at a time; 0: 4
+	InFlight             int          // transactions of the wallet on their way at a time; 0: 4
+	Target               tx.FeeTarget // when a state update waits for lower fees; zero: never
 	Limits               batch.Limits
 	Hook                 fault.Hook // faults of I/O calls; nil for none
 	// Beside is another orchestrator that was started for the same chain by mistake: it has a database, queues and

@@ -24,6 +24,7 @@ type Wallet struct {
 	mu      sync.Mutex
 	address *common.Address
 	tips    blobTips
+	prices  prices
 }
 
 var _ tx.Chain = (*Wallet)(nil)

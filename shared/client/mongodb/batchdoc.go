@@ -55,6 +55,7 @@ type ledgerDoc struct {
 	BlobGasUsed int64               `bson:"blob_gas_used"`
 	Blobs       int                 `bson:"blobs"`
 	FeeWei      string              `bson:"fee_wei,omitempty"` // decimal: beyond 64 bits
+	FeeSaved    string              `bson:"fee_saved,omitempty"`
 	Tx          string              `bson:"tx,omitempty"`
 	ProverTask  string              `bson:"prover_task,omitempty"`
 	ProverSteps int64               `bson:"prover_steps,omitempty"`
@@ -153,6 +154,9 @@ func (n *ints) meta(index uint64, status, trace string, l batch.Ledger, version,
 	if l.Fee != nil {
 		d.Ledger.FeeWei = l.Fee.String()
 	}
+	if l.FeeSaved != nil {
+		d.Ledger.FeeSaved = l.FeeSaved.String()
+	}
 	if l.Stages != nil {
 		d.Ledger.Stages = map[string]stageDoc{}
 	}
@@ -162,18 +166,24 @@ func (n *ints) meta(index uint64, status, trace string, l batch.Ledger, version,
 	return d
 }
 
+// amount reads an amount; nil for none.
+func (n *ints) amount(text string) *big.Int {
+	if text == "" {
+		return nil
+	}
+	a, ok := new(big.Int).SetString(text, 10)
+	if !ok && n.err == nil {
+		n.err = fmt.Errorf("stored fee %.40q is not a number: the document is corrupt", text)
+	}
+	return a
+}
+
 func (n *ints) ledgerBack(d ledgerDoc) batch.Ledger {
 	l := batch.Ledger{
 		GasUsed: n.back(d.GasUsed), DataGasUsed: n.back(d.BlobGasUsed), Blobs: d.Blobs, Tx: d.Tx,
 		ProverTask: d.ProverTask, ProverSteps: n.back(d.ProverSteps), Requests: d.Requests, StoredBytes: d.StoredBytes,
 	}
-	if d.FeeWei != "" {
-		fee, ok := new(big.Int).SetString(d.FeeWei, 10)
-		if !ok && n.err == nil {
-			n.err = fmt.Errorf("stored fee %.40q is not a number: the document is corrupt", d.FeeWei)
-		}
-		l.Fee = fee
-	}
+	l.Fee, l.FeeSaved = n.amount(d.FeeWei), n.amount(d.FeeSaved)
 	if d.Stages != nil {
 		l.Stages = map[string]batch.Stage{}
 	}

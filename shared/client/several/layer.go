@@ -2,6 +2,7 @@ package several
 
 import (
 	"context"
+	"time"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/proof"
 	"github.com/madara-orchestrator/orchestrator/shared/core/settlement"
@@ -25,7 +26,10 @@ type Chain struct {
 	wallets []tx.Chain
 }
 
-var _ tx.Chain = (*Chain)(nil)
+var (
+	_ tx.Chain  = (*Chain)(nil)
+	_ tx.Market = (*Chain)(nil)
+)
 
 // NewChain returns the wallet that has one of wallets on each node of a set, in the set's order.
 func NewChain(s *Set, wallets ...tx.Chain) *Chain { return &Chain{s, wallets} }
@@ -74,6 +78,17 @@ func (c *Chain) BlockHash(ctx context.Context, number uint64) (string, error) {
 func (c *Chain) Lookup(ctx context.Context, hash string) (tx.Status, error) {
 	return value(ctx, c.set, c.wallets, func(ctx context.Context, w tx.Chain) (tx.Status, error) {
 		return w.Lookup(ctx, hash)
+	})
+}
+
+// Prices implements tx.Market; none where the wallets don't know any.
+func (c *Chain) Prices(ctx context.Context, window time.Duration) ([]tx.Price, error) {
+	return value(ctx, c.set, c.wallets, func(ctx context.Context, w tx.Chain) ([]tx.Price, error) {
+		m, ok := w.(tx.Market)
+		if !ok {
+			return nil, nil
+		}
+		return m.Prices(ctx, window)
 	})
 }
 

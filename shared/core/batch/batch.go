@@ -127,6 +127,7 @@ type Ledger struct {
 	DataGasUsed uint64
 	Blobs       int
 	Fee         *big.Int // in the settlement layer's smallest unit: wei, on Starknet fri; nil until settled
+	FeeSaved    *big.Int // by waiting for lower fees, at base fees; nil where nothing was compared
 	Tx          string   // hash of the transaction that settled it
 	ProverTask  string
 	ProverSteps uint64         // Cairo steps given to the prover, by which provers charge; 0 where unknown

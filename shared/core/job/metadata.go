@@ -134,8 +134,10 @@ type StateTransitionMeta struct {
 	ProofKey, BridgeProofKey string
 	DataHash                 felt.Felt
 	DataSize                 uint64
+	OpenedAt                 time.Time `json:",omitzero"` // of the batch; zero in older documents
 	// Set by processing and verification.
 	Journal    tx.Journal
+	FeeWait    *FeeWait `json:",omitempty"` // of an update that fees decide about
 	Blobs      int
 	DryRun     bool       // the update was checked and not sent
 	Included   *Inclusion // confirmed
@@ -145,6 +147,16 @@ type StateTransitionMeta struct {
 	CleanedUp  bool      // artifacts are tagged for expiry
 	SettledBy  string
 	LastChecks map[string]string // what the last check before sending saw, for people
+}
+
+// FeeWait is what a state update knows of fees until it is signed for (tx.Bid). Amounts are what it costs at least, at
+// base fees: decimal, in the chain's smallest unit.
+type FeeWait struct {
+	Since         time.Time // when it was ready to be sent
+	First         string    // amount at that time
+	Today, Target string    // amount when it was looked at last, and what is waited for; "" where nothing is compared
+	Until         time.Time // it is sent then whatever fees are
+	Waits         bool
 }
 
 // Blocks are the first and the last block of a job's batch. ok is false for a document without metadata.
@@ -223,6 +235,9 @@ func (m *StateTransitionMeta) clone() Metadata {
 	c := shallow(m)
 	c.Journal = m.Journal.Clone()
 	c.LastChecks = maps.Clone(m.LastChecks)
+	if m.FeeWait != nil {
+		c.FeeWait = shallow(m.FeeWait)
+	}
 	if m.Included != nil {
 		c.Included = shallow(m.Included)
 	}

@@ -29,6 +29,8 @@ type Policy struct {
 	ReplaceAfter time.Duration
 	// InFlight is how many transactions of the wallet may wait for a block at a time; 0 counts as 1.
 	InFlight int
+	// Target is when a state update that nothing urges is sent.
+	Target FeeTarget
 	// BlockBlobs is how many blobs they may carry together: no more than a block takes. One transaction alone may carry
 	// any number. 0: any number.
 	BlockBlobs int

@@ -40,8 +40,9 @@ type Ledger struct {
 	GasUsed     uint64 `json:"gas_used"`
 	BlobGasUsed uint64 `json:"blob_gas_used"`
 	Blobs       int    `json:"blobs"`
-	Fee         string `json:"fee,omitempty"` // decimal, in Unit
-	Unit        string `json:"unit"`          // wei or fri
+	Fee         string `json:"fee,omitempty"`       // decimal, in Unit
+	FeeSaved    string `json:"fee_saved,omitempty"` // by waiting for lower fees, at base fees; may be negative
+	Unit        string `json:"unit"`                // wei or fri
 	ProverTask  string `json:"prover_task,omitempty"`
 	ProverSteps uint64 `json:"prover_steps"` // Cairo steps given to the prover, by which provers charge
 	Requests    int    `json:"requests"`     // attempts of its jobs
@@ -277,6 +278,9 @@ func (s *Service) ledgerView(l batch.Ledger) Ledger {
 	}
 	if l.Fee != nil {
 		v.Fee = l.Fee.String()
+	}
+	if l.FeeSaved != nil {
+		v.FeeSaved = l.FeeSaved.String()
 	}
 	if s.Explorer != "" && hexHash(l.Tx) {
 		v.TxURL = s.Explorer + l.Tx

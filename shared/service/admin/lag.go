@@ -30,6 +30,8 @@ type Lag struct {
 	Seconds *int64 `json:"seconds"`
 	// Blocking is the lowest job that is not completed, stage by stage from the last; null where none is.
 	Blocking *Job `json:"blocking"`
+	// FeeWait is set while settlement waits for lower fees.
+	FeeWait *FeeWait `json:"fee_wait,omitempty"`
 	// Failed counts the jobs that wait for an operator, up to 100 a type; null where they can't be read.
 	Failed *int `json:"failed"`
 	// Paused are the stages that an operator has stopped.
@@ -40,6 +42,26 @@ type Lag struct {
 	Ages map[string]int64 `json:"ages,omitempty"`
 	// Verdict says in a sentence what blocks settlement.
 	Verdict Verdict `json:"verdict"`
+}
+
+// FeeWait is what settlement waits for: amounts are what the state update costs at least, at base fees, decimal, in the
+// settlement layer's smallest unit.
+type FeeWait struct {
+	Today  string    `json:"today"`
+	Target string    `json:"target"`
+	Until  time.Time `json:"until"` // it is settled then whatever fees are
+}
+
+// feeWait is what a job waits for; nil where it does not wait for fees.
+func feeWait(j *job.Job) *FeeWait {
+	if j == nil {
+		return nil
+	}
+	m, ok := j.Metadata.(*job.StateTransitionMeta)
+	if !ok || m.FeeWait == nil || !m.FeeWait.Waits || j.Status.NeedsOperator() {
+		return nil
+	}
+	return &FeeWait{Today: m.FeeWait.Today, Target: m.FeeWait.Target, Until: utc(m.FeeWait.Until)}
 }
 
 // lagTimeout is how long one thing that Lag reads may take. All are read at once, so the answer takes no longer.
@@ -99,6 +121,7 @@ func (s *Service) Lag(ctx context.Context) Lag {
 		l.Blocks = &all
 	}
 	slices.Sort(l.Unknown)
+	l.FeeWait = feeWait(f.job)
 	l.Verdict = s.verdict(f)
 	return f.lag
 }

@@ -94,6 +94,22 @@ var verdictCases = map[string]struct {
 		}
 	}, admin.Blocked, "SnosRun is paused since 2026-01-01T00:00:00Z by ann: new runner.",
 		`resume SnosRun -reason "..."`},
+	"waits for fees": {stage.L2, func(t *testing.T, b *bench, _ *chain, _ *fault.Rules) {
+		j := job.New(job.NewID(), 3, &job.StateTransitionMeta{StartBlock: 10, EndBlock: 14, FeeWait: &job.FeeWait{
+			First: "900", Today: "900", Target: "300", Until: b.now.Add(time.Hour), Waits: true,
+		}}, "", b.now)
+		j.Status, j.NextAction = job.PendingVerification, job.Verify
+		b.FeeUnit = "wei"
+		if err := b.Jobs.Create(t.Context(), j); err != nil {
+			t.Fatal(err)
+		}
+		if w := b.Lag(t.Context()).FeeWait; w == nil || w.Today != "900" || w.Target != "300" ||
+			!w.Until.Equal(b.now.Add(time.Hour)) {
+			t.Errorf("fee wait %+v", w)
+		}
+	}, admin.Working, "StateTransition of aggregator batch 3 is ready. It waits for lower fees: it " +
+		"would cost 900 wei now, the target is 300; it is settled by " +
+		"2026-01-01T01:00:00Z at the latest.", ""},
 	"batching halts": {stage.L2, func(t *testing.T, b *bench, _ *chain, _ *fault.Rules) {
 		r := alert.Report{Key: "batching/version/9", Severity: alert.Critical, Title: "A new version",
 			Detail: "Deploy.", ReportedAt: b.now}

@@ -42,6 +42,10 @@ func (s *Service) verdict(f *facts) Verdict {
 			return v
 		}
 	}
+	if l.FeeWait != nil {
+		return Verdict{Level: Working, Text: fmt.Sprintf("%s of %s%s is ready. %s", l.Blocking.Type,
+			l.Blocking.BatchName, f.span, l.Blocking.Hint)}
+	}
 	if l.Blocking != nil {
 		return Verdict{Level: Working, Text: s.sentence(f) + " " + l.Blocking.Hint}
 	}

@@ -79,6 +79,9 @@ func (h *Handler) process(ctx context.Context, r *executor.Run, m *job.StateTran
 	if err != nil || settled {
 		return err
 	}
+	if waits, _, err := h.bides(ctx, r, m); err != nil || waits { // verification looks again
+		return err
+	}
 	p, err := h.advance(ctx, r, m)
 	if errors.Is(err, errPredecessor) { // verification looks again
 		return nil

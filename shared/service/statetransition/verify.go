@@ -31,6 +31,9 @@ func (h *Handler) verify(ctx context.Context, r *executor.Run, m *job.StateTrans
 		if v, ok, err := h.settledByOthers(ctx, r, m); err != nil || ok {
 			return v, err
 		}
+		if waits, why, err := h.bides(ctx, r, m); err != nil || waits {
+			return job.Waiting("%s", why), err
+		}
 	}
 	p, err := h.advance(ctx, r, m)
 	if errors.Is(err, errPredecessor) {

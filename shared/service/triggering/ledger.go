@@ -25,6 +25,18 @@ func pay(l *batch.Ledger, in *job.Inclusion) {
 	l.Fee.Add(l.Fee, fee)
 }
 
+// save notes what was saved by waiting for lower fees: it may be less than nothing.
+func save(l *batch.Ledger, w *job.FeeWait) {
+	if w == nil {
+		return
+	}
+	first, ok := new(big.Int).SetString(w.First, 10)
+	sent, both := new(big.Int).SetString(w.Today, 10)
+	if ok && both {
+		l.FeeSaved = first.Sub(first, sent)
+	}
+}
+
 // payForData adds what the publications of a batch's data cost.
 func payForData(l *batch.Ledger, j job.Job) {
 	m, ok := j.Metadata.(*job.DataSubmissionMeta)

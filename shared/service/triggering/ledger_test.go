@@ -23,6 +23,14 @@ func TestLedgerCountsEveryTransaction(t *testing.T) {
 		), More: []job.Publication{{Included: in(3, 30, "300")}, {}, {Included: in(4, 40, "no number")}},
 	}})
 	payForData(&l, job.Job{Metadata: &job.SnosRunMeta{}})
+	save(&l, nil)
+	if l.FeeSaved != nil {
+		t.Errorf("saved %s without a wait", l.FeeSaved)
+	}
+	save(&l, &job.FeeWait{First: "50", Today: "80"})
+	if l.FeeSaved.Int64() != -30 {
+		t.Errorf("saved %s, want -30", l.FeeSaved)
+	}
 	if l.GasUsed != 10 || l.DataGasUsed != 100 || l.Fee.String() != "600" {
 		t.Errorf("gas %d, data gas %d, fee %s; want 10, 100 and 600", l.GasUsed, l.DataGasUsed, l.Fee)
 	}

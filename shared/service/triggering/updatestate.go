@@ -161,7 +161,7 @@ func (t *Triggers) transitionL2(ctx context.Context, index uint64) error {
 		}
 	}
 	return t.create(ctx, index, &job.StateTransitionMeta{
-		StartBlock: b.StartBlock, EndBlock: b.EndBlock, StarknetVersion: b.StarknetVersion,
+		StartBlock: b.StartBlock, EndBlock: b.EndBlock, StarknetVersion: b.StarknetVersion, OpenedAt: b.OpenedAt,
 		ProgramOutputKey: artifact.AggregatorKey(index, artifact.ProgramOutput),
 		DASegmentKey:     artifact.AggregatorKey(index, artifact.DASegment),
 	}, b.TraceID)
@@ -198,7 +198,7 @@ func (t *Triggers) transitionL3(ctx context.Context, index uint64) error {
 		return fmt.Errorf("DataSubmission job %s has metadata %T", published.ID, published.Metadata)
 	}
 	m := &job.StateTransitionMeta{
-		StartBlock: b.StartBlock, EndBlock: b.EndBlock, StarknetVersion: b.StarknetVersion,
+		StartBlock: b.StartBlock, EndBlock: b.EndBlock, StarknetVersion: b.StarknetVersion, OpenedAt: b.OpenedAt,
 		DataHash: data.DataHash, DataSize: data.DataSize,
 		ProgramOutputKey: artifact.SNOSKey(index, artifact.ProgramOutput),
 	}
@@ -259,6 +259,7 @@ func (t *Triggers) ledger(ctx context.Context, settled job.Job, m *job.StateTran
 	last uint64) (batch.Ledger, error) {
 	l := batch.Ledger{Blobs: m.Blobs, Tx: m.SettledBy, Requests: map[string]int{}}
 	pay(&l, m.Included)
+	save(&l, m.FeeWait)
 	pass := func(j job.Job) {
 		l.Pass(string(j.Type), j.CreatedAt, j.EndedAt)
 		l.Requests[string(j.Type)] += j.Attempts.Total

@@ -82,6 +82,7 @@ type Chain struct {
 
 var (
 	_ tx.Chain            = (*Chain)(nil)
+	_ tx.Market           = (*Chain)(nil)
 	_ settlement.Contract = (*Chain)(nil)
 )
 

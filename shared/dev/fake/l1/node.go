@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/madara-orchestrator/orchestrator/shared/client/memory/fault"
 	"github.com/madara-orchestrator/orchestrator/shared/core/look"
@@ -47,6 +48,7 @@ type Node struct {
 
 var (
 	_ tx.Chain            = (*Node)(nil)
+	_ tx.Market           = (*Node)(nil)
 	_ settlement.Contract = (*Node)(nil)
 )
 
@@ -97,6 +99,11 @@ func (n *Node) Account(ctx context.Context, depth uint64) (tx.Account, error) {
 // Head implements tx.Chain.
 func (n *Node) Head(ctx context.Context) (tx.Head, error) {
 	return ask(n, func(v sight) (tx.Head, error) { return n.chain.head(ctx, v) })
+}
+
+// Prices implements tx.Market.
+func (n *Node) Prices(ctx context.Context, window time.Duration) ([]tx.Price, error) {
+	return ask(n, func(sight) ([]tx.Price, error) { return n.chain.Prices(ctx, window) })
 }
 
 // Simulate implements tx.Chain.

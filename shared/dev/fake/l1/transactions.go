@@ -9,6 +9,8 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"slices"
+	"time"
 
 	"github.com/madara-orchestrator/orchestrator/shared/client/memory/fault"
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
@@ -91,6 +93,22 @@ func (s *Chain) head(ctx context.Context, v sight) (tx.Head, error) {
 			Number: b.number, Finalized: min(s.finalized, b.number), BaseFee: new(big.Int).Set(next.Base),
 			BlobBaseFee: new(big.Int).Set(next.Blob), Tip: new(big.Int).Set(s.cfg.Tip),
 		}, nil
+	})
+}
+
+// Prices implements tx.Market.
+func (s *Chain) Prices(ctx context.Context, window time.Duration) ([]tx.Price, error) {
+	return fault.Call(ctx, s.env, "l1", "Prices", "", func(fault.Fault) (out []tx.Price, err error) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.catchUp()
+		for i, b := range slices.Backward(s.blocks) {
+			if s.cfg.BlockTime > 0 && time.Duration(len(s.blocks)-i)*s.cfg.BlockTime > window {
+				break
+			}
+			out = append(out, tx.Price{Base: new(big.Int).Set(b.fees.Base), Blob: new(big.Int).Set(b.fees.Blob)})
+		}
+		return out, nil
 	})
 }
 

@@ -1,0 +1,71 @@
+package statetransition
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/madara-orchestrator/orchestrator/shared/core/job"
+	"github.com/madara-orchestrator/orchestrator/shared/core/look"
+	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
+	"github.com/madara-orchestrator/orchestrator/shared/service/executor"
+)
+
+// bides says whether an update for which nothing is signed waits for lower fees, and for what. Those behind it wait for
+// it. An update that has begun goes on. Where nothing can be compared, it is sent.
+func (h *Handler) bides(ctx context.Context, r *executor.Run, m *job.StateTransitionMeta) (bool, string, error) {
+	target := h.Sender.Policy.Target
+	market, ok := h.Sender.Chain.(tx.Market)
+	if target.Percentile == 0 || !ok || len(m.Journal.Records) > 0 {
+		return false, "", nil
+	}
+	head, err := h.Sender.Chain.Head(ctx)
+	if err != nil {
+		return false, "", fmt.Errorf("read the settlement layer's fees: %w", err)
+	}
+	prices, err := market.Prices(ctx, tx.FeeWindow)
+	if errors.Is(err, look.ErrUnanswered) {
+		return false, "", fmt.Errorf("read the settlement layer's past fees: %w", err)
+	}
+	if err != nil {
+		r.Log().WarnContext(ctx, "the node gives no past fees, so that the batch waits for none", "error", err)
+	}
+	since := m.OpenedAt
+	if since.IsZero() {
+		since = r.Job.CreatedAt
+	}
+	today := tx.Price{Base: head.BaseFee, Blob: head.BlobBaseFee}
+	bid := target.Bide(h.Sender.Now(), since, today, prices, h.gas(), h.blobs(ctx, r, m))
+	if m.FeeWait == nil {
+		m.FeeWait = &job.FeeWait{Since: h.Sender.Now(), First: bid.Today.String()}
+	}
+	w := m.FeeWait
+	w.Today, w.Target, w.Until, w.Waits = bid.Today.String(), "", bid.Until, bid.Wait
+	if bid.Target != nil {
+		w.Target = bid.Target.String()
+	}
+	return bid.Wait, bid.Reason(), nil
+}
+
+// usualGas is what a state update takes, where the policy does not say (recorded ones used 166,217 to 701,461).
+const usualGas = 400_000
+
+func (h *Handler) gas() uint64 {
+	if g := h.Sender.Policy.Gas; g > 0 {
+		return g
+	}
+	return usualGas
+}
+
+// blobs are how many the update will carry, as far as is known before it is built: as many as the one before it.
+func (h *Handler) blobs(ctx context.Context, r *executor.Run, m *job.StateTransitionMeta) int {
+	if m.Blobs > 0 || m.DASegmentKey == "" {
+		return m.Blobs
+	}
+	if before, err := h.Jobs.Find(ctx, job.StateTransition, r.Job.Batch-1); err == nil {
+		if b, ok := before.Metadata.(*job.StateTransitionMeta); ok && b.Blobs > 0 {
+			return b.Blobs
+		}
+	}
+	return 1
+}
