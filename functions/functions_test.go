@@ -60,14 +60,21 @@ func TestFunctionsAreFolders(t *testing.T) {
 	}
 }
 
+// wallets are the clients that sign, and what chooses among them.
+var wallets = []string{"shared/client/ethereum", "shared/client/starknet", "shared/client/kms",
+	"shared/setup/cloud/settle"}
+
 // forbidden is what functions may not link: it would make them larger and slower to start, or shows a layer that leaks.
+// Those that have nothing to do with the settlement layer link no wallet; from the others IAM keeps its key.
 var forbidden = map[string][]string{
 	"*": {"awscdk", "orchestrator/scripts/", "orchestrator/shared/client/memory", "orchestrator/shared/dev/",
 		"orchestrator/shared/simulation", "testing"},
 	// SnosRun compares config hashes, so it links the hash functions, and no other arithmetic.
-	resource.FnSnosRun: {"go-ethereum", "shared/starknet/kzg", "shared/starknet/pie", "shared/starknet/statediff",
-		"gnark-crypto/ecc/bls12-381", "juno/core/trie"},
-	resource.FnJobFailure: {"go-ethereum", "orchestrator/shared/starknet", "gnark-crypto", "juno"},
+	resource.FnSnosRun: append([]string{"go-ethereum", "shared/starknet/kzg", "shared/starknet/pie",
+		"shared/starknet/statediff", "gnark-crypto/ecc/bls12-381", "juno/core/trie"}, wallets...),
+	resource.FnJobFailure: append([]string{"go-ethereum", "orchestrator/shared/starknet", "gnark-crypto", "juno"},
+		wallets...),
+	resource.FnHooks: append([]string{"go-ethereum"}, wallets...),
 }
 
 // Each function links only what it may.

@@ -5,7 +5,7 @@ import (
 
 	apicontroller "github.com/madara-orchestrator/orchestrator/shared/controller/api"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud"
-	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud/provers"
+	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud/atlantic"
 )
 
 func wire(ctx context.Context, p *cloud.Process) (any, error) {
@@ -15,7 +15,7 @@ func wire(ctx context.Context, p *cloud.Process) (any, error) {
 	}
 	var hook apicontroller.ProverHook
 	if p.Config.Prover.Atlantic.HookSecret != "" {
-		if hook, err = provers.Hook(ctx, p); err != nil {
+		if hook, err = atlantic.Hook(ctx, p); err != nil {
 			return nil, err
 		}
 	}

@@ -16,7 +16,7 @@ import (
 	fakeatlantic "github.com/madara-orchestrator/orchestrator/shared/dev/fake/atlantic"
 	"github.com/madara-orchestrator/orchestrator/shared/dev/fake/proving"
 	fakesharp "github.com/madara-orchestrator/orchestrator/shared/dev/fake/sharp"
-	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud/provers"
+	atlanticsetup "github.com/madara-orchestrator/orchestrator/shared/setup/cloud/atlantic"
 	"github.com/madara-orchestrator/orchestrator/shared/starknet/version"
 )
 
@@ -84,7 +84,7 @@ func startAtlantic(o options, world *proving.World, log *slog.Logger) (*proverSe
 		return nil, err
 	}
 	return &proverService{
-		Prover: p, hook: provers.HookOf(p, hookSecret), violations: server.Violations,
+		Prover: p, hook: atlanticsetup.HookOf(p, hookSecret), violations: server.Violations,
 		about: "a fake of Atlantic at " + server.URL(),
 		close: func() { _ = server.Close() },
 	}, nil

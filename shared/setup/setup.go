@@ -259,8 +259,8 @@ func (c App) Triggers(t Trigger) *triggering.Triggers {
 			Artifacts: c.Artifacts, Now: c.Now},
 		Reconcile: &reconcile.Reconciler{Jobs: c.Jobs, Executor: w, Control: c.Control,
 			Grace: grace, Now: c.Now, Log: c.Log},
-		Lag: &lag.Meter{Source: t.Source, Jobs: c.Jobs, Settled: t.Settled, FirstBlock: t.FirstBlock,
-			Grace: 2 * grace, Now: c.Now},
+		Lag: &lag.Meter{Source: t.Source, Jobs: c.Jobs, Control: c.Control, Settled: t.Settled,
+			FirstBlock: t.FirstBlock, Grace: 2 * grace, Now: c.Now},
 	}
 }
 

@@ -79,7 +79,7 @@ func marshal(m Message) ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// Notify implements alert.Notifier. Severity and key are message attributes, for subscription filters.
+// Notify implements alert.Notifier. Severity and chain are message attributes, for subscription filters.
 func (t *Topic) Notify(ctx context.Context, a alert.Alert) error {
 	m := Message{Chain: t.chain, Severity: a.Severity, Key: a.Key, Title: a.Title, Detail: a.Detail, At: a.At,
 		Command: a.Command, Page: a.Page, Runbook: a.Runbook, Dashboard: a.Dashboard}

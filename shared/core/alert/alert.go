@@ -21,7 +21,8 @@ const (
 	Resolved Severity = "resolved"
 )
 
-// Alert is one message to the operators. It never carries a secret or a payload.
+// Alert is one message to the operators. It never carries a secret. What others sent is shown redacted and cut off: the
+// reason that a service gave, the beginning of a message that nobody can read.
 type Alert struct {
 	Severity Severity
 	// Key names the cause. Alerts with the same key are about the same cause, and a receiver may drop repeats.

@@ -152,17 +152,20 @@ func (l Limits) ShouldCloseAggregator(a AggregatorBatch, c Candidate) (Reason, b
 }
 
 // Fits returns an error where no aggregator batch could hold the candidate, whose sizes are those of a batch of its
-// own. A block that is over the weights alone gets a batch of its own, as long as that can be settled.
+// own, and says what helps. A block that is over the weights alone gets a batch of its own, as long as that can be settled.
 func (l Limits) Fits(c Candidate) error {
 	switch {
 	case l.Blobs != 0 && c.DAWords > l.Capacity():
-		return fmt.Errorf("its state diff takes %d words, %d blobs hold %d", c.DAWords, l.Blobs, l.Capacity())
+		return fmt.Errorf("its state diff takes %d words, %d blobs hold %d; raise BATCH_BLOBS if the settlement layer "+
+			"takes more blobs in a transaction, and batching goes on", c.DAWords, l.Blobs, l.Capacity())
 	case l.InputSize != 0 && c.InputSize > l.InputSize:
-		return fmt.Errorf("it takes %d felts of aggregator input, the limit is %d", c.InputSize, l.InputSize)
+		return fmt.Errorf("it takes %d felts of aggregator input, the limit is %d; raise BATCH_INPUT_SIZE if the "+
+			"prover takes more, and batching goes on", c.InputSize, l.InputSize)
 	case c.Weights.L1Gas > MaxL1Gas:
 		return fmt.Errorf("its messages take %d gas by weight, a state update has room for %d: it can't be settled "+
-			"in one transaction, "+
-			"and messages of one block can't be split", c.Weights.L1Gas, MaxL1Gas)
+			"in one transaction, and messages of one block can't be split; no setting changes that: revert the "+
+			"app chain to the block before this one, and lower the L1 gas that its blocks may take",
+			c.Weights.L1Gas, MaxL1Gas)
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package batch_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -161,5 +162,21 @@ func TestMessagesFitInATransaction(t *testing.T) {
 	}
 	if err := l.Fits(messages(600)); err == nil {
 		t.Error("600 messages in a block are taken, and no transaction can settle them")
+	}
+}
+
+// The error of a block that no batch can hold says what helps, and names no setting where none does.
+func TestFitsSaysWhatHelps(t *testing.T) {
+	t.Parallel()
+	l := batch.DefaultLimits()
+	for want, set := range map[string]func(*batch.Candidate){
+		"raise BATCH_BLOBS":      func(c *batch.Candidate) { c.DAWords = l.Capacity() + 1 },
+		"raise BATCH_INPUT_SIZE": func(c *batch.Candidate) { c.InputSize = l.InputSize + 1 },
+		"no setting changes":     func(c *batch.Candidate) { c.Weights.L1Gas = batch.MaxL1Gas + 1 },
+	} {
+		err := l.Fits(candidate(set))
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %q in it", err, want)
+		}
 	}
 }

@@ -38,7 +38,11 @@ func (s *Service) JobByID(ctx context.Context, id string) (JobDetail, error) {
 	if err != nil {
 		return JobDetail{}, err
 	}
-	return s.detail(j)
+	d, err := s.detail(j)
+	if pauses, perr := s.Control.Pauses(ctx); perr == nil { // a hint less, where they can't be read
+		s.sayPaused(&d.Job, pauses)
+	}
+	return d, err
 }
 
 // ListJobs returns one page of jobs, by type and then by batch.

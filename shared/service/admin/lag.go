@@ -112,6 +112,7 @@ func (s *Service) Lag(ctx context.Context) Lag {
 	r.wait()
 	r.seconds()
 	l := &f.lag
+	s.sayPaused(l.Blocking, f.pauses)
 	if l.Head != nil && l.Settled != nil && *l.Head >= *l.Settled {
 		behind := *l.Head - *l.Settled
 		l.Blocks = &behind

@@ -117,6 +117,12 @@ func TestPauseAndResume(t *testing.T) {
 	if l := b.Lag(t.Context()); len(l.Paused) != 1 || l.Paused[0] != "SnosRun" {
 		t.Errorf("/lag says that %v are paused, %v", l.Paused, err)
 	}
+	b.now = b.now.Add(time.Hour)
+	d, err := b.JobByID(t.Context(), js[0].ID)
+	if l := b.Lag(t.Context()); err != nil || l.Blocking == nil || d.Hint != l.Blocking.Hint ||
+		!strings.Contains(d.Hint, "paused. To let it go on: make ops") {
+		t.Errorf("the hint of a paused stage's job is %q, in /lag %+v, %v", d.Hint, l.Blocking, err)
+	}
 	later := admin.Command{By: "bob", Reason: "me too"}
 	if st, err = b.Pause(t.Context(), "SnosRun", later); err != nil || st.By != "ann" {
 		t.Errorf("paused again it is %+v, %v; want the first command's data", st, err)

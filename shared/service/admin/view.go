@@ -8,6 +8,8 @@ import (
 	"unicode"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
+	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
+	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 )
 
 // Kinds of batches.
@@ -177,6 +179,16 @@ func (s *Service) commandFor(j job.Job) string {
 		return s.seat().Retry(j.ID)
 	}
 	return ""
+}
+
+// sayPaused makes the hint of a job say that its stage is paused: it is not overdue, nobody is to take it.
+func (s *Service) sayPaused(j *Job, ps schedule.Pauses) {
+	if j == nil || j.NextAction == string(job.None) || j.Lease != nil {
+		return
+	}
+	if _, paused := ps.Of(stage.Name(j.Type)); paused {
+		j.Hint = "Its stage is paused. To let it go on: " + s.seat().Resume(j.Type)
+	}
 }
 
 // overdueAfter is how long after its due time an action is called overdue: the reconcile worker's turn has passed.

@@ -63,7 +63,7 @@ func unsupported(h block.Header) error {
 
 func tooLarge(h block.Header, why error) error {
 	return halts(fmt.Sprintf("block-too-large/%d", h.Number), "A block is larger than a batch may be",
-		"Block %d: %v. Batching stops before this block. Raise the limit, and batching goes on.", h.Number, why)
+		"Block %d: %v. Batching stops before this block.", h.Number, why)
 }
 
 func contradiction(first uint64, s settlement.State) error {

@@ -84,7 +84,7 @@ func seen(ctx context.Context, m *job.DataSubmissionMeta) context.Context {
 func (h *Handler) advance(ctx context.Context, r *executor.Run, m *job.DataSubmissionMeta, i int,
 	j *tx.Journal) (sending.Progress, error) {
 	p, err := h.Sender.Advance(ctx, sending.Request{
-		JobID: r.Job.ID, Journal: j, Part: i, Record: r.Checkpoint,
+		JobID: r.Job.ID, Journal: j, Part: i, Checkpoint: r.Checkpoint,
 		Payload: func(ctx context.Context, _ []job.Job) (tx.Payload, error) { return h.payload(ctx, r, m, i) },
 	})
 	if p.Record.Hash != "" {

@@ -178,6 +178,19 @@ func TestDeadLettersAreOneAlert(t *testing.T) {
 	}
 }
 
+// The beginning of a message that nobody can read is shown without secrets.
+func TestUnreadableIsRedacted(t *testing.T) {
+	t.Parallel()
+	b := setup(t, 0)
+	if err := b.executor.DeadLetter(t.Context(), "m", `{"rpc":"https://node.example/v2/SECRETKEY"}`); err != nil {
+		t.Fatal(err)
+	}
+	as := b.alerts.Sent()
+	if len(as) != 1 || strings.Contains(as[0].Detail, "SECRETKEY") || !strings.Contains(as[0].Detail, "node.example") {
+		t.Errorf("alerts %+v", as)
+	}
+}
+
 // A job that waits for somebody outside is one alert of its own, at once, with a reminder a day; the all-clear comes
 // when the job goes on.
 func TestAwaitIsOneAlert(t *testing.T) {

@@ -61,6 +61,7 @@ func TestDeadLetter(t *testing.T) {
 	t.Parallel()
 	wakeup := func(j job.Job) string { return j.Wakeup().Encode() }
 	worker := func(job.Job) string { return schedule.Wakeup{Stage: stage.SnosRun}.Encode() }
+	otherType := func(j job.Job) string { m := j.Wakeup(); m.Type = job.SnosRun; return m.Encode() }
 	unknown := func(j job.Job) string { j.ID = strings.Repeat("b", 32); return wakeup(j) }
 	for name, tt := range map[string]struct {
 		job    func(job.Job) job.Job
@@ -76,6 +77,7 @@ func TestDeadLetter(t *testing.T) {
 		"unreadable": {nil, func(job.Job) string { return "{" }, job.Created,
 			"A message could not be read"},
 		"of an unknown job":   {nil, unknown, job.Created, "A message is about an unknown job"},
+		"of another job type": {crashing, otherType, job.LockedForProcessing, "A message is about an unknown job"},
 		"of a trigger worker": {nil, worker, job.Created, "The trigger worker of SnosRun"},
 		"of its earlier name": {nil, func(job.Job) string { return `{"worker":"Snos"}` }, job.Created,
 			"The trigger worker of SnosRun"},

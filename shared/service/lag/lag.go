@@ -10,6 +10,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/block"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/metric"
+	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
 	"github.com/madara-orchestrator/orchestrator/shared/core/settlement"
 )
 
@@ -17,6 +18,8 @@ import (
 type Meter struct {
 	Source block.Source
 	Jobs   job.Store
+	// Control says which stages are paused: nobody is to take their jobs, so those are not overdue.
+	Control schedule.Control
 	// Settled reads what the core contract has settled: before the first batch of this deployment is settled, the lag
 	// counts from there. nil: from FirstBlock.
 	Settled func(context.Context) (settlement.State, error)
@@ -56,12 +59,31 @@ func (m *Meter) jobs(ctx context.Context) ([]metric.Value, error) {
 			failed += n
 		}
 	}
-	due, err := m.Jobs.Due(ctx, m.Now().Add(-m.Grace), most)
+	overdue, err := m.overdue(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("count overdue jobs: %w", err)
+		return nil, err
 	}
 	return []metric.Value{{Name: metric.FailedJobs, Value: float64(failed)},
-		{Name: metric.OverdueJobs, Value: float64(len(due))}}, nil
+		{Name: metric.OverdueJobs, Value: float64(overdue)}}, nil
+}
+
+// overdue counts the jobs that were due and that nobody took, without those of paused stages.
+func (m *Meter) overdue(ctx context.Context) (int, error) {
+	due, err := m.Jobs.Due(ctx, m.Now().Add(-m.Grace), job.MaxPage) // those of paused stages may come first
+	if err != nil {
+		return 0, fmt.Errorf("count overdue jobs: %w", err)
+	}
+	pauses, err := m.Control.Pauses(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("read paused stages: %w", err)
+	}
+	n := 0
+	for _, j := range due {
+		if _, paused := pauses.Of(j.Type); !paused {
+			n++
+		}
+	}
+	return min(n, most), nil
 }
 
 func (m *Meter) blocks(ctx context.Context) ([]metric.Value, error) {

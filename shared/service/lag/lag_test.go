@@ -12,6 +12,8 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/metric"
 	"github.com/madara-orchestrator/orchestrator/shared/core/metric/metrictest"
+	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
+	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	"github.com/madara-orchestrator/orchestrator/shared/dev/fake/blocks"
 	"github.com/madara-orchestrator/orchestrator/shared/service/lag"
 )
@@ -35,29 +37,34 @@ func TestRun(t *testing.T) {
 	due := func(n uint64, at time.Time) job.Job {
 		return job.New(fmt.Sprintf("%032x", 200+n), n, &job.ProofCreationMeta{}, "", at)
 	}
+	overdueRun := job.New(fmt.Sprintf("%032x", 300), 1, &job.SnosRunMeta{}, "", start)
 	now := start.Add(10 * time.Minute)
 	for name, tt := range map[string]struct {
 		blocks int // one a minute from start on
 		first  uint64
 		jobs   []job.Job
+		paused stage.Name
 		want   map[metric.Name]float64
 	}{
-		"no block": {0, 0, nil, map[metric.Name]float64{metric.FailedJobs: 0, metric.OverdueJobs: 0}},
-		"nothing settled": {5, 0, nil,
+		"no block": {0, 0, nil, "", map[metric.Name]float64{metric.FailedJobs: 0, metric.OverdueJobs: 0}},
+		"nothing settled": {5, 0, nil, "",
 			map[metric.Name]float64{metric.HeadBlock: 4, metric.LagBlocks: 5, metric.LagSeconds: 600,
 				metric.FailedJobs: 0, metric.OverdueJobs: 0}},
-		"from its first block on": {5, 3, nil,
+		"from its first block on": {5, 3, nil, "",
 			map[metric.Name]float64{metric.HeadBlock: 4, metric.LagBlocks: 2, metric.LagSeconds: 420,
 				metric.FailedJobs: 0, metric.OverdueJobs: 0}},
-		"some settled": {5, 0, []job.Job{settled(1, 0), settled(2, 2)},
+		"some settled": {5, 0, []job.Job{settled(1, 0), settled(2, 2)}, "",
 			map[metric.Name]float64{metric.HeadBlock: 4, metric.SettledBlock: 2,
 				metric.LagBlocks: 2, metric.LagSeconds: 420, metric.FailedJobs: 0, metric.OverdueJobs: 0}},
-		"all settled": {5, 0, []job.Job{settled(1, 4)}, map[metric.Name]float64{metric.HeadBlock: 4,
+		"all settled": {5, 0, []job.Job{settled(1, 4)}, "", map[metric.Name]float64{metric.HeadBlock: 4,
 			metric.SettledBlock: 4,
 			metric.LagBlocks:    0, metric.LagSeconds: 0, metric.FailedJobs: 0, metric.OverdueJobs: 0}},
 		"failed and overdue": {0, 0,
-			[]job.Job{failed(1, job.Failed), failed(2, job.VerificationTimeout), due(1, start), due(2, now)},
+			[]job.Job{failed(1, job.Failed), failed(2, job.VerificationTimeout), due(1, start), due(2, now)}, "",
 			map[metric.Name]float64{metric.FailedJobs: 2, metric.OverdueJobs: 1}},
+		"jobs of a paused stage are not overdue": {0, 0,
+			[]job.Job{due(1, start), overdueRun}, stage.ProofCreation,
+			map[metric.Name]float64{metric.FailedJobs: 0, metric.OverdueJobs: 1}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -70,9 +77,15 @@ func TestRun(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
+			control := memory.NewControls(nil)
+			if tt.paused != "" {
+				if err := control.Pause(t.Context(), schedule.Pause{Stage: tt.paused}); err != nil {
+					t.Fatal(err)
+				}
+			}
 			var out metrictest.Recorder
 			m := &lag.Meter{
-				Source: source, Jobs: jobs, FirstBlock: tt.first, Grace: time.Minute,
+				Source: source, Jobs: jobs, Control: control, FirstBlock: tt.first, Grace: time.Minute,
 				Now: func() time.Time { return now },
 			}
 			if err := m.Run(metric.With(t.Context(), &out)); err != nil {
@@ -92,7 +105,8 @@ func TestChainDown(t *testing.T) {
 		Hook: fault.NewRules(fault.Rule{Method: "Head", Times: -1, Fault: fault.Fault{Kind: fault.FailBefore}})}
 	var out metrictest.Recorder
 	m := &lag.Meter{
-		Source: blocks.New(down, "DEV"), Jobs: memory.NewJobs(nil), Now: func() time.Time { return start },
+		Source: blocks.New(down, "DEV"), Jobs: memory.NewJobs(nil), Control: memory.NewControls(nil),
+		Now: func() time.Time { return start },
 	}
 	if err := m.Run(metric.With(t.Context(), &out)); err == nil {
 		t.Error("no error")

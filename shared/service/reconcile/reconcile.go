@@ -34,7 +34,7 @@ const page = 500
 
 // Run wakes what is overdue.
 func (r *Reconciler) Run(ctx context.Context) error {
-	due, err := r.Jobs.Due(ctx, r.Now().Add(-r.Grace), page)
+	due, err := r.Jobs.Due(ctx, r.Now().Add(-r.Grace), job.MaxPage) // those of paused stages may come first
 	if err != nil {
 		return fmt.Errorf("list overdue jobs: %w", err)
 	}
@@ -47,6 +47,9 @@ func (r *Reconciler) Run(ctx context.Context) error {
 	for _, j := range due {
 		if _, paused := pauses.Of(j.Type); paused {
 			continue
+		}
+		if woken == page {
+			break
 		}
 		if err := r.Executor.Dispatch(ctx, j); err != nil {
 			faults = append(faults, err)

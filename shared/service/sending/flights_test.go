@@ -58,7 +58,7 @@ func (f *fleet) request(batch uint64) sending.Request {
 		Payload: func(context.Context, []job.Job) (tx.Payload, error) {
 			return tx.Payload{To: "0x1", Data: fmt.Appendf(nil, "batch %d", batch)}, nil
 		},
-		Record: func(ctx context.Context) error {
+		Checkpoint: func(ctx context.Context) error {
 			stored, err := f.jobs.Update(ctx, *j)
 			j.Version = max(j.Version, stored.Version)
 			return err
@@ -142,7 +142,7 @@ func TestIdleTransactionCounts(t *testing.T) {
 	f.advance(0)
 	f.chain.Drop(f.chain.Pool()[0])
 	f.docs[0].Status = job.Failed
-	if err := f.request(0).Record(t.Context()); err != nil {
+	if err := f.request(0).Checkpoint(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	f.now = f.now.Add(time.Hour)
@@ -165,13 +165,13 @@ func TestLeaseLostBeforeSending(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t, l1.Config{})
 	r := f.request(0)
-	record := r.Record
-	r.Record = func(ctx context.Context) error {
+	checkpoint := r.Checkpoint
+	r.Checkpoint = func(ctx context.Context) error {
 		f.now = f.now.Add(time.Hour) // the process is frozen
 		if _, err := f.locks.Acquire(ctx, "wallet", "another", time.Minute); err != nil {
 			return err
 		}
-		return record(ctx)
+		return checkpoint(ctx)
 	}
 	p, err := f.sender.Advance(t.Context(), r)
 	if err != nil || p.Step != tx.Wait || p.Record.Hash == "" {

@@ -65,8 +65,8 @@ type Request struct {
 	// Payload builds the payload that follows those of before, which wait for a block, in this order; called only when
 	// something is to be signed or sent. A fault in it is returned as is.
 	Payload func(ctx context.Context, before []job.Job) (tx.Payload, error)
-	// Record stores the job's document with the journal. It must return nil before anything is broadcast.
-	Record func(context.Context) error
+	// Checkpoint stores the job's document with the journal. It must return nil before anything is broadcast.
+	Checkpoint func(context.Context) error
 }
 
 // Progress is what a call of Advance saw and did.
@@ -109,7 +109,7 @@ func (s *Sender) advance(ctx context.Context, r Request) (Progress, error) {
 	if d.Step == tx.NonceLost { // the caller looks at the contract before anything else is signed
 		Close(r.Journal, d.Nonce)
 		p, _ := taken(d)
-		return p, r.Record(ctx)
+		return p, r.Checkpoint(ctx)
 	}
 	return taken(d)
 }
@@ -122,7 +122,7 @@ func (s *Sender) look(ctx context.Context, r Request) (tx.View, error) {
 	}
 	v.Blobs = r.Blobs
 	if r.Journal.Revive(v.Account.Latest) { // noted before it is acted on
-		return v, r.Record(ctx)
+		return v, r.Checkpoint(ctx)
 	}
 	return v, nil
 }
@@ -296,7 +296,7 @@ func (t turn) commit(ctx context.Context, payload tx.Payload, d tx.Decision) (Pr
 		r.Journal.Records = append(r.Journal.Records, rec)
 	}
 	r.Journal.Underpriced = false
-	if err := r.Record(ctx); err != nil {
+	if err := r.Checkpoint(ctx); err != nil {
 		return Progress{}, err
 	}
 	p, err := t.broadcast(ctx, signed, payload, Progress{Step: tx.Wait, Record: rec, Reason: "transaction is sent"})
@@ -326,7 +326,7 @@ func (t turn) rebroadcast(ctx context.Context, d tx.Decision) (Progress, error) 
 	if errors.Is(err, tx.ErrRefused) {
 		t.r.Journal.Underpriced = true
 		p.Reason = "the transaction can't be sent as it was signed: it is replaced"
-		return p, t.r.Record(ctx)
+		return p, t.r.Checkpoint(ctx)
 	}
 	return p, err
 }
@@ -352,7 +352,7 @@ func (t turn) broadcast(ctx context.Context, signed tx.Signed, payload tx.Payloa
 		t.r.Journal.Underpriced = true
 		t.r.Journal.Note(signed.Hash, func(rec *tx.Record) { rec.Refused = true })
 		p.Reason = "the node wants higher fees"
-		return p, t.r.Record(ctx)
+		return p, t.r.Checkpoint(ctx)
 	case errors.Is(err, tx.ErrRefused):
 		return p, job.Permanent(fmt.Errorf("broadcast %s: %w", signed.Hash, err))
 	}

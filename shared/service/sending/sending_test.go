@@ -25,7 +25,7 @@ type bench struct {
 	sender   *sending.Sender
 	journal  tx.Journal
 	payload  tx.Payload
-	recorded []tx.Journal // what Record stored, in order
+	recorded []tx.Journal // what Checkpoint stored, in order
 	calls    []string     // of all fakes, in order
 	before   func(fault.Op)
 }
@@ -54,8 +54,8 @@ func setup(t *testing.T) *bench {
 func (b *bench) request(id string) sending.Request {
 	return sending.Request{
 		JobID: id, Journal: &b.journal,
-		Payload: func(context.Context, []job.Job) (tx.Payload, error) { return b.payload, nil },
-		Record:  func(context.Context) error { b.recorded = append(b.recorded, b.journal.Clone()); return nil },
+		Payload:    func(context.Context, []job.Job) (tx.Payload, error) { return b.payload, nil },
+		Checkpoint: func(context.Context) error { b.recorded = append(b.recorded, b.journal.Clone()); return nil },
 	}
 }
 
@@ -89,7 +89,7 @@ func TestNotRecordedNotSent(t *testing.T) {
 	b := setup(t)
 	r := b.request("job")
 	gone := errors.New("the database is gone")
-	r.Record = func(context.Context) error { return gone }
+	r.Checkpoint = func(context.Context) error { return gone }
 	if _, err := b.sender.Advance(t.Context(), r); !errors.Is(err, gone) {
 		t.Errorf("got %v, want %v", err, gone)
 	}

@@ -101,7 +101,7 @@ const dryRunWait = 10 * time.Minute
 
 func (h *Handler) advance(ctx context.Context, r *executor.Run, m *job.StateTransitionMeta) (sending.Progress, error) {
 	return h.Sender.Advance(ctx, sending.Request{
-		JobID: r.Job.ID, Journal: &m.Journal, Blobs: m.Blobs, Record: r.Checkpoint,
+		JobID: r.Job.ID, Journal: &m.Journal, Blobs: m.Blobs, Checkpoint: r.Checkpoint,
 		Order: func(j job.Job) tx.Order { return order(r.Job, j) },
 		Payload: func(ctx context.Context, before []job.Job) (tx.Payload, error) {
 			return h.payload(ctx, r, m, before)

@@ -189,6 +189,17 @@ func TestPaused(t *testing.T) {
 	}
 }
 
+// While Reconcile is paused the chain is measured all the same: the alarms must not take a pause for silence.
+func TestPausedReconcileMeasures(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, stage.L2, proof.Capabilities{})
+	w.check(w.Control.Pause(t.Context(), schedule.Pause{Stage: stage.Reconcile, Since: now}))
+	w.check(w.Run(t.Context(), stage.Reconcile))
+	if got := strings.Join(w.ran, ", "); got != "lag" {
+		t.Errorf("ran %s, want lag alone", got)
+	}
+}
+
 // A new job carries what its stage needs of the batch and of the job before, and is woken.
 func TestMetadataOfNewJobs(t *testing.T) {
 	t.Parallel()

@@ -5,15 +5,13 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/madara-orchestrator/orchestrator/shared/client/atlantic"
 	"github.com/madara-orchestrator/orchestrator/shared/client/mockprover"
 	"github.com/madara-orchestrator/orchestrator/shared/client/sharp"
 	"github.com/madara-orchestrator/orchestrator/shared/config"
-	apicontroller "github.com/madara-orchestrator/orchestrator/shared/controller/api"
 	"github.com/madara-orchestrator/orchestrator/shared/core/metric"
 	"github.com/madara-orchestrator/orchestrator/shared/core/proof"
-	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud"
+	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud/atlantic"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud/settle"
 )
 
@@ -31,7 +29,7 @@ func open(ctx context.Context, p *cloud.Process) (proof.Prover, error) {
 	case config.MockProver:
 		return mock(ctx, p)
 	case config.Atlantic:
-		return Atlantic(ctx, p)
+		return atlantic.Prover(ctx, p)
 	case config.Sharp:
 		return gateway(ctx, p)
 	default:
@@ -43,55 +41,9 @@ func open(ctx context.Context, p *cloud.Process) (proof.Prover, error) {
 func Check(c config.Config) error {
 	switch c.Prover.Kind {
 	case config.Atlantic:
-		return AtlanticConfig(c, "not-read-yet").Validate()
+		return atlantic.Config(c, "not-read-yet").Validate()
 	default: // the certificates of SHARP are secrets
 		return nil
-	}
-}
-
-// AtlanticConfig is Atlantic's configuration with an API key.
-func AtlanticConfig(c config.Config, key string) atlantic.Config {
-	out := c.Prover.Atlantic.Config
-	out.URL, out.APIKey, out.Settlement = c.Prover.URL, key, atlantic.Ethereum
-	if c.Chain.Layer == stage.L3 {
-		out.Settlement = atlantic.Starknet
-	}
-	out.Aggregator = atlantic.AggregatorParams{
-		ChainID: c.Chain.ID, FeeToken: c.Chain.FeeTokenAddress, PublicKeys: c.Chain.DAPublicKeys,
-	}
-	return out
-}
-
-// Atlantic returns Atlantic as configured.
-func Atlantic(ctx context.Context, p *cloud.Process) (*atlantic.Prover, error) {
-	key, err := p.Secrets.Get(ctx, p.Config.Prover.KeySecret)
-	if err != nil {
-		return nil, err
-	}
-	return atlantic.New(AtlanticConfig(p.Config, key), atlantic.Deps{Log: p.Log})
-}
-
-// Hook reads Atlantic's webhooks.
-func Hook(ctx context.Context, p *cloud.Process) (apicontroller.ProverHook, error) {
-	secret, err := p.Secrets.Get(ctx, p.Config.Prover.Atlantic.HookSecret)
-	if err != nil {
-		return nil, err
-	}
-	prover, err := Atlantic(ctx, p)
-	if err != nil {
-		return nil, err
-	}
-	return HookOf(prover, secret), nil
-}
-
-// HookOf reads the webhooks of a prover whose URL carries secret.
-func HookOf(prover *atlantic.Prover, secret string) apicontroller.ProverHook {
-	return func(ctx context.Context, token string, body []byte) ([]string, error) {
-		hint, err := atlantic.ParseHook(secret, token, body)
-		if err != nil {
-			return nil, fmt.Errorf("%w: %w", apicontroller.ErrBadHook, err)
-		}
-		return prover.Tasks(ctx, hint)
 	}
 }
 
