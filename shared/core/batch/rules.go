@@ -152,7 +152,8 @@ func (l Limits) ShouldCloseAggregator(a AggregatorBatch, c Candidate) (Reason, b
 }
 
 // Fits returns an error where no aggregator batch could hold the candidate, whose sizes are those of a batch of its
-// own, and says what helps. A block that is over the weights alone gets a batch of its own, as long as that can be settled.
+// own, and says what helps. A block that is over the weights alone gets a batch of its own, as long as that can be
+// settled.
 func (l Limits) Fits(c Candidate) error {
 	switch {
 	case l.Blobs != 0 && c.DAWords > l.Capacity():
