@@ -71,6 +71,9 @@ func (w *World) clients() error {
 	return nil
 }
 
+// pastBlocks are more than it takes to compare fees.
+const pastBlocks = 400
+
 // surroundings makes the app chain and the settlement layer.
 func (w *World) surroundings() error {
 	c := l1.Config{BlockTime: 12 * time.Second, Finality: 8, Core: w.held(oldVersion), Facts: true}
@@ -81,6 +84,12 @@ func (w *World) surroundings() error {
 		c.MaxDAWords = daWords
 	}
 	w.L1 = l1.New(w.env, c)
+	if w.cfg.Target.Percentile > 0 { // blocks with which fees can be compared
+		for range pastBlocks {
+			w.L1.SetFees(gwei(1+w.rng.Int64N(20)), gwei(1+w.rng.Int64N(20)))
+			w.L1.MineEmpty(1)
+		}
+	}
 	for range w.cfg.Nodes {
 		w.nodes = append(w.nodes, w.L1.Node())
 	}

@@ -230,6 +230,7 @@ func (w *World) see(id string) {
 			w.blame(w.checkChain(last, j))
 			w.blame(w.checkLost(last, j))
 			w.blame(w.checkUndone(last, j))
+			w.countWaits(last, j)
 		}
 		if known && last.Lease.Held(w.now.Add(2*maxSkew)) && j.Lease.Owner != "" && j.Lease.Owner != last.Lease.Owner {
 			w.blame(fmt.Errorf("%s job of batch %d was taken by %s while %s held it",

@@ -94,6 +94,15 @@ func (w *World) checkLost(last, j job.Job) error {
 	return nil
 }
 
+// countWaits counts the state updates that wait for lower fees.
+func (w *World) countWaits(last, j job.Job) {
+	was, ok := last.Metadata.(*job.StateTransitionMeta)
+	now, both := j.Metadata.(*job.StateTransitionMeta)
+	if ok && both && now.FeeWait != nil && now.FeeWait.Waits && (was.FeeWait == nil || !was.FeeWait.Waits) {
+		w.Injected[Strike{"fees are waited for", "outside"}]++
+	}
+}
+
 // checkUndone wants a state update to be undone only where its block is not on the chain any more.
 func (w *World) checkUndone(last, j job.Job) error {
 	was, ok := last.Metadata.(*job.StateTransitionMeta)

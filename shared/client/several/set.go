@@ -36,8 +36,8 @@ const (
 	// remembered is for how long the highest block seen counts, where no node shows it any more: a chain that was set
 	// back must not stop us for ever.
 	remembered = 10 * time.Minute
-	// probeTimeout is how long a node may take to say its newest block.
-	probeTimeout = 4 * time.Second
+	// probeTimeout is how long a node may take to say its newest block: less than /ready waits for all of them.
+	probeTimeout = 3 * time.Second
 )
 
 // Set is the nodes of one settlement layer. It makes no request before it is used. Safe for concurrent use.
