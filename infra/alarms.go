@@ -6,6 +6,7 @@ import (
 	"github.com/aws/jsii-runtime-go"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/metric"
+	"github.com/madara-orchestrator/orchestrator/shared/core/operator"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
 )
 
@@ -40,16 +41,20 @@ func (s *Stack) oursBy(name metric.Name, statistic, value string) awscloudwatch.
 	})
 }
 
+// seat words the commands of this chain's operators.
+func (s *Stack) seat() operator.Seat { return operator.Seat{Chain: s.chain.Name} }
+
 func minutes(n float64) awscdk.Duration { return awscdk.Duration_Minutes(jsii.Number(n)) }
 
 func (s *Stack) alarmList() []alarm {
 	quiet := awscloudwatch.TreatMissingData_NOT_BREACHING
+	seat := s.seat()
 	all := []alarm{
-		{"Lag", "settlement is too many blocks behind: GET /lag says what blocks it",
+		{"Lag", "settlement is too many blocks behind. What blocks it: " + seat.Status(),
 			s.ours(metric.LagBlocks, "Maximum"), float64(s.chain.LagBlocks), false, 3, quiet},
-		{"LagTime", "the oldest unsettled block is too old: GET /lag says what blocks it",
+		{"LagTime", "the oldest unsettled block is too old. What blocks it: " + seat.Status(),
 			s.ours(metric.LagSeconds, "Maximum"), float64(s.chain.LagSeconds), false, 3, quiet},
-		{"Failed", "jobs wait for an operator: GET /jobs?status=Failed", s.ours(metric.FailedJobs, "Maximum"), 0, false,
+		{"Failed", "jobs wait for an operator: " + seat.Status(), s.ours(metric.FailedJobs, "Maximum"), 0, false,
 			1, quiet},
 		{"Overdue", "jobs are overdue and nobody takes them: look at the functions' errors",
 			s.ours(metric.OverdueJobs, "Minimum"), 0, false, 6, quiet},
@@ -57,7 +62,7 @@ func (s *Stack) alarmList() []alarm {
 			s.chain.MinBalance, true, 1, quiet},
 		{"FeeCap", "fees are above the cap, settlement waits: raise SETTLEMENT_FEE_CAP or wait",
 			s.ours(metric.FeeCapReached, "Sum"), 0, false, 6, quiet},
-		{"Calls", "many calls to external services fail: /ready says which service",
+		{"Calls", "many calls to external services fail. Which service: " + seat.Ready(),
 			s.ours(metric.CallErrors, "Sum"), 200, false, 3, quiet},
 		// Reconcile logs its metrics every minute: silence means that the trigger function does not run.
 		{"Silence", "the trigger function is not running: look at its errors and at the schedules",

@@ -87,9 +87,10 @@ func (s *Stack) help() []awscloudwatch.IWidget {
 		awscloudwatch.NewTextWidget(&awscloudwatch.TextWidgetProps{
 			Width:  jsii.Number(6),
 			Height: jsii.Number(6),
-			Markdown: jsii.String("## What blocks it?\n\n`GET /lag` of the API (the stack's output ApiUrl) names the " +
-				"job and what to do, `/stages` what is paused.\n\n" +
-				"Jobs that failed wait for `POST /jobs/ID/retry`; what was logged about them is on the right."),
+			Markdown: jsii.String("## What blocks it?\n\n`" + s.seat().Status() + "` names the job and what to do." +
+				"\n\nWhat is paused: `" + s.seat().Command("stages") + "`.\n\n" +
+				"A job that failed goes on with `" + s.seat().Retry("ID") + "`; what was logged about it is on the " +
+				"right."),
 		}),
 		awscloudwatch.NewLogQueryWidget(&awscloudwatch.LogQueryWidgetProps{
 			Title:         jsii.String("Errors and warnings, the newest first"),

@@ -194,7 +194,7 @@ func TestDashboard(t *testing.T) {
 		for _, d := range ds {
 			body := text(d["DashboardBody"])
 			for _, want := range []string{"LagBlocks", "FailedJobs", "WalletBalance",
-				"/lag", "LogTrigger", "limit 20"} {
+				"ARGS='status'", "LogTrigger", "limit 20"} {
 				if !strings.Contains(body, want) {
 					t.Errorf("it has no %s", want)
 				}

@@ -136,6 +136,7 @@ func (s *Stack) outputs() {
 	}
 	if s.walletKey != nil {
 		out("WalletKeyArn", s.walletKey.KeyArn(),
-			"the key that settles; GET /ready shows its address, which the core contract must have as operator")
+			"the key that settles. Its address, which the core contract must have as operator: "+
+				s.seat().Command("wallet"))
 	}
 }
