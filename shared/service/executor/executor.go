@@ -1,5 +1,6 @@
-// Package executor is the only writer of job status. It takes a wake-up, claims the job, runs the stage's handler,
-// applies the state machine to what came of it, and wakes whatever comes next.
+// Package executor takes a wake-up, claims the job, runs the stage's handler, applies the state machine to what came of
+// it, and wakes whatever comes next. It writes job status; beside it only StateTransition does, which reopens the job
+// whose fact a reorganisation took back.
 package executor
 
 import (
