@@ -74,11 +74,7 @@ func Calldata(u settlement.Update, s settlement.State, cfg settlement.Config,
 		return span(words), pie.PageFact(cfg.ProgramHash, words), nil
 	}
 	snos := output.Bootloaded(cfg.ProgramHash, words)
-	made := bridgeOutput
-	if f.Arguments == InputArguments {
-		made = bridgeWithSnos
-	}
-	bridge, err := made(snos, u.BridgeOutput, cfg)
+	bridge, err := bridgeOutput(snos, u.BridgeOutput, cfg, f.Arguments == InputArguments)
 	if err != nil {
 		return nil, fact, err
 	}
@@ -120,76 +116,57 @@ func check(w []felt.Felt, u settlement.Update, s settlement.State, cfg settlemen
 	return c.Start(o)
 }
 
-// Offsets in the layout bridge's output, bootloaded.
+// Offsets in the layout bridge's output, bootloaded. The form with one input carries the SNOS output itself (cartridge-gg/
+// piltover, src/input/layout_bridge.cairo): the bootloader's program, the size of what it wrote, and that.
 const (
-	bridgeProgramAt = 2
-	bridgeOutputAt  = 4
+	bridgeProgramAt  = 2
+	carriedProgramAt = 3
+	bridgeOutputAt   = 4
+	carriedOutputAt  = 5
 )
 
-// bridgeOutput checks the layout bridge's output, or makes it.
-func bridgeOutput(snos, given []felt.Felt, cfg settlement.Config) ([]felt.Felt, error) {
-	switch h := hash.PoseidonMany(snos); {
+// bridgeOutput checks the layout bridge's output, or makes it. withSnos: the output carries that of SNOS, else its hash.
+func bridgeOutput(snos, given []felt.Felt, cfg settlement.Config, withSnos bool) ([]felt.Felt, error) {
+	at, made := bridgeOutputAt, output.LayoutBridge
+	if withSnos {
+		at, made = carriedOutputAt, output.LayoutBridgeWith
+	}
+	switch {
 	case len(given) == 0 && cfg.LayoutBridgeHash.IsZero():
 		return nil, invalid("STARKNET_OUTPUT_TOO_SHORT",
 			"the update has no layout bridge output, and the contract keeps no program hash to make it from")
 	case len(given) == 0:
-		return output.LayoutBridge(cfg.LayoutBridgeHash, cfg.BootloaderHash, snos), nil
-	case len(given) <= bridgeOutputAt:
+		return made(cfg.LayoutBridgeHash, cfg.BootloaderHash, snos), nil
+	case len(given) <= at:
 		return nil, invalid("STARKNET_OUTPUT_TOO_SHORT", "the layout bridge's output has %d words, at least %d",
-			len(given), bridgeOutputAt+1)
+			len(given), at+1)
 	case !cfg.LayoutBridgeHash.IsZero() && given[bridgeProgramAt] != cfg.LayoutBridgeHash:
 		return nil, invalid("INVALID_LAYOUT_BRIDGE_PROGRAM_HASH",
 			"the layout bridge ran as program %s, the contract takes %s", given[bridgeProgramAt], cfg.LayoutBridgeHash)
-	case given[bridgeOutputAt] != h:
+	}
+	if withSnos {
+		if err := carried(snos, given, cfg); err != nil {
+			return nil, err
+		}
+		return given, nil
+	}
+	if h := hash.PoseidonMany(snos); given[bridgeOutputAt] != h {
 		return nil, invalid("INVALID_OUTPUT_HASH", "the layout bridge proved an output with hash %s, that of SNOS "+
 			"under the contract's program has %s", given[bridgeOutputAt], h)
 	}
 	return given, nil
 }
 
-// Offsets in the layout bridge's output that carries the SNOS output, bootloaded (cartridge-gg/piltover,
-// src/input/layout_bridge.cairo): the bootloader's program, the size of what it wrote, and that.
-const (
-	carriedProgramAt = 3
-	carriedOutputAt  = 5
-)
-
-// bridgeWithSnos checks the layout bridge's output that carries the one of SNOS, or makes it.
-func bridgeWithSnos(snos, given []felt.Felt, cfg settlement.Config) ([]felt.Felt, error) {
+// carried checks what a layout bridge's output carries.
+func carried(snos, given []felt.Felt, cfg settlement.Config) error {
 	switch {
-	case len(given) == 0 && cfg.LayoutBridgeHash.IsZero():
-		return nil, invalid(
-			"STARKNET_OUTPUT_TOO_SHORT",
-			"the update has no layout bridge output, and the contract keeps no program hash to make it from",
-		)
-	case len(given) == 0:
-		return output.LayoutBridgeWith(cfg.LayoutBridgeHash, cfg.BootloaderHash, snos), nil
-	case len(given) <= carriedOutputAt:
-		return nil, invalid(
-			"STARKNET_OUTPUT_TOO_SHORT",
-			"the layout bridge's output has %d words, at least %d",
-			len(given),
-			carriedOutputAt+1,
-		)
-	case given[bridgeProgramAt] != cfg.LayoutBridgeHash:
-		return nil, invalid(
-			"INVALID_LAYOUT_BRIDGE_PROGRAM_HASH",
-			"the layout bridge ran as program %s, the contract takes %s",
-			given[bridgeProgramAt],
-			cfg.LayoutBridgeHash,
-		)
 	case given[carriedProgramAt] != cfg.BootloaderHash:
-		return nil, invalid(
-			"INVALID_BOOTLOADER_HASH",
+		return invalid("INVALID_BOOTLOADER_HASH",
 			"the layout bridge proved a run of bootloader %s, the contract takes %s",
-			given[carriedProgramAt],
-			cfg.BootloaderHash,
-		)
+			given[carriedProgramAt], cfg.BootloaderHash)
 	case !slices.Equal(given[carriedOutputAt:], snos):
-		return nil, invalid(
-			"INVALID_OUTPUT_HASH",
-			"the layout bridge proved another output than that of SNOS under the contract's program",
-		)
+		return invalid("INVALID_OUTPUT_HASH",
+			"the layout bridge proved another output than that of SNOS under the contract's program")
 	}
-	return given, nil
+	return nil
 }

@@ -1,0 +1,274 @@
+// Package contracts compares what the core contract holds with the settings, with the app chain and with what was
+// settled, line by line: each is right or wrong, and says what to do.
+package contracts
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/big"
+
+	"github.com/madara-orchestrator/orchestrator/shared/core/block"
+	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
+	"github.com/madara-orchestrator/orchestrator/shared/core/settlement"
+)
+
+// Verdict is what a comparison came to.
+type Verdict string
+
+// Verdicts of a line.
+const (
+	Right   Verdict = "right"
+	Wrong   Verdict = "wrong"
+	Unknown Verdict = "unknown" // it can't be compared now, or the settings do not say what it must be
+)
+
+// Line is one comparison.
+type Line struct {
+	Name    string  `json:"name"`
+	Verdict Verdict `json:"verdict"`
+	Found   string  `json:"found"`          // on the settlement layer
+	Want    string  `json:"want,omitempty"` // by settings and app chain
+	Do      string  `json:"do,omitempty"`   // what helps where it is not right
+}
+
+// Report is the comparison of everything.
+type Report struct {
+	Contract string `json:"contract"` // address
+	Lines    []Line `json:"lines"`
+}
+
+// Wrong says whether any line is wrong.
+func (r Report) Wrong() bool {
+	for _, l := range r.Lines {
+		if l.Verdict == Wrong {
+			return true
+		}
+	}
+	return false
+}
+
+// Chain is what is read of the app chain.
+type Chain interface {
+	Head(ctx context.Context) (uint64, error)
+	Headers(ctx context.Context, from, to uint64) ([]block.Header, error)
+}
+
+// Contract is what is read of the core contract.
+type Contract interface {
+	State(ctx context.Context, finalized bool) (settlement.State, error)
+	Config(ctx context.Context) (settlement.Config, error)
+}
+
+// Wallet is the wallet that settles.
+type Wallet struct {
+	Address string
+	Balance *big.Int // in the smallest unit; nil: not known
+}
+
+// Checker compares. Contract and Chain are required.
+type Checker struct {
+	Address  string // of the core contract
+	Contract Contract
+	Chain    Chain
+	// Needs is what the contract must hold for the blocks of a Starknet version; nil: not known.
+	Needs func(version string) (settlement.Needs, error)
+	// Wallet reads the wallet; nil: not known.
+	Wallet func(context.Context) (Wallet, error)
+	// Operator says that Config tells whether the wallet may update the state.
+	Operator bool
+	FeeCap   *big.Int // the most that the wallet's transactions on their way may cost; nil: any
+	Unit     string   // of balance and cap, such as wei
+}
+
+// Check reads and compares. It fails only where the contract can't be read at all; what else can't be read is a line
+// that is Unknown.
+func (c Checker) Check(ctx context.Context) (Report, error) {
+	r := Report{Contract: c.Address}
+	config, err := c.Contract.Config(ctx)
+	if errors.Is(err, settlement.ErrNotConfigured) {
+		r.Lines = append(r.Lines, Line{Name: "core contract", Verdict: Wrong, Found: "no core contract at this address",
+			Do: "Correct SETTLEMENT_CONTRACT, or the chain that SETTLEMENT_RPC serves."})
+		return r, nil
+	}
+	if err != nil {
+		return r, fmt.Errorf("read the core contract's configuration: %w", err)
+	}
+	s, err := c.Contract.State(ctx, false)
+	if err != nil {
+		return r, fmt.Errorf("read the core contract: %w", err)
+	}
+	r.Lines = append(r.Lines, c.state(ctx, s), c.finality(ctx, s))
+	r.Lines = append(r.Lines, c.programs(ctx, config, s)...)
+	if c.Operator {
+		r.Lines = append(r.Lines, c.operator(ctx, config))
+	}
+	if c.Wallet != nil {
+		r.Lines = append(r.Lines, c.balance(ctx))
+	}
+	return r, nil
+}
+
+// unread is a line whose other side can't be read.
+func unread(name, found string, err error) Line {
+	return Line{Name: name, Verdict: Unknown, Found: found, Do: "It can't be compared now: " + err.Error()}
+}
+
+// state compares the contract's block, root and hash with the app chain's.
+func (c Checker) state(ctx context.Context, s settlement.State) Line {
+	l := Line{Name: "settled state", Found: "nothing is settled"}
+	if !s.Settled {
+		l.Verdict = Right
+		return l
+	}
+	l.Found = fmt.Sprintf("block %d, root %s, hash %s", s.Block, s.Root, s.BlockHash)
+	head, err := c.Chain.Head(ctx)
+	if err == nil && head < s.Block {
+		l.Verdict, l.Want = Wrong, fmt.Sprintf("at most block %d, the app chain's newest", head)
+		l.Do = "The app chain's node lags behind the contract, or serves another chain: check CHAIN_RPC."
+		return l
+	}
+	if err != nil && !errors.Is(err, block.ErrNotFound) {
+		return unread(l.Name, l.Found, err)
+	}
+	hs, err := c.Chain.Headers(ctx, s.Block, s.Block)
+	if err != nil || len(hs) != 1 {
+		return unread(l.Name, l.Found, fmt.Errorf("block %d of the app chain: %w", s.Block, orMissing(err)))
+	}
+	h := hs[0]
+	l.Verdict, l.Want = Right, fmt.Sprintf("block %d, root %s, hash %s", h.Number, h.NewRoot, h.Hash)
+	if h.NewRoot != s.Root || !s.BlockHash.IsZero() && h.Hash != s.BlockHash {
+		l.Verdict = Wrong
+		l.Do = "The contract holds another history than the app chain: check CHAIN_RPC and SETTLEMENT_CONTRACT. " +
+			"Nothing can be settled on it until they agree."
+	}
+	return l
+}
+
+func orMissing(err error) error {
+	if err == nil {
+		return block.ErrNotFound
+	}
+	return err
+}
+
+// finality says how far what is settled is final; it is never wrong.
+func (c Checker) finality(ctx context.Context, s settlement.State) Line {
+	l := Line{Name: "final state", Verdict: Right}
+	final, err := c.Contract.State(ctx, true)
+	switch {
+	case err != nil:
+		return unread(l.Name, "", err)
+	case !final.Settled:
+		l.Found = "nothing is final"
+	default:
+		l.Found = fmt.Sprintf("block %d", final.Block)
+	}
+	if final.Next() > s.Next() {
+		l.Verdict = Unknown
+		l.Do = "What is final is ahead of what is newest: the settlement layer's nodes differ. Ask again."
+	}
+	return l
+}
+
+// programs compares config and program hashes with what the next block needs.
+func (c Checker) programs(ctx context.Context, config settlement.Config, s settlement.State) []Line {
+	lines := []Line{
+		{Name: "config hash", Found: config.ConfigHash.String()},
+		{Name: "program hash", Found: config.ProgramHash.String()},
+	}
+	if !config.AggregatorProgramHash.IsZero() {
+		lines = append(lines, Line{Name: "aggregator program hash", Found: config.AggregatorProgramHash.String()})
+	}
+	n, version, err := c.needs(ctx, s)
+	if err != nil {
+		for i := range lines {
+			lines[i] = unread(lines[i].Name, lines[i].Found, err)
+		}
+		return lines
+	}
+	want := map[string]felt.Felt{"config hash": n.ConfigHash, "program hash": n.ProgramHash,
+		"aggregator program hash": n.AggregatorProgramHash}
+	for i := range lines {
+		lines[i].compare(want[lines[i].Name], version)
+	}
+	return lines
+}
+
+// needs is what the next block to settle needs, and its Starknet version. It is the newest block where all are settled.
+func (c Checker) needs(ctx context.Context, s settlement.State) (settlement.Needs, string, error) {
+	if c.Needs == nil {
+		return settlement.Needs{}, "", nil
+	}
+	head, err := c.Chain.Head(ctx)
+	if err != nil {
+		return settlement.Needs{}, "", fmt.Errorf("read the app chain's head: %w", err)
+	}
+	next := min(s.Next(), head)
+	hs, err := c.Chain.Headers(ctx, next, next)
+	if err != nil || len(hs) != 1 {
+		return settlement.Needs{}, "", fmt.Errorf("read block %d of the app chain: %w", next, orMissing(err))
+	}
+	n, err := c.Needs(hs[0].StarknetVersion)
+	return n, hs[0].StarknetVersion, err
+}
+
+func (l *Line) compare(want felt.Felt, version string) {
+	switch {
+	case want.IsZero():
+		l.Verdict, l.Do = Unknown, "The settings do not say what it must be: SETTLEMENT_PROGRAM_HASHES can."
+	case l.Found == want.String():
+		l.Verdict, l.Want = Right, want.String()
+	default:
+		l.Verdict, l.Want = Wrong, want.String()
+		l.Do = fmt.Sprintf("The contract's owner must set it for Starknet %s, or correct the settings: ", version)
+		if l.Name == "config hash" {
+			l.Do += "CHAIN_ID, CHAIN_FEE_TOKEN_ADDRESS, CHAIN_DA_PUBLIC_KEYS."
+		} else {
+			l.Do += "SETTLEMENT_PROGRAM_HASHES."
+		}
+	}
+}
+
+// operator says whether the wallet may update the state.
+func (c Checker) operator(ctx context.Context, config settlement.Config) Line {
+	l := Line{Name: "operator", Verdict: Right, Found: "the wallet may update the state"}
+	if config.Operator {
+		return l
+	}
+	address := ""
+	if c.Wallet != nil {
+		if w, err := c.Wallet(ctx); err == nil {
+			address = " " + w.Address
+		}
+	}
+	l.Verdict, l.Found = Wrong, "the wallet may not update the state"
+	l.Do = "The contract's owner must register the wallet" + address + " as an operator."
+	return l
+}
+
+// balance compares the wallet's balance with the cap of fees.
+func (c Checker) balance(ctx context.Context) Line {
+	l := Line{Name: "balance", Verdict: Right}
+	w, err := c.Wallet(ctx)
+	if err != nil || w.Balance == nil {
+		return unread(l.Name, "", errors.Join(err, errNoBalance(w)))
+	}
+	l.Found = fmt.Sprintf("%s %s", w.Balance, c.Unit)
+	if c.FeeCap == nil {
+		return l
+	}
+	l.Want = fmt.Sprintf("at least the cap of fees, %s %s", c.FeeCap, c.Unit)
+	if w.Balance.Cmp(c.FeeCap) < 0 {
+		l.Verdict = Wrong
+		l.Do = fmt.Sprintf("Send funds to the wallet %s: what is on its way may cost as much as the cap.", w.Address)
+	}
+	return l
+}
+
+func errNoBalance(w Wallet) error {
+	if w.Balance == nil {
+		return errors.New("the wallet's balance is not known")
+	}
+	return nil
+}

@@ -1,0 +1,166 @@
+package contracts_test
+
+import (
+	"context"
+	"errors"
+	"math/big"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/madara-orchestrator/orchestrator/shared/core/block"
+	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
+	"github.com/madara-orchestrator/orchestrator/shared/core/settlement"
+	"github.com/madara-orchestrator/orchestrator/shared/service/contracts"
+)
+
+// contract is a core contract that holds these values.
+type contract struct {
+	state, final settlement.State
+	config       settlement.Config
+	err          error
+}
+
+func (c contract) State(_ context.Context, finalized bool) (settlement.State, error) {
+	if finalized {
+		return c.final, c.err
+	}
+	return c.state, c.err
+}
+
+func (c contract) Config(context.Context) (settlement.Config, error) { return c.config, c.err }
+
+// chain is an app chain of equal blocks; the root of block n is 100+n, its hash 200+n.
+type chain struct {
+	head uint64
+	err  error
+}
+
+func (c chain) Head(context.Context) (uint64, error) { return c.head, c.err }
+
+func (c chain) Headers(_ context.Context, from, to uint64) (hs []block.Header, err error) {
+	for n := from; n <= to && n <= c.head; n++ {
+		hs = append(hs, block.Header{Number: n, NewRoot: felt.FromUint64(100 + n), Hash: felt.FromUint64(200 + n),
+			StarknetVersion: "0.14.2"})
+	}
+	return hs, c.err
+}
+
+// checker is one with which every line is right.
+func checker() contracts.Checker {
+	settled := settlement.State{Settled: true, Block: 7, Root: felt.FromUint64(107), BlockHash: felt.FromUint64(207)}
+	return contracts.Checker{
+		Address: "0xc0de",
+		Contract: contract{state: settled, final: settlement.State{Settled: true, Block: 5}, config: settlement.Config{
+			ConfigHash: felt.FromUint64(1), ProgramHash: felt.FromUint64(2), AggregatorProgramHash: felt.FromUint64(3),
+			Operator: true,
+		}},
+		Chain: chain{head: 9},
+		Needs: func(string) (settlement.Needs, error) {
+			return settlement.Needs{ConfigHash: felt.FromUint64(1), ProgramHash: felt.FromUint64(2),
+				AggregatorProgramHash: felt.FromUint64(3)}, nil
+		},
+		Wallet: func(context.Context) (contracts.Wallet, error) {
+			return contracts.Wallet{Address: "0xa11e7", Balance: big.NewInt(50)}, nil
+		},
+		Operator: true, FeeCap: big.NewInt(50), Unit: "wei",
+	}
+}
+
+func TestRight(t *testing.T) {
+	t.Parallel()
+	r, err := checker().Check(t.Context())
+	if err != nil || r.Wrong() || r.Contract != "0xc0de" {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	var names []string
+	for _, l := range r.Lines {
+		names = append(names, l.Name+" "+string(l.Verdict))
+		if l.Do != "" {
+			t.Errorf("%s is right, and says what to do: %s", l.Name, l.Do)
+		}
+	}
+	want := []string{"settled state right", "final state right", "config hash right", "program hash right",
+		"aggregator program hash right", "operator right", "balance right"}
+	if d := cmp.Diff(want, names); d != "" {
+		t.Errorf("lines, wanted (-) and found (+):\n%s", d)
+	}
+}
+
+func TestLines(t *testing.T) {
+	t.Parallel()
+	with := func(change func(*contract)) func(*contracts.Checker) {
+		return func(c *contracts.Checker) {
+			k := c.Contract.(contract)
+			change(&k)
+			c.Contract = k
+		}
+	}
+	for name, tt := range map[string]struct {
+		change  func(*contracts.Checker)
+		line    string
+		verdict contracts.Verdict
+		do      string
+	}{
+		"another root": {with(func(k *contract) { k.state.Root = felt.FromUint64(9) }), "settled state",
+			contracts.Wrong, "another history"},
+		"another hash": {with(func(k *contract) { k.state.BlockHash = felt.FromUint64(9) }), "settled state",
+			contracts.Wrong, "another history"},
+		"nothing settled": {with(func(k *contract) { k.state = settlement.State{} }), "settled state",
+			contracts.Right, ""},
+		"the chain is behind": {func(c *contracts.Checker) { c.Chain = chain{head: 3} }, "settled state",
+			contracts.Wrong, "CHAIN_RPC"},
+		"the chain does not answer": {func(c *contracts.Checker) { c.Chain = chain{err: errors.New("down")} },
+			"settled state", contracts.Unknown, "down"},
+		"its needs can't be read then": {func(c *contracts.Checker) { c.Chain = chain{err: errors.New("down")} },
+			"program hash", contracts.Unknown, "down"},
+		"final is ahead": {with(func(k *contract) { k.final.Block = 8 }), "final state",
+			contracts.Unknown, "Ask again"},
+		"config hash": {with(func(k *contract) { k.config.ConfigHash = felt.FromUint64(9) }), "config hash",
+			contracts.Wrong, "CHAIN_DA_PUBLIC_KEYS"},
+		"program hash": {with(func(k *contract) { k.config.ProgramHash = felt.FromUint64(9) }), "program hash",
+			contracts.Wrong, "SETTLEMENT_PROGRAM_HASHES"},
+		"programs are not known": {func(c *contracts.Checker) {
+			c.Needs = func(string) (settlement.Needs, error) { return settlement.Needs{ConfigHash: felt.FromUint64(1)}, nil }
+		}, "program hash", contracts.Unknown, "SETTLEMENT_PROGRAM_HASHES can"},
+		"no settings": {func(c *contracts.Checker) { c.Needs = nil }, "config hash", contracts.Unknown, ""},
+		"operator": {with(func(k *contract) { k.config.Operator = false }), "operator",
+			contracts.Wrong, "0xa11e7"},
+		"too little": {func(c *contracts.Checker) { c.FeeCap = big.NewInt(51) }, "balance",
+			contracts.Wrong, "Send funds to the wallet 0xa11e7"},
+		"no wallet's answer": {func(c *contracts.Checker) {
+			c.Wallet = func(context.Context) (contracts.Wallet, error) { return contracts.Wallet{}, errors.New("slow") }
+		}, "balance", contracts.Unknown, "slow"},
+		"no contract": {with(func(k *contract) { k.err = settlement.ErrNotConfigured }), "core contract",
+			contracts.Wrong, "SETTLEMENT_CONTRACT"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := checker()
+			tt.change(&c)
+			r, err := c.Check(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, l := range r.Lines {
+				if l.Name == tt.line {
+					if l.Verdict != tt.verdict || !strings.Contains(l.Do, tt.do) {
+						t.Errorf("%+v, want %s and %q", l, tt.verdict, tt.do)
+					}
+					return
+				}
+			}
+			t.Errorf("no line %q in %+v", tt.line, r)
+		})
+	}
+}
+
+func TestContractDown(t *testing.T) {
+	t.Parallel()
+	c := checker()
+	c.Contract = contract{err: errors.New("down")}
+	if _, err := c.Check(t.Context()); err == nil || !strings.Contains(err.Error(), "down") {
+		t.Errorf("err %v", err)
+	}
+}
