@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"strings"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/block"
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
@@ -38,14 +39,35 @@ type Report struct {
 	Lines    []Line `json:"lines"`
 }
 
-// Wrong says whether any line is wrong.
-func (r Report) Wrong() bool {
+// Err names every line that is wrong, with what to do; nil where there is none.
+func (r Report) Err() error {
+	var all []error
 	for _, l := range r.Lines {
 		if l.Verdict == Wrong {
-			return true
+			all = append(all, l.err())
 		}
 	}
-	return false
+	return errors.Join(all...)
+}
+
+func (l Line) err() error {
+	text := l.Name + ": the core contract has " + l.Found
+	if l.Want != "" {
+		text += ", want " + l.Want
+	}
+	return errors.New(text + ". " + l.Do)
+}
+
+// String is the report in one line, without what to do.
+func (r Report) String() string {
+	texts := make([]string, len(r.Lines))
+	for i, l := range r.Lines {
+		texts[i] = l.Name + " " + l.Found
+		if l.Verdict != Right || l.Want != "" {
+			texts[i] += " (" + string(l.Verdict) + ")"
+		}
+	}
+	return strings.Join(texts, "; ")
 }
 
 // Chain is what is read of the app chain.
@@ -180,7 +202,16 @@ func (c Checker) programs(ctx context.Context, config settlement.Config, s settl
 	if !config.AggregatorProgramHash.IsZero() {
 		lines = append(lines, Line{Name: "aggregator program hash", Found: config.AggregatorProgramHash.String()})
 	}
-	n, version, err := c.needs(ctx, s)
+	next, err := c.next(ctx, s)
+	var n settlement.Needs
+	if err == nil && c.Needs != nil {
+		if n, err = c.Needs(next.StarknetVersion); err != nil { // the settings have no answer
+			lines[0].Verdict = Wrong
+			lines[0].Do = fmt.Sprintf("It can't be computed for block %d of Starknet %s: %s",
+				next.Number, next.StarknetVersion, err)
+			return lines[:1]
+		}
+	}
 	if err != nil {
 		for i := range lines {
 			lines[i] = unread(lines[i].Name, lines[i].Found, err)
@@ -190,43 +221,44 @@ func (c Checker) programs(ctx context.Context, config settlement.Config, s settl
 	want := map[string]felt.Felt{"config hash": n.ConfigHash, "program hash": n.ProgramHash,
 		"aggregator program hash": n.AggregatorProgramHash}
 	for i := range lines {
-		lines[i].compare(want[lines[i].Name], version)
+		lines[i].compare(want[lines[i].Name], next)
 	}
 	return lines
 }
 
-// needs is what the next block to settle needs, and its Starknet version. It is the newest block where all are settled.
-func (c Checker) needs(ctx context.Context, s settlement.State) (settlement.Needs, string, error) {
-	if c.Needs == nil {
-		return settlement.Needs{}, "", nil
-	}
+// next is the next block to settle, whose version decides what the contract must hold; the newest where all are
+// settled.
+func (c Checker) next(ctx context.Context, s settlement.State) (block.Header, error) {
 	head, err := c.Chain.Head(ctx)
+	if errors.Is(err, block.ErrNotFound) {
+		return block.Header{}, errors.New("the app chain has no block yet, whose Starknet version decides")
+	}
 	if err != nil {
-		return settlement.Needs{}, "", fmt.Errorf("read the app chain's head: %w", err)
+		return block.Header{}, fmt.Errorf("read the app chain's head: %w", err)
 	}
-	next := min(s.Next(), head)
-	hs, err := c.Chain.Headers(ctx, next, next)
+	n := min(s.Next(), head)
+	hs, err := c.Chain.Headers(ctx, n, n)
 	if err != nil || len(hs) != 1 {
-		return settlement.Needs{}, "", fmt.Errorf("read block %d of the app chain: %w", next, orMissing(err))
+		return block.Header{}, fmt.Errorf("read block %d of the app chain: %w", n, orMissing(err))
 	}
-	n, err := c.Needs(hs[0].StarknetVersion)
-	return n, hs[0].StarknetVersion, err
+	return hs[0], nil
 }
 
-func (l *Line) compare(want felt.Felt, version string) {
-	switch {
-	case want.IsZero():
+// compare compares a hash with what a block needs.
+func (l *Line) compare(want felt.Felt, b block.Header) {
+	if want.IsZero() {
 		l.Verdict, l.Do = Unknown, "The settings do not say what it must be: SETTLEMENT_PROGRAM_HASHES can."
-	case l.Found == want.String():
-		l.Verdict, l.Want = Right, want.String()
-	default:
-		l.Verdict, l.Want = Wrong, want.String()
-		l.Do = fmt.Sprintf("The contract's owner must set it for Starknet %s, or correct the settings: ", version)
-		if l.Name == "config hash" {
-			l.Do += "CHAIN_ID, CHAIN_FEE_TOKEN_ADDRESS, CHAIN_DA_PUBLIC_KEYS."
-		} else {
-			l.Do += "SETTLEMENT_PROGRAM_HASHES."
-		}
+		return
+	}
+	l.Verdict, l.Want = Right, fmt.Sprintf("%s for block %d of Starknet %s", want, b.Number, b.StarknetVersion)
+	if l.Found == want.String() {
+		return
+	}
+	l.Verdict, l.Do = Wrong, "The contract's owner must set it, or correct the settings: "
+	if l.Name == "config hash" {
+		l.Do += "CHAIN_ID, CHAIN_FEE_TOKEN_ADDRESS and CHAIN_DA_PUBLIC_KEYS must be what the chain runs with."
+	} else {
+		l.Do += "SETTLEMENT_PROGRAM_HASHES."
 	}
 }
 

@@ -71,7 +71,7 @@ func checker() contracts.Checker {
 func TestRight(t *testing.T) {
 	t.Parallel()
 	r, err := checker().Check(t.Context())
-	if err != nil || r.Wrong() || r.Contract != "0xc0de" {
+	if err != nil || r.Err() != nil || r.Contract != "0xc0de" {
 		t.Fatalf("%+v, %v", r, err)
 	}
 	var names []string
@@ -125,6 +125,13 @@ func TestLines(t *testing.T) {
 			c.Needs = func(string) (settlement.Needs, error) { return settlement.Needs{ConfigHash: felt.FromUint64(1)}, nil }
 		}, "program hash", contracts.Unknown, "SETTLEMENT_PROGRAM_HASHES can"},
 		"no settings": {func(c *contracts.Checker) { c.Needs = nil }, "config hash", contracts.Unknown, ""},
+		"a version without needs": {func(c *contracts.Checker) {
+			c.Needs = func(v string) (settlement.Needs, error) { return settlement.Needs{}, errors.New(v + " is new") }
+		}, "config hash", contracts.Wrong, "0.14.2 is new"},
+		"no block yet": {func(c *contracts.Checker) {
+			c.Contract = contract{}
+			c.Chain = chain{err: block.ErrNotFound}
+		}, "config hash", contracts.Unknown, "no block yet"},
 		"operator": {with(func(k *contract) { k.config.Operator = false }), "operator",
 			contracts.Wrong, "0xa11e7"},
 		"too little": {func(c *contracts.Checker) { c.FeeCap = big.NewInt(51) }, "balance",
@@ -147,6 +154,9 @@ func TestLines(t *testing.T) {
 				if l.Name == tt.line {
 					if l.Verdict != tt.verdict || !strings.Contains(l.Do, tt.do) {
 						t.Errorf("%+v, want %s and %q", l, tt.verdict, tt.do)
+					}
+					if err := r.Err(); (l.Verdict == contracts.Wrong) != (err != nil && strings.Contains(err.Error(), l.Do)) {
+						t.Errorf("the report's fault is %v", err)
 					}
 					return
 				}
