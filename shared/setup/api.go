@@ -2,7 +2,6 @@ package setup
 
 import (
 	"context"
-	"fmt"
 
 	apicontroller "github.com/madara-orchestrator/orchestrator/shared/controller/api"
 	"github.com/madara-orchestrator/orchestrator/shared/core/settlement"
@@ -73,31 +72,4 @@ func Balance(
 		}
 		return admin.Balance{Address: a.Address, Amount: a.Balance}, nil
 	}
-}
-
-// WalletCheck reports which wallet settles and what it holds. One that may not update the contract, or that holds
-// nothing, is not ready.
-func WalletCheck(open func(context.Context) (settlement.Contract, Wallet, error)) admin.Check {
-	return admin.Check{Name: "wallet", Look: func(ctx context.Context) (string, error) {
-		contract, w, err := open(ctx)
-		if err != nil {
-			return "", err
-		}
-		a, err := w.Chain.Account(ctx, 0)
-		if err != nil {
-			return "", fmt.Errorf("read the wallet: %w", err)
-		}
-		c, err := contract.Config(ctx)
-		if err != nil {
-			return "", fmt.Errorf("read the core contract's configuration: %w", err)
-		}
-		switch detail := fmt.Sprintf("%s holds %s", a.Address, a.Balance); {
-		case !c.Operator:
-			return detail, fmt.Errorf("%s is not an operator of the core contract: register it there", a.Address)
-		case a.Balance.Sign() == 0:
-			return detail, fmt.Errorf("%s holds nothing: fund it", a.Address)
-		default:
-			return detail, nil
-		}
-	}}
 }

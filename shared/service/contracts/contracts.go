@@ -88,19 +88,17 @@ type Wallet struct {
 	Balance *big.Int // in the smallest unit; nil: not known
 }
 
-// Checker compares. Contract and Chain are required.
+// Checker compares. Contract, Chain and Wallet are required.
 type Checker struct {
 	Address  string // of the core contract
 	Contract Contract
 	Chain    Chain
 	// Needs is what the contract must hold for the blocks of a Starknet version; nil: not known.
 	Needs func(version string) (settlement.Needs, error)
-	// Wallet reads the wallet; nil: not known.
+	// Wallet reads the wallet; the contract's Config says whether it may update the state.
 	Wallet func(context.Context) (Wallet, error)
-	// Operator says that Config tells whether the wallet may update the state.
-	Operator bool
-	FeeCap   *big.Int // the most that the wallet's transactions on their way may cost; nil: any
-	Unit     string   // of balance and cap, such as wei
+	FeeCap *big.Int // the most that the wallet's transactions on their way may cost; nil: any
+	Unit   string   // of balance and cap, such as wei
 }
 
 // Check reads and compares. It fails only where the contract can't be read at all; what else can't be read is a line
@@ -122,12 +120,8 @@ func (c Checker) Check(ctx context.Context) (Report, error) {
 	}
 	r.Lines = append(r.Lines, c.state(ctx, s), c.finality(ctx, s))
 	r.Lines = append(r.Lines, c.programs(ctx, config, s)...)
-	if c.Operator {
-		r.Lines = append(r.Lines, c.operator(ctx, config))
-	}
-	if c.Wallet != nil {
-		r.Lines = append(r.Lines, c.balance(ctx))
-	}
+	w, err := c.Wallet(ctx)
+	r.Lines = append(r.Lines, operator(w, config), c.balance(w, err))
 	return r, nil
 }
 
@@ -263,44 +257,29 @@ func (l *Line) compare(want felt.Felt, b block.Header) {
 }
 
 // operator says whether the wallet may update the state.
-func (c Checker) operator(ctx context.Context, config settlement.Config) Line {
-	l := Line{Name: "operator", Verdict: Right, Found: "the wallet may update the state"}
+func operator(w Wallet, config settlement.Config) Line {
 	if config.Operator {
-		return l
+		return Line{Name: "operator", Verdict: Right, Found: "the wallet may update the state"}
 	}
-	address := ""
-	if c.Wallet != nil {
-		if w, err := c.Wallet(ctx); err == nil {
-			address = " " + w.Address
-		}
-	}
-	l.Verdict, l.Found = Wrong, "the wallet may not update the state"
-	l.Do = "The contract's owner must register the wallet" + address + " as an operator."
-	return l
+	return Line{Name: "operator", Verdict: Wrong, Found: "the wallet may not update the state",
+		Do: "The contract's owner must register the wallet as an operator: " + w.Address}
 }
 
-// balance compares the wallet's balance with the cap of fees.
-func (c Checker) balance(ctx context.Context) Line {
+// balance says what the wallet holds. It is right where it pays for anything at all; below the cap of fees it says so.
+func (c Checker) balance(w Wallet, err error) Line {
 	l := Line{Name: "balance", Verdict: Right}
-	w, err := c.Wallet(ctx)
-	if err != nil || w.Balance == nil {
-		return unread(l.Name, "", errors.Join(err, errNoBalance(w)))
+	if err != nil {
+		return unread(l.Name, "", fmt.Errorf("read the wallet: %w", err))
 	}
-	l.Found = fmt.Sprintf("%s %s", w.Balance, c.Unit)
-	if c.FeeCap == nil {
-		return l
+	if w.Balance == nil {
+		return unread(l.Name, "", errors.New("the node does not say what the wallet holds"))
 	}
-	l.Want = fmt.Sprintf("at least the cap of fees, %s %s", c.FeeCap, c.Unit)
-	if w.Balance.Cmp(c.FeeCap) < 0 {
-		l.Verdict = Wrong
-		l.Do = fmt.Sprintf("Send funds to the wallet %s: what is on its way may cost as much as the cap.", w.Address)
+	l.Found = fmt.Sprintf("%s holds %s %s", w.Address, w.Balance, c.Unit)
+	switch {
+	case w.Balance.Sign() == 0:
+		l.Verdict, l.Do = Wrong, "Send funds to the wallet."
+	case c.FeeCap != nil && w.Balance.Cmp(c.FeeCap) < 0:
+		l.Do = fmt.Sprintf("It holds less than the cap of fees, %s %s: send funds before fees rise.", c.FeeCap, c.Unit)
 	}
 	return l
-}
-
-func errNoBalance(w Wallet) error {
-	if w.Balance == nil {
-		return errors.New("the wallet's balance is not known")
-	}
-	return nil
 }

@@ -64,7 +64,7 @@ func checker() contracts.Checker {
 		Wallet: func(context.Context) (contracts.Wallet, error) {
 			return contracts.Wallet{Address: "0xa11e7", Balance: big.NewInt(50)}, nil
 		},
-		Operator: true, FeeCap: big.NewInt(50), Unit: "wei",
+		FeeCap: big.NewInt(50), Unit: "wei",
 	}
 }
 
@@ -134,8 +134,13 @@ func TestLines(t *testing.T) {
 		}, "config hash", contracts.Unknown, "no block yet"},
 		"operator": {with(func(k *contract) { k.config.Operator = false }), "operator",
 			contracts.Wrong, "0xa11e7"},
-		"too little": {func(c *contracts.Checker) { c.FeeCap = big.NewInt(51) }, "balance",
-			contracts.Wrong, "Send funds to the wallet 0xa11e7"},
+		"below the cap": {func(c *contracts.Checker) { c.FeeCap = big.NewInt(51) }, "balance",
+			contracts.Right, "send funds before fees rise"},
+		"empty": {func(c *contracts.Checker) {
+			c.Wallet = func(context.Context) (contracts.Wallet, error) {
+				return contracts.Wallet{Address: "0xa11e7", Balance: new(big.Int)}, nil
+			}
+		}, "balance", contracts.Wrong, "Send funds"},
 		"no wallet's answer": {func(c *contracts.Checker) {
 			c.Wallet = func(context.Context) (contracts.Wallet, error) { return contracts.Wallet{}, errors.New("slow") }
 		}, "balance", contracts.Unknown, "slow"},
