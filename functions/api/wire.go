@@ -34,7 +34,6 @@ func wire(ctx context.Context, p *cloud.Process) (any, error) {
 	}
 	checks := []admin.Check{
 		{Name: "settlement layer", Look: layer.Nodes},
-		setup.WalletCheck(layer.Watch),
 		{Name: "app chain", Ping: func(ctx context.Context) error { _, err := source.Head(ctx); return err }},
 	}
 	if cache := p.Checks()[metric.Cache]; cache != nil {
@@ -50,14 +49,12 @@ func wire(ctx context.Context, p *cloud.Process) (any, error) {
 	if core.Needs, err = expected.Needs(p.Config); err != nil {
 		return nil, err
 	}
-	checks = append(
-		checks,
-		core.ConfigCheck(source, contract),
-		setup.WeightsCheck(source, p.Config.Chain.FeederGateway != ""),
-	)
+	checks = append(checks, setup.WeightsCheck(source, p.Config.Chain.FeederGateway != ""))
+	s := p.Config.Settlement
 	return core.API(setup.API{
-		Head: source, Contract: contract, Wallet: setup.Balance(layer.Watch), FeeUnit: p.Config.Settlement.FeeUnit(),
-		Explorer: p.Config.Settlement.Explorer, Admin: p.Config.API.Admin, Scopes: p.Config.API.CommandScopes,
+		Head: source, Contract: contract, Wallet: setup.Balance(layer.Watch), FeeUnit: s.FeeUnit(),
+		Contracts: core.Contracts(s.Contract, s.FeeUnit(), source, layer.Watch),
+		Explorer:  p.Config.Settlement.Explorer, Admin: p.Config.API.Admin, Scopes: p.Config.API.CommandScopes,
 		Checks: checks,
 	}).Handle, nil
 }

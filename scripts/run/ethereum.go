@@ -33,6 +33,7 @@ const blockTime = 150 * time.Millisecond
 // settlementLayer is where the chain settles, with all that the functions need of it.
 type settlementLayer struct {
 	contract settlement.Contract
+	address  string // of the core contract
 	wallet   setup.Wallet
 	da       da.Layer
 	registry mockprover.Registry // gets the facts
@@ -41,6 +42,16 @@ type settlementLayer struct {
 	unit     string // the smallest of the layer's coin
 	about    string
 	close    func()
+}
+
+// open opens the core contract with the wallet that settles.
+func (l *settlementLayer) open(context.Context) (settlement.Contract, setup.Wallet, error) {
+	return l.contract, l.wallet, nil
+}
+
+// compare compares the core contract with the chain.
+func (l *settlementLayer) compare(core setup.App, a *appChain) setup.Contracts {
+	return core.Contracts(l.address, l.unit, a.source, l.open)
 }
 
 // startLayer starts or connects the settlement layer.
@@ -165,7 +176,7 @@ func clients(ctx context.Context, node *ethereum.Node, d devethereum.Deployment)
 	policy := tx.DefaultPolicy()
 	policy.ReplaceAfter = 20 * time.Second
 	return &settlementLayer{
-		contract: core, wallet: setup.Wallet{Chain: wallet, Name: "ethereum/" + address.Hex(), Policy: policy},
+		contract: core, address: d.Core.Hex(), wallet: setup.Wallet{Chain: wallet, Name: "ethereum/" + address.Hex(), Policy: policy},
 		da:       layer,
 		registry: registrar, facts: facts, codec: protocol.Codec(),
 		unit:  config.Settlement{Kind: config.EthereumLayer}.FeeUnit(),

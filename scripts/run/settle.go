@@ -89,7 +89,7 @@ func settle(ctx context.Context, o options, stdout, stderr io.Writer) (err error
 	if o.inFlight > 0 {
 		layer.wallet.Policy.InFlight = o.inFlight
 	}
-	check := core.ConfigCheck(chain.source, layer.contract)
+	compare := layer.compare(core, chain)
 	o.fail.layer(layer)
 	prover, err := startProver(o, chain, layer, log)
 	if err != nil {
@@ -99,11 +99,11 @@ func settle(ctx context.Context, o options, stdout, stderr io.Writer) (err error
 	prover.Prover = o.fail.prover(prover.Prover)
 	fmt.Fprintf(stdout, "app chain  blocks %d to %d at %s\n", chain.first, chain.last, chain.url)
 	report.Wrap(stdout, "settlement ", layer.about)
-	detail, err := check.Look(ctx)
-	if err != nil {
+	found, err := compare(ctx)
+	if err = errors.Join(err, found.Err()); err != nil {
 		return err
 	}
-	report.Wrap(stdout, "config     ", detail)
+	report.Wrap(stdout, "contract   ", found.Summary())
 	if prover.about != "" {
 		report.Wrap(stdout, "prover     ", prover.about)
 	}
@@ -185,11 +185,10 @@ func serveAPI(ctx context.Context, o options, core setup.App, a *appChain, l *se
 	if err != nil {
 		return fmt.Errorf("-api: %w", err)
 	}
-	open := func(context.Context) (settlement.Contract, setup.Wallet, error) { return l.contract, l.wallet, nil }
 	api := core.API(setup.API{
 		Head: a.source, Contract: l.contract, Admin: true, ProverHook: hook, FeeUnit: l.unit,
-		Wallet: setup.Balance(open),
-		Checks: append([]admin.Check{core.ConfigCheck(a.source, l.contract), setup.WalletCheck(open)}, checks...),
+		Wallet:    setup.Balance(l.open),
+		Contracts: l.compare(core, a), Checks: checks,
 	})
 	srv := &http.Server{Handler: loopback.Guard(api), ReadHeaderTimeout: 10 * time.Second}
 	go func() { _ = srv.Serve(listener) }()

@@ -71,7 +71,8 @@ func starknetClients(s *stack.Starknet) (*settlementLayer, error) {
 	policy := tx.StarknetPolicy()
 	policy.ReplaceAfter = 20 * time.Second
 	return &settlementLayer{
-		contract: core, wallet: setup.Wallet{Chain: wallet, Name: "starknet/" + stack.StarknetOperator.String(),
+		contract: core, address: fakestarknet.CoreAddress.String(),
+		wallet: setup.Wallet{Chain: wallet, Name: "starknet/" + stack.StarknetOperator.String(),
 			Policy: policy}, da: layer,
 		registry: registrar, facts: facts, codec: protocol.StarknetCodec(),
 		unit: config.Settlement{Kind: config.StarknetLayer}.FeeUnit(),

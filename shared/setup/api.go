@@ -18,6 +18,9 @@ type API struct {
 	Checks   []admin.Check // beside those of the core
 	// Wallet reads what the wallet that settles holds; nil: unknown.
 	Wallet func(context.Context) (admin.Balance, error)
+	// Contracts compares the core contract with settings and app chain, for its route and as a part of readiness; nil:
+	// neither.
+	Contracts Contracts
 	// FeeUnit is that of the settlement layer's fees: wei or fri (config.Settlement.FeeUnit).
 	FeeUnit string
 	// Explorer is the URL to which a transaction's hash is appended; "": no links.
@@ -40,12 +43,15 @@ func (c App) API(a API) *apicontroller.Handler {
 			return p.Ping(ctx, c.queueName(resource.TriggerQueue))
 		}})
 	}
+	if a.Contracts != nil {
+		checks = append(checks, ContractsCheck(a.Contracts))
+	}
 	h := apicontroller.New(&admin.Service{
 		Chain: c.Chain, Layer: c.Layer, Jobs: c.Jobs, Batches: c.Batches, Control: c.Control,
 		Executor: c.Executor(nil), Queue: c.Queue,
 		Trigger: c.queueName(resource.TriggerQueue), Events: c.Events, Now: c.Now, Head: a.Head, Contract: a.Contract,
 		Reports: c.Reports, Checks: append(checks, a.Checks...), Seat: c.Seat, Wallet: a.Wallet, FeeUnit: a.FeeUnit,
-		Explorer: a.Explorer, Artifacts: c.Artifacts, Log: c.Log,
+		Explorer: a.Explorer, Artifacts: c.Artifacts, Contracts: a.Contracts, Log: c.Log,
 	}, a.Admin, a.ProverHook, c.Log)
 	h.Scopes = a.Scopes
 	return h

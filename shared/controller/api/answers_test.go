@@ -48,6 +48,8 @@ func TestOpenAPIAnswers(t *testing.T) {
 		{operation: "GET /wallet", path: "/wallet", status: 200},
 		{operation: "GET /wallet", path: "/wallet", status: 404, unknownWallet: true},
 		{operation: "GET /wallet", path: "/wallet", status: 500, fault: unreadBatches},
+		{operation: "GET /contracts", path: "/contracts", status: 200},
+		{operation: "GET /contracts", path: "/contracts", status: 404, unknownWallet: true},
 		{operation: "GET /ledger", path: "/ledger", status: 200},
 		{operation: "GET /ledger", path: "/ledger", query: "days=31", status: 200},
 		{operation: "GET /ledger", path: "/ledger", query: "days=32", status: 400},
@@ -201,7 +203,7 @@ func TestOpenAPIAnswers(t *testing.T) {
 				w.faults.Add(tt.fault)
 			}
 			if tt.unknownWallet {
-				w.Service.Wallet = nil
+				w.Service.Wallet, w.Service.Contracts = nil, nil
 			}
 			method, _, _ := strings.Cut(tt.operation, " ")
 			e := get(method, tt.path, tt.query, tt.body)

@@ -242,7 +242,7 @@ func TestStatusPage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "node", "../../dev/browser/check.mjs")
 	libraries := filepath.Join(root, "chromium/usr/lib/x86_64-linux-gnu")

@@ -24,6 +24,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
 	"github.com/madara-orchestrator/orchestrator/shared/service/admin"
+	"github.com/madara-orchestrator/orchestrator/shared/service/contracts"
 	"github.com/madara-orchestrator/orchestrator/shared/setup"
 )
 
@@ -91,6 +92,12 @@ func newWorld(t testing.TB, layer stage.Layer, log *slog.Logger, checks ...admin
 	w.Handler = core.API(setup.API{
 		Head: head(120), Contract: contract{Settled: true, Block: 14}, Admin: true, Checks: checks, ProverHook: hook,
 		Explorer: "https://explorer.example/tx/", FeeUnit: unitOf(layer),
+		Contracts: func(context.Context) (contracts.Report, error) {
+			return contracts.Report{Contract: "0xc0de", Lines: []contracts.Line{
+				{Name: "operator", Verdict: contracts.Right, Found: "the wallet may update the state"},
+				{Name: "program hash", Verdict: contracts.Unknown, Found: "0x1", Do: "The settings do not say it."},
+			}}, nil
+		},
 		Wallet: func(context.Context) (admin.Balance, error) {
 			return admin.Balance{Address: "0xabc", Amount: big.NewInt(1e18)}, nil
 		},

@@ -10,11 +10,14 @@ const { chromium } = require("playwright-core");
 const axe = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
 const task = JSON.parse(readFileSync(0, "utf8"));
 
+const patience = 180_000; // milliseconds: a machine that runs other tests draws a page in a minute
+
 const browser = await chromium.launch({ executablePath: task.chromium, args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"] });
 const out = [];
 for (const page of task.pages) {
   for (const [width, scheme] of page.views ?? [[390, "light"], [1280, "dark"]]) {
     const context = await browser.newContext({ viewport: { width, height: 900 }, colorScheme: scheme, bypassCSP: true, reducedMotion: "reduce" });
+    context.setDefaultTimeout(patience);
     const p = await context.newPage();
     const errors = [];
     let under = 0, overlaps = 0;
@@ -23,19 +26,19 @@ for (const page of task.pages) {
     p.on("request", (r) => { if (r.url().endsWith("/lag") && ++under > 1) overlaps++; });
     for (const event of ["requestfinished", "requestfailed"]) p.on(event, (r) => { if (r.url().endsWith("/lag")) under--; });
     await p.goto(page.url);
-    const shown = await p.waitForFunction((t) => document.body.innerText.includes(t), page.wait, { timeout: 30000 }).then(() => true, () => false);
+    const shown = await p.waitForFunction((t) => document.body.innerText.includes(t), page.wait, { timeout: patience }).then(() => true, () => false);
     if (!shown) errors.push("it never showed " + JSON.stringify(page.wait));
-    await p.waitForFunction(() => !/loading/i.test(document.querySelector("main").innerText), null, { timeout: 15000 }).catch(() => errors.push("something is loading for ever"));
+    await p.waitForFunction(() => !/loading/i.test(document.querySelector("main").innerText), null, { timeout: patience }).catch(() => errors.push("something is loading for ever"));
     if (page.open) {
       await p.locator("summary").first().click();
-      await p.getByText(page.open).first().waitFor({ timeout: 15000 }).catch(() => errors.push("opened, it never showed " + page.open));
+      await p.getByText(page.open).first().waitFor({ timeout: patience }).catch(() => errors.push("opened, it never showed " + page.open));
     }
     if (page.act) {
       await p.getByRole("button", { name: page.act }).first().click();
       await p.getByRole("textbox").fill("tested by a browser");
       await p.screenshot({ path: join(task.shots, `${page.name}-${width}-${scheme}-dialog.png`) });
       await p.getByRole("button", { name: /^(Do it|Retry|Resume|Pause|Close now)$/ }).last().click();
-      await p.waitForFunction((t) => document.body.innerText.includes(t), page.then, { timeout: 15000 }).catch(() => errors.push("acted, it never showed " + page.then));
+      await p.waitForFunction((t) => document.body.innerText.includes(t), page.then, { timeout: patience }).catch(() => errors.push("acted, it never showed " + page.then));
     }
     await p.evaluate(axe);
     const found = await p.evaluate(() => axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] }));

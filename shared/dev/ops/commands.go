@@ -12,6 +12,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	"github.com/madara-orchestrator/orchestrator/shared/service/admin"
+	"github.com/madara-orchestrator/orchestrator/shared/service/contracts"
 )
 
 // command is one command of the program.
@@ -66,6 +67,8 @@ func init() {
 			more: "Exit code 1 where a person is needed."},
 		{name: "ready", about: "which external services can be used", run: (*session).ready,
 			more: "Exit code 1 where one can't."},
+		{name: "contracts", about: "the core contract compared with settings and app chain",
+			run: (*session).contracts, more: "Exit code 1 where a line is wrong."},
 		{name: "alerts", about: "the causes of which operators are alerted now", run: (*session).alerts,
 			more: "Exit code 1 where there is one."},
 		{name: "batches", about: "batches, the newest first", run: (*session).batches,
@@ -205,6 +208,20 @@ func (s *session) ready() (int, error) {
 		printReady(s.out, r)
 	}
 	if !r.Ready {
+		return Attention, nil
+	}
+	return OK, nil
+}
+
+func (s *session) contracts() (int, error) {
+	var r contracts.Report
+	if code, err := s.ask("GET", "/contracts", nil, &r); code != OK {
+		return code, err
+	}
+	if !s.json {
+		printContracts(s.out, r)
+	}
+	if r.Err() != nil {
 		return Attention, nil
 	}
 	return OK, nil

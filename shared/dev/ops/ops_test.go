@@ -127,6 +127,7 @@ func TestCommands(t *testing.T) {
 		"events":        {args: []string{"events", "-for", "1ms"}, code: ops.OK, says: "what changes from now on"},
 		"version":       {args: []string{"ledger", "-version"}, code: ops.Usage, says: "-version"},
 		"wallet":        {args: []string{"wallet"}, code: ops.Unknown, says: "does not know its wallet"},
+		"contracts":     {args: []string{"contracts"}, code: ops.Unknown, says: "does not know its core contract"},
 		"retry":         {args: []string{"retry", failedJob}, code: ops.OK, says: "done: SnosRun of SNOS batch 2"},
 		"retry a stage": {args: append([]string{"retry", "SnosRun"}, why...), code: ops.OK, says: "done: 1 jobs"},
 		"retry nothing": {args: []string{"retry", "00000000000000000000000000000001"}, code: ops.Refused, says: "409"},

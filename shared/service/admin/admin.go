@@ -22,6 +22,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
 	"github.com/madara-orchestrator/orchestrator/shared/core/settlement"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
+	"github.com/madara-orchestrator/orchestrator/shared/service/contracts"
 	"github.com/madara-orchestrator/orchestrator/shared/service/executor"
 )
 
@@ -64,7 +65,9 @@ type Service struct {
 	Contract Contract    // nil: what is settled stays unknown
 	Reports  alert.Store // of what is reported now; nil: unknown
 	// Wallet reads what the wallet that settles holds; nil: unknown.
-	Wallet    func(ctx context.Context) (Balance, error)
+	Wallet func(ctx context.Context) (Balance, error)
+	// Contracts compares the core contract with settings and app chain; nil: it can't.
+	Contracts func(ctx context.Context) (contracts.Report, error)
 	Checks    []Check        // what Ready asks
 	Artifacts artifact.Store // nil: its files can't be listed
 	Seat      operator.Seat  // from where operators act on this deployment; zero: by the chain's name

@@ -58,6 +58,23 @@ func (l Line) err() error {
 	return errors.New(text + ". " + l.Do)
 }
 
+// Summary counts the lines by what they came to, and names those that are not right.
+func (r Report) Summary() string {
+	right, others := 0, []string{}
+	for _, l := range r.Lines {
+		if l.Verdict == Right {
+			right++
+		} else {
+			others = append(others, l.Name+" "+string(l.Verdict))
+		}
+	}
+	text := fmt.Sprintf("%d of %d comparisons right", right, len(r.Lines))
+	if len(others) > 0 {
+		text += "; " + strings.Join(others, ", ")
+	}
+	return text
+}
+
 // String is the report in one line, without what to do.
 func (r Report) String() string {
 	texts := make([]string, len(r.Lines))

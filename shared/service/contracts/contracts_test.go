@@ -171,6 +171,20 @@ func TestLines(t *testing.T) {
 	}
 }
 
+func TestSummary(t *testing.T) {
+	t.Parallel()
+	c := checker()
+	c.Needs = nil
+	r, err := c.Check(t.Context())
+	if want := "4 of 7 comparisons right; config hash unknown, program hash unknown, aggregator program hash unknown"; err != nil ||
+		r.Summary() != want {
+		t.Errorf("%q, %v", r.Summary(), err)
+	}
+	if s := r.String(); !strings.Contains(s, "config hash 0x1 (unknown); ") || !strings.Contains(s, "0xa11e7 holds 50 wei") {
+		t.Errorf("%q", s)
+	}
+}
+
 func TestContractDown(t *testing.T) {
 	t.Parallel()
 	c := checker()
