@@ -160,7 +160,8 @@ func TestLines(t *testing.T) {
 					if l.Verdict != tt.verdict || !strings.Contains(l.Do, tt.do) {
 						t.Errorf("%+v, want %s and %q", l, tt.verdict, tt.do)
 					}
-					if err := r.Err(); (l.Verdict == contracts.Wrong) != (err != nil && strings.Contains(err.Error(), l.Do)) {
+					err := r.Err()
+					if said := err != nil && strings.Contains(err.Error(), l.Do); said != (l.Verdict == contracts.Wrong) {
 						t.Errorf("the report's fault is %v", err)
 					}
 					return
@@ -176,12 +177,15 @@ func TestSummary(t *testing.T) {
 	c := checker()
 	c.Needs = nil
 	r, err := c.Check(t.Context())
-	if want := "4 of 7 comparisons right; config hash unknown, program hash unknown, aggregator program hash unknown"; err != nil ||
-		r.Summary() != want {
+	want := "4 of 7 comparisons right; " +
+		"config hash unknown, program hash unknown, aggregator program hash unknown"
+	if err != nil || r.Summary() != want {
 		t.Errorf("%q, %v", r.Summary(), err)
 	}
-	if s := r.String(); !strings.Contains(s, "config hash 0x1 (unknown); ") || !strings.Contains(s, "0xa11e7 holds 50 wei") {
-		t.Errorf("%q", s)
+	for _, want := range []string{"config hash 0x1 (unknown); ", "0xa11e7 holds 50 wei"} {
+		if !strings.Contains(r.String(), want) {
+			t.Errorf("%q lacks %q", r, want)
+		}
 	}
 }
 
