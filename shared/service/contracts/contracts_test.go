@@ -122,7 +122,9 @@ func TestLines(t *testing.T) {
 		"program hash": {with(func(k *contract) { k.config.ProgramHash = felt.FromUint64(9) }), "program hash",
 			contracts.Wrong, "SETTLEMENT_PROGRAM_HASHES"},
 		"programs are not known": {func(c *contracts.Checker) {
-			c.Needs = func(string) (settlement.Needs, error) { return settlement.Needs{ConfigHash: felt.FromUint64(1)}, nil }
+			c.Needs = func(string) (settlement.Needs, error) {
+				return settlement.Needs{ConfigHash: felt.FromUint64(1)}, nil
+			}
 		}, "program hash", contracts.Unknown, "SETTLEMENT_PROGRAM_HASHES can"},
 		"no settings": {func(c *contracts.Checker) { c.Needs = nil }, "config hash", contracts.Unknown, ""},
 		"a version without needs": {func(c *contracts.Checker) {
@@ -160,8 +162,8 @@ func TestLines(t *testing.T) {
 					if l.Verdict != tt.verdict || !strings.Contains(l.Do, tt.do) {
 						t.Errorf("%+v, want %s and %q", l, tt.verdict, tt.do)
 					}
-					err := r.Err()
-					if said := err != nil && strings.Contains(err.Error(), l.Do); said != (l.Verdict == contracts.Wrong) {
+					err, wrong := r.Err(), l.Verdict == contracts.Wrong
+					if said := err != nil && strings.Contains(err.Error(), l.Do); said != wrong {
 						t.Errorf("the report's fault is %v", err)
 					}
 					return
