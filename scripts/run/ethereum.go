@@ -176,7 +176,8 @@ func clients(ctx context.Context, node *ethereum.Node, d devethereum.Deployment)
 	policy := tx.DefaultPolicy()
 	policy.ReplaceAfter = 20 * time.Second
 	return &settlementLayer{
-		contract: core, address: d.Core.Hex(), wallet: setup.Wallet{Chain: wallet, Name: "ethereum/" + address.Hex(), Policy: policy},
+		contract: core, address: d.Core.Hex(),
+		wallet:   setup.Wallet{Chain: wallet, Name: "ethereum/" + address.Hex(), Policy: policy},
 		da:       layer,
 		registry: registrar, facts: facts, codec: protocol.Codec(),
 		unit:  config.Settlement{Kind: config.EthereumLayer}.FeeUnit(),

@@ -116,8 +116,8 @@ func check(w []felt.Felt, u settlement.Update, s settlement.State, cfg settlemen
 	return c.Start(o)
 }
 
-// Offsets in the layout bridge's output, bootloaded. The form with one input carries the SNOS output itself (cartridge-gg/
-// piltover, src/input/layout_bridge.cairo): the bootloader's program, the size of what it wrote, and that.
+// Offsets in the layout bridge's output, bootloaded. The form with one input carries the SNOS output itself
+// (cartridge-gg/piltover, src/input/layout_bridge.cairo): the bootloader's program, the size of what it wrote, and that.
 const (
 	bridgeProgramAt  = 2
 	carriedProgramAt = 3
@@ -125,7 +125,8 @@ const (
 	carriedOutputAt  = 5
 )
 
-// bridgeOutput checks the layout bridge's output, or makes it. withSnos: the output carries that of SNOS, else its hash.
+// bridgeOutput checks the layout bridge's output, or makes it. withSnos: the output carries that of SNOS, else its
+// hash.
 func bridgeOutput(snos, given []felt.Felt, cfg settlement.Config, withSnos bool) ([]felt.Felt, error) {
 	at, made := bridgeOutputAt, output.LayoutBridge
 	if withSnos {
