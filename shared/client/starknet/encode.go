@@ -117,7 +117,8 @@ func check(w []felt.Felt, u settlement.Update, s settlement.State, cfg settlemen
 }
 
 // Offsets in the layout bridge's output, bootloaded. The form with one input carries the SNOS output itself
-// (cartridge-gg/piltover, src/input/layout_bridge.cairo): the bootloader's program, the size of what it wrote, and that.
+// (cartridge-gg/piltover, src/input/layout_bridge.cairo): the bootloader's program, the size of what it wrote, and
+// that.
 const (
 	bridgeProgramAt  = 2
 	carriedProgramAt = 3
