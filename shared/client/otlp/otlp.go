@@ -6,6 +6,7 @@
 package otlp
 
 import (
+	"compress/gzip"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -54,6 +55,7 @@ type Exporter struct {
 	chain   string
 	secrets redact.Known
 	started time.Time // since when counters and histograms count
+	zip     sync.Pool // of gzip.Writer: a new one takes longer than all the rest
 
 	mu     sync.Mutex
 	spans  []span
@@ -77,6 +79,10 @@ func New(c Config) (*Exporter, error) {
 		http: outbound.Client(nil, timeout), // follows no redirect, so that the headers go nowhere else
 		base: base, headers: headers, about: describe(c), chain: c.Chain, started: time.Now(),
 		secrets: redact.New(slices.Collect(maps.Values(headers))...).WithURL(c.URL), series: map[string]*series{},
+		zip: sync.Pool{New: func() any {
+			z, _ := gzip.NewWriterLevel(nil, gzip.BestSpeed) // the level is valid
+			return z
+		}},
 	}, nil
 }
 

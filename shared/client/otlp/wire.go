@@ -239,8 +239,11 @@ const maxAnswer = 16 << 10
 func (e *Exporter) post(ctx context.Context, path string, message any) error {
 	what := map[bool]string{true: "traces", false: "metrics"}[path == "v1/traces"]
 	var body bytes.Buffer
-	z := gzip.NewWriter(&body)
-	if err := errors.Join(json.NewEncoder(z).Encode(message), z.Close()); err != nil {
+	z := e.zip.Get().(*gzip.Writer)
+	z.Reset(&body)
+	err := errors.Join(json.NewEncoder(z).Encode(message), z.Close())
+	e.zip.Put(z)
+	if err != nil {
 		return e.failed(what, err.Error())
 	}
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, e.base.JoinPath(path).String(), &body)
