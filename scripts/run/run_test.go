@@ -63,7 +63,14 @@ func TestRealParts(t *testing.T) {
 
 func TestDryRunSendsNothing(t *testing.T) {
 	t.Parallel()
-	try(t, "dry run    everything is ready to be sent; nothing was", "-blocks", "6", "-dry-run", "-timeout", "2m")
+	var out, errs bytes.Buffer
+	code := run(t.Context(), []string{"-blocks", "6", "-dry-run", "-timeout", "2m"}, &out, &errs)
+	for _, want := range []string{"dry run    everything is ready to be sent; nothing was", "\ngas        ",
+		"; the cap is ", "\nblob 1     0x01", "\ncalldata   "} {
+		if code != 0 || !strings.Contains(out.String(), want) {
+			t.Errorf("exit %d, %q is missing:\n%s%s", code, want, out.String(), errs.String())
+		}
+	}
 }
 
 func TestWrongUsage(t *testing.T) {

@@ -308,7 +308,7 @@ func summarize(ctx context.Context, o options, core setup.App, a *appChain, l *s
 		return nil
 	case o.dryRun:
 		fmt.Fprintln(w, "dry run    everything is ready to be sent; nothing was")
-		return nil
+		return wouldSend(ctx, core, l.unit, w)
 	}
 	head, err := a.head(ctx)
 	if err != nil {

@@ -89,7 +89,7 @@ func (w *Wallet) simulateAfter(ctx context.Context, before []callArgs, args call
 	case last.Status != 1 || last.GasUsed == 0:
 		return tx.Usage{}, w.node.wrap("eth_simulateV1", errors.New("a call failed without an error"))
 	}
-	return tx.Usage{Gas: uint64(last.GasUsed)}, nil
+	return args.usage(uint64(last.GasUsed)), nil
 }
 
 // Codes with which nodes say that they do not have a method (JSON-RPC 2.0; EIP-1474).

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -119,7 +120,16 @@ func (w *Wallet) Simulate(ctx context.Context, p tx.Payload, before ...tx.Signed
 	if err := w.node.call(ctx, "eth_estimateGas", &gas, args, "latest"); err != nil {
 		return tx.Usage{}, simulateError(args.To, err)
 	}
-	return tx.Usage{Gas: uint64(gas)}, nil
+	return args.usage(uint64(gas)), nil
+}
+
+// usage is what a call takes, with the hashes of its blobs.
+func (a callArgs) usage(gas uint64) tx.Usage {
+	var hashes []string
+	for _, h := range a.BlobHashes {
+		hashes = append(hashes, h.Hex())
+	}
+	return tx.Usage{Gas: gas, BlobHashes: strings.Join(hashes, " ")}
 }
 
 // simulateError translates a node's answer to a simulated call.

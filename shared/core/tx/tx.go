@@ -52,6 +52,8 @@ func orZero(n *big.Int) *big.Int {
 // Usage is the gas that a payload would use.
 type Usage struct {
 	Gas uint64
+	// BlobHashes are the versioned hashes of the payload's blobs, in hex with spaces between them; Ethereum only.
+	BlobHashes string
 	// DataGas is the L1 data gas on Starknet; 0 on Ethereum, where the number of blobs says it.
 	DataGas uint64
 }

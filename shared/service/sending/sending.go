@@ -269,7 +269,8 @@ func (t turn) price(ctx context.Context, payload tx.Payload, before []flight) (t
 		return d, err
 	}
 	if t.DryRun {
-		return tx.Decision{Step: tx.Wait, Reason: ErrDryRun.Error()}, ErrDryRun
+		e := &DryRunError{Usage: use, Fees: d.Fees, Cap: t.Policy.FeeCap, Payload: payload}
+		return tx.Decision{Step: tx.Wait, Reason: e.Error()}, e
 	}
 	if cost := d.Fees.Total(); v.Account.Balance != nil && v.Account.Balance.Cmp(cost) < 0 {
 		return tx.Decision{}, fmt.Errorf("wallet %s holds %s, the transaction may cost %s: %w",

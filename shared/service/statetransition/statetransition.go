@@ -88,6 +88,10 @@ func (h *Handler) process(ctx context.Context, r *executor.Run, m *job.StateTran
 	}
 	if errors.Is(err, sending.ErrDryRun) {
 		m.DryRun = true
+		var would *sending.DryRunError
+		if errors.As(err, &would) {
+			m.LastChecks = would.Details()
+		}
 		return job.RetryAfter(dryRunWait, err)
 	}
 	if p.Record.Hash != "" {
