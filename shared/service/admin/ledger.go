@@ -17,7 +17,8 @@ type Sum struct {
 	Day         string `json:"day,omitempty"` // such as 2026-01-31, in UTC; "" for all days
 	Batches     int    `json:"batches"`
 	Blocks      uint64 `json:"blocks"`
-	Fee         string `json:"fee"` // decimal, in the unit of the ledger
+	Fee         string `json:"fee"`                 // decimal, in the unit of the ledger
+	FeeSaved    string `json:"fee_saved,omitempty"` // likewise, by waiting for lower fees; "" where no batch could wait
 	GasUsed     uint64 `json:"gas_used"`
 	BlobGasUsed uint64 `json:"blob_gas_used"`
 	Blobs       int    `json:"blobs"`
@@ -25,7 +26,7 @@ type Sum struct {
 	Requests    int    `json:"requests"`
 	StoredBytes int64  `json:"stored_bytes"`
 
-	fee *big.Int
+	fee, saved *big.Int
 }
 
 func (s *Sum) add(d document) {
@@ -47,6 +48,13 @@ func (s *Sum) add(d document) {
 		s.fee.Add(s.fee, l.Fee)
 	}
 	s.Fee = s.fee.String()
+	if l.FeeSaved == nil {
+		return
+	}
+	if s.saved == nil {
+		s.saved = new(big.Int)
+	}
+	s.FeeSaved = s.saved.Add(s.saved, l.FeeSaved).String()
 }
 
 // Sums are what settlement cost, by day.

@@ -25,6 +25,9 @@ func TestLedger(t *testing.T) {
 		add := func(i uint64, status batch.Status, settled time.Time) {
 			ledger := batch.Ledger{GasUsed: 10, DataGasUsed: 20, Blobs: 2, Fee: big.NewInt(1e18), ProverSteps: 5,
 				Requests: map[string]int{"SnosRun": 3, "ProofCreation": 4}, StoredBytes: 100}
+			if saved, waited := map[uint64]int64{252: 7, 253: -3}[i]; waited {
+				ledger.FeeSaved = big.NewInt(saved)
+			}
 			if !settled.IsZero() {
 				ledger.Pass("StateTransition", settled.Add(-time.Minute), settled)
 			}
@@ -57,6 +60,7 @@ func TestLedger(t *testing.T) {
 		}
 		want := admin.Sums{Unit: "wei", Days: []admin.Sum{sum("2026-03-10", 2), sum("2026-03-09", 250)},
 			All: sum("", 252), Complete: true}
+		want.Days[0].FeeSaved, want.All.FeeSaved = "4", "4"
 		if d := cmp.Diff(want, got, cmpopts.IgnoreUnexported(admin.Sum{})); d != "" {
 			t.Errorf("%s: wanted (-) and summed (+):\n%s", l, d)
 		}
