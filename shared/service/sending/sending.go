@@ -101,6 +101,14 @@ func (s *Sender) advance(ctx context.Context, r Request) (Progress, error) {
 		return Progress{}, err
 	}
 	d := tx.Decide(*r.Journal, v, s.Policy)
+	if d.Step == tx.NonceLost {
+		// One address may be several nodes behind a load balancer, so that a later read is older than an earlier one:
+		// a nonce is lost when two looks in a row say so.
+		if v, err = s.look(ctx, r); err != nil {
+			return Progress{}, err
+		}
+		d = tx.Decide(*r.Journal, v, s.Policy)
+	}
 	switch d.Step {
 	case tx.Sign, tx.Rebroadcast, tx.Capped:
 		return s.act(ctx, r)

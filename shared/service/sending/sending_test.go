@@ -204,3 +204,32 @@ func TestNoSimulationWithoutTheLease(t *testing.T) {
 		t.Errorf("calls %q", b.calls)
 	}
 }
+
+// behind is a chain whose next lookups are answered by a node that lags, as behind a load balancer.
+type behind struct {
+	*l1.Chain
+	lookups int
+}
+
+// Lookup implements tx.Chain.
+func (b *behind) Lookup(ctx context.Context, hash string) (tx.Status, error) {
+	if b.lookups > 0 {
+		b.lookups--
+		return tx.Status{Phase: tx.Pending}, nil
+	}
+	return b.Chain.Lookup(ctx, hash)
+}
+
+// A lookup that is older than the nonce that was read before it makes no nonce lost: our own transaction used it.
+func TestOlderLookupLosesNoNonce(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.advance(tx.Wait)
+	b.chain.Mine()
+	b.chain.MineEmpty(3)
+	b.sender.Chain = &behind{b.chain, 1}
+	b.advance(tx.Confirmed)
+	if len(b.journal.LostNonces) != 0 {
+		t.Errorf("journal %+v", b.journal)
+	}
+}
