@@ -102,6 +102,7 @@ func jsonOperation(service string, r *http.Request, body []byte) (operation, res
 		QueueName string
 		SecretID  string `json:"SecretId"`
 		KeyID     string `json:"KeyId"`
+		Name      string
 		Entries   []struct{ EventBusName string }
 	}
 	_ = json.Unmarshal(body, &in) // forms and Lambda's events are others
@@ -113,7 +114,7 @@ func jsonOperation(service string, r *http.Request, body []byte) (operation, res
 	case "kms":
 		return operation, in.KeyID
 	case "events":
-		bus := ""
+		bus := in.Name
 		if len(in.Entries) > 0 {
 			bus = in.Entries[0].EventBusName
 		}

@@ -291,6 +291,8 @@ func TestCallsOf(t *testing.T) {
 			awsCall{"trigger", "sqs:GetQueueUrl", arn("sqs", "q")}},
 		"invoke": {"lambda", "POST", "/2015-03-31/functions/f/invocations", "", `{}`,
 			awsCall{"trigger", "lambda:InvokeFunction", arn("lambda", "function:f")}},
+		"look at a bus": {"events", "POST", "/", "AWSEvents.DescribeEventBus", `{"Name":"b"}`,
+			awsCall{"trigger", "events:DescribeEventBus", arn("events", "event-bus/b")}},
 		"announce": {"sns", "POST", "/", "", "Action=Publish&TopicArn=t", awsCall{"trigger", "sns:Publish", "t"}},
 		"secret": {"secretsmanager", "POST", "/", "secretsmanager.GetSecretValue", `{"SecretId":"c/s"}`,
 			awsCall{"trigger", "secretsmanager:GetSecretValue", arn("secretsmanager", "secret:c/s")}},
