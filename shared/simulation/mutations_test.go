@@ -211,10 +211,8 @@ var mutations = []mutation{
 			"	}",
 		"	if node, ok := l.Node(s); ok {\n" +
 			"		node = (node + 1) % len(s.o.Names)\n" +
-			"		if v := s.sight(node); v.fault(s.limits(ctx)) == nil {\n" +
-			"			l.Keep(s, node)\n" +
-			"			return node, nil\n" +
-			"		}\n" +
+			"		l.Keep(s, node)\n" +
+			"		return node, nil\n" +
 			"	}",
 	}}},
 	{"a lagging node is believed", []edit{{
