@@ -44,7 +44,7 @@ test-api: tools ## Test the HTTP API with schemathesis (API_EXAMPLES=300 request
 
 .PHONY: test-permissions
 test-permissions: tools ## Record what the deployed functions ask of AWS and compare it with the synthesized policies, in both directions
-	ORCHESTRATOR_REQUIRE_TOOLS=1 $(GO) test -count=1 -timeout 20m -v -run 'TestDeploy$$|TestEvaluator|TestCallsOf' ./scripts/e2e
+	ORCHESTRATOR_REQUIRE_TOOLS=1 $(GO) test -count=1 -timeout 20m -v -run 'TestDeploy$$|TestSettlesOnBatch|TestEvaluator|TestCallsOf|TestUnused' ./scripts/e2e
 
 .PHONY: contracts
 contracts: ## Compile the development contracts (npm solc); their bytecode is committed

@@ -77,8 +77,9 @@ func Build(root, dir, architecture string, authorities []byte) (Zips, error) {
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-tags", "lambda.norpc", "-ldflags",
-		"-s -w -buildid=", "-o", abs+"/", "./functions/...")
+	// The build ID stays in the programs: by it go build sees that one needs no linking again.
+	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-tags", "lambda.norpc", "-ldflags", "-s -w",
+		"-o", abs+"/", "./functions/...")
 	cmd.Dir = root
 	cmd.Env = append(os.Environ(), "GOOS=linux", "GOARCH="+goarch, "CGO_ENABLED=0", "GOFLAGS=")
 	if out, err := cmd.CombinedOutput(); err != nil {

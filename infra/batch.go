@@ -2,6 +2,7 @@ package main
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
@@ -179,8 +180,8 @@ func (s *Stack) runnerEnvironment(env map[string]*string) {
 	}
 }
 
-// permitRuns lets a role start and follow runs.
-func (s *Stack) permitRuns(role awsiam.Role) {
+// permitRuns lets a function's role start and follow runs, and look whether they can start if it is asked about that.
+func (s *Stack) permitRuns(role awsiam.Role, function string) {
 	if s.runner == nil {
 		return
 	}
@@ -202,6 +203,9 @@ func (s *Stack) permitRuns(role awsiam.Role) {
 	}))
 	excuse(role, "AwsSolutions-IAM5", "a run's ARN is a random id; the conditions keep to this chain's runs",
 		`/^Resource::arn:aws:batch:.*:job\/\*$/g`)
-	allowAll(role, "they have no resource to name (service authorization reference of AWS Batch)",
-		"batch:ListJobs", "batch:DescribeJobs", "batch:DescribeJobQueues", "batch:DescribeJobDefinitions")
+	actions := []string{"batch:ListJobs", "batch:DescribeJobs"}
+	if slices.Contains(resource.Checking(), function) {
+		actions = append(actions, "batch:DescribeJobQueues", "batch:DescribeJobDefinitions")
+	}
+	allowAll(role, "they have no resource to name (service authorization reference of AWS Batch)", actions...)
 }

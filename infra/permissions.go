@@ -116,7 +116,7 @@ func (s *Stack) permit(role awsiam.Role, function string, logs awslogs.LogGroup)
 		allow(role, s.bus.EventBusArn(), "events:DescribeEventBus")
 	}
 	if a.Runs {
-		s.permitRuns(role)
+		s.permitRuns(role, function)
 	}
 	if s.vpc != nil {
 		allowAll(role, "network interfaces have no name beforehand (AWSLambdaVPCAccessExecutionRole, without its logs)",

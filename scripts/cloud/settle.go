@@ -24,13 +24,12 @@ import (
 
 // deployment is what `cdk deploy` made in the emulator.
 type deployment struct {
-	o        options
-	cdk      *devcloud.CDK
-	note     func(format string, args ...any)
-	secrets  map[string]string // values by name
-	parts    map[string]string // URLs of what was started
-	outputs  map[string]string
-	settings map[string]string
+	o       options
+	cdk     *devcloud.CDK
+	note    func(format string, args ...any)
+	secrets map[string]string // values by name
+	parts   map[string]string // URLs of what was started
+	made    devcloud.Stack
 }
 
 // settle deploys and waits until the contract holds the chain's head. user ends when the user interrupts.
@@ -99,44 +98,29 @@ func settle(ctx, user context.Context, o options, stdout io.Writer) error {
 
 // deploy runs the CDK and puts the secrets' values where an operator puts them.
 func (d *deployment) deploy(ctx context.Context, settings, secrets map[string]string) (devcloud.Stack, error) {
-	d.note("cdk bootstrap (compiles the CDK app, minutes at the first time)")
+	d.note("cdk bootstrap")
 	if err := d.cdk.Bootstrap(ctx); err != nil {
 		return devcloud.Stack{}, err
 	}
 	d.secrets = maps.Clone(secrets)
 	d.secrets[chainName+"/mongo"] = d.parts["mongod"]
-	d.settings = map[string]string{"MONGO_URI_SECRET": "mongo"}
-	for k, v := range settings {
-		if v != "" {
-			d.settings[k] = strings.TrimPrefix(v, chainName+"/")
-		}
-	}
-	chain := map[string]any{
-		"name": chainName, "environment": "dev", "layer": string(d.o.layer), "architecture": devcloud.Architecture(),
-		"wallet_kms": d.o.kms,
-		"settings":   d.settings, "api": map[string]any{"admin": true},
-		"alerts": map[string]any{"emails": []string{"ops@example.org"}},
-	}
-	d.note("cdk deploy %s", resource.Stack(chainName))
-	if err := d.cdk.Deploy(ctx, chain); err != nil {
+	d.note("cdk deploy %s (compiles the CDK app, minutes at the first time)", resource.Stack(chainName))
+	if err := d.cdk.Deploy(ctx, devcloud.Entry(chainName, d.o.layer, d.o.kms, settings)); err != nil {
 		return devcloud.Stack{}, err
 	}
 	var err error
-	if d.outputs, err = d.cdk.Outputs(chainName); err != nil {
+	if d.made, err = d.cdk.Made(chainName); err != nil {
 		return devcloud.Stack{}, err
 	}
 	if err := devcloud.PutSecrets(ctx, d.cdk.Endpoint, d.secrets); err != nil {
 		return devcloud.Stack{}, err
 	}
 	d.note("%d secrets have their values", len(d.secrets))
-	return devcloud.Stack{
-		Bucket: d.outputs["ArtifactsBucket"], TopicARN: d.outputs["AlertsTopic"],
-		Bus: resource.Physical(chainName, "events"),
-	}, nil
+	return d.made, nil
 }
 
 func (d *deployment) api() (*clientdeployment.HTTP, error) {
-	return clientdeployment.Signed(devcloud.Config(d.cdk.Endpoint), d.outputs["ApiUrl"])
+	return clientdeployment.Signed(devcloud.Config(d.cdk.Endpoint), d.made.APIURL)
 }
 
 // registerWallet lets the wallet that /ready reports update the state, and funds it.

@@ -5,18 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"net/http/httptest"
-	"net/url"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/iam"
-	"github.com/aws/aws-sdk-go-v2/service/lambda"
 
 	"github.com/madara-orchestrator/orchestrator/shared/dev/tools"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
@@ -25,6 +18,7 @@ import (
 // statement is one of a policy.
 type statement struct {
 	Effect    string
+	Principal any `json:",omitempty"`
 	Action    any
 	Resource  any
 	Condition map[string]any `json:",omitempty"`
@@ -46,86 +40,84 @@ type policy struct {
 	Statement []statement
 }
 
-// policies are those of the deployed functions' roles, as CloudFormation resolved the synthesized template.
-func (d *deployment) policies() map[string]policy {
-	d.t.Helper()
-	ctx := d.t.Context()
-	functions, roles := lambda.NewFromConfig(d.deployed.cfg), iam.NewFromConfig(d.deployed.cfg)
-	out := map[string]policy{}
-	for name := range d.deployed.functions {
-		f, err := functions.GetFunctionConfiguration(ctx, &lambda.GetFunctionConfigurationInput{FunctionName: &name})
-		if err != nil {
-			d.t.Fatal(err)
-		}
-		role := aws.ToString(f.Role)
-		role = role[strings.LastIndexByte(role, '/')+1:]
-		list, err := roles.ListRolePolicies(ctx, &iam.ListRolePoliciesInput{RoleName: &role})
-		if err != nil {
-			d.t.Fatal(err)
-		}
-		all := policy{Version: "2012-10-17"}
-		for _, p := range list.PolicyNames {
-			got, err := roles.GetRolePolicy(ctx, &iam.GetRolePolicyInput{RoleName: &role, PolicyName: &p})
-			if err != nil {
-				d.t.Fatal(err)
+// without is a policy in which no statement allows an action.
+func (p policy) without(action string) policy {
+	out := policy{Version: p.Version}
+	for _, s := range p.Statement {
+		left := []any{}
+		for _, a := range several(s.Action) {
+			if a != action {
+				left = append(left, a)
 			}
-			var one policy
-			text, err := url.QueryUnescape(aws.ToString(got.PolicyDocument))
-			if err == nil {
-				err = json.Unmarshal([]byte(text), &one)
-			}
-			if err != nil {
-				d.t.Fatalf("policy %s of role %s: %v", p, role, err)
-			}
-			all.Statement = append(all.Statement, one.Statement...)
 		}
-		if len(all.Statement) == 0 {
-			d.t.Errorf("the role %s of %s has no policy", role, name)
+		if len(left) > 0 {
+			s.Action = left
+			out.Statement = append(out.Statement, s)
 		}
-		out[strings.TrimPrefix(name, resource.Physical(d.chain, ""))] = all
 	}
 	return out
 }
 
-// evaluate lets the evaluator that others wrote decide on calls.
-func evaluate(t *testing.T, calls []awsCall, policies map[string]policy) []string {
-	t.Helper()
-	root, err := tools.Tools()
-	if err != nil {
-		t.Fatal(err)
+// grants are what roles may do and what was done with it, over the chains of a test.
+type grants struct {
+	roles     map[string]policy // by caller: chain and function
+	resources map[string]any    // resource policies by the ARN that they are of
+	calls     map[awsCall]int   // by caller
+}
+
+// functionOf is a caller's function.
+func functionOf(caller string) string { return lastOf(caller, '/') }
+
+// question is one call as the evaluator wants it.
+type question struct {
+	Principal string         `json:"principal"`
+	Action    string         `json:"action"`
+	Resource  string         `json:"resource"`
+	Context   map[string]any `json:"context"`
+	Policies  []named        `json:"policies"`
+	// ResourcePolicy is the resource's own, if it has one.
+	ResourcePolicy any `json:"resourcePolicy,omitempty"`
+}
+
+type named struct {
+	Name   string `json:"name"`
+	Policy policy `json:"policy"`
+}
+
+// ask makes the question whether a policy allows a call. Requests to AWS go over TLS 1.2 or later.
+func (g grants) ask(c awsCall, p policy) question {
+	context := map[string]any{"aws:SecureTransport": "true", "s3:TlsVersion": "1.3"}
+	var keys []string
+	for _, pair := range strings.FieldsFunc(c.Tags, func(r rune) bool { return r == ',' }) {
+		k, v, _ := strings.Cut(pair, "=")
+		context["aws:RequestTag/"+k] = v
+		keys = append(keys, k)
 	}
-	modules := filepath.Join(root, "permissions", "node_modules")
-	if _, err := os.Stat(modules); err != nil {
-		if os.Getenv(tools.Require) != "" {
-			t.Fatalf("the evaluator of policies is not installed: %v: run `shared/dev/tools/install permissions`", err)
+	if keys != nil {
+		context["aws:TagKeys"] = keys
+	}
+	q := question{
+		Principal: "arn:aws:iam::" + account + ":role/" + functionOf(c.Caller), Action: c.Action,
+		Resource: c.Resource, Context: context, Policies: []named{{functionOf(c.Caller), p}},
+	}
+	for of, r := range g.resources {
+		if c.Resource == of || strings.HasPrefix(c.Resource, of+"/") {
+			q.ResourcePolicy = r
 		}
-		t.Skipf("the evaluator of policies is not here (%v): install it with `shared/dev/tools/install permissions`",
-			err)
 	}
-	type named struct {
-		Name   string `json:"name"`
-		Policy policy `json:"policy"`
-	}
-	type question struct {
-		Principal string         `json:"principal"`
-		Action    string         `json:"action"`
-		Resource  string         `json:"resource"`
-		Context   map[string]any `json:"context"`
-		Policies  []named        `json:"policies"`
-	}
-	var all []question
-	for _, c := range calls {
-		all = append(all, question{
-			Principal: "arn:aws:iam::" + account + ":role/" + c.Function, Action: c.Action,
-			Resource: c.Resource, Context: map[string]any{},
-			Policies: []named{{c.Function, policies[c.Function]}},
-		})
-	}
+	return q
+}
+
+// evaluate lets the evaluator that others wrote decide on questions.
+func evaluate(t *testing.T, all []question) []string {
+	t.Helper()
+	modules := filepath.Dir(filepath.Dir(tools.Program(t, "permissions/node_modules/@cloud-copilot")))
 	in, err := json.Marshal(map[string]any{"account": account, "calls": all})
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), "node", "../../shared/dev/permissions/evaluate.mjs", modules)
+	cmd := exec.CommandContext(t.Context(), "node", "../../shared/dev/permissions/evaluate.mjs",
+		filepath.Join(modules, "node_modules"))
 	var stderr bytes.Buffer
 	cmd.Stdin, cmd.Stderr = bytes.NewReader(in), &stderr
 	raw, err := cmd.Output()
@@ -133,41 +125,128 @@ func evaluate(t *testing.T, calls []awsCall, policies map[string]policy) []strin
 	if err == nil {
 		err = json.Unmarshal(raw, &out)
 	}
-	if err != nil || len(out) != len(calls) {
-		t.Fatalf("the evaluator gave %d results for %d calls: %v\n%s", len(out), len(calls), err, stderr.String())
+	if err != nil || len(out) != len(all) {
+		t.Fatalf("the evaluator gave %d results for %d calls: %v\n%s", len(out), len(all), err, stderr.String())
 	}
 	return out
 }
 
-// exercise invokes what a run in which nothing goes wrong, and about which nobody asks, does not.
-func (d *deployment) exercise(w *world) {
-	d.t.Helper()
-	request := func(method, path string) string {
-		return fmt.Sprintf(
-			`{"version":"2.0","rawPath":%q,"requestContext":{"stage":"$default","http":{"method":%q,"path":%q}}}`,
-			path, method, path)
+// sorted are the calls in order.
+func (g grants) sorted() []awsCall {
+	return slices.SortedFunc(maps.Keys(g.calls),
+		func(a, b awsCall) int { return strings.Compare(fmt.Sprint(a), fmt.Sprint(b)) })
+}
+
+// refused are the calls that the roles do not allow.
+func (g grants) refused(t *testing.T) (faults []string) {
+	t.Helper()
+	calls := g.sorted()
+	var all []question
+	for _, c := range calls {
+		all = append(all, g.ask(c, g.roles[c.Caller]))
 	}
-	sample := func(name string) string {
-		b, err := os.ReadFile("../../events/sqs/" + name)
-		if err != nil {
-			d.t.Fatal(err)
+	for i, result := range evaluate(t, all) {
+		if c := calls[i]; result != "Allowed" {
+			faults = append(faults, fmt.Sprintf("%s may not %s on %s: %s", c.Caller, c.Action, c.Resource, result))
 		}
-		return string(b)
 	}
-	for _, x := range []struct{ function, event string }{
-		{resource.FnTrigger, `{"worker":"StorageCleanup"}`}, {resource.FnAPI, request("GET", "/ready")},
-		{resource.FnAPI, request("GET", "/lag")},
-		{resource.FnHooks, request("POST", "/hooks/prover/"+strings.Repeat("0", 32))},
-		{resource.FnJobFailure, sample("jobfailure_lost.json")},
-		{resource.FnTrigger, sample("trigger_priority_process.json")},
-	} {
-		if out, err := w.platform.Invoke(d.t.Context(), x.function, []byte(x.event)); err != nil {
-			d.t.Errorf("%s with %s: %s, %v", x.function, x.event, out, err)
+	return faults
+}
+
+// of are the calls of one service, and what the roles may do with it.
+func (g grants) of(service string) grants {
+	out := grants{roles: map[string]policy{}, resources: g.resources, calls: map[awsCall]int{}}
+	for caller, p := range g.roles {
+		p.Statement = slices.DeleteFunc(slices.Clone(p.Statement), func(s statement) bool {
+			return !strings.HasPrefix(several(s.Action)[0], service+":")
+		})
+		if len(p.Statement) > 0 {
+			out.roles[caller] = p
 		}
+	}
+	for c, n := range g.calls {
+		if strings.HasPrefix(c.Action, service+":") {
+			out.calls[c] = n
+		}
+	}
+	return out
+}
+
+// faults are the differences between what was asked of AWS and what the roles allow, in both directions: each call is
+// allowed, each allowed action was called or has a reason.
+func (g grants) faults(t *testing.T) (faults []string, used, reasons int) {
+	t.Helper()
+	faults = g.refused(t)
+	called := map[string]bool{}
+	for c := range g.calls {
+		called[functionOf(c.Caller)+" "+c.Action] = true
+	}
+	allowed := map[string]bool{}
+	for caller, p := range g.roles {
+		for _, s := range p.Statement {
+			for _, a := range several(s.Action) {
+				allowed[functionOf(caller)+" "+a] = true
+			}
+		}
+	}
+	for _, fa := range slices.Sorted(maps.Keys(allowed)) {
+		_, action, _ := strings.Cut(fa, " ")
+		switch {
+		case called[fa]:
+			used++
+		case unused[fa] != "" || unused["* "+action] != "" || sometimes[fa] != "":
+			reasons++
+		default:
+			faults = append(faults, fa+" is allowed, was not called in the run and has no reason")
+		}
+	}
+	for fa := range unused {
+		if called[fa] {
+			faults = append(faults, fa+" has a reason for not being called, and was called")
+		}
+	}
+	return faults, used, reasons
+}
+
+// check wants no faults, and each fault to be found that is put into the policies: any used action taken away, and an
+// action added.
+func (g grants) check(t *testing.T) {
+	t.Helper()
+	faults, used, reasons := g.faults(t)
+	for _, f := range faults {
+		t.Error(f)
+	}
+	total := 0
+	for _, n := range g.calls {
+		total += n
+	}
+	t.Logf("%d calls of AWS by %d functions, %d different ones evaluated; %d actions are allowed and used, "+
+		"%d allowed with a reason", total, len(g.roles), len(g.calls), used, reasons)
+	var less []question
+	calls := g.sorted()
+	for _, c := range calls {
+		less = append(less, g.ask(c, g.roles[c.Caller].without(c.Action)))
+	}
+	for i, result := range evaluate(t, less) {
+		if result == "Allowed" {
+			t.Errorf("%s may %s on %s even without the action in its policy",
+				calls[i].Caller, calls[i].Action, calls[i].Resource)
+		}
+	}
+	more := grants{roles: maps.Clone(g.roles), resources: g.resources, calls: g.calls}
+	functions := map[string]bool{}
+	for caller, p := range g.roles {
+		p.Statement = append(slices.Clone(p.Statement),
+			statement{Effect: "Allow", Action: "s3:GetObjectTagging", Resource: "*"})
+		more.roles[caller], functions[functionOf(caller)] = p, true
+	}
+	if found, _, _ := more.faults(t); len(found) != len(faults)+len(functions) {
+		t.Errorf("an action more in the policies of %d functions shows as %q", len(functions), found)
 	}
 }
 
-// unused are actions that functions may do and did not in the run, with why they may. "*" is every function.
+// unused are actions that functions may do and did not in the runs, with why they may. "*" is every function that has
+// the action and did not use it.
 var unused = map[string]string{
 	"* logs:CreateLogStream": "by Lambda itself for a function's log",
 	"* logs:PutLogEvents":    "by Lambda itself for a function's log",
@@ -176,138 +255,34 @@ var unused = map[string]string{
 	"* sqs:DeleteMessage":       "by Lambda itself for the event source mapping",
 	"* sqs:GetQueueAttributes":  "by Lambda itself for the event source mapping",
 	"* s3:AbortMultipartUpload": "of an upload in parts that fails; artifacts of the run are smaller than a part",
-	"* sns:Publish":             "alerts; nothing goes wrong in the run",
-	// Each of these is called where the run does not come: a test of the service or the simulation does.
-	"aggregator s3:PutObject":    "the proof and the output that a real prover gives; the mock prover gives none",
-	"proofcreation s3:PutObject": "the proof that a real prover gives (PROVER_PROOFS); the mock prover gives none",
-	"trigger s3:GetObject": "the accumulator of an aggregator batch that stays open over runs; those of the " +
-		"run close at once",
-	"trigger s3:PutObject":        "likewise",
-	"trigger s3:DeleteObject":     "likewise: the accumulator before the newest one",
-	"trigger s3:PutObjectTagging": "StorageCleanup, once a state update is final, which the run does not wait for",
-	"hooks events:PutEvents":      "a webhook of a job that waits at the prover; at the end of the run none does",
-	"hooks sqs:GetQueueUrl":       "likewise",
-	"hooks sqs:SendMessage":       "likewise",
+	"* s3:ListBucket": "without it S3 says of a missing object that access is denied (Amazon S3 API " +
+		"Reference, GetObject)",
+	"* sns:Publish": "alerts, which a function gives when something goes wrong; jobfailure's is called",
+	"* batch:TerminateJob": "two runs of one task, of which all but the first are ended: a race that the " +
+		"client's own test makes",
 	"jobfailure events:PutEvents": "a dead letter of a job that then fails or is tried again; no job of the run dies",
 	"jobfailure sqs:GetQueueUrl":  "likewise",
 	"jobfailure sqs:SendMessage":  "likewise",
-	"* s3:ListBucket": "without it S3 says of a missing object that access is denied (Amazon S3 API " +
-		"Reference, GetObject)",
 }
 
-// checkPermissions holds what the functions asked of AWS against what their roles allow, in both directions: every call
-// is allowed, and every allowed action was called or has a reason.
-func (d *deployment) checkPermissions(w *world) {
-	d.t.Helper()
-	w.mu.Lock()
-	recorded := slices.Clone(w.calls)
-	w.mu.Unlock()
-	policies := d.policies()
-	seen := map[awsCall]bool{}
-	for _, c := range recorded {
-		seen[c] = true
-	}
-	calls := slices.SortedFunc(maps.Keys(seen),
-		func(a, b awsCall) int { return strings.Compare(fmt.Sprint(a), fmt.Sprint(b)) })
-	for i, result := range evaluate(d.t, calls, policies) {
-		if result != "Allowed" {
-			d.t.Errorf("%s may not %s on %s: %s", calls[i].Function, calls[i].Action, calls[i].Resource, result)
-		}
-	}
-	used, reasons, allowed := 0, 0, map[string]bool{}
-	for function, p := range policies {
-		for _, s := range p.Statement {
-			for _, a := range several(s.Action) {
-				allowed[function+" "+a] = true
-			}
-		}
-	}
-	called := map[string]bool{}
-	for c := range seen {
-		called[c.Function+" "+c.Action] = true
-	}
-	for _, fa := range slices.Sorted(maps.Keys(allowed)) {
-		_, action, _ := strings.Cut(fa, " ")
-		switch {
-		case called[fa]:
-			used++
-		case unused[fa] != "" || unused["* "+action] != "":
-			reasons++
-		default:
-			d.t.Errorf("%s is allowed, was not called in the run and has no reason", fa)
-		}
-	}
-	d.t.Logf("%d calls of AWS, %d different ones evaluated; %d actions are allowed and used, %d allowed with a reason",
-		len(recorded), len(calls), used, reasons)
+// sometimes are actions that functions do or don't in the runs, with why.
+var sometimes = map[string]string{
+	"hooks events:PutEvents": "a webhook of a job that waits at the prover; whether one does when it comes is a " +
+		"matter of moments",
+	"hooks sqs:GetQueueUrl": "likewise",
+	"hooks sqs:SendMessage": "likewise",
 }
 
-// The evaluator denies what a policy does not have: with one action or one resource less, the check of the deployment
-// fails.
-func TestEvaluatorDenies(t *testing.T) {
+// Reasons are of functions that there are.
+func TestUnusedActionsAreOfFunctions(t *testing.T) {
 	t.Parallel()
-	call := awsCall{"snosrun", "s3:GetObject", "arn:aws:s3:::b/snos/0000000001/pie.zip"}
-	allow := func(resource string, actions ...any) policy {
-		return policy{Version: "2012-10-17",
-			Statement: []statement{{Effect: "Allow", Action: actions, Resource: resource}}}
-	}
-	for name, tt := range map[string]struct {
-		policy policy
-		want   string
-	}{
-		"allowed":          {allow("arn:aws:s3:::b/snos/*", "s3:GetObject", "s3:PutObject"), "Allowed"},
-		"one action less":  {allow("arn:aws:s3:::b/snos/*", "s3:PutObject"), "ImplicitlyDenied"},
-		"another prefix":   {allow("arn:aws:s3:::b/tx/*", "s3:GetObject"), "ImplicitlyDenied"},
-		"tags, not object": {allow("arn:aws:s3:::b/snos/*", "s3:GetObjectTagging"), "ImplicitlyDenied"},
-	} {
-		if got := evaluate(t, []awsCall{call}, map[string]policy{"snosrun": tt.policy}); got[0] != tt.want {
-			t.Errorf("%s: %q, want %q", name, got[0], tt.want)
+	reasons := maps.Clone(unused)
+	maps.Copy(reasons, sometimes)
+	for fa := range reasons {
+		function, _, _ := strings.Cut(fa, " ")
+		is := func(f resource.Function) bool { return f.Name == function }
+		if function != "*" && !slices.ContainsFunc(resource.Functions(), is) {
+			t.Errorf("%q: there is no such function", fa)
 		}
-	}
-}
-
-// Requests are taken for the actions that IAM asks for.
-func TestCallsOf(t *testing.T) {
-	t.Parallel()
-	for name, tt := range map[string]struct {
-		service, method, path, target, body string
-		want                                awsCall
-	}{
-		"object": {"s3", "GET", "/b/snos/1/pie.zip", "", "",
-			awsCall{"trigger", "s3:GetObject", "arn:aws:s3:::b/snos/1/pie.zip"}},
-		"head": {"s3", "HEAD", "/b/k", "", "", awsCall{"trigger", "s3:GetObject", "arn:aws:s3:::b/k"}},
-		"tags": {"s3", "GET", "/b/k?tagging", "", "",
-			awsCall{"trigger", "s3:GetObjectTagging", "arn:aws:s3:::b/k"}},
-		"tag": {"s3", "PUT", "/b/k?tagging=", "", "",
-			awsCall{"trigger", "s3:PutObjectTagging", "arn:aws:s3:::b/k"}},
-		"part": {"s3", "PUT", "/b/k?partNumber=1&uploadId=u", "", "",
-			awsCall{"trigger", "s3:PutObject", "arn:aws:s3:::b/k"}},
-		"abort": {"s3", "DELETE", "/b/k?uploadId=u", "", "",
-			awsCall{"trigger", "s3:AbortMultipartUpload", "arn:aws:s3:::b/k"}},
-		"list": {"s3", "GET", "/b?list-type=2&prefix=x", "", "",
-			awsCall{"trigger", "s3:ListBucket", "arn:aws:s3:::b"}},
-		"send": {"sqs", "POST", "/", "AmazonSQS.SendMessageBatch", `{"QueueUrl":"http://x/1/q"}`,
-			awsCall{"trigger", "sqs:SendMessage", arn("sqs", "q")}},
-		"find": {"sqs", "POST", "/", "AmazonSQS.GetQueueUrl", `{"QueueName":"q"}`,
-			awsCall{"trigger", "sqs:GetQueueUrl", arn("sqs", "q")}},
-		"invoke": {"lambda", "POST", "/2015-03-31/functions/f/invocations", "", `{}`,
-			awsCall{"trigger", "lambda:InvokeFunction", arn("lambda", "function:f")}},
-		"look at a bus": {"events", "POST", "/", "AWSEvents.DescribeEventBus", `{"Name":"b"}`,
-			awsCall{"trigger", "events:DescribeEventBus", arn("events", "event-bus/b")}},
-		"announce": {"sns", "POST", "/", "", "Action=Publish&TopicArn=t", awsCall{"trigger", "sns:Publish", "t"}},
-		"secret": {"secretsmanager", "POST", "/", "secretsmanager.GetSecretValue", `{"SecretId":"c/s"}`,
-			awsCall{"trigger", "secretsmanager:GetSecretValue", arn("secretsmanager", "secret:c/s")}},
-	} {
-		r := httptest.NewRequest(tt.method, tt.path, strings.NewReader(tt.body))
-		r.Header.Set("X-Amz-Target", tt.target)
-		r.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential="+callerKey+"trigger/20260101/eu-west-1/"+tt.service+
-			"/aws4_request, SignedHeaders=host")
-		if got := callsOf(r); len(got) != 1 || got[0] != tt.want {
-			t.Errorf("%s: %+v, want %+v", name, got, tt.want)
-		}
-	}
-	other := httptest.NewRequest("GET", "/b/k", nil)
-	other.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=test/20260101/eu-west-1/s3/aws4_request")
-	if got := callsOf(other); len(got) > 0 {
-		t.Errorf("%+v is not a function's", got)
 	}
 }

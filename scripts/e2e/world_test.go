@@ -21,9 +21,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/madara-orchestrator/orchestrator/shared/config"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
-	devcloud "github.com/madara-orchestrator/orchestrator/shared/dev/cloud"
 	devlambda "github.com/madara-orchestrator/orchestrator/shared/dev/lambda"
 	"github.com/madara-orchestrator/orchestrator/shared/dev/stack"
 	"github.com/madara-orchestrator/orchestrator/shared/dev/tools"
@@ -41,8 +39,10 @@ var build = sync.OnceValues(func() (string, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", err
 	}
-	cmd := exec.Command("go", "build", "-trimpath", "-tags", "lambda.norpc", "-o", dir+"/", "./functions/...")
-	cmd.Dir = root
+	// With the flags of infra: one compilation serves both.
+	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-tags", "lambda.norpc", "-ldflags", "-s -w",
+		"-o", dir+"/", "./functions/...")
+	cmd.Dir, cmd.Env = root, append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build the functions: %w: %s", err, out)
 	}
@@ -81,14 +81,10 @@ type world struct {
 	bin                       string // folder of the compiled functions
 	mongo, ethereum, aws, api string // URLs; api is aws with Lambda's Invoke
 	invoked                   atomic.Int32
-
-	mu     sync.Mutex
-	calls  []awsCall // what the functions asked of AWS
-	broken []string  // requests that the emulator answered with 5xx
 }
 
-// newWorld starts a deployment. ready, if any, are called before its resources are made.
-func newWorld(t *testing.T, o stack.Options, ready ...func(*world)) *world {
+// newWorld starts a deployment.
+func newWorld(t *testing.T, o stack.Options) *world {
 	t.Helper()
 	bin, err := build()
 	if err != nil {
@@ -111,9 +107,6 @@ func newWorld(t *testing.T, o stack.Options, ready ...func(*world)) *world {
 	if o.Settings["AWS_ENDPOINT"] == "" {
 		o.Settings["AWS_ENDPOINT"] = w.api
 	}
-	for _, f := range ready {
-		f(w)
-	}
 	w.Sandbox, err = stack.Start(t.Context(), o)
 	t.Cleanup(w.Close)
 	if err != nil {
@@ -133,14 +126,6 @@ func (w *world) lambdaAPI(t *testing.T, emulator string) string {
 	mux := http.NewServeMux()
 	proxy := httputil.NewSingleHostReverseProxy(target)
 	proxy.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError) // of callers that were killed
-	proxy.ModifyResponse = func(r *http.Response) error {
-		if r.StatusCode >= 500 {
-			w.mu.Lock()
-			defer w.mu.Unlock()
-			w.broken = append(w.broken, fmt.Sprintf("%s %s: %d", r.Request.Method, r.Request.URL.Path, r.StatusCode))
-		}
-		return nil
-	}
 	mux.Handle("/", proxy)
 	mux.HandleFunc("POST /2015-03-31/functions/{name}/invocations", func(rw http.ResponseWriter, r *http.Request) {
 		b := w.binaries[strings.TrimPrefix(r.PathValue("name"), resource.Physical(w.name, ""))]
@@ -159,23 +144,9 @@ func (w *world) lambdaAPI(t *testing.T, emulator string) string {
 		}
 		_, _ = rw.Write(event)
 	})
-	s := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		if cs := callsOf(r); len(cs) > 0 {
-			w.mu.Lock()
-			w.calls = append(w.calls, cs...)
-			w.mu.Unlock()
-		}
-		mux.ServeHTTP(rw, r)
-	}))
+	s := httptest.NewServer(mux)
 	t.Cleanup(s.Close)
 	return s.URL
-}
-
-// serverErrors are the requests that the emulator answered with 5xx.
-func (w *world) serverErrors() []string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return slices.Clone(w.broken)
 }
 
 // newPlatform runs what shared/resource describes, with the sandbox's environment.
@@ -217,23 +188,6 @@ func (w *world) run(t *testing.T, p *devlambda.Platform, name string, timeout ti
 	b := &devlambda.Binary{Path: filepath.Join(w.bin, name), Name: name, Env: env, Logs: w.logs, Timeout: timeout}
 	t.Cleanup(b.Close)
 	w.binaries[name], p.Functions[name], p.Timeouts[name] = b, b, timeout
-}
-
-// usePlatform runs what was deployed: its mappings, its schedules, its functions with their own environments.
-func (w *world) usePlatform(t *testing.T, d *deployed) {
-	t.Helper()
-	p := w.emptyPlatform()
-	p.Mappings, p.Ticks = d.mappings, d.ticks
-	for name, f := range d.functions {
-		own := callerKey + strings.TrimPrefix(name, resource.Physical(w.name, "")) // the emulator takes any
-		env := []string{"AWS_ACCESS_KEY_ID=" + own, "AWS_SECRET_ACCESS_KEY=test", "AWS_REGION=" + devcloud.Region,
-			config.Prefix + "AWS_ENDPOINT=" + w.api}
-		for k, v := range f.env {
-			env = append(env, k+"="+v)
-		}
-		w.run(t, p, strings.TrimPrefix(name, resource.Physical(w.name, "")), time.Duration(f.timeout)*time.Second, env)
-	}
-	w.platform = p
 }
 
 // settle runs the platform until the contract holds the chain's head. beside, if any, is called again and again

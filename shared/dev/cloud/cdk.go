@@ -11,18 +11,21 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
 )
 
 // CDK runs the CDK's own command line against an AWS emulator, as an operator runs it against AWS.
 type CDK struct {
 	Root     string // the project's folder; the command line is below it in .tools
-	Dir      string // gets the file of chains, the compiled CDK app and the templates
+	Dir      string // gets the file of chains and the templates
 	Endpoint string // of the emulator, http://127.0.0.1:PORT
 	Account  string
 	Region   string
@@ -36,6 +39,22 @@ type Chains struct {
 	Chains  []map[string]any `yaml:"chains"`
 }
 
+// Entry is a chain's entry in the file of chains, with the settings of a deployment on this machine: a secret's name in
+// them begins with the chain's. The API serves commands.
+func Entry(chain string, layer stage.Layer, kms bool, settings map[string]string) map[string]any {
+	all := map[string]string{"MONGO_URI_SECRET": "mongo"}
+	for k, v := range settings {
+		if v != "" {
+			all[k] = strings.TrimPrefix(v, chain+"/")
+		}
+	}
+	return map[string]any{
+		"name": chain, "environment": "dev", "layer": string(layer), "architecture": Architecture(), "wallet_kms": kms,
+		"settings": all, "api": map[string]any{"admin": true},
+		"alerts": map[string]any{"emails": []string{"ops@example.org"}},
+	}
+}
+
 // ErrNoCDK says that the CDK's command line is not installed.
 var ErrNoCDK = errors.New("the CDK's command line is not installed: run `make tools`")
 
@@ -47,19 +66,21 @@ func Architecture() string {
 	return runtime.GOARCH
 }
 
-// Bootstrap compiles the CDK app and prepares account and region.
+// Bootstrap prepares account and region.
 func (c *CDK) Bootstrap(ctx context.Context) error {
-	if _, err := os.Stat(c.program()); err != nil {
-		return fmt.Errorf("%w: %w", ErrNoCDK, err)
-	}
-	if err := c.run(ctx, "go", "build", "-o", c.app(), "./infra"); err != nil {
-		return err
-	}
 	return c.cdk(ctx, "bootstrap", "--app", "", "aws://"+c.Account+"/"+c.Region)
 }
 
-// Deploy writes the file of chains, makes its templates and deploys the stacks of all chains in it.
-func (c *CDK) Deploy(ctx context.Context, chains ...map[string]any) error {
+// synthesizing lets one CDK app at a time write the functions' programs and zips, which have one folder.
+var synthesizing sync.Mutex
+
+// Synth compiles the CDK app, writes the file of chains and makes the templates of all chains in it.
+func (c *CDK) Synth(ctx context.Context, chains ...map[string]any) error {
+	synthesizing.Lock()
+	defer synthesizing.Unlock()
+	if err := c.run(ctx, "go", "build", "-o", c.app(), "./infra"); err != nil {
+		return err
+	}
 	file, err := yaml.Marshal(Chains{Account: c.Account, Region: c.Region, Chains: chains})
 	if err != nil {
 		return fmt.Errorf("write the file of chains: %w", err)
@@ -70,31 +91,40 @@ func (c *CDK) Deploy(ctx context.Context, chains ...map[string]any) error {
 	if err := os.RemoveAll(c.Out()); err != nil {
 		return fmt.Errorf("remove the templates of the deployment before: %w", err)
 	}
-	if err := c.cdk(ctx, "synth", "--quiet", "--app", c.app(), "--output", c.Out()); err != nil {
+	return c.cdk(ctx, "synth", "--quiet", "--app", c.app(), "--output", c.Out())
+}
+
+// Deploy makes the templates of chains as Synth does, and deploys their stacks.
+func (c *CDK) Deploy(ctx context.Context, chains ...map[string]any) error {
+	if err := c.Synth(ctx, chains...); err != nil {
 		return err
 	}
-	args := []string{"deploy", "--require-approval", "never", "--app", c.Out(), "--outputs-file", c.outputs()}
+	args := []string{"deploy", "--require-approval", "never", "--app", c.Out(), "--outputs-file", c.outputs(),
+		"--concurrency", strconv.Itoa(len(chains))}
 	for _, chain := range chains {
 		args = append(args, resource.Stack(fmt.Sprint(chain["name"])))
 	}
 	return c.cdk(ctx, args...)
 }
 
-// Outputs are the outputs of a chain's stack, by name.
-func (c *CDK) Outputs(chain string) (map[string]string, error) {
+// Made reads what a chain's stack made from the outputs of the last deployment.
+func (c *CDK) Made(chain string) (Stack, error) {
 	raw, err := os.ReadFile(c.outputs())
 	if err != nil {
-		return nil, fmt.Errorf("read the outputs of the stacks: %w", err)
+		return Stack{}, fmt.Errorf("read the outputs of the stacks: %w", err)
 	}
 	var all map[string]map[string]string
 	if err := json.Unmarshal(raw, &all); err != nil {
-		return nil, fmt.Errorf("read the outputs of the stacks: %w", err)
+		return Stack{}, fmt.Errorf("read the outputs of the stacks: %w", err)
 	}
 	out, ok := all[resource.Stack(chain)]
 	if !ok {
-		return nil, fmt.Errorf("stack %s has no outputs", resource.Stack(chain))
+		return Stack{}, fmt.Errorf("stack %s has no outputs", resource.Stack(chain))
 	}
-	return out, nil
+	return Stack{
+		Bucket: out["ArtifactsBucket"], TopicARN: out["AlertsTopic"], Bus: resource.Physical(chain, "events"),
+		APIURL: out["ApiUrl"],
+	}, nil
 }
 
 func (c *CDK) outputs() string { return filepath.Join(c.Dir, "outputs.json") }
@@ -119,11 +149,15 @@ func (c *CDK) ChainsFile() string { return filepath.Join(c.Dir, "chains.yaml") }
 // Out is the folder of the templates.
 func (c *CDK) Out() string { return filepath.Join(c.Dir, "cdk.out") }
 
-func (c *CDK) app() string { return filepath.Join(c.Dir, "infra") }
+// app is the compiled CDK app; the next run links it again only if it has changed.
+func (c *CDK) app() string { return filepath.Join(c.Root, "build", "cdk-app") }
 
 func (c *CDK) program() string { return filepath.Join(c.Root, ".tools/cdk/node_modules/.bin/cdk") }
 
 func (c *CDK) cdk(ctx context.Context, args ...string) error {
+	if _, err := os.Stat(c.program()); err != nil {
+		return fmt.Errorf("%w: %w", ErrNoCDK, err)
+	}
 	return c.run(ctx, c.program(), append(args, "--no-notices")...)
 }
 

@@ -37,7 +37,10 @@ func Config(endpoint string) aws.Config {
 }
 
 // Stack names what was made.
-type Stack struct{ Bucket, TopicARN, Bus string }
+type Stack struct {
+	Bucket, TopicARN, Bus string
+	APIURL                string // of a stack that the CDK made; "" of Provision
+}
 
 // Options say what to make.
 type Options struct {

@@ -272,7 +272,9 @@ func (s *Server) queues(in map[string]any) (any, error) {
 
 func (s *Server) definitions(in map[string]any) (any, error) {
 	found := []map[string]any{}
-	if text(in, "jobDefinitionName") == s.c.Definition && text(in, "status") == "ACTIVE" {
+	named, _ := in["jobDefinitions"].([]any) // ARNs, or names with revisions (DescribeJobDefinitions)
+	if (text(in, "jobDefinitionName") == s.c.Definition || slices.Contains(named, any(s.c.Definition))) &&
+		text(in, "status") == "ACTIVE" {
 		found = append(found, map[string]any{"jobDefinitionName": s.c.Definition, "jobDefinitionArn": s.c.Definition,
 			"revision": 1, "type": "container", "status": "ACTIVE"})
 	}
