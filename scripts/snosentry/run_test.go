@@ -71,7 +71,7 @@ func program(act string) int {
 		return 0
 	case "hangs":
 		fmt.Println("hanging")
-		select {}
+		time.Sleep(time.Hour) // select {} would end: without cgo Go sees that nothing can wake it
 	}
 	return 1
 }
