@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ethereum/go-ethereum/common/hexutil"
+
 	"github.com/madara-orchestrator/orchestrator/shared/client/ethereum"
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
@@ -39,7 +41,7 @@ func TestPrices(t *testing.T) {
 			for i, to := range []*uint64{&count, &last} {
 				var hex string
 				_ = json.Unmarshal(q.Params[i], &hex)
-				fmt.Sscanf(hex, "0x%x", to)
+				*to, _ = hexutil.DecodeUint64(hex)
 			}
 			asked = append(asked, span{last - count + 1, count})
 			fees := struct {

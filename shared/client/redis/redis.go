@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -21,9 +22,18 @@ type Cache struct {
 
 var _ cache.Cache = (*Cache)(nil)
 
+// quiet drops what go-redis logs by itself, plain lines to stderr: each fault is returned too, and a function's log holds
+// JSON alone.
+type quiet struct{}
+
+func (quiet) Printf(context.Context, string, ...any) {}
+
+var setQuiet = sync.OnceFunc(func() { redis.SetLogger(quiet{}) })
+
 // New returns the cache at a URL redis://[user:password@]host:port/db or rediss://. It makes no request. The error
 // never shows the URL.
 func New(url, prefix string) (*Cache, error) {
+	setQuiet()
 	o, err := redis.ParseURL(url)
 	if err != nil {
 		return nil, errors.New("Redis: the URL is not valid (it is not shown, it may carry a password)")
