@@ -22,8 +22,8 @@ type Cache struct {
 
 var _ cache.Cache = (*Cache)(nil)
 
-// quiet drops what go-redis logs by itself, plain lines to stderr: each fault is returned too, and a function's log holds
-// JSON alone.
+// quiet drops what go-redis logs by itself, plain lines to stderr: each fault is returned too, and a function's log
+// holds JSON alone.
 type quiet struct{}
 
 func (quiet) Printf(context.Context, string, ...any) {}
