@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"strconv"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	"github.com/madara-orchestrator/orchestrator/shared/service/admin"
+	"github.com/madara-orchestrator/orchestrator/shared/service/contracts"
 )
 
 // Every answer that the file names is given once, and every answer is as the file says.
@@ -35,6 +37,7 @@ func TestOpenAPIAnswers(t *testing.T) {
 		checks      []admin.Check
 
 		unknownWallet bool
+		contractDown  bool
 	}{
 		{operation: "GET /", path: "/", status: 200},
 		{operation: "GET /openapi.yaml", path: "/openapi.yaml", status: 200},
@@ -50,6 +53,7 @@ func TestOpenAPIAnswers(t *testing.T) {
 		{operation: "GET /wallet", path: "/wallet", status: 500, fault: unreadBatches},
 		{operation: "GET /contracts", path: "/contracts", status: 200},
 		{operation: "GET /contracts", path: "/contracts", status: 404, unknownWallet: true},
+		{operation: "GET /contracts", path: "/contracts", status: 500, contractDown: true},
 		{operation: "GET /ledger", path: "/ledger", status: 200},
 		{operation: "GET /ledger", path: "/ledger", query: "days=31", status: 200},
 		{operation: "GET /ledger", path: "/ledger", query: "days=32", status: 400},
@@ -201,6 +205,11 @@ func TestOpenAPIAnswers(t *testing.T) {
 			w := newWorld(t, layer, slog.New(slog.DiscardHandler), tt.checks...)
 			if tt.fault.Component != "" {
 				w.faults.Add(tt.fault)
+			}
+			if tt.contractDown {
+				w.Service.Contracts = func(context.Context) (contracts.Report, error) {
+					return contracts.Report{}, errors.New("no answer")
+				}
 			}
 			if tt.unknownWallet {
 				w.Service.Wallet, w.Service.Contracts = nil, nil
