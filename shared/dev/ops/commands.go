@@ -3,16 +3,11 @@ package ops
 import (
 	"errors"
 	"fmt"
-	"net/url"
-	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
-	"github.com/madara-orchestrator/orchestrator/shared/service/admin"
-	"github.com/madara-orchestrator/orchestrator/shared/service/contracts"
 )
 
 // command is one command of the program.
@@ -50,17 +45,21 @@ func (c command) check(s *session) error {
 
 var commands []command
 
-func init() {
-	names := func(ns []stage.Name) string {
-		var out []string
-		for _, n := range ns {
-			out = append(out, string(n))
-		}
-		return strings.Join(out, ", ")
+func init() { commands = append(reads(), orders()...) }
+
+// names lists texts for the help.
+func names[S ~string](all []S) string {
+	var out []string
+	for _, s := range all {
+		out = append(out, string(s))
 	}
-	stages := "Stages: " + names(stage.Names()) + "."
+	return strings.Join(out, ", ")
+}
+
+// reads are the commands that change nothing.
+func reads() []command {
 	types := "Stages with jobs: " + names(stage.WithJobs()) + "."
-	commands = []command{
+	return []command{
 		{name: "status", about: "how far settlement is, what blocks it, and what to do", run: (*session).statusOf,
 			more: "Exit code 1 where a person is needed."},
 		{name: "lag", about: "head, batched and settled block, in blocks and seconds", run: (*session).lag,
@@ -74,7 +73,7 @@ func init() {
 		{name: "batches", about: "batches, the newest first", run: (*session).batches,
 			more: "-snos lists SNOS batches, -status one status, -before N and -limit N page.\n" +
 				"With -status the oldest come first, and -after N pages.\n" +
-				"Statuses: " + statuses(batch.Statuses) + "."},
+				"Statuses: " + names(batch.Statuses) + "."},
 		{name: "batch", args: "N", min: 1, max: 1, about: "a batch with its stages, SNOS batches and jobs",
 			run:  (*session).oneBatch,
 			more: "-snos: the SNOS batch with the index N."},
@@ -88,13 +87,24 @@ func init() {
 			more: "Exit code 3 while it is in no batch."},
 		{name: "jobs", about: "jobs, by stage and then by batch", run: (*session).jobs,
 			more: "-stage, -status and -batch choose, -newest turns the order, -limit N.\n" + types +
-				"\nStatuses: " + statuses(job.Statuses) + ".\n-batch N: the jobs of a batch; with -snos of a SNOS " +
+				"\nStatuses: " + names(job.Statuses) + ".\n-batch N: the jobs of a batch; with -snos of a SNOS " +
 				"batch."},
 		{name: "job", args: "ID", min: 1, max: 1, about: "a job with its recorded failures", run: (*session).oneJob},
 		{name: "stages", about: "the stages, and which are paused by whom and why", run: (*session).stages},
 		{name: "wallet", about: "what the wallet that settles holds, and how long that lasts", run: (*session).wallet},
 		{name: "ledger", about: "what settlement cost, by day", run: (*session).ledger,
 			more: "-days N: how many days back, today included (7; at most 31). Days are those of UTC."},
+		{name: "page", about: "serve the status page on this machine", run: (*session).page,
+			more: "It listens on -listen (127.0.0.1:8090) and sends each request of the page\nto the deployment, " +
+				"signed with your AWS credentials. End it with Ctrl-C."},
+	}
+}
+
+// orders are the commands that change something.
+func orders() []command {
+	stages := "Stages: " + names(stage.Names()) + "."
+	types := "Stages with jobs: " + names(stage.WithJobs()) + "."
+	return []command{
 		{name: "retry", args: "ID|STAGE", min: 1, max: 1, about: "start a failed job, or all of a stage, again",
 			run:  (*session).retry,
 			more: "For a stage it needs -reason. " + types},
@@ -110,18 +120,7 @@ func init() {
 			about: "run a stage's worker and waiting jobs now", run: bulkCommand("requeue"), more: stages},
 		{name: "close-open", reason: true, about: "close the open batch now", run: (*session).closeOpen,
 			more: "Batching closes it some seconds later. Exit code 3 where no batch is open."},
-		{name: "page", about: "serve the status page on this machine", run: (*session).page,
-			more: "It listens on -listen (127.0.0.1:8090) and sends each request of the page\nto the deployment, " +
-				"signed with your AWS credentials. End it with Ctrl-C."},
 	}
-}
-
-func statuses[S ~string](all []S) string {
-	var out []string
-	for _, s := range all {
-		out = append(out, string(s))
-	}
-	return strings.Join(out, ", ")
 }
 
 // help prints the help, or that of one command.
@@ -160,242 +159,4 @@ Exit codes: 0 done; 1 a person is needed; 2 wrong usage; 3 no such job, batch,
 block or stage; 4 refused; 5 not reachable.
 `)
 	return OK
-}
-
-func (s *session) lag() (int, error) {
-	var l admin.Lag
-	if code, err := s.ask("GET", "/lag", nil, &l); code != OK {
-		return code, err
-	}
-	if !s.json {
-		printLag(s.out, l)
-	}
-	return levelCode(l.Verdict.Level), nil
-}
-
-func levelCode(l admin.Level) int {
-	if l == admin.Blocked {
-		return Attention
-	}
-	return OK
-}
-
-func (s *session) statusOf() (int, error) {
-	if s.json {
-		return s.lag()
-	}
-	var l admin.Lag
-	if code, err := s.ask("GET", "/lag", nil, &l); code != OK {
-		return code, err
-	}
-	printLag(s.out, l)
-	var page admin.BatchPage
-	if code, err := s.ask("GET", "/batches?limit=8", nil, &page); code == OK {
-		fmt.Fprintln(s.out)
-		printBatches(s.out, page.Batches, s.now())
-	} else {
-		fmt.Fprintf(s.out, "\nbatches can't be read: %v\n", err)
-	}
-	return levelCode(l.Verdict.Level), nil
-}
-
-func (s *session) ready() (int, error) {
-	var r admin.Readiness
-	if code, err := s.ask("GET", "/ready", nil, &r); code != OK {
-		return code, err
-	}
-	if !s.json {
-		printReady(s.out, r)
-	}
-	if !r.Ready {
-		return Attention, nil
-	}
-	return OK, nil
-}
-
-func (s *session) contracts() (int, error) {
-	var r contracts.Report
-	if code, err := s.ask("GET", "/contracts", nil, &r); code != OK {
-		return code, err
-	}
-	if !s.json {
-		printContracts(s.out, r)
-	}
-	if r.Err() != nil {
-		return Attention, nil
-	}
-	return OK, nil
-}
-
-func (s *session) alerts() (int, error) {
-	var l admin.AlertList
-	if code, err := s.ask("GET", "/alerts", nil, &l); code != OK {
-		return code, err
-	}
-	if !s.json {
-		printAlerts(s.out, l)
-	}
-	if len(l.Alerts) > 0 {
-		return Attention, nil
-	}
-	return OK, nil
-}
-
-// base is the path of batches.
-func (s *session) base() string {
-	if s.snos {
-		return "/snos-batches"
-	}
-	return "/batches"
-}
-
-func (s *session) batches() (int, error) {
-	q := url.Values{}
-	set(q, "status", s.status)
-	setNumber(q, "before", s.before)
-	setNumber(q, "after", s.after)
-	setNumber(q, "limit", s.limit)
-	var p admin.BatchPage
-	if code, err := s.ask("GET", s.base()+query(q), nil, &p); code != OK {
-		return code, err
-	}
-	if !s.json {
-		printBatches(s.out, p.Batches, s.now())
-		if p.Before != 0 {
-			fmt.Fprintf(s.out, "more: -before %d\n", p.Before)
-		}
-		if p.After != 0 {
-			fmt.Fprintf(s.out, "more: -after %d\n", p.After)
-		}
-	}
-	return OK, nil
-}
-
-func (s *session) oneBatch() (int, error) {
-	var b admin.BatchDetail
-	if code, err := s.ask("GET", s.base()+"/"+url.PathEscape(s.args[0]), nil, &b); code != OK {
-		return code, err
-	}
-	if !s.json {
-		printBatch(s.out, b, s.now())
-	}
-	return OK, nil
-}
-
-func (s *session) artifacts() (int, error) {
-	var l admin.ArtifactList
-	if code, err := s.ask("GET", s.base()+"/"+url.PathEscape(s.args[0])+"/artifacts", nil, &l); code != OK {
-		return code, err
-	}
-	if !s.json {
-		printArtifacts(s.out, l)
-	}
-	return OK, nil
-}
-
-func (s *session) block() (int, error) {
-	var b admin.BlockStatus
-	if code, err := s.ask("GET", "/blocks/"+url.PathEscape(s.args[0]), nil, &b); code != OK {
-		return code, err
-	}
-	if !s.json {
-		printBlock(s.out, b, s.now())
-	}
-	return OK, nil
-}
-
-func (s *session) jobs() (int, error) {
-	if s.batch != 0 {
-		var b admin.BatchDetail
-		code, err := s.ask("GET", s.base()+"/"+strconv.FormatUint(s.batch, 10), nil, &b)
-		if code == OK && !s.json {
-			printJobs(s.out, slices.DeleteFunc(b.Jobs, func(j admin.Job) bool {
-				return s.stage != "" && j.Type != s.stage || s.status != "" && j.Status != s.status
-			}), s.now())
-		}
-		return code, err
-	}
-	q := url.Values{}
-	set(q, "type", s.stage)
-	set(q, "status", s.status)
-	setNumber(q, "limit", s.limit)
-	if s.newest {
-		q.Set("newest", "true")
-	}
-	var p admin.JobPage
-	if code, err := s.ask("GET", "/jobs"+query(q), nil, &p); code != OK {
-		return code, err
-	}
-	if !s.json {
-		printJobs(s.out, p.Jobs, s.now())
-		if p.NextCursor != "" {
-			fmt.Fprintln(s.out, "there are more: choose with -stage, -status or -batch")
-		}
-	}
-	return OK, nil
-}
-
-func (s *session) oneJob() (int, error) {
-	var j admin.JobDetail
-	if code, err := s.ask("GET", "/jobs/"+url.PathEscape(s.args[0]), nil, &j); code != OK {
-		return code, err
-	}
-	if !s.json {
-		printJob(s.out, j, s.now())
-	}
-	return OK, nil
-}
-
-func (s *session) stages() (int, error) {
-	var l admin.StageList
-	if code, err := s.ask("GET", "/stages", nil, &l); code != OK {
-		return code, err
-	}
-	if !s.json {
-		printStages(s.out, l)
-	}
-	return OK, nil
-}
-
-func (s *session) wallet() (int, error) {
-	var w admin.Wallet
-	if code, err := s.ask("GET", "/wallet", nil, &w); code != OK {
-		return code, err
-	}
-	if !s.json {
-		printWallet(s.out, w)
-	}
-	return OK, nil
-}
-
-func (s *session) ledger() (int, error) {
-	q := url.Values{}
-	setNumber(q, "days", s.days)
-	var l admin.Sums
-	if code, err := s.ask("GET", "/ledger"+query(q), nil, &l); code != OK {
-		return code, err
-	}
-	if !s.json {
-		printLedger(s.out, l)
-	}
-	return OK, nil
-}
-
-func query(q url.Values) string {
-	if len(q) == 0 {
-		return ""
-	}
-	return "?" + q.Encode()
-}
-
-func set(q url.Values, name, value string) {
-	if value != "" {
-		q.Set(name, value)
-	}
-}
-
-func setNumber(q url.Values, name string, n uint64) {
-	if n != 0 {
-		q.Set(name, strconv.FormatUint(n, 10))
-	}
 }
