@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -62,87 +63,139 @@ func settle(ctx context.Context, o options, stdout, stderr io.Writer) (err error
 		return err
 	}
 	defer func() { err = errors.Join(err, ended()) }()
-	ps, err := openPorts(ctx, o, log)
-	if err != nil {
+	r := &system{o: o, log: log, out: stdout}
+	defer r.close()
+	if err := r.start(ctx); err != nil {
 		return err
 	}
-	defer ps.close()
-	core := ps.core
-	if core.Needs, err = expected.Needs(config.Config{Chain: config.Chain{
+	if err := r.announce(ctx); err != nil {
+		return err
+	}
+	view := newDisplay(stdout, o, r.chain.total())
+	p, err := r.deploy(ctx, view)
+	if err != nil {
+		view.close()
+		return err
+	}
+	running, stop := context.WithCancel(ctx)
+	defer stop()
+	err = r.follow(ctx, running, stop, p, view)
+	if user.Err() == nil {
+		err = errors.Join(err, r.prover.checkRequests())
+		err = errors.Join(err, summarize(context.WithoutCancel(ctx), o, r.core, r.chain, r.layer, p, stdout, result,
+			began, err == nil))
+	}
+	if o.api != "" && user.Err() == nil { // also after a failure: it is what operators look at
+		fmt.Fprintln(stdout, "\nstatus page and API go on until you interrupt")
+		<-user.Done()
+	}
+	return err
+}
+
+// system is all that a run starts.
+type system struct {
+	o   options
+	log *slog.Logger
+	out io.Writer
+
+	ports   *ports
+	core    setup.App
+	chain   *appChain
+	layer   *settlementLayer
+	prover  *proverService
+	closers []func()
+}
+
+// close ends what was started, the last first.
+func (r *system) close() {
+	for _, f := range slices.Backward(r.closers) {
+		f()
+	}
+}
+
+// start starts or connects chain, settlement layer and prover.
+func (r *system) start(ctx context.Context) (err error) {
+	if r.ports, err = openPorts(ctx, r.o, r.log); err != nil {
+		return err
+	}
+	r.closers = append(r.closers, r.ports.close)
+	r.core = r.ports.core
+	if r.core.Needs, err = expected.Needs(config.Config{Chain: config.Chain{
 		ID: snosrunner.ChainID, FeeTokenAddress: snosrunner.FeeToken, EthFeeTokenAddress: snosrunner.EthFeeToken,
 	}}); err != nil {
 		return err
 	}
-	chain, err := startChain(ctx, o, ps.cache, log, stdout)
-	if err != nil {
+	if r.chain, err = startChain(ctx, r.o, r.ports.cache, r.log, r.out); err != nil {
 		return err
 	}
-	defer chain.close()
-	o.sizes(chain.total())
-	fmt.Fprintln(stdout, "start      the settlement layer with its contracts")
-	layer, err := startLayer(ctx, o, chain, log)
-	if err != nil {
+	r.closers = append(r.closers, r.chain.close)
+	r.o.sizes(r.chain.total())
+	fmt.Fprintln(r.out, "start      the settlement layer with its contracts")
+	if r.layer, err = startLayer(ctx, r.o, r.chain, r.log); err != nil {
 		return err
 	}
-	defer layer.close()
-	layer.wallet.DryRun = o.dryRun
-	if o.inFlight > 0 {
-		layer.wallet.Policy.InFlight = o.inFlight
+	r.closers = append(r.closers, r.layer.close)
+	r.layer.wallet.DryRun = r.o.dryRun
+	if r.o.inFlight > 0 {
+		r.layer.wallet.Policy.InFlight = r.o.inFlight
 	}
-	compare := layer.compare(core, chain)
-	o.fail.layer(layer)
-	prover, err := startProver(o, chain, layer, log)
-	if err != nil {
+	if r.prover, err = startProver(r.o, r.chain, r.layer, r.log); err != nil {
 		return err
 	}
-	defer prover.close()
-	prover.Prover = o.fail.prover(prover.Prover)
-	fmt.Fprintf(stdout, "app chain  blocks %d to %d at %s\n", chain.first, chain.last, chain.url)
-	report.Wrap(stdout, "settlement ", layer.about)
-	found, err := compare(ctx)
+	r.closers = append(r.closers, r.prover.close)
+	return nil
+}
+
+// announce compares the core contract and says what runs; then what is to be broken is broken.
+func (r *system) announce(ctx context.Context) error {
+	fmt.Fprintf(r.out, "app chain  blocks %d to %d at %s\n", r.chain.first, r.chain.last, r.chain.url)
+	report.Wrap(r.out, "settlement ", r.layer.about)
+	found, err := r.layer.compare(r.core, r.chain)(ctx)
 	if err = errors.Join(err, found.Err()); err != nil {
 		return err
 	}
-	report.Wrap(stdout, "contract   ", found.Summary())
-	if prover.about != "" {
-		report.Wrap(stdout, "prover     ", prover.about)
+	report.Wrap(r.out, "contract   ", found.Summary())
+	if r.prover.about != "" {
+		report.Wrap(r.out, "prover     ", r.prover.about)
 	}
-	if len(ps.about) > 0 {
-		report.Wrap(stdout, "real parts ", strings.Join(ps.about, "; "))
+	if len(r.ports.about) > 0 {
+		report.Wrap(r.out, "real parts ", strings.Join(r.ports.about, "; "))
 	}
-	if o.api != "" {
-		core.Seat = operator.Seat{URL: "http://" + o.api}
+	fmt.Fprintln(r.out)
+	r.o.fail.layer(r.layer)
+	r.prover.Prover = r.o.fail.prover(r.prover.Prover)
+	return nil
+}
+
+// deploy puts the functions onto the platform, and serves the API where it is asked for.
+func (r *system) deploy(ctx context.Context, view display) (*devlambda.Platform, error) {
+	if r.o.api != "" {
+		r.core.Seat = operator.Seat{URL: "http://" + r.o.api}
 	}
-	fmt.Fprintln(stdout)
-	view := newDisplay(stdout, o, chain.total())
-	core.Events = newMeter(core.Events, o.layer, view.show)
-	alerts := &loud{Notifier: core.Alerts, note: view.note}
-	core.Alerts = alerts
-	runner, err := newRunner(ctx, o, core, chain)
+	r.core.Events = newMeter(r.core.Events, r.o.layer, view.show)
+	r.core.Alerts = &loud{Notifier: r.core.Alerts, note: view.note}
+	runner, err := newRunner(ctx, r.o, r.core, r.chain)
 	if err != nil {
-		view.close()
-		return err
+		return nil, err
 	}
-	runner = o.fail.runner(runner)
-	p := deploy(o, core, ps.queues, chain, layer, prover, runner, log)
+	runner = r.o.fail.runner(runner)
+	p := deploy(r.o, r.core, r.ports.queues, r.chain, r.layer, r.prover, runner, r.log)
 	checks := []admin.Check{
-		{
-			Name: "SNOS runner",
-			Ping: runner.Ping,
-		}, {Name: "prover", Ping: prover.Ping}, {Name: "cache", Ping: ps.cache.Ping},
+		{Name: "SNOS runner", Ping: runner.Ping}, {Name: "prover", Ping: r.prover.Ping},
+		{Name: "cache", Ping: r.ports.cache.Ping},
 	}
-	if err := serveAPI(ctx, o, core, chain, layer, prover.hook, checks, view.note); err != nil {
-		view.close()
-		return err
-	}
+	return p, serveAPI(ctx, r.o, r.core, r.chain, r.layer, r.prover.hook, checks, view.note)
+}
+
+// follow lets the platform run until everything is settled, or for ever where the API is served and nothing fails.
+func (r *system) follow(ctx, running context.Context, stop func(), p *devlambda.Platform, view display) (err error) {
 	var held *backlog
-	if o.backlog {
-		if held, err = holdBack(ctx, core, chain, layer); err != nil {
+	if r.o.backlog {
+		if held, err = holdBack(ctx, r.core, r.chain, r.layer); err != nil {
 			view.close()
 			return err
 		}
 	}
-	running, stop := context.WithCancel(ctx)
 	stopped := make(chan error, 1)
 	go func() { stopped <- p.Run(running) }()
 	if held != nil {
@@ -150,28 +203,18 @@ func settle(ctx context.Context, o options, stdout, stderr io.Writer) (err error
 	}
 	if err == nil {
 		err = until(ctx, 100*time.Millisecond,
-			func(ctx context.Context) (bool, error) { return finished(ctx, o, core, chain, layer) })
+			func(ctx context.Context) (bool, error) { return finished(ctx, r.o, r.core, r.chain, r.layer) })
 	}
 	view.close()
-	if o.api == "" || err != nil {
+	if r.o.api == "" || err != nil {
 		stop()
 		if perr := <-stopped; err == nil {
 			err = perr
 		}
 	}
 	if held != nil && err == nil {
-		err = held.report(context.WithoutCancel(ctx), stdout)
+		err = held.report(context.WithoutCancel(ctx), r.out)
 	}
-	if user.Err() == nil {
-		err = errors.Join(err, prover.checkRequests())
-		err = errors.Join(err,
-			summarize(context.WithoutCancel(ctx), o, core, chain, layer, p, stdout, result, began, err == nil))
-	}
-	if o.api != "" && user.Err() == nil { // also after a failure: it is what operators look at
-		fmt.Fprintln(stdout, "\nstatus page and API go on until you interrupt")
-		<-user.Done()
-	}
-	stop()
 	return err
 }
 
