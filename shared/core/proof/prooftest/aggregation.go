@@ -26,7 +26,7 @@ func (s Service) fetch(t *testing.T, ctx context.Context, task string, a proof.A
 	return string(b)
 }
 
-// testNotReady fetches from a task whose end nothing has brought about yet: neither Finish nor a question for its status.
+// testNotReady fetches from a task whose end nothing has brought about: neither Finish nor a question for its status.
 func testNotReady(t *testing.T, ctx context.Context, s Service) {
 	task := s.submit(t, ctx, s.request(1))
 	r, err := s.Prover.Fetch(ctx, task, proof.ProofFile)
