@@ -33,6 +33,7 @@ func TestMain(m *testing.M) {
 type template struct {
 	chain     Chain
 	raw       []byte
+	asked     []string // what the CDK would look up in an account
 	Resources map[string]struct {
 		Type           string
 		Properties     map[string]any
@@ -186,6 +187,11 @@ var templates = sync.OnceValues(func() (map[string]template, error) {
 		}
 		if len(found) > 0 {
 			return nil, errors.Join(found...)
+		}
+		if asked := app.Synth(nil).Manifest().Missing; asked != nil {
+			for _, m := range *asked {
+				t.asked = append(t.asked, *m.Key)
+			}
 		}
 		out[name] = t
 	}

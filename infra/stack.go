@@ -52,6 +52,7 @@ func NewStack(app awscdk.App, c Chain, account, region string, zips Zips) *Stack
 		chain: c, zips: zips, queues: map[string]awssqs.Queue{}, functions: map[string]awslambda.Function{},
 		secrets: map[string]awssecretsmanager.CfnSecret{},
 	}
+	s.knowZones(account, region)
 	awscdk.Tags_Of(s.Stack).Add(jsii.String("orchestrator:chain"), jsii.String(c.Name), nil)
 	awscdk.Tags_Of(s.Stack).Add(jsii.String("orchestrator:environment"), jsii.String(c.Environment), nil)
 	s.storage()

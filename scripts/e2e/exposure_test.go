@@ -59,6 +59,7 @@ func newExposure(t *testing.T, layer stage.Layer, outside, mongo string) *exposu
 		"PROVER_URL":        outside, "PROVER_ATLANTIC_ARTIFACTS_URL": outside, "PROVER_ATLANTIC_NETWORK": "TESTNET",
 		"PROVER_ATLANTIC_HOOK_SECRET": x.secret("hook", canaries["hook"]), "API_ADMIN": "true",
 		"LOG_LEVEL": "debug", "PACE": "1000",
+		"OTLP_ENDPOINT": outside, "OTLP_HEADERS_SECRET": x.secret("otlp", "authorization: Bearer "+canaries["otlp"]),
 		"MONGO_URI_SECRET": x.secret("mongo", mongo),
 	}
 	if layer == stage.L3 {

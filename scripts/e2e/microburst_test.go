@@ -29,12 +29,14 @@ import (
 type awsFault struct {
 	Service     string         `json:"service"`
 	Probability float64        `json:"probability"`
+	Times       int            `json:"times,omitempty"` // it happens so often and no more
 	Error       map[string]any `json:"error,omitempty"`
 	Timeout     int            `json:"timeout_ms,omitempty"`
 	Reset       bool           `json:"reset,omitempty"`
 }
 
-// awsFaults are throttling, failures, timeouts and resets of every service that the functions use, as on a bad day.
+// awsFaults are throttling, failures, timeouts and resets of every service that the functions use, as on a bad day. A
+// service's first request fails for certain: of some there are few, and chance may spare them all.
 func awsFaults() (out []awsFault) {
 	for service, throttled := range map[string]map[string]any{
 		"s3": {"code": "SlowDown", "status": 503}, "sqs": {"code": "RequestThrottled", "status": 403},
@@ -46,6 +48,7 @@ func awsFaults() (out []awsFault) {
 			internal["code"] = "InternalError"
 		}
 		out = append(out,
+			awsFault{Service: service, Probability: 1, Times: 1, Error: throttled},
 			awsFault{Service: service, Probability: 0.08, Error: throttled},
 			awsFault{Service: service, Probability: 0.05, Error: internal},
 			awsFault{Service: service, Probability: 0.02, Timeout: 500},
@@ -110,7 +113,7 @@ func TestAWSFails(t *testing.T) {
 		kind, _, _ := strings.Cut(f.Action, ":")
 		count[f.Service+" "+kind]++
 	}
-	for _, service := range []string{"s3", "sqs", "secretsmanager", "events"} {
+	for _, service := range []string{"s3", "sqs", "sns", "secretsmanager", "events"} {
 		if count[service+" error"] == 0 {
 			t.Errorf("no request to %s failed: this shows nothing", service)
 		}

@@ -40,6 +40,7 @@ var canaries = map[string]string{
 	"wallet":   "0xc0ffee11c0ffee22c0ffee33c0ffee44c0ffee55c0ffee66c0ffee77c0ffee88",
 	"stark":    "0x0c0ffee1c0ffee2c0ffee3c0ffee4c0ffee5c0ffee6c0ffee7c0ffee8c0ffee9",
 	"aws":      "CANARYaws+secret/access0key",
+	"otlp":     "CANARYotlp-token-5e2b",
 }
 
 // seen returns the canaries that a text holds, in the forms in which they travel.
@@ -187,7 +188,7 @@ func TestSecretsStaySecret(t *testing.T) {
 				t.Error("no job failed: the search proves nothing")
 			}
 			if arrived != nil { // the secrets were used
-				for _, c := range []string{"user", "path", "query", "runner", "prover"} {
+				for _, c := range []string{"user", "path", "query", "runner", "prover", "otlp"} {
 					if !arrived[c] {
 						t.Errorf("canary %s was never sent anywhere", c)
 					}

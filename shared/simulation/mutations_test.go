@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -260,6 +261,25 @@ func TestMutationsApply(t *testing.T) {
 	}
 }
 
+// The sample that CI compiles in is one of bugs that exist: a name that `go test -run` does not know passes in silence.
+func TestSampleOfCI(t *testing.T) {
+	t.Parallel()
+	b, err := os.ReadFile(filepath.Join("..", "..", ".ci", "run"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sample := regexp.MustCompile(`(?m)^sample='([^']+)'$`).FindSubmatch(b)
+	if sample == nil {
+		t.Fatal(".ci/run names no sample")
+	}
+	for bug := range strings.SplitSeq(string(sample[1]), "|") {
+		known := func(m mutation) bool { return strings.ReplaceAll(m.name, " ", "_") == bug }
+		if !slices.ContainsFunc(mutations, known) {
+			t.Errorf(".ci/run's sample names %s, which is not a bug of ours", bug)
+		}
+	}
+}
+
 // TestMutations shows that the simulation can fail: each bug is caught within the 200 seeds of TestRandomFaults.
 func TestMutations(t *testing.T) {
 	if os.Getenv("ORCHESTRATOR_MUTATIONS") == "" {
@@ -269,8 +289,10 @@ func TestMutations(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	ran := 0
 	for _, m := range mutations {
 		t.Run(m.name, func(t *testing.T) {
+			ran++
 			dir := t.TempDir()
 			replaced := map[string]string{} // original to mutant
 			for i, e := range m.edits {
@@ -315,6 +337,9 @@ func TestMutations(t *testing.T) {
 			}
 			t.Logf("caught in %s: %.250s", time.Since(began).Round(100*time.Millisecond), first)
 		})
+	}
+	if ran == 0 {
+		t.Error("none of the bugs has such a name: write it with _ for spaces, as in BUGS='no_fee_cap'")
 	}
 }
 
