@@ -16,6 +16,9 @@ type FeeTarget struct {
 	Patience time.Duration
 }
 
+// Until is when a payload is sent at the latest whose age counts from since.
+func (t FeeTarget) Until(since time.Time) time.Time { return since.Add(t.Patience) }
+
 // FeeWindow is over how long prices are compared: a day, for fees follow its hours.
 const FeeWindow = 24 * time.Hour
 
@@ -52,7 +55,7 @@ func (t FeeTarget) Bide(now, since time.Time, today Price, prices []Price, gas u
 	if t.Percentile <= 0 {
 		return Bid{}
 	}
-	b := Bid{Today: today.Cost(gas, blobs), Until: since.Add(t.Patience)}
+	b := Bid{Today: today.Cost(gas, blobs), Until: t.Until(since)}
 	if len(prices) < minPrices {
 		return b
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/look"
@@ -23,16 +24,13 @@ func (h *Handler) bides(ctx context.Context, r *executor.Run, m *job.StateTransi
 	if err != nil {
 		return false, "", fmt.Errorf("read the settlement layer's fees: %w", err)
 	}
-	prices, err := market.Prices(ctx, tx.FeeWindow)
-	if errors.Is(err, look.ErrUnanswered) {
-		return false, "", fmt.Errorf("read the settlement layer's past fees: %w", err)
-	}
-	if err != nil {
-		r.Log().WarnContext(ctx, "the node gives no past fees, so that the batch waits for none", "error", err)
-	}
 	since := m.OpenedAt
 	if since.IsZero() {
 		since = r.Job.CreatedAt
+	}
+	prices, err := h.prices(ctx, r, market, target.Until(since))
+	if err != nil {
+		return false, "", err
 	}
 	today := tx.Price{Base: head.BaseFee, Blob: head.BlobBaseFee}
 	bid := target.Bide(h.Sender.Now(), since, today, prices, h.gas(), h.blobs(ctx, r, m))
@@ -45,6 +43,22 @@ func (h *Handler) bides(ctx context.Context, r *executor.Run, m *job.StateTransi
 		w.Target = bid.Target.String()
 	}
 	return bid.Wait, bid.Reason(), nil
+}
+
+// prices are those of the past, until a batch is sent at any price: from then on nothing that fails may keep it. None
+// where the node has none.
+func (h *Handler) prices(ctx context.Context, r *executor.Run, market tx.Market, until time.Time) ([]tx.Price, error) {
+	if !h.Sender.Now().Before(until) {
+		return nil, nil
+	}
+	prices, err := market.Prices(ctx, tx.FeeWindow)
+	if errors.Is(err, look.ErrUnanswered) {
+		return nil, fmt.Errorf("read the settlement layer's past fees: %w", err)
+	}
+	if err != nil {
+		r.Log().WarnContext(ctx, "the node gives no past fees, so that the batch waits for none", "error", err)
+	}
+	return prices, nil
 }
 
 // usualGas is what a state update takes, where the policy does not say (recorded ones used 166,217 to 701,461).

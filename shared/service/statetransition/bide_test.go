@@ -99,6 +99,22 @@ func TestFeesUnknown(t *testing.T) {
 	}
 }
 
+// From the day on which a batch is settled at any price, a node that gives no past fees keeps it no longer.
+func TestPatienceEndsWithoutPrices(t *testing.T) {
+	t.Parallel()
+	b, m := bidden(t)
+	b.process()
+	m.err = look.Unanswered(errors.New("no route"))
+	if _, err := b.handler.Verify(t.Context(), b.run); !errors.Is(err, look.ErrUnanswered) || b.signed() > 0 {
+		t.Fatalf("%v, %d signed", err, b.signed())
+	}
+	b.now = b.now.Add(2 * time.Hour)
+	b.verify(job.VerdictPending)
+	if b.signed() != 1 || b.wait().Waits {
+		t.Errorf("%d signed, %+v", b.signed(), b.wait())
+	}
+}
+
 // A batch that others settled meanwhile is settled, whatever fees are.
 func TestSettledWhileItWaits(t *testing.T) {
 	t.Parallel()

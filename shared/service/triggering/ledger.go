@@ -25,9 +25,11 @@ func pay(l *batch.Ledger, in *job.Inclusion) {
 	l.Fee.Add(l.Fee, fee)
 }
 
-// save notes what was saved by waiting for lower fees: it may be less than nothing.
-func save(l *batch.Ledger, w *job.FeeWait) {
-	if w == nil {
+// save notes what was saved by waiting for lower fees: it may be less than nothing. Where others settled the batch, we
+// paid nothing, and waiting saved nothing.
+func save(l *batch.Ledger, m *job.StateTransitionMeta) {
+	w := m.FeeWait
+	if w == nil || m.Included == nil {
 		return
 	}
 	first, ok := new(big.Int).SetString(w.First, 10)

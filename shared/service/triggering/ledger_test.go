@@ -23,11 +23,15 @@ func TestLedgerCountsEveryTransaction(t *testing.T) {
 		), More: []job.Publication{{Included: in(3, 30, "300")}, {}, {Included: in(4, 40, "no number")}},
 	}})
 	payForData(&l, job.Job{Metadata: &job.SnosRunMeta{}})
-	save(&l, nil)
-	if l.FeeSaved != nil {
-		t.Errorf("saved %s without a wait", l.FeeSaved)
+	wait := &job.FeeWait{First: "50", Today: "80"}
+	for what, m := range map[string]*job.StateTransitionMeta{
+		"without a wait": {Included: in(1, 0, "1")}, "on a batch that others settled": {FeeWait: wait},
+	} {
+		if save(&l, m); l.FeeSaved != nil {
+			t.Errorf("saved %s %s", l.FeeSaved, what)
+		}
 	}
-	save(&l, &job.FeeWait{First: "50", Today: "80"})
+	save(&l, &job.StateTransitionMeta{FeeWait: wait, Included: in(1, 0, "1")})
 	if l.FeeSaved.Int64() != -30 {
 		t.Errorf("saved %s, want -30", l.FeeSaved)
 	}

@@ -259,7 +259,7 @@ func (t *Triggers) ledger(ctx context.Context, settled job.Job, m *job.StateTran
 	last uint64) (batch.Ledger, error) {
 	l := batch.Ledger{Blobs: m.Blobs, Tx: m.SettledBy, Requests: map[string]int{}}
 	pay(&l, m.Included)
-	save(&l, m.FeeWait)
+	save(&l, m)
 	pass := func(j job.Job) {
 		l.Pass(string(j.Type), j.CreatedAt, j.EndedAt)
 		l.Requests[string(j.Type)] += j.Attempts.Total
