@@ -15,6 +15,7 @@ import (
 	"github.com/ethereum/go-ethereum/rpc"
 
 	"github.com/madara-orchestrator/orchestrator/shared/client/internal/outbound"
+	"github.com/madara-orchestrator/orchestrator/shared/client/internal/rpcnode"
 	"github.com/madara-orchestrator/orchestrator/shared/core/jsonlimit"
 	"github.com/madara-orchestrator/orchestrator/shared/core/metric"
 	"github.com/madara-orchestrator/orchestrator/shared/core/redact"
@@ -109,6 +110,9 @@ type request struct {
 // call makes one request. Reads are tried again where the node did not answer.
 func (n *Node) call(ctx context.Context, method string, into any, args ...any) error {
 	if err := n.ready(ctx); err != nil {
+		if method == sendRaw {
+			return rpcnode.Unchecked(err)
+		}
 		return err
 	}
 	once := func() error { return n.once(ctx, into, method, args...) }

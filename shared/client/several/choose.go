@@ -10,12 +10,11 @@ import (
 
 // sight is a node as it was seen last.
 type sight struct {
-	head   uint64    // its newest block, when it answered last
-	headAt time.Time // when that was; zero: never
-	err    error     // why it can't be asked; nil: it can
-	wrong  bool      // it serves another chain
-	at     time.Time // when it was asked or failed last; zero: never
-	gone   bool      // it failed in this look
+	head  uint64    // its newest block, when it answered last
+	err   error     // why it can't be asked; nil: it can
+	wrong bool      // it serves another chain
+	at    time.Time // when it was asked or failed last; zero: never
+	gone  bool      // it failed in this look
 }
 
 // limits are what nodes are compared with.
@@ -45,11 +44,19 @@ func (s sight) fault(l limits) error {
 	case s.gone:
 		return look.ErrUnanswered
 	case s.head < l.least:
-		return look.Lagging{Head: s.head, Want: l.least}
+		return lagging{s.head, l.least}
 	case s.head+l.slack < l.highest:
-		return look.Lagging{Head: s.head, Want: l.highest}
+		return lagging{s.head, l.highest}
 	}
 	return nil
+}
+
+// lagging is the error of a node that does not have a block yet that was seen before.
+type lagging struct{ head, want uint64 }
+
+// Error gives both blocks.
+func (l lagging) Error() string {
+	return fmt.Sprintf("it lags: its newest block is %d, block %d was seen already", l.head, l.want)
 }
 
 func allWrong(sights []sight) bool {
@@ -92,12 +99,25 @@ func (e *noneError) Unwrap() error {
 	return nil
 }
 
-// highest is the highest block that a node has shown since.
-func highest(sights []sight, since time.Time) (n uint64) {
-	for _, s := range sights {
-		if !s.headAt.Before(since) {
-			n = max(n, s.head)
-		}
+// top is the highest block that a node has shown, and when one showed it last.
+type top struct {
+	head uint64
+	at   time.Time
+}
+
+// seen is the top once a node has shown a block. A node that shows a lower one does not lower it; it is forgotten where
+// no node shows it for long, for a chain that was set back must not stop us for ever.
+func (t top) seen(head uint64, now time.Time) top {
+	if head < t.highest(now) {
+		return t
 	}
-	return n
+	return top{head, now}
+}
+
+// highest is the block; 0 where it is forgotten.
+func (t top) highest(now time.Time) uint64 {
+	if now.Sub(t.at) > remembered {
+		return 0
+	}
+	return t.head
 }

@@ -53,15 +53,21 @@ func TestChoose(t *testing.T) {
 	}
 }
 
-// TestHighest: what no node has shown for long does not count any more.
-func TestHighest(t *testing.T) {
+// TestTop: no lower block lowers the highest one seen, until no node has shown it for long.
+func TestTop(t *testing.T) {
 	t.Parallel()
 	at := func(m int) time.Time { return time.Date(2026, 1, 1, 0, m, 0, 0, time.UTC) }
-	ss := []sight{{head: 100, headAt: at(0)}, {head: 90, headAt: at(15), err: errDown}, {head: 80, headAt: at(20)}}
-	for since, want := range map[int]uint64{0: 100, 1: 90, 16: 80, 21: 0} {
-		if got := highest(ss, at(since)); got != want {
-			t.Errorf("since minute %d: %d, want %d", since, got, want)
+	var seen top
+	for _, c := range []struct {
+		minute     int
+		head, want uint64
+	}{{0, 100, 100}, {1, 90, 100}, {9, 100, 100}, {18, 90, 100}, {20, 91, 91}, {21, 90, 91}, {22, 95, 95}} {
+		if seen = seen.seen(c.head, at(c.minute)); seen.highest(at(c.minute)) != c.want {
+			t.Errorf("minute %d: %d, want %d", c.minute, seen.highest(at(c.minute)), c.want)
 		}
+	}
+	if got := seen.highest(at(40)); got != 0 {
+		t.Errorf("long after: %d", got)
 	}
 }
 
@@ -69,6 +75,7 @@ func TestHighest(t *testing.T) {
 func TestCombine(t *testing.T) {
 	t.Parallel()
 	gap := errors.New("nonce too high") // another time
+	unreached := look.Unreached(errors.New("connection refused"))
 	for _, c := range []struct {
 		errs []error
 		want error
@@ -89,6 +96,10 @@ func TestCombine(t *testing.T) {
 		{[]error{tx.ErrRefused, gap}, gap},
 		{[]error{tx.ErrRefused, tx.ErrRefused}, tx.ErrRefused},
 		{[]error{errNotOffered, tx.ErrRefused}, tx.ErrRefused},
+		{[]error{unreached, tx.ErrRefused}, tx.ErrRefused},
+		{[]error{unreached, gap}, gap},
+		{[]error{unreached, errDown, tx.ErrRefused}, errDown},
+		{[]error{unreached, errNotOffered}, unreached},
 		{[]error{errNotOffered, nil}, nil},
 		{[]error{errNotOffered, errNotOffered}, errNotOffered},
 	} {

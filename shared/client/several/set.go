@@ -33,11 +33,12 @@ const (
 	asked = 10 * time.Second
 	// paused is for how long a node that failed is left out.
 	paused = 30 * time.Second
-	// remembered is for how long the highest block seen counts, where no node shows it any more: a chain that was set
-	// back must not stop us for ever.
+	// remembered is for how long the highest block seen counts, where no node shows it any more.
 	remembered = 10 * time.Minute
 	// probeTimeout is how long a node may take to say its newest block: less than /ready waits for all of them.
 	probeTimeout = 3 * time.Second
+	// grace is how long the other nodes have once one has taken what is offered: that one passes it on.
+	grace = 2 * time.Second
 )
 
 // Set is the nodes of one settlement layer. It makes no request before it is used. Safe for concurrent use.
@@ -46,6 +47,7 @@ type Set struct {
 
 	mu     sync.Mutex // never held while a node is asked
 	sights []sight
+	top    top
 	said   []string // what the log says of each node
 }
 
@@ -76,7 +78,7 @@ func (s *Set) Read(ctx context.Context, read func(ctx context.Context, node int)
 		err = read(ctx, node)
 		if s.failed(err) && ctx.Err() == nil {
 			s.note(node, 0, err)
-			look.Of(ctx).Fail(s, node, len(s.o.Names))
+			err = look.Of(ctx).Fail(s, node, len(s.o.Names), err)
 		}
 		return err
 	})
@@ -87,15 +89,26 @@ func (s *Set) failed(err error) bool {
 	return errors.Is(err, look.ErrUnanswered) || s.o.WrongChain != nil && errors.Is(err, s.o.WrongChain)
 }
 
-// Offer hands something to all nodes that serve the chain and says what came of it; see combine.
+// Offer hands something to all nodes that serve the chain and says what came of it; see combine. Once one has taken it,
+// the others have grace to answer.
 func (s *Set) Offer(ctx context.Context, offer func(ctx context.Context, node int) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var taken sync.Once
 	errs := make([]error, len(s.o.Names))
 	s.o.Each(len(errs), func(i int) {
 		if s.sight(i).wrong {
 			errs[i] = errNotOffered
 			return
 		}
-		errs[i] = offer(ctx, i)
+		err := offer(ctx, i)
+		switch {
+		case err == nil:
+			taken.Do(func() { time.AfterFunc(grace, cancel) })
+		case s.o.WrongChain != nil && errors.Is(err, s.o.WrongChain): // which it was asked before
+			err = errNotOffered
+		}
+		errs[i] = err
 	})
 	return combine(errs)
 }
@@ -107,7 +120,7 @@ func (s *Set) node(ctx context.Context, l *look.Look) (int, error) {
 	}
 	for _, all := range []bool{false, true} {
 		s.probe(ctx, l, all)
-		node, err := choose(s.seen(l), s.limits(ctx))
+		node, err := choose(s.seen(l), s.limits(l.Least()))
 		if err == nil {
 			l.Keep(s, node)
 			s.report(ctx)
@@ -122,10 +135,11 @@ func (s *Set) node(ctx context.Context, l *look.Look) (int, error) {
 	panic("not reached")
 }
 
-func (s *Set) limits(ctx context.Context) limits {
+// limits are what nodes are compared with; least is a block that a document records as seen.
+func (s *Set) limits(least uint64) limits {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return limits{highest: highest(s.sights, s.o.Now().Add(-remembered)), least: look.Least(ctx), slack: s.o.Slack}
+	return limits{highest: s.top.highest(s.o.Now()), least: least, slack: s.o.Slack}
 }
 
 // seen are the nodes as they were seen last, and as this look found them.
@@ -172,7 +186,7 @@ func (s *Set) note(i int, head uint64, err error) {
 	v := &s.sights[i]
 	v.at, v.err, v.wrong = s.o.Now(), err, err != nil && errors.Is(err, s.o.WrongChain)
 	if err == nil {
-		v.head, v.headAt = head, v.at
+		v.head, s.top = head, s.top.seen(head, v.at)
 	}
 }
 
@@ -189,8 +203,7 @@ func (s *Set) report(ctx context.Context) {
 	if s.o.Log == nil {
 		return
 	}
-	l := s.limits(ctx)
-	l.least = 0
+	l := s.limits(0)
 	changed, bad := false, false
 	var attrs []any
 	for i, v := range s.seen(nil) {
@@ -229,7 +242,7 @@ func kindOf(v sight, l limits) string {
 // Look asks every node and says how each stands. The error says that none can be used.
 func (s *Set) Look(ctx context.Context) (detail string, err error) {
 	s.probe(ctx, nil, true)
-	l, seen := s.limits(ctx), s.seen(nil)
+	l, seen := s.limits(0), s.seen(nil)
 	answer := 0
 	var parts []string
 	for i, v := range seen {

@@ -4,14 +4,18 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/madara-orchestrator/orchestrator/shared/client/several"
+	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/look"
+	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
 )
 
 var (
@@ -131,13 +135,121 @@ func TestLaggingNode(t *testing.T) {
 		t.Errorf("caught up: %v, asked %v", err, asked)
 	}
 	asked = nil
-	err = b.read(look.AtLeast(t.Context(), 100), &asked)
+	err = look.Do(t.Context(), func(ctx context.Context) error {
+		look.AtLeast(ctx, 100)
+		return b.read(ctx, &asked)
+	})
 	if err == nil || len(asked) > 0 {
 		t.Errorf("%v, asked %v: it does not have a block that a document records", err, asked)
 	}
 	b.heads[0], b.now = 50, b.now.Add(time.Hour) // set back: what was seen an hour ago does not count
 	if err := b.read(t.Context(), &asked); err != nil || !slices.Equal(asked, []int{0}) {
 		t.Errorf("set back: %v, asked %v", err, asked)
+	}
+}
+
+// What a look has seen is not forgotten when it begins again on another node.
+func TestSeenOutlivesANewBeginning(t *testing.T) {
+	t.Parallel()
+	b := setup(100, 99) // within the slack
+	var asked []int
+	err := look.Do(t.Context(), func(ctx context.Context) error {
+		if err := b.read(ctx, &asked); err != nil {
+			return err
+		}
+		look.AtLeast(ctx, 100) // a transaction is in it
+		return b.read(ctx, &asked, 0)
+	})
+	if err == nil || !slices.Equal(asked, []int{0, 0}) {
+		t.Errorf("%v, asked %v: the second one does not have the block", err, asked)
+	}
+}
+
+// A node that shows an older block than it did is one that lags.
+func TestNodeThatGoesBack(t *testing.T) {
+	t.Parallel()
+	b := setup(100, 98)
+	var asked []int
+	_ = b.read(t.Context(), &asked)
+	b.heads[0], b.now = 90, b.now.Add(time.Minute)
+	if err := b.read(t.Context(), &asked); err != nil || !slices.Equal(asked, []int{0, 1}) {
+		t.Errorf("%v, asked %v", err, asked)
+	}
+	b.heads[1], b.now = 90, b.now.Add(time.Minute)
+	if err := b.read(t.Context(), &asked); err == nil {
+		t.Errorf("asked %v: block 100 was seen", asked)
+	}
+}
+
+// A look begins again for the error of a node that failed, and not for another one after a failure that was got over.
+func TestOnlyAFailureBeginsAgain(t *testing.T) {
+	t.Parallel()
+	b := setup(100, 100)
+	var asked []int
+	began, other := 0, errors.New("the database is gone")
+	err := look.Do(t.Context(), func(ctx context.Context) error {
+		began++
+		_ = b.read(ctx, &asked, 0)
+		return other
+	})
+	if !errors.Is(err, other) || began != 1 {
+		t.Errorf("%v, begun %d times", err, began)
+	}
+	b.now, began = b.now.Add(time.Minute), 0
+	err = look.Do(t.Context(), func(ctx context.Context) error {
+		began++
+		if err := b.read(ctx, &asked, 0); err != nil {
+			return job.RetryAfter(time.Second, fmt.Errorf("read the wallet: %w", err))
+		}
+		return nil
+	})
+	if err != nil || began != 2 {
+		t.Errorf("%v, begun %d times", err, began)
+	}
+}
+
+// A node that does not answer holds nobody up for long once another one has taken what is offered; where none has, all
+// are waited for.
+func TestOfferDoesNotWaitForTheSlowest(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := several.New(several.Options{Names: []string{"node 1", "node 2", "node 3"}, Now: time.Now})
+		offer := func(after ...time.Duration) (time.Duration, error) {
+			began := time.Now()
+			err := s.Offer(t.Context(), func(ctx context.Context, i int) error {
+				select {
+				case <-ctx.Done():
+					return look.Unanswered(ctx.Err())
+				case <-time.After(after[i]):
+				}
+				if i == 1 {
+					return errDown
+				}
+				return nil
+			})
+			return time.Since(began), err
+		}
+		if took, err := offer(time.Second, 0, time.Minute); err != nil || took != 3*time.Second {
+			t.Errorf("%v after %s", err, took)
+		}
+		if took, err := offer(time.Second, 2*time.Second, time.Second); err != nil || took != 2*time.Second {
+			t.Errorf("%v after %s", err, took)
+		}
+		if took, err := offer(20*time.Second, 0, 20*time.Second); err != nil || took != 20*time.Second {
+			t.Errorf("%v after %s", err, took)
+		}
+	})
+}
+
+// A node that turns out to serve another chain when it is offered something did not get it.
+func TestOfferToAnotherChain(t *testing.T) {
+	t.Parallel()
+	b := setup(100, 100)
+	err := b.Offer(t.Context(), func(_ context.Context, i int) error {
+		return []error{fmt.Errorf("checked: %w", errOther), tx.ErrRefused}[i]
+	})
+	if !errors.Is(err, tx.ErrRefused) {
+		t.Errorf("got %v, want %v", err, tx.ErrRefused)
 	}
 }
 

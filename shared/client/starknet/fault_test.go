@@ -11,6 +11,7 @@ import (
 
 	"github.com/madara-orchestrator/orchestrator/shared/client/starknet"
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
+	"github.com/madara-orchestrator/orchestrator/shared/core/look"
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
 	"github.com/madara-orchestrator/orchestrator/shared/dev/fake"
 	fakestarknet "github.com/madara-orchestrator/orchestrator/shared/dev/fake/starknet"
@@ -55,6 +56,23 @@ func TestBroadcast_Answers(t *testing.T) {
 	b.Answer("starknet_addInvokeTransaction", 59, "A transaction with the same hash already exists in the mempool", nil)
 	if err := w.Broadcast(t.Context(), signed, p); err != nil {
 		t.Errorf("a transaction that is known: %v", err)
+	}
+}
+
+// A transaction surely did not reach a node that did not even say its chain.
+func TestBroadcast_Unreached(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	p := take("unreached")
+	signed := b.prepare(t, b.wallet(t, thirdParty), p)
+	for method, unreached := range map[string]bool{"starknet_chainId": true, "starknet_addInvokeTransaction": false} {
+		n := must(starknet.Dial(b.URL(), b.ChainID()))(t)
+		w := must(starknet.NewWallet(n, b.keys[thirdParty], thirdParty.String(), starknet.STRK))(t)
+		b.Inject(fake.Strike{Fault: fake.Unavailable, Op: method, Times: 3})
+		err := w.Broadcast(t.Context(), signed, p)
+		if !errors.Is(err, look.ErrUnanswered) || errors.Is(err, look.ErrUnreached) != unreached {
+			t.Errorf("%s: %v, unreached %t", method, err, !unreached)
+		}
 	}
 }
 

@@ -119,6 +119,9 @@ func supported(version string) bool {
 // call makes one request.
 func (n *Node) call(ctx context.Context, method string, into any, params ...any) error {
 	if err := n.ready(ctx); err != nil {
+		if method == addInvoke {
+			return rpcnode.Unchecked(err)
+		}
 		return err
 	}
 	return n.send(ctx, method, into, params...)

@@ -1,9 +1,6 @@
 package starknet
 
-import (
-	"github.com/madara-orchestrator/orchestrator/shared/client/internal/rpcnode"
-	"github.com/madara-orchestrator/orchestrator/shared/core/look"
-)
+import "github.com/madara-orchestrator/orchestrator/shared/client/internal/rpcnode"
 
 // maxText bounds an error's text in bytes: a node's trace of nested calls does not help beyond that.
 const maxText = 2000
@@ -11,9 +8,9 @@ const maxText = 2000
 // wrap adds the method to an error and takes secrets out of its text. An error that is not the node's answer to the
 // request is look.ErrUnanswered.
 func (n *Node) wrap(method string, err error) error {
-	wrapped := rpcnode.Wrap("Starknet node: "+method, err, n.secrets, maxText)
+	what := "Starknet node: " + method
 	if code(err) == 0 {
-		return look.Unanswered(wrapped)
+		return rpcnode.Unanswered(what, err, n.secrets, maxText)
 	}
-	return wrapped
+	return rpcnode.Wrap(what, err, n.secrets, maxText)
 }

@@ -62,22 +62,24 @@ func (h *Handler) Process(ctx context.Context, r *executor.Run) error {
 	if err != nil {
 		return err
 	}
-	i, p, ok := open(m)
-	if !ok {
-		return nil
-	}
-	_, err = h.advance(seen(ctx, m), r, m, i, p.journal)
-	return err
+	return look.Do(ctx, func(ctx context.Context) error {
+		i, p, ok := open(m)
+		if !ok {
+			return nil
+		}
+		seen(ctx, m)
+		_, err := h.advance(ctx, r, m, i, p.journal)
+		return err
+	})
 }
 
-// seen has nodes asked only that have the blocks in which parts were confirmed.
-func seen(ctx context.Context, m *job.DataSubmissionMeta) context.Context {
+// seen has the look ask a node only that has the blocks in which parts were confirmed.
+func seen(ctx context.Context, m *job.DataSubmissionMeta) {
 	for _, p := range parts(m) {
 		if in := *p.included; in != nil {
-			ctx = look.AtLeast(ctx, in.Block)
+			look.AtLeast(ctx, in.Block)
 		}
 	}
-	return ctx
 }
 
 // advance takes the next step with a part. A publication that the chain would refuse can never succeed.
@@ -152,7 +154,8 @@ func (h *Handler) Verify(ctx context.Context, r *executor.Run) (job.Verdict, err
 	if err != nil {
 		return job.Verdict{}, err
 	}
-	return look.Value(seen(ctx, m), func(ctx context.Context) (job.Verdict, error) {
+	return look.Value(ctx, func(ctx context.Context) (job.Verdict, error) {
+		seen(ctx, m)
 		if r.Job.Status == job.Completed {
 			return h.watch(ctx, m)
 		}

@@ -2,6 +2,7 @@ package datasubmission_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -9,10 +10,12 @@ import (
 
 	"github.com/madara-orchestrator/orchestrator/shared/client/memory"
 	"github.com/madara-orchestrator/orchestrator/shared/client/memory/fault"
+	"github.com/madara-orchestrator/orchestrator/shared/client/several"
 	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
 	"github.com/madara-orchestrator/orchestrator/shared/core/da"
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
+	"github.com/madara-orchestrator/orchestrator/shared/core/look"
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
 	"github.com/madara-orchestrator/orchestrator/shared/dev/fake/l1"
 	"github.com/madara-orchestrator/orchestrator/shared/service/datasubmission"
@@ -116,6 +119,64 @@ func (b *bench) published() string {
 		out += fmt.Sprint(len(d.Words), d.Words[0], " ")
 	}
 	return strings.TrimSpace(out)
+}
+
+// A dry run publishes nothing, and looks again after a while.
+func TestDryRun(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.handler.Sender.DryRun = true
+	err := b.handler.Process(t.Context(), b.run)
+	if !errors.Is(err, sending.ErrDryRun) || job.RetryDelay(err) != 10*time.Minute || len(b.chain.Pool()) > 0 {
+		t.Errorf("%v, again after %s; in the pool %q", err, job.RetryDelay(err), b.chain.Pool())
+	}
+}
+
+// failing is a wallet on a node that fails from some call on.
+type failing struct {
+	tx.Chain
+	fails func() bool
+}
+
+// Head implements tx.Chain.
+func (f *failing) Head(ctx context.Context) (tx.Head, error) {
+	if f.fails() {
+		return tx.Head{}, look.Unanswered(errors.New("no route"))
+	}
+	return f.Chain.Head(ctx)
+}
+
+// A part is confirmed by one node, which then fails: a node that does not have the part's block yet is not asked about
+// it.
+func TestNodeFailsBetweenParts(t *testing.T) {
+	t.Parallel()
+	b := setupWith(t, l1.Config{MaxDAWords: 3}, seven()...)
+	m := b.run.Job.Metadata.(*job.DataSubmissionMeta)
+	first, second := b.chain.Node(), b.chain.Node()
+	nodes := []*l1.Node{first, second}
+	set := several.New(several.Options{Names: []string{"node 1", "node 2"}, Slack: 9,
+		Now:   func() time.Time { return b.now },
+		Probe: func(ctx context.Context, i int) (uint64, error) { return nodes[i].Probe(ctx) }})
+	b.handler.Sender.Chain = several.NewChain(set,
+		&failing{first, func() bool { return m.Included != nil }}, second)
+	if err := b.handler.Process(t.Context(), b.run); err != nil {
+		t.Fatal(err)
+	}
+	b.chain.Mine()
+	b.chain.MineEmpty(2)
+	second.Behave(l1.Manners{Behind: 3})
+	b.now = b.now.Add(time.Minute)
+	b.run.Job.Status = job.PendingVerification
+	v, err := b.handler.Verify(t.Context(), b.run)
+	if err == nil || !strings.Contains(err.Error(), "it lags") || !m.DoubtedAt.IsZero() {
+		t.Fatalf("%+v, %v, doubted at %s: want the node that lags left out", v, err, m.DoubtedAt)
+	}
+	second.Behave(l1.Manners{})
+	b.now = b.now.Add(time.Minute)
+	b.verify(job.PendingVerification, job.VerdictPending, false)
+	if n := len(m.More[0].Journal.Records); n != 1 {
+		t.Errorf("%d transactions of the second part", n)
+	}
 }
 
 // Case B6: a segment that is larger than a transaction goes out in several, in order, one after another.

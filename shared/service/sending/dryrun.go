@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"math/big"
+	"time"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
 )
@@ -28,6 +29,9 @@ func (e *DryRunError) Error() string {
 
 // Is makes it ErrDryRun.
 func (e *DryRunError) Is(target error) bool { return target == ErrDryRun }
+
+// dryRunWait is when a dry run checks what is ready again.
+const dryRunWait = 10 * time.Minute
 
 // maxCalldata bounds what is kept of calldata, in bytes.
 const maxCalldata = 16 << 10

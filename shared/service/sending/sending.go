@@ -16,7 +16,6 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/lock"
-	"github.com/madara-orchestrator/orchestrator/shared/core/look"
 	"github.com/madara-orchestrator/orchestrator/shared/core/metric"
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
 )
@@ -89,13 +88,9 @@ func (p Progress) Verdict() job.Verdict {
 var ErrDryRun = errors.New("dry run: the transaction is checked and would be sent now")
 
 // Advance looks at the chain and takes the next step. It waits for nothing: call it again later while the step is Wait.
-// A refusal by the contract in simulation is a *tx.RevertError, fees above the cap are tx.ErrFeeCap. All that it reads
-// is of one node. Where that one fails it begins again, as after a crash: what was signed is recorded.
+// A refusal by the contract in simulation is a *tx.RevertError, fees above the cap are tx.ErrFeeCap. It is part of the
+// caller's look. Where the look begins again, it is as after a crash: what was signed is recorded.
 func (s *Sender) Advance(ctx context.Context, r Request) (Progress, error) {
-	return look.Value(ctx, func(ctx context.Context) (Progress, error) { return s.advance(ctx, r) })
-}
-
-func (s *Sender) advance(ctx context.Context, r Request) (Progress, error) {
 	v, err := s.look(ctx, r)
 	if err != nil {
 		return Progress{}, err
@@ -135,9 +130,9 @@ func (s *Sender) look(ctx context.Context, r Request) (tx.View, error) {
 	return v, nil
 }
 
-// Look returns how a journal stands and does nothing about it.
+// Look returns how a journal stands and does nothing about it. It is part of the caller's look.
 func (s *Sender) Look(ctx context.Context, j tx.Journal) (tx.Decision, error) {
-	v, err := look.Value(ctx, func(ctx context.Context) (tx.View, error) { return s.view(ctx, j) })
+	v, err := s.view(ctx, j)
 	if err != nil {
 		return tx.Decision{}, err
 	}
@@ -278,7 +273,7 @@ func (t turn) price(ctx context.Context, payload tx.Payload, before []flight) (t
 	}
 	if t.DryRun {
 		e := &DryRunError{Usage: use, Fees: d.Fees, Cap: t.Policy.FeeCap, Payload: payload}
-		return tx.Decision{Step: tx.Wait, Reason: e.Error()}, e
+		return tx.Decision{Step: tx.Wait, Reason: e.Error()}, job.RetryAfter(dryRunWait, e)
 	}
 	if cost := d.Fees.Total(); v.Account.Balance != nil && v.Account.Balance.Cmp(cost) < 0 {
 		return tx.Decision{}, fmt.Errorf("wallet %s holds %s, the transaction may cost %s: %w",
@@ -318,7 +313,7 @@ func (t turn) commit(ctx context.Context, payload tx.Payload, d tx.Decision) (Pr
 func (t turn) rebroadcast(ctx context.Context, d tx.Decision) (Progress, error) {
 	p, _ := taken(d)
 	if t.DryRun {
-		return p, ErrDryRun
+		return p, job.RetryAfter(dryRunWait, ErrDryRun)
 	}
 	raw, err := artifact.ReadAll(ctx, t.Raw, p.Record.RawKey, maxRaw)
 	if err != nil {

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
-	"github.com/madara-orchestrator/orchestrator/shared/core/look"
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
 )
 
@@ -29,15 +28,13 @@ const apart = 30 * time.Second
 
 // Undone says whether a confirmed transaction is undone. One answer of a node may be out of date, so it counts when the
 // block of its receipt is gone, or when two looks apart agree. doubted is the time of the first look; it is changed in
-// place. nil for in: a third party's transaction, of which no receipt is known.
+// place. nil for in: a third party's transaction, of which no receipt is known. It is part of the caller's look, which
+// asks for a node that has the block of the receipt (look.AtLeast).
 func (s *Sender) Undone(ctx context.Context, in *job.Inclusion, doubted *time.Time) (bool, error) {
 	sight := Doubt
 	if in != nil {
 		var err error
-		sight, err = look.Value(look.AtLeast(ctx, in.Block), func(ctx context.Context) (Sight, error) {
-			return s.sight(ctx, in)
-		})
-		if err != nil {
+		if sight, err = s.sight(ctx, in); err != nil {
 			return false, err
 		}
 	}

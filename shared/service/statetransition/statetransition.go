@@ -62,16 +62,18 @@ func (h *Handler) Process(ctx context.Context, r *executor.Run) error {
 	if err != nil {
 		return err
 	}
-	return look.Do(seen(ctx, m), func(ctx context.Context) error { return h.process(ctx, r, m) })
+	return look.Do(ctx, func(ctx context.Context) error {
+		seen(ctx, m)
+		return h.process(ctx, r, m)
+	})
 }
 
-// seen has nodes asked only that have the block in which the update was confirmed. All reads of a job's action are one
-// look: contract, wallet and transactions must fit together.
-func seen(ctx context.Context, m *job.StateTransitionMeta) context.Context {
-	if m.Included == nil {
-		return ctx
+// seen has the look ask a node only that has the block in which the update was confirmed. All reads of a job's action
+// are one look: contract, wallet and transactions must fit together.
+func seen(ctx context.Context, m *job.StateTransitionMeta) {
+	if m.Included != nil {
+		look.AtLeast(ctx, m.Included.Block)
 	}
-	return look.AtLeast(ctx, m.Included.Block)
 }
 
 func (h *Handler) process(ctx context.Context, r *executor.Run, m *job.StateTransitionMeta) error {
@@ -86,31 +88,27 @@ func (h *Handler) process(ctx context.Context, r *executor.Run, m *job.StateTran
 	if errors.Is(err, errPredecessor) { // verification looks again
 		return nil
 	}
-	if errors.Is(err, sending.ErrDryRun) {
-		m.DryRun = true
-		var would *sending.DryRunError
-		if errors.As(err, &would) {
-			m.LastChecks = would.Details()
-		}
-		return job.RetryAfter(dryRunWait, err)
-	}
 	if p.Record.Hash != "" {
 		r.Job.ExternalID = p.Record.Hash
 	}
 	return h.classify(ctx, r, err)
 }
 
-// dryRunWait is when a dry run checks a ready update again.
-const dryRunWait = 10 * time.Minute
-
+// advance takes the next step with the update. What a dry run saw is noted, whichever action comes to it.
 func (h *Handler) advance(ctx context.Context, r *executor.Run, m *job.StateTransitionMeta) (sending.Progress, error) {
-	return h.Sender.Advance(ctx, sending.Request{
+	p, err := h.Sender.Advance(ctx, sending.Request{
 		JobID: r.Job.ID, Journal: &m.Journal, Blobs: m.Blobs, Checkpoint: r.Checkpoint,
 		Order: func(j job.Job) tx.Order { return order(r.Job, j) },
 		Payload: func(ctx context.Context, before []job.Job) (tx.Payload, error) {
 			return h.payload(ctx, r, m, before)
 		},
 	})
+	m.DryRun = errors.Is(err, sending.ErrDryRun) || m.DryRun && p.Record.Hash == ""
+	var would *sending.DryRunError
+	if errors.As(err, &would) {
+		m.LastChecks = would.Details()
+	}
+	return p, err
 }
 
 // order says how another job's transactions stand to the update of a batch: updates build on one another.

@@ -126,6 +126,46 @@ func TestSettles(t *testing.T) {
 	b.verify(job.VerdictFinal)
 }
 
+// What a dry run saw is noted by the action that comes to it: verification where the update had to wait. Neither signs,
+// and both look again after a while.
+func TestDryRun(t *testing.T) {
+	t.Parallel()
+	for name, waits := range map[string]bool{"in processing": false, "in verification": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			b.handler.Sender.DryRun = true
+			if waits {
+				l, err := b.locks.Acquire(t.Context(), "wallet", "another job", time.Hour)
+				if err != nil {
+					t.Fatal(err)
+				}
+				b.process()
+				if err := b.locks.Release(t.Context(), l); err != nil {
+					t.Fatal(err)
+				}
+			}
+			err := error(nil)
+			if waits {
+				_, err = b.handler.Verify(t.Context(), b.run)
+			} else {
+				err = b.handler.Process(t.Context(), b.run)
+			}
+			m := b.run.Job.Metadata.(*job.StateTransitionMeta)
+			if !errors.Is(err, sending.ErrDryRun) || job.RetryDelay(err) != 10*time.Minute || !m.DryRun ||
+				m.LastChecks["gas"] == "" || b.signed() > 0 {
+				t.Errorf("%v, again after %s, noted %t, %v; %d signed", err, job.RetryDelay(err), m.DryRun,
+					m.LastChecks, b.signed())
+			}
+			b.handler.Sender.DryRun = false
+			b.verify(job.VerdictPending)
+			if b.signed() != 1 || m.DryRun {
+				t.Errorf("%d signed, dry run %t", b.signed(), m.DryRun)
+			}
+		})
+	}
+}
+
 // While another job's transaction has the wallet, the batch waits without going round, and is signed by verification
 // once it is free.
 func TestWaitsForTheWallet(t *testing.T) {

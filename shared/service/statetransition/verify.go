@@ -18,7 +18,8 @@ func (h *Handler) Verify(ctx context.Context, r *executor.Run) (job.Verdict, err
 	if err != nil {
 		return job.Verdict{}, err
 	}
-	return look.Value(seen(ctx, m), func(ctx context.Context) (job.Verdict, error) {
+	return look.Value(ctx, func(ctx context.Context) (job.Verdict, error) {
+		seen(ctx, m)
 		if r.Job.Status == job.Completed {
 			return h.watch(ctx, r, m)
 		}

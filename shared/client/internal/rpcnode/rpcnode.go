@@ -4,12 +4,15 @@ package rpcnode
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"time"
 
 	"github.com/madara-orchestrator/orchestrator/shared/client/internal/outbound"
+	"github.com/madara-orchestrator/orchestrator/shared/core/look"
 	"github.com/madara-orchestrator/orchestrator/shared/core/redact"
 )
 
@@ -22,6 +25,32 @@ func Wrap(what string, err error, secrets redact.Known, most int) error {
 		text = ue.Err.Error()
 	}
 	return fmt.Errorf("%s: %w", what, &scrubbed{text: secrets.Text(text, most), err: err})
+}
+
+// Unanswered is Wrap for an error that is not the node's answer: look.ErrUnanswered, and look.ErrUnreached where the
+// request was surely not made.
+func Unanswered(what string, err error, secrets redact.Known, most int) error {
+	wrapped := Wrap(what, err, secrets, most)
+	if unreached(err) {
+		return look.Unreached(wrapped)
+	}
+	return look.Unanswered(wrapped)
+}
+
+// unreached says whether no connection to the node came about.
+func unreached(err error) bool {
+	var op *net.OpError
+	var dns *net.DNSError
+	var certificate *tls.CertificateVerificationError
+	return errors.As(err, &op) && op.Op == "dial" || errors.As(err, &dns) || errors.As(err, &certificate)
+}
+
+// Unchecked is the error of a check that came before a request to change the chain: the request was not made.
+func Unchecked(err error) error {
+	if errors.Is(err, look.ErrUnanswered) {
+		return look.Unreached(err)
+	}
+	return err
 }
 
 // Retry makes a read until it has an answer, again says that another try does not help, or ctx ends; at most once more

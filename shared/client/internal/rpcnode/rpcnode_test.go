@@ -4,13 +4,50 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/madara-orchestrator/orchestrator/shared/client/internal/rpcnode"
+	"github.com/madara-orchestrator/orchestrator/shared/core/look"
 	"github.com/madara-orchestrator/orchestrator/shared/core/redact"
 )
+
+// TestUnanswered: a request that no connection came about for did surely not reach the node; others may have.
+func TestUnanswered(t *testing.T) {
+	t.Parallel()
+	slow := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
+	t.Cleanup(slow.Close)
+	secure := httptest.NewTLSServer(http.NotFoundHandler())
+	t.Cleanup(secure.Close)
+	closed := httptest.NewServer(http.NotFoundHandler())
+	closed.Close()
+	for url, unreached := range map[string]bool{
+		closed.URL: true, "http://nobody.invalid": true, secure.URL: true, slow.URL: false,
+	} {
+		_, cause := (&http.Client{Timeout: 200 * time.Millisecond}).Get(url)
+		if url == "http://nobody.invalid" { // whatever resolves names here
+			cause = &net.OpError{Op: "dial", Err: &net.DNSError{Err: "no such host", IsNotFound: true}}
+		}
+		if cause == nil {
+			t.Fatalf("%s answers", url)
+		}
+		err := rpcnode.Unanswered("node: eth_call", cause, redact.OfURL(url), 200)
+		if !errors.Is(err, look.ErrUnanswered) || errors.Is(err, look.ErrUnreached) != unreached {
+			t.Errorf("%s: %v, unreached %t", url, err, !unreached)
+		}
+		if after := rpcnode.Unchecked(err); !errors.Is(after, look.ErrUnreached) || after.Error() != err.Error() {
+			t.Errorf("%s: %v before the request", url, after)
+		}
+	}
+	if err := rpcnode.Unchecked(io.EOF); errors.Is(err, look.ErrUnreached) {
+		t.Errorf("%v is an answer", err)
+	}
+}
 
 // TestWrap: no error in the chain prints the URL's key, the cause is still found, and a long text is cut.
 func TestWrap(t *testing.T) {
