@@ -43,7 +43,7 @@ const (
 	// pause is for how long nothing is sent to a collector that did not take what it was sent: no invocation waits for
 	// one that is away.
 	pause = time.Minute
-	// maxSpans is how many spans wait at the most. Those that come on top are lost.
+	// maxSpans is how many spans wait at the most. The newest stay.
 	maxSpans = 2048
 )
 
@@ -62,6 +62,7 @@ type Exporter struct {
 	spans  []span
 	series map[string]*series
 	quiet  time.Time // until then nothing is sent
+	lost   int       // spans that no collector took and that are not kept
 }
 
 var _ metric.Telemetry = (*Exporter)(nil)
@@ -117,7 +118,7 @@ func ParseHeaders(lines string) (map[string]string, error) {
 }
 
 // Record implements metric.Telemetry.
-func (e *Exporter) Record(_ context.Context, _ time.Time, vs ...metric.Value) {
+func (e *Exporter) Record(_ context.Context, at time.Time, vs ...metric.Value) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, v := range vs {
@@ -134,7 +135,7 @@ func (e *Exporter) Record(_ context.Context, _ time.Time, vs ...metric.Value) {
 			s = newSeries(m, v.Labels, e.chain)
 			e.series[key] = s
 		}
-		s.add(v.Value)
+		s.add(v.Value, at)
 	}
 }
 
@@ -142,13 +143,21 @@ func (e *Exporter) Record(_ context.Context, _ time.Time, vs ...metric.Value) {
 func (e *Exporter) Trace(_ context.Context, s metric.Span) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if len(e.spans) < maxSpans {
-		e.spans = append(e.spans, spanOf(s, e.chain))
+	e.spans = append(e.spans, spanOf(s, e.chain))
+	e.trim()
+}
+
+// trim keeps the newest spans where there are too many. The caller holds the lock.
+func (e *Exporter) trim() {
+	if over := len(e.spans) - maxSpans; over > 0 {
+		e.spans = e.spans[over:]
+		e.lost += over
 	}
 }
 
-// Flush implements metric.Telemetry. What was not taken is sent later. The error shows neither the URL's secrets nor
-// the headers.
+// Flush implements metric.Telemetry. What a collector that is away did not take is sent later; what it refused is
+// dropped, as it would refuse it again, and the error counts it. The error shows neither the URL's secrets nor the
+// headers.
 func (e *Exporter) Flush(ctx context.Context) error {
 	e.mu.Lock()
 	if time.Now().Before(e.quiet) {
@@ -157,30 +166,49 @@ func (e *Exporter) Flush(ctx context.Context) error {
 	}
 	spans := e.spans
 	e.spans = nil
-	values := e.metrics(time.Now())
+	values, gauges := e.metrics(time.Now())
 	e.mu.Unlock()
 	var wg sync.WaitGroup
 	var traced, measured error
+	var dropped int
 	if len(spans) > 0 {
-		wg.Go(func() { traced = e.post(ctx, "v1/traces", e.traces(spans)) })
+		wg.Go(func() { dropped, traced = e.post(ctx, "v1/traces", e.traces(spans)) })
 	}
 	if values != nil {
-		measured = e.post(ctx, "v1/metrics", values)
+		_, measured = e.post(ctx, "v1/metrics", values)
 	}
 	wg.Wait()
-	err := errors.Join(traced, measured)
-	if err == nil {
+	if traced == nil && measured == nil {
 		return nil
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.quiet = time.Now().Add(pause)
-	if traced != nil {
-		e.spans = append(spans, e.spans...)
-		e.spans = e.spans[:min(len(e.spans), maxSpans)]
+	e.keep(spans, traced, dropped)
+	if measured != nil && !errors.Is(measured, errRefused) {
+		for _, s := range gauges {
+			s.fresh = true // a later value counts too
+		}
 	}
-	return err
+	if e.lost > 0 {
+		return fmt.Errorf("%w; %d spans are lost so far", errors.Join(traced, measured), e.lost)
+	}
+	return errors.Join(traced, measured)
 }
+
+// keep keeps spans that were not taken for a later time, unless the collector refused them. The caller holds the lock.
+func (e *Exporter) keep(spans []span, err error, dropped int) {
+	switch {
+	case errors.Is(err, errRefused):
+		e.lost += min(dropped, len(spans))
+	case err != nil:
+		e.spans = append(spans, e.spans...)
+		e.trim()
+	}
+}
+
+// errRefused says that a collector looked at a message and did not take it, or not all of it.
+var errRefused = errors.New("refused")
 
 // maxSaid bounds what is kept of an error, in bytes.
 const maxSaid = 300
@@ -188,3 +216,11 @@ const maxSaid = 300
 func (e *Exporter) failed(what, why string) error {
 	return fmt.Errorf("send %s to the OpenTelemetry collector: %s", what, e.secrets.Text(why, maxSaid))
 }
+
+func (e *Exporter) refused(what, why string) error { return refusal{e.failed(what, why)} }
+
+// refusal is an errRefused with a text of its own.
+type refusal struct{ error }
+
+// Is says that it is errRefused.
+func (refusal) Is(target error) bool { return target == errRefused }

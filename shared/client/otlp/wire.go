@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"net/url"
 	"sort"
@@ -27,17 +28,13 @@ type attribute struct {
 }
 
 type (
-	textValue   struct{ StringValue string }
-	numberValue struct{ IntValue string }
+	textValue struct {
+		Text string `json:"stringValue"`
+	}
+	numberValue struct {
+		Number string `json:"intValue"`
+	}
 )
-
-func (v textValue) MarshalJSON() ([]byte, error) {
-	return json.Marshal(map[string]string{"stringValue": v.StringValue})
-}
-
-func (v numberValue) MarshalJSON() ([]byte, error) {
-	return json.Marshal(map[string]string{"intValue": v.IntValue})
-}
 
 func text(key, value string) attribute { return attribute{key, textValue{value}} }
 
@@ -91,7 +88,9 @@ func spanOf(s metric.Span, chain string) span {
 type series struct {
 	metric  metric.Metric
 	labels  []attribute
-	value   float64 // of a gauge the newest, else the sum
+	value   float64   // of a gauge the newest, else the sum
+	at      time.Time // of a gauge: when that was measured
+	fresh   bool      // of a gauge: it is not sent yet
 	count   uint64
 	buckets []uint64
 }
@@ -107,10 +106,10 @@ func newSeries(m metric.Metric, labels metric.Labels, chain string) *series {
 	return s
 }
 
-func (s *series) add(v float64) {
+func (s *series) add(v float64, at time.Time) {
 	switch s.metric.Kind {
 	case metric.Gauge:
-		s.value = v
+		s.value, s.at, s.fresh = v, at, true
 		return
 	case metric.Histogram:
 		s.buckets[sort.SearchFloat64s(boundsOf(s.metric.Unit), v)]++
@@ -181,7 +180,7 @@ func (s *series) point(started, now time.Time) point {
 	value := s.value
 	switch s.metric.Kind {
 	case metric.Gauge:
-		p.Value = &value
+		p.Value, p.At = &value, nanos(s.at)
 	case metric.Counter:
 		p.Value, p.Start = &value, nanos(started)
 	case metric.Histogram:
@@ -194,13 +193,19 @@ func (s *series) point(started, now time.Time) point {
 	return p
 }
 
-// metrics is the message with every series, in the table's order; nil where there is none. The caller holds the lock.
-func (e *Exporter) metrics(now time.Time) any {
-	if len(e.series) == 0 {
-		return nil
-	}
+// metrics is the message with every counter and histogram, and with the gauges that were measured since the last one:
+// an old value under a new time would hide that nobody measures any more. It is nil where there is nothing to say.
+// gauges are those in it. The caller holds the lock.
+func (e *Exporter) metrics(now time.Time) (message any, gauges []*series) {
 	by := map[metric.Name]*measured{}
 	for _, s := range e.series {
+		if s.metric.Kind == metric.Gauge {
+			if !s.fresh {
+				continue
+			}
+			s.fresh = false
+			gauges = append(gauges, s)
+		}
 		m := by[s.metric.Name]
 		if m == nil {
 			m = &measured{Name: s.metric.OpenTelemetry(), Unit: s.metric.Unit, Help: s.metric.Help}
@@ -208,6 +213,9 @@ func (e *Exporter) metrics(now time.Time) any {
 		}
 		p := m.points(s.metric.Kind)
 		p.Points = append(p.Points, s.point(e.started, now))
+	}
+	if len(by) == 0 {
+		return nil, nil
 	}
 	var all []*measured
 	for _, row := range metric.All() {
@@ -218,7 +226,7 @@ func (e *Exporter) metrics(now time.Time) any {
 	return map[string]any{"resourceMetrics": []any{map[string]any{
 		"resource":     map[string]any{"attributes": e.about},
 		"scopeMetrics": []any{map[string]any{"scope": scope, "metrics": all}},
-	}}}
+	}}}, gauges
 }
 
 // traces is the message with spans.
@@ -235,49 +243,86 @@ var scope = map[string]string{"name": "orchestrator", "version": release.Version
 // maxAnswer bounds what is read of an answer, in bytes.
 const maxAnswer = 16 << 10
 
-// post sends one message.
-func (e *Exporter) post(ctx context.Context, path string, message any) error {
+// post sends one message. What the collector refuses is an errRefused, with how many spans of it are gone (all where it
+// does not say).
+func (e *Exporter) post(ctx context.Context, path string, message any) (dropped int, err error) {
 	what := map[bool]string{true: "traces", false: "metrics"}[path == "v1/traces"]
-	var body bytes.Buffer
-	z := e.zip.Get().(*gzip.Writer)
-	z.Reset(&body)
-	err := errors.Join(json.NewEncoder(z).Encode(message), z.Close())
-	e.zip.Put(z)
+	r, err := e.request(ctx, path, message)
 	if err != nil {
-		return e.failed(what, err.Error())
+		return 0, e.failed(what, err.Error())
 	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, e.base.JoinPath(path).String(), &body)
-	if err != nil {
-		return e.failed(what, "its address is malformed")
-	}
-	for k, v := range e.headers {
-		r.Header.Set(k, v)
-	}
-	r.Header.Set("Content-Type", "application/json")
-	r.Header.Set("Content-Encoding", "gzip")
 	resp, err := e.http.Do(r)
 	if err != nil {
 		var u *url.Error
 		if errors.As(err, &u) { // its text has the whole URL
 			err = u.Err
 		}
-		return e.failed(what, err.Error())
+		return 0, e.failed(what, err.Error())
 	}
 	defer resp.Body.Close()
 	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	if err != nil {
-		return e.failed(what, err.Error())
+		return 0, e.failed(what, err.Error())
 	}
 	if resp.StatusCode/100 != 2 {
-		return e.failed(what, fmt.Sprintf("HTTP %d: %s", resp.StatusCode, answer))
+		text := fmt.Sprintf("HTTP %d: %s", resp.StatusCode, answer)
+		if away(resp.StatusCode) {
+			return 0, e.failed(what, text)
+		}
+		return math.MaxInt, e.refused(what, text)
 	}
+	return e.partial(what, answer)
+}
+
+// partial says what an answer says of a part that was not taken. A text without a number is a warning: nothing
+// is lost.
+func (e *Exporter) partial(what string, answer []byte) (dropped int, err error) {
 	var said struct {
 		Partial struct {
-			Message string `json:"errorMessage"`
+			Message string      `json:"errorMessage"`
+			Spans   json.Number `json:"rejectedSpans"` // as a text by the protocol, as a number by some
+			Points  json.Number `json:"rejectedDataPoints"`
 		} `json:"partialSuccess"`
 	}
-	if json.Unmarshal(answer, &said) == nil && said.Partial.Message != "" {
-		return e.failed(what, "it took a part only: "+said.Partial.Message)
+	if json.Unmarshal(answer, &said) != nil {
+		return 0, nil
 	}
-	return nil
+	spans, _ := said.Partial.Spans.Int64() // 0 where there is none
+	points, _ := said.Partial.Points.Int64()
+	if said.Partial.Message == "" && spans+points == 0 {
+		return 0, nil
+	}
+	return int(spans), e.refused(what, "it took a part only: "+said.Partial.Message)
+}
+
+// away says whether a status is that of a collector that may take the same message later (OTLP specification,
+// "Retryable Response Codes"); by all others it would refuse it again.
+func away(status int) bool {
+	switch status {
+	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return true
+	}
+	return false
+}
+
+// request makes the request with a message. Its error shows no address.
+func (e *Exporter) request(ctx context.Context, path string, message any) (*http.Request, error) {
+	var body bytes.Buffer
+	z := e.zip.Get().(*gzip.Writer)
+	z.Reset(&body)
+	err := errors.Join(json.NewEncoder(z).Encode(message), z.Close())
+	e.zip.Put(z)
+	if err != nil {
+		return nil, err
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, e.base.JoinPath(path).String(), &body)
+	if err != nil {
+		return nil, errors.New("its address is malformed")
+	}
+	for k, v := range e.headers {
+		r.Header.Set(k, v)
+	}
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("Content-Encoding", "gzip")
+	return r, nil
 }
