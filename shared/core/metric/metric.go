@@ -173,7 +173,7 @@ var table = []Metric{
 	{ProverSteps, Counter, "{step}", nil, "Cairo steps given to the prover, by which provers charge", false, ""},
 	{StoredBytes, Counter, "By", nil, "bytes of settled batches' artifacts", false, ""},
 	{ColdStarts, Counter, "{start}", nil, "processes that began", true, ""},
-	{InitSeconds, Histogram, "s", nil, "how long a process took to initialise", false, ""},
+	{InitSeconds, Histogram, "s", nil, "from the start of a process to when its function was ready", false, ""},
 }
 
 // All returns every metric.

@@ -189,7 +189,7 @@ func Main(wire Wire) { MainOr(wire, nil) }
 func MainOr(wire Wire, instead func(error) any) {
 	limitHeap(os.Environ())
 	h := NewHandler(os.Environ(), wire)
-	h.instead = instead
+	h.instead, h.boot = instead, sinceProcessStart()
 	slog.SetDefault(h.log) // libraries log by package log or slog: their lines are JSON as well
 	lambda.Start(h)
 }
@@ -202,18 +202,18 @@ type Handler struct {
 	now     func() time.Time
 	log     *slog.Logger // until there is a process
 
-	born    time.Time
-	counted sync.Once // the cold start
+	boot    time.Duration // from the start of the process to Main
+	counted sync.Once     // the cold start
 
 	mu      sync.Mutex
 	ready   lambda.Handler
-	process *Process // of ready
+	process *Process      // of ready
+	took    time.Duration // to initialise ready
 }
 
 // NewHandler returns the handler of a function with an environment.
 func NewHandler(environ []string, wire Wire) *Handler {
-	return &Handler{environ: environ, wire: wire, now: time.Now, born: time.Now(),
-		log: newLog(os.Stdout, slog.LevelInfo, environ)}
+	return &Handler{environ: environ, wire: wire, now: time.Now, log: newLog(os.Stdout, slog.LevelInfo, environ)}
 }
 
 // Invoke implements lambda.Handler. Whatever makes the invocation fail is a line of the log: Lambda itself keeps an
@@ -264,12 +264,13 @@ func (h *Handler) function(ctx context.Context) (lambda.Handler, *Process, error
 	if h.ready != nil {
 		return h.ready, h.process, nil
 	}
+	began := time.Now()
 	p, err := NewProcess(ctx, h.environ)
 	if err != nil {
 		return nil, nil, err
 	}
 	p.Secrets.Now = h.now
-	p.openTelemetry(ctx, h.environ)
+	p.openTelemetry(ctx)
 	f, err := h.wire(metric.With(ctx, p.Telemetry), p)
 	if err != nil {
 		return nil, nil, errors.Join(err, p.close(ctx))
@@ -279,7 +280,7 @@ func (h *Handler) function(ctx context.Context) (lambda.Handler, *Process, error
 			p.Log.WarnContext(ctx, "connections with the old secrets are not closed", "error", err)
 		}
 	}
-	h.ready, h.process = lambda.NewHandler(f), p
+	h.ready, h.process, h.took = lambda.NewHandler(f), p, time.Since(began)
 	return h.ready, p, nil
 }
 

@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"os"
+	"strconv"
 	"strings"
 	"time"
 
+	"github.com/aws/aws-lambda-go/lambdacontext"
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	"github.com/aws/smithy-go/middleware"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
@@ -15,22 +18,15 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/metric"
 )
 
-// functionVariable is Lambda's own: the function's name in the cloud.
-const functionVariable = "AWS_LAMBDA_FUNCTION_NAME="
-
 // openTelemetry adds the collector, where one is configured. What is wrong with it is a line of the log and stops
 // nothing: settlement does not wait for who watches it.
-func (p *Process) openTelemetry(ctx context.Context, environ []string) {
+func (p *Process) openTelemetry(ctx context.Context) {
 	c := p.Config
 	if c.OTLP.Endpoint == "" {
 		return
 	}
-	o := otlp.Config{URL: c.OTLP.Endpoint, Chain: c.Chain.Name}
-	for _, line := range environ {
-		if v, ok := strings.CutPrefix(line, functionVariable); ok {
-			o.Function = strings.TrimPrefix(v, c.Chain.Name+"-")
-		}
-	}
+	o := otlp.Config{URL: c.OTLP.Endpoint, Chain: c.Chain.Name,
+		Function: strings.TrimPrefix(lambdacontext.FunctionName, c.Chain.Name+"-")}
 	var err error
 	var e *otlp.Exporter
 	if c.OTLP.HeadersSecret != "" {
@@ -58,13 +54,49 @@ func (p *Process) flush(ctx context.Context) {
 	}
 }
 
-// started counts the process's cold start, once.
+// started counts the process's cold start, once, with the work until the function was ready: from the start of the
+// process to Main, and the initialisation that succeeded. What passes in between is no work: Lambda may start a process
+// long before the first invocation, and an initialisation that fails is tried again by the next one.
 func (h *Handler) started(ctx context.Context) {
 	h.counted.Do(func() {
-		now := time.Now()
-		metric.Record(ctx, now, metric.Value{Name: metric.ColdStarts, Value: 1},
-			metric.Value{Name: metric.InitSeconds, Value: now.Sub(h.born).Seconds()})
+		h.mu.Lock()
+		took := h.boot + h.took
+		h.mu.Unlock()
+		metric.Record(ctx, time.Now(), metric.Value{Name: metric.ColdStarts, Value: 1},
+			metric.Value{Name: metric.InitSeconds, Value: took.Seconds()})
 	})
+}
+
+// ticks is in which parts of a second Linux says when a process began (USER_HZ, proc_pid_stat(5)).
+const ticks = 100
+
+// startField is which field of /proc/self/stat says when the process began, counted from the one behind its name.
+const startField = 19
+
+// sinceProcessStart is how long ago this process began, to a hundredth of a second; 0 where the system does not say it.
+// Go has no clock that runs before a package's variables are set, and setting all of them is a large part of a start.
+func sinceProcessStart() time.Duration {
+	stat, err := os.ReadFile("/proc/self/stat")
+	uptime, uerr := os.ReadFile("/proc/uptime")
+	if err != nil || uerr != nil {
+		return 0
+	}
+	return age(string(stat), string(uptime))
+}
+
+// age is how old a process is by its /proc/PID/stat and /proc/uptime; 0 where they can't be read.
+func age(stat, uptime string) time.Duration {
+	fields := strings.Fields(stat[strings.LastIndexByte(stat, ')')+1:]) // its name may hold anything
+	up := strings.Fields(uptime)
+	if len(fields) <= startField || len(up) == 0 {
+		return 0
+	}
+	began, err := strconv.ParseUint(fields[startField], 10, 64)
+	now, uerr := strconv.ParseFloat(up[0], 64)
+	if err != nil || uerr != nil {
+		return 0
+	}
+	return max(0, time.Duration((now-float64(began)/ticks)*float64(time.Second)))
 }
 
 // services are AWS's services by the SDK's names of them. AWS Batch is measured as the SNOS runner that it is.

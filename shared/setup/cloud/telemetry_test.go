@@ -6,11 +6,17 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/madara-orchestrator/orchestrator/shared/core/metric"
+	"github.com/madara-orchestrator/orchestrator/shared/core/metric/metrictest"
 )
 
 // What an invocation measures is sent before its answer is given: afterwards the process may be frozen. A collector
@@ -42,6 +48,65 @@ func TestTelemetryIsSentBeforeTheAnswer(t *testing.T) {
 		if got := sent.Load() > before; got != tt.sends {
 			t.Errorf("%s: telemetry was sent: %t", name, got)
 		}
+	}
+}
+
+// A cold start takes from the start of the process until the function is ready: neither the time before its first
+// invocation counts, nor initialisations that failed.
+func TestInitSeconds(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var r metrictest.Recorder
+		fails := true
+		h := NewHandler(environ, func(_ context.Context, p *Process) (any, error) {
+			if fails {
+				return nil, errors.New("a secret has no value yet")
+			}
+			time.Sleep(2 * time.Second)
+			p.Telemetry = &r
+			return func() error { return nil }, nil
+		})
+		h.boot = 300 * time.Millisecond
+		time.Sleep(time.Hour) // started ahead of the first invocation
+		if _, err := h.Invoke(t.Context(), []byte("{}")); err == nil {
+			t.Fatal("it initialised")
+		}
+		time.Sleep(time.Hour)
+		fails = false
+		for range 2 {
+			if _, err := h.Invoke(t.Context(), []byte("{}")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if vs := r.Of(metric.InitSeconds); len(vs) != 1 || vs[0].Value != 2.3 {
+			t.Errorf("measured %+v, want once 2.3 s", vs)
+		}
+	})
+}
+
+// How old a process is comes from the system; where that says nothing of use, it is 0.
+func TestSinceProcessStart(t *testing.T) {
+	t.Parallel()
+	const stat = "7 (a ) b) S 1 7 7 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 12345 1 1"
+	for name, tt := range map[string]struct {
+		stat, uptime string
+		want         time.Duration
+	}{
+		"whole":   {stat, "124.45 99.00", time.Second},
+		"behind":  {stat, "1.00 1.00", 0},
+		"cut":     {"7 (a) S 1", "124.45 1", 0},
+		"nothing": {"", "", 0},
+		"strange": {strings.Replace(stat, "12345", "x", 1), "124.45 1", 0},
+	} {
+		if got := age(tt.stat, tt.uptime).Round(time.Millisecond); got != tt.want {
+			t.Errorf("%s: %s, want %s", name, got, tt.want)
+		}
+	}
+	if _, err := os.Stat("/proc/self/stat"); err != nil {
+		t.Skip("no /proc here")
+	}
+	if d := sinceProcessStart(); d <= 0 || d > 24*time.Hour {
+		t.Errorf("this process began %s ago", d)
 	}
 }
 
