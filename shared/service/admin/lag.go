@@ -58,7 +58,8 @@ func feeWait(j *job.Job) *FeeWait {
 		return nil
 	}
 	m, ok := j.Metadata.(*job.StateTransitionMeta)
-	if !ok || m.FeeWait == nil || !m.FeeWait.Waits || j.Status.NeedsOperator() {
+	if !ok || m.FeeWait == nil || !m.FeeWait.Waits || len(m.Journal.Records) > 0 || j.Status == job.Completed ||
+		j.Status.NeedsOperator() { // what it waited for once stays in its document
 		return nil
 	}
 	return &FeeWait{Today: m.FeeWait.Today, Target: m.FeeWait.Target, Until: utc(m.FeeWait.Until)}

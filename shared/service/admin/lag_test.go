@@ -17,6 +17,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/settlement"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
+	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
 	"github.com/madara-orchestrator/orchestrator/shared/service/admin"
 )
 
@@ -110,6 +111,18 @@ var verdictCases = map[string]struct {
 	}, admin.Working, "StateTransition of aggregator batch 3 is ready. It waits for lower fees: it " +
 		"would cost 900 wei now, the target is 300; it is settled by " +
 		"2026-01-01T01:00:00Z at the latest.", ""},
+	"waited for fees, is sent": {stage.L2, func(t *testing.T, b *bench, _ *chain, _ *fault.Rules) {
+		j := job.New(job.NewID(), 3, &job.StateTransitionMeta{StartBlock: 10, EndBlock: 14, FeeWait: &job.FeeWait{
+			First: "900", Today: "900", Target: "300", Until: b.now.Add(time.Hour), Waits: true,
+		}, Journal: tx.Journal{Records: []tx.Record{{}}}}, "", b.now)
+		j.Status, j.NextAction = job.PendingVerification, job.Verify
+		if err := b.Jobs.Create(t.Context(), j); err != nil {
+			t.Fatal(err)
+		}
+		if w := b.Lag(t.Context()).FeeWait; w != nil {
+			t.Errorf("fee wait %+v", w)
+		}
+	}, admin.Working, "StateTransition of aggregator batch 3 is submitted", ""},
 	"batching halts": {stage.L2, func(t *testing.T, b *bench, _ *chain, _ *fault.Rules) {
 		r := alert.Report{Key: "batching/version/9", Severity: alert.Critical, Title: "A new version",
 			Detail: "Deploy.", ReportedAt: b.now}

@@ -18,6 +18,9 @@ func (h *Handler) bides(ctx context.Context, r *executor.Run, m *job.StateTransi
 	target := h.Sender.Policy.Target
 	market, ok := h.Sender.Chain.(tx.Market)
 	if target.Percentile == 0 || !ok || len(m.Journal.Records) > 0 {
+		if m.FeeWait != nil {
+			m.FeeWait.Waits = false // the setting was taken away, or it has begun
+		}
 		return false, "", nil
 	}
 	head, err := h.Sender.Chain.Head(ctx)
@@ -38,8 +41,8 @@ func (h *Handler) bides(ctx context.Context, r *executor.Run, m *job.StateTransi
 		m.FeeWait = &job.FeeWait{Since: h.Sender.Now(), First: bid.Today.String()}
 	}
 	w := m.FeeWait
-	w.Today, w.Target, w.Until, w.Waits = bid.Today.String(), "", bid.Until, bid.Wait
-	if bid.Target != nil {
+	w.Today, w.Until, w.Waits = bid.Today.String(), bid.Until, bid.Wait
+	if bid.Target != nil { // else what was waited for before stays
 		w.Target = bid.Target.String()
 	}
 	return bid.Wait, bid.Reason(), nil

@@ -67,6 +67,19 @@ func TestWaitsForLowerFees(t *testing.T) {
 	}
 }
 
+// A batch that waited says so no more once it is sent for another reason: the setting was taken away meanwhile.
+func TestSettingTakenAway(t *testing.T) {
+	t.Parallel()
+	b, _ := bidden(t)
+	b.process()
+	b.verify(job.VerdictPending)
+	b.handler.Sender.Policy.Target = tx.FeeTarget{}
+	b.verify(job.VerdictPending)
+	if b.signed() != 1 || b.wait().Waits {
+		t.Errorf("%d signed, %+v", b.signed(), b.wait())
+	}
+}
+
 // A batch that is old enough is sent at any price, counted from when it was opened.
 func TestPatienceEnds(t *testing.T) {
 	t.Parallel()

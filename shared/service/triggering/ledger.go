@@ -25,11 +25,11 @@ func pay(l *batch.Ledger, in *job.Inclusion) {
 	l.Fee.Add(l.Fee, fee)
 }
 
-// save notes what was saved by waiting for lower fees: it may be less than nothing. Where others settled the batch, we
-// paid nothing, and waiting saved nothing.
+// save notes what was saved by waiting for lower fees: it may be less than nothing. Where nothing was ever compared,
+// nothing was waited for. Where others settled the batch, we paid nothing, and waiting saved nothing.
 func save(l *batch.Ledger, m *job.StateTransitionMeta) {
 	w := m.FeeWait
-	if w == nil || m.Included == nil {
+	if w == nil || w.Target == "" || m.Included == nil {
 		return
 	}
 	first, ok := new(big.Int).SetString(w.First, 10)

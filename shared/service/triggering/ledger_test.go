@@ -23,9 +23,10 @@ func TestLedgerCountsEveryTransaction(t *testing.T) {
 		), More: []job.Publication{{Included: in(3, 30, "300")}, {}, {Included: in(4, 40, "no number")}},
 	}})
 	payForData(&l, job.Job{Metadata: &job.SnosRunMeta{}})
-	wait := &job.FeeWait{First: "50", Today: "80"}
+	wait := &job.FeeWait{First: "50", Today: "80", Target: "40"}
 	for what, m := range map[string]*job.StateTransitionMeta{
 		"without a wait": {Included: in(1, 0, "1")}, "on a batch that others settled": {FeeWait: wait},
+		"though nothing was compared": {FeeWait: &job.FeeWait{First: "50", Today: "80"}, Included: in(1, 0, "1")},
 	} {
 		if save(&l, m); l.FeeSaved != nil {
 			t.Errorf("saved %s %s", l.FeeSaved, what)
