@@ -32,6 +32,16 @@ func AggregatorKey(index uint64, name string) string { return AggregatorPrefix(i
 // AggregatorPrefix is what the keys of an aggregator batch's artifacts start with.
 func AggregatorPrefix(index uint64) string { return fmt.Sprintf("aggregator/%010d/", index) }
 
+// Prefixes are what the keys of the artifacts start with of what one state update settles: aggregator batch index with
+// the SNOS batches first..last, or on an L3 SNOS batch index alone, beside which its accumulators lie (AccumulatorKey).
+func Prefixes(index, first, last uint64) []string {
+	out := []string{AggregatorPrefix(index)}
+	for i := first; i <= last; i++ {
+		out = append(out, SNOSPrefix(i))
+	}
+	return out
+}
+
 // BlobKey is the key of blob i of an aggregator batch: 131,072 raw bytes.
 func BlobKey(index uint64, i int) string {
 	return AggregatorKey(index, fmt.Sprintf("blob_%02d.bin", i))

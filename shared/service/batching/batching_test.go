@@ -1,11 +1,16 @@
 package batching_test
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"time"
 
+	"github.com/madara-orchestrator/orchestrator/shared/client/memory"
+	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
 	"github.com/madara-orchestrator/orchestrator/shared/core/block"
+	"github.com/madara-orchestrator/orchestrator/shared/core/metric"
+	"github.com/madara-orchestrator/orchestrator/shared/core/metric/metrictest"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	"github.com/madara-orchestrator/orchestrator/shared/dev/fake/blocks"
 	"github.com/madara-orchestrator/orchestrator/shared/service/batching"
@@ -166,4 +171,36 @@ func TestClosedByAnOperator(t *testing.T) {
 		}
 		b.want("0-2 an operator's command; 3-4 open")
 	})
+}
+
+// behind is a store whose newest SNOS batch is one that another run has just written, which this one does not see yet.
+type behind struct{ *memory.Batches }
+
+// LastSnos implements batch.SnosStore.
+func (behind) LastSnos(context.Context) (batch.SnosBatch, error) {
+	return batch.SnosBatch{}, batch.ErrNotFound
+}
+
+// A SNOS batch's document is said and measured by the run that has written it, and by no other.
+func TestSnosBatchIsMeasuredOnce(t *testing.T) {
+	t.Parallel()
+	b := setup(t, stage.L2)
+	b.Limits.SnosBlocks = 5
+	b.grow(11, nil)
+	if err := b.run(); err != nil {
+		t.Fatal(err)
+	}
+	var r metrictest.Recorder
+	ctx := metric.With(t.Context(), &r)
+	if err := b.RunSnosOfAggregators(ctx); err != nil {
+		t.Fatal(err)
+	}
+	written := len(r.Of(metric.BatchesClosed))
+	b.Batcher.Batches = behind{b.batches}
+	if err := b.RunSnosOfAggregators(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(r.Of(metric.BatchesClosed)); written != 2 || n != written {
+		t.Errorf("%d SNOS batches were measured, then %d, want 2 and no more", written, n)
+	}
 }

@@ -55,10 +55,13 @@ func (b *Batcher) materialize(ctx context.Context, l *lease, parent, next uint64
 				Span: span, Index: index, Aggregator: a.Index, Status: batch.Closed, TraceID: a.TraceID,
 				Version: 1, Fence: l.Fence, CreatedAt: now, UpdatedAt: now,
 			}
-			if err := b.Batches.CreateSnos(ctx, s); err != nil && !errors.Is(err, batch.ErrExists) {
+			err := b.Batches.CreateSnos(ctx, s)
+			if err != nil && !errors.Is(err, batch.ErrExists) {
 				return written, fmt.Errorf("store SNOS batch %d: %w", index, err)
 			}
-			b.closed(ctx, index, span, a.TraceID, "snos", b.Limits.SnosFill(span, 0))
+			if err == nil { // else whoever wrote it has said and measured it
+				b.closed(ctx, index, span, a.TraceID, "snos", b.Limits.SnosFill(span, 0))
+			}
 			written++
 		}
 		if a.Status == batch.Open {

@@ -42,14 +42,14 @@ func (c *Cleaner) Run(ctx context.Context) error {
 		return fmt.Errorf("list completed SNOS batches: %w", err)
 	}
 	for _, b := range bs {
-		// the latter holds what it was measured with
-		bytes, done, err := c.clean(ctx, b.Index, artifact.SNOSPrefix(b.Index), artifact.AggregatorPrefix(b.Index))
+		bytes, done, err := c.clean(ctx, b.Index, artifact.Prefixes(b.Index, b.Index, b.Index))
 		if err != nil || !done {
 			return err
 		}
 		b.Ledger.StoredBytes = bytes
 		b.Status, b.UpdatedAt = batch.Archived, c.Now()
-		if _, err := c.Batches.UpdateSnos(ctx, b); err != nil && !errors.Is(err, batch.ErrConflict) {
+		_, err = c.Batches.UpdateSnos(ctx, b)
+		if err := c.archived(ctx, bytes, err); err != nil {
 			return fmt.Errorf("archive SNOS batch %d: %w", b.Index, err)
 		}
 	}
@@ -62,25 +62,35 @@ func (c *Cleaner) aggregators(ctx context.Context) error {
 		return fmt.Errorf("list completed aggregator batches: %w", err)
 	}
 	for _, b := range bs {
-		prefixes := []string{artifact.AggregatorPrefix(b.Index)}
-		for i := b.FirstSnos; i <= b.LastSnos(); i++ {
-			prefixes = append(prefixes, artifact.SNOSPrefix(i))
-		}
-		bytes, done, err := c.clean(ctx, b.Index, prefixes...)
+		bytes, done, err := c.clean(ctx, b.Index, artifact.Prefixes(b.Index, b.FirstSnos, b.LastSnos()))
 		if err != nil || !done {
 			return err
 		}
 		b.Ledger.StoredBytes = bytes
 		b.Status, b.UpdatedAt = batch.Archived, c.Now()
-		if _, err := c.Batches.UpdateAggregator(ctx, b); err != nil && !errors.Is(err, batch.ErrConflict) {
+		_, err = c.Batches.UpdateAggregator(ctx, b)
+		if err := c.archived(ctx, bytes, err); err != nil {
 			return fmt.Errorf("archive aggregator batch %d: %w", b.Index, err)
 		}
 	}
 	return nil
 }
 
+// archived measures a batch that this run has archived. One that another run archived is measured there, and one whose
+// document was not written is cleaned up again.
+func (c *Cleaner) archived(ctx context.Context, bytes int64, err error) error {
+	switch {
+	case errors.Is(err, batch.ErrConflict):
+		return nil
+	case err != nil:
+		return err
+	}
+	metric.Record(ctx, c.Now(), metric.Value{Name: metric.StoredBytes, Value: float64(bytes)})
+	return nil
+}
+
 // clean tags a batch's objects and counts their bytes; done is false while one of its transactions can still be undone.
-func (c *Cleaner) clean(ctx context.Context, index uint64, prefixes ...string) (bytes int64, done bool, err error) {
+func (c *Cleaner) clean(ctx context.Context, index uint64, prefixes []string) (bytes int64, done bool, err error) {
 	sends := []job.Type{job.StateTransition}
 	if c.Layer == stage.L3 {
 		sends = append(sends, job.DataSubmission)
@@ -102,7 +112,6 @@ func (c *Cleaner) clean(ctx context.Context, index uint64, prefixes ...string) (
 		}
 		bytes += n
 	}
-	metric.Record(ctx, c.Now(), metric.Value{Name: metric.StoredBytes, Value: float64(bytes)})
 	return bytes, true, nil
 }
 

@@ -1,6 +1,8 @@
 package cleanup_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -13,6 +15,8 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
 	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
+	"github.com/madara-orchestrator/orchestrator/shared/core/metric"
+	"github.com/madara-orchestrator/orchestrator/shared/core/metric/metrictest"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	"github.com/madara-orchestrator/orchestrator/shared/service/cleanup"
 )
@@ -152,6 +156,54 @@ func TestSnosBatches(t *testing.T) {
 				t.Errorf("keys that expire, wanted (-) and got (+):\n%s", d)
 			}
 		})
+	}
+}
+
+// elsewhere is a store in which another run archives each batch just before this one, or that is down.
+type elsewhere struct {
+	*memory.Batches
+	err error
+}
+
+// UpdateSnos implements batch.SnosStore.
+func (e *elsewhere) UpdateSnos(context.Context, batch.SnosBatch) (batch.SnosBatch, error) {
+	return batch.SnosBatch{}, e.err
+}
+
+// UpdateAggregator implements batch.AggregatorStore.
+func (e *elsewhere) UpdateAggregator(context.Context, batch.AggregatorBatch) (batch.AggregatorBatch, error) {
+	return batch.AggregatorBatch{}, e.err
+}
+
+// A batch's bytes are measured once, by the run that has archived it, however often it was cleaned up before.
+func TestBytesAreMeasuredOnce(t *testing.T) {
+	t.Parallel()
+	down := errors.New("no primary")
+	for _, l := range []stage.Layer{stage.L2, stage.L3} {
+		w := newWorld(t, l)
+		w.check(w.batches.CreateAggregator(t.Context(), batch.AggregatorBatch{Index: 1, FirstSnos: 1,
+			Snos: make([]batch.Span, 1), Status: batch.Completed, Version: 1}))
+		w.check(w.batches.CreateSnos(t.Context(), batch.SnosBatch{Index: 1, Status: batch.Completed, Version: 1}))
+		w.job(1, &job.StateTransitionMeta{Finalized: true}, false)
+		w.job(1, &job.DataSubmissionMeta{}, false)
+		w.put(artifact.SNOSKey(1, artifact.PIE), artifact.AggregatorKey(1, artifact.PIE))
+		var r metrictest.Recorder
+		ctx := metric.With(t.Context(), &r)
+		for _, err := range []error{down, batch.ErrConflict} {
+			w.Cleaner.Batches = &elsewhere{w.batches, err}
+			if got := w.Run(ctx); errors.Is(got, down) != errors.Is(err, down) {
+				t.Errorf("%s: %v", l, got)
+			}
+		}
+		if vs := r.Of(metric.StoredBytes); len(vs) > 0 {
+			t.Errorf("%s: measured %v, archived nothing", l, vs)
+		}
+		w.Cleaner.Batches = w.batches
+		w.check(w.Run(ctx))
+		w.check(w.Run(ctx))
+		if vs := r.Of(metric.StoredBytes); len(vs) != 1 || vs[0].Value != 2 {
+			t.Errorf("%s: measured %v, want 2 bytes once", l, vs)
+		}
 	}
 }
 

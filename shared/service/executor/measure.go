@@ -50,12 +50,8 @@ func (w *Executor) measured(ctx context.Context, before job.Job, r *Run, a job.A
 // completed measures a job that has passed its stage.
 func (w *Executor) completed(ctx context.Context, j job.Job) {
 	took := max(0, j.EndedAt.Sub(j.CreatedAt))
-	vs := []metric.Value{{Name: metric.StageSeconds, Value: took.Seconds(),
-		Labels: metric.Labels{metric.Stage: string(j.Type)}}}
-	if m, ok := j.Metadata.(*job.ProofCreationMeta); ok && m.Steps > 0 {
-		vs = append(vs, metric.Value{Name: metric.ProverSteps, Value: float64(m.Steps)})
-	}
-	metric.Record(ctx, w.Now(), vs...)
+	metric.Record(ctx, w.Now(), metric.Value{Name: metric.StageSeconds, Value: took.Seconds(),
+		Labels: metric.Labels{metric.Stage: string(j.Type)}})
 	metric.Trace(ctx, metric.Span{
 		Trace: j.TraceID, ID: metric.JobSpan(j.ID), Parent: metric.BatchSpan(j.TraceID),
 		Name:  string(j.Type) + " of " + w.batchOf(j),

@@ -18,6 +18,9 @@ func (t *Triggers) measureSettled(ctx context.Context, settled job.Job, s batch.
 		fee, _ := new(big.Float).SetInt(l.Fee).Float64()
 		vs = append(vs, metric.Value{Name: metric.FeePaid, Value: fee})
 	}
+	if l.ProverSteps > 0 { // unknown ones are no value
+		vs = append(vs, metric.Value{Name: metric.ProverSteps, Value: float64(l.ProverSteps)})
+	}
 	metric.Record(ctx, t.Now(), vs...)
 	metric.Trace(ctx, metric.Span{
 		Trace: trace, ID: metric.BatchSpan(trace), Name: t.Settings.Layer.BatchName(settled.Type, settled.Batch),

@@ -168,8 +168,17 @@ func (t *Triggers) create(ctx context.Context, internalID uint64, m job.Metadata
 
 // move sets a SNOS batch's status. Another run that was faster is not an error.
 func (t *Triggers) move(ctx context.Context, b batch.SnosBatch, to batch.Status) error {
+	if err := t.moveSnos(ctx, b, to); err != nil && !errors.Is(err, batch.ErrConflict) {
+		return err
+	}
+	return nil
+}
+
+// moveSnos sets a SNOS batch's status. Where another run was faster the error is batch.ErrConflict: what follows from
+// the move is that run's.
+func (t *Triggers) moveSnos(ctx context.Context, b batch.SnosBatch, to batch.Status) error {
 	b.Status, b.UpdatedAt = to, t.Now()
-	if _, err := t.Batches.UpdateSnos(ctx, b); err != nil && !errors.Is(err, batch.ErrConflict) {
+	if _, err := t.Batches.UpdateSnos(ctx, b); err != nil {
 		return fmt.Errorf("move SNOS batch %d to %s: %w", b.Index, to, err)
 	}
 	return nil

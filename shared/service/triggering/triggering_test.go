@@ -1,12 +1,16 @@
 package triggering_test
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
 
+	"github.com/madara-orchestrator/orchestrator/shared/client/memory"
 	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
+	"github.com/madara-orchestrator/orchestrator/shared/core/metric"
+	"github.com/madara-orchestrator/orchestrator/shared/core/metric/metrictest"
 	"github.com/madara-orchestrator/orchestrator/shared/core/proof"
 	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
@@ -283,5 +287,60 @@ func TestLedger(t *testing.T) {
 	}
 	if es := w.events.Published(); len(es) != 1 || es[0].Batch != 1 {
 		t.Errorf("published %+v, want one event", es)
+	}
+}
+
+// elsewhere is a store in which another run is always faster.
+type elsewhere struct{ *memory.Batches }
+
+// UpdateSnos implements batch.SnosStore.
+func (elsewhere) UpdateSnos(context.Context, batch.SnosBatch) (batch.SnosBatch, error) {
+	return batch.SnosBatch{}, batch.ErrConflict
+}
+
+// UpdateAggregator implements batch.AggregatorStore.
+func (elsewhere) UpdateAggregator(context.Context, batch.AggregatorBatch) (batch.AggregatorBatch, error) {
+	return batch.AggregatorBatch{}, batch.ErrConflict
+}
+
+// A settled batch is measured and said once, by the run that has moved it; the steps that are measured are those of its
+// ledger.
+func TestSettledIsMeasuredOnce(t *testing.T) {
+	t.Parallel()
+	for _, l := range []stage.Layer{stage.L2, stage.L3} {
+		w := newWorld(t, l, proof.Capabilities{})
+		w.aggregators(batch.InStateTransition)
+		w.snos(batch.InStateTransition)
+		w.job(1, job.Completed, &job.SnosRunMeta{Steps: 900})
+		w.job(1, job.Completed, &job.ProofCreationMeta{Steps: 30})
+		w.job(1, job.Completed, &job.ProofRegistrationMeta{PIEKey: "k", Steps: 4})
+		w.job(1, job.Completed, &job.DataSubmissionMeta{})
+		w.job(1, job.Completed, &job.AggregatorMeta{})
+		w.job(1, job.Completed, &job.StateTransitionMeta{Included: &job.Inclusion{Fee: "70"}})
+		var r metrictest.Recorder
+		ctx := metric.With(t.Context(), &r)
+		w.Triggers.Batches = elsewhere{w.batches}
+		w.check(w.Run(ctx, stage.StateTransition))
+		if vs, es := r.Values(), w.events.Published(); len(vs) > 0 || len(es) > 0 {
+			t.Errorf("%s: another run has moved it, and this one measured %v and said %v", l, vs, es)
+		}
+		w.Triggers.Batches = w.batches
+		for range 2 {
+			w.check(w.Run(ctx, stage.StateTransition))
+		}
+		b, err := w.batches.Aggregator(t.Context(), 1)
+		ledger := b.Ledger
+		if l == stage.L3 {
+			s, serr := w.batches.Snos(t.Context(), 1)
+			err, ledger = errors.Join(err, serr), s.Ledger
+		}
+		w.check(err)
+		want := map[stage.Layer]uint64{stage.L2: 30, stage.L3: 34}[l]
+		if vs := r.Of(metric.ProverSteps); len(vs) != 1 || vs[0].Value != float64(want) || ledger.ProverSteps != want {
+			t.Errorf("%s: measured %v steps, the ledger has %d, want %d", l, vs, ledger.ProverSteps, want)
+		}
+		if n, m := len(r.Of(metric.SettleSeconds)), len(r.Of(metric.FeePaid)); n != 1 || m != 1 {
+			t.Errorf("%s: measured %d and %d times, want once", l, n, m)
+		}
 	}
 }

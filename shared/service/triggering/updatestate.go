@@ -246,7 +246,7 @@ func (t *Triggers) complete(ctx context.Context, settled job.Job) error {
 	if b.Ledger, err = t.ledger(ctx, settled, m, index, index); err != nil {
 		return err
 	}
-	if err := t.move(ctx, b, batch.Completed); err != nil {
+	if err := t.moveSnos(ctx, b, batch.Completed); err != nil {
 		return err
 	}
 	t.measureSettled(ctx, settled, b.Span, b.Ledger, b.TraceID)
