@@ -81,7 +81,7 @@ func (w *pageWorld) fill() {
 		switch i {
 		case 0, 1:
 			l = batch.Ledger{Tx: "0x" + strings.Repeat("5a", 32), GasUsed: 412_345, DataGasUsed: 131072, Blobs: 1,
-				Fee: big.NewInt(1_234_567_890_123_456)}
+				Fee: big.NewInt(1_234_567_890_123_456), FeeSaved: big.NewInt(20_000_000_000_000_000)}
 			for _, t := range job.Types {
 				if w.layer.Has(t) {
 					l.Pass(string(t), at, at.Add(90*time.Second))
@@ -192,6 +192,8 @@ func TestStatusPage(t *testing.T) {
 	}{
 		{"running", stage.L2, func(*pageWorld) {},
 			pageTask{Wait: "SNOS run: runs, 1 of 2", Open: "SNOS batch 7, blocks 30 to 34"}},
+		{"fees saved", stage.L2, func(*pageWorld) {},
+			pageTask{Wait: "waiting for lower fees saved 0.040000 ETH"}},
 		{"settled", stage.L2, func(w *pageWorld) {
 			w.api.Head, w.jobs = head(19), memory.NewJobs(nil)
 		}, pageTask{Wait: "Everything is settled, up to block 19."}},

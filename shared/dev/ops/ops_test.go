@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"math/big"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
@@ -49,7 +50,9 @@ func serve(t *testing.T, commands bool) string {
 		return batch.Span{StartBlock: from, EndBlock: to, OpenedAt: now.Add(-time.Hour), Reason: r}
 	}
 	ledger := batch.Ledger{Tx: "0x" + strings.Repeat("ab", 32), GasUsed: 400_000, Blobs: 1}
+	ledger.FeeSaved = big.NewInt(-2_000_000_000_000_000)
 	ledger.Pass("SnosRun", now.Add(-time.Minute), now)
+	ledger.Pass("StateTransition", now.Add(-time.Second), now)
 	aggregator := func(i, from, to uint64, s batch.Status, r batch.Reason, l batch.Ledger) error {
 		return batches.CreateAggregator(t.Context(), batch.AggregatorBatch{
 			Index: i, FirstSnos: i, Span: span(from, to, r), Snos: []batch.Span{span(from, to, r)}, Status: s,
@@ -120,7 +123,10 @@ func TestCommands(t *testing.T) {
 		"no job":        {args: []string{"job", strings.Repeat("f", 32)}, code: ops.Unknown, says: "404"},
 		"no id":         {args: []string{"job", "x"}, code: ops.Usage, says: "32 hex digits"},
 		"stages":        {args: []string{"stages"}, code: ops.OK, says: "StateTransition     runs"},
-		"ledger":        {args: []string{"ledger"}, code: ops.OK, says: "no batch was settled"},
+		"ledger": {args: []string{"ledger"}, code: ops.OK,
+			says: "waiting for lower fees cost 0.002000 ETH: they rose"},
+		"settled batch": {args: []string{"batch", "1"}, code: ops.OK,
+			says: "waiting for lower fees cost 0.002000 ETH: they rose"},
 		"days":          {args: []string{"ledger", "-days", "32"}, code: ops.Usage, says: "from 1 to 31"},
 		"artifacts":     {args: []string{"artifacts", "1"}, code: ops.OK, says: "no files are stored"},
 		"of none":       {args: []string{"artifacts", "9"}, code: ops.Unknown, says: "404"},

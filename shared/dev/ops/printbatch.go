@@ -75,7 +75,11 @@ func printBatch(w io.Writer, b admin.BatchDetail, now time.Time) {
 		fmt.Fprintf(w, "settled    %s\n", b.SettledAt.Format(time.RFC3339))
 	}
 	if l := b.Ledger; l.Tx != "" {
-		fmt.Fprintf(w, "cost       %s, %d gas, %d blobs\ntransaction\n  %s\n", fee(l), l.GasUsed, l.Blobs, l.Tx)
+		fmt.Fprintf(w, "cost       %s, %d gas, %d blobs\n", fee(l), l.GasUsed, l.Blobs)
+		if l.FeeSaved != "" {
+			fmt.Fprintf(w, "           %s\n", saved(l.FeeSaved, l.Unit))
+		}
+		fmt.Fprintf(w, "transaction\n  %s\n", l.Tx)
 		if l.TxURL != "" {
 			fmt.Fprintf(w, "  %s\n", l.TxURL)
 		}

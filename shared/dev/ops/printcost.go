@@ -6,6 +6,7 @@ import (
 	"io"
 	"math/big"
 	"slices"
+	"strings"
 
 	"github.com/madara-orchestrator/orchestrator/shared/service/admin"
 )
@@ -23,7 +24,7 @@ func amount(decimal, unit string) string {
 	if unit == "fri" {
 		name = "STRK"
 	}
-	if n.Cmp(big.NewInt(1e13)) < 0 {
+	if n.CmpAbs(big.NewInt(1e13)) < 0 {
 		return n.String() + " " + unit
 	}
 	return whole.Text('f', 6) + " " + name
@@ -57,10 +58,21 @@ func printLedger(w io.Writer, l admin.Sums) {
 	fmt.Fprintln(w)
 	wrap(w, "", "steps: Cairo steps given to the prover, by which provers charge; stored: bytes of artifacts, counted "+
 		"once they may expire")
+	if l.All.FeeSaved != "" {
+		wrap(w, "", saved(l.All.FeeSaved, l.Unit))
+	}
 	if !l.Complete {
 		wrap(w, "", "There are more batches than are looked at: the oldest day may lack some, "+
 			"earlier days are missing.")
 	}
+}
+
+// saved says what waiting for lower fees brought.
+func saved(decimal, unit string) string {
+	if lost, is := strings.CutPrefix(decimal, "-"); is {
+		return "waiting for lower fees cost " + amount(lost, unit) + ": they rose"
+	}
+	return "waiting for lower fees saved " + amount(decimal, unit)
 }
 
 // large is a number in at most five characters: 999, 12.3k, 4.56M.

@@ -47,7 +47,7 @@ func (s *Service) ArtifactsOf(ctx context.Context, kind string, index uint64) (A
 	if err != nil {
 		return out, err
 	}
-	for _, p := range prefixesOf(d, jobs) {
+	for _, p := range s.prefixesOf(d, jobs) {
 		found, err := s.Artifacts.List(ctx, p, "", MaxArtifacts+1-len(out.Artifacts))
 		if err != nil {
 			return out, fmt.Errorf("list %s: %w", p, err)
@@ -65,13 +65,10 @@ func (s *Service) ArtifactsOf(ctx context.Context, kind string, index uint64) (A
 }
 
 // prefixesOf are what the keys of a batch's files begin with.
-func prefixesOf(d document, jobs []job.Job) []string {
-	var out []string
-	if d.kind == KindAggregator {
-		out = append(out, artifact.AggregatorPrefix(d.index))
-	}
-	for i := d.firstSnos; i <= d.lastSnos; i++ {
-		out = append(out, artifact.SNOSPrefix(i))
+func (s *Service) prefixesOf(d document, jobs []job.Job) []string {
+	out := []string{artifact.SNOSPrefix(d.index)}
+	if d.kind == KindAggregator || !s.l2() {
+		out = artifact.Prefixes(d.index, d.firstSnos, d.lastSnos)
 	}
 	for _, j := range jobs {
 		if j.Type == job.StateTransition || j.Type == job.DataSubmission {

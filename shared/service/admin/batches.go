@@ -153,8 +153,9 @@ func (s *Service) batchDetail(ctx context.Context, d document) (BatchDetail, err
 		return BatchDetail{}, err
 	}
 	out := BatchDetail{Batch: s.batchView(d, jobs), Snos: []Batch{}, Jobs: []Job{}}
+	pauses := s.pauses(ctx)
 	for _, j := range jobs {
-		out.Jobs = append(out.Jobs, s.view(j))
+		out.Jobs = append(out.Jobs, s.view(j, pauses))
 	}
 	if d.kind != KindAggregator {
 		return out, nil
@@ -224,9 +225,10 @@ func (s *Service) Block(ctx context.Context, number uint64) (BlockStatus, error)
 		v := s.batchView(snos, jobs)
 		out.Snos = &v
 	}
+	pauses := s.pauses(ctx)
 	for _, j := range jobs {
 		if s.batchKind(j.Type) == KindAggregator || j.Batch == snos.index {
-			out.Jobs = append(out.Jobs, s.view(j))
+			out.Jobs = append(out.Jobs, s.view(j, pauses))
 		}
 	}
 	return out, nil

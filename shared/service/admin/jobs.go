@@ -38,11 +38,7 @@ func (s *Service) JobByID(ctx context.Context, id string) (JobDetail, error) {
 	if err != nil {
 		return JobDetail{}, err
 	}
-	d, err := s.detail(j)
-	if pauses, perr := s.Control.Pauses(ctx); perr == nil { // a hint less, where they can't be read
-		s.sayPaused(&d.Job, pauses)
-	}
-	return d, err
+	return s.detail(j, s.pauses(ctx))
 }
 
 // ListJobs returns one page of jobs, by type and then by batch.
@@ -56,6 +52,7 @@ func (s *Service) ListJobs(ctx context.Context, q JobQuery) (JobPage, error) {
 	if err != nil {
 		return page, err
 	}
+	pauses := s.pauses(ctx)
 	for i, t := range types {
 		f := job.Filter{Type: t, Statuses: q.Statuses, Limit: limit + 1 - len(page.Jobs)}
 		if q.Newest {
@@ -74,7 +71,7 @@ func (s *Service) ListJobs(ctx context.Context, q JobQuery) (JobPage, error) {
 				page.NextCursor = last.Type + "." + strconv.FormatUint(last.Batch, 10)
 				return page, nil
 			}
-			page.Jobs = append(page.Jobs, s.view(j))
+			page.Jobs = append(page.Jobs, s.view(j, pauses))
 		}
 	}
 	return page, nil
@@ -122,20 +119,20 @@ func pageLimit(asked, most int) (int, error) {
 // Process makes a job's processing due now. Errors: ErrInvalid, executor.ErrRefused, job.ErrNotFound, job.ErrConflict,
 // job.ErrSchema.
 func (s *Service) Process(ctx context.Context, id string, o Command) (Job, error) {
-	return s.command(id, o, func() (job.Job, error) { return s.Executor.RunNow(ctx, id, job.Process, o.forExecutor()) })
+	return s.command(ctx, id, o, func() (job.Job, error) { return s.Executor.RunNow(ctx, id, job.Process, o.forExecutor()) })
 }
 
 // Verify makes a job's verification due now. Errors are those of Process.
 func (s *Service) Verify(ctx context.Context, id string, o Command) (Job, error) {
-	return s.command(id, o, func() (job.Job, error) { return s.Executor.RunNow(ctx, id, job.Verify, o.forExecutor()) })
+	return s.command(ctx, id, o, func() (job.Job, error) { return s.Executor.RunNow(ctx, id, job.Verify, o.forExecutor()) })
 }
 
 // Retry starts a job again that waits for an operator. Errors are those of Process.
 func (s *Service) Retry(ctx context.Context, id string, o Command) (Job, error) {
-	return s.command(id, o, func() (job.Job, error) { return s.Executor.Retry(ctx, id, o.forExecutor()) })
+	return s.command(ctx, id, o, func() (job.Job, error) { return s.Executor.Retry(ctx, id, o.forExecutor()) })
 }
 
-func (s *Service) command(id string, o Command, do func() (job.Job, error)) (Job, error) {
+func (s *Service) command(ctx context.Context, id string, o Command, do func() (job.Job, error)) (Job, error) {
 	if !job.ValidID(id) {
 		return Job{}, invalid("job id: want 32 hex digits in lower case")
 	}
@@ -146,7 +143,7 @@ func (s *Service) command(id string, o Command, do func() (job.Job, error)) (Job
 	if err != nil {
 		return Job{}, err
 	}
-	return s.view(j), nil
+	return s.view(j, s.pauses(ctx)), nil
 }
 
 // Bulk is the result of a command about many jobs.

@@ -105,7 +105,7 @@ func (s *Service) Lag(ctx context.Context) Lag {
 			f.lag.Paused = append(f.lag.Paused, p.Stage)
 		}
 	})
-	readOne(r, "blocking", true, s.blocking, func(b *blocked) { f.lag.Blocking, f.job, f.span = b.view, b.job, b.span })
+	readOne(r, "blocking", true, s.blocking, func(b *blocked) { f.job, f.span = b.job, b.span })
 	readOne(r, "failed", true, s.failed, func(n *int) { f.lag.Failed = n })
 	readOne(r, "alerts", s.Reports != nil, func(ctx context.Context) ([]alert.Report, error) {
 		return s.Reports.Open(ctx, "", maxAlerts)
@@ -113,7 +113,10 @@ func (s *Service) Lag(ctx context.Context) Lag {
 	r.wait()
 	r.seconds()
 	l := &f.lag
-	s.sayPaused(l.Blocking, f.pauses)
+	if f.job != nil {
+		v := s.view(*f.job, f.pauses)
+		l.Blocking = &v
+	}
 	if l.Head != nil && l.Settled != nil && *l.Head >= *l.Settled {
 		behind := *l.Head - *l.Settled
 		l.Blocks = &behind
@@ -283,7 +286,6 @@ var unfinished = []job.Status{
 // blocked is the job that blocks the rest, with what names its blocks.
 type blocked struct {
 	job  *job.Job
-	view *Job
 	span string
 }
 
@@ -297,8 +299,7 @@ func (s *Service) blocking(ctx context.Context) (*blocked, error) {
 				return nil, fmt.Errorf("list %s jobs: %w", job.Types[i], err)
 			}
 			if len(js) > 0 {
-				v := s.view(js[0])
-				return &blocked{job: &js[0], view: &v, span: s.spanOf(ctx, js[0])}, nil
+				return &blocked{job: &js[0], span: s.spanOf(ctx, js[0])}, nil
 			}
 		}
 	}

@@ -62,8 +62,8 @@ type Sums struct {
 	Unit string `json:"unit"` // of fees: wei or fri
 	Days []Sum  `json:"days"` // those with a settled batch, the newest first
 	All  Sum    `json:"all"`
-	// Complete is false where there are more batches than are looked at: the oldest day may lack some then, and days
-	// before it are missing.
+	// Complete is false where there are more batches than are looked at, or than could be read in time: the oldest day
+	// may lack some then, and days before it are missing.
 	Complete bool `json:"complete"`
 }
 
@@ -73,6 +73,7 @@ const (
 	DefaultDays    = 7    // where nothing is asked for
 	maxSummed      = 5000 // batches that are looked at
 	summedAtOnce   = 100
+	sumTime        = 10 * time.Second // for all reads
 	settledByStage = string(job.StateTransition)
 )
 
@@ -89,31 +90,44 @@ func (s *Service) Ledger(ctx context.Context, days int) (Sums, error) {
 	if err != nil {
 		return out, err
 	}
+	today := s.Now().UTC().Truncate(24 * time.Hour)
+	err = out.read(ctx, store, today.AddDate(0, 0, 1-days))
+	return out, err
+}
+
+// read adds the batches that were settled since then, from the newest on, as far as there is time for.
+func (s *Sums) read(ctx context.Context, store batches, since time.Time) error {
+	ctx, cancel := context.WithTimeout(ctx, sumTime)
+	defer cancel()
 	last, err := store.last(ctx)
 	if errors.Is(err, batch.ErrNotFound) {
-		return out, nil
+		return nil
 	}
 	if err != nil {
-		return out, err
+		return err
 	}
-	today := s.Now().UTC().Truncate(24 * time.Hour)
-	since := today.AddDate(0, 0, 1-days)
 	for high, seen := last.index, 0; high > 0; {
 		low := high - min(high-1, summedAtOnce-1)
-		ds, err := store.span(ctx, low, high)
-		if err != nil {
-			return out, fmt.Errorf("read the batches %d to %d: %w", low, high, err)
+		ds, err := within(ctx, sumTime, func(ctx context.Context) ([]document, error) {
+			return store.span(ctx, low, high)
+		})
+		if errors.Is(err, errLate) && len(s.Days) > 0 {
+			s.Complete = false
+			return nil
 		}
-		if over := out.take(ds, since); over || len(ds) == 0 {
-			return out, nil
+		if err != nil {
+			return fmt.Errorf("read the batches %d to %d: %w", low, high, err)
+		}
+		if over := s.take(ds, since); over || len(ds) == 0 {
+			return nil
 		}
 		if seen += len(ds); seen >= maxSummed {
-			out.Complete = false
-			return out, nil
+			s.Complete = false
+			return nil
 		}
 		high = low - 1
 	}
-	return out, nil
+	return nil
 }
 
 // take adds settled batches, which come ascending; over says that one was settled before since. Batches settle in

@@ -1,9 +1,11 @@
 package admin_test
 
 import (
+	"context"
 	"errors"
 	"math/big"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -14,6 +16,62 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	"github.com/madara-orchestrator/orchestrator/shared/service/admin"
 )
+
+// slow is a store whose reads of several batches take some time.
+type slow struct {
+	*memory.Batches
+	takes time.Duration
+}
+
+// AggregatorRange implements batch.AggregatorStore.
+func (s slow) AggregatorRange(ctx context.Context, first, last uint64) ([]batch.AggregatorBatch, error) {
+	select {
+	case <-time.After(s.takes):
+		return s.Batches.AggregatorRange(ctx, first, last)
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// However slow the database is, the ledger is there within its time, and says that it is not whole. However many
+// batches there are, it looks at 5,000.
+func TestLedgerIsBounded(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		takes          time.Duration
+		batches, wants int
+		fails          bool
+	}{
+		"quick":        {time.Millisecond, 300, 300, false},
+		"many":         {time.Millisecond, 5200, 5000, false},
+		"slow":         {3 * time.Second, 5200, 300, false},
+		"far too slow": {time.Minute, 5200, 0, true},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			batches := memory.NewBatches(nil)
+			for i := range uint64(tt.batches) {
+				var l batch.Ledger
+				l.Pass("StateTransition", time.Now(), time.Now())
+				err := batches.CreateAggregator(t.Context(), batch.AggregatorBatch{Index: i + 1, FirstSnos: i + 1,
+					Snos: make([]batch.Span, 1), Status: batch.Archived, Ledger: l})
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			s := &admin.Service{Layer: stage.L2, Batches: slow{batches, tt.takes}, Now: time.Now}
+			began := time.Now()
+			got, err := s.Ledger(t.Context(), 1)
+			if (err != nil) != tt.fails || got.All.Batches != tt.wants ||
+				!tt.fails && got.Complete != (tt.wants == tt.batches) {
+				t.Errorf("%s: %d batches, complete %t, %v; want %d", name, got.All.Batches, got.Complete, err, tt.wants)
+			}
+			if d := time.Since(began); d > 10*time.Second {
+				t.Errorf("%s: it took %s", name, d)
+			}
+			time.Sleep(time.Hour) // what was given up ends
+		})
+	}
+}
 
 // The ledger sums what was settled on each day, the newest first, and all of it; what is not settled, and what was
 // settled before, does not count.

@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/madara-orchestrator/orchestrator/shared/client/memory"
 	"github.com/madara-orchestrator/orchestrator/shared/client/memory/fault"
+	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
+	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
 	"github.com/madara-orchestrator/orchestrator/shared/core/event"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
@@ -97,6 +100,92 @@ func (b *bench) waiting(name string) int {
 func same(j job.Job) job.Job { return j }
 
 var why = admin.Command{By: "ann", Reason: "the prover is being upgraded"}
+
+// Every answer that shows a job says that its stage is paused: a job alone, a list, a batch, a block, what blocks
+// settlement, and what a command has done. Where the paused stages can't be read, the answer comes with another hint.
+func TestHintOfAPausedStage(t *testing.T) {
+	t.Parallel()
+	for _, l := range []stage.Layer{stage.L2, stage.L3} {
+		b := setup(t, l)
+		span := batch.Span{StartBlock: 10, EndBlock: 14, Reason: batch.BlockCount}
+		if err := errors.Join(b.Batches.CreateSnos(t.Context(), batch.SnosBatch{Index: 1, Aggregator: 1, Span: span}),
+			b.Batches.CreateAggregator(t.Context(), batch.AggregatorBatch{Index: 1, FirstSnos: 1, Span: span,
+				Snos: []batch.Span{span}})); err != nil {
+			t.Fatal(err)
+		}
+		b.create(1, same)
+		if _, err := b.Pause(t.Context(), "SnosRun", why); err != nil {
+			t.Fatal(err)
+		}
+		for name, shown := range b.shown() {
+			if !strings.HasPrefix(shown.Hint, "Its stage is paused. To let it go on: make ops") {
+				t.Errorf("%s, %s: the hint is %q", l, name, shown.Hint)
+			}
+		}
+		rules := fault.NewRules(fault.Rule{Times: -1, Fault: fault.Fault{Kind: fault.FailBefore, Err: errDown}})
+		b.Control = memory.NewControls(&fault.Env{Hook: rules})
+		if shown := b.shown(); len(shown) != 6 || shown["job"].Hint != "It is about to be processed." {
+			t.Errorf("%s: the paused stages can't be read: %+v", l, shown)
+		}
+	}
+}
+
+// shown is the first job as each answer shows it.
+func (b *bench) shown() map[string]admin.Job {
+	b.t.Helper()
+	ctx := b.t.Context()
+	list, err := b.ListJobs(ctx, admin.JobQuery{})
+	if err != nil || len(list.Jobs) != 1 {
+		b.t.Fatalf("%+v, %v", list, err)
+	}
+	one, err := b.JobByID(ctx, list.Jobs[0].ID)
+	whole, werr := b.BatchByIndex(ctx, "", 1)
+	block, berr := b.Block(ctx, 12)
+	done, derr := b.Service.Process(ctx, list.Jobs[0].ID, why)
+	lag := b.Lag(ctx)
+	if err := errors.Join(err, werr, berr, derr); err != nil || len(whole.Jobs) != 1 || len(block.Jobs) != 1 ||
+		lag.Blocking == nil {
+		b.t.Fatalf("%v, %+v, %+v, %+v", err, whole.Jobs, block.Jobs, lag)
+	}
+	return map[string]admin.Job{"list": list.Jobs[0], "job": one.Job, "batch": whole.Jobs[0], "block": block.Jobs[0],
+		"command": done, "lag": *lag.Blocking}
+}
+
+// The files of what one state update settles are those of its SNOS batches and its own; on an L3, where that is a SNOS
+// batch, its accumulators lie where an L2 has the aggregator batch's.
+func TestArtifactsOf(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		layer stage.Layer
+		kind  string
+		want  []string
+	}{
+		{stage.L2, "", []string{artifact.AccumulatorKey(2, 1, 9), artifact.SNOSKey(2, "x"), artifact.SNOSKey(3, "x")}},
+		{stage.L2, admin.KindSnos, []string{artifact.SNOSKey(2, "x")}},
+		{stage.L3, "", []string{artifact.AccumulatorKey(2, 1, 9), artifact.SNOSKey(2, "x")}},
+	} {
+		b, store := setup(t, tt.layer), memory.NewArtifacts(nil)
+		b.Artifacts = store
+		err := errors.Join(b.Batches.CreateSnos(t.Context(), batch.SnosBatch{Index: 2}),
+			b.Batches.CreateAggregator(t.Context(), batch.AggregatorBatch{Index: 2, FirstSnos: 2,
+				Snos: make([]batch.Span, 2)}))
+		for i := range uint64(5) {
+			err = errors.Join(err, store.Put(t.Context(), artifact.SNOSKey(i, "x"), strings.NewReader("x")),
+				store.Put(t.Context(), artifact.AccumulatorKey(i, 1, 9), strings.NewReader("x")))
+		}
+		list, lerr := b.ArtifactsOf(t.Context(), tt.kind, 2)
+		if err := errors.Join(err, lerr); err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, a := range list.Artifacts {
+			got = append(got, a.Key)
+		}
+		if !slices.Equal(got, tt.want) {
+			t.Errorf("%s %q: %v, want %v", tt.layer, tt.kind, got, tt.want)
+		}
+	}
+}
 
 // A paused stage does nothing; resumed, what waited goes on at once. Both are kept for the audit.
 func TestPauseAndResume(t *testing.T) {

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -9,7 +10,6 @@ import (
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
-	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 )
 
 // Kinds of batches.
@@ -87,14 +87,15 @@ func (s *Service) batchKind(t job.Type) string {
 	return KindSnos
 }
 
-func (s *Service) view(j job.Job) Job {
+// view is a job as operators see it. Its hint says where its stage is one of the paused ones.
+func (s *Service) view(j job.Job, ps schedule.Pauses) Job {
 	v := Job{
 		ID: j.ID, Type: string(j.Type), Batch: j.Batch, BatchKind: s.batchKind(j.Type), Status: string(j.Status),
 		BatchName: s.Layer.BatchName(j.Type, j.Batch), Command: s.commandFor(j),
 		NextAction: string(j.NextAction), DueAt: utc(j.DueAt), ExternalID: j.ExternalID, TraceID: j.TraceID,
 		Attempts:   Attempts(j.Attempts),
 		Reason:     Redact(j.Reason()),
-		Hint:       s.hint(j),
+		Hint:       s.hint(j, ps),
 		Generation: j.Generation, Version: j.Version,
 		CreatedAt: utc(j.CreatedAt), UpdatedAt: utc(j.UpdatedAt), StartedAt: utc(j.StartedAt),
 		SubmittedAt: utc(j.SubmittedAt), EndedAt: utc(j.EndedAt),
@@ -112,8 +113,18 @@ func utc(t time.Time) time.Time {
 	return t.UTC()
 }
 
-func (s *Service) detail(j job.Job) (JobDetail, error) {
-	d := JobDetail{Job: s.view(j), Failures: []Failure{}, Metadata: json.RawMessage("{}")}
+// pauses are the paused stages for the hints of jobs; a hint says less where they can't be read.
+func (s *Service) pauses(ctx context.Context) schedule.Pauses {
+	ps, err := s.Control.Pauses(ctx)
+	if err != nil {
+		s.log().WarnContext(ctx, "paused stages can't be read: no hint names them", "error", err)
+		return nil
+	}
+	return ps
+}
+
+func (s *Service) detail(j job.Job, ps schedule.Pauses) (JobDetail, error) {
+	d := JobDetail{Job: s.view(j, ps), Failures: []Failure{}, Metadata: json.RawMessage("{}")}
 	for _, f := range j.Failures {
 		d.Failures = append(d.Failures, Failure{At: utc(f.At), Reason: Redact(f.Reason)})
 	}
@@ -181,22 +192,13 @@ func (s *Service) commandFor(j job.Job) string {
 	return ""
 }
 
-// sayPaused makes the hint of a job say that its stage is paused: it is not overdue, nobody is to take it.
-func (s *Service) sayPaused(j *Job, ps schedule.Pauses) {
-	if j == nil || j.NextAction == string(job.None) || j.Lease != nil {
-		return
-	}
-	if _, paused := ps.Of(stage.Name(j.Type)); paused {
-		j.Hint = "Its stage is paused. To let it go on: " + s.seat().Resume(j.Type)
-	}
-}
-
 // overdueAfter is how long after its due time an action is called overdue: the reconcile worker's turn has passed.
 const overdueAfter = 2 * time.Minute
 
 // hint says in a sentence what happens next with a job, or what a person is to do.
-func (s *Service) hint(j job.Job) string {
+func (s *Service) hint(j job.Job, ps schedule.Pauses) string {
 	now := s.Now()
+	_, paused := ps.Of(j.Type)
 	switch {
 	case j.Status == job.Failed:
 		return "Fix the cause, then retry: " + s.seat().Retry(j.ID)
@@ -206,6 +208,8 @@ func (s *Service) hint(j job.Job) string {
 		return ""
 	case j.Lease.Held(now):
 		return "An invocation works on it."
+	case paused: // so it is not overdue: nobody is to take it
+		return "Its stage is paused. To let it go on: " + s.seat().Resume(string(j.Type))
 	case j.DueAt.Add(overdueAfter).Before(now):
 		return "Its next action is overdue: see whether its stage is paused and whether the schedules run."
 	case j.Status == job.Completed:
