@@ -52,7 +52,7 @@ func wire(ctx context.Context, p *cloud.Process) (any, error) {
 	checks = append(checks, setup.WeightsCheck(source, p.Config.Chain.FeederGateway != ""))
 	s := p.Config.Settlement
 	return core.API(setup.API{
-		Head: source, Contract: contract, Wallet: setup.Balance(layer.Watch), FeeUnit: s.FeeUnit(),
+		Head: source, Contract: contract, Wallet: setup.Account(layer.Watch), FeeUnit: s.FeeUnit(),
 		Contracts: core.Contracts(s.Contract, s.FeeUnit(), source, layer.Watch),
 		Explorer:  p.Config.Settlement.Explorer, Admin: p.Config.API.Admin, Scopes: p.Config.API.CommandScopes,
 		Checks: checks,

@@ -230,7 +230,7 @@ func serveAPI(ctx context.Context, o options, core setup.App, a *appChain, l *se
 	}
 	api := core.API(setup.API{
 		Head: a.source, Contract: l.contract, Admin: true, ProverHook: hook, FeeUnit: l.unit,
-		Wallet:    setup.Balance(l.open),
+		Wallet:    setup.Account(l.open),
 		Contracts: l.compare(core, a), Checks: checks,
 	})
 	srv := &http.Server{Handler: loopback.Guard(api), ReadHeaderTimeout: 10 * time.Second}

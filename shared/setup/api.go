@@ -5,6 +5,7 @@ import (
 
 	apicontroller "github.com/madara-orchestrator/orchestrator/shared/controller/api"
 	"github.com/madara-orchestrator/orchestrator/shared/core/settlement"
+	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
 	"github.com/madara-orchestrator/orchestrator/shared/service/admin"
 )
@@ -16,8 +17,8 @@ type API struct {
 	Admin    bool          // serve the routes that change something
 	Scopes   []string      // of which a token that gives a command must carry one; none: any token may
 	Checks   []admin.Check // beside those of the core
-	// Wallet reads what the wallet that settles holds; nil: unknown.
-	Wallet func(context.Context) (admin.Balance, error)
+	// Wallet reads the wallet that settles; nil: unknown.
+	Wallet func(context.Context) (tx.Account, error)
 	// Contracts compares the core contract with settings and app chain, for its route and as a part of readiness; nil:
 	// neither.
 	Contracts Contracts
@@ -63,19 +64,15 @@ func (c App) Hooks(hook apicontroller.ProverHook) *apicontroller.Handler {
 		c.Log)
 }
 
-// Balance returns what reads the balance of the wallet that open opens.
-func Balance(
+// Account returns what reads the account of the wallet that open opens.
+func Account(
 	open func(context.Context) (settlement.Contract, Wallet, error),
-) func(context.Context) (admin.Balance, error) {
-	return func(ctx context.Context) (admin.Balance, error) {
+) func(context.Context) (tx.Account, error) {
+	return func(ctx context.Context) (tx.Account, error) {
 		_, w, err := open(ctx)
 		if err != nil {
-			return admin.Balance{}, err
+			return tx.Account{}, err
 		}
-		a, err := w.Chain.Account(ctx, 0)
-		if err != nil {
-			return admin.Balance{}, err
-		}
-		return admin.Balance{Address: a.Address, Amount: a.Balance}, nil
+		return w.Chain.Account(ctx, 0)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/settlement"
+	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
 	"github.com/madara-orchestrator/orchestrator/shared/service/admin"
 	"github.com/madara-orchestrator/orchestrator/shared/service/contracts"
 )
@@ -22,10 +23,7 @@ func (c App) Contracts(address, unit string, chain contracts.Chain,
 		}
 		checker := contracts.Checker{
 			Address: address, Contract: contract, Chain: chain, Needs: c.Needs, FeeCap: w.Policy.FeeCap, Unit: unit,
-			Wallet: func(ctx context.Context) (contracts.Wallet, error) {
-				a, err := w.Chain.Account(ctx, 0)
-				return contracts.Wallet{Address: a.Address, Balance: a.Balance}, err
-			},
+			Wallet: func(ctx context.Context) (tx.Account, error) { return w.Chain.Account(ctx, 0) },
 		}
 		return checker.Check(ctx)
 	}

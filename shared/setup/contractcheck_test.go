@@ -33,8 +33,11 @@ func (v versions) Head(context.Context) (uint64, error) {
 	return uint64(len(v) - 1), nil
 }
 
-func (v versions) Headers(_ context.Context, from, _ uint64) ([]block.Header, error) {
-	return []block.Header{{Number: from, StarknetVersion: v[from]}}, nil
+func (v versions) Headers(_ context.Context, from, to uint64) (hs []block.Header, err error) {
+	for n := from; n <= to; n++ {
+		hs = append(hs, block.Header{Number: n, StarknetVersion: v[n]})
+	}
+	return hs, nil
 }
 
 // The check reports what the core contract holds, what is expected at the version of the next block to settle, and what

@@ -38,8 +38,7 @@ func everything(t *testing.T, url string) {
 		} else {
 			metric.Trace(ctx, metric.Span{Trace: trace, ID: metric.JobSpan("j"), Parent: metric.BatchSpan(trace),
 				Name: "SnosRun of SNOS batch 1", Start: start, End: start.Add(time.Minute)})
-			ctx, end := metric.Begin(ctx, metric.Span{Trace: trace, ID: metric.NewSpanID(), Parent: metric.JobSpan("j"),
-				Name: "process"})
+			ctx, end := metric.Begin(ctx, metric.Span{Trace: trace, Parent: metric.JobSpan("j"), Name: "process"})
 			metric.Call(ctx, metric.SnosRunner, "submit")(errors.New("refused"))
 			end(nil)
 		}
@@ -139,7 +138,7 @@ func TestSumsAreSaidToBeTooLow(t *testing.T) {
 	for _, p := range panels(t) {
 		for _, x := range p.Targets {
 			if strings.Contains(x.Expr, "increase(") && !strings.Contains(p.Description, "At least") {
-				t.Errorf("panel %q shows less than there was, and its description %q does not say so", p.Title, p.Description)
+				t.Errorf("panel %q shows less than there was, its description says %q", p.Title, p.Description)
 			}
 		}
 	}

@@ -179,8 +179,9 @@ func TestRefusedSpansAreDropped(t *testing.T) {
 				e.Trace(t.Context(), spanNamed("two"))
 				e.Record(t.Context(), start, metric.Value{Name: metric.LagBlocks, Value: 1})
 				err := e.Flush(t.Context())
-				if tt.says == "" && err != nil || tt.says != "" && (err == nil || !strings.Contains(err.Error(), tt.says)) {
-					t.Errorf("%v, want %q", err, tt.says)
+				said := fmt.Sprint(err)
+				if (tt.says == "") != (err == nil) || err != nil && !strings.Contains(said, tt.says) {
+					t.Errorf("%s, want %q", said, tt.says)
 				}
 				time.Sleep(time.Hour)
 				a.status, a.answer = http.StatusOK, ""
@@ -226,7 +227,7 @@ func TestNewestSpansAreKept(t *testing.T) {
 		}
 		got := spansOf(t, a.sent[len(a.sent)-1])
 		if len(got) != most || got[0] != "8" || got[most-1] != fmt.Sprint(most+7) {
-			t.Errorf("%d spans from %s to %s, want %d from 8 to %d", len(got), got[0], got[len(got)-1], most, most+7)
+			t.Errorf("%d spans from %s to %s, want %d from 8 on", len(got), got[0], got[len(got)-1], most)
 		}
 	})
 }

@@ -24,6 +24,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
 	"github.com/madara-orchestrator/orchestrator/shared/core/settlement"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
+	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
 	"github.com/madara-orchestrator/orchestrator/shared/dev/tools"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
 	"github.com/madara-orchestrator/orchestrator/shared/service/admin"
@@ -59,9 +60,9 @@ func newPageWorld(t *testing.T, layer stage.Layer) *pageWorld {
 		Head: head(52), Contract: contract{Settled: true, Block: 19}, Admin: true,
 		Explorer: "https://explorer.example/tx/", FeeUnit: unitOf(layer),
 		Checks: []admin.Check{{Name: "prover", Ping: func(context.Context) error { return nil }}},
-		Wallet: func(context.Context) (admin.Balance, error) {
-			return admin.Balance{Address: "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266",
-				Amount: big.NewInt(2_345_678_901_234_567_890)}, nil
+		Wallet: func(context.Context) (tx.Account, error) {
+			return tx.Account{Address: "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266",
+				Balance: big.NewInt(2_345_678_901_234_567_890)}, nil
 		},
 	}
 	w.fill()

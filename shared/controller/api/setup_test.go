@@ -98,8 +98,8 @@ func newWorld(t testing.TB, layer stage.Layer, log *slog.Logger, checks ...admin
 				{Name: "program hash", Verdict: contracts.Unknown, Found: "0x1", Do: "The settings do not say it."},
 			}}, nil
 		},
-		Wallet: func(context.Context) (admin.Balance, error) {
-			return admin.Balance{Address: "0xabc", Amount: big.NewInt(1e18)}, nil
+		Wallet: func(context.Context) (tx.Account, error) {
+			return tx.Account{Address: "0xabc", Balance: big.NewInt(1e18)}, nil
 		},
 	})
 	return w

@@ -170,7 +170,7 @@ var table = []Metric{
 		""},
 	{CallErrors, Counter, "{call}", []Label{Service, Result}, "calls to external services that failed", true, Service},
 	{CacheReads, Counter, "{read}", []Label{Result}, "reads of the cache of chain reads", false, ""},
-	{ProverSteps, Counter, "{step}", nil, "Cairo steps of settled batches that the prover was given, by which provers charge", false, ""},
+	{ProverSteps, Counter, "{step}", nil, "Cairo steps of settled batches, by which provers charge", false, ""},
 	{StoredBytes, Counter, "By", nil, "bytes of settled batches' artifacts", false, ""},
 	{ColdStarts, Counter, "{start}", nil, "processes that began", true, ""},
 	{InitSeconds, Histogram, "s", nil, "from the start of a process to when its function was ready", false, ""},

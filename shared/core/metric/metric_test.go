@@ -130,6 +130,18 @@ func TestCall(t *testing.T) {
 	}
 }
 
+// A span that no other names gets an id of its own.
+func TestBeginWithoutID(t *testing.T) {
+	t.Parallel()
+	var r metrictest.Recorder
+	ctx, end := metric.Begin(metric.With(t.Context(), &r), metric.Span{Trace: trace, Name: "process"})
+	metric.Call(ctx, metric.Prover, "submit")(nil)
+	end(nil)
+	if s := r.Spans(); len(s) != 2 || len(s[1].ID) != 16 || s[0].Parent != s[1].ID {
+		t.Errorf("spans %+v, want a call below its attempt", s)
+	}
+}
+
 // Ids that other processes compute are the same everywhere and for good; one that is none makes no span.
 func TestSpanIDs(t *testing.T) {
 	t.Parallel()

@@ -67,8 +67,11 @@ func Trace(ctx context.Context, s Span) {
 }
 
 // Begin begins a span and returns the context in which its children are made, and what ends it. The caller names the
-// trace; everything else of s may be left out but the name.
+// trace; everything else of s may be left out but the name: the id is a new one then.
 func Begin(ctx context.Context, s Span) (context.Context, func(err error, attrs ...Attr)) {
+	if s.ID == "" {
+		s.ID = NewSpanID()
+	}
 	if from(ctx) == nil || !s.valid() {
 		return ctx, func(error, ...Attr) {}
 	}

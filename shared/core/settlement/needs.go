@@ -2,6 +2,7 @@ package settlement
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
@@ -14,28 +15,35 @@ type Needs struct {
 	AggregatorProgramHash felt.Felt
 }
 
-// Change is a value that the owner of the core contract has to set.
+// Names of the values that a core contract is compared by.
+const (
+	ConfigHash            = "config hash"
+	ProgramHash           = "program hash"
+	AggregatorProgramHash = "aggregator program hash"
+)
+
+// Change is a value of a core contract beside what it must be. Where they differ, its owner has to set it.
 type Change struct {
 	Name string // of the value, in plain words
 	Has  felt.Felt
-	Need felt.Felt
+	Need felt.Felt // zero: not known
 }
 
-// Changes are the differences between a contract's configuration and what it must hold. A value that is not known, or
-// that the contract does not have (AggregatorProgramHash on Starknet), does not differ.
-func (c Config) Changes(n Needs) []Change {
-	var out []Change
-	add := func(name string, has, need felt.Felt) {
-		if !need.IsZero() && has != need {
-			out = append(out, Change{Name: name, Has: has, Need: need})
-		}
-	}
-	add("config hash", c.ConfigHash, n.ConfigHash)
-	add("program hash", c.ProgramHash, n.ProgramHash)
+// Differs says whether the value must be set. One that is not known does not differ.
+func (c Change) Differs() bool { return !c.Need.IsZero() && c.Has != c.Need }
+
+// Compare sets each value that a contract has beside what it must be. Starknet's has no AggregatorProgramHash.
+func (c Config) Compare(n Needs) []Change {
+	out := []Change{{ConfigHash, c.ConfigHash, n.ConfigHash}, {ProgramHash, c.ProgramHash, n.ProgramHash}}
 	if !c.AggregatorProgramHash.IsZero() {
-		add("aggregator program hash", c.AggregatorProgramHash, n.AggregatorProgramHash)
+		out = append(out, Change{AggregatorProgramHash, c.AggregatorProgramHash, n.AggregatorProgramHash})
 	}
 	return out
+}
+
+// Changes are the values of Compare that differ.
+func (c Config) Changes(n Needs) []Change {
+	return slices.DeleteFunc(c.Compare(n), func(v Change) bool { return !v.Differs() })
 }
 
 // String says what has to be set, to which value.

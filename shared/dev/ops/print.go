@@ -124,7 +124,9 @@ func printContracts(w io.Writer, r contracts.Report) {
 			verdict = strings.ToUpper(verdict)
 		}
 		fmt.Fprintf(w, "%-8s %s\n", verdict, l.Name)
-		wrap(w, "         ", "found "+l.Found)
+		if l.Found != "" {
+			wrap(w, "         ", "found "+l.Found)
+		}
 		if l.Want != "" && l.Verdict != contracts.Right {
 			wrap(w, "         ", "want  "+l.Want)
 		}

@@ -22,6 +22,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
 	"github.com/madara-orchestrator/orchestrator/shared/core/settlement"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
+	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
 	"github.com/madara-orchestrator/orchestrator/shared/service/contracts"
 	"github.com/madara-orchestrator/orchestrator/shared/service/executor"
 )
@@ -64,8 +65,8 @@ type Service struct {
 	Head     Head        // nil: how far the chain is stays unknown; with Headers too the lag is known in seconds
 	Contract Contract    // nil: what is settled stays unknown
 	Reports  alert.Store // of what is reported now; nil: unknown
-	// Wallet reads what the wallet that settles holds; nil: unknown.
-	Wallet func(ctx context.Context) (Balance, error)
+	// Wallet reads the wallet that settles; nil: unknown.
+	Wallet func(ctx context.Context) (tx.Account, error)
 	// Contracts compares the core contract with settings and app chain; nil: it can't.
 	Contracts func(ctx context.Context) (contracts.Report, error)
 	Checks    []Check        // what Ready asks

@@ -119,12 +119,16 @@ func pageLimit(asked, most int) (int, error) {
 // Process makes a job's processing due now. Errors: ErrInvalid, executor.ErrRefused, job.ErrNotFound, job.ErrConflict,
 // job.ErrSchema.
 func (s *Service) Process(ctx context.Context, id string, o Command) (Job, error) {
-	return s.command(ctx, id, o, func() (job.Job, error) { return s.Executor.RunNow(ctx, id, job.Process, o.forExecutor()) })
+	return s.command(ctx, id, o, func() (job.Job, error) {
+		return s.Executor.RunNow(ctx, id, job.Process, o.forExecutor())
+	})
 }
 
 // Verify makes a job's verification due now. Errors are those of Process.
 func (s *Service) Verify(ctx context.Context, id string, o Command) (Job, error) {
-	return s.command(ctx, id, o, func() (job.Job, error) { return s.Executor.RunNow(ctx, id, job.Verify, o.forExecutor()) })
+	return s.command(ctx, id, o, func() (job.Job, error) {
+		return s.Executor.RunNow(ctx, id, job.Verify, o.forExecutor())
+	})
 }
 
 // Retry starts a job again that waits for an operator. Errors are those of Process.

@@ -2,16 +2,11 @@ package admin
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/big"
 	"time"
 )
-
-// Balance is what the wallet that settles holds.
-type Balance struct {
-	Address string
-	Amount  *big.Int // in the unit of the settlement layer's fees
-}
 
 // Wallet is the wallet that settles, and how long what it holds lasts.
 type Wallet struct {
@@ -45,7 +40,10 @@ func (s *Service) WalletOf(ctx context.Context) (Wallet, error) {
 	if err != nil {
 		return Wallet{}, fmt.Errorf("read the wallet: %w", err)
 	}
-	w := Wallet{Address: b.Address, Balance: b.Amount.String(), Unit: s.FeeUnit}
+	if b.Balance == nil {
+		return Wallet{}, errors.New("read the wallet: the node does not say what it holds")
+	}
+	w := Wallet{Address: b.Address, Balance: b.Balance.String(), Unit: s.FeeUnit}
 	store, err := s.store("")
 	if err != nil {
 		return w, err
@@ -54,7 +52,7 @@ func (s *Service) WalletOf(ctx context.Context) (Wallet, error) {
 	if err != nil {
 		return w, err
 	}
-	w.runway(b.Amount, ds)
+	w.runway(b.Balance, ds)
 	return w, nil
 }
 

@@ -10,8 +10,9 @@ import (
 	"strings"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/block"
-	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
+	"github.com/madara-orchestrator/orchestrator/shared/core/look"
 	"github.com/madara-orchestrator/orchestrator/shared/core/settlement"
+	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
 )
 
 // Verdict is what a comparison came to.
@@ -99,12 +100,6 @@ type Contract interface {
 	Config(ctx context.Context) (settlement.Config, error)
 }
 
-// Wallet is the wallet that settles.
-type Wallet struct {
-	Address string
-	Balance *big.Int // in the smallest unit; nil: not known
-}
-
 // Checker compares. Contract, Chain and Wallet are required.
 type Checker struct {
 	Address  string // of the core contract
@@ -113,33 +108,92 @@ type Checker struct {
 	// Needs is what the contract must hold for the blocks of a Starknet version; nil: not known.
 	Needs func(version string) (settlement.Needs, error)
 	// Wallet reads the wallet; the contract's Config says whether it may update the state.
-	Wallet func(context.Context) (Wallet, error)
+	Wallet func(context.Context) (tx.Account, error)
 	FeeCap *big.Int // the most that the wallet's transactions on their way may cost; nil: any
 	Unit   string   // of balance and cap, such as wei
+}
+
+// found is what was read of both chains.
+type found struct {
+	config       settlement.Config
+	state, final settlement.State
+	wallet       tx.Account
+	finalErr     error
+	walletErr    error
+	whole        bool // all of the settlement layer was asked
+	app          appChain
+}
+
+// appChain is what was read of the app chain.
+type appChain struct {
+	head    uint64
+	headErr error
+	headers map[uint64]block.Header
+	err     error // of the headers
 }
 
 // Check reads and compares. It fails only where the contract can't be read at all; what else can't be read is a line
 // that is Unknown.
 func (c Checker) Check(ctx context.Context) (Report, error) {
 	r := Report{Contract: c.Address}
-	config, err := c.Contract.Config(ctx)
+	f, err := look.Value(ctx, c.read)
 	if errors.Is(err, settlement.ErrNotConfigured) {
 		r.Lines = append(r.Lines, Line{Name: "core contract", Verdict: Wrong, Found: "no core contract at this address",
 			Do: "Correct SETTLEMENT_CONTRACT, or the chain that SETTLEMENT_RPC serves."})
 		return r, nil
 	}
-	if err != nil {
-		return r, fmt.Errorf("read the core contract's configuration: %w", err)
+	if err != nil && !f.whole {
+		return r, err
 	}
-	s, err := c.Contract.State(ctx, false)
-	if err != nil {
-		return r, fmt.Errorf("read the core contract: %w", err)
-	}
-	r.Lines = append(r.Lines, c.state(ctx, s), c.finality(ctx, s))
-	r.Lines = append(r.Lines, c.programs(ctx, config, s)...)
-	w, err := c.Wallet(ctx)
-	r.Lines = append(r.Lines, operator(w, config), c.balance(w, err))
+	f.app = c.readChain(ctx, f.state)
+	r.Lines = append(r.Lines, f.settled(), f.finality())
+	r.Lines = append(r.Lines, c.programs(f)...)
+	r.Lines = append(r.Lines, operator(f), c.balance(f.wallet, f.walletErr))
 	return r, nil
+}
+
+// read reads the settlement layer, in one look: two nodes are never at the same block. Where a node does not answer,
+// the next one is asked for all of it; what the last one does not answer is an error in what was found.
+func (c Checker) read(ctx context.Context) (f found, err error) {
+	if f.config, err = c.Contract.Config(ctx); err != nil {
+		return f, fmt.Errorf("read the core contract's configuration: %w", err)
+	}
+	if f.state, err = c.Contract.State(ctx, false); err != nil {
+		return f, fmt.Errorf("read the core contract: %w", err)
+	}
+	f.final, f.finalErr = c.Contract.State(ctx, true)
+	f.wallet, f.walletErr = c.Wallet(ctx)
+	f.whole = true
+	for _, err := range []error{f.finalErr, f.walletErr} {
+		if errors.Is(err, look.ErrUnanswered) {
+			return f, err
+		}
+	}
+	return f, nil
+}
+
+// readChain reads the app chain's head, and the headers of the last settled block and of the next one: of the newest
+// where all are settled.
+func (c Checker) readChain(ctx context.Context, s settlement.State) appChain {
+	a := appChain{headers: map[uint64]block.Header{}}
+	if a.head, a.headErr = c.Chain.Head(ctx); a.headErr != nil {
+		return a
+	}
+	hs, err := c.Chain.Headers(ctx, min(s.Block, a.head), min(s.Next(), a.head))
+	a.err = err
+	for _, h := range hs {
+		a.headers[h.Number] = h
+	}
+	return a
+}
+
+// header is the header of a block.
+func (a appChain) header(n uint64) (block.Header, error) {
+	h, ok := a.headers[n]
+	if err := a.err; err != nil || !ok {
+		return h, fmt.Errorf("read block %d of the app chain: %w", n, orMissing(err))
+	}
+	return h, nil
 }
 
 // unread is a line whose other side can't be read.
@@ -147,28 +201,26 @@ func unread(name, found string, err error) Line {
 	return Line{Name: name, Verdict: Unknown, Found: found, Do: "It can't be compared now: " + err.Error()}
 }
 
-// state compares the contract's block, root and hash with the app chain's.
-func (c Checker) state(ctx context.Context, s settlement.State) Line {
-	l := Line{Name: "settled state", Found: "nothing is settled"}
+// settled compares the contract's block, root and hash with the app chain's.
+func (f found) settled() Line {
+	s, l := f.state, Line{Name: "settled state", Found: "nothing is settled"}
 	if !s.Settled {
 		l.Verdict = Right
 		return l
 	}
 	l.Found = fmt.Sprintf("block %d, root %s, hash %s", s.Block, s.Root, s.BlockHash)
-	head, err := c.Chain.Head(ctx)
-	if err == nil && head < s.Block {
-		l.Verdict, l.Want = Wrong, fmt.Sprintf("at most block %d, the app chain's newest", head)
+	if f.app.headErr != nil {
+		return unread(l.Name, l.Found, fmt.Errorf("read the app chain's head: %w", f.app.headErr))
+	}
+	if f.app.head < s.Block {
+		l.Verdict, l.Want = Wrong, fmt.Sprintf("at most block %d, the app chain's newest", f.app.head)
 		l.Do = "The app chain's node lags behind the contract, or serves another chain: check CHAIN_RPC."
 		return l
 	}
-	if err != nil && !errors.Is(err, block.ErrNotFound) {
+	h, err := f.app.header(s.Block)
+	if err != nil {
 		return unread(l.Name, l.Found, err)
 	}
-	hs, err := c.Chain.Headers(ctx, s.Block, s.Block)
-	if err != nil || len(hs) != 1 {
-		return unread(l.Name, l.Found, fmt.Errorf("block %d of the app chain: %w", s.Block, orMissing(err)))
-	}
-	h := hs[0]
 	l.Verdict, l.Want = Right, fmt.Sprintf("block %d, root %s, hash %s", h.Number, h.NewRoot, h.Hash)
 	if h.NewRoot != s.Root || !s.BlockHash.IsZero() && h.Hash != s.BlockHash {
 		l.Verdict = Wrong
@@ -186,104 +238,91 @@ func orMissing(err error) error {
 }
 
 // finality says how far what is settled is final; it is never wrong.
-func (c Checker) finality(ctx context.Context, s settlement.State) Line {
+func (f found) finality() Line {
 	l := Line{Name: "final state", Verdict: Right}
-	final, err := c.Contract.State(ctx, true)
 	switch {
-	case err != nil:
-		return unread(l.Name, "", err)
-	case !final.Settled:
+	case f.finalErr != nil:
+		return unread(l.Name, "", f.finalErr)
+	case !f.final.Settled:
 		l.Found = "nothing is final"
 	default:
-		l.Found = fmt.Sprintf("block %d", final.Block)
+		l.Found = fmt.Sprintf("block %d", f.final.Block)
 	}
-	if final.Next() > s.Next() {
+	if f.final.Next() > f.state.Next() {
 		l.Verdict = Unknown
-		l.Do = "What is final is ahead of what is newest: the settlement layer's nodes differ. Ask again."
+		l.Do = "What is final is ahead of what is newest: a node of the settlement layer contradicts itself. Ask again."
 	}
 	return l
 }
 
 // programs compares config and program hashes with what the next block needs.
-func (c Checker) programs(ctx context.Context, config settlement.Config, s settlement.State) []Line {
-	lines := []Line{
-		{Name: "config hash", Found: config.ConfigHash.String()},
-		{Name: "program hash", Found: config.ProgramHash.String()},
-	}
-	if !config.AggregatorProgramHash.IsZero() {
-		lines = append(lines, Line{Name: "aggregator program hash", Found: config.AggregatorProgramHash.String()})
-	}
-	next, err := c.next(ctx, s)
+func (c Checker) programs(f found) (lines []Line) {
+	next, err := f.next()
 	var n settlement.Needs
 	if err == nil && c.Needs != nil {
 		if n, err = c.Needs(next.StarknetVersion); err != nil { // the settings have no answer
-			lines[0].Verdict = Wrong
-			lines[0].Do = fmt.Sprintf("It can't be computed for block %d of Starknet %s: %s",
-				next.Number, next.StarknetVersion, err)
-			return lines[:1]
+			return []Line{{Name: settlement.ConfigHash, Found: f.config.ConfigHash.String(), Verdict: Wrong,
+				Do: fmt.Sprintf("It can't be computed for block %d of Starknet %s: %s", next.Number,
+					next.StarknetVersion, err)}}
 		}
 	}
-	if err != nil {
-		for i := range lines {
-			lines[i] = unread(lines[i].Name, lines[i].Found, err)
+	for _, v := range f.config.Compare(n) {
+		if err != nil {
+			lines = append(lines, unread(v.Name, v.Has.String(), err))
+		} else {
+			lines = append(lines, compared(v, next))
 		}
-		return lines
-	}
-	want := map[string]felt.Felt{"config hash": n.ConfigHash, "program hash": n.ProgramHash,
-		"aggregator program hash": n.AggregatorProgramHash}
-	for i := range lines {
-		lines[i].compare(want[lines[i].Name], next)
 	}
 	return lines
 }
 
 // next is the next block to settle, whose version decides what the contract must hold; the newest where all are
 // settled.
-func (c Checker) next(ctx context.Context, s settlement.State) (block.Header, error) {
-	head, err := c.Chain.Head(ctx)
-	if errors.Is(err, block.ErrNotFound) {
+func (f found) next() (block.Header, error) {
+	if errors.Is(f.app.headErr, block.ErrNotFound) {
 		return block.Header{}, errors.New("the app chain has no block yet, whose Starknet version decides")
 	}
-	if err != nil {
-		return block.Header{}, fmt.Errorf("read the app chain's head: %w", err)
+	if f.app.headErr != nil {
+		return block.Header{}, fmt.Errorf("read the app chain's head: %w", f.app.headErr)
 	}
-	n := min(s.Next(), head)
-	hs, err := c.Chain.Headers(ctx, n, n)
-	if err != nil || len(hs) != 1 {
-		return block.Header{}, fmt.Errorf("read block %d of the app chain: %w", n, orMissing(err))
-	}
-	return hs[0], nil
+	return f.app.header(min(f.state.Next(), f.app.head))
 }
 
-// compare compares a hash with what a block needs.
-func (l *Line) compare(want felt.Felt, b block.Header) {
-	if want.IsZero() {
+// compared compares a value with what a block needs.
+func compared(v settlement.Change, b block.Header) Line {
+	l := Line{Name: v.Name, Found: v.Has.String()}
+	if v.Need.IsZero() {
 		l.Verdict, l.Do = Unknown, "The settings do not say what it must be: SETTLEMENT_PROGRAM_HASHES can."
-		return
+		return l
 	}
-	l.Verdict, l.Want = Right, fmt.Sprintf("%s for block %d of Starknet %s", want, b.Number, b.StarknetVersion)
-	if l.Found == want.String() {
-		return
+	l.Verdict, l.Want = Right, fmt.Sprintf("%s for block %d of Starknet %s", v.Need, b.Number, b.StarknetVersion)
+	if !v.Differs() {
+		return l
 	}
 	l.Verdict, l.Do = Wrong, "The contract's owner must set it, or correct the settings: "
-	if l.Name == "config hash" {
+	if l.Name == settlement.ConfigHash {
 		l.Do += "CHAIN_ID, CHAIN_FEE_TOKEN_ADDRESS and CHAIN_DA_PUBLIC_KEYS must be what the chain runs with."
 	} else {
 		l.Do += "SETTLEMENT_PROGRAM_HASHES."
 	}
+	return l
 }
 
 // operator says whether the wallet may update the state.
-func operator(w Wallet, config settlement.Config) Line {
-	if config.Operator {
+func operator(f found) Line {
+	if f.config.Operator {
 		return Line{Name: "operator", Verdict: Right, Found: "the wallet may update the state"}
 	}
-	return Line{Name: "operator", Verdict: Wrong, Found: "the wallet may not update the state",
-		Do: "The contract's owner must register the wallet as an operator: " + w.Address}
+	l := Line{Name: "operator", Verdict: Wrong, Found: "the wallet may not update the state",
+		Do: "The contract's owner must register the wallet as an operator: " + f.wallet.Address}
+	if f.wallet.Address == "" {
+		l.Do = "The contract's owner must register the wallet as an operator. Its address can't be read now."
+	}
+	return l
 }
 
 // balance says what the wallet holds. It is right where it pays for anything at all; below the cap of fees it says so.
-func (c Checker) balance(w Wallet, err error) Line {
+func (c Checker) balance(w tx.Account, err error) Line {
 	l := Line{Name: "balance", Verdict: Right}
 	if err != nil {
 		return unread(l.Name, "", fmt.Errorf("read the wallet: %w", err))

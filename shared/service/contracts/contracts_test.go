@@ -3,7 +3,9 @@ package contracts_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/big"
+	"slices"
 	"strings"
 	"testing"
 
@@ -11,7 +13,9 @@ import (
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/block"
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
+	"github.com/madara-orchestrator/orchestrator/shared/core/look"
 	"github.com/madara-orchestrator/orchestrator/shared/core/settlement"
+	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
 	"github.com/madara-orchestrator/orchestrator/shared/service/contracts"
 )
 
@@ -61,8 +65,8 @@ func checker() contracts.Checker {
 			return settlement.Needs{ConfigHash: felt.FromUint64(1), ProgramHash: felt.FromUint64(2),
 				AggregatorProgramHash: felt.FromUint64(3)}, nil
 		},
-		Wallet: func(context.Context) (contracts.Wallet, error) {
-			return contracts.Wallet{Address: "0xa11e7", Balance: big.NewInt(50)}, nil
+		Wallet: func(context.Context) (tx.Account, error) {
+			return tx.Account{Address: "0xa11e7", Balance: big.NewInt(50)}, nil
 		},
 		FeeCap: big.NewInt(50), Unit: "wei",
 	}
@@ -139,13 +143,17 @@ func TestLines(t *testing.T) {
 		"below the cap": {func(c *contracts.Checker) { c.FeeCap = big.NewInt(51) }, "balance",
 			contracts.Right, "send funds before fees rise"},
 		"empty": {func(c *contracts.Checker) {
-			c.Wallet = func(context.Context) (contracts.Wallet, error) {
-				return contracts.Wallet{Address: "0xa11e7", Balance: new(big.Int)}, nil
+			c.Wallet = func(context.Context) (tx.Account, error) {
+				return tx.Account{Address: "0xa11e7", Balance: new(big.Int)}, nil
 			}
 		}, "balance", contracts.Wrong, "Send funds"},
 		"no wallet's answer": {func(c *contracts.Checker) {
-			c.Wallet = func(context.Context) (contracts.Wallet, error) { return contracts.Wallet{}, errors.New("slow") }
+			c.Wallet = func(context.Context) (tx.Account, error) { return tx.Account{}, errors.New("slow") }
 		}, "balance", contracts.Unknown, "slow"},
+		"no operator, and no wallet's answer": {func(c *contracts.Checker) {
+			with(func(k *contract) { k.config.Operator = false })(c)
+			c.Wallet = func(context.Context) (tx.Account, error) { return tx.Account{}, errors.New("slow") }
+		}, "operator", contracts.Wrong, "as an operator. Its address can't be read now."},
 		"no contract": {with(func(k *contract) { k.err = settlement.ErrNotConfigured }), "core contract",
 			contracts.Wrong, "SETTLEMENT_CONTRACT"},
 	} {
@@ -197,5 +205,99 @@ func TestContractDown(t *testing.T) {
 	c.Contract = contract{err: errors.New("down")}
 	if _, err := c.Check(t.Context()); err == nil || !strings.Contains(err.Error(), "down") {
 		t.Errorf("err %v", err)
+	}
+}
+
+// nodes are two nodes of a settlement layer. The first one fails at its read of some kind.
+type nodes struct {
+	contract
+	fails string
+	all   int      // how many nodes there are
+	asked []string // what was read of which node
+}
+
+func (n *nodes) ask(ctx context.Context, what string) error {
+	l := look.Of(ctx)
+	if l == nil {
+		return errors.New("a read outside of a look")
+	}
+	node := 0
+	if l.Gone(n, 0) {
+		node = 1
+	}
+	n.asked = append(n.asked, fmt.Sprintf("%s of %d", what, node))
+	if node == 0 && what == n.fails {
+		l.Fail(n, 0, n.all)
+		return look.Unanswered(errors.New("no route"))
+	}
+	return nil
+}
+
+func (n *nodes) State(ctx context.Context, finalized bool) (settlement.State, error) {
+	if err := n.ask(ctx, fmt.Sprintf("state %t", finalized)); err != nil {
+		return settlement.State{}, err
+	}
+	return n.contract.State(ctx, finalized)
+}
+
+func (n *nodes) Config(ctx context.Context) (settlement.Config, error) {
+	if err := n.ask(ctx, "config"); err != nil {
+		return settlement.Config{}, err
+	}
+	return n.contract.Config(ctx)
+}
+
+// All of the settlement layer is read from one node, whichever read another one fails; what the last node does not
+// answer is unknown.
+func TestOneLook(t *testing.T) {
+	t.Parallel()
+	for _, fails := range []string{"config", "state false", "state true", "account"} {
+		for all := 1; all <= 2; all++ {
+			c := checker()
+			n := &nodes{contract: c.Contract.(contract), fails: fails, all: all}
+			c.Contract = n
+			c.Wallet = func(ctx context.Context) (tx.Account, error) {
+				return tx.Account{Address: "0xa11e7", Balance: big.NewInt(50)}, n.ask(ctx, "account")
+			}
+			r, err := c.Check(t.Context())
+			if all == 2 {
+				want := []string{"config of 1", "state false of 1", "state true of 1", "account of 1"}
+				if got := n.asked[max(0, len(n.asked)-4):]; err != nil || r.Err() != nil ||
+					!slices.Equal(got, want) || strings.Contains(r.Summary(), "unknown") {
+					t.Errorf("%s fails: %v, %s; read at last %v, want %v", fails, err, r.Summary(), got, want)
+				}
+				continue
+			}
+			whole := fails == "state true" || fails == "account"
+			if (err == nil) != whole || whole && !strings.Contains(r.Summary(), "6 of 7 comparisons right; ") {
+				t.Errorf("%s fails at the only node: %v, %s", fails, err, r.Summary())
+			}
+		}
+	}
+}
+
+// counted is a chain that counts how often it is asked.
+type counted struct {
+	chain
+	heads, headers int
+}
+
+func (c *counted) Head(ctx context.Context) (uint64, error) {
+	c.heads++
+	return c.chain.Head(ctx)
+}
+
+func (c *counted) Headers(ctx context.Context, from, to uint64) ([]block.Header, error) {
+	c.headers++
+	return c.chain.Headers(ctx, from, to)
+}
+
+// The app chain is asked once for its head and once for the headers, so that no line has another head than the others.
+func TestAppChainIsReadOnce(t *testing.T) {
+	t.Parallel()
+	c, app := checker(), &counted{chain: chain{head: 9}}
+	c.Chain = app
+	if _, err := c.Check(t.Context()); err != nil || app.heads != 1 || app.headers != 1 {
+		t.Errorf("%v, %d reads of the head and %d of headers", err, app.heads, app.headers)
 	}
 }

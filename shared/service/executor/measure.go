@@ -26,8 +26,8 @@ func (w *Executor) measured(ctx context.Context, before job.Job, r *Run, a job.A
 	labels := metric.Labels{metric.Stage: string(before.Type), metric.Action: string(a)}
 	metric.Record(ctx, began, metric.Value{Name: metric.QueueSeconds,
 		Value: max(0, began.Sub(before.DueAt).Seconds()), Labels: labels})
-	ctx, end := metric.Begin(ctx, metric.Span{Trace: before.TraceID, ID: metric.NewSpanID(),
-		Parent: metric.JobSpan(before.ID), Name: string(a)})
+	ctx, end := metric.Begin(ctx, metric.Span{Trace: before.TraceID, Parent: metric.JobSpan(before.ID),
+		Name: string(a)})
 	return ctx, func() {
 		now := w.Now()
 		vs := []metric.Value{
