@@ -227,8 +227,7 @@ func (n *nodes) ask(ctx context.Context, what string) error {
 	}
 	n.asked = append(n.asked, fmt.Sprintf("%s of %d", what, node))
 	if node == 0 && what == n.fails {
-		l.Fail(n, 0, n.all)
-		return look.Unanswered(errors.New("no route"))
+		return l.Fail(n, 0, n.all, look.Unanswered(errors.New("no route")))
 	}
 	return nil
 }

@@ -95,6 +95,9 @@ func TestPatienceEnds(t *testing.T) {
 	if b.signed() != 1 {
 		t.Error("it still waits")
 	}
+	if w := b.wait(); w.Target == "" || w.Waits {
+		t.Errorf("what it waited for is forgotten: %+v", w)
+	}
 }
 
 // A node that has no history keeps nothing from being settled; one that does not answer is asked again.
