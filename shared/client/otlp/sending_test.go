@@ -18,7 +18,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/metric"
 )
 
-// recorder is a collector that keeps what it is sent, and answers as it is told.
+// recorder is a collector that keeps what it is sent, and answers as a test wants.
 type recorder struct {
 	mu     sync.Mutex
 	status int    // 0: 200
@@ -103,7 +103,7 @@ func TestOldGaugesAreNotSentAgain(t *testing.T) {
 	c.answers(http.StatusServiceUnavailable, "")
 	e.Record(t.Context(), start, metric.Value{Name: metric.LagBlocks, Value: 8})
 	if err := e.Flush(t.Context()); err == nil {
-		t.Fatal("a collector that is away is no error")
+		t.Fatal("a collector that is away does not fail the flush")
 	}
 	if !strings.Contains(c.last("metrics"), `"asDouble":8`) {
 		t.Error("a new value is not sent")
