@@ -55,8 +55,8 @@ func (p *Process) flush(ctx context.Context) {
 }
 
 // started counts the process's cold start, once, with the work until the function was ready: from the start of the
-// process to Main, and the initialisation that succeeded. What passes in between is not work: Lambda may start a process
-// long before the first invocation, and an initialisation that fails is tried again by the next one.
+// process to Main, and the initialisation that succeeded. The time in between does not count: Lambda may start a
+// process long before the first invocation, and an initialisation that fails is tried again by the next one.
 func (h *Handler) started(ctx context.Context) {
 	h.counted.Do(func() {
 		h.mu.Lock()
