@@ -26,8 +26,11 @@ func wouldSend(ctx context.Context, core setup.App, unit string, w io.Writer) er
 		return nil
 	}
 	c := m.LastChecks
-	fmt.Fprintf(w, "to         %s\n", c["to"])
+	fmt.Fprintf(w, "to         %s\n", strings.TrimSpace(c["to"]+" "+c["entrypoint"]))
 	fmt.Fprintf(w, "gas        %s estimated, limit %s\n", c["gas"], c["gas_limit"])
+	if c["data_gas"] != "" {
+		fmt.Fprintf(w, "data gas   %s estimated, limit %s\n", c["data_gas"], c["data_gas_limit"])
+	}
 	limit := "no cap"
 	if c["fee_cap"] != "" {
 		limit = "the cap is " + giga(c["fee_cap"]) + " g" + unit
@@ -37,16 +40,20 @@ func wouldSend(ctx context.Context, core setup.App, unit string, w io.Writer) er
 		fmt.Fprintf(w, "blob %-5d %s\n", i+1, h)
 	}
 	data := c["calldata"]
-	fmt.Fprintf(w, "calldata   %s bytes, all of it is in job %s\n", c["calldata_bytes"], js[0].ID)
-	report.Wrap(w, "           ", data[:min(len(data), shownData)]+"...")
+	kept := "all of it is"
+	if n := c["calldata_kept"]; n != "" {
+		kept = "the first " + n + " of them are"
+	}
+	fmt.Fprintf(w, "calldata   %s bytes, %s in job %s\n", c["calldata_bytes"], kept, js[0].ID)
+	if len(data) > shownData {
+		data = data[:shownData] + "..."
+	}
+	report.Wrap(w, "           ", data)
 	return nil
 }
 
 // giga is a decimal amount in 10^9 of its unit.
 func giga(decimal string) string {
-	n, ok := new(big.Int).SetString(decimal, 10)
-	if !ok {
-		return "?"
-	}
-	return n.Div(n, big.NewInt(1e9)).String()
+	n, _ := new(big.Int).SetString(decimal, 10) // nil where it is none
+	return report.Giga(n)
 }

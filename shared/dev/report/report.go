@@ -82,7 +82,7 @@ func Table(w io.Writer, rs []Row, l stage.Layer, unit string) {
 			carried = r.Ledger.DataGasUsed
 		}
 		fmt.Fprintf(tw, "%d\t%d-%d\t%d\t%s\t%d\t%d\t%s\t%s\t\n", r.Index, r.Span.StartBlock, r.Span.EndBlock, r.Snos,
-			closedBy(r.Span.Reason), carried, r.Ledger.GasUsed, giga(r.Ledger.Fee), ellipsis(r.Ledger.Tx))
+			closedBy(r.Span.Reason), carried, r.Ledger.GasUsed, Giga(r.Ledger.Fee), ellipsis(r.Ledger.Tx))
 		gas, dataGas = gas+r.Ledger.GasUsed, dataGas+r.Ledger.DataGasUsed
 		if r.Ledger.Fee != nil {
 			fee.Add(fee, r.Ledger.Fee)
@@ -105,7 +105,7 @@ func Table(w io.Writer, rs []Row, l stage.Layer, unit string) {
 		fmt.Fprintln(tw)
 	}
 	_ = tw.Flush()
-	fmt.Fprintf(w, "\n%d batches, gas %d, data gas %d, fees %s %s\n", len(rs), gas, dataGas, giga(fee), "g"+unit)
+	fmt.Fprintf(w, "\n%d batches, gas %d, data gas %d, fees %s %s\n", len(rs), gas, dataGas, Giga(fee), "g"+unit)
 }
 
 // jobStages are the stages of a layer that have jobs.
@@ -166,8 +166,8 @@ func Short(n stage.Name) string {
 	return string(n)
 }
 
-// giga is an amount of wei or fri in 10^9.
-func giga(n *big.Int) string {
+// Giga is an amount of wei or fri in 10^9; "-" where it is unknown.
+func Giga(n *big.Int) string {
 	if n == nil {
 		return "-"
 	}
