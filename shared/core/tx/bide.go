@@ -2,7 +2,6 @@ package tx
 
 import (
 	"context"
-	"fmt"
 	"math/big"
 	"slices"
 	"time"
@@ -67,10 +66,4 @@ func (t FeeTarget) Bide(now, since time.Time, today Price, prices []Price, gas u
 	b.Target = costs[(len(costs)-1)*min(t.Percentile, 100)/100]
 	b.Wait = b.Today.Cmp(b.Target) > 0 && now.Before(b.Until)
 	return b
-}
-
-// Reason says for people what is waited for.
-func (b Bid) Reason() string {
-	return fmt.Sprintf("waits for lower fees: it would cost %s now, the target is %s; it is settled by %s at the "+
-		"latest", b.Today, b.Target, b.Until.UTC().Format(time.RFC3339))
 }

@@ -53,7 +53,7 @@ type FeeWait struct {
 }
 
 // feeWait is what a job waits for; nil where it does not wait for fees.
-func feeWait(j *job.Job) *FeeWait {
+func feeWait(j *job.Job) *job.FeeWait {
 	if j == nil {
 		return nil
 	}
@@ -62,7 +62,7 @@ func feeWait(j *job.Job) *FeeWait {
 		j.Status.NeedsOperator() { // what it waited for once stays in its document
 		return nil
 	}
-	return &FeeWait{Today: m.FeeWait.Today, Target: m.FeeWait.Target, Until: utc(m.FeeWait.Until)}
+	return m.FeeWait
 }
 
 // lagTimeout is how long one thing that Lag reads may take. All are read at once, so the answer takes no longer.
@@ -126,7 +126,9 @@ func (s *Service) Lag(ctx context.Context) Lag {
 		l.Blocks = &all
 	}
 	slices.Sort(l.Unknown)
-	l.FeeWait = feeWait(f.job)
+	if w := feeWait(f.job); w != nil {
+		l.FeeWait = &FeeWait{Today: w.Today, Target: w.Target, Until: utc(w.Until)}
+	}
 	l.Verdict = s.verdict(f)
 	return f.lag
 }

@@ -109,7 +109,7 @@ var verdictCases = map[string]struct {
 			t.Errorf("fee wait %+v", w)
 		}
 	}, admin.Working, "StateTransition of aggregator batch 3 is ready. It waits for lower fees: it " +
-		"would cost 900 wei now, the target is 300; it is settled by " +
+		"would cost about 900 wei now, the target is 300; it is settled by " +
 		"2026-01-01T01:00:00Z at the latest.", ""},
 	"waited for fees, is sent": {stage.L2, func(t *testing.T, b *bench, _ *chain, _ *fault.Rules) {
 		j := job.New(job.NewID(), 3, &job.StateTransitionMeta{StartBlock: 10, EndBlock: 14, FeeWait: &job.FeeWait{

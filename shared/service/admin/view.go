@@ -218,9 +218,7 @@ func (s *Service) hint(j job.Job, ps schedule.Pauses) string {
 		return fmt.Sprintf("An external service keeps failing (%d times in a row); the job is tried again by itself.",
 			j.Attempts.Transient)
 	case feeWait(&j) != nil:
-		w := feeWait(&j)
-		return fmt.Sprintf("It waits for lower fees: it would cost %s %s now, the target is %s; it is settled by %s "+
-			"at the latest.", w.Today, s.FeeUnit, w.Target, w.Until.Format(time.RFC3339))
+		return "It " + feeWait(&j).Says(s.FeeUnit) + "."
 	case j.Status == job.VerificationFailed:
 		return "It was rejected and is submitted again by itself."
 	case j.NextAction == job.Verify:

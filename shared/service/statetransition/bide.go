@@ -36,7 +36,7 @@ func (h *Handler) bides(ctx context.Context, r *executor.Run, m *job.StateTransi
 		return false, "", err
 	}
 	today := tx.Price{Base: head.BaseFee, Blob: head.BlobBaseFee}
-	bid := target.Bide(h.Sender.Now(), since, today, prices, h.gas(), h.blobs(ctx, r, m))
+	bid := target.Bide(h.Sender.Now(), since, today, prices, usualGas, h.blobs(ctx, r, m))
 	if m.FeeWait == nil {
 		m.FeeWait = &job.FeeWait{Since: h.Sender.Now(), First: bid.Today.String()}
 	}
@@ -45,7 +45,7 @@ func (h *Handler) bides(ctx context.Context, r *executor.Run, m *job.StateTransi
 	if bid.Target != nil { // else what was waited for before stays
 		w.Target = bid.Target.String()
 	}
-	return bid.Wait, bid.Reason(), nil
+	return bid.Wait, w.Says(""), nil
 }
 
 // prices are those of the past, until a batch is sent at any price: from then on nothing that fails may keep it. None
@@ -64,15 +64,8 @@ func (h *Handler) prices(ctx context.Context, r *executor.Run, market tx.Market,
 	return prices, nil
 }
 
-// usualGas is what a state update takes, where the policy does not say (recorded ones used 166,217 to 701,461).
+// usualGas is about what a state update takes (recorded ones used 166,217 to 701,461). The policy has only a limit.
 const usualGas = 400_000
-
-func (h *Handler) gas() uint64 {
-	if g := h.Sender.Policy.Gas; g > 0 {
-		return g
-	}
-	return usualGas
-}
 
 // blobs are how many the update will carry, as far as is known before it is built: as many as the one before it.
 func (h *Handler) blobs(ctx context.Context, r *executor.Run, m *job.StateTransitionMeta) int {

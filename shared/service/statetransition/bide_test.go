@@ -45,7 +45,11 @@ func (b *bench) wait() *job.FeeWait { return b.run.Job.Metadata.(*job.StateTrans
 func TestWaitsForLowerFees(t *testing.T) {
 	t.Parallel()
 	b, _ := bidden(t)
+	b.handler.Sender.Policy.Gas = 500_000 // a limit, which the update does not use up
 	b.process()
+	if w := b.wait(); w.First != "400000000000000" { // 400,000 gas at 1 gwei
+		t.Errorf("it would cost about %s", w.First)
+	}
 	for range 3 {
 		v := b.verify(job.VerdictPending)
 		if !v.Waits || !strings.HasPrefix(v.Reason, "waits for lower fees: ") || b.signed() > 0 || !b.wait().Waits {
