@@ -120,8 +120,7 @@ func TestMissingFactReopensItsJob(t *testing.T) {
 		"L3": &job.ProofRegistrationMeta{}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			b := setup(t)
-			b.proven = false
+			b := setupWith(t, l1.Config{Facts: true})
 			maker := job.New(job.NewID(), 1, m, "", b.now)
 			maker.Status, maker.NextAction = job.Completed, job.None
 			if err := b.jobs.Create(t.Context(), maker); err != nil {
@@ -145,7 +144,7 @@ func TestMissingFactReopensItsJob(t *testing.T) {
 				}
 				version = got.Version
 			}
-			b.proven = true
+			b.prove()
 			b.process()
 			if b.signed() != 1 {
 				t.Errorf("%d signed", b.signed())
@@ -222,11 +221,10 @@ func TestWaitsForTheContract(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			b := setup(t)
+			b := setupWith(t, l1.Config{Facts: tt.made != ""})
 			b.words(t, func(w []felt.Felt) { w[6], w[7], w[8] = f(12), f(11), f(1) }, 1)
 			b.run.Job.Metadata.(*job.StateTransitionMeta).StarknetVersion = "0.14.3"
 			b.handler.Needs, b.handler.Codec.Fact = tt.needs, fact
-			b.proven = tt.made == ""
 			if tt.made != "" {
 				maker := job.New(job.NewID(), 1, &job.AggregatorMeta{Fact: tt.made}, "", b.now)
 				maker.Status, maker.NextAction = job.Completed, job.None
@@ -243,7 +241,7 @@ func TestWaitsForTheContract(t *testing.T) {
 				}
 			}
 			b.chain.Reconfigure(settlement.Config{ConfigHash: f(11), ProgramHash: f(12), AggregatorProgramHash: f(13)})
-			b.proven = true
+			b.prove()
 			b.process()
 			if b.signed() != 1 {
 				t.Errorf("%d signed", b.signed())

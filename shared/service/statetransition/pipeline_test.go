@@ -97,15 +97,18 @@ func TestRevertedBehindAMissingOne(t *testing.T) {
 // fact is there, and no attempt is used up.
 func TestRevertedWithoutItsFact(t *testing.T) {
 	t.Parallel()
-	b := setup(t)
+	b := setupWith(t, l1.Config{Facts: true})
+	b.prove()
 	b.process()
-	b.proven = false
+	if _, err := b.chain.Reorg(1, false); err != nil {
+		t.Fatal(err)
+	}
 	b.chain.Mine()
 	b.chain.MineEmpty(2)
 	if v := b.verify(job.VerdictPending); !v.Waits || b.signed() != 1 {
 		t.Fatalf("%+v with %d signed", v, b.signed())
 	}
-	b.proven = true
+	b.prove()
 	b.verify(job.VerdictPending)
 	b.chain.Mine()
 	b.chain.MineEmpty(2)

@@ -32,21 +32,23 @@ type bench struct {
 	output  []felt.Felt
 	jobs    *memory.Jobs
 	now     time.Time
-	proven  bool // the batch's fact is registered
 	stale   bool // reads show the chain as it was a block ago
 }
 
-func setup(t *testing.T) *bench {
+func setup(t *testing.T) *bench { return setupWith(t, l1.Config{}) }
+
+// setupWith is setup on a chain of a configuration.
+func setupWith(t *testing.T, c l1.Config) *bench {
 	t.Helper()
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	b := &bench{t: t, now: now, proven: true}
+	b := &bench{t: t, now: now}
 	env := &fault.Env{Now: func() time.Time { return b.now }, Hook: fault.HookFunc(func(op fault.Op) fault.Fault {
 		if b.stale && op.Component == "l1" {
 			return fault.Fault{Kind: fault.Stale}
 		}
 		return fault.Fault{}
 	})}
-	b.chain = l1.New(env, l1.Config{Proven: func(settlement.Update) bool { return b.proven }})
+	b.chain = l1.New(env, c)
 	b.locks = memory.NewLocks(env)
 	store, jobs := memory.NewArtifacts(env), memory.NewJobs(env)
 	b.jobs = jobs
@@ -74,6 +76,12 @@ func setup(t *testing.T) *bench {
 			Lease: b.locks, LeaseName: "wallet"},
 	}
 	return b
+}
+
+// prove registers the batch's fact in a block.
+func (b *bench) prove() {
+	b.chain.RegisterFact(1)
+	b.chain.MineEmpty(1)
 }
 
 func (b *bench) process() {

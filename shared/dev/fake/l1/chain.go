@@ -46,8 +46,6 @@ type Config struct {
 	// Initial is the contract's state in the first block. If it is not Settled, the first update must start from its
 	// Root.
 	Initial settlement.State
-	// Proven, if set, reports whether the fact of an update is registered. If it is not, the contract reverts.
-	Proven func(settlement.Update) bool
 	// Facts has the contract revert updates of batches whose facts RegisterFact did not register.
 	Facts bool
 

@@ -170,7 +170,7 @@ func (s *Chain) execute(st settlement.State, p tx.Payload, block uint64) (uint64
 	case code != "":
 	case !st.Settled && w[wordPrevRoot] != st.Root:
 		code, detail = "INVALID_PREVIOUS_ROOT", fmt.Sprintf("%s, the contract has %s", w[wordPrevRoot], st.Root)
-	case s.cfg.Proven != nil && !s.cfg.Proven(u) || s.cfg.Facts && !s.proven(u.Batch, block):
+	case s.cfg.Facts && !s.proven(u.Batch, block):
 		code, detail = "NO_STATE_TRANSITION_PROOF", fmt.Sprintf("the fact of batch %d is not registered", u.Batch)
 	default:
 		return gas, settlement.State{Settled: true, Block: u.EndBlock, Root: w[wordNewRoot],

@@ -46,15 +46,16 @@ func encode(t *testing.T, l *l1.Chain, u settlement.Update) (tx.Payload, error) 
 func TestContract(t *testing.T) {
 	t.Parallel()
 	blocks := chain(t, 10)
-	proven := false
-	l := l1.New(nil, l1.Config{Proven: func(settlement.Update) bool { return proven }})
+	l := l1.New(nil, l1.Config{Facts: true})
 	first := must(encode(t, l, update(1, blocks[:5], 2)))(t)
 	var revert *tx.RevertError
 	if _, err := l.Simulate(t.Context(), first); !errors.As(err, &revert) ||
 		revert.Code != "NO_STATE_TRANSITION_PROOF" {
 		t.Errorf("Simulate without a proof: %v", err)
 	}
-	proven = true
+	l.RegisterFact(1)
+	l.RegisterFact(2)
+	l.MineEmpty(1)
 	gas := must(l.Simulate(t.Context(), first))(t).Gas
 	hash, err := put(t, l, first, 0, fees(4, 2))
 	if err != nil {

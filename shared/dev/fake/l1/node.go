@@ -58,9 +58,6 @@ func (s *Chain) Node() *Node { return &Node{chain: s} }
 // Behave sets how the node behaves from now on. It must not be called at the same time as the node's other methods.
 func (n *Node) Behave(m Manners) { n.manners = m }
 
-// Manners are how the node behaves.
-func (n *Node) Manners() Manners { return n.manners }
-
 func (n *Node) sight() sight {
 	return sight{behind: n.manners.Behind, hidden: n.manners.Hidden || n.chain.cfg.Hidden}
 }
