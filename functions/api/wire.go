@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/madara-orchestrator/orchestrator/shared/client/lambda"
+	"github.com/madara-orchestrator/orchestrator/shared/config"
 	apicontroller "github.com/madara-orchestrator/orchestrator/shared/controller/api"
 	"github.com/madara-orchestrator/orchestrator/shared/core/metric"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
@@ -52,8 +53,8 @@ func wire(ctx context.Context, p *cloud.Process) (any, error) {
 	checks = append(checks, setup.WeightsCheck(source, p.Config.Chain.FeederGateway != ""))
 	s := p.Config.Settlement
 	return core.API(setup.API{
-		Head: source, Contract: contract, Wallet: setup.Account(layer.Watch), FeeUnit: s.FeeUnit(),
-		Contracts: core.Contracts(s.Contract, s.FeeUnit(), source, layer.Watch),
+		Head: source, Contract: contract, Wallet: setup.Account(layer.Watch), FeeUnit: config.FeeUnit(s.Kind),
+		Contracts: core.Contracts(s.Contract, config.FeeUnit(s.Kind), source, layer.Watch),
 		Explorer:  p.Config.Settlement.Explorer, Admin: p.Config.API.Admin, Scopes: p.Config.API.CommandScopes,
 		Checks: checks,
 	}).Handle, nil

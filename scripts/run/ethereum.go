@@ -12,7 +12,6 @@ import (
 	"github.com/ethereum/go-ethereum/ethclient"
 
 	"github.com/madara-orchestrator/orchestrator/shared/client/ethereum"
-	"github.com/madara-orchestrator/orchestrator/shared/client/mockprover"
 	"github.com/madara-orchestrator/orchestrator/shared/config"
 	"github.com/madara-orchestrator/orchestrator/shared/core/da"
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
@@ -36,7 +35,7 @@ type settlementLayer struct {
 	address  string // of the core contract
 	wallet   setup.Wallet
 	da       da.Layer
-	registry mockprover.Registry // gets the facts
+	registry proof.Registry // gets the facts
 	facts    proof.FactChecker
 	codec    statetransition.Codec
 	unit     string // the smallest of the layer's coin
@@ -180,7 +179,7 @@ func clients(ctx context.Context, node *ethereum.Node, d devethereum.Deployment)
 		wallet:   setup.Wallet{Chain: wallet, Name: "ethereum/" + address.Hex(), Policy: policy},
 		da:       layer,
 		registry: registrar, facts: facts, codec: protocol.Codec(),
-		unit:  config.Settlement{Kind: config.EthereumLayer}.FeeUnit(),
+		unit:  config.FeeUnit(config.EthereumLayer),
 		about: fmt.Sprintf("core contract %s, fact registry %s", d.Core, d.Registry), close: node.Close,
 	}, nil
 }

@@ -75,7 +75,7 @@ func starknetClients(s *stack.Starknet) (*settlementLayer, error) {
 		wallet: setup.Wallet{Chain: wallet, Name: "starknet/" + stack.StarknetOperator.String(),
 			Policy: policy}, da: layer,
 		registry: registrar, facts: facts, codec: protocol.StarknetCodec(),
-		unit: config.Settlement{Kind: config.StarknetLayer}.FeeUnit(),
+		unit: config.FeeUnit(config.StarknetLayer),
 		about: fmt.Sprintf("a fake of Starknet at %s: core contract %s of the form %s, fact registry %s",
 			s.URL(), fakestarknet.CoreAddress, s.Form(), fakestarknet.RegistryAddress),
 		close: func() { _ = s.Close() },

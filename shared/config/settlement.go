@@ -121,9 +121,9 @@ var versionPattern = regexp.MustCompile(`^\d{1,3}\.\d{1,3}\.\d{1,3}$`)
 
 var ethereumAddress = regexp.MustCompile(`^0x[0-9a-fA-F]{40}$`)
 
-// FeeUnit is the smallest unit of the settlement layer's coin, in which fees and balances are counted.
-func (s Settlement) FeeUnit() string {
-	if s.Kind == StarknetLayer {
+// FeeUnit is the smallest unit of a kind of settlement layer's coin, in which fees and balances are counted.
+func FeeUnit(kind string) string {
+	if kind == StarknetLayer {
 		return "fri"
 	}
 	return "wei"

@@ -2,9 +2,11 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"net/url"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 )
@@ -106,11 +108,24 @@ func KeyLike(word string) bool {
 	return false
 }
 
-// NodeURL checks the URL of a node that a secret holds. The error does not show it.
-func NodeURL(text string) error {
-	u, err := url.Parse(text)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return errors.New("want an http or https URL as its value")
+// NodeURLs are the URLs of nodes that a secret holds, 1 to most, with commas or lines between them and each given once.
+// The error shows none of them.
+func NodeURLs(text string, most int) ([]string, error) {
+	urls := SplitURLs(text)
+	switch {
+	case most == 1 && len(urls) != 1:
+		return nil, errors.New("want an http or https URL as its value")
+	case len(urls) == 0 || len(urls) > most:
+		return nil, fmt.Errorf("it has %d URLs: want 1 to %d, with commas between them", len(urls), most)
 	}
-	return nil
+	for i, raw := range urls {
+		u, err := url.Parse(raw)
+		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+			return nil, fmt.Errorf("URL %d: want an http or https URL", i+1)
+		}
+		if slices.Contains(urls[:i], raw) {
+			return nil, fmt.Errorf("URL %d is there before: give each node once", i+1)
+		}
+	}
+	return urls, nil
 }

@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -62,6 +63,28 @@ func TestPlainURLs(t *testing.T) {
 			!strings.Contains(err.Error(), instead) || strings.Contains(err.Error(), key) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// What a secret may hold: as many URLs as there may be, each once. What is wrong with it is said without showing it.
+func TestNodeURLs(t *testing.T) {
+	t.Parallel()
+	got, err := config.NodeURLs(" https://a.example/v2/hunter2,\nhttps://b.example\n", 5)
+	if err != nil || !slices.Equal(got, []string{"https://a.example/v2/hunter2", "https://b.example"}) {
+		t.Errorf("%q, %v", got, err)
+	}
+	for text, want := range map[string]string{
+		"": "0 URLs", "https://hunter2.example,ftp://hunter2.example": "URL 2: want an http",
+		"https://hunter2.example,https://hunter2.example": "URL 2 is there before", "hunter2": "URL 1: want an http",
+		"https://a/hunter2,https://b,https://c,https://d,https://e,https://f": "6 URLs: want 1 to 5",
+	} {
+		if got, err := config.NodeURLs(text, 5); err == nil || !strings.Contains(err.Error(), want) ||
+			strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%s: %q, %v; want %q", text, got, err, want)
+		}
+	}
+	if got, err := config.NodeURLs("https://a.example,https://b.example", 1); err == nil {
+		t.Errorf("%q of a secret that is one URL", got)
 	}
 }
 

@@ -22,7 +22,7 @@ type API struct {
 	// Contracts compares the core contract with settings and app chain, for its route and as a part of readiness; nil:
 	// neither.
 	Contracts Contracts
-	// FeeUnit is that of the settlement layer's fees: wei or fri (config.Settlement.FeeUnit).
+	// FeeUnit is that of the settlement layer's fees: wei or fri (config.FeeUnit).
 	FeeUnit string
 	// Explorer is the URL to which a transaction's hash is appended; "": no links.
 	Explorer string

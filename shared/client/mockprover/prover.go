@@ -14,18 +14,10 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/proof"
 )
 
-// Registry registers facts and knows which are.
-type Registry interface {
-	proof.FactChecker
-	// Register starts the registration of a fact ("0x" and 64 hex digits) and does not wait for it; a second call is
-	// not an error.
-	Register(ctx context.Context, fact string) error
-}
-
 // Options say what the prover claims.
 type Options struct {
 	// Registry gets the facts of aggregations and registrations; nil answers at once.
-	Registry Registry
+	Registry proof.Registry
 	// Children registers the facts of children too: for chains that settle without an aggregator.
 	Children bool
 	// Proofs says that finished proofs can be fetched (a text that says what they stand for).

@@ -25,15 +25,15 @@ type limits struct {
 }
 
 // choose returns the first node that can be asked: it answers, serves the chain, and does not lag behind what was seen.
-// The error says of each node why not.
-func choose(sights []sight, l limits) (int, error) {
+// The error says of each node, by its name, why not.
+func choose(names []string, sights []sight, l limits) (int, error) {
 	why := make([]error, len(sights))
 	for i, s := range sights {
 		if why[i] = s.fault(l); why[i] == nil {
 			return i, nil
 		}
 	}
-	return 0, &noneError{why: why, wrong: allWrong(sights)}
+	return 0, &noneError{names: names, why: why, wrong: allWrong(sights)}
 }
 
 // fault is why a node can't be asked now.
@@ -82,11 +82,7 @@ func (e *noneError) Error() string {
 	}
 	parts := make([]string, len(e.why))
 	for i, err := range e.why {
-		name := fmt.Sprintf("node %d", i+1)
-		if i < len(e.names) {
-			name = e.names[i]
-		}
-		parts[i] = name + ": " + err.Error()
+		parts[i] = e.names[i] + ": " + err.Error()
 	}
 	return "no node of the settlement layer can be used: " + strings.Join(parts, "; ")
 }

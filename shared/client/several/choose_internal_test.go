@@ -40,7 +40,7 @@ func TestChoose(t *testing.T) {
 		"all of another chain":        {[]sight{other, other}, limits{}, -1, "another chain"},
 		"one of another, one down":    {[]sight{other, down}, limits{}, -1, "node 2: no route"},
 	} {
-		got, err := choose(c.sights, c.l)
+		got, err := choose([]string{"node 1", "node 2", "node 3"}, c.sights, c.l)
 		if (err != nil) != (c.want < 0) || err == nil && got != c.want {
 			t.Errorf("%s: %d, %v; want %d", name, got, err, c.want)
 		}

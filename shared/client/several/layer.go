@@ -125,12 +125,6 @@ func (c *Contract) Encode(ctx context.Context, u settlement.Update, st settlemen
 	})
 }
 
-// Registry registers facts and knows which are.
-type Registry interface {
-	proof.FactChecker
-	Register(ctx context.Context, fact string) error
-}
-
 // Facts is a fact registry on several nodes: a proof.FactChecker.
 type Facts struct {
 	set   *Set
@@ -152,11 +146,11 @@ func (f *Facts) Valid(ctx context.Context, facts []string) ([]bool, error) {
 // Registrar is a development registry on several nodes. It registers a fact through one of them.
 type Registrar struct {
 	*Facts
-	registries []Registry
+	registries []proof.Registry
 }
 
 // NewRegistrar returns the registry that has one of registries on each node of a set, in the set's order.
-func NewRegistrar(s *Set, registries ...Registry) *Registrar {
+func NewRegistrar(s *Set, registries ...proof.Registry) *Registrar {
 	facts := make([]proof.FactChecker, len(registries))
 	for i, r := range registries {
 		facts[i] = r

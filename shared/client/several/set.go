@@ -120,17 +120,14 @@ func (s *Set) node(ctx context.Context, l *look.Look) (int, error) {
 	}
 	for _, all := range []bool{false, true} {
 		s.probe(ctx, l, all)
-		node, err := choose(s.seen(l), s.limits(l.Least()))
+		node, err := choose(s.o.Names, s.seen(l), s.limits(l.Least()))
 		if err == nil {
 			l.Keep(s, node)
-			s.report(ctx)
-			return node, nil
+		} else if !all {
+			continue
 		}
-		if none := new(noneError); all && errors.As(err, &none) {
-			none.names = s.o.Names
-			s.report(ctx)
-			return 0, err
-		}
+		s.report(ctx)
+		return node, err
 	}
 	panic("not reached")
 }
@@ -251,9 +248,6 @@ func (s *Set) Look(ctx context.Context) (detail string, err error) {
 		}
 		parts = append(parts, s.o.Names[i]+": "+s.state(v, l))
 	}
-	_, err = choose(seen, l)
-	if none := new(noneError); errors.As(err, &none) {
-		none.names = s.o.Names
-	}
+	_, err = choose(s.o.Names, seen, l)
 	return fmt.Sprintf("%d of %d nodes can be used: %s", answer, len(seen), strings.Join(parts, "; ")), err
 }

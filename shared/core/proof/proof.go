@@ -115,6 +115,14 @@ type Prover interface {
 	Ping(ctx context.Context) error
 }
 
+// Registry is a FactChecker that registers facts too: a development chain's.
+type Registry interface {
+	FactChecker
+	// Register starts the registration of a fact ("0x" and 64 hex digits) and does not wait for it; a second call is
+	// not an error.
+	Register(ctx context.Context, fact string) error
+}
+
 // FactChecker says which facts are registered on the settlement layer. Safe for concurrent use.
 type FactChecker interface {
 	// Valid answers for each fact ("0x" and 64 hex digits), in order.

@@ -9,9 +9,9 @@ import (
 	"github.com/ethereum/go-ethereum/ethclient"
 
 	"github.com/madara-orchestrator/orchestrator/shared/client/ethereum"
-	"github.com/madara-orchestrator/orchestrator/shared/client/mockprover"
 	"github.com/madara-orchestrator/orchestrator/shared/config"
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
+	"github.com/madara-orchestrator/orchestrator/shared/core/proof"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	devethereum "github.com/madara-orchestrator/orchestrator/shared/dev/ethereum"
 	fakestarknet "github.com/madara-orchestrator/orchestrator/shared/dev/fake/starknet"
@@ -27,7 +27,7 @@ type part struct{ secrets, settings map[string]string }
 type layer struct {
 	part
 	registrar part                                                // of the mock prover
-	registry  mockprover.Registry                                 // gets the facts of the other provers' fakes
+	registry  proof.Registry                                      // gets the facts of the other provers' fakes
 	fact      func(program felt.Felt, words []felt.Felt) pie.Fact // on Starknet; nil: SHARP's
 }
 
@@ -58,7 +58,7 @@ func (s *Sandbox) onStarknet(o Options) (layer, error) {
 	if err != nil {
 		return layer{}, err
 	}
-	s.Unit, s.About = config.Settlement{Kind: config.StarknetLayer}.FeeUnit(), "starknet   a fake at "+server.URL()
+	s.Unit, s.About = config.FeeUnit(config.StarknetLayer), "starknet   a fake at "+server.URL()
 	return layer{
 		part: part{
 			settings: map[string]string{
@@ -90,7 +90,7 @@ func (s *Sandbox) onEthereum(ctx context.Context, o Options) (layer, error) {
 	}
 	s.closers = append(s.closers, node.Close)
 	s.ethereum, s.core = o.Ethereum, d.Core
-	s.Unit = config.Settlement{Kind: config.EthereumLayer}.FeeUnit()
+	s.Unit = config.FeeUnit(config.EthereumLayer)
 	s.About = "ethereum   anvil at " + o.Ethereum
 	if s.Contract, err = ethereum.NewCore(node, d.Core.Hex(), nil); err != nil {
 		return layer{}, err

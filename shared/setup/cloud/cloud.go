@@ -79,21 +79,19 @@ func NewProcess(ctx context.Context, environ []string) (*Process, error) {
 
 // NodeURL is the URL of a node that is configured in plain or as the name of a secret. The error does not show it.
 func (p *Process) NodeURL(ctx context.Context, plain, secret string) (string, error) {
-	if secret == "" {
-		return plain, nil
-	}
-	v, err := p.Secrets.Get(ctx, secret)
+	urls, err := p.nodeURLs(ctx, []string{plain}, secret, 1)
 	if err != nil {
 		return "", err
 	}
-	if err := config.NodeURL(v); err != nil {
-		return "", fmt.Errorf("secret %s, the URL of a node: %w", secret, err)
-	}
-	return v, nil
+	return urls[0], nil
 }
 
 // NodeURLs is NodeURL for several nodes of one layer: plain in a list, or in the secret with commas between them.
 func (p *Process) NodeURLs(ctx context.Context, plain []string, secret string) ([]string, error) {
+	return p.nodeURLs(ctx, plain, secret, config.MaxNodes)
+}
+
+func (p *Process) nodeURLs(ctx context.Context, plain []string, secret string, most int) ([]string, error) {
 	if secret == "" {
 		return plain, nil
 	}
@@ -101,15 +99,9 @@ func (p *Process) NodeURLs(ctx context.Context, plain []string, secret string) (
 	if err != nil {
 		return nil, err
 	}
-	urls := config.SplitURLs(v)
-	if len(urls) == 0 || len(urls) > config.MaxNodes {
-		return nil, fmt.Errorf("secret %s: want the URLs of 1 to %d nodes, with commas between them",
-			secret, config.MaxNodes)
-	}
-	for _, u := range urls {
-		if err := config.NodeURL(u); err != nil {
-			return nil, fmt.Errorf("secret %s, the URLs of nodes: %w", secret, err)
-		}
+	urls, err := config.NodeURLs(v, most)
+	if err != nil {
+		return nil, fmt.Errorf("secret %s, which holds URLs of nodes: %w", secret, err)
 	}
 	return urls, nil
 }

@@ -15,10 +15,10 @@ import (
 	"time"
 
 	"github.com/madara-orchestrator/orchestrator/shared/client/memory"
-	"github.com/madara-orchestrator/orchestrator/shared/client/mockprover"
 	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
 	"github.com/madara-orchestrator/orchestrator/shared/core/block"
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
+	"github.com/madara-orchestrator/orchestrator/shared/core/proof"
 	"github.com/madara-orchestrator/orchestrator/shared/core/snos"
 	fakeatlantic "github.com/madara-orchestrator/orchestrator/shared/dev/fake/atlantic"
 	fakesharp "github.com/madara-orchestrator/orchestrator/shared/dev/fake/sharp"
@@ -30,7 +30,7 @@ import (
 // World is what proofs are about and where their facts go.
 type World struct {
 	Source   block.Source
-	Registry mockprover.Registry
+	Registry proof.Registry
 	// Fact is the fact of a run on the settlement layer that Registry is on, of SNOS' program hash and output; nil:
 	// SHARP's.
 	Fact func(program felt.Felt, words []felt.Felt) pie.Fact

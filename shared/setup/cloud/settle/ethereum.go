@@ -82,16 +82,11 @@ func (l *ethereumLayer) Reader() (settlement.Contract, error) { return l.core(ni
 
 // core is the core contract for the wallet on each node; nil: for readers.
 func (l *ethereumLayer) core(ws []*ethereum.Wallet) (settlement.Contract, error) {
-	cs := make([]*ethereum.Core, len(l.all))
-	for i, n := range l.all {
-		var w *ethereum.Wallet
-		if ws != nil {
-			w = ws[i]
-		}
-		var err error
-		if cs[i], err = ethereum.NewCore(n, l.p.Config.Settlement.Contract, w); err != nil {
-			return nil, err
-		}
+	cs, err := each(l.nodes, func(i int, n *ethereum.Node) (*ethereum.Core, error) {
+		return ethereum.NewCore(n, l.p.Config.Settlement.Contract, at(ws, i))
+	})
+	if err != nil {
+		return nil, err
 	}
 	return contract(l.nodes, cs), nil
 }
@@ -150,12 +145,12 @@ func (l *ethereumLayer) Facts() (proof.FactChecker, error) {
 	return facts(l.nodes, fs), nil
 }
 
-func (l *ethereumLayer) facts(n *ethereum.Node) (*ethereum.Facts, error) {
+func (l *ethereumLayer) facts(_ int, n *ethereum.Node) (*ethereum.Facts, error) {
 	return ethereum.NewFacts(n, l.p.Config.Settlement.Verifier)
 }
 
 // Registrar implements Layer.
-func (l *ethereumLayer) Registrar(ctx context.Context) (Registrar, error) {
+func (l *ethereumLayer) Registrar(ctx context.Context) (proof.Registry, error) {
 	key, err := l.p.Secrets.Get(ctx, l.p.Config.Prover.KeySecret)
 	if err != nil {
 		return nil, err
@@ -164,8 +159,8 @@ func (l *ethereumLayer) Registrar(ctx context.Context) (Registrar, error) {
 	if err != nil {
 		return nil, fmt.Errorf("registrar: %w", err)
 	}
-	rs, err := each(l.nodes, func(n *ethereum.Node) (*ethereum.Registrar, error) {
-		f, err := l.facts(n)
+	rs, err := each(l.nodes, func(i int, n *ethereum.Node) (*ethereum.Registrar, error) {
+		f, err := l.facts(i, n)
 		return ethereum.NewRegistrar(f, ethereum.NewWallet(n, signer, ethereum.SidecarAuto)), err
 	})
 	if err != nil {

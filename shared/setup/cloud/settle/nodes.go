@@ -65,16 +65,24 @@ func (ns nodes[N]) Nodes(ctx context.Context) (string, error) {
 	return ns.set.Look(ctx)
 }
 
-// each makes one of something for every node.
-func each[N node, T any](ns nodes[N], one func(N) (T, error)) ([]T, error) {
+// each makes one of something for every node, of which i is the number.
+func each[N node, T any](ns nodes[N], one func(i int, n N) (T, error)) ([]T, error) {
 	out := make([]T, len(ns.all))
 	for i, n := range ns.all {
 		var err error
-		if out[i], err = one(n); err != nil {
+		if out[i], err = one(i, n); err != nil {
 			return nil, err
 		}
 	}
 	return out, nil
+}
+
+// at is the wallet on a node; nil where there are none, as for readers.
+func at[W any](ws []*W, i int) *W {
+	if ws == nil {
+		return nil
+	}
+	return ws[i]
 }
 
 // chain is a wallet that has one of ws on each node.
@@ -102,11 +110,11 @@ func facts[N node, F proof.FactChecker](ns nodes[N], fs []F) proof.FactChecker {
 }
 
 // registrar is the development registry that has one of rs on each node.
-func registrar[N node, R Registrar](ns nodes[N], rs []R) Registrar {
+func registrar[N node, R proof.Registry](ns nodes[N], rs []R) proof.Registry {
 	if len(rs) == 1 {
 		return rs[0]
 	}
-	return several.NewRegistrar(ns.set, as[several.Registry](rs)...)
+	return several.NewRegistrar(ns.set, as[proof.Registry](rs)...)
 }
 
 // as are the same values as a port.

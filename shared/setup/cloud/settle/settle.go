@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"github.com/madara-orchestrator/orchestrator/shared/client/secrets"
-	"github.com/madara-orchestrator/orchestrator/shared/client/several"
 	"github.com/madara-orchestrator/orchestrator/shared/config"
 	"github.com/madara-orchestrator/orchestrator/shared/core/da"
 	"github.com/madara-orchestrator/orchestrator/shared/core/proof"
@@ -33,11 +32,8 @@ type Layer interface {
 	// Facts is the configured fact registry.
 	Facts() (proof.FactChecker, error)
 	// Registrar registers facts on a development registry with the account of the mock prover's key.
-	Registrar(ctx context.Context) (Registrar, error)
+	Registrar(ctx context.Context) (proof.Registry, error)
 }
-
-// Registrar registers facts and knows which are; it is a mockprover.Registry.
-type Registrar = several.Registry
 
 // Open returns the configured settlement layer. It asks for the secret that holds the nodes' URLs, where there is one.
 func Open(ctx context.Context, p *cloud.Process) (Layer, error) {

@@ -33,7 +33,7 @@ func openStarknet(p *cloud.Process, urls []string) (Layer, error) {
 
 // accounts are the account of a key on each node; nil: it is only watched.
 func (l *starknetLayer) accounts(signer *starknet.KeySigner, address string) ([]*starknet.Wallet, error) {
-	return each(l.nodes, func(n *starknet.Node) (*starknet.Wallet, error) {
+	return each(l.nodes, func(_ int, n *starknet.Node) (*starknet.Wallet, error) {
 		return starknet.NewWallet(n, signer, address, cmp.Or(l.p.Config.Settlement.FeeToken, starknet.STRK))
 	})
 }
@@ -63,16 +63,11 @@ func (l *starknetLayer) Reader() (settlement.Contract, error) { return l.core(ni
 
 // core is the core contract for the wallet on each node; nil: for readers.
 func (l *starknetLayer) core(ws []*starknet.Wallet) (settlement.Contract, error) {
-	cs := make([]*starknet.Core, len(l.all))
-	for i, n := range l.all {
-		var w *starknet.Wallet
-		if ws != nil {
-			w = ws[i]
-		}
-		var err error
-		if cs[i], err = starknet.NewCore(n, l.p.Config.Settlement.Contract, w); err != nil {
-			return nil, err
-		}
+	cs, err := each(l.nodes, func(i int, n *starknet.Node) (*starknet.Core, error) {
+		return starknet.NewCore(n, l.p.Config.Settlement.Contract, at(ws, i))
+	})
+	if err != nil {
+		return nil, err
 	}
 	return contract(l.nodes, cs), nil
 }
@@ -120,7 +115,7 @@ func (l *starknetLayer) Facts() (proof.FactChecker, error) {
 	return facts(l.nodes, fs), nil
 }
 
-func (l *starknetLayer) facts(n *starknet.Node) (*starknet.Facts, error) {
+func (l *starknetLayer) facts(_ int, n *starknet.Node) (*starknet.Facts, error) {
 	s := l.p.Config.Settlement
 	core, err := starknet.NewCore(n, s.Contract, nil)
 	if err != nil {
@@ -130,7 +125,7 @@ func (l *starknetLayer) facts(n *starknet.Node) (*starknet.Facts, error) {
 }
 
 // Registrar implements Layer.
-func (l *starknetLayer) Registrar(ctx context.Context) (Registrar, error) {
+func (l *starknetLayer) Registrar(ctx context.Context) (proof.Registry, error) {
 	key, err := l.p.Secrets.Get(ctx, l.p.Config.Prover.KeySecret)
 	if err != nil {
 		return nil, err
@@ -143,13 +138,15 @@ func (l *starknetLayer) Registrar(ctx context.Context) (Registrar, error) {
 	if err != nil {
 		return nil, fmt.Errorf("registrar: %w", err)
 	}
-	rs := make([]*starknet.Registrar, len(l.all))
-	for i, n := range l.all {
-		f, err := l.facts(n)
+	rs, err := each(l.nodes, func(i int, n *starknet.Node) (*starknet.Registrar, error) {
+		f, err := l.facts(i, n)
 		if err != nil {
 			return nil, err
 		}
-		rs[i] = starknet.NewRegistrar(f, ws[i])
+		return starknet.NewRegistrar(f, ws[i]), nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	return registrar(l.nodes, rs), nil
 }
