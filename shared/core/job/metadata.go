@@ -159,14 +159,14 @@ type FeeWait struct {
 	Waits         bool
 }
 
-// Says says for people what is waited for. unit is that of the amounts; "" where it goes without saying. The amounts are
+// Says says for people what is waited for. unit is that of the amounts; "" where it is known. The amounts are
 // estimates: nobody knows the gas of an update before it is built.
 func (w FeeWait) Says(unit string) string {
 	if unit != "" {
 		unit = " " + unit
 	}
-	return fmt.Sprintf("waits for lower fees: it would cost about %s%s now, the target is %s; it is settled by %s at "+
-		"the latest", w.Today, unit, w.Target, w.Until.UTC().Format(time.RFC3339))
+	return fmt.Sprintf("waits for lower fees: it would cost about %s%s now, the target is %s; it is settled by "+
+		"%s at the latest", w.Today, unit, w.Target, w.Until.UTC().Format(time.RFC3339))
 }
 
 // Blocks are the first and the last block of a job's batch. ok is false for a document without metadata.
