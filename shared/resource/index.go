@@ -26,6 +26,9 @@ type Index struct {
 	Partial string
 }
 
+// DueIndex is the index of jobs by when their next action is due.
+const DueIndex = "due"
+
 // Indexes are all indexes.
 func Indexes() []Index {
 	asc := func(fields ...string) []Key {
@@ -39,7 +42,7 @@ func Indexes() []Index {
 	out = append(out,
 		Index{Collection: JobsCollection, Name: "type_internal", Keys: asc("type", "internal_id"), Unique: true},
 		Index{Collection: JobsCollection, Name: "type_status_internal", Keys: asc("type", "status", "internal_id")},
-		Index{Collection: JobsCollection, Name: "due", Keys: asc("due_at", "_id"), Partial: "due_at"},
+		Index{Collection: JobsCollection, Name: DueIndex, Keys: asc("due_at", "_id"), Partial: "due_at"},
 	)
 	for _, c := range []string{SnosCollection, AggregatorsCollection} {
 		out = append(out,

@@ -148,14 +148,14 @@ func (s *Jobs) delist(j job.Job) {
 }
 
 // Due implements job.Store.
-func (s *Jobs) Due(ctx context.Context, t time.Time, limit int) ([]job.Job, error) {
+func (s *Jobs) Due(ctx context.Context, t time.Time, limit int, without ...job.Type) ([]job.Job, error) {
 	return fault.Call(ctx, s.env, "jobs", "Due", "", func(f fault.Fault) ([]job.Job, error) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		var out []job.Job
 		if f.Is(fault.Stale) {
 			for j := range s.docs.before() {
-				if j.NextAction != job.None && !j.DueAt.After(t) && readable(j) {
+				if j.NextAction != job.None && !j.DueAt.After(t) && readable(j) && !slices.Contains(without, j.Type) {
 					out = append(out, j)
 				}
 			}
@@ -168,7 +168,7 @@ func (s *Jobs) Due(ctx context.Context, t time.Time, limit int) ([]job.Job, erro
 			if k.at.After(t) || len(out) == pageSize(limit) {
 				break
 			}
-			if j, err := s.read(k.id, f); err == nil {
+			if j, err := s.read(k.id, f); err == nil && !slices.Contains(without, j.Type) {
 				out = append(out, j)
 			}
 		}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
-	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
@@ -26,11 +25,11 @@ var batchErrors = sentinels{notFound: batch.ErrNotFound, exists: batch.ErrExists
 func (d *DB) Batches() *Batches {
 	return &Batches{
 		snos: shelf[snosDoc, batch.SnosBatch]{
-			c: d.db.Collection(resource.SnosCollection), kind: "SNOS", to: toSnosDoc, from: snosDoc.batch,
+			c: d.collection(resource.SnosCollection), kind: "SNOS", to: toSnosDoc, from: snosDoc.batch,
 			meta: func(d *snosDoc) *metaDoc { return &d.Meta }, with: snosWith,
 		},
 		aggregators: shelf[aggregatorDoc, batch.AggregatorBatch]{
-			c: d.db.Collection(resource.AggregatorsCollection), kind: "aggregator",
+			c: d.collection(resource.AggregatorsCollection), kind: "aggregator",
 			to: toAggregatorDoc, from: aggregatorDoc.batch,
 			meta: func(d *aggregatorDoc) *metaDoc { return &d.Meta }, with: withStatus,
 		},
@@ -120,7 +119,7 @@ func notOfBlock(kind string, number uint64) error {
 
 // shelf keeps batches of one kind in a collection.
 type shelf[D, B any] struct {
-	c    *mongo.Collection
+	c    collection
 	kind string
 	to   func(B) (D, error)
 	from func(D) (B, error)
@@ -133,7 +132,7 @@ func (s *shelf[D, B]) create(ctx context.Context, b B) error {
 	if err != nil {
 		return fmt.Errorf("create %s batch: %w", s.kind, err)
 	}
-	_, err = s.c.InsertOne(ctx, d)
+	err = s.c.insertOne(ctx, d)
 	return batchErrors.translate(err, "create %s batch %d", s.kind, s.meta(&d).Index)
 }
 
@@ -157,7 +156,7 @@ func (s *shelf[D, B]) first(ctx context.Context, filter, sort bson.D, what strin
 		o.SetSort(sort)
 	}
 	var d D
-	if err := s.c.FindOne(ctx, filter, o).Decode(&d); err != nil {
+	if err := s.c.findOne(ctx, filter, o).Decode(&d); err != nil {
 		var none B
 		return none, batchErrors.translate(err, "%s", what)
 	}
@@ -176,7 +175,7 @@ func (s *shelf[D, B]) span(ctx context.Context, first, last uint64) ([]B, error)
 
 func (s *shelf[D, B]) find(ctx context.Context, filter bson.D, limit int, what string) ([]B, error) {
 	o := options.Find().SetSort(bson.D{{Key: "_id", Value: 1}}).SetLimit(int64(min(max(limit, 1), batch.MaxPage)))
-	cur, err := s.c.Find(ctx, filter, o)
+	cur, err := s.c.find(ctx, filter, o)
 	if err != nil {
 		return nil, batchErrors.translate(err, "%s", what)
 	}
@@ -196,7 +195,7 @@ func (s *shelf[D, B]) update(ctx context.Context, b B) (B, error) {
 	m.Version++
 	filter := bson.D{{Key: "_id", Value: m.Index}, {Key: "version", Value: read},
 		{Key: "fence", Value: bson.D{{Key: "$lte", Value: m.Fence}}}}
-	res, err := s.c.ReplaceOne(ctx, filter, d)
+	res, err := s.c.replaceOne(ctx, filter, d)
 	if err != nil {
 		return none, batchErrors.translate(err, "update %s batch %d", s.kind, m.Index)
 	}
@@ -204,7 +203,7 @@ func (s *shelf[D, B]) update(ctx context.Context, b B) (B, error) {
 		return s.from(d)
 	}
 	var stored D
-	err = s.c.FindOne(ctx, bson.D{{Key: "_id", Value: m.Index}}).Decode(&stored)
+	err = s.c.findOne(ctx, bson.D{{Key: "_id", Value: m.Index}}).Decode(&stored)
 	switch was := s.meta(&stored); {
 	case err != nil:
 		return none, batchErrors.translate(err, "update %s batch %d", s.kind, m.Index)

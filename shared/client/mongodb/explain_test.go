@@ -148,8 +148,10 @@ func useEverything(t *testing.T, db *mongodb.DB) {
 	check(err)
 	_, err = js.Update(ctx, j)
 	check(err)
-	_, err = js.Due(ctx, time.Now(), 5)
-	check(err)
+	for _, without := range [][]job.Type{nil, {job.SnosRun, job.Aggregator}} {
+		_, err = js.Due(ctx, time.Now(), 5, without...)
+		check(err)
+	}
 	for _, f := range []job.Filter{
 		{Type: job.SnosRun, Limit: 5}, {Type: job.SnosRun, Order: job.Descending, From: 2, To: 9, Limit: 5},
 		{Type: job.SnosRun, Statuses: []job.Status{job.Created}, Limit: 5},

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
-	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
@@ -17,7 +16,7 @@ import (
 // Jobs is a job.Store.
 type Jobs struct {
 	db *DB
-	c  *mongo.Collection
+	c  collection
 }
 
 var _ job.Store = (*Jobs)(nil)
@@ -25,7 +24,7 @@ var _ job.Store = (*Jobs)(nil)
 var jobErrors = sentinels{notFound: job.ErrNotFound, exists: job.ErrExists}
 
 // Jobs returns the store of jobs.
-func (d *DB) Jobs() *Jobs { return &Jobs{db: d, c: d.db.Collection(resource.JobsCollection)} }
+func (d *DB) Jobs() *Jobs { return &Jobs{db: d, c: d.collection(resource.JobsCollection)} }
 
 // Create implements job.Store.
 func (s *Jobs) Create(ctx context.Context, j job.Job) error {
@@ -33,7 +32,7 @@ func (s *Jobs) Create(ctx context.Context, j job.Job) error {
 	if err != nil {
 		return fmt.Errorf("create job %s: %w", j.ID, err)
 	}
-	_, err = s.c.InsertOne(ctx, d)
+	err = s.c.insertOne(ctx, d)
 	return jobErrors.translate(err, "create %s job of batch %d", j.Type, j.Batch)
 }
 
@@ -50,7 +49,7 @@ func (s *Jobs) Find(ctx context.Context, t job.Type, internalID uint64) (job.Job
 
 func (s *Jobs) one(ctx context.Context, filter bson.D, what string) (job.Job, error) {
 	var d jobDoc
-	if err := s.c.FindOne(ctx, filter).Decode(&d); err != nil {
+	if err := s.c.findOne(ctx, filter).Decode(&d); err != nil {
 		return job.Job{}, jobErrors.translate(err, "%s", what)
 	}
 	return d.job()
@@ -64,7 +63,7 @@ func (s *Jobs) Update(ctx context.Context, j job.Job) (job.Job, error) {
 	if err != nil {
 		return j, fmt.Errorf("update job %s: %w", j.ID, err)
 	}
-	res, err := s.c.ReplaceOne(ctx, bson.D{{Key: "_id", Value: j.ID}, {Key: "version", Value: bound(read)}}, d)
+	res, err := s.c.replaceOne(ctx, bson.D{{Key: "_id", Value: j.ID}, {Key: "version", Value: bound(read)}}, d)
 	if err != nil {
 		return j, jobErrors.translate(err, "update job %s", j.ID)
 	}
@@ -78,14 +77,21 @@ func (s *Jobs) Update(ctx context.Context, j job.Job) (job.Job, error) {
 }
 
 // Due implements job.Store.
-func (s *Jobs) Due(ctx context.Context, t time.Time, limit int) ([]job.Job, error) {
+func (s *Jobs) Due(ctx context.Context, t time.Time, limit int, without ...job.Type) ([]job.Job, error) {
 	o := options.Find().SetSort(bson.D{{Key: "due_at", Value: 1}, {Key: "_id", Value: 1}}).SetLimit(page(limit))
-	return s.find(ctx, dueFilter(t), o, "list overdue jobs")
+	if len(without) > 0 { // else the server prefers an index on types, and sorts what it finds in memory
+		o.SetHint(resource.DueIndex)
+	}
+	return s.find(ctx, dueFilter(t, without), o, "list overdue jobs")
 }
 
-func dueFilter(t time.Time) bson.D {
-	return bson.D{{Key: "due_at",
+func dueFilter(t time.Time, without []job.Type) bson.D {
+	f := bson.D{{Key: "due_at",
 		Value: bson.D{{Key: "$exists", Value: true}, {Key: "$lte", Value: bson.NewDateTimeFromTime(t)}}}}
+	if len(without) > 0 { // the window bounds how many of them are read and left out
+		f = append(f, bson.E{Key: "type", Value: bson.D{{Key: "$nin", Value: without}}})
+	}
+	return f
 }
 
 // List implements job.Store.
@@ -144,7 +150,7 @@ func mergeJobs(a, b []job.Job, o job.SortOrder) []job.Job {
 }
 
 func (s *Jobs) find(ctx context.Context, filter bson.D, o *options.FindOptionsBuilder, what string) ([]job.Job, error) {
-	cur, err := s.c.Find(ctx, filter, o)
+	cur, err := s.c.find(ctx, filter, o)
 	if err != nil {
 		return nil, jobErrors.translate(err, "%s", what)
 	}
@@ -159,12 +165,11 @@ func page(limit int) int64 { return int64(min(max(limit, 1), job.MaxPage)) }
 func (s *Jobs) Count(ctx context.Context, t job.Type, statuses []job.Status, most int) (map[job.Status]int, error) {
 	out := make(map[job.Status]int, len(statuses))
 	for _, st := range statuses {
-		n, err := s.c.CountDocuments(ctx, bson.D{{Key: "type", Value: t}, {Key: "status", Value: st}},
-			options.Count().SetLimit(int64(max(most, 1))))
+		n, err := s.c.count(ctx, bson.D{{Key: "type", Value: t}, {Key: "status", Value: st}}, most)
 		if err != nil {
 			return nil, jobErrors.translate(err, "count %s jobs with status %s", t, st)
 		}
-		out[st] = int(n)
+		out[st] = n
 	}
 	return out, nil
 }

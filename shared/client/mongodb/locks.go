@@ -15,7 +15,7 @@ import (
 
 // Locks is a lock.Locker. A lease's document is never removed, so that its fence never repeats.
 type Locks struct {
-	c   *mongo.Collection
+	c   collection
 	now func() time.Time
 }
 
@@ -23,7 +23,7 @@ var _ lock.Locker = (*Locks)(nil)
 
 // Locks returns the leases; now is the clock by which they end.
 func (d *DB) Locks(now func() time.Time) *Locks {
-	return &Locks{c: d.db.Collection(resource.LocksCollection), now: now}
+	return &Locks{c: d.collection(resource.LocksCollection), now: now}
 }
 
 type lockDoc struct {
@@ -52,7 +52,7 @@ func (s *Locks) Acquire(ctx context.Context, name, owner string, ttl time.Durati
 	}
 	o := options.FindOneAndUpdate().SetUpsert(true).SetReturnDocument(options.After)
 	var d lockDoc
-	err := s.c.FindOneAndUpdate(ctx, filter, change, o).Decode(&d)
+	err := s.c.findOneAndUpdate(ctx, filter, change, o).Decode(&d)
 	if mongo.IsDuplicateKeyError(err) {
 		return lock.Lease{}, fmt.Errorf("acquire %s: %w", name, lock.ErrHeld)
 	}
@@ -68,7 +68,7 @@ func (s *Locks) Renew(ctx context.Context, l lock.Lease, ttl time.Duration) (loc
 	filter := append(mine(l),
 		bson.E{Key: "expires_at", Value: bson.D{{Key: "$gt", Value: bson.NewDateTimeFromTime(now)}}})
 	expires := bson.NewDateTimeFromTime(now.Add(ttl))
-	res, err := s.c.UpdateOne(ctx, filter, bson.D{{Key: "$set", Value: bson.D{{Key: "expires_at", Value: expires}}}})
+	res, err := s.c.updateOne(ctx, filter, bson.D{{Key: "$set", Value: bson.D{{Key: "expires_at", Value: expires}}}})
 	if err != nil {
 		return l, fmt.Errorf("renew %s: %w", l.Name, err)
 	}
@@ -81,7 +81,7 @@ func (s *Locks) Renew(ctx context.Context, l lock.Lease, ttl time.Duration) (loc
 
 // Release implements lock.Locker.
 func (s *Locks) Release(ctx context.Context, l lock.Lease) error {
-	if _, err := s.c.UpdateOne(ctx, mine(l),
+	if _, err := s.c.updateOne(ctx, mine(l),
 		bson.D{{Key: "$set", Value: bson.D{{Key: "owner", Value: ""}}}}); err != nil {
 		return fmt.Errorf("release %s: %w", l.Name, err)
 	}

@@ -104,7 +104,9 @@ func (d *DB) Close(ctx context.Context) error { return d.client.Disconnect(ctx) 
 
 // Ping returns an error when the server can't be reached.
 func (d *DB) Ping(ctx context.Context) error {
-	if err := d.client.Ping(ctx, readpref.Primary()); err != nil {
+	ctx, done := calling(ctx, "ping")
+	err := d.client.Ping(ctx, readpref.Primary())
+	if done(err); err != nil {
 		return fmt.Errorf("ping MongoDB: %w", err)
 	}
 	return nil

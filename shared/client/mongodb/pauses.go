@@ -14,12 +14,12 @@ import (
 )
 
 // Controls is a schedule.Control.
-type Controls struct{ c *mongo.Collection }
+type Controls struct{ c collection }
 
 var _ schedule.Control = (*Controls)(nil)
 
 // Controls returns the list of paused stages.
-func (d *DB) Controls() *Controls { return &Controls{c: d.db.Collection(resource.PausesCollection)} }
+func (d *DB) Controls() *Controls { return &Controls{c: d.collection(resource.PausesCollection)} }
 
 type pauseDoc struct {
 	Stage  string        `bson:"_id"`
@@ -41,7 +41,7 @@ const maxPauses = 100
 
 // Pauses implements schedule.Control.
 func (s *Controls) Pauses(ctx context.Context) (schedule.Pauses, error) {
-	cur, err := s.c.Find(ctx, bson.D{}, options.Find().SetSort(bson.D{{Key: "_id", Value: 1}}).SetLimit(maxPauses))
+	cur, err := s.c.find(ctx, bson.D{}, options.Find().SetSort(bson.D{{Key: "_id", Value: 1}}).SetLimit(maxPauses))
 	if err != nil {
 		return nil, fmt.Errorf("list pauses: %w", err)
 	}
@@ -55,7 +55,7 @@ func (s *Controls) Pauses(ctx context.Context) (schedule.Pauses, error) {
 // Pause implements schedule.Control.
 func (s *Controls) Pause(ctx context.Context, p schedule.Pause) error {
 	d := pauseDoc{Stage: string(p.Stage), Since: bson.NewDateTimeFromTime(p.Since), By: p.By, Reason: p.Reason}
-	if _, err := s.c.InsertOne(ctx, d); err != nil && !mongo.IsDuplicateKeyError(err) {
+	if err := s.c.insertOne(ctx, d); err != nil && !mongo.IsDuplicateKeyError(err) {
 		return fmt.Errorf("pause %s: %w", p.Stage, err)
 	}
 	return nil
@@ -67,7 +67,7 @@ func (s *Controls) Resume(ctx context.Context, n stage.Name) error {
 	for _, was := range stage.Was(n) {
 		ids = append(ids, was)
 	}
-	if _, err := s.c.DeleteMany(ctx, bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: ids}}}}); err != nil {
+	if err := s.c.deleteMany(ctx, bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: ids}}}}); err != nil {
 		return fmt.Errorf("resume %s: %w", n, err)
 	}
 	return nil

@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
-	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/alert"
@@ -13,14 +12,14 @@ import (
 )
 
 // Reports is an alert.Store.
-type Reports struct{ c *mongo.Collection }
+type Reports struct{ c collection }
 
 var _ alert.Store = (*Reports)(nil)
 
 var reportErrors = sentinels{notFound: alert.ErrNotFound, exists: alert.ErrConflict}
 
 // Reports returns the store of open reports.
-func (d *DB) Reports() *Reports { return &Reports{c: d.db.Collection(resource.ReportsCollection)} }
+func (d *DB) Reports() *Reports { return &Reports{c: d.collection(resource.ReportsCollection)} }
 
 type reportDoc struct {
 	Key          string         `bson:"_id"`
@@ -70,7 +69,7 @@ func (d reportDoc) report() (alert.Report, error) {
 // Get implements alert.Store.
 func (s *Reports) Get(ctx context.Context, key string) (alert.Report, error) {
 	var d reportDoc
-	if err := s.c.FindOne(ctx, bson.D{{Key: "_id", Value: key}}).Decode(&d); err != nil {
+	if err := s.c.findOne(ctx, bson.D{{Key: "_id", Value: key}}).Decode(&d); err != nil {
 		return alert.Report{}, reportErrors.translate(err, "read report %s", key)
 	}
 	return d.report()
@@ -80,7 +79,7 @@ func (s *Reports) Get(ctx context.Context, key string) (alert.Report, error) {
 func (s *Reports) Open(ctx context.Context, prefix string, limit int) ([]alert.Report, error) {
 	within := bson.D{{Key: "$gte", Value: prefix}, {Key: "$lt", Value: prefix + "\x7f"}}
 	o := options.Find().SetSort(bson.D{{Key: "_id", Value: 1}}).SetLimit(int64(max(limit, 1)))
-	cur, err := s.c.Find(ctx, bson.D{{Key: "_id", Value: within}}, o)
+	cur, err := s.c.find(ctx, bson.D{{Key: "_id", Value: within}}, o)
 	if err != nil {
 		return nil, fmt.Errorf("list reports %s: %w", prefix, err)
 	}
@@ -100,12 +99,12 @@ func (s *Reports) Save(ctx context.Context, r alert.Report) (alert.Report, error
 		return r, fmt.Errorf("save report %s: %w", r.Key, err)
 	}
 	if read == 0 {
-		if _, err := s.c.InsertOne(ctx, d); err != nil {
+		if err := s.c.insertOne(ctx, d); err != nil {
 			return r, reportErrors.translate(err, "save report %s", r.Key)
 		}
 		return d.report()
 	}
-	res, err := s.c.ReplaceOne(ctx, bson.D{{Key: "_id", Value: r.Key}, {Key: "version", Value: bound(read)}}, d)
+	res, err := s.c.replaceOne(ctx, bson.D{{Key: "_id", Value: r.Key}, {Key: "version", Value: bound(read)}}, d)
 	if err == nil && res.MatchedCount == 0 {
 		err = alert.ErrConflict
 	}
@@ -117,7 +116,7 @@ func (s *Reports) Save(ctx context.Context, r alert.Report) (alert.Report, error
 
 // Delete implements alert.Store.
 func (s *Reports) Delete(ctx context.Context, r alert.Report) error {
-	res, err := s.c.DeleteOne(ctx, bson.D{{Key: "_id", Value: r.Key}, {Key: "version", Value: bound(r.Version)}})
+	res, err := s.c.deleteOne(ctx, bson.D{{Key: "_id", Value: r.Key}, {Key: "version", Value: bound(r.Version)}})
 	if err == nil && res.DeletedCount == 0 {
 		err = alert.ErrConflict
 	}

@@ -51,8 +51,9 @@ type Store interface {
 	// Update replaces the document if its stored version is j.Version, and returns it with Version+1. Otherwise
 	// ErrConflict, or ErrNotFound, and nothing is changed. After another error the write may have happened.
 	Update(ctx context.Context, j Job) (Job, error)
-	// Due returns up to limit jobs whose next action was due at or before t, the longest overdue first.
-	Due(ctx context.Context, t time.Time, limit int) ([]Job, error)
+	// Due returns up to limit jobs whose next action was due at or before t, the longest overdue first, but none of the
+	// types without.
+	Due(ctx context.Context, t time.Time, limit int, without ...Type) ([]Job, error)
 	// List returns the selected jobs.
 	List(ctx context.Context, f Filter) ([]Job, error)
 	// Count returns how many jobs of a type have each of the statuses, counting at most most for each.

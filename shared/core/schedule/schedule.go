@@ -70,6 +70,15 @@ func (ps Pauses) Of(n stage.Name) (p Pause, ok bool) {
 	return Pause{}, false
 }
 
+// Stages are the names of the paused stages.
+func (ps Pauses) Stages() []stage.Name {
+	out := make([]stage.Name, 0, len(ps))
+	for _, p := range ps {
+		out = append(out, p.Stage)
+	}
+	return out
+}
+
 // Control keeps which stages are paused. Safe for concurrent use.
 type Control interface {
 	// Pauses lists the paused stages.

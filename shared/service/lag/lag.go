@@ -69,21 +69,15 @@ func (m *Meter) jobs(ctx context.Context) ([]metric.Value, error) {
 
 // overdue counts the jobs that were due and that nobody took, without those of paused stages.
 func (m *Meter) overdue(ctx context.Context) (int, error) {
-	due, err := m.Jobs.Due(ctx, m.Now().Add(-m.Grace), job.MaxPage) // those of paused stages may come first
-	if err != nil {
-		return 0, fmt.Errorf("count overdue jobs: %w", err)
-	}
 	pauses, err := m.Control.Pauses(ctx)
 	if err != nil {
 		return 0, fmt.Errorf("read paused stages: %w", err)
 	}
-	n := 0
-	for _, j := range due {
-		if _, paused := pauses.Of(j.Type); !paused {
-			n++
-		}
+	due, err := m.Jobs.Due(ctx, m.Now().Add(-m.Grace), most, pauses.Stages()...)
+	if err != nil {
+		return 0, fmt.Errorf("count overdue jobs: %w", err)
 	}
-	return min(n, most), nil
+	return len(due), nil
 }
 
 func (m *Meter) blocks(ctx context.Context) ([]metric.Value, error) {

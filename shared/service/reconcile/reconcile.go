@@ -34,23 +34,17 @@ const page = 500
 
 // Run wakes what is overdue.
 func (r *Reconciler) Run(ctx context.Context) error {
-	due, err := r.Jobs.Due(ctx, r.Now().Add(-r.Grace), job.MaxPage) // those of paused stages may come first
-	if err != nil {
-		return fmt.Errorf("list overdue jobs: %w", err)
-	}
 	pauses, err := r.Control.Pauses(ctx)
 	if err != nil {
 		return fmt.Errorf("read paused stages: %w", err)
 	}
+	due, err := r.Jobs.Due(ctx, r.Now().Add(-r.Grace), page, pauses.Stages()...)
+	if err != nil {
+		return fmt.Errorf("list overdue jobs: %w", err)
+	}
 	var faults []error
 	woken := 0
 	for _, j := range due {
-		if _, paused := pauses.Of(j.Type); paused {
-			continue
-		}
-		if woken == page {
-			break
-		}
 		if err := r.Executor.Dispatch(ctx, j); err != nil {
 			faults = append(faults, err)
 			continue

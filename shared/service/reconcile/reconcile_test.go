@@ -147,6 +147,27 @@ func TestPausedStage(t *testing.T) {
 	}
 }
 
+// However many jobs of a paused stage are overdue for longer, those of the others are woken.
+func TestPausedJobsTakeNoPlace(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for n := range uint64(job.MaxPage + 5) {
+		w.create(n+1, same)
+	}
+	w.now = w.now.Add(time.Minute)
+	if err := w.jobs.Create(t.Context(), job.New(fmt.Sprintf("%032x", job.MaxPage*2), 1, &job.ProofCreationMeta{}, "",
+		w.now)); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Control.Pause(t.Context(), schedule.Pause{Stage: stage.SnosRun, Since: w.now}); err != nil {
+		t.Fatal(err)
+	}
+	w.now = w.now.Add(time.Hour)
+	if n := w.woken(); n != 1 {
+		t.Errorf("%d wake-ups, want that of the stage that runs", n)
+	}
+}
+
 // A queue that fails for one job does not keep the others from being woken, and the run reports it.
 func TestOneFailureIsOneFailure(t *testing.T) {
 	t.Parallel()

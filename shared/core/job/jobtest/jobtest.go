@@ -201,6 +201,16 @@ func testDue(t *testing.T, ctx context.Context, s job.Store) {
 	if js, err = s.Due(ctx, start, 10); err != nil || len(js) != 0 {
 		t.Errorf("%d jobs are due before any is, %v", len(js), err)
 	}
+	other := New(60, &job.AggregatorMeta{})
+	other.DueAt = start.Add(9 * time.Second)
+	create(t, ctx, s, other)
+	js, err = s.Due(ctx, start.Add(9*time.Second), 1, job.StateTransition, job.SnosRun)
+	if err != nil || len(js) != 1 || js[0].ID != other.ID {
+		t.Errorf("the only job of another type is %+v, %v: those that are left out take its place", js, err)
+	}
+	if js, err = s.Due(ctx, start.Add(time.Hour), 10, job.Aggregator, job.SnosRun); err != nil || len(js) != 0 {
+		t.Errorf("%d jobs of types that are left out, %v", len(js), err)
+	}
 }
 
 func testList(t *testing.T, ctx context.Context, s job.Store) {
