@@ -21,6 +21,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/alert"
 	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
+	"github.com/madara-orchestrator/orchestrator/shared/core/operator"
 	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
 	"github.com/madara-orchestrator/orchestrator/shared/core/settlement"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
@@ -144,7 +145,7 @@ func (w *pageWorld) serve() string {
 		w.t.Fatal(err)
 	}
 	app := setup.App{
-		Chain: "mychain", Layer: w.layer, Jobs: w.jobs, Batches: w.batches, Locks: memory.NewLocks(nil),
+		Chain: "mychain", Seat: operator.Seat{Chain: "mychain"}, Layer: w.layer, Jobs: w.jobs, Batches: w.batches, Locks: memory.NewLocks(nil),
 		Control: w.control, Queue: queues,
 		Artifacts: memory.NewArtifacts(nil), Alerts: memory.NewAlerts(nil), Reports: w.reports,
 		Events: memory.NewEvents(nil),

@@ -137,10 +137,16 @@ func (l Layer) OnAggregator(n Name) bool {
 // BatchName names the batch of a stage's job: a number alone may be that of a SNOS batch or of an aggregator batch.
 func (l Layer) BatchName(n Name, index uint64) string {
 	if l.OnAggregator(n) {
-		return fmt.Sprintf("aggregator batch %d", index)
+		return AggregatorBatch(index)
 	}
-	return fmt.Sprintf("SNOS batch %d", index)
+	return SnosBatch(index)
 }
+
+// AggregatorBatch names an aggregator batch.
+func AggregatorBatch(index uint64) string { return fmt.Sprintf("aggregator batch %d", index) }
+
+// SnosBatch names a SNOS batch.
+func SnosBatch(index uint64) string { return fmt.Sprintf("SNOS batch %d", index) }
 
 // Wakes returns the stages of a chain of the layer that may have work once stage n has made progress.
 func (l Layer) Wakes(n Name) []Name {

@@ -71,7 +71,7 @@ type Service struct {
 	Contracts func(ctx context.Context) (contracts.Report, error)
 	Checks    []Check        // what Ready asks
 	Artifacts artifact.Store // nil: its files can't be listed
-	Seat      operator.Seat  // from where operators act on this deployment; zero: by the chain's name
+	Seat      operator.Seat  // from where operators act on this deployment; what hints and verdict name commands by
 	FeeUnit   string         // of the settlement layer's fees: wei or fri
 	Explorer  string         // URL to which a transaction's hash is appended; "": no links
 	Log       *slog.Logger
@@ -130,14 +130,6 @@ func (s *Service) log() *slog.Logger {
 		return slog.Default()
 	}
 	return s.Log
-}
-
-// seat is from where operators act on this deployment.
-func (s *Service) seat() operator.Seat {
-	if s.Seat == (operator.Seat{}) {
-		return operator.Seat{Chain: s.Chain}
-	}
-	return s.Seat
 }
 
 // l2 says whether the chain settles by aggregator batches.

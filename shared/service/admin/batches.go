@@ -153,9 +153,9 @@ func (s *Service) batchDetail(ctx context.Context, d document) (BatchDetail, err
 		return BatchDetail{}, err
 	}
 	out := BatchDetail{Batch: s.batchView(d, jobs), Snos: []Batch{}, Jobs: []Job{}}
-	pauses := s.pauses(ctx)
+	st := s.standing(ctx)
 	for _, j := range jobs {
-		out.Jobs = append(out.Jobs, s.view(j, pauses))
+		out.Jobs = append(out.Jobs, s.view(j, st))
 	}
 	if d.kind != KindAggregator {
 		return out, nil
@@ -225,10 +225,10 @@ func (s *Service) Block(ctx context.Context, number uint64) (BlockStatus, error)
 		v := s.batchView(snos, jobs)
 		out.Snos = &v
 	}
-	pauses := s.pauses(ctx)
+	st := s.standing(ctx)
 	for _, j := range jobs {
 		if s.batchKind(j.Type) == KindAggregator || j.Batch == snos.index {
-			out.Jobs = append(out.Jobs, s.view(j, pauses))
+			out.Jobs = append(out.Jobs, s.view(j, st))
 		}
 	}
 	return out, nil

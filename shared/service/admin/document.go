@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
+	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 )
 
 // document is a batch of either kind.
@@ -43,9 +44,9 @@ func settled(s batch.Status) bool { return s == batch.Completed || s == batch.Ar
 // nameOf names a batch so that nobody takes it for one of the other kind.
 func nameOf(kind string, index uint64) string {
 	if kind == KindAggregator {
-		return fmt.Sprintf("aggregator batch %d", index)
+		return stage.AggregatorBatch(index)
 	}
-	return fmt.Sprintf("SNOS batch %d", index)
+	return stage.SnosBatch(index)
 }
 
 // batches are the batches of one kind.

@@ -38,7 +38,7 @@ func (s *Service) JobByID(ctx context.Context, id string) (JobDetail, error) {
 	if err != nil {
 		return JobDetail{}, err
 	}
-	return s.detail(j, s.pauses(ctx))
+	return s.detail(j, s.standing(ctx))
 }
 
 // ListJobs returns one page of jobs, by type and then by batch.
@@ -52,7 +52,7 @@ func (s *Service) ListJobs(ctx context.Context, q JobQuery) (JobPage, error) {
 	if err != nil {
 		return page, err
 	}
-	pauses := s.pauses(ctx)
+	st := s.standing(ctx)
 	for i, t := range types {
 		f := job.Filter{Type: t, Statuses: q.Statuses, Limit: limit + 1 - len(page.Jobs)}
 		if q.Newest {
@@ -71,7 +71,7 @@ func (s *Service) ListJobs(ctx context.Context, q JobQuery) (JobPage, error) {
 				page.NextCursor = last.Type + "." + strconv.FormatUint(last.Batch, 10)
 				return page, nil
 			}
-			page.Jobs = append(page.Jobs, s.view(j, pauses))
+			page.Jobs = append(page.Jobs, s.view(j, st))
 		}
 	}
 	return page, nil
@@ -147,7 +147,7 @@ func (s *Service) command(ctx context.Context, id string, o Command, do func() (
 	if err != nil {
 		return Job{}, err
 	}
-	return s.view(j, s.pauses(ctx)), nil
+	return s.view(j, s.standing(ctx)), nil
 }
 
 // Bulk is the result of a command about many jobs.

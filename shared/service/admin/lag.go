@@ -114,7 +114,7 @@ func (s *Service) Lag(ctx context.Context) Lag {
 	r.seconds()
 	l := &f.lag
 	if f.job != nil {
-		v := s.view(*f.job, f.pauses)
+		v := s.view(*f.job, standing{f.pauses, f.open})
 		l.Blocking = &v
 	}
 	if l.Head != nil && l.Settled != nil && *l.Head >= *l.Settled {

@@ -19,6 +19,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
 	"github.com/madara-orchestrator/orchestrator/shared/service/admin"
+	"github.com/madara-orchestrator/orchestrator/shared/service/executor"
 )
 
 var errDown = errors.New("dial https://node.example/v3/hunter2hunter2: refused")
@@ -123,6 +124,23 @@ var verdictCases = map[string]struct {
 			t.Errorf("fee wait %+v", w)
 		}
 	}, admin.Working, "StateTransition of aggregator batch 3 is submitted", ""},
+	"waits for the contract's owner": {stage.L2, func(t *testing.T, b *bench, _ *chain, _ *fault.Rules) {
+		j := job.New(job.NewID(), 3, &job.StateTransitionMeta{}, "", b.now)
+		j = j.FailedTransiently(b.now, errDown, job.Policies()[job.StateTransition])
+		r := alert.Report{Key: executor.AwaitingPrefix + "contract/9", Severity: alert.Warning, Title: "It waits",
+			Detail: "Its owner must set the config hash.", ReportedAt: b.now,
+			Jobs: []alert.Job{{ID: j.ID, Type: string(j.Type), Batch: 3}}}
+		_, err := b.Reports.Save(t.Context(), r)
+		if err := errors.Join(err, b.Jobs.Create(t.Context(), j)); err != nil {
+			t.Fatal(err)
+		}
+		want := "It waits for a change that somebody else makes, and needs no retry. Its owner must set the config hash."
+		d, err := b.JobByID(t.Context(), j.ID)
+		if l := b.Lag(t.Context()); err != nil || d.Hint != want || l.Blocking.Hint != want {
+			t.Errorf("hints %q and %q, %v", d.Hint, l.Blocking.Hint, err)
+		}
+	}, admin.Waiting, "StateTransition of aggregator batch 3 is about to be processed. It waits for a change that " +
+		"somebody else makes, and needs no retry. Its owner must set the config hash.", "alerts"},
 	"batching halts": {stage.L2, func(t *testing.T, b *bench, _ *chain, _ *fault.Rules) {
 		r := alert.Report{Key: "batching/version/9", Severity: alert.Critical, Title: "A new version",
 			Detail: "Deploy.", ReportedAt: b.now}

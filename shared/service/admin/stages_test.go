@@ -15,6 +15,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
 	"github.com/madara-orchestrator/orchestrator/shared/core/event"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
+	"github.com/madara-orchestrator/orchestrator/shared/core/operator"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
 	"github.com/madara-orchestrator/orchestrator/shared/service/admin"
@@ -64,7 +65,7 @@ func setup(t *testing.T, layer stage.Layer) *bench {
 		Policies: job.Policies(), Now: env.Now, NewOwner: job.NewID, Log: slog.New(slog.DiscardHandler),
 	}
 	b.Service = &admin.Service{
-		Chain: "test", Layer: layer, Jobs: b.jobs, Batches: memory.NewBatches(env), Control: control,
+		Chain: "test", Seat: operator.Seat{Chain: "test"}, Layer: layer, Jobs: b.jobs, Batches: memory.NewBatches(env), Control: control,
 		Executor: b.worker, Queue: queues, Trigger: resource.TriggerQueue,
 		Events: b.events, Now: env.Now, Log: slog.New(slog.DiscardHandler),
 	}

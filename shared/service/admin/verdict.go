@@ -71,7 +71,7 @@ func (s *Service) unreadable(f *facts) (Verdict, bool) {
 	if f.db {
 		return Verdict{}, false
 	}
-	return Verdict{Level: Blocked, Command: s.seat().Ready(),
+	return Verdict{Level: Blocked, Command: s.Seat.Ready(),
 		Text: "The database can't be read. Nothing goes on until it can; nothing is lost."}, true
 }
 
@@ -85,7 +85,7 @@ func (s *Service) needsOperator(f *facts) (Verdict, bool) {
 		text = s.sentence(f) + " Reason: " + strings.TrimRight(r, ".") + ". The batches after it are blocked."
 	}
 	return Verdict{Level: Blocked, Text: text + " Fix the cause, then retry.",
-		Command: s.seat().Retry(f.job.ID), JobID: f.job.ID}, true
+		Command: s.Seat.Retry(f.job.ID), JobID: f.job.ID}, true
 }
 
 // pausedStage is the verdict where an operator has stopped a stage.
@@ -103,7 +103,7 @@ func (s *Service) pausedStage(f *facts) (Verdict, bool) {
 	if n := len(f.pauses); n > 1 {
 		text += fmt.Sprintf(" %d more stages are paused.", n-1)
 	}
-	return Verdict{Level: Blocked, Text: text, Command: s.seat().Resume(string(p.Stage)), Stage: string(p.Stage)}, true
+	return Verdict{Level: Blocked, Text: text, Command: s.Seat.Resume(string(p.Stage)), Stage: string(p.Stage)}, true
 }
 
 // reported is the verdict where a critical alert is open.
@@ -111,7 +111,7 @@ func (s *Service) reported(f *facts) (Verdict, bool) {
 	for _, r := range f.open {
 		if r.Severity == alert.Critical && !r.ReportedAt.IsZero() {
 			text := Redact(r.Title + ". " + r.Detail)
-			return Verdict{Level: Blocked, Text: text, Command: s.seat().Command("alerts")}, true
+			return Verdict{Level: Blocked, Text: text, Command: s.Seat.Command("alerts")}, true
 		}
 	}
 	return Verdict{}, false
@@ -124,18 +124,25 @@ func (s *Service) outside(f *facts) (Verdict, bool) {
 		switch name {
 		case "head":
 			return Verdict{Level: Waiting, Text: "The app chain's node can't be read: " + why + ".",
-				Command: s.seat().Ready()}, true
+				Command: s.Seat.Ready()}, true
 		case "settled":
 			return Verdict{Level: Waiting, Text: "The settlement layer can't be read: " + why + ".",
-				Command: s.seat().Ready()}, true
+				Command: s.Seat.Ready()}, true
 		}
 	}
-	if f.job != nil && f.job.Attempts.Transient > 0 {
+	if f.job == nil {
+		return Verdict{}, false
+	}
+	if _, awaits := (standing{open: f.open}).awaits(*f.job); awaits {
+		return Verdict{Level: Waiting, Text: s.sentence(f) + " " + f.lag.Blocking.Hint,
+			Command: s.Seat.Command("alerts")}, true
+	}
+	if f.job.Attempts.Transient > 0 {
 		text := fmt.Sprintf("%s An external service fails, %d times in a row: %s.",
 			s.sentence(f), f.job.Attempts.Transient,
 			strings.TrimRight(f.lag.Blocking.Reason, "."))
 		return Verdict{Level: Waiting, Text: text + " It is tried again by itself.",
-			Command: s.seat().Job(f.job.ID)}, true
+			Command: s.Seat.Job(f.job.ID)}, true
 	}
 	return Verdict{}, false
 }

@@ -4,12 +4,16 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"strings"
 	"time"
 	"unicode"
 
+	"github.com/madara-orchestrator/orchestrator/shared/core/alert"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
+	"github.com/madara-orchestrator/orchestrator/shared/service/executor"
 )
 
 // Kinds of batches.
@@ -87,15 +91,48 @@ func (s *Service) batchKind(t job.Type) string {
 	return KindSnos
 }
 
-// view is a job as operators see it. Its hint says where its stage is one of the paused ones.
-func (s *Service) view(j job.Job, ps schedule.Pauses) Job {
+// standing is what hints of jobs say beyond the jobs' own documents.
+type standing struct {
+	pauses schedule.Pauses
+	open   []alert.Report // of jobs that wait for a change outside, and maybe others
+}
+
+// standing reads it; a hint says less where it can't be read.
+func (s *Service) standing(ctx context.Context) standing {
+	var st standing
+	var err, rerr error
+	st.pauses, err = s.Control.Pauses(ctx)
+	if s.Reports != nil {
+		st.open, rerr = s.Reports.Open(ctx, executor.AwaitingPrefix, maxAlerts)
+	}
+	if err := errors.Join(err, rerr); err != nil {
+		s.log().WarnContext(ctx, "paused stages or open alerts can't be read: hints of jobs say less", "error", err)
+	}
+	return st
+}
+
+// awaits is what a job waits for that somebody outside does; ok is false where nothing is awaited.
+func (st standing) awaits(j job.Job) (what string, ok bool) {
+	if j.Attempts.Transient == 0 {
+		return "", false
+	}
+	for _, r := range st.open {
+		if strings.HasPrefix(r.Key, executor.AwaitingPrefix) && r.Names(j.ID) {
+			return Redact(r.Detail), true
+		}
+	}
+	return "", false
+}
+
+// view is a job as operators see it.
+func (s *Service) view(j job.Job, st standing) Job {
 	v := Job{
 		ID: j.ID, Type: string(j.Type), Batch: j.Batch, BatchKind: s.batchKind(j.Type), Status: string(j.Status),
 		BatchName: s.Layer.BatchName(j.Type, j.Batch), Command: s.commandFor(j),
 		NextAction: string(j.NextAction), DueAt: utc(j.DueAt), ExternalID: j.ExternalID, TraceID: j.TraceID,
 		Attempts:   Attempts(j.Attempts),
 		Reason:     Redact(j.Reason()),
-		Hint:       s.hint(j, ps),
+		Hint:       s.hint(j, st),
 		Generation: j.Generation, Version: j.Version,
 		CreatedAt: utc(j.CreatedAt), UpdatedAt: utc(j.UpdatedAt), StartedAt: utc(j.StartedAt),
 		SubmittedAt: utc(j.SubmittedAt), EndedAt: utc(j.EndedAt),
@@ -113,18 +150,8 @@ func utc(t time.Time) time.Time {
 	return t.UTC()
 }
 
-// pauses are the paused stages for the hints of jobs; a hint says less where they can't be read.
-func (s *Service) pauses(ctx context.Context) schedule.Pauses {
-	ps, err := s.Control.Pauses(ctx)
-	if err != nil {
-		s.log().WarnContext(ctx, "paused stages can't be read: no hint names them", "error", err)
-		return nil
-	}
-	return ps
-}
-
-func (s *Service) detail(j job.Job, ps schedule.Pauses) (JobDetail, error) {
-	d := JobDetail{Job: s.view(j, ps), Failures: []Failure{}, Metadata: json.RawMessage("{}")}
+func (s *Service) detail(j job.Job, st standing) (JobDetail, error) {
+	d := JobDetail{Job: s.view(j, st), Failures: []Failure{}, Metadata: json.RawMessage("{}")}
 	for _, f := range j.Failures {
 		d.Failures = append(d.Failures, Failure{At: utc(f.At), Reason: Redact(f.Reason)})
 	}
@@ -187,7 +214,7 @@ func snake(name string) string {
 // commandFor is what an operator types to act on a job that waits for one; "" for others.
 func (s *Service) commandFor(j job.Job) string {
 	if j.Status.NeedsOperator() {
-		return s.seat().Retry(j.ID)
+		return s.Seat.Retry(j.ID)
 	}
 	return ""
 }
@@ -196,24 +223,27 @@ func (s *Service) commandFor(j job.Job) string {
 const overdueAfter = 2 * time.Minute
 
 // hint says in a sentence what happens next with a job, or what a person is to do.
-func (s *Service) hint(j job.Job, ps schedule.Pauses) string {
+func (s *Service) hint(j job.Job, st standing) string {
 	now := s.Now()
-	_, paused := ps.Of(j.Type)
+	_, paused := st.pauses.Of(j.Type)
+	awaited, awaits := st.awaits(j)
 	switch {
 	case j.Status == job.Failed:
-		return "Fix the cause, then retry: " + s.seat().Retry(j.ID)
+		return "Fix the cause, then retry: " + s.Seat.Retry(j.ID)
 	case j.Status == job.VerificationTimeout:
-		return "The external service never finished it. Look there, then retry: " + s.seat().Retry(j.ID)
+		return "The external service never finished it. Look there, then retry: " + s.Seat.Retry(j.ID)
 	case j.NextAction == job.None:
 		return ""
 	case j.Lease.Held(now):
 		return "An invocation works on it."
 	case paused: // so it is not overdue: nobody is to take it
-		return "Its stage is paused. To let it go on: " + s.seat().Resume(string(j.Type))
+		return "Its stage is paused. To let it go on: " + s.Seat.Resume(string(j.Type))
 	case j.DueAt.Add(overdueAfter).Before(now):
 		return "Its next action is overdue: see whether its stage is paused and whether the schedules run."
 	case j.Status == job.Completed:
 		return "Done; it is watched until it is final."
+	case awaits:
+		return "It waits for a change that somebody else makes, and needs no retry. " + awaited
 	case j.Attempts.Transient > 0:
 		return fmt.Sprintf("An external service keeps failing (%d times in a row); the job is tried again by itself.",
 			j.Attempts.Transient)

@@ -136,6 +136,9 @@ func TestCheck(t *testing.T) {
 	for _, s := range []string{"good", "bad", "slow", "unknown"} {
 		got[s] = ask(s)
 	}
+	if isCheck([]byte(`{"check":true,"Records":"` + strings.Repeat("x", 100) + `"}`)) {
+		t.Error("an event with work is taken for a check")
+	}
 	slow := got["slow"]
 	delete(got, "slow")
 	if d := cmp.Diff(map[string]string{
