@@ -59,8 +59,8 @@ func attackFaults(s template) (out []string) {
 
 // checked says whether a resource is one of the functions that the API may ask whether services can be used.
 func checked(on string) bool {
-	return slices.ContainsFunc(resource.Checking(), func(f string) bool {
-		return strings.Contains(on, `"Function`+title(f))
+	return slices.ContainsFunc(resource.Asks(), func(x resource.Asked) bool {
+		return strings.Contains(on, `"Function`+title(x.Function))
 	})
 }
 

@@ -2,7 +2,6 @@ package main
 
 import (
 	"regexp"
-	"slices"
 	"strings"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
@@ -204,7 +203,7 @@ func (s *Stack) permitRuns(role awsiam.Role, function string) {
 	excuse(role, "AwsSolutions-IAM5", "a run's ARN is a random id; the conditions keep to this chain's runs",
 		`/^Resource::arn:aws:batch:.*:job\/\*$/g`)
 	actions := []string{"batch:ListJobs", "batch:DescribeJobs"}
-	if slices.Contains(resource.Checking(), function) {
+	if resource.Checking(function) {
 		actions = append(actions, "batch:DescribeJobQueues", "batch:DescribeJobDefinitions")
 	}
 	allowAll(role, "they have no resource to name (service authorization reference of AWS Batch)", actions...)

@@ -41,11 +41,9 @@ func wire(ctx context.Context, p *cloud.Process) (any, error) {
 		checks = append(checks, admin.Check{Name: "cache", Ping: cache})
 	}
 	functions := lambda.New(p.AWS)
-	for _, c := range []struct{ service, function string }{
-		{metric.SnosRunner, resource.FnSnosRun}, {metric.Prover, resource.FnProofCreation},
-	} {
-		checks = append(checks, admin.Check{Name: c.service,
-			Ping: cloud.Ask(functions.Invoke, resource.Physical(p.Config.Chain.Name, c.function), c.service)})
+	for _, x := range resource.Asks() {
+		checks = append(checks, admin.Check{Name: x.Service,
+			Ping: cloud.Ask(functions.Invoke, resource.Physical(p.Config.Chain.Name, x.Function), x.Service)})
 	}
 	if core.Needs, err = expected.Needs(p.Config); err != nil {
 		return nil, err

@@ -13,6 +13,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/block"
 	"github.com/madara-orchestrator/orchestrator/shared/core/cache"
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
+	"github.com/madara-orchestrator/orchestrator/shared/core/redact"
 	devappchain "github.com/madara-orchestrator/orchestrator/shared/dev/appchain"
 )
 
@@ -167,4 +168,12 @@ func (a *appChain) printNotes(note func(string, ...any)) {
 	for _, n := range a.notes() {
 		note("note       %s", strings.TrimSpace(n))
 	}
+}
+
+// shownURL is what may be shown of the app chain's URL: that of a node of others may hold a key.
+func shownURL(o options, url string) string {
+	if o.starknet == "" {
+		return url
+	}
+	return redact.Host(url)
 }

@@ -148,7 +148,7 @@ func (r *system) start(ctx context.Context) (err error) {
 
 // announce compares the core contract and says what runs; then what is to be broken is broken.
 func (r *system) announce(ctx context.Context) error {
-	fmt.Fprintf(r.out, "app chain  blocks %d to %d at %s\n", r.chain.first, r.chain.last, r.chain.url)
+	fmt.Fprintf(r.out, "app chain  blocks %d to %d at %s\n", r.chain.first, r.chain.last, shownURL(r.o, r.chain.url))
 	report.Wrap(r.out, "settlement ", r.layer.about)
 	found, err := r.layer.compare(r.core, r.chain)(ctx)
 	if err = errors.Join(err, found.Err()); err != nil {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/madara-orchestrator/orchestrator/shared/client/otlp"
 	"github.com/madara-orchestrator/orchestrator/shared/core/metric"
+	"github.com/madara-orchestrator/orchestrator/shared/core/redact"
 )
 
 // measured returns the context whose measurements go to the log and to the collector of -otlp, and what sends the last
@@ -22,7 +23,7 @@ func measured(ctx context.Context, o options, log *slog.Logger, out io.Writer) (
 	if err != nil {
 		return ctx, nil, fmt.Errorf("-otlp: %w", err)
 	}
-	fmt.Fprintf(out, "telemetry  to %s, each batch as one trace\n", o.otlp)
+	fmt.Fprintf(out, "telemetry  to %s, each batch as one trace\n", redact.Host(o.otlp))
 	ended := make(chan struct{})
 	stop := make(chan struct{})
 	go func() { // functions are never frozen here: what they measure is sent now and then

@@ -1,11 +1,36 @@
 package main
 
 import (
+	"bytes"
+	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 
 	"github.com/madara-orchestrator/orchestrator/shared/dev/tools"
 )
+
+// What a run prints of the URLs that it was given holds no key.
+func TestURLsAreNotShownWhole(t *testing.T) {
+	t.Parallel()
+	const collector, node = "http://me:hunter2@127.0.0.1:1/hunter2?k=hunter2", "https://node.example/v2/hunter2"
+	var out bytes.Buffer
+	_, end, err := measured(t.Context(), options{otlp: collector}, slog.New(slog.DiscardHandler), &out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := end(); err != nil && strings.Contains(err.Error(), "hunter2") {
+		t.Error(err)
+	}
+	fmt.Fprintln(&out, shownURL(options{starknet: node}, node))
+	if s := out.String(); strings.Contains(s, "hunter2") || !strings.Contains(s, "127.0.0.1:1") ||
+		!strings.Contains(s, "https://node.example/...") {
+		t.Errorf("printed %s", s)
+	}
+	if got := shownURL(options{}, "http://127.0.0.1:5050/rpc"); got != "http://127.0.0.1:5050/rpc" {
+		t.Errorf("our own node is shown as %s", got)
+	}
+}
 
 // A run's batches are one trace each at a collector that others wrote, from the first block to the settlement, and each
 // span hangs from one that has arrived.

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
+	"github.com/madara-orchestrator/orchestrator/shared/core/metric"
 )
 
 // Secret names what a function may need the value of. Settings name the secrets themselves.
@@ -87,7 +88,9 @@ func AccessOf(function string) Access {
 	case FnAPI: // /ready looks at everything that settles; commands wake jobs and workers
 		a.Sends, a.Lists, a.Watches, a.Looks = allQueues(), true, true, true
 		a.Secrets = append(a.Secrets, ChainSecret, LayerSecret)
-		a.Invokes = Checking() // they ask the SNOS runner and the prover with secrets that the API does not read
+		for _, x := range Asks() { // with secrets that the API does not read
+			a.Invokes = append(a.Invokes, x.Function)
+		}
 	case FnHooks: // a webhook wakes what waits at the prover
 		for _, t := range []job.Type{job.ProofCreation, job.ProofRegistration, job.Aggregator} {
 			a.Sends = append(a.Sends, Route(t, job.Verify, false))
@@ -97,8 +100,18 @@ func AccessOf(function string) Access {
 	return a
 }
 
-// Checking are the functions that /ready asks whether the services which they alone use can be used.
-func Checking() []string { return []string{FnSnosRun, FnProofCreation} }
+// Asked is an external service that /ready asks a function about, which alone has the secrets for it.
+type Asked struct{ Service, Function string }
+
+// Asks are all of them.
+func Asks() []Asked {
+	return []Asked{{metric.SnosRunner, FnSnosRun}, {metric.Prover, FnProofCreation}}
+}
+
+// Checking says whether /ready asks a function.
+func Checking(function string) bool {
+	return slices.ContainsFunc(Asks(), func(a Asked) bool { return a.Function == function })
+}
 
 // WithoutCommands is what the API may do where it serves no commands: it reads.
 func (a Access) WithoutCommands() Access {

@@ -25,10 +25,17 @@ func TestWhoSigns(t *testing.T) {
 			t.Errorf("the API reads the secret %q", s)
 		}
 	}
-	for _, f := range resource.Checking() {
-		if a := resource.AccessOf(f); a.Signs || slices.Contains(a.Secrets, resource.WalletSecret) {
-			t.Errorf("the API may start %s, which signs", f)
+	for _, x := range resource.Asks() {
+		a := resource.AccessOf(x.Function)
+		if a.Signs || slices.Contains(a.Secrets, resource.WalletSecret) {
+			t.Errorf("the API may start %s, which signs", x.Function)
 		}
+		if !slices.Contains(api.Invokes, x.Function) || !resource.Checking(x.Function) {
+			t.Errorf("the API can't ask %s about the %s", x.Function, x.Service)
+		}
+	}
+	if resource.Checking(resource.FnStateTransition) {
+		t.Error("the API asks the function that signs")
 	}
 	if quiet := api.WithoutCommands(); len(quiet.Sends) > 0 || quiet.Publishes ||
 		!slices.Equal(quiet.Pings, []string{resource.TriggerQueue}) {
