@@ -63,7 +63,8 @@ func newAPI(t *testing.T, adminRoutes bool, checks ...admin.Check) (*apicontroll
 	}
 	jobs, batches := memory.NewJobs(nil), memory.NewBatches(nil)
 	core := setup.App{
-		Chain: "dev", Seat: operator.Seat{Chain: "dev"}, Layer: stage.L2, Jobs: jobs, Batches: batches, Locks: memory.NewLocks(nil),
+		Chain: "dev", Seat: operator.Seat{Chain: "dev"},
+		Layer: stage.L2, Jobs: jobs, Batches: batches, Locks: memory.NewLocks(nil),
 		Control: memory.NewControls(nil), Queue: queues,
 		Artifacts: memory.NewArtifacts(nil), Alerts: memory.NewAlerts(nil), Reports: memory.NewReports(nil),
 		Events: memory.NewEvents(nil), Now: time.Now, Log: slog.New(slog.DiscardHandler),

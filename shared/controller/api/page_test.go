@@ -145,7 +145,8 @@ func (w *pageWorld) serve() string {
 		w.t.Fatal(err)
 	}
 	app := setup.App{
-		Chain: "mychain", Seat: operator.Seat{Chain: "mychain"}, Layer: w.layer, Jobs: w.jobs, Batches: w.batches, Locks: memory.NewLocks(nil),
+		Chain: "mychain", Seat: operator.Seat{Chain: "mychain"},
+		Layer: w.layer, Jobs: w.jobs, Batches: w.batches, Locks: memory.NewLocks(nil),
 		Control: w.control, Queue: queues,
 		Artifacts: memory.NewArtifacts(nil), Alerts: memory.NewAlerts(nil), Reports: w.reports,
 		Events: memory.NewEvents(nil),

@@ -75,7 +75,8 @@ func newWorld(t testing.TB, layer stage.Layer, log *slog.Logger, checks ...admin
 	}
 	w.jobs, w.batches = memory.NewJobs(e), memory.NewBatches(e)
 	core := setup.App{
-		Chain: "dev", Seat: operator.Seat{Chain: "dev"}, Layer: layer, Jobs: w.jobs, Batches: w.batches, Locks: memory.NewLocks(nil),
+		Chain: "dev", Seat: operator.Seat{Chain: "dev"},
+		Layer: layer, Jobs: w.jobs, Batches: w.batches, Locks: memory.NewLocks(nil),
 		Control: memory.NewControls(e), Queue: queues,
 		Artifacts: memory.NewArtifacts(nil), Alerts: memory.NewAlerts(nil), Reports: memory.NewReports(e),
 		Events: memory.NewEvents(nil), Now: time.Now, Log: log,

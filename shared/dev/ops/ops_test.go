@@ -70,7 +70,8 @@ func serve(t *testing.T, commands bool) string {
 		t.Fatal(err)
 	}
 	app := setup.App{
-		Chain: "mychain", Seat: operator.Seat{Chain: "mychain"}, Layer: stage.L2, Jobs: jobs, Batches: batches, Locks: memory.NewLocks(nil),
+		Chain: "mychain", Seat: operator.Seat{Chain: "mychain"},
+		Layer: stage.L2, Jobs: jobs, Batches: batches, Locks: memory.NewLocks(nil),
 		Control: memory.NewControls(nil),
 		Queue:   queues, Artifacts: memory.NewArtifacts(nil), Alerts: memory.NewAlerts(nil),
 		Reports: memory.NewReports(nil),

@@ -134,7 +134,7 @@ var verdictCases = map[string]struct {
 		if err := errors.Join(err, b.Jobs.Create(t.Context(), j)); err != nil {
 			t.Fatal(err)
 		}
-		want := "It waits for a change that somebody else makes, and needs no retry. Its owner must set the config hash."
+		want := "It waits for a change that somebody else makes, and needs no retry. " + r.Detail
 		d, err := b.JobByID(t.Context(), j.ID)
 		if l := b.Lag(t.Context()); err != nil || d.Hint != want || l.Blocking.Hint != want {
 			t.Errorf("hints %q and %q, %v", d.Hint, l.Blocking.Hint, err)

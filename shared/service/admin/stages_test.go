@@ -65,7 +65,8 @@ func setup(t *testing.T, layer stage.Layer) *bench {
 		Policies: job.Policies(), Now: env.Now, NewOwner: job.NewID, Log: slog.New(slog.DiscardHandler),
 	}
 	b.Service = &admin.Service{
-		Chain: "test", Seat: operator.Seat{Chain: "test"}, Layer: layer, Jobs: b.jobs, Batches: memory.NewBatches(env), Control: control,
+		Chain: "test", Seat: operator.Seat{Chain: "test"},
+		Layer: layer, Jobs: b.jobs, Batches: memory.NewBatches(env), Control: control,
 		Executor: b.worker, Queue: queues, Trigger: resource.TriggerQueue,
 		Events: b.events, Now: env.Now, Log: slog.New(slog.DiscardHandler),
 	}
