@@ -8,6 +8,7 @@ import (
 
 	"github.com/madara-orchestrator/orchestrator/shared/client/several"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
+	"github.com/madara-orchestrator/orchestrator/shared/core/look"
 	"github.com/madara-orchestrator/orchestrator/shared/core/settlement"
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
 	"github.com/madara-orchestrator/orchestrator/shared/dev/fake/l1"
@@ -40,6 +41,9 @@ func (w *World) settlementLayer() (tx.Chain, settlement.Contract) {
 	return several.NewChain(set, wallets...), several.NewContract(set, contracts...)
 }
 
+// errDown is of a node that can't be connected to: what is offered to it does not reach it.
+var errDown = look.Unreached(errors.New("no route"))
+
 // nodeEvents are what may happen to one of several nodes of the settlement layer.
 var nodeEvents = []event{
 	nodeEvent("settlement node lags", func(w *World) l1.Manners { return l1.Manners{Behind: 1 + w.rng.IntN(60)} }),
@@ -53,7 +57,7 @@ var nodeEvents = []event{
 	nodeEvent("settlement node of another chain", func(*World) l1.Manners {
 		return l1.Manners{Fail: l1.ErrOtherChain}
 	}),
-	nodeEvent("settlement node is down", func(*World) l1.Manners { return l1.Manners{Fail: errors.New("no route")} }),
+	nodeEvent("settlement node is down", func(*World) l1.Manners { return l1.Manners{Fail: errDown} }),
 	nodeEvent("settlement node works", func(*World) l1.Manners { return l1.Manners{} }),
 }
 

@@ -89,10 +89,7 @@ func StarknetPolicy() Policy {
 // GasLimit is the limit for a call that used some gas in simulation: half as much again, or Gas if that is more, as far
 // as the chain takes it. The error is ErrGasCap where the call alone takes more.
 func (p Policy) GasLimit(used uint64) (uint64, error) {
-	limit := p.Gas
-	if limit < used {
-		limit = used + used/2
-	}
+	limit := max(p.Gas, used+used/2)
 	if p.GasCap == 0 || limit <= p.GasCap {
 		return limit, nil
 	}

@@ -263,6 +263,7 @@ func TestGasLimit(t *testing.T) {
 		err         error
 	}{
 		"a small call":                     {100_000, 1_500_000, nil},
+		"a call just below Gas":            {1_499_999, 2_249_998, nil},
 		"a large one":                      {2_000_000, 3_000_000, nil},
 		"W1: 450 messages, half more fits": {13_367_403, 16_777_216, nil},
 		"exactly the cap":                  {16_777_216, 16_777_216, nil},
