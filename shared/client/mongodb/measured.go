@@ -50,6 +50,13 @@ type collection struct{ c *mongo.Collection }
 
 func (d *DB) collection(name string) collection { return collection{d.db.Collection(name)} }
 
+func (c collection) createIndex(ctx context.Context, m mongo.IndexModel) error {
+	ctx, done := calling(ctx, "createIndexes")
+	_, err := c.c.Indexes().CreateOne(ctx, m)
+	done(err)
+	return err
+}
+
 func (c collection) insertOne(ctx context.Context, doc any) error {
 	ctx, done := calling(ctx, "insert")
 	_, err := c.c.InsertOne(ctx, doc)

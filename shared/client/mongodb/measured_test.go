@@ -41,6 +41,7 @@ func TestUnreachableIsMeasured(t *testing.T) {
 	lease := lock.Lease{Name: "x", Owner: "o", Fence: 1}
 	for name, call := range map[string]func(context.Context) error{
 		"ping":   jobs.Ping,
+		"index":  db.EnsureIndexes,
 		"create": func(ctx context.Context) error { return jobs.Create(ctx, j) },
 		"get":    func(ctx context.Context) error { _, err := jobs.Get(ctx, j.ID); return err },
 		"update": func(ctx context.Context) error { _, err := jobs.Update(ctx, j); return err },

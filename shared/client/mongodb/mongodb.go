@@ -127,8 +127,7 @@ func (d *DB) EnsureIndexes(ctx context.Context) error {
 		if ix.Partial != "" { // only documents that have the field: DocumentDB and MongoDB both serve $exists
 			o.SetPartialFilterExpression(bson.D{{Key: ix.Partial, Value: bson.D{{Key: "$exists", Value: true}}}})
 		}
-		if _, err := d.db.Collection(ix.Collection).Indexes().CreateOne(ctx,
-			mongo.IndexModel{Keys: keys, Options: o}); err != nil {
+		if err := d.collection(ix.Collection).createIndex(ctx, mongo.IndexModel{Keys: keys, Options: o}); err != nil {
 			return fmt.Errorf("create index %s on %s: %w", ix.Name, ix.Collection, err)
 		}
 	}

@@ -265,6 +265,7 @@ func (h *Handler) function(ctx context.Context) (lambda.Handler, *Process, error
 	p.openTelemetry(ctx)
 	f, err := h.wire(metric.With(ctx, p.Telemetry), p)
 	if err != nil {
+		p.flush(ctx) // the next invocation begins with another process's telemetry
 		return nil, nil, errors.Join(err, p.close(ctx))
 	}
 	if h.process != nil {

@@ -51,6 +51,28 @@ func TestTelemetryIsSentBeforeTheAnswer(t *testing.T) {
 	}
 }
 
+// What a function measured that fails to initialise, such as a database that can't be reached, is sent too.
+func TestFailedInitialisationIsMeasured(t *testing.T) {
+	t.Parallel()
+	var sent atomic.Int64
+	srv := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		sent.Add(1)
+	}))
+	t.Cleanup(srv.Close)
+	h := NewHandler(append(append([]string{}, environ...), "ORCHESTRATOR_OTLP_ENDPOINT="+srv.URL),
+		func(ctx context.Context, _ *Process) (any, error) {
+			err := errors.New("no reachable servers")
+			metric.Call(ctx, metric.Database, "ping")(err)
+			return nil, err
+		})
+	for n := range int64(2) {
+		if _, err := h.Invoke(t.Context(), []byte("{}")); err == nil || sent.Load() != n+1 {
+			t.Errorf("%v, telemetry was sent %d times, want %d", err, sent.Load(), n+1)
+		}
+	}
+}
+
 // A cold start takes from the start of the process until the function is ready: neither the time before its first
 // invocation counts, nor initialisations that failed.
 func TestInitSeconds(t *testing.T) {
