@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -32,17 +33,14 @@ const mega = 1 << 20
 // worstParts are values that take far more memory when they are decoded than as text, and such as are just long: what
 // stands before, what is repeated, what stands behind.
 var worstParts = map[string][3]string{
-	"numbers": {
-		"[",
-		"0,",
-		"0]",
-	}, "objects": {"[", "{},", "{}]"}, "felts": {"[", `"0x1",`, `"0x1"]`}, "keys": {"{", `"":{},`, `"":0}`},
-	"lists in lists": {
-		"",
-		"[",
-		"",
-	}, "one word": {`"`, "0", `"`}, "one hex word": {`"0x`, "00", `"`},
-	"records": {"[", `{"transaction_hash":"0x1","events":[]},`, `{}]`},
+	"numbers":        {"[", "0,", "0]"},
+	"objects":        {"[", "{},", "{}]"},
+	"felts":          {"[", `"0x1",`, `"0x1"]`},
+	"keys":           {"{", `"":{},`, `"":0}`},
+	"lists in lists": {"", "[", ""},
+	"one word":       {`"`, "0", `"`},
+	"one hex word":   {`"0x`, "00", `"`},
+	"records":        {"[", `{"transaction_hash":"0x1","events":[]},`, `{}]`},
 }
 
 // worst is a service whose every answer is as large as its client takes, in another shape each time, every second one
@@ -162,32 +160,18 @@ func TestMemoryUnderLimit(t *testing.T) {
 			chain := newWorst(t, 16*mega-64<<10, "0x534e5f444556", plain) // SN_DEV
 			id := map[stage.Layer]string{stage.L2: "0x5", stage.L3: "0x534e5f444556"}[layer]
 			settles := newWorst(t, 4*mega-64<<10, id, plain)
-			prover := newWorst(
-				t,
-				8*mega-64<<10,
-				"",
-				func(string) string { return `{"bucket":{"id":"bucket","status":"DONE"},"queries":*}` },
-			)
+			prover := newWorst(t, 8*mega-64<<10, "",
+				func(string) string { return `{"bucket":{"id":"bucket","status":"DONE"},"queries":*}` })
 			runner := newWorst(t, mega-64<<10, "", func(string) string { return `{"state":"succeeded","detail":*}` })
 			x := newExposure(t, layer, prover.URL, tools.Mongod(t))
-			x.settings["CHAIN_RPC_SECRET"], x.settings["CHAIN_BACKUP_RPC_SECRET"] = x.secret(
-				"node",
-				chain.URL,
-			), x.secret(
-				"backup",
-				chain.URL,
-			)
-			x.settings["CHAIN_FEEDER_GATEWAY"], x.settings["SETTLEMENT_RPC_SECRET"] = chain.URL, x.secret(
-				"layer",
-				settles.URL,
-			)
-			x.settings["SNOS_URL"], x.settings["AWS_ENDPOINT"], x.settings["LOG_LEVEL"] = runner.URL, worstBucket(
-				t,
-				24*mega,
-			), "info"
+			maps.Copy(x.settings, map[string]string{
+				"CHAIN_RPC_SECRET":        x.secret("node", chain.URL),
+				"CHAIN_BACKUP_RPC_SECRET": x.secret("backup", chain.URL),
+				"CHAIN_FEEDER_GATEWAY":    chain.URL, "SETTLEMENT_RPC_SECRET": x.secret("layer", settles.URL),
+				"SNOS_URL": runner.URL, "AWS_ENDPOINT": worstBucket(t, 24*mega), "LOG_LEVEL": "info",
+			})
 			db, err := mongodb.Connect(
-				mongodb.Config{URI: tools.Mongod(t), Database: "orchestrator_" + x.settings["CHAIN_NAME"]},
-			)
+				mongodb.Config{URI: tools.Mongod(t), Database: "orchestrator_" + x.settings["CHAIN_NAME"]})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -230,14 +214,8 @@ func (x *exposure) underLimit(f resource.Function, evs []any) {
 	for k, v := range x.settings {
 		env = append(env, config.Prefix+k+"="+v)
 	}
-	b := &devlambda.Binary{
-		Path:    filepath.Join(bin, f.Name),
-		Name:    f.Name,
-		Env:     env,
-		Logs:    x.logs,
-		Timeout: time.Minute,
-		Limited: true,
-	}
+	b := &devlambda.Binary{Path: filepath.Join(bin, f.Name), Name: f.Name, Env: env, Logs: x.logs,
+		Timeout: time.Minute, Limited: true}
 	failed := 0
 	for _, e := range evs {
 		raw, err := json.Marshal(e)
@@ -247,13 +225,8 @@ func (x *exposure) underLimit(f resource.Function, evs []any) {
 		}
 		out, err := b.Invoke(x.t.Context(), raw)
 		if err != nil && strings.Contains(err.Error(), "process ended") {
-			x.t.Errorf(
-				"%s ended at %.200s: %v\n%s",
-				f.Name,
-				raw,
-				err,
-				strings.Join(x.logs.lines("fatal", "out of memory"), "\n"),
-			)
+			x.t.Errorf("%s ended at %.200s: %v\n%s", f.Name, raw, err,
+				strings.Join(x.logs.lines("fatal", "out of memory"), "\n"))
 			return
 		}
 		if err != nil || bytes.Contains(out, []byte("itemIdentifier")) ||
@@ -263,16 +236,8 @@ func (x *exposure) underLimit(f resource.Function, evs []any) {
 	}
 	b.Close()
 	peak := int(b.PeakMemory() / mega)
-	x.t.Logf(
-		"| %s | %s | %d | %d | %d %% | %d of %d failed |",
-		x.layer,
-		f.Name,
-		f.MemoryMB,
-		peak,
-		100*peak/f.MemoryMB,
-		failed,
-		len(evs),
-	)
+	x.t.Logf("| %s | %s | %d | %d | %d %% | %d of %d failed |",
+		x.layer, f.Name, f.MemoryMB, peak, 100*peak/f.MemoryMB, failed, len(evs))
 	if peak == 0 || peak >= f.MemoryMB*3/4 {
 		x.t.Errorf("%s took %d MB, it has %d", f.Name, peak, f.MemoryMB)
 	}

@@ -210,19 +210,16 @@ func TestBrokenSecretsStaySecret(t *testing.T) {
 			x.only = []string{resource.FnAPI, resource.FnHooks} // each function waits 5 s for the database
 		},
 		"database's URI is none": func(x *exposure) { x.secret("mongo", all+"[::1/%zz?tls=maybe") },
-		"option is none": func(
-			x *exposure) {
+		"option is none": func(x *exposure) {
 			x.secret("mongo", all+"localhost/?authMechanism="+canaries["password"])
 		},
-		"login's JSON is cut off": func(
-			x *exposure) {
+		"login's JSON is cut off": func(x *exposure) {
 			x.secret("mongo", `{"username":"u","password":"`+canaries["mongo"])
 		},
 		"wallet's key is none": func(x *exposure) {
 			x.settings["SETTLEMENT_KEY_SECRET"] = x.secret("wallet", canaries["wallet"]+"zz")
 		},
-		"wallet's key is too long": func(
-			x *exposure) {
+		"wallet's key is too long": func(x *exposure) {
 			x.secret("wallet", canaries["wallet"]+canaries["wallet"][2:])
 		},
 		"key of the prover has a line break":   func(x *exposure) { x.secret("prover", canaries["prover"]+"\nx: y") },
@@ -255,17 +252,14 @@ func TestBrokenSecretsStaySecret(t *testing.T) {
 			}
 			x.settings["MONGO_URI"] = all + "x"
 		},
-		"Redis URL is none": func(
-			x *exposure) {
+		"Redis URL is none": func(x *exposure) {
 			x.secret("redis", "redis://:"+canaries["redis"]+"@127.0.0.1:port/x")
 		},
-		"Redis URL of another scheme": func(
-			x *exposure) {
+		"Redis URL of another scheme": func(x *exposure) {
 			x.secret("redis", "http://:"+canaries["redis"]+"@127.0.0.1:1")
 		},
 		"a node's URL is none": func(x *exposure) { x.secret("node", "ftp://127.0.0.1:1/"+canaries["path"]) },
-		"another node's URL is none": func(
-			x *exposure) {
+		"another node's URL is none": func(x *exposure) {
 			x.secret("layer", "http://127.0.0.1:port/"+canaries["path"])
 		},
 		"URLs with keys in plain": func(x *exposure) {
@@ -276,19 +270,16 @@ func TestBrokenSecretsStaySecret(t *testing.T) {
 			}
 		},
 		"URI where a name belongs": func(x *exposure) { x.settings["MONGO_URI_SECRET"] = all + "localhost" },
-		"key where a name belongs": func(
-			x *exposure) {
+		"key where a name belongs": func(x *exposure) {
 			x.settings["SETTLEMENT_KEY_SECRET"] = canaries["wallet"]
 		},
-		"Stark key where a name belongs": func(
-			x *exposure) {
+		"Stark key where a name belongs": func(x *exposure) {
 			x.settings["SETTLEMENT_KEY_SECRET"] = canaries["stark"][2:]
 		},
 		"PEM where a name belongs": func(x *exposure) {
 			x.settings["PROVER_KEY_SECRET"] = "-----BEGIN PRIVATE KEY-----\n" + canaries["prover"]
 		},
-		"JSON where a name belongs": func(
-			x *exposure) {
+		"JSON where a name belongs": func(x *exposure) {
 			x.settings["MONGO_URI_SECRET"] = `{"password":"` + canaries["mongo"] + `"}`
 		},
 		"key where a file belongs": func(x *exposure) {

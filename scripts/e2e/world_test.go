@@ -74,6 +74,7 @@ func (l *logs) lines(words ...string) []string {
 type world struct {
 	*stack.Sandbox
 	name     string
+	layer    stage.Layer
 	binaries map[string]*devlambda.Binary
 	platform *devlambda.Platform
 	logs     *logs
@@ -98,7 +99,13 @@ func newWorld(t *testing.T, o stack.Options) *world {
 	if o.Mongo == "" {
 		o.Mongo = tools.Mongod(t)
 	}
-	o.Ethereum = tools.Anvil(t, "--block-time", "1", "--hardfork", "osaka")
+	if o.Layer == "" {
+		o.Layer = stage.L2
+	}
+	if o.Layer == stage.L2 {
+		o.Ethereum = tools.Anvil(t, "--block-time", "1", "--hardfork", "osaka")
+	}
+	w.layer = o.Layer
 	w.mongo, w.ethereum, w.aws = o.Mongo, o.Ethereum, o.AWS
 	if o.Settings == nil {
 		o.Settings = map[string]string{}
@@ -154,12 +161,12 @@ func (w *world) newPlatform(t *testing.T) *devlambda.Platform {
 	t.Helper()
 	p := w.emptyPlatform()
 	for _, f := range resource.Functions() {
-		if f.Name != resource.FnAPI && f.Name != resource.FnHooks && slices.Contains(f.Layers, stage.L2) {
+		if f.Name != resource.FnAPI && f.Name != resource.FnHooks && slices.Contains(f.Layers, w.layer) {
 			w.run(t, p, f.Name, f.Timeout, w.Env)
 		}
 	}
 	for _, q := range resource.Queues() {
-		if slices.Contains(q.Layers, stage.L2) {
+		if slices.Contains(q.Layers, w.layer) {
 			p.Mappings = append(p.Mappings, devlambda.Mapping{
 				Queue: resource.Physical(w.name, q.Name), Function: q.Function,
 				BatchSize: q.BatchSize, MaxConcurrency: 1,
@@ -167,7 +174,7 @@ func (w *world) newPlatform(t *testing.T) *devlambda.Platform {
 		}
 	}
 	for _, s := range resource.Schedules() {
-		if slices.Contains(s.Layers, stage.L2) {
+		if slices.Contains(s.Layers, w.layer) {
 			p.Ticks = append(p.Ticks, devlambda.Tick{Stage: s.Stage, Every: max(s.Every/60, 2*time.Second)})
 		}
 	}

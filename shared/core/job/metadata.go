@@ -48,6 +48,8 @@ type ProofCreationMeta struct {
 	// Set by processing.
 	DedupID string // recorded before the request is sent
 	Task    string // the prover's
+	// Unreadable counts looks in a row that found the finished proof corrupt.
+	Unreadable int `json:",omitempty"`
 }
 
 // ProofRegistrationMeta belongs to ProofRegistration.
@@ -61,6 +63,8 @@ type ProofRegistrationMeta struct {
 	Fact                 string // the fact that it establishes; "" where unknown
 	DedupID              string
 	Task                 string
+	// Unreadable counts looks in a row that found the finished proof corrupt.
+	Unreadable int `json:",omitempty"`
 }
 
 // DataSubmissionMeta belongs to DataSubmission.
@@ -122,6 +126,8 @@ type AggregatorMeta struct {
 	DedupID   string
 	Task      string // the prover's
 	Proven    bool
+	// Unreadable counts looks in a row that found an artifact of the prover's corrupt.
+	Unreadable int `json:",omitempty"`
 }
 
 // StateTransitionMeta belongs to StateTransition.

@@ -66,9 +66,11 @@ type Sandbox struct {
 	TopicARN string   // of the alerts
 	Last     uint64   // the chain's last block
 	Env      []string // environment of the functions
-	Batch    string   // endpoint of the fake of AWS Batch; "" without Options.Batch
-	Unit     string   // of fees: a thousand millionth of the settlement layer's coin
-	About    string   // where it settles
+	// Own are the sandbox's own settings, without the prefix and without those of Options.Settings.
+	Own   map[string]string
+	Batch string // endpoint of the fake of AWS Batch; "" without Options.Batch
+	Unit  string // of fees: a thousand millionth of the settlement layer's coin
+	About string // where it settles
 
 	// Violations are requests to fakes that were not as documented.
 	Violations func() []string
@@ -178,6 +180,7 @@ func (s *Sandbox) environment(o Options, settings map[string]string, made devclo
 		"AWS_ENDPOINT": o.AWS, "AWS_BUCKET": made.Bucket,
 		"AWS_TOPIC_ARN": made.TopicARN, "AWS_BUS": made.Bus,
 	})
+	s.Own = maps.Clone(settings)
 	maps.Copy(settings, o.Settings)
 	s.Env = []string{"AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test",
 		"AWS_REGION=" + devcloud.Region, "PATH=" + os.Getenv("PATH")}

@@ -167,7 +167,8 @@ func (h *Handler) fetch(ctx context.Context, m *job.AggregatorMeta) (job.Verdict
 	}{
 		{proof.PIE, artifact.PIE}, {proof.DASegment, artifact.DASegment}, {proof.ProgramOutput, artifact.ProgramOutput},
 	} {
-		v, _, err := proofcreation.Keep(ctx, h.Prover, h.Artifacts, m.Task, a.kind, m.OutputPrefix+a.name)
+		v, _, err := proofcreation.Keep(ctx, h.Prover, h.Artifacts, m.Task, a.kind, m.OutputPrefix+a.name,
+			&m.Unreadable)
 		if err != nil || v.Kind != job.VerdictVerified {
 			return v, err
 		}

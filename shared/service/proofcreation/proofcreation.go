@@ -27,7 +27,8 @@ func (h *Handler) Process(ctx context.Context, r *executor.Run) error {
 	if err != nil {
 		return err
 	}
-	task := Task{Prover: h.Prover, Artifacts: h.Artifacts, DedupID: &m.DedupID, Task: &m.Task}
+	task := Task{Prover: h.Prover, Artifacts: h.Artifacts, DedupID: &m.DedupID, Task: &m.Task,
+		Unreadable: &m.Unreadable}
 	return task.Start(ctx, r, m.PIEKey, proof.Request{
 		Kind: proof.Child, Batch: r.Job.Batch, Steps: m.Steps,
 		StarknetVersion: m.StarknetVersion, Bucket: m.Bucket, Index: m.BucketIndex, Fact: m.Fact,
@@ -40,6 +41,8 @@ type Task struct {
 	Artifacts artifact.Store
 	DedupID   *string // the name under which the request is made; emptied when the next request needs a new one
 	Task      *string // the prover's name for the work
+	// Unreadable counts looks in a row that found the finished proof corrupt.
+	Unreadable *int
 }
 
 // Start records the request's dedup id, then submits it. input is the key of its input ("": none).
@@ -71,7 +74,7 @@ func (t Task) Finish(ctx context.Context, key string) (job.Verdict, error) {
 	if key == "" || !t.Prover.Capabilities().Proofs {
 		return job.Verified(), nil
 	}
-	v, again, err = Keep(ctx, t.Prover, t.Artifacts, *t.Task, proof.ProofFile, key)
+	v, again, err = Keep(ctx, t.Prover, t.Artifacts, *t.Task, proof.ProofFile, key, t.Unreadable)
 	if again {
 		*t.DedupID = ""
 	}
@@ -108,7 +111,8 @@ func (h *Handler) Verify(ctx context.Context, r *executor.Run) (job.Verdict, err
 	if err != nil {
 		return job.Verdict{}, err
 	}
-	task := Task{Prover: h.Prover, Artifacts: h.Artifacts, DedupID: &m.DedupID, Task: &m.Task}
+	task := Task{Prover: h.Prover, Artifacts: h.Artifacts, DedupID: &m.DedupID, Task: &m.Task,
+		Unreadable: &m.Unreadable}
 	return task.Finish(ctx, m.ProofKey)
 }
 
@@ -130,16 +134,28 @@ func Ask(ctx context.Context, p proof.Prover, task string) (v job.Verdict, done,
 	return job.Pending("proof is in progress"), false, false, nil
 }
 
+// maxUnreadable is how many looks in a row must find an artifact corrupt before it is believed. A proof has cost hours
+// and money: what a store or a load balancer answers in its place for a while must not make us pay for another.
+const maxUnreadable = 8
+
 // Keep stores an artifact of a finished task. Its verdict is Verified, Pending while the artifact isn't there yet, or
-// Rejected if it never will be: it has expired or is corrupt. Then again says that the next request needs a
-// new dedup id.
-func Keep(ctx context.Context, p proof.Prover, s artifact.Store, task string, a proof.Artifact,
-	key string) (v job.Verdict, again bool, err error) {
+// Rejected if it never will be: it has expired, or was corrupt at maxUnreadable looks in a row, which unreadable
+// counts. Then again says that the next request needs a new dedup id.
+func Keep(ctx context.Context, p proof.Prover, s artifact.Store, task string, a proof.Artifact, key string,
+	unreadable *int) (v job.Verdict, again bool, err error) {
 	r, err := p.Fetch(ctx, task, a)
+	corrupt := errors.Is(err, artifact.ErrCorrupt)
+	if !corrupt {
+		*unreadable = 0
+	} else if *unreadable++; *unreadable < maxUnreadable {
+		return job.Pending("%s of task %s can't be read, look %d of %d: %v",
+			a, task, *unreadable, maxUnreadable, err), false, nil
+	}
 	switch {
 	case errors.Is(err, proof.ErrNotReady):
 		return job.Pending("%s of task %s is not there yet", a, task), false, nil
-	case errors.Is(err, proof.ErrRejected), errors.Is(err, artifact.ErrCorrupt):
+	case errors.Is(err, proof.ErrRejected), corrupt:
+		*unreadable = 0
 		return job.Rejected("%s of task %s can't be fetched: %v", a, task, err), true, nil
 	case err != nil:
 		return v, false, fmt.Errorf("fetch %s of task %s: %w", a, task, err)

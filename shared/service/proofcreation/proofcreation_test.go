@@ -2,6 +2,7 @@ package proofcreation_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -106,7 +107,8 @@ func TestProcessFailures(t *testing.T) {
 func TestVerify(t *testing.T) {
 	t.Parallel()
 	unready := func(prover.Task, proof.Artifact) ([]byte, error) { return nil, proof.ErrNotReady }
-	expired := func(prover.Task, proof.Artifact) ([]byte, error) { return nil, artifact.ErrCorrupt }
+	expired := func(prover.Task, proof.Artifact) ([]byte, error) { return nil, proof.ErrRejected }
+	corrupt := func(prover.Task, proof.Artifact) ([]byte, error) { return nil, artifact.ErrCorrupt }
 	down := func(prover.Task, proof.Artifact) ([]byte, error) { return nil, errors.New("down") }
 	for name, tt := range map[string]struct {
 		config prover.Config
@@ -128,6 +130,8 @@ func TestVerify(t *testing.T) {
 			job.VerdictPending, false, false},
 		"proof expired": {prover.Config{Capabilities: proofs, File: expired}, nil,
 			job.VerdictRejected, false, true},
+		"proof corrupt once": {prover.Config{Capabilities: proofs, File: corrupt}, nil,
+			job.VerdictPending, false, false},
 		"proof can't be read": {prover.Config{Capabilities: proofs, File: down}, nil, "", false, false},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -148,6 +152,46 @@ func TestVerify(t *testing.T) {
 			}
 			if _, err := w.artifacts.Stat(t.Context(), proofKey); (err == nil) != tt.stored {
 				t.Errorf("the proof: %v, want it stored: %t", err, tt.stored)
+			}
+		})
+	}
+}
+
+// What a store answers in a proof's place for a while does not throw the proof away; a proof that stays corrupt is
+// proven again.
+func TestCorruptProof(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		corrupt int // looks that find it so, in a row
+		want    []job.VerdictKind
+	}{
+		"for a while": {7, append(slices.Repeat([]job.VerdictKind{job.VerdictPending}, 7), job.VerdictVerified)},
+		"for good":    {99, append(slices.Repeat([]job.VerdictKind{job.VerdictPending}, 7), job.VerdictRejected)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			looks := 0
+			w := newWorld(t, prover.Config{Capabilities: proofs,
+				File: func(prover.Task, proof.Artifact) ([]byte, error) {
+					if looks++; looks > tt.corrupt {
+						return []byte("a proof"), nil
+					}
+					return nil, artifact.ErrCorrupt
+				}}, nil)
+			if err := w.Process(t.Context(), w.run); err != nil {
+				t.Fatal(err)
+			}
+			for i, want := range tt.want {
+				v, err := w.Verify(t.Context(), w.run)
+				if err != nil || v.Kind != want {
+					t.Fatalf("look %d: %q (%s), %v, want %q", i+1, v.Kind, v.Reason, err, want)
+				}
+			}
+			if again := tt.want[len(tt.want)-1] == job.VerdictRejected; (w.meta.DedupID == "") != again {
+				t.Errorf("the next request's dedup id is %q, want a new one: %t", w.meta.DedupID, again)
+			}
+			if w.meta.Unreadable != 0 {
+				t.Errorf("%d looks are still counted", w.meta.Unreadable)
 			}
 		})
 	}

@@ -30,7 +30,8 @@ func (h *Handler) Process(ctx context.Context, r *executor.Run) error {
 	if m.PIEKey != "" {
 		input = m.PIEKey
 	}
-	task := proofcreation.Task{Prover: h.Prover, Artifacts: h.Artifacts, DedupID: &m.DedupID, Task: &m.Task}
+	task := proofcreation.Task{Prover: h.Prover, Artifacts: h.Artifacts, DedupID: &m.DedupID, Task: &m.Task,
+		Unreadable: &m.Unreadable}
 	return task.Start(ctx, r, input, proof.Request{
 		Kind: proof.Registration, Batch: r.Job.Batch, Fact: m.Fact, Steps: m.Steps, StarknetVersion: m.StarknetVersion,
 	})
@@ -42,6 +43,7 @@ func (h *Handler) Verify(ctx context.Context, r *executor.Run) (job.Verdict, err
 	if err != nil {
 		return job.Verdict{}, err
 	}
-	task := proofcreation.Task{Prover: h.Prover, Artifacts: h.Artifacts, DedupID: &m.DedupID, Task: &m.Task}
+	task := proofcreation.Task{Prover: h.Prover, Artifacts: h.Artifacts, DedupID: &m.DedupID, Task: &m.Task,
+		Unreadable: &m.Unreadable}
 	return task.Finish(ctx, m.BridgeProofKey)
 }

@@ -38,7 +38,10 @@ func TestRegistration(t *testing.T) {
 			job.VerdictRejected, false, true},
 		"lost": {prover.Config{Capabilities: proofs}, "p",
 			func(p *prover.Prover, m *job.ProofRegistrationMeta) { p.Forget(m.Task) }, job.VerdictLost, false, false},
-		"corrupt": {prover.Config{Capabilities: proofs, File: corrupt}, "p", nil,
+		"corrupt once": {prover.Config{Capabilities: proofs, File: corrupt}, "p", nil,
+			job.VerdictPending, false, false},
+		"corrupt again and again": {prover.Config{Capabilities: proofs, File: corrupt}, "p",
+			func(_ *prover.Prover, m *job.ProofRegistrationMeta) { m.Unreadable = 7 },
 			job.VerdictRejected, false, true},
 		"proof is missing": {prover.Config{Capabilities: proofs}, "", nil, "", false, false},
 	} {
