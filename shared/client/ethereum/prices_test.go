@@ -26,6 +26,7 @@ type historian struct {
 	none  bool // it keeps no history
 	error string
 	asked []string // first block and number of blocks, one a request
+	heads int      // how often it was asked for its newest block
 }
 
 // fees are its answer for some blocks, with those of the block to come.
@@ -58,6 +59,7 @@ func (h *historian) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case "eth_chainId":
 		answer["result"] = "0x7"
 	case "eth_blockNumber":
+		h.heads++
 		answer["result"] = hexutil.EncodeUint64(h.head)
 	case "eth_feeHistory":
 		if answer["result"] = h.fees(q.Params); h.error != "" {
@@ -149,8 +151,8 @@ func TestPrices_OfANodeThatRefuses(t *testing.T) {
 				t.Errorf("%d prices", len(got))
 			}
 		}
-		if len(h.asked) != 2 {
-			t.Errorf("asked for %v", h.asked)
+		if len(h.asked) != 2 || h.heads != 1 {
+			t.Errorf("asked for %v, and %d times for the newest block", h.asked, h.heads)
 		}
 	})
 }
