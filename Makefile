@@ -195,11 +195,11 @@ destroy: .tools/cdk/node_modules/.bin/cdk ## Remove the stacks; in prod data sta
 	@infra/cdk.sh destroy
 
 .PHONY: cloud
-cloud: ## Deploy and settle on this machine: the stack that goes to AWS, in an AWS emulator: LAYER=l2|l3 WALLET=key|kms BLOCKS= KEEP=1 V=1 TIMEOUT=
+cloud: ## Deploy and settle on this machine: the stack that goes to AWS, in an AWS emulator: LAYER=l2|l3 WALLET=key|kms BLOCKS= SPEED= FAIL=prover@3|l1|mongo KEEP=1 V=1 TIMEOUT=
 	@shared/dev/tools/install mongod ministack anvil cdk
 	@mkdir -p build && $(GO) build -o build/cloud ./scripts/cloud
 	@build/cloud $(if $(LAYER),-layer '$(LAYER)') $(if $(WALLET),-wallet '$(WALLET)') $(if $(BLOCKS),-blocks '$(BLOCKS)') $(if $(KEEP),-keep) $(if $(V),-v) \
-	  $(if $(TIMEOUT),-timeout '$(TIMEOUT)') $(ARGS)
+	  $(if $(SPEED),-speed '$(SPEED)') $(if $(FAIL),-fail '$(FAIL)') $(if $(TIMEOUT),-timeout '$(TIMEOUT)') $(ARGS)
 
 .PHONY: ops
 ops: ## Operate a deployment: CHAIN=mychain ARGS='status' (ARGS=help lists the commands); of make run API=: ARGS='-url http://127.0.0.1:8080 status'

@@ -18,27 +18,63 @@ import (
 // look is how often the database and the contract are looked at.
 const look = 500 * time.Millisecond
 
-// follow shows what schedules and mappings do until the contract holds the chain's last block and its batch is
-// completed.
+// lookTimeout is how long one look may take: what hangs is reported, and asked again.
+const lookTimeout = 5 * time.Second
+
+// follow shows what schedules and mappings do, and the alerts, until the contract holds the chain's last block and its
+// batch is completed. A look that fails is shown and made again; a job that waits for an operator ends it, but for
+// -keep: there somebody may retry it.
 func (d *deployment) follow(ctx context.Context, s *stack.Sandbox) error {
 	shown := ""
 	for {
-		line, err := d.progress(ctx, s)
-		if err != nil {
+		line, done, err := d.look(ctx, s)
+		if errors.Is(err, errStuck) && !d.o.keep {
 			return err
+		}
+		if err != nil {
+			line = err.Error()
 		}
 		if line != shown {
 			d.note("%s", line)
 			shown = line
 		}
-		done, err := d.settled(ctx, s)
-		if err != nil || done {
-			return err
+		d.showAlerts(ctx)
+		if done {
+			return nil
+		}
+		if strings.HasPrefix(line, "blocks") {
+			d.o.fail.begin(d)
 		}
 		select {
 		case <-ctx.Done():
 			return errors.Join(ctx.Err(), d.waits(context.WithoutCancel(ctx), s))
 		case <-time.After(look):
+		}
+	}
+}
+
+// look is one look at the database and the contract: a line that says how far it is, and whether all is settled.
+func (d *deployment) look(ctx context.Context, s *stack.Sandbox) (line string, done bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+	defer cancel()
+	if line, err = d.progress(ctx, s); err == nil {
+		done, err = d.settled(ctx, s)
+	}
+	return line, done, err
+}
+
+// showAlerts shows the alerts that came, with the command that acts on each.
+func (d *deployment) showAlerts(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+	defer cancel()
+	ms, err := d.alerts.New(ctx)
+	if err != nil {
+		return // asked again at the next look
+	}
+	for _, m := range ms {
+		d.note("ALERT      %s: %s", m.Severity, m.Title)
+		if m.Command != "" {
+			d.note("           %s", m.Command)
 		}
 	}
 }

@@ -31,6 +31,8 @@ type options struct {
 	layer   stage.Layer
 	kms     bool // a KMS key signs
 	blocks  int
+	speed   float64 // blocks a second; 0: all blocks are there from the start
+	fail    failure
 	keep    bool
 	verbose bool
 	timeout time.Duration
@@ -53,9 +55,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return 2
 	}
 	user := ctx
-	ctx, cancel := context.WithTimeoutCause(ctx, o.timeout,
-		fmt.Errorf("not settled within %s: -timeout gives it longer", o.timeout))
-	defer cancel()
+	if !o.keep {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, o.timeout,
+			fmt.Errorf("not settled within %s: -timeout gives it longer", o.timeout))
+		defer cancel()
+	}
 	err = settle(ctx, user, o, stdout)
 	tools.Stop()
 	switch {
@@ -77,13 +82,17 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 
 func parse(args []string, stderr io.Writer) (options, error) {
 	o := options{root: "."}
-	var layer, wallet string
+	var layer, wallet, fail string
 	f := flag.NewFlagSet("cloud", flag.ContinueOnError)
 	f.SetOutput(stderr)
 	f.StringVar(&layer, "layer", "l2", "l2 settles on Ethereum (anvil), l3 on a fake of Starknet")
 	f.StringVar(&wallet, "wallet", "key", "what signs: key (a secret) or kms (a KMS key that the stack makes)")
 	f.IntVar(&o.blocks, "blocks", 20, "blocks of the development chain, 1 to 10000")
-	f.BoolVar(&o.keep, "keep", false, "leave the deployment up until you interrupt")
+	f.Float64Var(&o.speed, "speed", 0, "blocks a second that the chain makes; 0: all are there from the start")
+	f.StringVar(&fail, "fail", "",
+		"what breaks, to practise being on call: prover@3 (a proof is refused once), l1 or mongo (hangs for a minute)")
+	f.BoolVar(&o.keep, "keep", false,
+		"leave the deployment up until you interrupt, whatever fails, without a time limit")
 	f.BoolVar(&o.verbose, "v", false, "show what the CDK prints")
 	f.DurationVar(&o.timeout, "timeout", 10*time.Minute, "give up after this time")
 	if err := f.Parse(args); err != nil {
@@ -104,6 +113,13 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	}
 	if o.blocks < 1 || o.blocks > 10_000 {
 		errs = append(errs, fmt.Errorf("-blocks %d: want 1 to 10000", o.blocks))
+	}
+	if o.speed < 0 || o.speed > 1000 {
+		errs = append(errs, fmt.Errorf("-speed %g: want 0 to 1000 blocks a second", o.speed))
+	}
+	var err error
+	if o.fail, err = parseFailure(fail, o.layer); err != nil {
+		errs = append(errs, err)
 	}
 	root, err := filepath.Abs(o.root)
 	if err != nil {

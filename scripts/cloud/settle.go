@@ -30,6 +30,7 @@ type deployment struct {
 	secrets map[string]string // values by name
 	parts   map[string]string // URLs of what was started
 	made    devcloud.Stack
+	alerts  *devcloud.Alerts
 }
 
 // settle deploys and waits until the contract holds the chain's head. user ends when the user interrupts.
@@ -39,49 +40,21 @@ func settle(ctx, user context.Context, o options, stdout io.Writer) error {
 	d.note = func(format string, args ...any) {
 		fmt.Fprintf(stdout, "%6.1fs  %s\n", time.Since(began).Seconds(), fmt.Sprintf(format, args...))
 	}
-	names := []string{"mongod", "ministack"}
-	if o.layer == stage.L2 {
-		names = append(names, "anvil")
-	}
-	for _, name := range names {
-		url, err := tools.Start(name, "--block-time", "1") // confirmations need blocks
-		if err != nil {
-			return err
-		}
-		d.parts[name] = url
-		d.note("%-10s %s", name, url)
-	}
 	dir, err := os.MkdirTemp("", "orchestrator-cloud-")
 	if err != nil {
 		return fmt.Errorf("make a folder for the CDK: %w", err)
 	}
 	defer os.RemoveAll(dir)
-	d.cdk = &devcloud.CDK{
-		Root: o.root, Dir: dir, Endpoint: d.parts["ministack"], Account: tools.MinistackAccount,
-		Region: tools.MinistackRegion,
-	}
-	if o.verbose {
-		d.cdk.Log = stdout
-	}
-	s, err := stack.Start(ctx, stack.Options{
-		Name: chainName, Layer: o.layer, Blocks: o.blocks, Mongo: d.parts["mongod"], AWS: d.parts["ministack"],
-		Ethereum: d.parts["anvil"], KMS: o.kms,
-		Deploy: func(settings, secrets map[string]string) (devcloud.Stack, error) {
-			return d.deploy(ctx, settings, secrets)
-		},
-	})
+	s, err := d.start(ctx, dir, stdout)
 	if s != nil { // also after an error: what was started must end
 		defer s.Close()
 	}
 	if err != nil {
 		return err
 	}
-	if o.kms {
-		if err := d.registerWallet(ctx, s); err != nil {
-			return err
-		}
+	if o.keep {
+		d.howToReach(stdout)
 	}
-	d.note("%s", s.About)
 	d.note("schedules and queues drive it from here; blocks 0 to %d", s.Last)
 	if err := d.follow(ctx, s); err != nil {
 		return err
@@ -90,10 +63,55 @@ func settle(ctx, user context.Context, o options, stdout io.Writer) error {
 		return err
 	}
 	fmt.Fprintf(stdout, "%.0f s in all\n", time.Since(began).Seconds())
-	if o.keep {
-		return d.keep(user, stdout)
+	for o.keep && user.Err() == nil {
+		d.showAlerts(ctx)
+		select {
+		case <-user.Done():
+		case <-time.After(look):
+		}
 	}
 	return nil
+}
+
+// start starts the components, deploys, and does what an operator does once: it registers a wallet in KMS, and
+// subscribes to the alerts. dir is for the CDK's files.
+func (d *deployment) start(ctx context.Context, dir string, stdout io.Writer) (*stack.Sandbox, error) {
+	names := []string{"mongod", "ministack"}
+	if d.o.layer == stage.L2 {
+		names = append(names, "anvil")
+	}
+	for _, name := range names {
+		url, err := tools.Start(name, "--block-time", "1") // confirmations need blocks
+		if err != nil {
+			return nil, err
+		}
+		d.parts[name] = url
+		d.note("%-10s %s", name, url)
+	}
+	d.cdk = &devcloud.CDK{
+		Root: d.o.root, Dir: dir, Endpoint: d.parts["ministack"], Account: tools.MinistackAccount,
+		Region: tools.MinistackRegion,
+	}
+	if d.o.verbose {
+		d.cdk.Log = stdout
+	}
+	s, err := stack.Start(ctx, stack.Options{
+		Name: chainName, Layer: d.o.layer, Blocks: d.o.blocks, Mongo: d.parts["mongod"], AWS: d.parts["ministack"],
+		Ethereum: d.parts["anvil"], KMS: d.o.kms, Speed: d.o.speed, Prover: d.o.fail.proverKind(),
+		RefuseProof: d.o.fail.proof,
+		Deploy: func(settings, secrets map[string]string) (devcloud.Stack, error) {
+			return d.deploy(ctx, settings, secrets)
+		},
+	})
+	if err == nil && d.o.kms {
+		err = d.registerWallet(ctx, s)
+	}
+	if err != nil {
+		return s, err
+	}
+	d.note("%s", s.About)
+	d.alerts, err = devcloud.Subscribe(ctx, devcloud.Config(d.cdk.Endpoint), d.made.TopicARN, chainName+"-alerts-seen")
+	return s, err
 }
 
 // deploy runs the CDK and puts the secrets' values where an operator puts them.
@@ -170,14 +188,12 @@ func head(ctx context.Context, s *stack.Sandbox) (block.Header, error) {
 	return hs[0], nil
 }
 
-// keep prints how to reach what runs and waits for the user.
-func (d *deployment) keep(user context.Context, w io.Writer) error {
+// howToReach prints how to ask what runs.
+func (d *deployment) howToReach(w io.Writer) {
 	local := strings.Replace(d.cdk.Endpoint, "127.0.0.1", "localhost", 1)
 	fmt.Fprintf(w, "\nIt stays up until you interrupt. Ask it as you would a deployment on AWS:\n\n"+
 		"  export AWS_ENDPOINT_URL=%s AWS_REGION=%s\n"+
-		"  export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test\n  %s\n  %s\n\nMongoDB is at %s.\n",
+		"  export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test\n  %s\n  %s\n\nMongoDB is at %s.\n\n",
 		local, d.cdk.Region, operator.Seat{Chain: chainName}.Status(), operator.Seat{Chain: chainName}.Page(),
 		d.parts["mongod"])
-	<-user.Done()
-	return nil
 }

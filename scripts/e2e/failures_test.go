@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"slices"
@@ -10,8 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
@@ -150,31 +149,15 @@ func (w *world) empty(t *testing.T, r *rand.Rand) bool {
 // alerts subscribes a queue to the alerts' topic and returns what came so far, at each call.
 func (w *world) alerts(t *testing.T) func() string {
 	t.Helper()
-	cfg := devcloud.Config(w.aws)
-	api, name := sqs.NewFromConfig(cfg), w.name+"-alerts-seen"
-	q, err := api.CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: &name})
-	if err != nil {
-		t.Fatal(err)
-	}
-	a, err := api.GetQueueAttributes(t.Context(),
-		&sqs.GetQueueAttributesInput{QueueUrl: q.QueueUrl, AttributeNames: []types.QueueAttributeName{"QueueArn"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = sns.NewFromConfig(cfg).Subscribe(t.Context(), &sns.SubscribeInput{
-		TopicArn: aws.String(w.TopicARN), Protocol: aws.String("sqs"), Endpoint: aws.String(a.Attributes["QueueArn"]),
-	})
+	q, err := devcloud.Subscribe(t.Context(), devcloud.Config(w.aws), w.TopicARN, w.name+"-alerts-seen")
 	if err != nil {
 		t.Fatal(err)
 	}
 	var seen strings.Builder
 	return func() string {
-		out, err := api.ReceiveMessage(t.Context(),
-			&sqs.ReceiveMessageInput{QueueUrl: q.QueueUrl, MaxNumberOfMessages: 10})
-		if err == nil {
-			for _, m := range out.Messages {
-				seen.WriteString(aws.ToString(m.Body))
-			}
+		ms, _ := q.New(t.Context()) // asked again
+		for _, m := range ms {
+			fmt.Fprintf(&seen, "%+v\n", m)
 		}
 		return seen.String()
 	}

@@ -48,7 +48,7 @@ type ProofCreationMeta struct {
 	// Set by processing.
 	DedupID string // recorded before the request is sent
 	Task    string // the prover's
-	// Unreadable counts looks in a row that found the finished proof corrupt.
+	// Unreadable counts looks that found the finished proof corrupt.
 	Unreadable int `json:",omitempty"`
 }
 
@@ -63,7 +63,7 @@ type ProofRegistrationMeta struct {
 	Fact                 string // the fact that it establishes; "" where unknown
 	DedupID              string
 	Task                 string
-	// Unreadable counts looks in a row that found the finished proof corrupt.
+	// Unreadable counts looks that found the finished proof corrupt.
 	Unreadable int `json:",omitempty"`
 }
 
@@ -126,7 +126,7 @@ type AggregatorMeta struct {
 	DedupID   string
 	Task      string // the prover's
 	Proven    bool
-	// Unreadable counts looks in a row that found an artifact of the prover's corrupt.
+	// Unreadable counts looks that found an artifact of the prover's corrupt.
 	Unreadable int `json:",omitempty"`
 }
 

@@ -2,6 +2,7 @@ package stack
 
 import (
 	"fmt"
+	"sync/atomic"
 
 	"github.com/madara-orchestrator/orchestrator/shared/config"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
@@ -49,11 +50,25 @@ func (s *Sandbox) prover(o Options, l layer) (part, error) {
 	return part{}, fmt.Errorf("prover %q is not known", o.Prover)
 }
 
+// refuseOnce refuses the nth query, and so one job's proof until somebody retries it.
+func refuseOnce(nth int64) func(fakeatlantic.Proven) string {
+	var n atomic.Int64
+	return func(fakeatlantic.Proven) string {
+		if n.Add(1) == nth {
+			return fmt.Sprintf("FAIL=prover@%d refuses this proof once", nth)
+		}
+		return ""
+	}
+}
+
 func (s *Sandbox) atlantic(o Options, world *proving.World) (part, error) {
 	// Atlantic documents no aggregator for the newest Starknet, so an operator names the one that Atlantic has.
 	aggregator := "snos_aggregator_" + version.Newest()
-	server, err := fakeatlantic.Start(
-		world.Atlantic(fakeatlantic.Config{APIKey: proverKey, MoreVersions: []string{aggregator}, Webhook: o.Webhook}))
+	c := fakeatlantic.Config{APIKey: proverKey, MoreVersions: []string{aggregator}, Webhook: o.Webhook}
+	if o.RefuseProof > 0 {
+		c.Verdict = refuseOnce(o.RefuseProof)
+	}
+	server, err := fakeatlantic.Start(world.Atlantic(c))
 	if err != nil {
 		return part{}, err
 	}

@@ -36,12 +36,14 @@ import (
 type Options struct {
 	Name                 string      // of the deployment
 	Layer                stage.Layer // "" is l2; an l3 settles on a fake of Starknet
-	Blocks               int         // of the app chain, all there from the start
+	Blocks               int         // of the app chain
+	Speed                float64     // blocks a second that the app chain makes; 0: all are there from the start
 	SettledTo            uint64      // the contract has settled up to this block already; 0: nothing; l2
 	Mongo, AWS, Ethereum string      // URLs; an l3 needs no Ethereum
 	Redis                string
 	Visibility           time.Duration     // of queues; 0 as in the cloud
 	Prover               string            // mock, atlantic or sharp; "" is mock
+	RefuseProof          int64             // number of the proof that Atlantic's fake refuses once, from 1; 0: none
 	Webhook              string            // gets the webhooks of the fake of Atlantic; "" none
 	Settings             map[string]string // beside or instead of the sandbox's own, without the prefix
 	// KMS says that the deployment makes a KMS key that signs: there is no wallet's key, and Operator registers its
@@ -115,7 +117,12 @@ func Start(ctx context.Context, o Options) (*Sandbox, error) {
 		o.Layer = stage.L2
 	}
 	var err error
-	if s.Chain, err = devappchain.Start(devappchain.Options{Seed: 7, Blocks: o.Blocks}); err != nil {
+	chain := devappchain.Options{Seed: 7, Blocks: o.Blocks}
+	if o.Speed > 0 {
+		chain.Blocks, chain.MaxBlocks = 1, uint64(o.Blocks)
+		chain.BlockInterval = time.Duration(float64(time.Second) / o.Speed)
+	}
+	if s.Chain, err = devappchain.Start(chain); err != nil {
 		return s, err
 	}
 	s.closers = append(s.closers, func() { _ = s.Chain.Close() })

@@ -136,6 +136,27 @@ func TestBucket(t *testing.T) {
 	}
 }
 
+// A bucket's artifact that can't be read is looked at again, though the others can, and rejected only after many looks.
+func TestCorruptBucket(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, prover.Config{Capabilities: proof.Capabilities{Buckets: true},
+		File: func(_ prover.Task, a proof.Artifact) ([]byte, error) {
+			if a == proof.ProgramOutput {
+				return nil, artifact.ErrCorrupt
+			}
+			return []byte("P"), nil
+		}}, runner.Config{})
+	w.process()
+	for look := 1; look < 8; look++ {
+		if v := w.verify(); v.Kind != job.VerdictPending {
+			t.Fatalf("look %d: verdict %q: %s", look, v.Kind, v.Reason)
+		}
+	}
+	if v := w.verify(); v.Kind != job.VerdictRejected || !strings.Contains(v.Reason, "corrupt") {
+		t.Errorf("after many looks: verdict %q: %s", v.Kind, v.Reason)
+	}
+}
+
 // Without buckets, the aggregator program runs first, then its proof is requested over the children's tasks.
 func TestOwnRun(t *testing.T) {
 	t.Parallel()

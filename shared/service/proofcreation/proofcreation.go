@@ -41,7 +41,7 @@ type Task struct {
 	Artifacts artifact.Store
 	DedupID   *string // the name under which the request is made; emptied when the next request needs a new one
 	Task      *string // the prover's name for the work
-	// Unreadable counts looks in a row that found the finished proof corrupt.
+	// Unreadable counts looks that found the finished proof corrupt.
 	Unreadable *int
 }
 
@@ -134,22 +134,22 @@ func Ask(ctx context.Context, p proof.Prover, task string) (v job.Verdict, done,
 	return job.Pending("proof is in progress"), false, false, nil
 }
 
-// maxUnreadable is how many looks in a row must find an artifact corrupt before it is believed. A proof has cost hours
+// maxUnreadable is how many looks must find an artifact corrupt before it is believed. A proof has cost hours
 // and money: what a store or a load balancer answers in its place for a while must not make us pay for another.
 const maxUnreadable = 8
 
 // Keep stores an artifact of a finished task. Its verdict is Verified, Pending while the artifact isn't there yet, or
-// Rejected if it never will be: it has expired, or was corrupt at maxUnreadable looks in a row, which unreadable
-// counts. Then again says that the next request needs a new dedup id.
+// Rejected if it never will be: it has expired, or was corrupt at maxUnreadable looks, which unreadable counts over all
+// of the task's artifacts. Then again says that the next request needs a new dedup id.
 func Keep(ctx context.Context, p proof.Prover, s artifact.Store, task string, a proof.Artifact, key string,
 	unreadable *int) (v job.Verdict, again bool, err error) {
 	r, err := p.Fetch(ctx, task, a)
 	corrupt := errors.Is(err, artifact.ErrCorrupt)
-	if !corrupt {
-		*unreadable = 0
-	} else if *unreadable++; *unreadable < maxUnreadable {
-		return job.Pending("%s of task %s can't be read, look %d of %d: %v",
-			a, task, *unreadable, maxUnreadable, err), false, nil
+	if corrupt {
+		if *unreadable++; *unreadable < maxUnreadable {
+			return job.Pending("%s of task %s can't be read, look %d of %d: %v",
+				a, task, *unreadable, maxUnreadable, err), false, nil
+		}
 	}
 	switch {
 	case errors.Is(err, proof.ErrNotReady):
