@@ -22,7 +22,7 @@ const look = 500 * time.Millisecond
 const lookTimeout = 5 * time.Second
 
 // follow shows what schedules and mappings do, and the alerts, until the contract holds the chain's last block and its
-// batch is completed. A look that fails is shown and made again; a job that waits for an operator ends it, but for
+// batch is completed. A look that fails is shown and made again; a job that waits for an operator ends it, except with
 // -keep: there somebody may retry it.
 func (d *deployment) follow(ctx context.Context, s *stack.Sandbox) error {
 	shown := ""

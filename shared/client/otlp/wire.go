@@ -90,7 +90,7 @@ type series struct {
 	labels  []attribute
 	value   float64   // of a gauge the newest, else the sum
 	at      time.Time // of a gauge: when that was measured
-	fresh   bool      // of a gauge: it is not sent yet
+	fresh   bool      // something was measured that is not sent yet
 	count   uint64
 	buckets []uint64
 }
@@ -107,9 +107,10 @@ func newSeries(m metric.Metric, labels metric.Labels, chain string) *series {
 }
 
 func (s *series) add(v float64, at time.Time) {
+	s.fresh = true
 	switch s.metric.Kind {
 	case metric.Gauge:
-		s.value, s.at, s.fresh = v, at, true
+		s.value, s.at = v, at
 		return
 	case metric.Histogram:
 		s.buckets[sort.SearchFloat64s(boundsOf(s.metric.Unit), v)]++
@@ -193,19 +194,17 @@ func (s *series) point(started, now time.Time) point {
 	return p
 }
 
-// metrics is the message with every counter and histogram, and with the gauges that were measured since the last one:
-// an old value under a new time would hide that nobody measures any more. It is nil where there is nothing to say.
-// gauges are those in it. The caller holds the lock.
-func (e *Exporter) metrics(now time.Time) (message any, gauges []*series) {
+// metrics is the message with the series that something was measured of since the last one: a counter that stands
+// still says nothing new, and an old gauge under a new time would hide that nobody measures any more. It is nil where
+// there is nothing to say. sent are the series in it. The caller holds the lock.
+func (e *Exporter) metrics(now time.Time) (message any, sent []*series) {
 	by := map[metric.Name]*measured{}
 	for _, s := range e.series {
-		if s.metric.Kind == metric.Gauge {
-			if !s.fresh {
-				continue
-			}
-			s.fresh = false
-			gauges = append(gauges, s)
+		if !s.fresh {
+			continue
 		}
+		s.fresh = false
+		sent = append(sent, s)
 		m := by[s.metric.Name]
 		if m == nil {
 			m = &measured{Name: s.metric.OpenTelemetry(), Unit: s.metric.Unit, Help: s.metric.Help}
@@ -226,7 +225,7 @@ func (e *Exporter) metrics(now time.Time) (message any, gauges []*series) {
 	return map[string]any{"resourceMetrics": []any{map[string]any{
 		"resource":     map[string]any{"attributes": e.about},
 		"scopeMetrics": []any{map[string]any{"scope": scope, "metrics": all}},
-	}}}, gauges
+	}}}, sent
 }
 
 // traces is the message with spans.
@@ -305,17 +304,30 @@ func away(status int) bool {
 	return false
 }
 
+// plainMost is the largest message that is sent as it is, in bytes: to compress what one invocation measures takes
+// longer than to send it.
+const plainMost = 32 << 10
+
 // request makes the request with a message. Its error shows no address.
 func (e *Exporter) request(ctx context.Context, path string, message any) (*http.Request, error) {
-	var body bytes.Buffer
-	z := e.zip.Get().(*gzip.Writer)
-	z.Reset(&body)
-	err := errors.Join(json.NewEncoder(z).Encode(message), z.Close())
-	e.zip.Put(z)
+	body, err := json.Marshal(message)
 	if err != nil {
 		return nil, err
 	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, e.base.JoinPath(path).String(), &body)
+	zipped := len(body) > plainMost
+	if zipped {
+		var b bytes.Buffer
+		z := e.zip.Get().(*gzip.Writer)
+		z.Reset(&b)
+		_, err := z.Write(body)
+		err = errors.Join(err, z.Close())
+		e.zip.Put(z)
+		if err != nil {
+			return nil, err
+		}
+		body = b.Bytes()
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, e.base.JoinPath(path).String(), bytes.NewReader(body))
 	if err != nil {
 		return nil, errors.New("its address is malformed")
 	}
@@ -323,6 +335,8 @@ func (e *Exporter) request(ctx context.Context, path string, message any) (*http
 		r.Header.Set(k, v)
 	}
 	r.Header.Set("Content-Type", "application/json")
-	r.Header.Set("Content-Encoding", "gzip")
+	if zipped {
+		r.Header.Set("Content-Encoding", "gzip")
+	}
 	return r, nil
 }

@@ -41,7 +41,7 @@ func Subscribe(ctx context.Context, cfg aws.Config, topicARN, queueName string) 
 	return a, nil
 }
 
-// New are the alerts that came since the last call, at most ten. What is no alert of ours is one that has only a
+// New are the alerts that came since the last call, at most ten. What is not an alert of ours has only a
 // Detail.
 func (a *Alerts) New(ctx context.Context) ([]clientsns.Message, error) {
 	got, err := a.api.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{QueueUrl: a.url, MaxNumberOfMessages: 10})
