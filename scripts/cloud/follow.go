@@ -31,7 +31,7 @@ func (d *deployment) follow(ctx context.Context, s *stack.Sandbox) error {
 		if errors.Is(err, errStuck) && !d.o.keep {
 			return err
 		}
-		if err != nil {
+		if err != nil && !errors.Is(err, errStuck) { // what is stuck has an alert
 			line = err.Error()
 		}
 		if line != shown {
@@ -80,9 +80,10 @@ func (d *deployment) showAlerts(ctx context.Context) {
 }
 
 // progress is one line: how many jobs of each stage are completed, of how many. A job that waits for an operator is an
-// error.
+// error beside it.
 func (d *deployment) progress(ctx context.Context, s *stack.Sandbox) (string, error) {
 	var parts []string
+	var stuck error
 	last, err := s.DB.Batches().LastSnos(ctx)
 	if err == nil {
 		parts = append(parts, fmt.Sprintf("blocks %d/%d", last.EndBlock+1, s.Last+1))
@@ -102,13 +103,13 @@ func (d *deployment) progress(ctx context.Context, s *stack.Sandbox) (string, er
 			all += count
 		}
 		if n[job.Failed]+n[job.VerificationTimeout] > 0 {
-			return "", d.stuck(ctx, s, t)
+			stuck = cmp.Or(stuck, d.stuck(ctx, s, t))
 		}
 		if all > 0 {
 			parts = append(parts, fmt.Sprintf("%s %d/%d", report.Short(t), n[job.Completed], all))
 		}
 	}
-	return strings.Join(parts, " "), nil // 80 columns with all stages of an L3
+	return strings.Join(parts, " "), stuck // 80 columns with all stages of an L3
 }
 
 // unfinished are the statuses of jobs that have work left.

@@ -23,6 +23,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/client/snosrunner/httprunner"
 	"github.com/madara-orchestrator/orchestrator/shared/client/sqs"
 	"github.com/madara-orchestrator/orchestrator/shared/config"
+	"github.com/madara-orchestrator/orchestrator/shared/core/block"
 	"github.com/madara-orchestrator/orchestrator/shared/core/settlement"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	devappchain "github.com/madara-orchestrator/orchestrator/shared/dev/appchain"
@@ -77,7 +78,8 @@ type Sandbox struct {
 	// Violations are requests to fakes that were not as documented.
 	Violations func() []string
 
-	ethereum string // URL
+	messages []block.MessageToL2 // that the chain's blocks consume
+	ethereum string              // URL
 	core     common.Address
 	secrets  map[string]string
 	runner   func(token string) http.Handler
@@ -116,16 +118,9 @@ func Start(ctx context.Context, o Options) (*Sandbox, error) {
 	if o.Layer == "" {
 		o.Layer = stage.L2
 	}
-	var err error
-	chain := devappchain.Options{Seed: 7, Blocks: o.Blocks}
-	if o.Speed > 0 {
-		chain.Blocks, chain.MaxBlocks = 1, uint64(o.Blocks)
-		chain.BlockInterval = time.Duration(float64(time.Second) / o.Speed)
-	}
-	if s.Chain, err = devappchain.Start(chain); err != nil {
+	if err := s.startChain(o); err != nil {
 		return s, err
 	}
-	s.closers = append(s.closers, func() { _ = s.Chain.Close() })
 	l, err := s.settlement(ctx, o)
 	if err != nil {
 		return s, err
@@ -154,6 +149,35 @@ func Start(ctx context.Context, o Options) (*Sandbox, error) {
 	}
 	s.environment(o, settings, made)
 	return s, nil
+}
+
+// startChain starts the app chain. The settlement layer must know beforehand what messages the chain will consume:
+// those of a chain that makes its blocks with time are read from one of the same seed that has all blocks at once.
+func (s *Sandbox) startChain(o Options) (err error) {
+	opts := devappchain.Options{Seed: 7, Blocks: o.Blocks}
+	if o.Speed > 0 {
+		interval := time.Duration(float64(time.Second) / o.Speed)
+		opts.BlockTime = max(interval, time.Second)
+		early := time.Duration(o.Blocks) * (opts.BlockTime - interval) // its clock is right at the last block
+		opts.GenesisTime = time.Now().Add(-early).UTC().Truncate(time.Second)
+		all, err := devappchain.Start(opts)
+		if err != nil {
+			return err
+		}
+		s.messages = all.MessagesToL2()
+		if err := all.Close(); err != nil {
+			return err
+		}
+		opts.Blocks, opts.MaxBlocks, opts.BlockInterval = 1, uint64(o.Blocks), interval
+	}
+	if s.Chain, err = devappchain.Start(opts); err != nil {
+		return err
+	}
+	if o.Speed == 0 {
+		s.messages = s.Chain.MessagesToL2()
+	}
+	s.closers = append(s.closers, func() { _ = s.Chain.Close() })
+	return nil
 }
 
 // settings are those of the chain and of the parts around it; their secrets are kept.

@@ -45,7 +45,7 @@ func (s *Sandbox) settlement(ctx context.Context, o Options) (layer, error) {
 func (s *Sandbox) onStarknet(o Options) (layer, error) {
 	server, err := StartStarknet(StarknetOptions{
 		Version: version.Newest(), BlockInterval: starknetBlockTime,
-		Before: fakestarknet.Core{Messages: s.Chain.MessagesToL2()},
+		Before: fakestarknet.Core{Messages: s.messages},
 	})
 	if err != nil {
 		return layer{}, err
@@ -164,7 +164,7 @@ func (s *Sandbox) contracts(ctx context.Context, o Options) (devethereum.Deploym
 	if err != nil {
 		return d, "", err
 	}
-	return d, id.String(), sender.SendMessages(ctx, d.Core, s.Chain.MessagesToL2())
+	return d, id.String(), sender.SendMessages(ctx, d.Core, s.messages)
 }
 
 // settled lets the contract begin with a block of the chain.
