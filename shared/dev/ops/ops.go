@@ -3,6 +3,7 @@
 package ops
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -19,6 +20,7 @@ import (
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 
 	"github.com/madara-orchestrator/orchestrator/shared/client/deployment"
+	"github.com/madara-orchestrator/orchestrator/shared/core/operator"
 	"github.com/madara-orchestrator/orchestrator/shared/core/release"
 )
 
@@ -52,6 +54,11 @@ type where struct {
 	invoke                        bool
 }
 
+// seat is where the user's commands go, for texts that show one.
+func (w where) seat() operator.Seat {
+	return operator.Seat{Chain: cmp.Or(w.chain, "mychain"), URL: w.url}
+}
+
 // Main runs the program and returns its exit code.
 func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if release.Asked(args, stdout) {
@@ -78,7 +85,7 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	c := commands[i]
 	s.args = rest[1:]
 	if err := c.check(s); err != nil {
-		fmt.Fprintf(stderr, "%v\n\n  make ops CHAIN=mychain ARGS='%s'\n", err, c.usage())
+		fmt.Fprintf(stderr, "%v\n\n  %s\n", err, w.seat().Command(c.usage()))
 		return Usage
 	}
 	if s.api, err = w.open(ctx); err != nil {

@@ -147,6 +147,7 @@ func TestCommands(t *testing.T) {
 		"close-open": {args: append([]string{"close-open"}, why...), code: ops.OK,
 			says: "closes aggregator batch 3 (blocks 20-24 or more) soon"},
 		"close why":   {args: []string{"close-open"}, code: ops.Usage, says: "give a reason"},
+		"close where": {args: []string{"close-open"}, code: ops.Usage, says: "make ops ARGS='-url http"},
 		"help":        {args: []string{"help"}, code: ops.OK, says: "Exit codes"},
 		"help of one": {args: []string{"help", "close-open"}, code: ops.OK, says: "seconds later"},
 		"no command":  {args: []string{"dance"}, code: ops.Usage, says: "no command"},
