@@ -100,12 +100,18 @@ func (w *World) checkFlights(j job.Job, r tx.Record) error {
 	return nil
 }
 
+// left says whether a job is completed by another transaction than this one.
+func left(j job.Job, o tx.Record) bool {
+	m, ok := j.Metadata.(*job.StateTransitionMeta)
+	return ok && j.Status == job.Completed && (m.Included == nil || m.Included.Hash != o.Hash)
+}
+
 // clash compares a transaction with one of another job that may still be mined.
 func clash(j job.Job, r tx.Record, other job.Job, o tx.Record) error {
 	updates := j.Type == job.StateTransition && other.Type == job.StateTransition
 	switch age := r.SignedAt.Sub(o.SignedAt); {
 	case other.ID == j.ID:
-	case updates && other.Batch < j.Batch && o.Nonce >= r.Nonce:
+	case updates && other.Batch < j.Batch && o.Nonce >= r.Nonce && !left(other, o):
 		return fmt.Errorf("the update of batch %d has nonce %d, that of batch %d before it %d",
 			j.Batch, r.Nonce, other.Batch, o.Nonce)
 	case o.Nonce == r.Nonce && r.Replaces == "" && age < fresh && !(updates && other.Batch > j.Batch):

@@ -61,10 +61,22 @@ func (r Request) flights(j job.Job, latest uint64) (out []flight) {
 			continue
 		}
 		for _, f := range journal.Flights(latest, blobs, order) {
+			if order == tx.Before && j.Status == job.Completed && !included(j, journal, f.Nonce) {
+				f.Order = tx.Beside
+			}
 			out = append(out, flight{f, j, journal.Newest(f.Nonce)})
 		}
 	}
 	return out
+}
+
+// included says whether the transaction that completed a job has the nonce. Only that one is waited for, where the node
+// does not show it or no longer. What a completed job signed besides is sent by nobody: another payload takes its
+// nonce.
+func included(j job.Job, of *tx.Journal, nonce uint64) bool {
+	m, ok := j.Metadata.(*job.StateTransitionMeta)
+	return ok && m.Included != nil && slices.ContainsFunc(of.Records,
+		func(r tx.Record) bool { return r.Nonce == nonce && r.Hash == m.Included.Hash })
 }
 
 // ahead are the flights that must be mined before a transaction with a nonce, the first of each job.

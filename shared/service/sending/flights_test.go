@@ -135,6 +135,44 @@ func TestOneOnItsWay(t *testing.T) {
 	}
 }
 
+// A completed job may have signed a transaction that nobody sends any more. What builds on the job waits for it while
+// it may be on its way, and then takes its nonce; the one that completed the job is waited for until the node shows it.
+func TestCompletedJobLeavesATransaction(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		included int // which of its transactions completed the job
+		want     string
+	}{
+		"left over":                    {0, "[0 1]"},
+		"in a block that is not shown": {1, "[0]"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFleet(t, l1.Config{})
+			f.advance(0)
+			f.chain.Mine()
+			done := f.docs[0]
+			m := done.Metadata.(*job.StateTransitionMeta)
+			second := m.Journal.Records[0]
+			second.Hash, second.Nonce = "0xdead", 1
+			m.Journal.Records = append(m.Journal.Records, second)
+			m.Included = &job.Inclusion{Hash: m.Journal.Records[tt.included].Hash}
+			done.Status, done.NextAction = job.Completed, job.None
+			if _, err := f.jobs.Update(t.Context(), *done); err != nil {
+				t.Fatal(err)
+			}
+			if p := f.advance(1); p.Step != tx.Wait || p.Record.Hash != "" {
+				t.Errorf("while it may be on its way: %+v", p)
+			}
+			f.now = f.now.Add(f.sender.Policy.ReplaceAfter + time.Second)
+			f.advance(1)
+			if got := fmt.Sprint(f.nonces()); got != tt.want {
+				t.Errorf("sent with nonces %s, want %s", got, tt.want)
+			}
+		})
+	}
+}
+
 // What a job that waits for an operator signed counts, also if it was never sent: it is sent when the job is retried.
 func TestIdleTransactionCounts(t *testing.T) {
 	t.Parallel()
