@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 
@@ -39,7 +40,13 @@ func TestTelemetry(t *testing.T) {
 	c := tools.Collector(t)
 	try(t, settledLine, "-blocks", "12", "-batch", "6", "-snos-batch", "3", "-otlp", c.URL)
 	traces, names := map[string]map[string]bool{}, map[string]int{}
-	spans := c.Spans(t, 2)
+	// what ends a batch is sent last
+	last := []string{"aggregator batch 1", "aggregator batch 2", "StateTransition of aggregator batch 2"}
+	spans := c.SpansUntil(t, func(spans []tools.Span) bool {
+		return !slices.ContainsFunc(last, func(name string) bool {
+			return !slices.ContainsFunc(spans, func(s tools.Span) bool { return s.Name == name })
+		})
+	})
 	for _, s := range spans {
 		if traces[s.Trace] == nil {
 			traces[s.Trace] = map[string]bool{}

@@ -68,15 +68,23 @@ func Collector(t testing.TB) OpenTelemetry {
 // Spans are the spans that have arrived, once there are as many as are wanted.
 func (o OpenTelemetry) Spans(t testing.TB, want int) []Span {
 	t.Helper()
+	return o.SpansUntil(t, func(spans []Span) bool { return len(spans) >= want })
+}
+
+// SpansUntil waits until the spans that have arrived are what is waited for, and returns them: a collector writes them
+// some time after it took them.
+func (o OpenTelemetry) SpansUntil(t testing.TB, arrived func([]Span) bool) []Span {
+	t.Helper()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	for end := time.After(10 * time.Second); ; {
-		if spans := o.read(t); len(spans) >= want {
+	for end := time.After(time.Minute); ; {
+		spans := o.read(t)
+		if arrived(spans) {
 			return spans
 		}
 		select {
 		case <-end:
-			t.Fatalf("%d spans have arrived, want %d", len(o.read(t)), want)
+			t.Fatalf("%d spans have arrived, not those that are waited for", len(spans))
 		case <-tick.C:
 		}
 	}
