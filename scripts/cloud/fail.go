@@ -2,13 +2,12 @@ package main
 
 import (
 	"fmt"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/madara-orchestrator/orchestrator/shared/config"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/stack"
 	"github.com/madara-orchestrator/orchestrator/shared/dev/tools"
 )
 
@@ -25,19 +24,15 @@ const outage = time.Minute
 // parseFailure reads prover@3, l1 or mongo.
 func parseFailure(v string, layer stage.Layer) (failure, error) {
 	f := failure{once: &sync.Once{}}
-	number, isProof := strings.CutPrefix(v, "prover@")
+	n, isProof, err := stack.RefusedProof(v)
 	switch {
 	case v == "":
 		return f, nil
-	case v == "prover":
-		f.proof = 1
-		return f, nil
+	case err != nil:
+		return f, fmt.Errorf("-fail %w", err)
 	case isProof:
-		n, err := strconv.ParseInt(number, 10, 32)
-		if err == nil && n > 0 {
-			f.proof = n
-			return f, nil
-		}
+		f.proof = n
+		return f, nil
 	case v == "l1" && layer == stage.L2:
 		f.part = "anvil"
 		return f, nil

@@ -25,16 +25,20 @@ const lookTimeout = 5 * time.Second
 // batch is completed. A look that fails is shown and made again; a job that waits for an operator ends it, except with
 // -keep: there somebody may retry it.
 func (d *deployment) follow(ctx context.Context, s *stack.Sandbox) error {
-	shown := ""
+	shown, failing := "", false
 	for {
 		line, done, err := d.look(ctx, s)
-		if errors.Is(err, errStuck) && !d.o.keep {
-			return err
+		if errors.Is(err, errStuck) {
+			if !d.o.keep {
+				return err
+			}
+			err = nil // it has an alert
 		}
-		if err != nil && !errors.Is(err, errStuck) { // what is stuck has an alert
-			line = err.Error()
+		if err != nil && !failing {
+			d.note("a look failed, it is made again: %v", err)
 		}
-		if line != shown {
+		failing = err != nil
+		if err == nil && line != shown {
 			d.note("%s", line)
 			shown = line
 		}

@@ -17,7 +17,7 @@ func TestParse(t *testing.T) {
 		"-fail l1":                 "",
 		"-fail mongo -layer l3":    "",
 		"-fail l1 -layer l3":       "break an l2's",
-		"-fail prover@0":           "want prover@3",
+		"-fail prover@0":           "number of a proof",
 		"-fail disk":               "want prover@3",
 		"-layer l4":                "want l2 or l3",
 		"-wallet ledger":           "want key or kms",

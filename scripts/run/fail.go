@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,6 +13,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/settlement"
 	"github.com/madara-orchestrator/orchestrator/shared/core/snos"
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/stack"
 )
 
 // What a run can break, to practise being on call.
@@ -37,19 +36,17 @@ var outageTime = 45 * time.Second // tests shorten it
 
 // parseFailure reads prover@3, runner, l1 or mongo.
 func parseFailure(v string) (failure, error) {
-	what, number, at := strings.Cut(v, "@")
-	f := failure{what: what, at: 1, out: &outage{what: v}}
+	f := failure{what: v, out: &outage{what: v}}
+	n, isProof, err := stack.RefusedProof(v)
 	switch {
 	case v == "":
 		return failure{}, nil
-	case what == failProver && at:
-		n, err := strconv.ParseInt(number, 10, 32)
-		if err != nil || n < 1 {
-			return failure{}, fmt.Errorf("-fail %q: want the number of a proof after @, as in prover@3", v)
-		}
-		f.at = n
+	case err != nil:
+		return failure{}, fmt.Errorf("-fail %w", err)
+	case isProof:
+		f.what, f.at = failProver, n
 		return f, nil
-	case !at && (what == failProver || what == failRunner || what == failL1 || what == failMongo):
+	case v == failRunner || v == failL1 || v == failMongo:
 		return f, nil
 	}
 	return failure{}, fmt.Errorf("-fail %q: want prover@3 (the third proof is refused once), or runner, l1 or mongo "+

@@ -166,7 +166,7 @@ func (e *Exporter) Flush(ctx context.Context) error {
 	}
 	spans := e.spans
 	e.spans = nil
-	values, sent := e.metrics(time.Now())
+	values, gauges := e.metrics(time.Now())
 	e.mu.Unlock()
 	var wg sync.WaitGroup
 	var traced, measured error
@@ -186,8 +186,8 @@ func (e *Exporter) Flush(ctx context.Context) error {
 	e.quiet = time.Now().Add(pause)
 	e.keep(spans, traced, dropped)
 	if measured != nil && !errors.Is(measured, errRefused) {
-		for _, s := range sent {
-			s.fresh = true // what is measured later counts too
+		for _, s := range gauges {
+			s.fresh = true // a later value counts too
 		}
 	}
 	if e.lost > 0 {

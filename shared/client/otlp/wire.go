@@ -90,7 +90,7 @@ type series struct {
 	labels  []attribute
 	value   float64   // of a gauge the newest, else the sum
 	at      time.Time // of a gauge: when that was measured
-	fresh   bool      // something was measured that is not sent yet
+	fresh   bool      // of a gauge: it is not sent yet
 	count   uint64
 	buckets []uint64
 }
@@ -107,10 +107,9 @@ func newSeries(m metric.Metric, labels metric.Labels, chain string) *series {
 }
 
 func (s *series) add(v float64, at time.Time) {
-	s.fresh = true
 	switch s.metric.Kind {
 	case metric.Gauge:
-		s.value, s.at = v, at
+		s.value, s.at, s.fresh = v, at, true
 		return
 	case metric.Histogram:
 		s.buckets[sort.SearchFloat64s(boundsOf(s.metric.Unit), v)]++
@@ -194,17 +193,21 @@ func (s *series) point(started, now time.Time) point {
 	return p
 }
 
-// metrics is the message with the series that something was measured of since the last one: a counter that stands
-// still says nothing new, and an old gauge under a new time would hide that nobody measures any more. It is nil where
-// there is nothing to say. sent are the series in it. The caller holds the lock.
-func (e *Exporter) metrics(now time.Time) (message any, sent []*series) {
+// metrics is the message with every counter and histogram, and with the gauges that were measured since the last one:
+// an old value under a new time would hide that nobody measures any more. A counter that stands still is sent too: a
+// collector forgets a series that it does not get (the Prometheus exporter after 5 minutes), and the next growth would
+// look like a first value, which PromQL's increase misses. The message is nil where there is nothing to say. gauges are
+// those in it. The caller holds the lock.
+func (e *Exporter) metrics(now time.Time) (message any, gauges []*series) {
 	by := map[metric.Name]*measured{}
 	for _, s := range e.series {
-		if !s.fresh {
-			continue
+		if s.metric.Kind == metric.Gauge {
+			if !s.fresh {
+				continue
+			}
+			s.fresh = false
+			gauges = append(gauges, s)
 		}
-		s.fresh = false
-		sent = append(sent, s)
 		m := by[s.metric.Name]
 		if m == nil {
 			m = &measured{Name: s.metric.OpenTelemetry(), Unit: s.metric.Unit, Help: s.metric.Help}
@@ -225,7 +228,7 @@ func (e *Exporter) metrics(now time.Time) (message any, sent []*series) {
 	return map[string]any{"resourceMetrics": []any{map[string]any{
 		"resource":     map[string]any{"attributes": e.about},
 		"scopeMetrics": []any{map[string]any{"scope": scope, "metrics": all}},
-	}}}, sent
+	}}}, gauges
 }
 
 // traces is the message with spans.

@@ -177,7 +177,7 @@ func Decide(j Journal, v View, p Policy) Decision {
 					r.Nonce)}
 		}
 	}
-	return p.next(v.free(), v)
+	return p.next(v.firstNonce(), v)
 }
 
 // lostAfter is after how many rebroadcasts a transaction that the node does not show counts as one that it hides.

@@ -74,10 +74,10 @@ func (v View) last(nonce uint64) bool {
 	return !slices.ContainsFunc(v.Flights, func(f Flight) bool { return f.Nonce > nonce })
 }
 
-// free is the nonce for a payload of which nothing is on its way: the one that follows those that the node shows, or
-// the lowest of those that build on the payload. They can't succeed before it, and behind them it would wait for ever
-// where their fees are too low for a block.
-func (v View) free() uint64 {
+// firstNonce is the nonce for a payload of which nothing is on its way: the one that follows those that the node shows,
+// or the lowest of those that build on the payload. They can't succeed before it, and behind them it would wait for
+// ever where their fees are too low for a block.
+func (v View) firstNonce() uint64 {
 	nonce := max(v.Account.Pending, v.Account.Latest)
 	for _, f := range v.Flights {
 		if f.Order == Behind && f.Nonce >= v.Account.Latest {

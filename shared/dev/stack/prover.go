@@ -2,6 +2,8 @@ package stack
 
 import (
 	"fmt"
+	"strconv"
+	"strings"
 	"sync/atomic"
 
 	"github.com/madara-orchestrator/orchestrator/shared/config"
@@ -48,6 +50,22 @@ func (s *Sandbox) prover(o Options, l layer) (part, error) {
 			}}, nil
 	}
 	return part{}, fmt.Errorf("prover %q is not known", o.Prover)
+}
+
+// RefusedProof reads prover or prover@3, as a user writes which proof is to be refused: its number, from 1. ok says
+// whether the text is about a proof; the error, that its number is none.
+func RefusedProof(v string) (nth int64, ok bool, err error) {
+	what, number, at := strings.Cut(v, "@")
+	if what != "prover" {
+		return 0, false, nil
+	}
+	if !at {
+		return 1, true, nil
+	}
+	if nth, err = strconv.ParseInt(number, 10, 32); err != nil || nth < 1 {
+		return 0, true, fmt.Errorf("%q: want the number of a proof after @, as in prover@3", v)
+	}
+	return nth, true, nil
 }
 
 // refuseOnce refuses the nth query, and so one job's proof until somebody retries it.

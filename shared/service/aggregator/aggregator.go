@@ -165,7 +165,8 @@ func (h *Handler) fetch(ctx context.Context, m *job.AggregatorMeta) (job.Verdict
 		kind proof.Artifact
 		name string
 	}{
-		{proof.PIE, artifact.PIE}, {proof.DASegment, artifact.DASegment}, {proof.ProgramOutput, artifact.ProgramOutput},
+		// the largest last: it is not copied for nothing where another one can't be read yet
+		{proof.ProgramOutput, artifact.ProgramOutput}, {proof.DASegment, artifact.DASegment}, {proof.PIE, artifact.PIE},
 	} {
 		v, _, err := proofcreation.Keep(ctx, h.Prover, h.Artifacts, m.Task, a.kind, m.OutputPrefix+a.name,
 			&m.Unreadable)
