@@ -127,82 +127,37 @@ func Z(segment []felt.Felt, commitments [][48]byte) felt.Felt {
 // Parse reads a state update's words. rest is what follows the messages: trailing zeros in KZG mode, the state diff in
 // calldata mode (then also in Data).
 func Parse(words []felt.Felt) (o Output, rest []felt.Felt, err error) {
-	r := &reader{words: words}
+	r := felt.NewReader(words, ErrMalformed)
 	if len(words) < HeaderWords+2 {
 		return o, nil, fmt.Errorf("%w: %d words, at least %d", ErrMalformed, len(words), HeaderWords+2)
 	}
 	for _, to := range []*felt.Felt{&o.PrevRoot, &o.NewRoot, &o.PrevBlock, &o.NewBlock, &o.PrevHash, &o.NewHash,
 		&o.OSProgramHash, &o.ConfigHash} {
-		*to = r.next("header")
+		*to = r.Next("header")
 	}
-	useKzg := r.flag("use KZG")
-	o.FullOutput = r.flag("full output")
+	useKzg := r.Flag("use KZG")
+	o.FullOutput = r.Flag("full output")
 	if useKzg {
-		o.Kzg = r.kzg()
+		o.Kzg = readKzg(r)
 	}
-	o.Messages = r.messages()
-	if r.err != nil {
-		return Output{}, nil, r.err
+	o.Messages = readMessages(r)
+	if r.Err() != nil {
+		return Output{}, nil, r.Err()
 	}
-	rest = words[r.at:]
+	rest = r.Rest()
 	if !useKzg {
 		o.Data = rest
 	}
 	return o, rest, nil
 }
 
-// reader takes words one by one and keeps the first fault.
-type reader struct {
-	words []felt.Felt
-	at    int
-	err   error
-}
-
-func (r *reader) fail(format string, args ...any) {
-	if r.err == nil {
-		r.err = fmt.Errorf("%w at word %d: %s", ErrMalformed, r.at, fmt.Sprintf(format, args...))
-	}
-}
-
-func (r *reader) next(what string) felt.Felt {
-	if r.err == nil && r.at >= len(r.words) {
-		r.fail("ends within %s", what)
-	}
-	if r.err != nil {
-		return felt.Zero
-	}
-	r.at++
-	return r.words[r.at-1]
-}
-
-func (r *reader) flag(what string) bool {
-	w := r.next(what)
-	if n, ok := w.Uint64(); r.err == nil && (!ok || n > 1) {
-		r.fail("%s is %s, want 0 or 1", what, w)
-	}
-	return w == felt.FromUint64(1)
-}
-
-// count reads a number that may be at most most.
-func (r *reader) count(what string, most int) int {
-	w := r.next(what)
-	n, ok := w.Uint64()
-	if r.err == nil && (!ok || n > uint64(max(most, 0))) {
-		r.fail("%s is %s, at most %d can be", what, w, most)
-	}
-	if r.err != nil {
-		return 0
-	}
-	return int(n)
-}
-
-func (r *reader) kzg() *Kzg {
-	k := &Kzg{Z: r.next("z")}
-	n := r.count("number of blobs", MaxBlobs)
+func readKzg(r *felt.Reader) *Kzg {
+	k := &Kzg{Z: r.Next("z")}
+	n := r.Number("number of blobs", MaxBlobs)
 	for i := range n {
-		low, high := r.next("commitment"), r.next("commitment")
-		if r.err == nil && (!fits(low, 24) || !fits(high, 24)) {
-			r.fail("commitment %d has a half of more than 192 bits", i)
+		low, high := r.Next("commitment"), r.Next("commitment")
+		if r.Err() == nil && (!fits(low, 24) || !fits(high, 24)) {
+			r.Fail("commitment %d has a half of more than 192 bits", i)
 		}
 		var c [48]byte
 		copy(c[:24], high[8:])
@@ -210,9 +165,9 @@ func (r *reader) kzg() *Kzg {
 		k.Commitments = append(k.Commitments, c)
 	}
 	for i := range n {
-		low, high := r.next("evaluation"), r.next("evaluation")
-		if r.err == nil && (!fits(low, 16) || !fits(high, 16)) {
-			r.fail("evaluation %d has a half of more than 128 bits", i)
+		low, high := r.Next("evaluation"), r.Next("evaluation")
+		if r.Err() == nil && (!fits(low, 16) || !fits(high, 16)) {
+			r.Fail("evaluation %d has a half of more than 128 bits", i)
 		}
 		var y [32]byte
 		copy(y[:16], high[16:])
@@ -232,43 +187,38 @@ func fits(f felt.Felt, n int) bool {
 	return true
 }
 
-func (r *reader) messages() block.Messages {
+func readMessages(r *felt.Reader) block.Messages {
 	var m block.Messages
-	end := r.segment("messages to L1")
-	for r.err == nil && r.at < end {
-		x := block.MessageToL1{From: r.next("message"), To: r.next("message")}
-		x.Payload = r.payload(end)
+	end := readSegment(r, "messages to L1")
+	for r.Err() == nil && r.At() < end {
+		x := block.MessageToL1{From: r.Next("message"), To: r.Next("message")}
+		x.Payload = readPayload(r, end)
 		m.ToL1 = append(m.ToL1, x)
 	}
-	end = r.segment("messages to L2")
-	for r.err == nil && r.at < end {
-		x := block.MessageToL2{From: r.next("message"), To: r.next("message"),
-			Nonce: r.next("message"), Selector: r.next("message")}
-		x.Payload = r.payload(end)
+	end = readSegment(r, "messages to L2")
+	for r.Err() == nil && r.At() < end {
+		x := block.MessageToL2{From: r.Next("message"), To: r.Next("message"),
+			Nonce: r.Next("message"), Selector: r.Next("message")}
+		x.Payload = readPayload(r, end)
 		m.ToL2 = append(m.ToL2, x)
 	}
-	if r.err != nil {
+	if r.Err() != nil {
 		return block.Messages{}
 	}
 	return m
 }
 
-// segment reads a message segment's size in words and returns where it ends.
-func (r *reader) segment(what string) int {
-	n := r.count("size of the "+what, len(r.words)-r.at-1)
-	return r.at + n
+// readSegment reads a message segment's size in words and returns where it ends.
+func readSegment(r *felt.Reader, what string) int {
+	n := r.Number("size of the "+what, r.Left()-1)
+	return r.At() + n
 }
 
-// payload reads a length and that many words, which must end within the segment.
-func (r *reader) payload(end int) []felt.Felt {
-	if r.err == nil && r.at >= end {
-		r.fail("a message goes beyond its segment")
+// readPayload reads a length and that many words, which must end within the segment.
+func readPayload(r *felt.Reader, end int) []felt.Felt {
+	if r.Err() == nil && r.At() >= end {
+		r.Fail("a message goes beyond its segment")
 	}
-	n := r.count("length of a payload", end-r.at-1)
-	if r.err != nil {
-		return nil
-	}
-	p := append([]felt.Felt(nil), r.words[r.at:r.at+n]...)
-	r.at += n
-	return p
+	n := r.Number("length of a payload", end-r.At()-1)
+	return append([]felt.Felt(nil), r.Take("a payload", n)...)
 }

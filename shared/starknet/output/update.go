@@ -51,22 +51,22 @@ func update(words []felt.Felt) ([]felt.Felt, error) {
 
 // SkipInputs returns where an aggregator's inputs end.
 func SkipInputs(whole []felt.Felt) (int, error) {
-	r := &reader{words: whole}
-	m := r.count("number of inputs", len(whole))
-	for range m {
-		size := r.count("size of an input", len(whole)-r.at)
-		if r.err == nil && (size == 0 || r.at+size-1 > len(whole)) {
-			r.fail("an input of %d words does not fit", size)
+	r := felt.NewReader(whole, ErrMalformed)
+	m := r.Number("number of inputs", len(whole))
+	for i := 0; i < m && r.Err() == nil; i++ {
+		size := r.Number("size of an input", r.Left())
+		if size == 0 {
+			r.Fail("an input of 0 words, want its size and what follows")
 		}
-		if r.err != nil {
-			return 0, r.err
-		}
-		r.at += size - 1
+		r.Take("an input", size-1)
 	}
-	if r.err == nil && m == 0 {
-		r.fail("no inputs")
+	if m == 0 {
+		r.Fail("no inputs")
 	}
-	return r.at, r.err
+	if r.Err() != nil {
+		return 0, r.Err()
+	}
+	return r.At(), nil
 }
 
 // WithInputs puts an aggregator's inputs before a state update's words: what UpdateWords takes off again.

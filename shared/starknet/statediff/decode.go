@@ -25,26 +25,26 @@ func Decode(words []felt.Felt, f Format) (*Diff, error) {
 		}
 		words = plain
 	}
-	r := &reader{words: words}
+	r := felt.NewReader(words, ErrMalformed)
 	d := New()
-	contracts := r.count("number of contracts", 2)
+	contracts := r.Count("number of contracts", 2)
 	for range contracts {
-		r.contract(d, f)
+		readContract(r, d, f)
 	}
-	for range r.count("number of classes", 2) {
-		h, compiled := r.next("class"), r.next("class")
+	for range r.Count("number of classes", 2) {
+		h, compiled := r.Next("class"), r.Next("class")
 		if _, twice := d.Classes[h]; twice {
-			r.fail("class %s is there twice", h)
+			r.Fail("class %s is there twice", h)
 		}
 		d.Classes[h] = compiled
 	}
-	if r.err != nil {
-		return nil, r.err
+	if r.Err() != nil {
+		return nil, r.Err()
 	}
-	if f.Stateless && r.at < len(words) {
-		return nil, fmt.Errorf("%w: %d words after it", ErrMalformed, len(words)-r.at)
+	if f.Stateless && r.Left() > 0 {
+		return nil, fmt.Errorf("%w: %d words after it", ErrMalformed, r.Left())
 	}
-	return d, onlyZeros(words[r.at:])
+	return d, onlyZeros(r.Rest())
 }
 
 func onlyZeros(rest []felt.Felt) error {
@@ -56,72 +56,31 @@ func onlyZeros(rest []felt.Felt) error {
 	return nil
 }
 
-// reader takes words one by one and keeps the first fault.
-type reader struct {
-	words []felt.Felt
-	at    int
-	err   error
-}
-
-func (r *reader) fail(format string, args ...any) {
-	if r.err == nil {
-		r.err = fmt.Errorf("%w at word %d: %s", ErrMalformed, r.at, fmt.Sprintf(format, args...))
-	}
-}
-
-func (r *reader) next(what string) felt.Felt {
-	if r.err == nil && r.at >= len(r.words) {
-		r.fail("ends within %s", what)
-	}
-	if r.err != nil {
-		return felt.Zero
-	}
-	r.at++
-	return r.words[r.at-1]
-}
-
-// count reads a number of things that take at least size words each, so that a lie costs nothing.
-func (r *reader) count(what string, size int) int {
-	w := r.next(what)
-	n, ok := w.Uint64()
-	return r.fits(what, n, ok, size)
-}
-
-func (r *reader) fits(what string, n uint64, ok bool, size int) int {
-	if left := len(r.words) - r.at; r.err == nil && (!ok || n > uint64(left/size)) {
-		r.fail("%s is %d where %d words are left", what, n, left)
-	}
-	if r.err != nil {
-		return 0
-	}
-	return int(n)
-}
-
-func (r *reader) contract(d *Diff, f Format) {
-	a, w := r.next("contract"), r.next("contract")
-	if r.err != nil {
+func readContract(r *felt.Reader, d *Diff, f Format) {
+	a, w := r.Next("contract"), r.Next("contract")
+	if r.Err() != nil {
 		return
 	}
 	nonce, writes, class, err := f.readWord(w)
 	if err != nil {
-		r.err = err
+		r.Keep(err)
 		return
 	}
 	if d.Contracts[a] != nil {
-		r.fail("contract %s is there twice", a)
+		r.Fail("contract %s is there twice", a)
 	}
 	c := d.contract(a)
 	if !nonce.IsZero() || !f.PackedWord {
 		c.Nonce = &nonce
 	}
 	if class {
-		h := r.next("class hash")
+		h := r.Next("class hash")
 		c.Class = &h
 	}
-	for range r.fits("number of writes", writes, true, 2) {
-		k, v := r.next("write"), r.next("write")
+	for range r.Fits("number of writes", writes, 2) {
+		k, v := r.Next("write"), r.Next("write")
 		if _, twice := c.Storage[k]; twice {
-			r.fail("key %s of contract %s is there twice", k, a)
+			r.Fail("key %s of contract %s is there twice", k, a)
 		}
 		c.Storage[k] = v
 	}
