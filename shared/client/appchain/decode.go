@@ -1,9 +1,10 @@
 package appchain
 
 import (
-	"encoding/json"
 	"fmt"
 	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/block"
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
@@ -20,7 +21,7 @@ func malformedf(format string, args ...any) error {
 
 func decodeFelt(raw []byte) (felt.Felt, error) {
 	var f *felt.Felt
-	if err := json.Unmarshal(raw, &f); err != nil {
+	if err := unmarshal(raw, &f); err != nil {
 		return felt.Zero, malformed("field element", err)
 	}
 	if f == nil {
@@ -30,7 +31,7 @@ func decodeFelt(raw []byte) (felt.Felt, error) {
 }
 
 func decodeString(raw []byte, most int, into *string) error {
-	if err := json.Unmarshal(raw, into); err != nil {
+	if err := unmarshal(raw, into); err != nil {
 		return malformed("text", err)
 	}
 	if len(*into) > most {
@@ -62,14 +63,14 @@ func decodeChainID(raw []byte) (string, error) {
 
 // wireHeader is what we read of a block. A pointer is nil where the field is absent.
 type wireHeader struct {
-	Status          string          `json:"status"`
-	BlockHash       *felt.Felt      `json:"block_hash"`
-	ParentHash      *felt.Felt      `json:"parent_hash"`
-	BlockNumber     *uint64         `json:"block_number"`
-	NewRoot         *felt.Felt      `json:"new_root"`
-	Timestamp       *uint64         `json:"timestamp"`
-	StarknetVersion string          `json:"starknet_version"`
-	Transactions    json.RawMessage `json:"transactions"`
+	Status          string         `json:"status"`
+	BlockHash       *felt.Felt     `json:"block_hash"`
+	ParentHash      *felt.Felt     `json:"parent_hash"`
+	BlockNumber     *uint64        `json:"block_number"`
+	NewRoot         *felt.Felt     `json:"new_root"`
+	Timestamp       *uint64        `json:"timestamp"`
+	StarknetVersion string         `json:"starknet_version"`
+	Transactions    jsontext.Value `json:"transactions"`
 }
 
 // maxTimestamp is the year 9999: what time.Time can still format as RFC 3339.
@@ -111,7 +112,7 @@ func decodeHeader(n uint64, raw []byte) (block.Header, error) {
 		return block.Header{}, err
 	}
 	var hashes []felt.Felt
-	if err := json.Unmarshal(w.Transactions, &hashes); err != nil {
+	if err := unmarshal(w.Transactions, &hashes); err != nil {
 		return block.Header{}, malformed("transaction hashes", err)
 	}
 	h.Transactions = len(hashes)
@@ -120,7 +121,7 @@ func decodeHeader(n uint64, raw []byte) (block.Header, error) {
 
 func decodeBlock(n uint64, raw []byte) (wireHeader, block.Header, error) {
 	var w wireHeader
-	if err := json.Unmarshal(raw, &w); err != nil {
+	if err := unmarshal(raw, &w); err != nil {
 		return w, block.Header{}, malformed(fmt.Sprintf("block %d", n), err)
 	}
 	h, err := w.header(n)
@@ -181,7 +182,7 @@ func decodeReceipts(n uint64, raw []byte) (receipts, error) {
 		return receipts{}, err
 	}
 	var txs []wireTransaction
-	if err := json.Unmarshal(w.Transactions, &txs); err != nil {
+	if err := unmarshal(w.Transactions, &txs); err != nil {
 		return receipts{}, malformed(fmt.Sprintf("receipts of block %d", n), err)
 	}
 	h.Transactions = len(txs)

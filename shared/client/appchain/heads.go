@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/block"
 )
@@ -118,7 +119,7 @@ func (s *Source) socketChain(ctx context.Context, conn *websocket.Conn, e *endpo
 
 // ask makes one call over the websocket and waits for its answer.
 func (s *Source) ask(ctx context.Context, conn *websocket.Conn, e *endpoint, id int,
-	method string) (json.RawMessage, error) {
+	method string) (jsontext.Value, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.RequestTimeout)
 	defer cancel()
 	body, err := json.Marshal(envelope{Version: "2.0", ID: id, Method: method, Params: []any{}})
@@ -136,8 +137,8 @@ func (s *Source) ask(ctx context.Context, conn *websocket.Conn, e *endpoint, id 
 	if err != nil {
 		return nil, e.explain(method, err)
 	}
-	var result json.RawMessage
-	c := call{take: func(r json.RawMessage) error { result = r; return nil }}
+	var result jsontext.Value
+	c := call{take: func(r jsontext.Value) error { result = r; return nil }}
 	if err := c.accept(answers[0]); err != nil {
 		return nil, e.explain(method, err)
 	}
@@ -152,7 +153,7 @@ func decodeHead(raw []byte) (h block.Header, ok bool, err error) {
 			Result wireHeader `json:"result"`
 		} `json:"params"`
 	}
-	if err := json.Unmarshal(raw, &m); err != nil {
+	if err := unmarshal(raw, &m); err != nil {
 		return block.Header{}, false, malformed("new head", err)
 	}
 	if m.Method != "starknet_subscriptionNewHeads" {

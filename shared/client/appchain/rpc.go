@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 
+	"github.com/go-json-experiment/json/jsontext"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/block"
@@ -35,16 +36,16 @@ type call struct {
 	params map[string]any
 	large  bool // the result is a block or its state update, not a few values
 	// take reads the result; ErrMalformed makes the call be repeated.
-	take func(result json.RawMessage) error
+	take func(result jsontext.Value) error
 	// missing, when set, is called for CONTRACT_NOT_FOUND instead of failing.
 	missing func()
 }
 
 // rpcError is a JSON-RPC error object.
 type rpcError struct {
-	Code    int             `json:"code"`
-	Message string          `json:"message"`
-	Data    json.RawMessage `json:"data"`
+	Code    int            `json:"code"`
+	Message string         `json:"message"`
+	Data    jsontext.Value `json:"data"`
 	where   string
 	method  string
 }
@@ -76,9 +77,9 @@ type envelope struct {
 }
 
 type answer struct {
-	ID     *int            `json:"id"`
-	Result json.RawMessage `json:"result"`
-	Error  *rpcError       `json:"error"`
+	ID     *int           `json:"id"`
+	Result jsontext.Value `json:"result"`
+	Error  *rpcError      `json:"error"`
 }
 
 // run makes the calls in batches, several at once, each batch with its own retries.
@@ -221,15 +222,15 @@ func (c call) accept(a answer) error {
 func decodeAnswers(b []byte, first, want int) ([]answer, error) {
 	if want == 1 {
 		var one answer
-		if err := json.Unmarshal(b, &one); err != nil {
+		if err := unmarshal(b, &one); err != nil {
 			return nil, fmt.Errorf("decode answer: %w: %w", err, block.ErrMalformed)
 		}
 		return []answer{one}, checkID(one, first)
 	}
 	var many []answer
-	if err := json.Unmarshal(b, &many); err != nil {
+	if err := unmarshal(b, &many); err != nil {
 		var one answer
-		if json.Unmarshal(b, &one) == nil && one.Error != nil {
+		if unmarshal(b, &one) == nil && one.Error != nil {
 			return nil, one.Error
 		}
 		return nil, fmt.Errorf("decode answers: %w: %w", err, block.ErrMalformed)

@@ -2,11 +2,12 @@ package appchain
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
 	"sync"
+
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/block"
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
@@ -58,7 +59,7 @@ func (s *Source) ChainID(ctx context.Context) (string, error) {
 func (s *Source) SpecVersion(ctx context.Context) (string, error) {
 	var v string
 	err := s.run(ctx, []call{
-		{method: "starknet_specVersion", take: func(raw json.RawMessage) error { return decodeString(raw, 32, &v) }}})
+		{method: "starknet_specVersion", take: func(raw jsontext.Value) error { return decodeString(raw, 32, &v) }}})
 	return v, err
 }
 
@@ -71,7 +72,7 @@ func (s *Source) checkChain(ctx context.Context, e *endpoint) error {
 		return nil
 	}
 	var id string
-	c := call{method: "starknet_chainId", take: func(raw json.RawMessage) (err error) {
+	c := call{method: "starknet_chainId", take: func(raw jsontext.Value) (err error) {
 		id, err = decodeChainID(raw)
 		return err
 	}}
@@ -117,8 +118,8 @@ func (s *Source) Head(ctx context.Context) (uint64, error) {
 
 func (s *Source) headOf(ctx context.Context, e *endpoint) (uint64, error) {
 	var n uint64
-	c := call{method: "starknet_blockNumber", take: func(raw json.RawMessage) error {
-		if err := json.Unmarshal(raw, &n); err != nil {
+	c := call{method: "starknet_blockNumber", take: func(raw jsontext.Value) error {
+		if err := unmarshal(raw, &n); err != nil {
 			return fmt.Errorf("decode block number: %w: %w", err, block.ErrMalformed)
 		}
 		return nil
@@ -227,8 +228,8 @@ type numbered struct {
 
 func blockID(n uint64) any { return numbered{Number: n} }
 
-func takeFelt(into *felt.Felt) func(json.RawMessage) error {
-	return func(raw json.RawMessage) error {
+func takeFelt(into *felt.Felt) func(jsontext.Value) error {
+	return func(raw jsontext.Value) error {
 		f, err := decodeFelt(raw)
 		*into = f
 		return err
@@ -325,7 +326,7 @@ func readOnce[T any](ctx context.Context, s *Source, from, to uint64, spec range
 			}
 		}
 		calls = append(calls, call{method: spec.method, params: map[string]any{"block_id": blockID(n)}, large: true,
-			take: func(raw json.RawMessage) error {
+			take: func(raw jsontext.Value) error {
 				v, err := spec.decode(n, raw)
 				if err != nil {
 					return err

@@ -1,7 +1,6 @@
 package appchain
 
 import (
-	"encoding/json"
 	"fmt"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/block"
@@ -43,7 +42,7 @@ type wirePair struct {
 // decodeStateUpdate reads a state update of a closed block.
 func decodeStateUpdate(n uint64, raw []byte) (block.StateUpdate, error) {
 	var w wireUpdate
-	if err := json.Unmarshal(raw, &w); err != nil {
+	if err := unmarshal(raw, &w); err != nil {
 		return block.StateUpdate{}, malformed(fmt.Sprintf("state update of block %d", n), err)
 	}
 	if w.BlockHash == nil && w.Diff != nil {

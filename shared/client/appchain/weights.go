@@ -2,7 +2,6 @@ package appchain
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -117,7 +116,7 @@ type wireWeights struct {
 
 func decodeWeights(raw []byte) (block.Weights, error) {
 	var w wireWeights
-	if err := json.Unmarshal(raw, &w); err != nil {
+	if err := unmarshal(raw, &w); err != nil {
 		return block.Weights{}, malformed("bouncer weights", err)
 	}
 	if w.L1Gas == nil || w.MessageSegmentLength == nil || w.NEvents == nil || w.StateDiffSize == nil {

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/madara-orchestrator/orchestrator/shared/client/internal/httpcall"
+	"github.com/madara-orchestrator/orchestrator/shared/client/internal/outbound"
 )
 
 // How aggregations' job keys are made.
@@ -161,7 +162,7 @@ func pin(shown, pinned []*x509.Certificate, now time.Time) error {
 
 // transport makes connections as configured.
 func (c Config) transport(now func() time.Time) (http.RoundTripper, error) {
-	t := http.DefaultTransport.(*http.Transport).Clone()
+	t := outbound.Transport()
 	t.Proxy = nil // the gateway is reached directly or not at all
 	if strings.HasPrefix(c.URL, "https:") {
 		conf, err := c.tls(now)

@@ -9,6 +9,7 @@ import (
 	"strconv"
 
 	"github.com/coder/websocket"
+	jsonv2 "github.com/go-json-experiment/json"
 )
 
 // Limits of the server.
@@ -186,7 +187,7 @@ type weightsJSON struct {
 }
 
 func writeJSON(w http.ResponseWriter, status int, v any) {
-	b, err := json.Marshal(v)
+	b, err := jsonv2.Marshal(v)
 	if err != nil {
 		http.Error(w, "encode answer", http.StatusInternalServerError)
 		return

@@ -13,6 +13,20 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/jsonlimit"
 )
 
+// idle is how many connections to one host are kept: about as many as one client has requests under way.
+const idle = 16
+
+// Transport returns a new transport like http.DefaultTransport. That one keeps two idle connections to a host, so a
+// client with more requests under way than two would make a connection, and its TLS handshake, for almost each.
+func Transport() *http.Transport {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.MaxIdleConnsPerHost = idle
+	return t
+}
+
+// transport is that of every client which brings none: its connections are shared.
+var transport = Transport()
+
 // Client returns a copy of base, nil for a new one, that follows no redirect: a redirect is an answer. To follow it
 // would make a POST a GET, or take a key in a header or a body to another host. timeout bounds a whole request and its
 // answer where base has no limit; 0 leaves that to the requests' contexts.
@@ -20,6 +34,9 @@ func Client(base *http.Client, timeout time.Duration) *http.Client {
 	c := &http.Client{Timeout: timeout}
 	if base != nil {
 		*c = *base
+	}
+	if c.Transport == nil {
+		c.Transport = transport
 	}
 	c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return c
@@ -30,7 +47,7 @@ func Client(base *http.Client, timeout time.Duration) *http.Client {
 func Limited(c *http.Client, l jsonlimit.Limits) *http.Client {
 	out := *c
 	if out.Transport == nil {
-		out.Transport = http.DefaultTransport
+		out.Transport = transport
 	}
 	out.Transport = limited{out.Transport, l}
 	return &out

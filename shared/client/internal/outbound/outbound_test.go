@@ -5,14 +5,19 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/madara-orchestrator/orchestrator/shared/client/internal/outbound"
 	"github.com/madara-orchestrator/orchestrator/shared/core/jsonlimit"
@@ -47,6 +52,50 @@ func TestNoRedirects(t *testing.T) {
 	}
 	if len(reached) > 0 {
 		t.Errorf("the other host was asked with %q", <-reached)
+	}
+}
+
+// Eight requests at once, again and again, take eight connections: an idle one is kept for each.
+func TestConnectionsAreKept(t *testing.T) {
+	t.Parallel()
+	const atOnce, rounds = 8, 5
+	var made atomic.Int64
+	var together sync.WaitGroup // none is answered before all have come
+	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		together.Done()
+		together.Wait()
+	}))
+	srv.Config.ConnState = func(_ net.Conn, s http.ConnState) {
+		if s == http.StateNew {
+			made.Add(1)
+		}
+	}
+	srv.Start()
+	t.Cleanup(srv.Close)
+	c := outbound.Client(nil, time.Minute)
+	for range rounds {
+		together.Add(atOnce)
+		g, ctx := errgroup.WithContext(t.Context())
+		for range atOnce {
+			g.Go(func() error {
+				r, err := http.NewRequestWithContext(ctx, http.MethodGet, srv.URL, nil)
+				if err != nil {
+					return err
+				}
+				resp, err := c.Do(r)
+				if err != nil {
+					return err
+				}
+				_, err = io.Copy(io.Discard, resp.Body)
+				return errors.Join(err, resp.Body.Close())
+			})
+		}
+		if err := g.Wait(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := made.Load(); n < atOnce || n > 2*atOnce { // a connection is idle a moment after its answer was read
+		t.Errorf("%d connections for %d requests at once, %d times", n, atOnce, rounds)
 	}
 }
 
