@@ -60,7 +60,7 @@ run: ## Settle a development chain on this machine: BLOCKS=N|PATH SEED= VERSION=
 	@build/run $(if $(BLOCKS),-blocks '$(BLOCKS)') $(if $(SEED),-seed '$(SEED)') $(if $(VERSION),-starknet-version '$(VERSION)') $(if $(LAYER),-layer '$(LAYER)') \
 	  $(if $(SPEED),-speed '$(SPEED)') $(if $(SNOS),-snos '$(SNOS)') $(if $(PROVER),-prover '$(PROVER)') \
 	  $(if $(DRY_RUN),-dry-run) $(if $(FAIL),-fail '$(FAIL)') $(if $(API),-api '$(API)') $(if $(OTLP),-otlp '$(OTLP)') $(if $(TIMEOUT),-timeout '$(TIMEOUT)') $(if $(V),-v) \
-	  $(if $(MONGO),-mongo '$(MONGO)') $(if $(REDIS),-redis '$(REDIS)') $(if $(AWS),-aws '$(AWS)') \
+	  $(if $(MONGO),-mongo '$(MONGO)') $(if $(REDIS),-redis '$(REDIS)') $(if $(AWS),-aws '$(AWS)') $(if $(KEEP),-keep) \
 	  $(if $(ETHEREUM),-ethereum '$(ETHEREUM)') $(if $(ETHEREUM_KEY),-ethereum-key '$(ETHEREUM_KEY)') \
 	  $(if $(STARKNET),-starknet '$(STARKNET)') $(if $(SETTLE),-settle '$(SETTLE)') $(if $(CONTRACT),-contract '$(CONTRACT)') $(ARGS)
 

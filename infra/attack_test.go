@@ -41,6 +41,9 @@ func attackFaults(s template) (out []string) {
 		if function == resource.FnAPI && action == "lambda:InvokeFunction" && checked(on) {
 			return // for /ready; a test of shared/resource holds that none of them signs
 		}
+		if function == resource.FnAPI && action == "s3:GetObject" && s.chain.links() && linked(on) {
+			return // for links; signed transactions have none
+		}
 		if what, ok := attempts[action]; ok || strings.Contains(action, "*") {
 			out = append(out, fmt.Sprintf("%s may %s on %s: %s", function, action, on, what))
 		}
@@ -62,6 +65,37 @@ func checked(on string) bool {
 	return slices.ContainsFunc(resource.Asks(), func(x resource.Asked) bool {
 		return strings.Contains(on, `"Function`+title(x.Function))
 	})
+}
+
+// linked says whether a resource is the artifacts of SNOS or of aggregator batches, and nothing else.
+func linked(on string) bool {
+	return !strings.Contains(on, resource.SignedTransactions) &&
+		(strings.Contains(on, `"/`+resource.SnosArtifacts+`*"`) ||
+			strings.Contains(on, `"/`+resource.AggregatorArtifacts+`*"`))
+}
+
+// Without links the API may read no artifact; with them it may read those of batches.
+func TestLinksNeedTheSetting(t *testing.T) {
+	each(t, func(t *testing.T, s template) {
+		reads := 0
+		s.grants(func(function, action, on string) {
+			if function == resource.FnAPI && action == "s3:GetObject" {
+				reads++
+				if !linked(on) {
+					t.Errorf("api reads %s", on)
+				}
+			}
+		})
+		if want := map[bool]int{true: 2, false: 0}[s.chain.links()]; reads != want {
+			t.Errorf("api reads %d prefixes of artifacts, want %d", reads, want)
+		}
+	})
+	for age, want := range map[string]bool{"": true, "0s": false, "1h": true} {
+		c := Chain{Settings: map[string]string{"API_LINK_AGE": age}}
+		if got := c.links(); got != want {
+			t.Errorf("API_LINK_AGE=%q: links %t, want %t", age, got, want)
+		}
+	}
 }
 
 // Whoever holds the credentials of what answers requests can't sign, run, read or write artifacts, take messages away,

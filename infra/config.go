@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/madara-orchestrator/orchestrator/shared/config"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
@@ -149,6 +150,12 @@ func (c *Chain) defaults() {
 }
 
 func (c Chain) prod() bool { return c.Environment == prod }
+
+// links says whether the API gives out links to artifacts. A setting that is wrong is a fault of its own.
+func (c Chain) links() bool {
+	age, err := time.ParseDuration(c.Settings["API_LINK_AGE"])
+	return err != nil || age > 0
+}
 
 // inVPC says whether the functions need a network.
 func (c Chain) inVPC() bool { return c.VPC.Create || c.Mongo.DocumentDB }

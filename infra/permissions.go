@@ -80,6 +80,11 @@ func (s *Stack) permit(role awsiam.Role, function string, logs awslogs.LogGroup)
 	for _, p := range a.Reads {
 		s.allowObjects(role, p, "s3:GetObject")
 	}
+	if s.chain.links() {
+		for _, p := range a.Links { // a link may do what the role may that signed it
+			s.allowObjects(role, p, "s3:GetObject")
+		}
+	}
 	for _, p := range a.Writes {
 		s.allowObjects(role, p, "s3:PutObject", "s3:AbortMultipartUpload")
 	}

@@ -9,20 +9,40 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awssecretsmanager"
 	"github.com/aws/jsii-runtime-go"
 
-	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
 )
-
-// expiryDays is how long the artifacts of a batch stay after it is settled for good.
-const expiryDays = 14
 
 // unrotated is why Secrets Manager rotates no secret by itself.
 const unrotated = "keys of the settlement layer, the prover and the database's owner: who gives them out changes " +
 	"them, and the functions take them up (infra/README.md)"
 
+// lifecycle are the bucket's rules.
+func lifecycle() *[]*awss3.LifecycleRule {
+	days := func(n int) awscdk.Duration {
+		if n == 0 {
+			return nil
+		}
+		return awscdk.Duration_Days(jsii.Number(float64(n)))
+	}
+	var out []*awss3.LifecycleRule
+	for _, r := range resource.Lifecycle() {
+		x := &awss3.LifecycleRule{
+			Id: jsii.String(r.ID), Expiration: days(r.Expire), AbortIncompleteMultipartUploadAfter: days(r.Uploads),
+			NoncurrentVersionExpiration: days(r.Versions),
+		}
+		if r.Tag != "" {
+			x.TagFilters = &map[string]any{r.Tag: r.Value}
+		}
+		if r.Versions > 0 {
+			x.ExpiredObjectDeleteMarker = jsii.Bool(true)
+		}
+		out = append(out, x)
+	}
+	return &out
+}
+
 // storage makes the bucket of the artifacts, the secrets and the wallet's key.
 func (s *Stack) storage() {
-	days := func(n float64) awscdk.Duration { return awscdk.Duration_Days(jsii.Number(n)) }
 	s.bucket = awss3.NewBucket(s.Stack, jsii.String("Artifacts"), &awss3.BucketProps{
 		Encryption:        awss3.BucketEncryption_S3_MANAGED,
 		BlockPublicAccess: awss3.BlockPublicAccess_BLOCK_ALL(),
@@ -31,19 +51,7 @@ func (s *Stack) storage() {
 		RemovalPolicy:     s.keep(),
 		MinimumTLSVersion: jsii.Number(1.2),
 		ObjectOwnership:   awss3.ObjectOwnership_BUCKET_OWNER_ENFORCED,
-		LifecycleRules: &[]*awss3.LifecycleRule{
-			{
-				Id:         jsii.String("settled"),
-				TagFilters: &map[string]any{artifact.TagExpire: artifact.TagExpireValue},
-				Expiration: days(expiryDays),
-			},
-			{Id: jsii.String("uploads"), AbortIncompleteMultipartUploadAfter: days(1)},
-			{
-				Id:                          jsii.String("versions"),
-				NoncurrentVersionExpiration: days(7),
-				ExpiredObjectDeleteMarker:   jsii.Bool(true),
-			},
-		},
+		LifecycleRules:    lifecycle(),
 	})
 	excuse(s.bucket, "AwsSolutions-S1", "what is in it is public or will be (state diffs, proofs, broadcast "+
 		"transactions); only roles of this stack write it")

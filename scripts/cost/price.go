@@ -63,7 +63,7 @@ func (m Model) metrics() float64 {
 const secretsUsual = 3
 
 // keptDays is how long artifacts stay: from run to settlement, and until the bucket's rule removes them (infra,
-// expiryDays).
+// resource.ExpiryDays).
 const keptDays = 15
 
 // seconds is how long a call takes at a component, in the same region where it is AWS's: what an invocation's time is

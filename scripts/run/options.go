@@ -44,7 +44,9 @@ type options struct {
 	json      bool // the result goes to stdout as JSON, everything else to stderr
 	fail      failure
 	verbose   bool
-	otlp      string // URL of an OpenTelemetry collector
+	keep      bool      // the bucket that a run made in the emulator stays
+	notes     io.Writer // for what can't be returned as an error
+	otlp      string    // URL of an OpenTelemetry collector
 
 	atlantic func(*fakeatlantic.Config, *atlantic.Config) // tests: what the fake is to do, and how it is asked
 	sharp    func(*fakesharp.Config)
@@ -67,6 +69,7 @@ func parse(args []string, out io.Writer) (options, error) {
 	var o options
 	var blocks, layer, fail string
 	fs := o.flags(out, &blocks, &layer, &fail)
+	o.notes = out
 	if err := fs.Parse(args); err != nil {
 		return o, err
 	}
@@ -142,6 +145,7 @@ func (o *options) flags(out io.Writer, blocks, layer, fail *string) *flag.FlagSe
 	fs.StringVar(&o.mongo, "mongo", "", "URI of a real MongoDB")
 	fs.StringVar(&o.redis, "redis", "", "URL of a real Redis for chain reads")
 	fs.StringVar(&o.aws, "aws", "", "endpoint of an AWS emulator: queues, artifacts, alerts and events go there")
+	fs.BoolVar(&o.keep, "keep", false, "with -aws: the artifacts bucket stays when the run ends")
 	fs.StringVar(&o.ethereum, "ethereum", "",
 		"URL of a real Ethereum node such as anvil; the contracts are deployed on it")
 	fs.StringVar(&o.ethereumKey, "ethereum-key", "",

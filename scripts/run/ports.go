@@ -115,11 +115,20 @@ func (p *ports) aws(ctx context.Context, o options) error {
 	if err != nil {
 		return fmt.Errorf("-aws: %w", err)
 	}
-	client := sqs.New(cfg)
-	p.queues, p.core.Queue, p.core.Artifacts = client, client, s3.New(cfg, s.Bucket, true)
+	client, store := sqs.New(cfg), s3.New(cfg, s.Bucket, true)
+	p.queues, p.core.Queue, p.core.Artifacts, p.core.Links = client, client, store, store
+	if !o.keep {
+		before := p.close
+		p.close = func() {
+			before()
+			if err := devcloud.RemoveBucket(context.WithoutCancel(ctx), store, store.Bucket()); err != nil {
+				fmt.Fprintf(o.notes, "the bucket %s stays: %v\n", s.Bucket, err)
+			}
+		}
+	}
 	p.core.Alerts, p.core.Events = sns.New(cfg, s.TopicARN, name), eventbridge.New(cfg, s.Bus)
 	p.core.QueueName = func(n string) string { return resource.Physical(name, n) }
-	p.about = append(p.about, "SQS, S3, SNS, EventBridge at "+o.aws)
+	p.about = append(p.about, "SQS, S3 (bucket "+s.Bucket+"), SNS, EventBridge at "+o.aws)
 	return nil
 }
 

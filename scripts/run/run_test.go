@@ -6,12 +6,18 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 	"unicode/utf8"
 
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	clients3 "github.com/madara-orchestrator/orchestrator/shared/client/s3"
+	devcloud "github.com/madara-orchestrator/orchestrator/shared/dev/cloud"
 	"github.com/madara-orchestrator/orchestrator/shared/dev/tools"
+	"github.com/madara-orchestrator/orchestrator/shared/resource"
 	"github.com/madara-orchestrator/orchestrator/shared/starknet/starknettest"
 )
 
@@ -57,8 +63,42 @@ func TestSettles(t *testing.T) {
 // The same on real parts, in this process.
 func TestRealParts(t *testing.T) {
 	t.Parallel()
-	try(t, settledLine, "-blocks", "6", "-mongo", tools.Mongod(t), "-redis", tools.Redis(t), "-aws", tools.Moto(t),
+	emulator := tools.MotoAlone(t)
+	try(t, settledLine, "-blocks", "6", "-mongo", tools.Mongod(t), "-redis", tools.Redis(t), "-aws", emulator,
 		"-ethereum", tools.Anvil(t, "--block-time", "1"), "-timeout", "3m")
+	if left := buckets(t, emulator); len(left) > 0 {
+		t.Errorf("the run leaves the buckets %q", left)
+	}
+}
+
+// buckets are the names of an emulator's buckets.
+func buckets(t *testing.T, endpoint string) (out []string) {
+	t.Helper()
+	all, err := s3.NewFromConfig(devcloud.Config(endpoint)).ListBuckets(t.Context(), &s3.ListBucketsInput{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, b := range all.Buckets {
+		out = append(out, *b.Name)
+	}
+	return out
+}
+
+// With -keep the bucket stays with its rules and all artifacts.
+func TestKeepsTheBucket(t *testing.T) {
+	t.Parallel()
+	emulator := tools.MinistackAlone(t)
+	try(t, settledLine, "-blocks", "3", "-aws", emulator, "-keep", "-timeout", "3m")
+	left := buckets(t, emulator)
+	if len(left) != 1 {
+		t.Fatalf("buckets %q, want one", left)
+	}
+	store := clients3.New(devcloud.Config(emulator), left[0], true)
+	rules, err := store.Bucket().Lifecycle(t.Context())
+	found, lerr := store.List(t.Context(), resource.SnosArtifacts, "", 10)
+	if err != nil || lerr != nil || !slices.Equal(rules, resource.Lifecycle()) || len(found) == 0 {
+		t.Errorf("rules %+v, %v; artifacts %+v, %v", rules, err, found, lerr)
+	}
 }
 
 func TestDryRunSendsNothing(t *testing.T) {

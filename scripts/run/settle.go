@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/term"
 
+	"github.com/madara-orchestrator/orchestrator/shared/client/memory"
 	"github.com/madara-orchestrator/orchestrator/shared/config"
 	apicontroller "github.com/madara-orchestrator/orchestrator/shared/controller/api"
 	"github.com/madara-orchestrator/orchestrator/shared/core/alert"
@@ -218,6 +219,9 @@ func (r *system) follow(ctx, running context.Context, stop func(), p *devlambda.
 	return err
 }
 
+// linkAge is how long links to artifacts work in a run.
+const linkAge = 15 * time.Minute
+
 // serveAPI serves the API function's handler, with the routes that change something: it listens on loopback only.
 func serveAPI(ctx context.Context, o options, core setup.App, a *appChain, l *settlementLayer,
 	hook apicontroller.ProverHook, checks []admin.Check, note func(string, ...any)) error {
@@ -228,12 +232,18 @@ func serveAPI(ctx context.Context, o options, core setup.App, a *appChain, l *se
 	if err != nil {
 		return fmt.Errorf("-api: %w", err)
 	}
-	api := core.API(setup.API{
+	handler := http.NewServeMux()
+	if store, ok := core.Artifacts.(*memory.Artifacts); ok { // an emulator serves its own links
+		links := memory.NewLinks(store, "http://"+o.api+"/files")
+		core.Links = links
+		handler.Handle("/files/", links)
+	}
+	handler.Handle("/", core.API(setup.API{
 		Head: a.source, Contract: l.contract, Admin: true, ProverHook: hook, FeeUnit: l.unit,
 		Wallet:    setup.Account(l.open),
-		Contracts: l.compare(core, a), Checks: checks,
-	})
-	srv := &http.Server{Handler: loopback.Guard(api), ReadHeaderTimeout: 10 * time.Second}
+		Contracts: l.compare(core, a), Checks: checks, LinkAge: linkAge,
+	}))
+	srv := &http.Server{Handler: loopback.Guard(handler), ReadHeaderTimeout: 10 * time.Second}
 	go func() { _ = srv.Serve(listener) }()
 	note("status     http://%s/", listener.Addr())
 	return nil

@@ -13,6 +13,7 @@ import (
 
 	"github.com/caarlos0/env/v11"
 
+	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
 	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
@@ -183,6 +184,8 @@ func (c Config) storeFaults(f *faultList) {
 	f.check(c.AWS.Bucket != "", "AWS_BUCKET", "missing: the artifacts bucket's name")
 	f.check(c.AWS.TopicARN != "", "AWS_TOPIC_ARN", "missing: the alerts topic's ARN")
 	f.check(c.AWS.Bus != "", "AWS_BUS", "missing: the event bus's name")
+	f.check(c.API.LinkAge == 0 || artifact.CheckAge(c.API.LinkAge) == nil, "API_LINK_AGE",
+		"%s: want 0s for none, or %s to %s", c.API.LinkAge, artifact.MinLinkAge, artifact.MaxLinkAge)
 	f.check(c.Redis.URL == "" || c.Redis.URLSecret == "", "REDIS_URL_SECRET", "give either it or REDIS_URL, not both")
 }
 

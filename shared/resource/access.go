@@ -3,6 +3,7 @@ package resource
 import (
 	"slices"
 
+	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/metric"
 )
@@ -32,6 +33,7 @@ type Access struct {
 	// expire and delete them.
 	Reads, Writes []string
 	Lists, Tags   bool
+	Links         []string // prefixes of artifact keys to which it gives out links, where settings allow any
 	Secrets       []Secret
 	Signs         bool     // with the wallet's KMS key, where there is one
 	Watches       bool     // asks for the public part of the wallet's KMS key, where there is one
@@ -46,7 +48,7 @@ type Access struct {
 const (
 	SnosArtifacts       = "snos/"
 	AggregatorArtifacts = "aggregator/"
-	SignedTransactions  = "tx/"
+	SignedTransactions  = artifact.Transactions
 )
 
 // AccessOf is what a function may do.
@@ -87,6 +89,7 @@ func AccessOf(function string) Access {
 		a.Sends = allQueues()
 	case FnAPI: // /ready looks at everything that settles; commands wake jobs and workers
 		a.Sends, a.Lists, a.Watches, a.Looks = allQueues(), true, true, true
+		a.Links = []string{SnosArtifacts, AggregatorArtifacts}
 		a.Secrets = append(a.Secrets, ChainSecret, LayerSecret)
 		for _, x := range Asks() { // with secrets that the API does not read
 			a.Invokes = append(a.Invokes, x.Function)

@@ -2,6 +2,7 @@ package setup
 
 import (
 	"context"
+	"time"
 
 	apicontroller "github.com/madara-orchestrator/orchestrator/shared/controller/api"
 	"github.com/madara-orchestrator/orchestrator/shared/core/settlement"
@@ -26,6 +27,8 @@ type API struct {
 	FeeUnit string
 	// Explorer is the URL to which a transaction's hash is appended; "": no links.
 	Explorer string
+	// LinkAge is how long links to artifacts work; 0: there are none.
+	LinkAge time.Duration
 	// ProverHook reads the prover's webhooks; nil: it sends none.
 	ProverHook apicontroller.ProverHook
 }
@@ -52,7 +55,8 @@ func (c App) API(a API) *apicontroller.Handler {
 		Executor: c.Executor(nil), Queue: c.Queue,
 		Trigger: c.queueName(resource.TriggerQueue), Events: c.Events, Now: c.Now, Head: a.Head, Contract: a.Contract,
 		Reports: c.Reports, Checks: append(checks, a.Checks...), Seat: c.Seat, Wallet: a.Wallet, FeeUnit: a.FeeUnit,
-		Explorer: a.Explorer, Artifacts: c.Artifacts, Contracts: a.Contracts, Log: c.Log,
+		Explorer: a.Explorer, Artifacts: c.Artifacts, Links: c.Links, LinkAge: a.LinkAge, Contracts: a.Contracts,
+		Log: c.Log,
 	}, a.Admin, a.ProverHook, c.Log)
 	h.Scopes = a.Scopes
 	return h

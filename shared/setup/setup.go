@@ -43,7 +43,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/service/triggering"
 )
 
-// App is what every function needs. All fields are required but Log, Policies (nil: the defaults), NewID and QueueName.
+// App is what every function needs. All fields are required but Links, Log, Policies (nil: the defaults), NewID and QueueName.
 type App struct {
 	Chain     string // the deployment's name
 	Layer     stage.Layer
@@ -53,6 +53,7 @@ type App struct {
 	Control   schedule.Control
 	Queue     queue.Sender
 	Artifacts artifact.Store
+	Links     artifact.Linker // to artifacts; nil: none are given out
 	Alerts    alert.Notifier
 	Reports   alert.Store // of what was reported
 	Events    event.Bus

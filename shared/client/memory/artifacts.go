@@ -31,6 +31,8 @@ type bucket struct {
 	mu      sync.Mutex
 	objects map[string]object
 	keys    index[string]
+	gone    bool // there is no bucket: it was deleted
+	rules   []artifact.Lifecycle
 }
 
 type object struct {
@@ -223,4 +225,13 @@ func (s *Artifacts) Tags(key string) map[string]string {
 }
 
 // Ping implements artifact.Store.
-func (s *Artifacts) Ping(ctx context.Context) error { return fault.Ping(ctx, s.env, "artifacts") }
+func (s *Artifacts) Ping(ctx context.Context) error {
+	return fault.Act(ctx, s.env, "artifacts", "Ping", "", func(fault.Fault) error {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.gone {
+			return artifact.ErrNoBucket
+		}
+		return nil
+	})
+}

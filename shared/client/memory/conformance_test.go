@@ -2,6 +2,8 @@ package memory_test
 
 import (
 	"context"
+	"net/http"
+	"net/http/httptest"
 	"testing"
 	"time"
 
@@ -70,6 +72,29 @@ func TestArtifactConformance(t *testing.T) {
 	artifacttest.TestStore(t, func(*testing.T) (artifact.Store, artifacttest.Tags) {
 		s := memory.NewArtifacts(nil)
 		return s, func(key string) (map[string]string, error) { return s.Tags(key), nil }
+	})
+}
+
+func TestBucketConformance(t *testing.T) {
+	t.Parallel()
+	artifacttest.TestBucket(t, func(t *testing.T) (artifact.Bucket, artifact.Store) {
+		s := memory.NewArtifacts(nil)
+		if err := s.Bucket().Delete(t.Context()); err != nil { // a new store has one
+			t.Fatal(err)
+		}
+		return s.Bucket(), s
+	})
+}
+
+func TestLinkConformance(t *testing.T) {
+	t.Parallel()
+	artifacttest.TestLinker(t, func(t *testing.T) artifacttest.Links {
+		s, mux := memory.NewArtifacts(nil), http.NewServeMux()
+		srv := httptest.NewServer(mux)
+		t.Cleanup(srv.Close)
+		l := memory.NewLinks(s, srv.URL+"/files")
+		mux.Handle("/files/", l)
+		return artifacttest.Links{Linker: l, Store: s}
 	})
 }
 

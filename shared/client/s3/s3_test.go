@@ -41,6 +41,29 @@ func TestConformance(t *testing.T) {
 	})
 }
 
+func TestBucketConformance(t *testing.T) {
+	t.Parallel()
+	tools.AWS(t, func(t *testing.T, endpoint string) {
+		artifacttest.TestBucket(t, func(*testing.T) (artifact.Bucket, artifact.Store) {
+			s := s3.New(devcloud.Config(endpoint), fmt.Sprintf("s3b%d-%d", stacks.Add(1), time.Now().UnixNano()), true)
+			return s.Bucket(), s
+		})
+	})
+}
+
+func TestLinkConformance(t *testing.T) {
+	t.Parallel()
+	tools.AWS(t, func(t *testing.T, endpoint string) {
+		artifacttest.TestLinker(t, func(t *testing.T) artifacttest.Links {
+			s := s3.New(devcloud.Config(endpoint), fmt.Sprintf("s3l%d-%d", stacks.Add(1), time.Now().UnixNano()), true)
+			if err := s.Bucket().Create(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			return artifacttest.Links{Linker: s, Store: s, Unchecked: endpoint == tools.Moto(t)}
+		})
+	})
+}
+
 // tags reads an object's tags by the service itself.
 func tags(t *testing.T, cfg aws.Config, bucket, key string) (map[string]string, error) {
 	api := awss3.NewFromConfig(cfg, func(o *awss3.Options) { o.UsePathStyle = true })

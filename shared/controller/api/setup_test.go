@@ -17,6 +17,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/client/memory"
 	"github.com/madara-orchestrator/orchestrator/shared/client/memory/fault"
 	apicontroller "github.com/madara-orchestrator/orchestrator/shared/controller/api"
+	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
 	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
@@ -74,11 +75,15 @@ func newWorld(t testing.TB, layer stage.Layer, log *slog.Logger, checks ...admin
 		t.Fatal(err)
 	}
 	w.jobs, w.batches = memory.NewJobs(e), memory.NewBatches(e)
+	files := memory.NewArtifacts(nil)
+	if err := files.Put(t.Context(), artifact.SNOSKey(1, artifact.PIE), strings.NewReader("pie")); err != nil {
+		t.Fatal(err)
+	}
 	core := setup.App{
 		Chain: "dev", Seat: operator.Seat{Chain: "dev"},
 		Layer: layer, Jobs: w.jobs, Batches: w.batches, Locks: memory.NewLocks(nil),
 		Control: memory.NewControls(e), Queue: queues,
-		Artifacts: memory.NewArtifacts(nil), Alerts: memory.NewAlerts(nil), Reports: memory.NewReports(e),
+		Artifacts: files, Links: memory.NewLinks(files, "http://127.0.0.1:1/files"), Alerts: memory.NewAlerts(nil), Reports: memory.NewReports(e),
 		Events: memory.NewEvents(nil), Now: time.Now, Log: log,
 	}
 	w.seed(t)
@@ -93,7 +98,7 @@ func newWorld(t testing.TB, layer stage.Layer, log *slog.Logger, checks ...admin
 	}
 	w.Handler = core.API(setup.API{
 		Head: head(120), Contract: contract{Settled: true, Block: 14}, Admin: true, Checks: checks, ProverHook: hook,
-		Explorer: "https://explorer.example/tx/", FeeUnit: unitOf(layer),
+		LinkAge: time.Minute, Explorer: "https://explorer.example/tx/", FeeUnit: unitOf(layer),
 		Contracts: func(context.Context) (contracts.Report, error) {
 			return contracts.Report{Contract: "0xc0de", Lines: []contracts.Line{
 				{Name: "operator", Verdict: contracts.Right, Found: "the wallet may update the state"},

@@ -59,4 +59,7 @@ func AccumulatorKey(index, fence, end uint64) string {
 func TransactionKey(jobID, hash string) string { return TransactionPrefix(jobID) + hash + ".bin" }
 
 // TransactionPrefix is what the keys of a job's signed transactions start with.
-func TransactionPrefix(jobID string) string { return "tx/" + jobID + "/" }
+func TransactionPrefix(jobID string) string { return Transactions + jobID + "/" }
+
+// Transactions is what the keys of all signed transactions start with.
+const Transactions = "tx/"

@@ -14,13 +14,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
-	"github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
+	"github.com/madara-orchestrator/orchestrator/shared/client/s3"
+	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
 )
@@ -32,7 +32,7 @@ const Region = "eu-west-1"
 func Config(endpoint string) aws.Config {
 	return aws.Config{
 		Region: Region, BaseEndpoint: aws.String(endpoint),
-		Credentials: credentials.NewStaticCredentialsProvider("test", "test", "test"),
+		Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""),
 	}
 }
 
@@ -57,13 +57,8 @@ func Provision(ctx context.Context, cfg aws.Config, o Options) (Stack, error) {
 	if err := queues(ctx, sqs.NewFromConfig(cfg), o); err != nil {
 		return s, err
 	}
-	api := s3.NewFromConfig(cfg, func(x *s3.Options) { x.UsePathStyle = true })
-	_, err := api.CreateBucket(ctx, &s3.CreateBucketInput{
-		Bucket: &s.Bucket, CreateBucketConfiguration: &types.CreateBucketConfiguration{
-			LocationConstraint: types.BucketLocationConstraint(cfg.Region)},
-	})
-	if err != nil {
-		return s, fmt.Errorf("create bucket: %w", err)
+	if err := MakeBucket(ctx, s3.New(cfg, s.Bucket, true).Bucket()); err != nil {
+		return s, err
 	}
 	topic, err := sns.NewFromConfig(cfg).CreateTopic(ctx,
 		&sns.CreateTopicInput{Name: aws.String(resource.Physical(o.Chain, "alerts"))})
@@ -82,6 +77,22 @@ func Provision(ctx context.Context, cfg aws.Config, o Options) (Stack, error) {
 		errs = append(errs, err)
 	}
 	return s, errors.Join(errs...)
+}
+
+// MakeBucket makes the artifacts bucket with its rules.
+func MakeBucket(ctx context.Context, b artifact.Bucket) error {
+	if err := b.Create(ctx); err != nil {
+		return err
+	}
+	return b.SetLifecycle(ctx, resource.Lifecycle())
+}
+
+// RemoveBucket removes the artifacts bucket with all that is in it.
+func RemoveBucket(ctx context.Context, s artifact.Store, b artifact.Bucket) error {
+	if err := artifact.Empty(ctx, s); err != nil {
+		return err
+	}
+	return b.Delete(ctx)
 }
 
 // queues makes the queues, the dead-letter queue first.

@@ -44,7 +44,8 @@ type session struct {
 
 	reason, by, status, stage, listen string
 	limit, batch, before, after, days uint64
-	newest, snos                      bool
+	newest, snos, links               bool
+	into                              string
 	length                            time.Duration // of events; 0: until it is interrupted
 }
 
@@ -124,6 +125,8 @@ func (s *session) parse(args []string, w *where) ([]string, error) {
 	f.Uint64Var(&s.days, "days", 0, "how many days")
 	f.BoolVar(&s.newest, "newest", false, "highest batch first")
 	f.BoolVar(&s.snos, "snos", false, "SNOS batches")
+	f.BoolVar(&s.links, "links", false, "print links of files")
+	f.StringVar(&s.into, "into", "", "download files into this folder")
 	f.StringVar(&s.listen, "listen", "127.0.0.1:8090", "loopback address of the page")
 	var rest []string
 	for {

@@ -4,25 +4,31 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math/big"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 	"unicode/utf8"
 
 	"github.com/madara-orchestrator/orchestrator/shared/client/deployment"
 	"github.com/madara-orchestrator/orchestrator/shared/client/memory"
+	"github.com/madara-orchestrator/orchestrator/shared/client/memory/fault"
 	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/operator"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	"github.com/madara-orchestrator/orchestrator/shared/dev/ops"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
+	"github.com/madara-orchestrator/orchestrator/shared/service/admin"
 	"github.com/madara-orchestrator/orchestrator/shared/setup"
 )
 
@@ -175,6 +181,73 @@ func TestCommands(t *testing.T) {
 				t.Errorf("-json: code %d, want %d and JSON:\n%s%s", code, tt.code, out, errs)
 			}
 		})
+	}
+}
+
+// Files of a batch are downloaded by links; a link that is too old, changed or of nothing is a clear error, and leaves
+// no file.
+func TestDownload(t *testing.T) {
+	t.Parallel()
+	var answer atomic.Pointer[string]
+	mux := http.NewServeMux()
+	srv := httptest.NewServer(mux)
+	t.Cleanup(srv.Close)
+	clock := time.Now()
+	store := memory.NewArtifacts(&fault.Env{Now: func() time.Time { return clock }})
+	links := memory.NewLinks(store, srv.URL+"/files")
+	mux.Handle("/files/", links)
+	mux.HandleFunc("/batches/1/artifacts",
+		func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, *answer.Load()) })
+	const key = "snos/0000000001/a b.json"
+	if err := store.Put(t.Context(), key, strings.NewReader("content")); err != nil {
+		t.Fatal(err)
+	}
+	link := func(key string) string {
+		u, err := links.Link(t.Context(), key, time.Minute)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return u
+	}
+	for name, tt := range map[string]struct {
+		key, link string
+		after     time.Duration
+		code      int
+		says      string
+	}{
+		"downloaded": {key: key, link: link(key), code: ops.OK, says: "7B "},
+		"too old":    {key: key, link: link(key), after: time.Hour, code: ops.Unreachable, says: "has expired"},
+		"changed":    {key: key, link: link("other"), code: ops.Unreachable, says: "not there any more"},
+		"forged": {key: key, link: strings.Replace(link("other"), "other", "snos", 1), code: ops.Unreachable,
+			says: "SignatureDoesNotMatch"},
+		"outside": {key: "../x", link: link(key), code: ops.Unreachable, says: "not a key"},
+		"none":    {key: key, code: ops.Refused, says: "no links"},
+	} {
+		clock = clock.Add(tt.after)
+		list := admin.ArtifactList{Artifacts: []admin.Artifact{{Key: tt.key, Size: 7, Link: tt.link}}}
+		if tt.link != "" {
+			list.LinksEnd = time.Now()
+		}
+		b, err := json.Marshal(list)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := string(b)
+		answer.Store(&text)
+		dir := t.TempDir()
+		code, out, errs := run(t, srv.URL, "artifacts", "1", "-into", dir)
+		if code != tt.code || !strings.Contains(out+errs, tt.says) {
+			t.Errorf("%s: code %d, want %d with %q:\n%s%s", name, code, tt.code, tt.says, out, errs)
+		}
+		got, err := os.ReadFile(filepath.Join(dir, key))
+		if (tt.code == ops.OK) != (err == nil && string(got) == "content") {
+			t.Errorf("%s: the file holds %q, %v", name, got, err)
+		}
+		clock = clock.Add(-tt.after)
+		if code, out, _ := run(t, srv.URL, "artifacts", "1", "-links"); code != ops.OK ||
+			tt.link != "" && !strings.Contains(out, tt.link) {
+			t.Errorf("%s: the link is not whole in\n%s", name, out)
+		}
 	}
 }
 

@@ -177,7 +177,7 @@ func printJob(w io.Writer, j admin.JobDetail, now time.Time) {
 	}
 }
 
-func printArtifacts(w io.Writer, l admin.ArtifactList) {
+func printArtifacts(w io.Writer, l admin.ArtifactList, links bool) {
 	if len(l.Artifacts) == 0 {
 		fmt.Fprintln(w, "no files are stored")
 		return
@@ -192,5 +192,13 @@ func printArtifacts(w io.Writer, l admin.ArtifactList) {
 	fmt.Fprintf(w, "\n%d files, %sB\n", len(l.Artifacts), large(sum))
 	if l.More {
 		fmt.Fprintln(w, "there are more")
+	}
+	switch {
+	case l.LinksEnd.IsZero():
+		fmt.Fprintln(w, "this deployment gives out no links to these")
+	case !links:
+		fmt.Fprintln(w, "-links prints links to them, -into DIR downloads them")
+	default:
+		printLinks(w, l)
 	}
 }

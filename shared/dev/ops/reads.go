@@ -91,7 +91,10 @@ func (s *session) oneBatch() (int, error) {
 }
 
 func (s *session) artifacts() (int, error) {
-	return show(s, s.of()+"/artifacts", func(l admin.ArtifactList) { printArtifacts(s.out, l) }, nil)
+	if s.into != "" {
+		return s.download()
+	}
+	return show(s, s.of()+"/artifacts", func(l admin.ArtifactList) { printArtifacts(s.out, l, s.links) }, nil)
 }
 
 func (s *session) block() (int, error) {

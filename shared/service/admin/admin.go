@@ -71,10 +71,13 @@ type Service struct {
 	Contracts func(ctx context.Context) (contracts.Report, error)
 	Checks    []Check        // what Ready asks
 	Artifacts artifact.Store // nil: its files can't be listed
-	Seat      operator.Seat  // from where operators act on this deployment; what hints and verdict name commands by
-	FeeUnit   string         // of the settlement layer's fees: wei or fri
-	Explorer  string         // URL to which a transaction's hash is appended; "": no links
-	Log       *slog.Logger
+	// Links makes links to files, which live LinkAge; nil or 0: there are none.
+	Links    artifact.Linker
+	LinkAge  time.Duration
+	Seat     operator.Seat // from where operators act on this deployment; what hints and verdict name commands by
+	FeeUnit  string        // of the settlement layer's fees: wei or fri
+	Explorer string        // URL to which a transaction's hash is appended; "": no links
+	Log      *slog.Logger
 
 	seen lastKnown // by Lag
 }

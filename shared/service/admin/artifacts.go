@@ -16,6 +16,8 @@ type Artifact struct {
 	Key      string    `json:"key"`
 	Size     int64     `json:"size"` // bytes
 	Modified time.Time `json:"modified,omitzero"`
+	// Link is a URL by which anyone may download it until ArtifactList.LinksEnd; "": none is given out.
+	Link string `json:"link,omitempty"`
 }
 
 // ArtifactList are the stored files of a batch.
@@ -23,6 +25,8 @@ type ArtifactList struct {
 	Artifacts []Artifact `json:"artifacts"` // by key
 	// More says that there are more than are listed.
 	More bool `json:"more"`
+	// LinksEnd is until when the links work; zero: there are none.
+	LinksEnd time.Time `json:"links_end,omitzero"`
 }
 
 // MaxArtifacts is the longest list of artifacts.
@@ -61,7 +65,26 @@ func (s *Service) ArtifactsOf(ctx context.Context, kind string, index uint64) (A
 		}
 	}
 	slices.SortFunc(out.Artifacts, func(a, b Artifact) int { return strings.Compare(a.Key, b.Key) })
-	return out, nil
+	return out, s.link(ctx, &out)
+}
+
+// link adds the links. Signed transactions get none: the role that answers may not read them.
+func (s *Service) link(ctx context.Context, l *ArtifactList) error {
+	if s.Links == nil || s.LinkAge <= 0 || len(l.Artifacts) == 0 {
+		return nil
+	}
+	end := s.Now().Add(s.LinkAge)
+	for i, a := range l.Artifacts {
+		if strings.HasPrefix(a.Key, artifact.Transactions) {
+			continue
+		}
+		var err error
+		if l.Artifacts[i].Link, err = s.Links.Link(ctx, a.Key, s.LinkAge); err != nil {
+			return err
+		}
+		l.LinksEnd = utc(end)
+	}
+	return nil
 }
 
 // prefixesOf are what the keys of a batch's files begin with.

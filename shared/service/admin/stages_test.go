@@ -153,6 +153,43 @@ func (b *bench) shown() map[string]admin.Job {
 		"command": done, "lag": *lag.Blocking}
 }
 
+// Each file has a link for as long as the settings say, but for signed transactions; without the setting none has.
+func TestArtifactLinks(t *testing.T) {
+	t.Parallel()
+	b, store := setup(t, stage.L2), memory.NewArtifacts(nil)
+	b.Artifacts = store
+	j := job.New("00000000000000000000000000000009", 2, &job.StateTransitionMeta{}, "", b.Now())
+	if err := errors.Join(
+		b.Batches.CreateAggregator(t.Context(), batch.AggregatorBatch{Index: 2, FirstSnos: 2,
+			Snos: make([]batch.Span, 1)}),
+		b.Jobs.Create(t.Context(), j),
+		store.Put(t.Context(), artifact.SNOSKey(2, "x"), strings.NewReader("x")),
+		store.Put(t.Context(), artifact.TransactionKey(j.ID, "0x1"), strings.NewReader("x")),
+	); err != nil {
+		t.Fatal(err)
+	}
+	for _, age := range []time.Duration{0, time.Hour, 8 * 24 * time.Hour} {
+		b.Links, b.LinkAge = memory.NewLinks(store, "http://127.0.0.1:1/files"), age
+		l, err := b.ArtifactsOf(t.Context(), "", 2)
+		if age > artifact.MaxLinkAge {
+			if !errors.Is(err, artifact.ErrLifetime) {
+				t.Errorf("%s: %v", age, err)
+			}
+			continue
+		}
+		if err != nil || len(l.Artifacts) != 2 {
+			t.Fatalf("%+v, %v", l, err)
+		}
+		if linked := l.Artifacts[0].Link != ""; linked != (age > 0) || l.LinksEnd.IsZero() == linked ||
+			linked && !l.LinksEnd.Equal(b.Now().Add(age)) {
+			t.Errorf("%s: %+v", age, l)
+		}
+		if l.Artifacts[1].Link != "" {
+			t.Errorf("a signed transaction has the link %s", l.Artifacts[1].Link)
+		}
+	}
+}
+
 // The files of what one state update settles are those of its SNOS batches and its own; on an L3, where that is a SNOS
 // batch, its accumulators lie where an L2 has the aggregator batch's.
 func TestArtifactsOf(t *testing.T) {
