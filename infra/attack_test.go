@@ -91,9 +91,9 @@ func TestLinksNeedTheSetting(t *testing.T) {
 		}
 	})
 	for age, want := range map[string]bool{"": true, "0s": false, "1h": true} {
-		c := Chain{Settings: map[string]string{"API_LINK_AGE": age}}
+		c := Chain{Settings: map[string]string{"LINK_AGE": age}}
 		if got := c.links(); got != want {
-			t.Errorf("API_LINK_AGE=%q: links %t, want %t", age, got, want)
+			t.Errorf("LINK_AGE=%q: links %t, want %t", age, got, want)
 		}
 	}
 }

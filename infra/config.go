@@ -153,7 +153,7 @@ func (c Chain) prod() bool { return c.Environment == prod }
 
 // links says whether the API gives out links to artifacts. A setting that is wrong is a fault of its own.
 func (c Chain) links() bool {
-	age, err := time.ParseDuration(c.Settings["API_LINK_AGE"])
+	age, err := time.ParseDuration(c.Settings["LINK_AGE"])
 	return err != nil || age > 0
 }
 

@@ -54,7 +54,7 @@ func wire(ctx context.Context, p *cloud.Process) (any, error) {
 		Head: source, Contract: contract, Wallet: setup.Account(layer.Watch), FeeUnit: config.FeeUnit(s.Kind),
 		Contracts: core.Contracts(s.Contract, config.FeeUnit(s.Kind), source, layer.Watch),
 		Explorer:  p.Config.Settlement.Explorer, Admin: p.Config.API.Admin, Scopes: p.Config.API.CommandScopes,
-		Checks: checks, LinkAge: p.Config.API.LinkAge,
+		Checks: checks, LinkAge: p.Config.Links.Age,
 	}).Handle, nil
 }
 

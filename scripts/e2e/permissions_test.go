@@ -260,7 +260,8 @@ var unused = map[string]string{
 	"* sns:Publish": "alerts, which a function gives when something goes wrong; jobfailure's is called",
 	"* batch:TerminateJob": "two runs of one task, of which all but the first are ended: a race that the " +
 		"client's own test makes",
-	"api s3:GetObject":            "by whoever opens a link that the function signed; the store's own test downloads by links",
+	"api s3:GetObject": "by whoever opens a link that the function signed; the store's own test " +
+		"downloads by links",
 	"jobfailure events:PutEvents": "a dead letter of a job that then fails or is tried again; no job of the run dies",
 	"jobfailure sqs:GetQueueUrl":  "likewise",
 	"jobfailure sqs:SendMessage":  "likewise",

@@ -13,7 +13,6 @@ import (
 
 	"github.com/caarlos0/env/v11"
 
-	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
 	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
@@ -42,6 +41,7 @@ type Config struct {
 	Batch      Batch      `envPrefix:"BATCH_"`
 	API        API        `envPrefix:"API_"`
 	OTLP       OTLP       `envPrefix:"OTLP_"`
+	Links      Links      `envPrefix:"LINK_"`
 	// Does everything but send transactions.
 	DryRun bool `env:"DRY_RUN"`
 	// Divides the delays between polls, for tests and development.
@@ -152,6 +152,7 @@ func (c Config) faults() Faults {
 	c.nameFaults(f)
 	c.plainFaults(f)
 	c.OTLP.faults(f)
+	c.Links.faults(f)
 	f.oneOf("LOG_LEVEL", c.LogLevel, "debug", "info", "warn", "error")
 	return f.faults
 }
@@ -184,8 +185,6 @@ func (c Config) storeFaults(f *faultList) {
 	f.check(c.AWS.Bucket != "", "AWS_BUCKET", "missing: the artifacts bucket's name")
 	f.check(c.AWS.TopicARN != "", "AWS_TOPIC_ARN", "missing: the alerts topic's ARN")
 	f.check(c.AWS.Bus != "", "AWS_BUS", "missing: the event bus's name")
-	f.check(c.API.LinkAge == 0 || artifact.CheckAge(c.API.LinkAge) == nil, "API_LINK_AGE",
-		"%s: want 0s for none, or %s to %s", c.API.LinkAge, artifact.MinLinkAge, artifact.MaxLinkAge)
 	f.check(c.Redis.URL == "" || c.Redis.URLSecret == "", "REDIS_URL_SECRET", "give either it or REDIS_URL, not both")
 }
 

@@ -122,9 +122,6 @@ type Batch struct {
 
 // API is the HTTP API.
 type API struct {
-	// How long a link works by which anyone who has it may download an artifact, up to 168h; it ends earlier with the
-	// credentials of the function's role, some hours later. 0s: no links, and the API may read no artifact.
-	LinkAge time.Duration `env:"LINK_AGE" envDefault:"15m" unit:"duration" example:"1h"`
 	// Serves commands: retry, process, verify, pause, resume, requeue, close.
 	Admin bool `env:"ADMIN" set:"stack"`
 	// Scopes, with commas between them, of which a token (JWT) that gives a command must have one. Unset: any token

@@ -43,7 +43,8 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/service/triggering"
 )
 
-// App is what every function needs. All fields are required but Links, Log, Policies (nil: the defaults), NewID and QueueName.
+// App is what every function needs. All fields are required except Links, Log, Policies (nil: the defaults), NewID and
+// QueueName.
 type App struct {
 	Chain     string // the deployment's name
 	Layer     stage.Layer

@@ -83,7 +83,8 @@ func newWorld(t testing.TB, layer stage.Layer, log *slog.Logger, checks ...admin
 		Chain: "dev", Seat: operator.Seat{Chain: "dev"},
 		Layer: layer, Jobs: w.jobs, Batches: w.batches, Locks: memory.NewLocks(nil),
 		Control: memory.NewControls(e), Queue: queues,
-		Artifacts: files, Links: memory.NewLinks(files, "http://127.0.0.1:1/files"), Alerts: memory.NewAlerts(nil), Reports: memory.NewReports(e),
+		Artifacts: files, Links: memory.NewLinks(files, "http://127.0.0.1:1/files"),
+		Alerts: memory.NewAlerts(nil), Reports: memory.NewReports(e),
 		Events: memory.NewEvents(nil), Now: time.Now, Log: log,
 	}
 	w.seed(t)

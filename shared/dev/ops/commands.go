@@ -78,8 +78,8 @@ func reads() []command {
 			run:  (*session).oneBatch,
 			more: "-snos: the SNOS batch with the index N."},
 		{name: "artifacts", args: "N", min: 1, max: 1, about: "the stored files of a batch", run: (*session).artifacts,
-			more: "-snos: of the SNOS batch with the index N.\n-links prints for each file a link by which anyone may " +
-				"download it for some minutes;\n-into DIR downloads them. Signed transactions have none."},
+			more: "-snos: of the SNOS batch with the index N.\n-links prints for each file a link by which anyone " +
+				"may download it for some minutes;\n-into DIR downloads them. Signed transactions have none."},
 		{name: "events", about: "what happens, as it happens, until Ctrl-C", run: (*session).events,
 			more: "It asks the API every two seconds and prints what has changed: batches and\ntheir stages, " +
 				"alerts, paused stages. With -json each change is one line of JSON.\n" +

@@ -34,7 +34,7 @@ func (s *session) download() (int, error) {
 		return code, err
 	}
 	if l.LinksEnd.IsZero() && len(l.Artifacts) > 0 {
-		return Refused, errors.New("this deployment gives out no links: set API_LINK_AGE")
+		return Refused, errors.New("this deployment gives out no links: set LINK_AGE")
 	}
 	for _, a := range l.Artifacts {
 		if a.Link == "" {
@@ -76,7 +76,7 @@ func fetch(ctx context.Context, link, to string) (n int64, err error) {
 	if err != nil {
 		return 0, err
 	}
-	defer os.Remove(f.Name()) // gone where it was renamed
+	defer func() { _ = os.Remove(f.Name()) }() // gone where it was renamed
 	n, err = io.Copy(f, resp.Body)
 	if err = errors.Join(err, f.Close()); err != nil {
 		return 0, err

@@ -153,7 +153,7 @@ func (b *bench) shown() map[string]admin.Job {
 		"command": done, "lag": *lag.Blocking}
 }
 
-// Each file has a link for as long as the settings say, but for signed transactions; without the setting none has.
+// Each file has a link for as long as the settings say, except signed transactions; without the setting none has.
 func TestArtifactLinks(t *testing.T) {
 	t.Parallel()
 	b, store := setup(t, stage.L2), memory.NewArtifacts(nil)
