@@ -214,7 +214,7 @@ func TestPriority(t *testing.T) {
 		}
 		return j.Status == job.PendingVerification
 	})
-	if w.invoked.Load() == 0 {
+	if w.endpoint.Invoked() == 0 {
 		t.Error("the trigger function invoked no function")
 	}
 }

@@ -3,21 +3,11 @@ package e2e_test
 import (
 	"bytes"
 	"context"
-	"encoding/json"
-	"fmt"
-	"io"
-	"log/slog"
-	"net/http"
 	"net/http/httptest"
-	"net/http/httputil"
-	"net/url"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -34,19 +24,7 @@ var build = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	root := filepath.Dir(tools)
-	dir := filepath.Join(root, "build", "e2e")
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return "", err
-	}
-	// With the flags of infra: one compilation serves both.
-	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-tags", "lambda.norpc", "-ldflags", "-s -w",
-		"-o", dir+"/", "./functions/...")
-	cmd.Dir, cmd.Env = root, append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build the functions: %w: %s", err, out)
-	}
-	return dir, nil
+	return stack.Build(context.Background(), filepath.Dir(tools), "e2e")
 })
 
 // logs collects what functions print, safely.
@@ -81,7 +59,7 @@ type world struct {
 
 	bin                       string // folder of the compiled functions
 	mongo, ethereum, aws, api string // URLs; api is aws with Lambda's Invoke
-	invoked                   atomic.Int32
+	endpoint                  *devlambda.Endpoint
 }
 
 // newWorld starts a deployment.
@@ -126,32 +104,17 @@ func newWorld(t *testing.T, o stack.Options) *world {
 // lambdaAPI adds Lambda's Invoke, which the emulator can't do without Docker, to the emulator's services.
 func (w *world) lambdaAPI(t *testing.T, emulator string) string {
 	t.Helper()
-	target, err := url.Parse(emulator)
+	e, err := devlambda.NewEndpoint(emulator, func(name string) devlambda.Function {
+		if b := w.binaries[strings.TrimPrefix(name, resource.Physical(w.name, ""))]; b != nil {
+			return b
+		}
+		return nil
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	mux := http.NewServeMux()
-	proxy := httputil.NewSingleHostReverseProxy(target)
-	proxy.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError) // of callers that were killed
-	mux.Handle("/", proxy)
-	mux.HandleFunc("POST /2015-03-31/functions/{name}/invocations", func(rw http.ResponseWriter, r *http.Request) {
-		b := w.binaries[strings.TrimPrefix(r.PathValue("name"), resource.Physical(w.name, ""))]
-		if b == nil {
-			http.Error(rw, `{"Type":"User","Message":"Function not found"}`, http.StatusNotFound)
-			return
-		}
-		event, err := io.ReadAll(r.Body)
-		if err == nil {
-			w.invoked.Add(1)
-			event, err = b.Invoke(r.Context(), event)
-		}
-		if err != nil {
-			rw.Header().Set("X-Amz-Function-Error", "Unhandled")
-			event, _ = json.Marshal(map[string]string{"errorMessage": err.Error()})
-		}
-		_, _ = rw.Write(event)
-	})
-	s := httptest.NewServer(mux)
+	w.endpoint = e
+	s := httptest.NewServer(e)
 	t.Cleanup(s.Close)
 	return s.URL
 }
@@ -159,34 +122,11 @@ func (w *world) lambdaAPI(t *testing.T, emulator string) string {
 // newPlatform runs what shared/resource describes, with the sandbox's environment.
 func (w *world) newPlatform(t *testing.T) *devlambda.Platform {
 	t.Helper()
-	p := w.emptyPlatform()
-	for _, f := range resource.Functions() {
-		if f.Name != resource.FnAPI && f.Name != resource.FnHooks && slices.Contains(f.Layers, w.layer) {
-			w.run(t, p, f.Name, f.Timeout, w.Env)
-		}
-	}
-	for _, q := range resource.Queues() {
-		if slices.Contains(q.Layers, w.layer) {
-			p.Mappings = append(p.Mappings, devlambda.Mapping{
-				Queue: resource.Physical(w.name, q.Name), Function: q.Function,
-				BatchSize: q.BatchSize, MaxConcurrency: 1,
-			})
-		}
-	}
-	for _, s := range resource.Schedules() {
-		if slices.Contains(s.Layers, w.layer) {
-			p.Ticks = append(p.Ticks, devlambda.Tick{Stage: s.Stage, Every: max(s.Every/60, 2*time.Second)})
-		}
+	p := stack.NewPlatform(w.name, w.layer, w.Queues)
+	for _, f := range stack.Consumers(w.layer) {
+		w.run(t, p, f.Name, f.Timeout, w.Env)
 	}
 	return p
-}
-
-func (w *world) emptyPlatform() *devlambda.Platform {
-	return &devlambda.Platform{
-		Queues: w.Queues, Functions: map[string]devlambda.Function{}, Timeouts: map[string]time.Duration{},
-		Trigger:  resource.FnTrigger,
-		LongPoll: 2 * time.Second, Log: slog.New(slog.DiscardHandler),
-	}
 }
 
 // run adds a compiled function to a platform.

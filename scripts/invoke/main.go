@@ -9,17 +9,18 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"os"
-	"os/exec"
 	"os/signal"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"syscall"
 	"time"
 
+	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/release"
+	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	devlambda "github.com/madara-orchestrator/orchestrator/shared/dev/lambda"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
 )
@@ -36,7 +37,8 @@ type options struct {
 	timeout        time.Duration
 }
 
-// run is the program: 0 for an answer, 1 for a function error or timeout, 2 for wrong usage.
+// run is the program: 0 where all went well, 1 where something failed (the function, its time, a message, the job, an
+// HTTP answer of 400 and above), 2 for wrong usage.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if release.Asked(args, stdout) {
 		return 0
@@ -99,18 +101,22 @@ func invoke(ctx context.Context, o options, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	bin, err := build(ctx, o.fn)
+	ws, err := wants(event)
 	if err != nil {
 		return err
 	}
-	env, done, err := environment(ctx, o, event, stderr)
-	defer done()
+	t, err := open(ctx, o, event, ws, stderr)
+	defer t.close()
 	if err != nil {
 		return err
 	}
-	b := &devlambda.Binary{Path: bin, Name: o.fn, Env: env, Logs: &locked{w: stderr}, Timeout: o.timeout}
+	before, err := t.jobs(ctx)
+	if err != nil {
+		return err
+	}
+	b := &devlambda.Binary{Path: t.path, Name: o.fn, Env: t.env, Logs: &locked{w: stderr}, Timeout: o.timeout}
 	began := time.Now()
-	out, err := b.Invoke(ctx, event)
+	out, err := b.Invoke(ctx, t.event)
 	took := time.Since(began)
 	b.Close()
 	if err == nil {
@@ -123,7 +129,33 @@ func invoke(ctx context.Context, o options, stdout, stderr io.Writer) error {
 	}
 	fmt.Fprintf(stderr, "duration %d ms (its start included), peak memory %d MB\n",
 		took.Milliseconds(), b.PeakMemory()>>20)
-	return err
+	if err != nil {
+		return err
+	}
+	after, err := t.jobs(ctx)
+	if err != nil {
+		return err
+	}
+	return judge(out, t.layer, before, after, stderr)
+}
+
+// judge prints the jobs before and after, and returns what failed.
+func judge(answer []byte, l stage.Layer, before, after map[string]job.Job, stderr io.Writer) error {
+	var failed []string
+	if why := refused(answer); why != "" {
+		failed = append(failed, why)
+	}
+	for _, id := range slices.Sorted(maps.Keys(after)) {
+		p := pair{before[id], after[id]}
+		p.show(stderr, l.BatchName(p.after.Type, p.after.Batch), time.Now())
+		if p.failure() != "" {
+			failed = append(failed, fmt.Sprintf("the %s job failed", p.after.Type))
+		}
+	}
+	if len(failed) > 0 {
+		return errors.New(strings.Join(failed, "; "))
+	}
+	return nil
 }
 
 func readEvent(name string) ([]byte, error) {
@@ -144,16 +176,6 @@ func readEvent(name string) ([]byte, error) {
 		return nil, fmt.Errorf("event %s: want JSON of at most %d bytes", name, maxEvent)
 	}
 	return b, nil
-}
-
-// build compiles the function for this machine with the flags of a deployment.
-func build(ctx context.Context, fn string) (string, error) {
-	out := filepath.Join("build", "invoke", fn, "bootstrap")
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-tags", "lambda.norpc", "-o", out, "./functions/"+fn)
-	if msg, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build functions/%s: %w: %s", fn, err, msg)
-	}
-	return filepath.Abs(out)
 }
 
 // locked makes a writer safe for concurrent use.
