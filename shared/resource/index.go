@@ -7,7 +7,8 @@ const (
 	AggregatorsCollection = "aggregator_batches"
 	LocksCollection       = "locks"
 	PausesCollection      = "pauses"
-	ReportsCollection     = "alerts" // what was reported to the operators and lasts
+	ReportsCollection     = "alerts"  // what was reported to the operators and lasts
+	RewindsCollection     = "rewinds" // one document: the record of rewinds
 )
 
 // Key is one field of an index.

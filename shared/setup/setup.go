@@ -20,6 +20,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/operator"
 	"github.com/madara-orchestrator/orchestrator/shared/core/proof"
 	"github.com/madara-orchestrator/orchestrator/shared/core/queue"
+	"github.com/madara-orchestrator/orchestrator/shared/core/rewind"
 	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
 	"github.com/madara-orchestrator/orchestrator/shared/core/settlement"
 	"github.com/madara-orchestrator/orchestrator/shared/core/snos"
@@ -37,6 +38,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/service/proofcreation"
 	"github.com/madara-orchestrator/orchestrator/shared/service/proofregistration"
 	"github.com/madara-orchestrator/orchestrator/shared/service/reconcile"
+	"github.com/madara-orchestrator/orchestrator/shared/service/rewinding"
 	"github.com/madara-orchestrator/orchestrator/shared/service/sending"
 	"github.com/madara-orchestrator/orchestrator/shared/service/snosrun"
 	"github.com/madara-orchestrator/orchestrator/shared/service/statetransition"
@@ -52,6 +54,7 @@ type App struct {
 	Batches   batch.Store
 	Locks     lock.Locker
 	Control   schedule.Control
+	Rewinds   rewind.Store
 	Queue     queue.Sender
 	Artifacts artifact.Store
 	Links     artifact.Linker // to artifacts; nil: none are given out
@@ -121,7 +124,7 @@ func (c App) Waker() *executor.Waker {
 // Executor serves the job types of the handlers.
 func (c App) Executor(handlers map[job.Type]executor.Handler) *executor.Executor {
 	return &executor.Executor{
-		Jobs: c.Jobs, Queue: c.Queue, Wake: c.Waker(), Alerts: c.reporter(), Events: c.Events, Control: c.Control,
+		Jobs: c.Jobs, Queue: c.Queue, Wake: c.Waker(), Alerts: c.reporter(), Events: c.Events, Control: c.Control, Rewinds: c.Rewinds,
 		Handlers: handlers, Policies: c.policies(), Now: c.Now, NewOwner: c.newID(), Chain: c.Chain, Log: c.Log,
 		Route: func(t job.Type, a job.Action, priority bool) string {
 			return c.queueName(resource.Route(t, a, priority))
@@ -241,20 +244,22 @@ func (c App) Triggers(t Trigger) *triggering.Triggers {
 	if grace == 0 {
 		grace = 30 * time.Second
 	}
+	rewinder := c.Rewinder()
 	return &triggering.Triggers{
 		Settings: triggering.Settings{
 			Layer: c.Layer, Window: t.Window, FirstBatch: t.FirstBatch, Unsettled: t.Unsettled,
 			WantProofs: t.WantProofs, Chain: c.Chain,
 		},
 		Jobs: c.Jobs, Batches: c.Batches, Executor: w, Prover: t.Prover, Control: c.Control, Events: c.Events,
-		Now: c.Now, NewID: c.newID(), Log: c.Log,
+		Now: c.Now, NewID: c.newID(), Log: c.Log, Rewinder: rewinder,
 		Batching: &batching.Batcher{
 			Source: t.Source, Batches: c.Batches, Locks: c.Locks, Artifacts: c.Artifacts,
 			Prover: measuredProver{t.Prover}, NewSizer: t.NewSizer,
 			Alerts: c.reporter(), Events: c.Events, Wake: c.Waker(), Limits: t.Limits,
 			SupportsVersion: t.SupportsVersion,
-			Settled:         t.Settled, Cutover: c.watch(t), FirstBlock: t.FirstBlock,
-			AtOnce: t.ReadAtOnce, Chain: c.Chain,
+			Settled:         t.Settled, Cutover: c.watch(t), Rewinds: c.Rewinds, Sweep: rewinder.Sweep,
+			FirstBlock: t.FirstBlock,
+			AtOnce:     t.ReadAtOnce, Chain: c.Chain,
 			Now: c.Now, NewOwner: c.newID(), Log: c.Log,
 		},
 		Cleanup: &cleanup.Cleaner{Layer: c.Layer, Jobs: c.Jobs, Batches: c.Batches,
@@ -263,6 +268,14 @@ func (c App) Triggers(t Trigger) *triggering.Triggers {
 			Grace: grace, Now: c.Now, Log: c.Log},
 		Lag: &lag.Meter{Source: t.Source, Jobs: c.Jobs, Control: c.Control, Settled: t.Settled,
 			FirstBlock: t.FirstBlock, Grace: 2 * grace, Now: c.Now},
+	}
+}
+
+// Rewinder carries out rewinds. To plan one it needs the contract and the wallet too.
+func (c App) Rewinder() *rewinding.Rewinder {
+	return &rewinding.Rewinder{
+		Layer: c.Layer, Chain: c.Chain, Jobs: c.Jobs, Batches: c.Batches, Rewinds: c.Rewinds, Locks: c.Locks,
+		Events: c.Events, Wake: c.Waker().Run, NewOwner: c.newID(), Now: c.Now, Log: c.Log,
 	}
 }
 

@@ -44,6 +44,7 @@ func (w *World) clients() error {
 	w.Jobs, w.Batches = memory.NewJobs(w.env), memory.NewBatches(w.env)
 	w.Artifacts, w.Alerts, w.Events = memory.NewArtifacts(w.env), memory.NewAlerts(w.env), memory.NewEvents(w.env)
 	w.Control, w.reports = memory.NewControls(w.env), memory.NewReports(w.env)
+	w.rewinds = memory.NewRewinds(w.env)
 	w.locks = memory.NewLocks(&fault.Env{Now: w.local, Hook: w.env.Hook}) // a lease goes by its owner's clock
 	if other := w.cfg.Beside; other != nil {
 		w.now, w.Blocks, w.Data, w.comes, w.grown = other.now, other.Blocks, other.Data, other.comes, len(other.Data)
@@ -130,6 +131,7 @@ func (w *World) grow() error {
 
 // execute writes the artifacts of a run as a real runner would, past the faults.
 func (w *World) execute(ctx context.Context, t snos.Task) error {
+	w.blame(w.checkPrefix(t))
 	store := w.Artifacts.Direct()
 	blobs := 0
 	if t.Kind == snos.Aggregate {
@@ -218,7 +220,7 @@ func (w *World) deploy() {
 func (w *World) functionsWith(limits batch.Limits) version {
 	core := setup.App{
 		Chain: "sim", Layer: w.cfg.Layer, Jobs: w.Jobs, Batches: w.Batches, Locks: w.locks,
-		Control: w.Control, Policies: policies(),
+		Control: w.Control, Rewinds: w.rewinds, Policies: policies(),
 		Queue: w.Queues, Artifacts: w.Artifacts, Alerts: w.Alerts, Reports: w.reports, Events: w.Events, Now: w.local,
 		NewID: w.newID, Log: w.cfg.Log,
 		Needs: w.needs,
@@ -232,6 +234,8 @@ func (w *World) functionsWith(limits batch.Limits) version {
 		policy.BlockBlobs = tx.DefaultPolicy().BlockBlobs
 	}
 	chain, contract := w.settlementLayer()
+	w.rewinder = core.Rewinder()
+	w.rewinder.Contract, w.rewinder.Wallet = contract, chain
 	wallet := setup.Wallet{Chain: chain, Name: "sim", Policy: policy}
 	codec := statetransition.Codec{
 		UpdateWords: func(o []felt.Felt) ([]felt.Felt, error) { return o, nil },

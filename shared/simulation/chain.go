@@ -94,7 +94,7 @@ func (w *World) misbehave(n node) bool {
 // fork puts the nodes on a fork that parts below what is batched, so that no block of it may join a batch.
 func (w *World) fork() bool {
 	tip, any := w.batched()
-	if !any || w.rng.IntN(3) > 0 {
+	if !any || w.rng.IntN(3) > 0 || w.RewindUnderWay() {
 		return false
 	}
 	from := uint64(w.rng.IntN(int(tip) + 1))

@@ -2,6 +2,7 @@ package simulation_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -97,8 +98,11 @@ func judge(ctx context.Context, w *simulation.World) error {
 	return nil
 }
 
-// TestCrashSweep ends the process before and after its k-th I/O call, for every k of a pipeline of 5 batches (`make
-// test` takes every 29th), and wants each batch settled once all the same.
+// rewindAt is the step at which the crash sweep rewinds: batches of every stage are under way.
+const rewindAt = 60
+
+// TestCrashSweep ends the process before and after its k-th I/O call, for every k of a pipeline of 5 batches that is
+// rewound in the middle (`make test` takes every 29th), and wants each batch settled once all the same.
 func TestCrashSweep(t *testing.T) {
 	t.Parallel()
 	stride := 29
@@ -110,12 +114,18 @@ func TestCrashSweep(t *testing.T) {
 			t.Parallel()
 			last := uint64(blocks[layer] - 1)
 			run := func(hook fault.Hook) error {
-				w, err := simulation.New(
-					simulation.Config{Seed: 1, Layer: layer, Blocks: blocks[layer], Limits: limits(), Hook: hook})
+				w, err := simulation.New(simulation.Config{Seed: 1, Layer: layer, Blocks: blocks[layer],
+					Limits: limits(), Hook: hook, RewindAt: rewindAt})
 				if err != nil {
 					return err
 				}
-				return finish(w, last)
+				if err := finish(w, last); err != nil {
+					return err
+				}
+				if w.Discarded() == 0 {
+					return errors.New("nothing was rewound")
+				}
+				return nil
 			}
 			count := fault.NewCrash(0, false)
 			if err := run(count); err != nil {
@@ -174,6 +184,9 @@ func TestRandomFaults(t *testing.T) {
 				}
 				if seed%2 == 1 { // a chain that lives, instead of one with blocks to catch up with
 					c.BlockTime = blockTime
+				}
+				if seed%3 != 1 {
+					c.Rewinds = 3
 				}
 				if seed%4 == 2 {
 					c.Cutover = uint64(1 + seed%(blocks[layer]-1))

@@ -9,6 +9,7 @@ import (
 
 	"github.com/madara-orchestrator/orchestrator/shared/client/memory/fault"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
+	"github.com/madara-orchestrator/orchestrator/shared/core/rewind"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
 )
 
@@ -19,13 +20,14 @@ type frame struct {
 	limit    time.Duration
 	skew     time.Duration
 	cancel   context.CancelFunc
-	dead     bool   // its process has ended: whatever it still calls has no effect
-	late     bool   // Lambda ended it for its time
-	frozen   bool   // it outlives its time: a container that is frozen and thawed, whose last requests still arrive
-	stale    bool   // its message is about something that has happened already: it may change nothing
-	misled   bool   // a read showed it an older state
-	nonce    uint64 // of the wallet, as it was read last
-	forks    int    // how many reorganisations there were when it began
+	dead     bool         // its process has ended: whatever it still calls has no effect
+	late     bool         // Lambda ended it for its time
+	frozen   bool         // it outlives its time: a container that is frozen and thawed, whose last requests still arrive
+	stale    bool         // its message is about something that has happened already: it may change nothing
+	misled   bool         // a read showed it an older state
+	nonce    uint64       // of the wallet, as it was read last
+	forks    int          // how many reorganisations there were when it began
+	rewinds  rewind.State // as they were when it began
 }
 
 // maxNesting is how many invocations are under way at a time.
@@ -62,6 +64,7 @@ func (w *World) invoke(ctx context.Context, function string, stale bool,
 	if w.turmoil && w.rng.IntN(2) == 0 {
 		fr.skew = time.Duration(w.rng.Int64N(int64(2*maxSkew))) - maxSkew
 	}
+	w.aside(func() { fr.rewinds = w.record() })
 	w.frames = append(w.frames, fr)
 	w.version = w.rng.IntN(len(w.versions))
 	w.Usage.Invocations[function]++
@@ -174,6 +177,12 @@ func (g *gate) After(op fault.Op, err error) error {
 	if op.Component == "jobs" && (op.Method == "Update" || op.Method == "Create") {
 		w.see(op.Key)
 	}
+	if op.Component == "rewinds" && op.Method == "Put" {
+		w.rewound()
+	}
+	if op.Component == "jobs" && (op.Method == "Delete" || op.Method == "Create") {
+		w.bury()
+	}
 	w.touched[op.Component] = w.touched[op.Component] || op.Component != "artifacts" || op.Method == "Tag"
 	fr := w.frames[len(w.frames)-1]
 	if op.Component == "l1" && op.Method == "Account" {
@@ -223,6 +232,7 @@ func (w *World) see(id string) {
 		if w.seen[id] = j; known && j.Version != last.Version {
 			w.Edges[Edge{last.Status, j.Status}]++
 		}
+		w.blame(w.checkEpoch(last, j))
 		if line := chapter(j); line != chapter(last) {
 			w.narrate("%s", line)
 		}

@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -65,10 +66,13 @@ func (w *World) checkBatches(ctx context.Context) error {
 	}
 	for i := uint64(1); err == nil && i <= last.Index; i++ {
 		b, err := w.Batches.Aggregator(ctx, i)
+		if errors.Is(err, batch.ErrNotFound) {
+			continue // discarded
+		}
 		if err != nil {
 			return err
 		}
-		if err := w.grows(fmt.Sprintf("aggregator batch %d", i),
+		if err := w.grows(fmt.Sprintf("aggregator batch %d of epoch %d", i, b.Epoch),
 			span{b.StartBlock, b.EndBlock, b.Fence, b.Status != batch.Open}); err != nil {
 			return err
 		}
@@ -84,10 +88,13 @@ func (w *World) checkBatches(ctx context.Context) error {
 	}
 	for i := uint64(1); err == nil && i <= lastSnos.Index; i++ {
 		b, err := w.Batches.Snos(ctx, i)
+		if errors.Is(err, batch.ErrNotFound) {
+			continue // discarded
+		}
 		if err != nil {
 			return err
 		}
-		if err := w.grows(fmt.Sprintf("SNOS batch %d", i),
+		if err := w.grows(fmt.Sprintf("SNOS batch %d of epoch %d", i, b.Epoch),
 			span{b.StartBlock, b.EndBlock, b.Fence, b.Status != batch.Open}); err != nil {
 			return err
 		}
@@ -124,7 +131,7 @@ func (w *World) checkWork() error {
 		if p.State == proof.Rejected || p.State == proof.Lost {
 			continue
 		}
-		what := fmt.Sprintf("%s of batch %d", p.Request.Kind, p.Request.Batch)
+		what := fmt.Sprintf("%s of batch %d of epoch %d", p.Request.Kind, p.Request.Batch, w.epochOf(p.Request.DedupID))
 		if other := proofs[what]; other != "" {
 			return fmt.Errorf("%s is proven twice, as %s and %s", what, other, p.ID)
 		}
@@ -135,7 +142,7 @@ func (w *World) checkWork() error {
 		if r.Progress.State == snos.Failed || r.Progress.State == snos.Lost {
 			continue
 		}
-		what := fmt.Sprintf("%s of batch %d", r.Task.Kind, r.Task.Batch)
+		what := fmt.Sprintf("%s of batch %d of epoch %d", r.Task.Kind, r.Task.Batch, w.epochOf(r.Task.ID))
 		if other := runs[what]; other != "" {
 			return fmt.Errorf("%s is run twice, as %s and %s", what, other, r.Handle)
 		}
@@ -162,6 +169,9 @@ func (w *World) checkMoney() error {
 		if err := w.checkPool(); err != nil {
 			return err
 		}
+	}
+	if err := w.checkRewound(); err != nil {
+		return err
 	}
 	return w.L1.CheckHistory()
 }
@@ -197,8 +207,9 @@ func (w *World) unsettled(ctx context.Context, keep func(batch.Span) bool) (pref
 		for i := uint64(1); err == nil && i <= last.Index; i++ {
 			var b batch.SnosBatch
 			if b, err = w.Batches.Snos(ctx, i); err == nil && keep(b.Span) {
-				prefixes = append(prefixes, artifact.SNOSPrefix(i))
+				prefixes = append(prefixes, artifact.SNOSPrefix(i, b.Epoch))
 			}
+			err = ignore(err, batch.ErrNotFound) // discarded
 		}
 		return prefixes, ignore(err, batch.ErrNotFound)
 	}
@@ -206,11 +217,12 @@ func (w *World) unsettled(ctx context.Context, keep func(batch.Span) bool) (pref
 	for i := uint64(1); err == nil && i <= last.Index; i++ {
 		var b batch.AggregatorBatch
 		if b, err = w.Batches.Aggregator(ctx, i); err != nil || !keep(b.Span) {
+			err = ignore(err, batch.ErrNotFound) // discarded
 			continue
 		}
-		prefixes = append(prefixes, artifact.AggregatorPrefix(i))
+		prefixes = append(prefixes, artifact.AggregatorPrefix(i, b.Epoch))
 		for n := b.FirstSnos; n <= b.LastSnos(); n++ {
-			prefixes = append(prefixes, artifact.SNOSPrefix(n))
+			prefixes = append(prefixes, artifact.SNOSPrefix(n, b.Epoch))
 		}
 	}
 	return prefixes, ignore(err, batch.ErrNotFound)

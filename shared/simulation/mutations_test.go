@@ -234,6 +234,52 @@ var mutations = []mutation{
 			"			return nil // it is at work\n" +
 			"		}",
 	}}},
+	{"accept jobs of an old epoch", []edit{{
+		"service/executor/discarded.go",
+		"	if _, active := s.Active(); active || signed(j) {\n" +
+			"		return true, nil\n" +
+			"	}",
+		"	if _, active := s.Active(); active || signed(j) || len(s.Rewinds) > 0 {\n" +
+			"		return false, nil\n" +
+			"	}",
+	}}},
+	{"make jobs of discarded batches", []edit{{
+		"service/triggering/rewound.go",
+		"	run.rewinds = s",
+		"	_ = s",
+	}}},
+	{"rewind batches whose transactions may still be mined", []edit{{
+		"core/rewind/decide.go",
+		"		case Dead:",
+		"		case Dead, Open:",
+	}}},
+	{"discard what was signed meanwhile", []edit{{
+		"service/rewinding/continue.go",
+		"			if !slices.Contains(dead, rec.Hash) {",
+		"			if slices.Contains(dead, rec.Hash+\"x\") {",
+	}}},
+	{"use the artifacts of a discarded batch", []edit{{
+		"core/artifact/key.go",
+		"	if epoch == 0 {",
+		"	if epoch < 100 {",
+	}}},
+	{"end a rewind before everything is discarded", []edit{{
+		"service/rewinding/continue.go",
+		"		if !ok || !r.stale(s, top) {\n" +
+			"			return r.finish(ctx, s, discarded)",
+		"		if !ok || !r.stale(s, top) || discarded == 1 {\n" +
+			"			return r.finish(ctx, s, discarded)",
+	}, {
+		"service/rewinding/continue.go",
+		"	if err := r.strays(ctx, s); err != nil {\n" +
+			"		return s, err\n" +
+			"	}\n",
+		"",
+	}, {
+		"service/batching/rewound.go",
+		"	if !s.Stale(k, index, epoch) {",
+		"	if true {",
+	}}},
 	{"a nonce that was lost is taken for settled", []edit{{
 		"core/tx/decide.go",
 		"		case v.Account.Confirmed > r.Nonce:",

@@ -3,6 +3,7 @@ package simulation
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"math/big"
@@ -198,7 +199,11 @@ func (w *World) operate(ctx context.Context) error {
 			if !reported[w.operator.Waits(j).Key] {
 				continue
 			}
-			if _, err := w.operator.Retry(ctx, j.ID, executor.Command{By: "simulation", Reason: "fixed"}); err != nil {
+			_, err := w.operator.Retry(ctx, j.ID, executor.Command{By: "simulation", Reason: "fixed"})
+			if errors.Is(err, executor.ErrRefused) && w.RewindUnderWay() { // it is discarded
+				continue
+			}
+			if err != nil {
 				return fmt.Errorf("retry %s of batch %d: %w", j.Type, j.Batch, err)
 			}
 			w.see(j.ID)

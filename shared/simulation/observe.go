@@ -15,7 +15,7 @@ import (
 // Done says whether the contract is at the last block, and the last batch is settled for good and archived.
 func (w *World) Done(ctx context.Context, last uint64) (bool, error) {
 	s, err := w.L1.State(ctx, true)
-	if err != nil || !s.Settled || s.Block < last {
+	if err != nil || !s.Settled || s.Block < last || w.RewindUnderWay() {
 		return false, err
 	}
 	if w.cfg.Layer == stage.L2 {

@@ -63,6 +63,9 @@ func (w *World) checkFlights(j job.Job, r tx.Record) error {
 	others := map[uint64]flightOf{}
 	last := true // its nonce is above all others
 	for _, other := range w.seen {
+		if w.discarded[other.ID] {
+			continue
+		}
 		for _, o := range recorded(other) {
 			if o.Nonce < from || o.Hash == r.Hash {
 				continue

@@ -30,6 +30,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/dev/fake/runner"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
 	"github.com/madara-orchestrator/orchestrator/shared/service/executor"
+	"github.com/madara-orchestrator/orchestrator/shared/service/rewinding"
 )
 
 // Config says what to simulate.
@@ -60,7 +61,11 @@ type Config struct {
 	// is how long after the alert its owner changes it; 0: up to two hours.
 	Cutover    uint64
 	OwnerTakes time.Duration
-	Log        *slog.Logger
+	// Rewinds is how often an operator discards the unsettled batches from one on, at random, while there is turmoil.
+	// RewindAt is a step after which it is done once, without turmoil too; 0: none.
+	Rewinds  int
+	RewindAt int
+	Log      *slog.Logger
 }
 
 // World is one simulated deployment with everything around it.
@@ -86,6 +91,13 @@ type World struct {
 	queues     []resource.Queue
 	ticks      []*tick
 	locks      *memory.Locks
+	rewinds    *memory.Rewinds
+	chances    *rand.Rand // of rewinds: the others' run stays as it is without them
+	rewinder   *rewinding.Rewinder
+	begun      int               // rewinds
+	planned    bool              // RewindAt is done
+	discarded  map[string]bool   // ids of jobs
+	prefixes   map[string]uint64 // of artifacts, to the epoch of the batch that they are of
 	reports    *memory.Reports
 	operator   *executor.Executor
 	versions   []version // deployed at once; version is the one that the invocation under way runs
@@ -137,8 +149,9 @@ func New(c Config) (*World, error) {
 		touched: map[string]bool{}, cap: tx.DefaultPolicy().FeeCap,
 		rng: rand.New(rand.NewPCG(c.Seed, 0)), turmoil: c.Turmoil,
 		intruders: map[string]bool{}, lost: map[string][]byte{}, seen: map[string]job.Job{},
-		asked: map[string]time.Time{},
-		Usage: Usage{Invocations: map[string]int{}, Calls: map[Call]int{}},
+		asked: map[string]time.Time{}, discarded: map[string]bool{}, prefixes: map[string]uint64{},
+		chances: rand.New(rand.NewPCG(c.Seed, 1)),
+		Usage:   Usage{Invocations: map[string]int{}, Calls: map[Call]int{}},
 	}
 	w.env = &fault.Env{Now: w.Now, Hook: &gate{w: w}}
 	w.unusualLimits()
@@ -176,6 +189,9 @@ func (w *World) Step(ctx context.Context) error {
 	w.Steps++
 	if w.turmoil && w.rng.IntN(20) == 0 {
 		w.happen()
+	}
+	if err := w.mayRewind(ctx); err != nil {
+		return err
 	}
 	if w.Steps%100 == 0 {
 		var err error

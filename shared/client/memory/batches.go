@@ -26,10 +26,10 @@ var _ batch.Store = (*Batches)(nil)
 func NewBatches(e *fault.Env) *Batches {
 	return &Batches{
 		snos: newShelf(e, "Snos", cloneSnos, func(b *batch.SnosBatch) fields {
-			return fields{b.Index, string(b.Status), b.StartBlock, b.EndBlock, b.Fence, &b.Version}
+			return fields{b.Index, string(b.Status), b.StartBlock, b.EndBlock, b.Fence, b.Epoch, &b.Version}
 		}),
 		aggregators: newShelf(e, "Aggregator", cloneAggregator, func(b *batch.AggregatorBatch) fields {
-			return fields{b.Index, string(b.Status), b.StartBlock, b.EndBlock, b.Fence, &b.Version}
+			return fields{b.Index, string(b.Status), b.StartBlock, b.EndBlock, b.Fence, b.Epoch, &b.Version}
 		}),
 	}
 }
@@ -65,6 +65,11 @@ func (s *Batches) SnosRange(ctx context.Context, first, last uint64) ([]batch.Sn
 // UpdateSnos implements batch.SnosStore.
 func (s *Batches) UpdateSnos(ctx context.Context, b batch.SnosBatch) (batch.SnosBatch, error) {
 	return s.snos.update(ctx, b)
+}
+
+// DeleteSnos implements batch.SnosStore.
+func (s *Batches) DeleteSnos(ctx context.Context, b batch.SnosBatch) error {
+	return s.snos.delete(ctx, b)
 }
 
 // CreateAggregator implements batch.AggregatorStore.
@@ -103,12 +108,18 @@ func (s *Batches) UpdateAggregator(ctx context.Context, b batch.AggregatorBatch)
 	return s.aggregators.update(ctx, b)
 }
 
+// DeleteAggregator implements batch.AggregatorStore.
+func (s *Batches) DeleteAggregator(ctx context.Context, b batch.AggregatorBatch) error {
+	return s.aggregators.delete(ctx, b)
+}
+
 // fields are what a shelf needs to know of a batch.
 type fields struct {
 	index      uint64
 	status     string
 	start, end uint64
 	fence      uint64
+	epoch      uint64
 	version    *uint64
 }
 
@@ -158,8 +169,12 @@ func read[B, T any](ctx context.Context, s *shelf[B], method string, key any,
 func (s *shelf[B]) create(ctx context.Context, b B) error {
 	f := s.fields(&b)
 	_, err := read(ctx, s, "Create"+s.kind, f.index, func(fault.Fault) (struct{}, error) {
-		if _, ok := s.docs.rows[f.index]; ok {
-			return struct{}{}, fmt.Errorf("create %s batch %d: %w", s.kind, f.index, batch.ErrExists)
+		if old, ok := s.docs.get(f.index, false); ok {
+			was := s.fields(&old)
+			if was.epoch >= f.epoch {
+				return struct{}{}, fmt.Errorf("create %s batch %d: %w", s.kind, f.index, batch.ErrExists)
+			}
+			s.remove(was)
 		}
 		s.docs.put(f.index, b)
 		s.enlist(f)
@@ -267,9 +282,9 @@ func (s *shelf[B]) update(ctx context.Context, b B) (B, error) {
 			return none, fmt.Errorf("update %s batch %d under fence %d, stored is %d: %w",
 				s.kind, f.index, f.fence, was.fence, batch.ErrFenced)
 		}
-		if *was.version != *f.version {
-			return none, fmt.Errorf("update %s batch %d at version %d, stored is %d: %w",
-				s.kind, f.index, *f.version, *was.version, batch.ErrConflict)
+		if *was.version != *f.version || was.epoch != f.epoch {
+			return none, fmt.Errorf("update %s batch %d at version %d of epoch %d, stored is %d of %d: %w",
+				s.kind, f.index, *f.version, f.epoch, *was.version, was.epoch, batch.ErrConflict)
 		}
 		next := s.docs.clone(b)
 		*s.fields(&next).version++
@@ -278,6 +293,31 @@ func (s *shelf[B]) update(ctx context.Context, b B) (B, error) {
 		s.enlist(f)
 		return next, nil
 	})
+}
+
+func (s *shelf[B]) delete(ctx context.Context, b B) error {
+	f := s.fields(&b)
+	_, err := read(ctx, s, "Delete"+s.kind, f.index, func(fault.Fault) (struct{}, error) {
+		old, err := s.get(f.index, fault.Fault{})
+		if err != nil {
+			return struct{}{}, err
+		}
+		was := s.fields(&old)
+		if *was.version != *f.version || was.epoch != f.epoch {
+			return struct{}{}, fmt.Errorf("delete %s batch %d at version %d of epoch %d, stored is %d of %d: %w",
+				s.kind, f.index, *f.version, f.epoch, *was.version, was.epoch, batch.ErrConflict)
+		}
+		s.remove(was)
+		return struct{}{}, nil
+	})
+	return err
+}
+
+// remove takes a batch out. The caller holds the lock.
+func (s *shelf[B]) remove(f fields) {
+	s.delist(f)
+	s.indices.remove(f.index)
+	delete(s.docs.rows, f.index)
 }
 
 func (s *shelf[B]) enlist(f fields) {

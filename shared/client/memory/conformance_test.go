@@ -24,6 +24,8 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/lock"
 	"github.com/madara-orchestrator/orchestrator/shared/core/lock/locktest"
 	"github.com/madara-orchestrator/orchestrator/shared/core/queue/queuetest"
+	"github.com/madara-orchestrator/orchestrator/shared/core/rewind"
+	"github.com/madara-orchestrator/orchestrator/shared/core/rewind/rewindtest"
 	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
 	"github.com/madara-orchestrator/orchestrator/shared/core/schedule/scheduletest"
 )
@@ -42,6 +44,9 @@ func TestConformance(t *testing.T) {
 	})
 	t.Run("Control", func(t *testing.T) {
 		scheduletest.TestControl(t, func(*testing.T) schedule.Control { return memory.NewControls(nil) })
+	})
+	t.Run("Rewinds", func(t *testing.T) {
+		rewindtest.TestStore(t, func(*testing.T) rewind.Store { return memory.NewRewinds(nil) })
 	})
 	t.Run("Reports", func(t *testing.T) {
 		alerttest.TestStore(t, func(*testing.T) alert.Store { return memory.NewReports(nil) })

@@ -60,8 +60,12 @@ func (s *Jobs) Create(ctx context.Context, j job.Job) error {
 		if _, ok := s.docs.rows[j.ID]; ok {
 			return fmt.Errorf("create job %s: %w", j.ID, job.ErrExists)
 		}
-		if _, ok := s.ids[batchKey{j.Type, j.Batch}]; ok {
-			return fmt.Errorf("create %s job of batch %d: %w", j.Type, j.Batch, job.ErrExists)
+		if id, ok := s.ids[batchKey{j.Type, j.Batch}]; ok {
+			old, _ := s.docs.get(id, false)
+			if old.Epoch >= j.Epoch {
+				return fmt.Errorf("create %s job of batch %d: %w", j.Type, j.Batch, job.ErrExists)
+			}
+			s.remove(old)
 		}
 		s.docs.put(j.ID, j)
 		s.enlist(j)
@@ -130,6 +134,30 @@ func (s *Jobs) Update(ctx context.Context, j job.Job) (job.Job, error) {
 		s.enlist(next)
 		return next, nil
 	})
+}
+
+// Delete implements job.Store.
+func (s *Jobs) Delete(ctx context.Context, j job.Job) error {
+	return fault.Act(ctx, s.env, "jobs", "Delete", j.ID, func(fault.Fault) error {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		old, err := s.read(j.ID, fault.Fault{})
+		if err != nil {
+			return err
+		}
+		if j.Version != old.Version {
+			return fmt.Errorf("delete job %s at version %d, stored is %d: %w", j.ID, j.Version, old.Version,
+				job.ErrConflict)
+		}
+		s.remove(old)
+		return nil
+	})
+}
+
+// remove takes a job out. The caller holds the lock.
+func (s *Jobs) remove(j job.Job) {
+	s.delist(j)
+	delete(s.docs.rows, j.ID)
 }
 
 // enlist and delist keep the indexes. The caller holds the lock.

@@ -39,6 +39,7 @@ type weightsDoc struct {
 // metaDoc is what both kinds of batches have.
 type metaDoc struct {
 	Index     int64          `bson:"_id"`
+	Epoch     int64          `bson:"epoch,omitempty"`
 	Status    string         `bson:"status"`
 	TraceID   string         `bson:"trace_id"`
 	Ledger    ledgerDoc      `bson:"ledger"`
@@ -141,11 +142,11 @@ func (n *ints) spanBack(d spanDoc) batch.Span {
 	}
 }
 
-func (n *ints) meta(index uint64, status, trace string, l batch.Ledger, version, fence uint64,
+func (n *ints) meta(index, epoch uint64, status, trace string, l batch.Ledger, version, fence uint64,
 	created, updated time.Time) metaDoc {
 	d := metaDoc{
-		Index: n.of(index), Status: status, TraceID: trace, Version: n.of(version),
-		Fence: n.of(fence), Schema: batch.SchemaMax,
+		Index: n.of(index), Epoch: n.of(epoch), Status: status, TraceID: trace, Version: n.of(version),
+		Fence: n.of(fence), Schema: batch.SchemaOf(epoch),
 		CreatedAt: moment(created), UpdatedAt: moment(updated),
 		Ledger: ledgerDoc{GasUsed: n.of(l.GasUsed), BlobGasUsed: n.of(l.DataGasUsed), Blobs: l.Blobs, Tx: l.Tx,
 			ProverTask: l.ProverTask, ProverSteps: n.of(l.ProverSteps), Requests: l.Requests,
@@ -196,7 +197,8 @@ func (n *ints) ledgerBack(d ledgerDoc) batch.Ledger {
 func toSnosDoc(b batch.SnosBatch) (snosDoc, error) {
 	n := &ints{}
 	d := snosDoc{
-		Meta: n.meta(b.Index, string(b.Status), b.TraceID, b.Ledger, b.Version, b.Fence, b.CreatedAt, b.UpdatedAt),
+		Meta: n.meta(b.Index, b.Epoch, string(b.Status), b.TraceID, b.Ledger, b.Version, b.Fence, b.CreatedAt,
+			b.UpdatedAt),
 		Span: n.span(b.Span), Aggregator: n.of(b.Aggregator), DAWords: b.DAWords, AccumulatorKey: b.AccumulatorKey,
 	}
 	return d, n.err
@@ -209,7 +211,8 @@ func (d snosDoc) batch() (batch.SnosBatch, error) {
 	}
 	n := &ints{}
 	b := batch.SnosBatch{
-		Span: n.spanBack(d.Span), Index: n.back(d.Meta.Index), Aggregator: n.back(d.Aggregator), Status: st,
+		Span: n.spanBack(d.Span), Index: n.back(d.Meta.Index), Epoch: n.back(d.Meta.Epoch),
+		Aggregator: n.back(d.Aggregator), Status: st,
 		DAWords: d.DAWords, AccumulatorKey: d.AccumulatorKey,
 		TraceID: d.Meta.TraceID, Ledger: n.ledgerBack(d.Meta.Ledger),
 		Version: n.back(d.Meta.Version), Fence: n.back(d.Meta.Fence),
@@ -221,7 +224,8 @@ func (d snosDoc) batch() (batch.SnosBatch, error) {
 func toAggregatorDoc(b batch.AggregatorBatch) (aggregatorDoc, error) {
 	n := &ints{}
 	d := aggregatorDoc{
-		Meta: n.meta(b.Index, string(b.Status), b.TraceID, b.Ledger, b.Version, b.Fence, b.CreatedAt, b.UpdatedAt),
+		Meta: n.meta(b.Index, b.Epoch, string(b.Status), b.TraceID, b.Ledger, b.Version, b.Fence, b.CreatedAt,
+			b.UpdatedAt),
 		Span: n.span(b.Span), FirstSnos: n.of(b.FirstSnos), Snos: []spanDoc{},
 		DAWords: b.DAWords, InputSize: b.InputSize,
 		AccumulatorKey: b.AccumulatorKey, Bucket: b.Bucket,
@@ -239,7 +243,8 @@ func (d aggregatorDoc) batch() (batch.AggregatorBatch, error) {
 	}
 	n := &ints{}
 	b := batch.AggregatorBatch{
-		Span: n.spanBack(d.Span), Index: n.back(d.Meta.Index), FirstSnos: n.back(d.FirstSnos),
+		Span: n.spanBack(d.Span), Index: n.back(d.Meta.Index), Epoch: n.back(d.Meta.Epoch),
+		FirstSnos: n.back(d.FirstSnos),
 		DAWords: d.DAWords, InputSize: d.InputSize,
 		AccumulatorKey: d.AccumulatorKey, Bucket: d.Bucket, Status: st, TraceID: d.Meta.TraceID,
 		Ledger: n.ledgerBack(d.Meta.Ledger), Version: n.back(d.Meta.Version), Fence: n.back(d.Meta.Fence),

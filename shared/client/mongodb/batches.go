@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
@@ -73,6 +74,11 @@ func (s *Batches) UpdateSnos(ctx context.Context, b batch.SnosBatch) (batch.Snos
 	return s.snos.update(ctx, b)
 }
 
+// DeleteSnos implements batch.SnosStore.
+func (s *Batches) DeleteSnos(ctx context.Context, b batch.SnosBatch) error {
+	return s.snos.delete(ctx, b)
+}
+
 // CreateAggregator implements batch.AggregatorStore.
 func (s *Batches) CreateAggregator(ctx context.Context, b batch.AggregatorBatch) error {
 	return s.aggregators.create(ctx, b)
@@ -113,6 +119,11 @@ func (s *Batches) UpdateAggregator(ctx context.Context, b batch.AggregatorBatch)
 	return s.aggregators.update(ctx, b)
 }
 
+// DeleteAggregator implements batch.AggregatorStore.
+func (s *Batches) DeleteAggregator(ctx context.Context, b batch.AggregatorBatch) error {
+	return s.aggregators.delete(ctx, b)
+}
+
 func notOfBlock(kind string, number uint64) error {
 	return fmt.Errorf("read the %s batch of block %d: %w", kind, number, batch.ErrNotFound)
 }
@@ -132,8 +143,28 @@ func (s *shelf[D, B]) create(ctx context.Context, b B) error {
 	if err != nil {
 		return fmt.Errorf("create %s batch: %w", s.kind, err)
 	}
+	m := s.meta(&d)
 	err = s.c.insertOne(ctx, d)
-	return batchErrors.translate(err, "create %s batch %d", s.kind, s.meta(&d).Index)
+	if mongo.IsDuplicateKeyError(err) && m.Epoch > 0 { // one of an earlier epoch gives way
+		filter := bson.D{{Key: "_id", Value: m.Index}, earlier(m.Epoch)}
+		if res, rerr := s.c.replaceOne(ctx, filter, d); rerr != nil || res.MatchedCount == 1 {
+			err = rerr
+		}
+	}
+	return batchErrors.translate(err, "create %s batch %d", s.kind, m.Index)
+}
+
+// ofEpoch selects documents of an epoch. Those of epoch 0, as all were before the first rewind, have no such field.
+func ofEpoch(epoch int64) bson.E {
+	if epoch == 0 {
+		return bson.E{Key: "epoch", Value: nil}
+	}
+	return bson.E{Key: "epoch", Value: epoch}
+}
+
+// earlier selects documents of epochs before one.
+func earlier(epoch int64) bson.E {
+	return bson.E{Key: "epoch", Value: bson.D{{Key: "$not", Value: bson.D{{Key: "$gte", Value: epoch}}}}}
 }
 
 func (s *shelf[D, B]) one(ctx context.Context, index uint64) (B, error) {
@@ -193,7 +224,7 @@ func (s *shelf[D, B]) update(ctx context.Context, b B) (B, error) {
 	m := s.meta(&d)
 	read := m.Version
 	m.Version++
-	filter := bson.D{{Key: "_id", Value: m.Index}, {Key: "version", Value: read},
+	filter := bson.D{{Key: "_id", Value: m.Index}, {Key: "version", Value: read}, ofEpoch(m.Epoch),
 		{Key: "fence", Value: bson.D{{Key: "$lte", Value: m.Fence}}}}
 	res, err := s.c.replaceOne(ctx, filter, d)
 	if err != nil {
@@ -211,7 +242,26 @@ func (s *shelf[D, B]) update(ctx context.Context, b B) (B, error) {
 		return none, fmt.Errorf("update %s batch %d under fence %d, stored is %d: %w",
 			s.kind, m.Index, m.Fence, was.Fence, batch.ErrFenced)
 	default:
-		return none, fmt.Errorf("update %s batch %d at version %d, stored is %d: %w",
-			s.kind, m.Index, read, was.Version, batch.ErrConflict)
+		return none, fmt.Errorf("update %s batch %d at version %d of epoch %d, stored is %d of %d: %w",
+			s.kind, m.Index, read, m.Epoch, was.Version, was.Epoch, batch.ErrConflict)
 	}
+}
+
+// delete removes a batch in one compare-and-set on version and epoch.
+func (s *shelf[D, B]) delete(ctx context.Context, b B) error {
+	d, err := s.to(b)
+	if err != nil {
+		return fmt.Errorf("delete %s batch: %w", s.kind, err)
+	}
+	m := s.meta(&d)
+	res, err := s.c.deleteOne(ctx,
+		bson.D{{Key: "_id", Value: m.Index}, {Key: "version", Value: m.Version}, ofEpoch(m.Epoch)})
+	if err == nil && res.DeletedCount == 0 {
+		var stored D
+		if err = s.c.findOne(ctx, bson.D{{Key: "_id", Value: m.Index}}).Decode(&stored); err == nil {
+			err = batch.ErrConflict
+		}
+	}
+	return batchErrors.translate(err, "delete %s batch %d at version %d of epoch %d", s.kind, m.Index, m.Version,
+		m.Epoch)
 }

@@ -16,6 +16,8 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/job/jobtest"
 	"github.com/madara-orchestrator/orchestrator/shared/core/lock"
 	"github.com/madara-orchestrator/orchestrator/shared/core/lock/locktest"
+	"github.com/madara-orchestrator/orchestrator/shared/core/rewind"
+	"github.com/madara-orchestrator/orchestrator/shared/core/rewind/rewindtest"
 	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
 	"github.com/madara-orchestrator/orchestrator/shared/core/schedule/scheduletest"
 	"github.com/madara-orchestrator/orchestrator/shared/dev/tools"
@@ -51,6 +53,9 @@ func TestConformance(t *testing.T) {
 	})
 	t.Run("Locks", func(t *testing.T) {
 		locktest.TestLocker(t, func(t *testing.T, c *locktest.Clock) lock.Locker { return open(t).Locks(c.Now) })
+	})
+	t.Run("Rewinds", func(t *testing.T) {
+		rewindtest.TestStore(t, func(t *testing.T) rewind.Store { return open(t).Rewinds() })
 	})
 	t.Run("Reports", func(t *testing.T) {
 		alerttest.TestStore(t, func(t *testing.T) alert.Store { return open(t).Reports() })

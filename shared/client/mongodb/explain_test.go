@@ -178,6 +178,20 @@ func useEverything(t *testing.T, db *mongodb.DB) {
 	check(err)
 	_, err = bs.UpdateAggregator(ctx, a)
 	check(err)
+	a.Version++
+	a.Epoch = 1
+	check(bs.CreateAggregator(ctx, a))
+	check(bs.DeleteAggregator(ctx, a))
+	check(js.Create(ctx, job.New(job.NewID(), 2, &job.SnosRunMeta{}, "", time.Now()).InEpoch(1)))
+	j, err = js.Find(ctx, job.SnosRun, 3)
+	check(err)
+	check(js.Delete(ctx, j))
+	for range 2 {
+		st, err := db.Rewinds().Get(ctx)
+		check(err)
+		_, err = db.Rewinds().Put(ctx, st)
+		check(err)
+	}
 	_, err = bs.SnosOfBlock(ctx, 3)
 	check(err)
 	_, err = bs.AggregatorOfBlock(ctx, 3)

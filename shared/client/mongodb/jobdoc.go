@@ -16,6 +16,7 @@ type jobDoc struct {
 	ID         string       `bson:"_id"`
 	Type       job.Type     `bson:"type"`
 	InternalID int64        `bson:"internal_id"`
+	Epoch      int64        `bson:"epoch,omitempty"`
 	Status     job.Status   `bson:"status"`
 	Previous   job.Status   `bson:"previous_status,omitempty"`
 	ExternalID string       `bson:"external_id"`
@@ -88,7 +89,7 @@ func toJobDoc(j job.Job) (jobDoc, error) {
 	for _, n := range []struct {
 		to   *int64
 		from uint64
-	}{{&d.InternalID, j.Batch}, {&d.Generation, j.Generation}, {&d.Version, j.Version}} {
+	}{{&d.InternalID, j.Batch}, {&d.Epoch, j.Epoch}, {&d.Generation, j.Generation}, {&d.Version, j.Version}} {
 		if *n.to, err = number(n.from); err != nil {
 			return jobDoc{}, err
 		}
@@ -105,7 +106,7 @@ func (d jobDoc) job() (job.Job, error) {
 		return job.Job{}, fmt.Errorf("job %s has schema %d, this build reads %d to %d: %w",
 			d.ID, d.Schema, job.SchemaMin, job.SchemaMax, job.ErrSchema)
 	}
-	if d.InternalID < 0 || d.Generation < 0 || d.Version < 0 {
+	if d.InternalID < 0 || d.Epoch < 0 || d.Generation < 0 || d.Version < 0 {
 		return job.Job{}, fmt.Errorf("job %s has a negative number: the document is corrupt", d.ID)
 	}
 	if _, err := job.ParseStatus(string(d.Status)); err != nil {
@@ -116,7 +117,7 @@ func (d jobDoc) job() (job.Job, error) {
 		return job.Job{}, fmt.Errorf("job %s: %w", d.ID, err)
 	}
 	j := job.Job{
-		ID: d.ID, Type: d.Type, Batch: uint64(d.InternalID), Status: d.Status, Previous: d.Previous,
+		ID: d.ID, Type: d.Type, Batch: uint64(d.InternalID), Epoch: uint64(d.Epoch), Status: d.Status, Previous: d.Previous,
 		ExternalID: d.ExternalID, Metadata: meta, Attempts: job.Attempts(d.Attempts),
 		NextAction: d.NextAction, DueAt: timeOf(d.DueAt), Generation: uint64(d.Generation), Version: uint64(d.Version),
 		Lease: job.Lease{Owner: d.LeaseOwner, ExpiresAt: timeOf(d.LeaseExpires)}, Schema: d.Schema, TraceID: d.TraceID,

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
@@ -33,6 +34,16 @@ func (s *Jobs) Create(ctx context.Context, j job.Job) error {
 		return fmt.Errorf("create job %s: %w", j.ID, err)
 	}
 	err = s.c.insertOne(ctx, d)
+	if mongo.IsDuplicateKeyError(err) && d.Epoch > 0 { // one of an earlier epoch gives way
+		res, derr := s.c.deleteOne(ctx, bson.D{{Key: "type", Value: d.Type},
+			{Key: "internal_id", Value: d.InternalID}, earlier(d.Epoch)})
+		switch {
+		case derr != nil:
+			err = derr
+		case res.DeletedCount == 1:
+			err = s.c.insertOne(ctx, d)
+		}
+	}
 	return jobErrors.translate(err, "create %s job of batch %d", j.Type, j.Batch)
 }
 
@@ -74,6 +85,21 @@ func (s *Jobs) Update(ctx context.Context, j job.Job) (job.Job, error) {
 		return j, err
 	}
 	return j, fmt.Errorf("update job %s at version %d: %w", j.ID, read, job.ErrConflict)
+}
+
+// Delete implements job.Store.
+func (s *Jobs) Delete(ctx context.Context, j job.Job) error {
+	res, err := s.c.deleteOne(ctx, bson.D{{Key: "_id", Value: j.ID}, {Key: "version", Value: bound(j.Version)}})
+	if err != nil {
+		return jobErrors.translate(err, "delete job %s", j.ID)
+	}
+	if res.DeletedCount == 1 {
+		return nil
+	}
+	if _, err := s.Get(ctx, j.ID); errors.Is(err, job.ErrNotFound) {
+		return err
+	}
+	return fmt.Errorf("delete job %s at version %d: %w", j.ID, j.Version, job.ErrConflict)
 }
 
 // Due implements job.Store.

@@ -20,39 +20,49 @@ const (
 	RunResult     = "result.json"         // what the runner says of its run (package snos)
 )
 
-// SNOSKey is the key of an artifact of a SNOS batch.
-func SNOSKey(index uint64, name string) string { return SNOSPrefix(index) + name }
+// SNOSKey is the key of an artifact of a SNOS batch that was made in an epoch.
+func SNOSKey(index, epoch uint64, name string) string { return SNOSPrefix(index, epoch) + name }
 
-// SNOSPrefix is what the keys of a SNOS batch's artifacts start with.
-func SNOSPrefix(index uint64) string { return fmt.Sprintf("snos/%010d/", index) }
+// SNOSPrefix is what the keys of a SNOS batch's artifacts start with. Batches of different epochs have different
+// artifacts: what a discarded batch left behind is never taken for that of the batch that has its index now.
+func SNOSPrefix(index, epoch uint64) string { return prefix("snos", index, epoch) }
 
 // AggregatorKey is the key of an artifact of an aggregator batch.
-func AggregatorKey(index uint64, name string) string { return AggregatorPrefix(index) + name }
+func AggregatorKey(index, epoch uint64, name string) string { return AggregatorPrefix(index, epoch) + name }
 
-// AggregatorPrefix is what the keys of an aggregator batch's artifacts start with.
-func AggregatorPrefix(index uint64) string { return fmt.Sprintf("aggregator/%010d/", index) }
+// AggregatorPrefix is what the keys of an aggregator batch's artifacts start with, as SNOSPrefix.
+func AggregatorPrefix(index, epoch uint64) string { return prefix("aggregator", index, epoch) }
+
+// prefix of a later epoch begins with that of epoch 0, under which all of an index is found.
+func prefix(kind string, index, epoch uint64) string {
+	if epoch == 0 {
+		return fmt.Sprintf("%s/%010d/", kind, index)
+	}
+	return fmt.Sprintf("%s/%010d/epoch%d/", kind, index, epoch)
+}
 
 // Prefixes are what the keys of the artifacts start with of what one state update settles: aggregator batch index with
 // the SNOS batches first..last, or on an L3 SNOS batch index alone, beside which its accumulators lie (AccumulatorKey).
+// They cover every epoch: what discarded batches with these indices left behind goes with them.
 func Prefixes(index, first, last uint64) []string {
-	out := []string{AggregatorPrefix(index)}
+	out := []string{AggregatorPrefix(index, 0)}
 	for i := first; i <= last; i++ {
-		out = append(out, SNOSPrefix(i))
+		out = append(out, SNOSPrefix(i, 0))
 	}
 	return out
 }
 
 // BlobKey is the key of blob i of an aggregator batch: 131,072 raw bytes.
-func BlobKey(index uint64, i int) string {
-	return AggregatorKey(index, fmt.Sprintf("blob_%02d.bin", i))
+func BlobKey(index, epoch uint64, i int) string {
+	return AggregatorKey(index, epoch, fmt.Sprintf("blob_%02d.bin", i))
 }
 
 // AccumulatorKey is the key of an open batch's state-diff accumulator after block end, as the holder of the lease with
 // the fence wrote it. On an L3, which has no aggregator batches, index is the SNOS batch's: the trigger function, which
 // measures, may write under this prefix only. No key is ever written with other content, so a crash between storage and
 // database leaves the one that the document names intact.
-func AccumulatorKey(index, fence, end uint64) string {
-	return AggregatorKey(index, fmt.Sprintf("open/%010d-%d.bin", end, fence))
+func AccumulatorKey(index, epoch, fence, end uint64) string {
+	return AggregatorKey(index, epoch, fmt.Sprintf("open/%010d-%d.bin", end, fence))
 }
 
 // TransactionKey is the key of a signed transaction's raw bytes.

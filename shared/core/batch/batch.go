@@ -78,6 +78,7 @@ func (s Span) Blocks() uint64 { return s.EndBlock - s.StartBlock + 1 }
 type SnosBatch struct {
 	Span
 	Index      uint64
+	Epoch      uint64 // in which it was made: how many rewinds there were before (package rewind)
 	Aggregator uint64 // index of its aggregator batch; 0 on an L3
 	DAWords    int    // L3: length of the compressed state diff in words, an upper bound; 0 in documents of release 0.1
 	// AccumulatorKey names the state-diff accumulator of an L3's open batch.
@@ -99,6 +100,7 @@ type SnosBatch struct {
 type AggregatorBatch struct {
 	Span
 	Index     uint64
+	Epoch     uint64 // as of a SNOS batch; its SNOS batches have the same
 	FirstSnos uint64 // index of Snos[0]
 	Snos      []Span // its SNOS batches in order; the last may be open
 	DAWords   int    // length of the compressed state diff in words, an upper bound while open

@@ -19,6 +19,9 @@ const (
 	StageResumed Type = "StageResumed"
 	// BatchCloseAsked: an operator asked batching to close the open batch.
 	BatchCloseAsked Type = "BatchCloseAsked"
+	// RewindAsked: an operator discarded the unsettled batches from one on; BatchesRewound: that is carried out.
+	RewindAsked    Type = "RewindAsked"
+	BatchesRewound Type = "BatchesRewound"
 )
 
 // Event is one fact that happened.

@@ -94,11 +94,14 @@ func ParseAction(s string) (Action, error) {
 }
 
 // SchemaMin and SchemaMax are the range of document schemas that this build reads. A document outside the range is left
-// alone, so that two versions can run side by side during an upgrade. New documents are written with SchemaMax. Schema
-// 2 has the blocks' Starknet version in the metadata.
+// alone, so that two versions can run side by side during an upgrade. Schema 2 has the blocks' Starknet version in the
+// metadata. New documents are written with it, and after a rewind with schema 3, which has the epoch: a build that does
+// not know epochs must leave those alone.
 const (
 	SchemaMin = 1
-	SchemaMax = 2
+	SchemaMax = 3
+
+	schemaBefore = 2 // of documents of epoch 0
 )
 
 // Lease says who works on a job now. It is apart from the status: a status says how far a job is, a lease only keeps a
@@ -134,6 +137,7 @@ type Job struct {
 	ID         string
 	Type       Type
 	Batch      uint64 // the SNOS or aggregator batch's index; unique within the type
+	Epoch      uint64 // of the batch (package rewind)
 	Status     Status
 	Previous   Status // the status before LockedForProcessing, to go back to after a transient failure
 	ExternalID string // the newest handle at an external service: transaction hash, prover's task, runner's handle
@@ -160,9 +164,17 @@ type Job struct {
 func New(id string, internalID uint64, m Metadata, traceID string, now time.Time) Job {
 	return Job{
 		ID: id, Type: m.JobType(), Batch: internalID, Status: Created, Metadata: m,
-		NextAction: Process, DueAt: now, Generation: 1, Version: 1, Schema: SchemaMax,
+		NextAction: Process, DueAt: now, Generation: 1, Version: 1, Schema: schemaBefore,
 		TraceID: traceID, CreatedAt: now, UpdatedAt: now,
 	}
+}
+
+// InEpoch is a new job of a batch of an epoch.
+func (j Job) InEpoch(epoch uint64) Job {
+	if j.Epoch = epoch; epoch > 0 {
+		j.Schema = SchemaMax
+	}
+	return j
 }
 
 // NewID returns a random job id: 32 hex digits.
@@ -186,7 +198,8 @@ func (j Job) Reason() string {
 
 // Wakeup is the message that asks for the job's next action.
 func (j Job) Wakeup() Message {
-	return Message{JobID: j.ID, Type: j.Type, Action: j.NextAction, Generation: j.Generation, TraceID: j.TraceID}
+	return Message{JobID: j.ID, Type: j.Type, Action: j.NextAction, Generation: j.Generation, Epoch: j.Epoch,
+		TraceID: j.TraceID}
 }
 
 // Clone returns a copy that shares nothing that can be changed.

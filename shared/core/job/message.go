@@ -15,6 +15,7 @@ type Message struct {
 	Type       Type   `json:"job_type"`
 	Action     Action `json:"action"`
 	Generation uint64 `json:"generation"`
+	Epoch      uint64 `json:"epoch,omitempty"` // of the job: one that is gone was discarded by a later rewind
 	TraceID    string `json:"trace_id,omitempty"`
 }
 

@@ -42,7 +42,8 @@ type Filter struct {
 // Store keeps jobs. Every call is bounded and served by an index, whatever the history. Reads that follow a write of
 // the same process see it. Safe for concurrent use. Errors other than this package's are transient failures.
 type Store interface {
-	// Create stores a new job. ErrExists where the id or (type, internal id) is taken.
+	// Create stores a new job. ErrExists where the id or (type, internal id) is taken. A job of an earlier epoch with the
+	// same type and internal id gives way: it was discarded, and whoever made it did not know yet.
 	Create(ctx context.Context, j Job) error
 	// Get returns a job by id, or ErrNotFound.
 	Get(ctx context.Context, id string) (Job, error)
@@ -51,6 +52,8 @@ type Store interface {
 	// Update replaces the document if its stored version is j.Version, and returns it with Version+1. Otherwise
 	// ErrConflict, or ErrNotFound, and nothing is changed. After another error the write may have happened.
 	Update(ctx context.Context, j Job) (Job, error)
+	// Delete removes the document if its stored version is j.Version. Otherwise ErrConflict or ErrNotFound.
+	Delete(ctx context.Context, j Job) error
 	// Due returns up to limit jobs whose next action was due at or before t, the longest overdue first, but none of the
 	// types without.
 	Due(ctx context.Context, t time.Time, limit int, without ...Type) ([]Job, error)

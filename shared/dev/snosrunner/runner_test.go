@@ -57,11 +57,11 @@ func TestContract(t *testing.T) {
 		Runner: r, Artifacts: store, BadKind: snos.Rejected, Cancelable: true,
 		Task: func(n int) snos.Task {
 			return snos.Task{Kind: snos.Run, Batch: uint64(n), StartBlock: 2, EndBlock: 4, FullOutput: true,
-				OutputPrefix: artifact.SNOSPrefix(uint64(n))}
+				OutputPrefix: artifact.SNOSPrefix(uint64(n), 0)}
 		},
 		Bad: func(n int) snos.Task {
 			return snos.Task{Kind: snos.Run, Batch: uint64(n), StartBlock: 4, EndBlock: 3,
-				OutputPrefix: artifact.SNOSPrefix(uint64(n))}
+				OutputPrefix: artifact.SNOSPrefix(uint64(n), 0)}
 		},
 	})
 }

@@ -89,7 +89,7 @@ func (s *Service) link(ctx context.Context, l *ArtifactList) error {
 
 // prefixesOf are what the keys of a batch's files begin with.
 func (s *Service) prefixesOf(d document, jobs []job.Job) []string {
-	out := []string{artifact.SNOSPrefix(d.index)}
+	out := []string{artifact.SNOSPrefix(d.index, 0)}
 	if d.kind == KindAggregator || !s.l2() {
 		out = artifact.Prefixes(d.index, d.firstSnos, d.lastSnos)
 	}

@@ -199,9 +199,9 @@ func TestArtifactsOf(t *testing.T) {
 		kind  string
 		want  []string
 	}{
-		{stage.L2, "", []string{artifact.AccumulatorKey(2, 1, 9), artifact.SNOSKey(2, "x"), artifact.SNOSKey(3, "x")}},
-		{stage.L2, admin.KindSnos, []string{artifact.SNOSKey(2, "x")}},
-		{stage.L3, "", []string{artifact.AccumulatorKey(2, 1, 9), artifact.SNOSKey(2, "x")}},
+		{stage.L2, "", []string{artifact.AccumulatorKey(2, 0, 1, 9), artifact.SNOSKey(2, 0, "x"), artifact.SNOSKey(3, 0, "x")}},
+		{stage.L2, admin.KindSnos, []string{artifact.SNOSKey(2, 0, "x")}},
+		{stage.L3, "", []string{artifact.AccumulatorKey(2, 0, 1, 9), artifact.SNOSKey(2, 0, "x")}},
 	} {
 		b, store := setup(t, tt.layer), memory.NewArtifacts(nil)
 		b.Artifacts = store
@@ -209,8 +209,8 @@ func TestArtifactsOf(t *testing.T) {
 			b.Batches.CreateAggregator(t.Context(), batch.AggregatorBatch{Index: 2, FirstSnos: 2,
 				Snos: make([]batch.Span, 2)}))
 		for i := range uint64(5) {
-			err = errors.Join(err, store.Put(t.Context(), artifact.SNOSKey(i, "x"), strings.NewReader("x")),
-				store.Put(t.Context(), artifact.AccumulatorKey(i, 1, 9), strings.NewReader("x")))
+			err = errors.Join(err, store.Put(t.Context(), artifact.SNOSKey(i, 0, "x"), strings.NewReader("x")),
+				store.Put(t.Context(), artifact.AccumulatorKey(i, 0, 1, 9), strings.NewReader("x")))
 		}
 		list, lerr := b.ArtifactsOf(t.Context(), tt.kind, 2)
 		if err := errors.Join(err, lerr); err != nil {

@@ -54,7 +54,7 @@ func (h *Handler) Process(ctx context.Context, r *executor.Run) error {
 	}
 	inputs := make([]string, 0, m.LastSnos-m.FirstSnos+1)
 	for i := m.FirstSnos; i <= m.LastSnos; i++ {
-		inputs = append(inputs, artifact.SNOSKey(i, artifact.ProgramOutput))
+		inputs = append(inputs, artifact.SNOSKey(i, r.Job.Epoch, artifact.ProgramOutput))
 	}
 	m.RunHandle, err = h.Runner.Submit(ctx, snos.Task{
 		Kind: snos.Aggregate, ID: m.RunTaskID, Batch: r.Job.Batch, StartBlock: m.StartBlock, EndBlock: m.EndBlock,
@@ -145,6 +145,10 @@ func (h *Handler) submit(ctx context.Context, r *executor.Run, m *job.Aggregator
 		child, err := h.Jobs.Find(ctx, job.ProofCreation, i)
 		if err != nil {
 			return fmt.Errorf("read proof job of SNOS batch %d: %w", i, err)
+		}
+		if child.Epoch != r.Job.Epoch {
+			return fmt.Errorf("proof job %s of SNOS batch %d is of epoch %d, the aggregator batch of %d", child.ID, i,
+				child.Epoch, r.Job.Epoch)
 		}
 		children = append(children, child.ExternalID)
 	}

@@ -46,7 +46,7 @@ func newWorld(t *testing.T, p prover.Config, r runner.Config) *world {
 	jobs := memory.NewJobs(nil)
 	w.Handler = &aggregator.Handler{Prover: w.prover, Runner: w.runner, Jobs: jobs, Artifacts: w.artifacts}
 	w.meta = &job.AggregatorMeta{
-		StartBlock: 30, EndBlock: 49, FirstSnos: 4, LastSnos: 5, OutputPrefix: artifact.AggregatorPrefix(2),
+		StartBlock: 30, EndBlock: 49, FirstSnos: 4, LastSnos: 5, OutputPrefix: artifact.AggregatorPrefix(2, 0),
 	}
 	if p.Capabilities.Buckets {
 		var err error
@@ -124,7 +124,7 @@ func TestBucket(t *testing.T) {
 		t.Fatalf("verdict %q: %s", v.Kind, v.Reason)
 	}
 	for _, name := range []string{artifact.PIE, artifact.DASegment, artifact.ProgramOutput} {
-		if _, err := w.artifacts.Stat(t.Context(), artifact.AggregatorKey(2, name)); err != nil {
+		if _, err := w.artifacts.Stat(t.Context(), artifact.AggregatorKey(2, 0, name)); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -164,7 +164,7 @@ func TestOwnRun(t *testing.T) {
 	w.process()
 	w.process()
 	runs := w.runner.Runs()
-	want := []string{artifact.SNOSKey(4, artifact.ProgramOutput), artifact.SNOSKey(5, artifact.ProgramOutput)}
+	want := []string{artifact.SNOSKey(4, 0, artifact.ProgramOutput), artifact.SNOSKey(5, 0, artifact.ProgramOutput)}
 	if len(runs) != 1 || cmp.Diff(want, runs[0].Task.Inputs) != "" || runs[0].Task.Kind != snos.Aggregate {
 		t.Fatalf("runs %+v, want one over %q", runs, want)
 	}

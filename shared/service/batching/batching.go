@@ -15,6 +15,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/event"
 	"github.com/madara-orchestrator/orchestrator/shared/core/lock"
 	"github.com/madara-orchestrator/orchestrator/shared/core/proof"
+	"github.com/madara-orchestrator/orchestrator/shared/core/rewind"
 	"github.com/madara-orchestrator/orchestrator/shared/core/settlement"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	"github.com/madara-orchestrator/orchestrator/shared/service/alerting"
@@ -32,7 +33,8 @@ type Sizer interface {
 	MarshalBinary() ([]byte, error)
 }
 
-// Batcher runs the batching workers. All fields but Settled, Cutover, FirstBlock, SupportsVersion and Log are required.
+// Batcher runs the batching workers. All fields but Settled, Cutover, Rewinds, Sweep, FirstBlock, SupportsVersion and
+// Log are required.
 type Batcher struct {
 	Source    block.Source
 	Batches   batch.Store
@@ -53,6 +55,10 @@ type Batcher struct {
 	// Cutover announces what the core contract must change for the Starknet version that the newest batch has. nil:
 	// nothing.
 	Cutover *cutover.Watch
+	// Rewinds says which batches were discarded, and in which epoch new ones are made; nil: none ever. Sweep removes
+	// what an invocation from before a rewind has made since.
+	Rewinds rewind.Store
+	Sweep   func(context.Context, rewind.State) error
 	// FirstBlock is the block that batching must begin with; 0: the contract says it.
 	FirstBlock uint64
 	// AtOnce reads headers, weights and state updates of a chunk at once. The simulation, which is one goroutine, does
@@ -92,7 +98,8 @@ func (b *Batcher) locked(ctx context.Context, w stage.Name, f func(context.Conte
 	if rerr := b.Locks.Release(context.WithoutCancel(ctx), held.Lease); rerr != nil {
 		b.log().WarnContext(ctx, "lease not released, it runs out", "stage", string(w), "error", rerr)
 	}
-	if errors.Is(err, lock.ErrLost) || errors.Is(err, batch.ErrFenced) || errors.Is(err, batch.ErrConflict) {
+	if errors.Is(err, lock.ErrLost) || errors.Is(err, batch.ErrFenced) || errors.Is(err, batch.ErrConflict) ||
+		errors.Is(err, errDiscarded) {
 		b.log().WarnContext(ctx, "another invocation took over", "stage", string(w), "error", err)
 		return nil
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
+	"github.com/madara-orchestrator/orchestrator/shared/core/rewind"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 )
 
@@ -17,14 +18,18 @@ func (b *Batcher) RunSnosOfAggregators(ctx context.Context) error {
 	written := 0
 	err := b.locked(ctx, stage.SnosBatching, func(ctx context.Context, l *lease) error {
 		next, parent := uint64(1), uint64(1)
-		last, err := b.Batches.LastSnos(ctx)
+		rewinds, ready, err := b.rewound(ctx)
+		if err != nil || !ready {
+			return err
+		}
+		last, err := b.lastSnos(ctx, rewinds)
 		switch {
 		case err == nil:
 			next, parent = last.Index+1, last.Aggregator
 		case !errors.Is(err, batch.ErrNotFound):
 			return fmt.Errorf("read the newest SNOS batch: %w", err)
 		}
-		written, err = b.materialize(ctx, l, parent, next)
+		written, err = b.materialize(ctx, l, rewinds, parent, next)
 		if written > 0 {
 			b.Wake.After(ctx, stage.SnosBatching)
 		}
@@ -36,10 +41,24 @@ func (b *Batcher) RunSnosOfAggregators(ctx context.Context) error {
 	return err
 }
 
-func (b *Batcher) materialize(ctx context.Context, l *lease, parent, next uint64) (written int, err error) {
+// lastSnos reads the newest SNOS batch, without those that were discarded and are there again.
+func (b *Batcher) lastSnos(ctx context.Context, s rewind.State) (batch.SnosBatch, error) {
+	for {
+		last, err := b.Batches.LastSnos(ctx)
+		if err != nil {
+			return last, err
+		}
+		if again, err := b.swept(ctx, s, rewind.Snos, last.Index, last.Epoch); err != nil || !again {
+			return last, err
+		}
+	}
+}
+
+func (b *Batcher) materialize(ctx context.Context, l *lease, s rewind.State, parent,
+	next uint64) (written int, err error) {
 	for ; written < maxMaterialized; parent++ {
 		a, err := b.Batches.Aggregator(ctx, parent)
-		if errors.Is(err, batch.ErrNotFound) {
+		if errors.Is(err, batch.ErrNotFound) || err == nil && s.Stale(rewind.Aggregator, a.Index, a.Epoch) {
 			return written, nil
 		}
 		if err != nil {
@@ -51,11 +70,11 @@ func (b *Batcher) materialize(ctx context.Context, l *lease, parent, next uint64
 				continue
 			}
 			now := b.Now()
-			s := batch.SnosBatch{
-				Span: span, Index: index, Aggregator: a.Index, Status: batch.Closed, TraceID: a.TraceID,
+			made := batch.SnosBatch{
+				Span: span, Index: index, Epoch: a.Epoch, Aggregator: a.Index, Status: batch.Closed, TraceID: a.TraceID,
 				Version: 1, Fence: l.Fence, CreatedAt: now, UpdatedAt: now,
 			}
-			err := b.Batches.CreateSnos(ctx, s)
+			err := b.Batches.CreateSnos(ctx, made)
 			if err != nil && !errors.Is(err, batch.ErrExists) {
 				return written, fmt.Errorf("store SNOS batch %d: %w", index, err)
 			}

@@ -10,6 +10,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
 	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
+	"github.com/madara-orchestrator/orchestrator/shared/core/rewind"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	"github.com/madara-orchestrator/orchestrator/shared/service/cutover"
 )
@@ -22,10 +23,11 @@ type policy[B any] interface {
 	newest(ctx context.Context) (B, error)
 	at(ctx context.Context, index uint64) (B, error)
 	parts(b *B) parts
+	batches() rewind.Kind
 	// ends are the last blocks of what the batch consists of, ascending.
 	ends(b B) []tip
-	// begin returns an open batch that holds the candidate, after last (the zero B for the first).
-	begin(ctx context.Context, last B, c batch.Candidate) (B, error)
+	// begin returns an open batch of an epoch that holds the candidate, after last (the zero B for the first).
+	begin(ctx context.Context, last B, epoch uint64, c batch.Candidate) (B, error)
 	extend(b B, c batch.Candidate) B
 	// closes says whether the batch must close before the candidate joins it, full whether it is full or too old.
 	closes(b B, c batch.Candidate) (batch.Reason, bool)
@@ -44,6 +46,7 @@ type policy[B any] interface {
 // parts are what a pass itself reads and writes of a batch.
 type parts struct {
 	index          uint64
+	epoch          uint64
 	trace          string
 	span           *batch.Span
 	status         *batch.Status
@@ -71,6 +74,7 @@ type pass[B any] struct {
 	policy policy[B]
 	lease  *lease
 
+	epoch uint64 // of the batches that are made
 	cur   B      // the open batch, if open
 	last  B      // the newest closed one, the zero B for none
 	tip   tip    // the last block that is in a batch
@@ -158,12 +162,9 @@ func (p *pass[B]) load(ctx context.Context) error {
 	var none B
 	p.cur, p.last, p.sizer, p.lack, p.tip = none, none, nil, nil, tip{}
 	p.open, p.saved, p.dirty, p.torn = false, false, false, false
-	newest, err := p.policy.newest(ctx)
-	if errors.Is(err, batch.ErrNotFound) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("read the newest %s batch: %w", p.policy.kind(), err)
+	newest, found, err := p.newest(ctx)
+	if err != nil || !found {
+		return err
 	}
 	x := p.policy.parts(&newest)
 	p.tip = tip{number: x.span.EndBlock, hash: x.span.EndHash, any: true}
@@ -174,6 +175,32 @@ func (p *pass[B]) load(ctx context.Context) error {
 	p.cur, p.open, p.saved = newest, true, true
 	p.sizer, p.lack = p.loadSizer(ctx, x)
 	return nil
+}
+
+// newest reads the newest batch, without those that were discarded and are there again.
+func (p *pass[B]) newest(ctx context.Context) (newest B, found bool, err error) {
+	rewinds, ready, err := p.rewound(ctx)
+	if err != nil {
+		return newest, false, err
+	}
+	if !ready {
+		return newest, false, errDiscarded
+	}
+	p.epoch = rewinds.Epoch()
+	for {
+		newest, err = p.policy.newest(ctx)
+		if errors.Is(err, batch.ErrNotFound) {
+			return newest, false, nil
+		}
+		if err != nil {
+			return newest, false, fmt.Errorf("read the newest %s batch: %w", p.policy.kind(), err)
+		}
+		x := p.policy.parts(&newest)
+		again, err := p.swept(ctx, rewinds, p.policy.batches(), x.index, x.epoch)
+		if err != nil || !again {
+			return newest, err == nil, err
+		}
+	}
 }
 
 // loadSizer reads the open batch's sizer. Without it no block can join the batch, but the batch can close.
@@ -235,7 +262,7 @@ func (p *pass[B]) begin(ctx context.Context, r read, c batch.Candidate, input in
 	if err := p.policy.fits(c); err != nil {
 		return tooLarge(c.Header, err)
 	}
-	next, err := p.policy.begin(ctx, p.last, c)
+	next, err := p.policy.begin(ctx, p.last, p.epoch, c)
 	if err != nil {
 		return err
 	}
@@ -306,7 +333,7 @@ func (p *pass[B]) save(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("encode the sizer of batch %d: %w", x.index, err)
 		}
-		*x.accumulatorKey = artifact.AccumulatorKey(x.index, p.lease.Fence, x.span.EndBlock)
+		*x.accumulatorKey = artifact.AccumulatorKey(x.index, x.epoch, p.lease.Fence, x.span.EndBlock)
 		if err := p.Artifacts.Put(ctx, *x.accumulatorKey, bytes.NewReader(saved)); err != nil {
 			return fmt.Errorf("store %s: %w", *x.accumulatorKey, err)
 		}
@@ -331,6 +358,9 @@ func (p *pass[B]) write(ctx context.Context, x parts) error {
 	stored, err := p.policy.update(ctx, p.cur)
 	if err == nil {
 		p.cur = stored
+	}
+	if errors.Is(err, batch.ErrNotFound) {
+		return errDiscarded
 	}
 	return err
 }

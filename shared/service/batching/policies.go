@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
+	"github.com/madara-orchestrator/orchestrator/shared/core/rewind"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 )
 
@@ -43,8 +44,9 @@ func (b *Batcher) RunSnos(ctx context.Context) error { return runPass(ctx, b, sn
 // aggregators are the aggregator batches of an L2. Each lists its SNOS batches.
 type aggregators struct{ *Batcher }
 
-func (aggregators) worker() stage.Name { return stage.AggregatorBatching }
-func (aggregators) kind() string       { return "aggregator" }
+func (aggregators) worker() stage.Name   { return stage.AggregatorBatching }
+func (aggregators) kind() string         { return "aggregator" }
+func (aggregators) batches() rewind.Kind { return rewind.Aggregator }
 
 func (p aggregators) newest(ctx context.Context) (batch.AggregatorBatch, error) {
 	return p.Batches.LastAggregator(ctx)
@@ -56,7 +58,7 @@ func (p aggregators) at(ctx context.Context, i uint64) (batch.AggregatorBatch, e
 
 func (aggregators) parts(b *batch.AggregatorBatch) parts {
 	x := parts{
-		index: b.Index, trace: b.TraceID, span: &b.Span, status: &b.Status,
+		index: b.Index, epoch: b.Epoch, trace: b.TraceID, span: &b.Span, status: &b.Status,
 		accumulatorKey: &b.AccumulatorKey, inputSize: b.InputSize, version: &b.Version,
 		fence: &b.Fence, updatedAt: &b.UpdatedAt,
 	}
@@ -76,11 +78,11 @@ func (aggregators) ends(b batch.AggregatorBatch) []tip {
 	return out
 }
 
-func (p aggregators) begin(ctx context.Context, last batch.AggregatorBatch,
+func (p aggregators) begin(ctx context.Context, last batch.AggregatorBatch, epoch uint64,
 	c batch.Candidate) (batch.AggregatorBatch, error) {
 	now := p.Now()
 	next := batch.AggregatorBatch{
-		Index: last.Index + 1, FirstSnos: 1, Status: batch.Open, TraceID: batch.NewTraceID(),
+		Index: last.Index + 1, Epoch: epoch, FirstSnos: 1, Status: batch.Open, TraceID: batch.NewTraceID(),
 		CreatedAt: now, UpdatedAt: now,
 	}
 	if last.Index != 0 {
@@ -89,6 +91,9 @@ func (p aggregators) begin(ctx context.Context, last batch.AggregatorBatch,
 	if p.Prover.Capabilities().Buckets {
 		var err error
 		external := fmt.Sprintf("%s-aggregator-%d", p.Chain, next.Index)
+		if epoch > 0 { // never the bucket of a discarded batch, which has its proofs
+			external += fmt.Sprintf("-epoch-%d", epoch)
+		}
 		if next.Bucket, err = p.Prover.OpenBucket(ctx, external, c.Header.StarknetVersion); err != nil {
 			return next, &readError{fmt.Errorf("open bucket %s: %w", external, err)}
 		}
@@ -134,8 +139,9 @@ func (p aggregators) update(ctx context.Context, b batch.AggregatorBatch) (batch
 // snosBatches are the SNOS batches of an L3, which settle one by one.
 type snosBatches struct{ *Batcher }
 
-func (snosBatches) worker() stage.Name { return stage.SnosBatching }
-func (snosBatches) kind() string       { return "snos" }
+func (snosBatches) worker() stage.Name   { return stage.SnosBatching }
+func (snosBatches) kind() string         { return "snos" }
+func (snosBatches) batches() rewind.Kind { return rewind.Snos }
 
 func (p snosBatches) newest(ctx context.Context) (batch.SnosBatch, error) {
 	return p.Batches.LastSnos(ctx)
@@ -147,7 +153,7 @@ func (p snosBatches) at(ctx context.Context, i uint64) (batch.SnosBatch, error) 
 
 func (snosBatches) parts(b *batch.SnosBatch) parts {
 	return parts{
-		index: b.Index, trace: b.TraceID, span: &b.Span, status: &b.Status,
+		index: b.Index, epoch: b.Epoch, trace: b.TraceID, span: &b.Span, status: &b.Status,
 		accumulatorKey: &b.AccumulatorKey, version: &b.Version, fence: &b.Fence, updatedAt: &b.UpdatedAt,
 	}
 }
@@ -156,10 +162,11 @@ func (snosBatches) ends(b batch.SnosBatch) []tip {
 	return []tip{{number: b.EndBlock, hash: b.EndHash, any: true}}
 }
 
-func (p snosBatches) begin(_ context.Context, last batch.SnosBatch, c batch.Candidate) (batch.SnosBatch, error) {
+func (p snosBatches) begin(_ context.Context, last batch.SnosBatch, epoch uint64,
+	c batch.Candidate) (batch.SnosBatch, error) {
 	now := p.Now()
 	return batch.SnosBatch{
-		Span: batch.OpenSpan(c, now), Index: last.Index + 1, DAWords: c.DAWords, Status: batch.Open,
+		Span: batch.OpenSpan(c, now), Index: last.Index + 1, Epoch: epoch, DAWords: c.DAWords, Status: batch.Open,
 		TraceID: batch.NewTraceID(), CreatedAt: now,
 	}, nil
 }

@@ -106,14 +106,14 @@ func TestAggregatorBatches(t *testing.T) {
 			w.check(w.batches.CreateAggregator(t.Context(), b))
 			id := w.job(2, &job.StateTransitionMeta{Finalized: tt.finalized}, tt.watched)
 			mine := []string{
-				artifact.AggregatorKey(2, artifact.PIE), artifact.SNOSKey(4, artifact.PIE),
-				artifact.SNOSKey(5, artifact.Proof),
+				artifact.AggregatorKey(2, 0, artifact.PIE), artifact.SNOSKey(4, 0, artifact.PIE),
+				artifact.SNOSKey(5, 0, artifact.Proof),
 				artifact.TransactionKey(id, "0x1"),
 			}
 			w.put(mine...)
-			w.put(artifact.AggregatorKey(1, artifact.PIE), artifact.AggregatorKey(20, artifact.PIE),
-				artifact.SNOSKey(3, artifact.PIE),
-				artifact.SNOSKey(6, artifact.PIE), artifact.TransactionKey("other", "0x1"))
+			w.put(artifact.AggregatorKey(1, 0, artifact.PIE), artifact.AggregatorKey(20, 0, artifact.PIE),
+				artifact.SNOSKey(3, 0, artifact.PIE),
+				artifact.SNOSKey(6, 0, artifact.PIE), artifact.TransactionKey("other", "0x1"))
 			w.check(w.Run(t.Context()))
 			slices.Sort(mine)
 			want, status := []string{}, tt.status
@@ -143,7 +143,7 @@ func TestSnosBatches(t *testing.T) {
 			update := w.job(3, &job.StateTransitionMeta{Finalized: true}, false)
 			publication := w.job(3, &job.DataSubmissionMeta{}, tt.watched)
 			want := []string{
-				artifact.SNOSKey(3, artifact.PIE), artifact.TransactionKey(update, "0x1"),
+				artifact.SNOSKey(3, 0, artifact.PIE), artifact.TransactionKey(update, "0x1"),
 				artifact.TransactionKey(publication, "0x2"),
 			}
 			w.put(want...)
@@ -186,7 +186,7 @@ func TestBytesAreMeasuredOnce(t *testing.T) {
 		w.check(w.batches.CreateSnos(t.Context(), batch.SnosBatch{Index: 1, Status: batch.Completed, Version: 1}))
 		w.job(1, &job.StateTransitionMeta{Finalized: true}, false)
 		w.job(1, &job.DataSubmissionMeta{}, false)
-		w.put(artifact.SNOSKey(1, artifact.PIE), artifact.AggregatorKey(1, artifact.PIE))
+		w.put(artifact.SNOSKey(1, 0, artifact.PIE), artifact.AggregatorKey(1, 0, artifact.PIE))
 		var r metrictest.Recorder
 		ctx := metric.With(t.Context(), &r)
 		for _, err := range []error{down, batch.ErrConflict} {
@@ -218,18 +218,18 @@ func TestManyKeysAndOrder(t *testing.T) {
 		w.job(n, &job.DataSubmissionMeta{}, false)
 	}
 	for i := range 1100 {
-		w.put(fmt.Sprintf("%sfile%04d", artifact.SNOSPrefix(1), i))
+		w.put(fmt.Sprintf("%sfile%04d", artifact.SNOSPrefix(1, 0), i))
 	}
-	w.put(artifact.SNOSKey(2, artifact.PIE), artifact.SNOSKey(3, artifact.PIE))
+	w.put(artifact.SNOSKey(2, 0, artifact.PIE), artifact.SNOSKey(3, 0, artifact.PIE))
 	w.check(w.Run(t.Context()))
 	if n := len(w.expiring()); n != 1000 { // the first page of the test's own listing
 		t.Errorf("%d of the first 1000 keys expire", n)
 	}
-	if last := fmt.Sprintf("%sfile1099", artifact.SNOSPrefix(1)); !w.artifacts.Expires(last) {
+	if last := fmt.Sprintf("%sfile1099", artifact.SNOSPrefix(1, 0)); !w.artifacts.Expires(last) {
 		t.Error("the last key of the first batch does not expire")
 	}
 	for _, n := range []uint64{2, 3} {
-		if w.artifacts.Expires(artifact.SNOSKey(n, artifact.PIE)) {
+		if w.artifacts.Expires(artifact.SNOSKey(n, 0, artifact.PIE)) {
 			t.Errorf("SNOS batch %d was cleaned up, SNOS batch 2 is not final", n)
 		}
 	}

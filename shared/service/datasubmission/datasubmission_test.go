@@ -49,7 +49,7 @@ func setupWith(t *testing.T, c l1.Config, segment ...felt.Felt) *bench {
 	chain, store, jobs := l1.New(env, c), memory.NewArtifacts(env), memory.NewJobs(env)
 	policy := tx.DefaultPolicy()
 	policy.Gas = 0
-	m := &job.DataSubmissionMeta{EndBlock: 3, SegmentKey: artifact.SNOSKey(1, artifact.DASegment)}
+	m := &job.DataSubmissionMeta{EndBlock: 3, SegmentKey: artifact.SNOSKey(1, 0, artifact.DASegment)}
 	if err := artifact.WriteFelts(t.Context(), store, m.SegmentKey, segment); err != nil {
 		t.Fatal(err)
 	}

@@ -32,11 +32,17 @@ func (w *Executor) DeadLetter(ctx context.Context, messageID, body string) error
 	j, err := w.Jobs.Get(ctx, m.JobID)
 	switch {
 	case errors.Is(err, job.ErrNotFound):
+		if err := w.missing(ctx, m, err); err == nil || !errors.Is(err, job.ErrNotFound) {
+			return err
+		}
 		return w.unknown(ctx, messageID, m, "no job has this id")
 	case err != nil:
 		return fmt.Errorf("read job %s of dead letter %s: %w", m.JobID, messageID, err)
 	case j.Type != m.Type:
 		return w.unknown(ctx, messageID, m, fmt.Sprintf("the job with this id is a %s job", j.Type))
+	}
+	if discarded, err := w.discarded(ctx, j); err != nil || discarded {
+		return err
 	}
 	next, failed := j.DeadLettered(m, w.Now(), w.Policies[j.Type])
 	if failed {

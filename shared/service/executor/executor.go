@@ -5,7 +5,6 @@ package executor
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"runtime/debug"
@@ -15,6 +14,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/metric"
 	"github.com/madara-orchestrator/orchestrator/shared/core/queue"
+	"github.com/madara-orchestrator/orchestrator/shared/core/rewind"
 	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	"github.com/madara-orchestrator/orchestrator/shared/service/alerting"
@@ -42,6 +42,7 @@ type Executor struct {
 	Alerts   *alerting.Reporter
 	Events   event.Bus
 	Control  schedule.Control
+	Rewinds  rewind.Store         // says which jobs were discarded; nil: none ever
 	Handlers map[job.Type]Handler // of the types that this process serves
 	Policies map[job.Type]job.Policy
 	Now      func() time.Time
@@ -62,10 +63,13 @@ func (w *Executor) Handle(ctx context.Context, m job.Message) error {
 	log := w.log().With("job_id", m.JobID, "job_type", m.Type, "action", m.Action, "trace_id", m.TraceID)
 	j, err := w.Jobs.Get(ctx, m.JobID)
 	if err != nil {
-		return fmt.Errorf("read job %s: %w", m.JobID, err)
+		return w.missing(ctx, m, fmt.Errorf("read job %s: %w", m.JobID, err))
 	}
 	if j.Type != m.Type {
 		return fmt.Errorf("job %s is of type %s, the message says %s: %w", j.ID, j.Type, m.Type, job.ErrBadMessage)
+	}
+	if discarded, err := w.discarded(ctx, j); err != nil || discarded {
+		return err
 	}
 	if paused, err := w.paused(ctx, j.Type); err != nil || paused {
 		return err // while paused the document keeps the action; resuming wakes it
@@ -81,7 +85,7 @@ func (w *Executor) Handle(ctx context.Context, m job.Message) error {
 		return w.store(ctx, j, claimed)
 	}
 	claimed, err = w.Jobs.Update(ctx, claimed)
-	if errors.Is(err, job.ErrConflict) {
+	if taken(err) {
 		return nil // another invocation was faster
 	}
 	if err != nil {
@@ -165,7 +169,7 @@ func (w *Executor) store(ctx context.Context, old, next job.Job) error {
 		return fmt.Errorf("job %s: no transition from %s to %s", old.ID, old.Status, next.Status)
 	}
 	stored, err := w.Jobs.Update(ctx, next)
-	if errors.Is(err, job.ErrConflict) {
+	if taken(err) {
 		return nil
 	}
 	if err != nil {

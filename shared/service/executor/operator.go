@@ -62,6 +62,9 @@ func (w *Executor) command(ctx context.Context, id, what string, o Command,
 		if old, err = w.Jobs.Get(ctx, id); err != nil {
 			return job.Job{}, fmt.Errorf("read job %s: %w", id, err)
 		}
+		if err := w.refuseDiscarded(ctx, old); err != nil {
+			return job.Job{}, err
+		}
 		if next, err = decide(old); err != nil {
 			return job.Job{}, err
 		}

@@ -2,7 +2,6 @@ package executor
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 
@@ -28,7 +27,7 @@ func NewRun(j job.Job, s job.Store) *Run { return &Run{Job: j, store: s, log: sl
 // error means that the write did not happen or that another invocation has taken the job.
 func (r *Run) Checkpoint(ctx context.Context) error {
 	stored, err := r.store.Update(ctx, r.Job)
-	if errors.Is(err, job.ErrConflict) {
+	if taken(err) {
 		r.lost = true
 	}
 	if err != nil {

@@ -115,6 +115,9 @@ func (h *Handler) prove(ctx context.Context, r *executor.Run) error {
 		if err != nil {
 			return fmt.Errorf("find the %s job of batch %d: %w", t, r.Job.Batch, err)
 		}
+		if j.Epoch != r.Job.Epoch {
+			return nil // of another batch: a rewind is under way
+		}
 		next, ok := j.Undone(h.Sender.Now(),
 			"the batch's fact is not registered any more, or not yet as the node shows it")
 		if !ok {

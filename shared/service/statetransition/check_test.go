@@ -257,7 +257,7 @@ func (b *bench) words(t *testing.T, change func([]felt.Felt), blobs int) {
 	b.output = l1.ProgramOutput(first, blocks.Next(&first, b.now), blobs)
 	change(b.output)
 	m := b.run.Job.Metadata.(*job.StateTransitionMeta)
-	m.DASegmentKey = artifact.AggregatorKey(1, artifact.DASegment)
+	m.DASegmentKey = artifact.AggregatorKey(1, 0, artifact.DASegment)
 	for key, words := range map[string][]felt.Felt{m.ProgramOutputKey: b.output, m.DASegmentKey: {felt.FromUint64(5)}} {
 		if err := artifact.WriteFelts(t.Context(), b.handler.Artifacts, key, words); err != nil {
 			t.Fatal(err)

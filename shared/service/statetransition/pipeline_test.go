@@ -21,7 +21,7 @@ func (b *bench) second() *bench {
 		chain = append(chain, blocks.Next(&chain[len(chain)-1], b.now))
 	}
 	m := &job.StateTransitionMeta{StartBlock: 2, EndBlock: 3,
-		ProgramOutputKey: artifact.AggregatorKey(2, artifact.ProgramOutput)}
+		ProgramOutputKey: artifact.AggregatorKey(2, 0, artifact.ProgramOutput)}
 	if err := artifact.WriteFelts(b.t.Context(), b.handler.Artifacts, m.ProgramOutputKey,
 		l1.ProgramOutput(chain[2], chain[3], 0)); err != nil {
 		b.t.Fatal(err)

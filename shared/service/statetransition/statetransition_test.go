@@ -54,7 +54,7 @@ func setupWith(t *testing.T, c l1.Config) *bench {
 	b.jobs = jobs
 	first := blocks.Next(nil, now)
 	b.output = l1.ProgramOutput(first, blocks.Next(&first, now), 0)
-	m := &job.StateTransitionMeta{EndBlock: 1, ProgramOutputKey: artifact.AggregatorKey(1, artifact.ProgramOutput)}
+	m := &job.StateTransitionMeta{EndBlock: 1, ProgramOutputKey: artifact.AggregatorKey(1, 0, artifact.ProgramOutput)}
 	if err := artifact.WriteFelts(t.Context(), store, m.ProgramOutputKey, b.output); err != nil {
 		t.Fatal(err)
 	}

@@ -13,11 +13,11 @@ import (
 
 // snos creates SnosRun jobs for closed SNOS batches, in order, within the window above the oldest one that still runs.
 func (t *Triggers) snos(ctx context.Context) error {
-	running, err := t.Batches.ListSnos(ctx, batch.InSnosRun, 0, 1)
+	running, err := t.snosWith(ctx, batch.InSnosRun, 1)
 	if err != nil {
 		return fmt.Errorf("find the oldest running SNOS batch: %w", err)
 	}
-	closed, err := t.Batches.ListSnos(ctx, batch.Closed, 0, page)
+	closed, err := t.snosWith(ctx, batch.Closed, page)
 	if err != nil {
 		return fmt.Errorf("list closed SNOS batches: %w", err)
 	}
@@ -35,9 +35,9 @@ func (t *Triggers) snos(ctx context.Context) error {
 		m := &job.SnosRunMeta{
 			StartBlock: b.StartBlock, EndBlock: b.EndBlock, StarknetVersion: b.StarknetVersion,
 			FullOutput:   t.Settings.Layer == stage.L2,
-			OutputPrefix: artifact.SNOSPrefix(b.Index),
+			OutputPrefix: artifact.SNOSPrefix(b.Index, b.Epoch),
 		}
-		if err := t.create(ctx, b.Index, m, b.TraceID); err != nil {
+		if err := t.create(ctx, b.Index, b.Epoch, m, b.TraceID); err != nil {
 			return err
 		}
 		if err := t.move(ctx, b, batch.InSnosRun); err != nil {
@@ -69,10 +69,10 @@ func (t *Triggers) registerPIE(ctx context.Context) error {
 func (t *Triggers) registerPIEOf(b batch.SnosBatch, fact string, steps uint64) *job.ProofRegistrationMeta {
 	m := &job.ProofRegistrationMeta{
 		StartBlock: b.StartBlock, EndBlock: b.EndBlock, StarknetVersion: b.StarknetVersion, Fact: fact, Steps: steps,
-		PIEKey: artifact.SNOSKey(b.Index, artifact.PIE),
+		PIEKey: artifact.SNOSKey(b.Index, b.Epoch, artifact.PIE),
 	}
 	if t.Prover.Capabilities().Proofs {
-		m.BridgeProofKey = artifact.SNOSKey(b.Index, artifact.BridgeProof)
+		m.BridgeProofKey = artifact.SNOSKey(b.Index, b.Epoch, artifact.BridgeProof)
 	}
 	return m
 }
@@ -90,16 +90,20 @@ func (t *Triggers) proving(ctx context.Context) error {
 			}
 			m := &job.ProofCreationMeta{
 				StartBlock: b.StartBlock, EndBlock: b.EndBlock, StarknetVersion: b.StarknetVersion,
-				PIEKey: artifact.SNOSKey(b.Index, artifact.PIE),
+				PIEKey: artifact.SNOSKey(b.Index, b.Epoch, artifact.PIE),
 				Steps:  ran.Steps, Fact: ran.Fact,
 			}
 			if t.Prover.Capabilities().Proofs && (t.Settings.WantProofs || t.Settings.Layer == stage.L3) {
-				m.ProofKey = artifact.SNOSKey(b.Index, artifact.Proof)
+				m.ProofKey = artifact.SNOSKey(b.Index, b.Epoch, artifact.Proof)
 			}
 			if b.Aggregator != 0 && t.Prover.Capabilities().Buckets {
 				parent, err := t.Batches.Aggregator(ctx, b.Aggregator)
 				if err != nil {
 					return nil, fmt.Errorf("read aggregator batch %d: %w", b.Aggregator, err)
+				}
+				if parent.Epoch != b.Epoch {
+					return nil, fmt.Errorf("SNOS batch %d is of epoch %d, aggregator batch %d of %d: a rewind is under "+
+						"way", b.Index, b.Epoch, parent.Index, parent.Epoch)
 				}
 				m.Bucket, m.BucketIndex = parent.Bucket, b.Index-parent.FirstSnos
 			}
@@ -121,8 +125,8 @@ func (t *Triggers) registration(ctx context.Context) error {
 			m := &job.ProofRegistrationMeta{StartBlock: b.StartBlock, EndBlock: b.EndBlock,
 				StarknetVersion: b.StarknetVersion, Fact: made.Fact}
 			if t.Prover.Capabilities().Proofs { // a prover that hands out no proofs registers by the task it knows
-				m.ProofKey = artifact.SNOSKey(b.Index, artifact.Proof)
-				m.BridgeProofKey = artifact.SNOSKey(b.Index, artifact.BridgeProof)
+				m.ProofKey = artifact.SNOSKey(b.Index, b.Epoch, artifact.Proof)
+				m.BridgeProofKey = artifact.SNOSKey(b.Index, b.Epoch, artifact.BridgeProof)
 			}
 			return m, nil
 		})
@@ -134,7 +138,7 @@ func (t *Triggers) dataSubmission(ctx context.Context) error {
 		func(b batch.SnosBatch, _ job.Job) (job.Metadata, error) {
 			return &job.DataSubmissionMeta{
 				StartBlock: b.StartBlock, EndBlock: b.EndBlock,
-				SegmentKey: artifact.SNOSKey(b.Index, artifact.DASegment),
+				SegmentKey: artifact.SNOSKey(b.Index, b.Epoch, artifact.DASegment),
 			}, nil
 		})
 }
@@ -146,7 +150,7 @@ func (t *Triggers) aggregator(ctx context.Context) error {
 	}
 	var faults []error
 	for _, s := range []batch.Status{batch.Proven, batch.Closed} {
-		bs, err := t.Batches.ListAggregators(ctx, s, 0, page)
+		bs, err := t.aggregatorsWith(ctx, s, page)
 		if err != nil {
 			return fmt.Errorf("list aggregator batches with status %s: %w", s, err)
 		}
@@ -169,7 +173,7 @@ func (t *Triggers) aggregate(ctx context.Context, b batch.AggregatorBatch) error
 			return nil
 		}
 		for _, c := range children {
-			if c.Status != batch.Proven {
+			if c.Status != batch.Proven || c.Epoch != b.Epoch {
 				return nil
 			}
 		}
@@ -180,9 +184,9 @@ func (t *Triggers) aggregate(ctx context.Context, b batch.AggregatorBatch) error
 	m := &job.AggregatorMeta{
 		StartBlock: b.StartBlock, EndBlock: b.EndBlock, StarknetVersion: b.StarknetVersion,
 		FirstSnos: b.FirstSnos, LastSnos: b.LastSnos(),
-		Bucket: b.Bucket, OutputPrefix: artifact.AggregatorPrefix(b.Index),
+		Bucket: b.Bucket, OutputPrefix: artifact.AggregatorPrefix(b.Index, b.Epoch),
 	}
-	if err := t.create(ctx, b.Index, m, b.TraceID); err != nil {
+	if err := t.create(ctx, b.Index, b.Epoch, m, b.TraceID); err != nil {
 		return err
 	}
 	_, err := t.moveAggregator(ctx, b, batch.InAggregator)

@@ -14,6 +14,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/event"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/proof"
+	"github.com/madara-orchestrator/orchestrator/shared/core/rewind"
 	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	"github.com/madara-orchestrator/orchestrator/shared/service/executor"
@@ -27,6 +28,12 @@ type Batching interface {
 	// CloseAggregator and CloseSnos close the open batch with the index, which an operator asked for.
 	CloseAggregator(ctx context.Context, index uint64) error
 	CloseSnos(ctx context.Context, index uint64) error
+}
+
+// Rewinder takes a rewind that is under way on by a step, and returns the record of rewinds as it is afterwards, also
+// with an error of that step.
+type Rewinder interface {
+	Continue(ctx context.Context) (rewind.State, error)
 }
 
 // Runner is a worker that has a package of its own.
@@ -60,22 +67,27 @@ type Triggers struct {
 	Reconcile Runner
 	Lag       Runner // measures; runs with Reconcile, also while that is paused
 	Control   schedule.Control
+	Rewinder  Rewinder // nil: nothing is ever rewound
 	Events    event.Bus
 	Now       func() time.Time
 	NewID     func() string // of jobs
 	Log       *slog.Logger
+
+	rewinds rewind.State // as of this run
 }
 
 // page is how many batches of a status one run looks at.
 const page = 100
 
 // Run runs one worker once. A worker that the layer doesn't have, or that is paused, does nothing.
-func (t *Triggers) Run(ctx context.Context, w stage.Name) error { return t.unlessPaused(ctx, w, t.run) }
+func (t *Triggers) Run(ctx context.Context, w stage.Name) error {
+	return t.unlessPaused(ctx, w, (*Triggers).run)
+}
 
 // Close runs a batching worker once: it closes the open batch if it is the one with the index. A worker that makes no
 // batches runs as always.
 func (t *Triggers) Close(ctx context.Context, w stage.Name, index uint64) error {
-	return t.unlessPaused(ctx, w, func(ctx context.Context, w stage.Name) error {
+	return t.unlessPaused(ctx, w, func(t *Triggers, ctx context.Context, w stage.Name) error {
 		switch l2 := t.Settings.Layer == stage.L2; {
 		case l2 && w == stage.AggregatorBatching:
 			return t.Batching.CloseAggregator(ctx, index)
@@ -86,12 +98,17 @@ func (t *Triggers) Close(ctx context.Context, w stage.Name, index uint64) error 
 	})
 }
 
-func (t *Triggers) unlessPaused(ctx context.Context, w stage.Name, run func(context.Context, stage.Name) error) error {
+func (t *Triggers) unlessPaused(ctx context.Context, w stage.Name,
+	run func(*Triggers, context.Context, stage.Name) error) error {
 	if _, ok := stage.Of(w); !ok {
 		return fmt.Errorf("unknown stage %.80q, want one of %v", w, stage.Names())
 	}
 	if !t.Settings.Layer.Has(w) {
 		return nil
+	}
+	t, err := t.rewound(ctx) // also where the stage is paused: a rewind is none of its work
+	if err != nil {
+		return fmt.Errorf("trigger worker of %s: %w", w, err)
 	}
 	pauses, err := t.Control.Pauses(ctx)
 	if err != nil {
@@ -104,7 +121,7 @@ func (t *Triggers) unlessPaused(ctx context.Context, w stage.Name, run func(cont
 		}
 		return nil
 	}
-	if err := run(ctx, w); err != nil {
+	if err := run(t, ctx, w); err != nil {
 		return fmt.Errorf("trigger worker of %s: %w", w, err)
 	}
 	return nil
@@ -150,8 +167,8 @@ func (t *Triggers) run(ctx context.Context, w stage.Name) error {
 
 // create stores a job unless it exists and sends its first wake-up. If the process dies in between, reconcile finds the
 // job by its due time.
-func (t *Triggers) create(ctx context.Context, internalID uint64, m job.Metadata, trace string) error {
-	j := job.New(t.NewID(), internalID, m, trace, t.Now())
+func (t *Triggers) create(ctx context.Context, internalID, epoch uint64, m job.Metadata, trace string) error {
+	j := job.New(t.NewID(), internalID, m, trace, t.Now()).InEpoch(epoch)
 	err := t.Jobs.Create(ctx, j)
 	if errors.Is(err, job.ErrExists) {
 		return nil
@@ -174,12 +191,20 @@ func (t *Triggers) move(ctx context.Context, b batch.SnosBatch, to batch.Status)
 	return nil
 }
 
+// lost makes one error of a batch that another run has moved and of one that a rewind has discarded.
+func lost(err error) error {
+	if errors.Is(err, batch.ErrNotFound) {
+		return fmt.Errorf("%w: %w", batch.ErrConflict, err)
+	}
+	return err
+}
+
 // moveSnos sets a SNOS batch's status. Where another run was faster the error is batch.ErrConflict: what follows from
 // the move is that run's.
 func (t *Triggers) moveSnos(ctx context.Context, b batch.SnosBatch, to batch.Status) error {
 	b.Status, b.UpdatedAt = to, t.Now()
 	if _, err := t.Batches.UpdateSnos(ctx, b); err != nil {
-		return fmt.Errorf("move SNOS batch %d to %s: %w", b.Index, to, err)
+		return fmt.Errorf("move SNOS batch %d to %s: %w", b.Index, to, lost(err))
 	}
 	return nil
 }
@@ -189,7 +214,7 @@ func (t *Triggers) moveAggregator(ctx context.Context, b batch.AggregatorBatch,
 	b.Status, b.UpdatedAt = to, t.Now()
 	stored, err := t.Batches.UpdateAggregator(ctx, b)
 	if err != nil {
-		return b, fmt.Errorf("move aggregator batch %d to %s: %w", b.Index, to, err)
+		return b, fmt.Errorf("move aggregator batch %d to %s: %w", b.Index, to, lost(err))
 	}
 	return stored, nil
 }
@@ -197,7 +222,7 @@ func (t *Triggers) moveAggregator(ctx context.Context, b batch.AggregatorBatch,
 // finished returns the SNOS batches with a status whose job of a type is completed, with that job, in order.
 func (t *Triggers) finished(ctx context.Context, s batch.Status,
 	jt job.Type) ([]batch.SnosBatch, map[uint64]job.Job, error) {
-	bs, err := t.Batches.ListSnos(ctx, s, 0, page)
+	bs, err := t.snosWith(ctx, s, page)
 	if err != nil {
 		return nil, nil, fmt.Errorf("list SNOS batches with status %s: %w", s, err)
 	}
@@ -216,7 +241,7 @@ func (t *Triggers) finished(ctx context.Context, s batch.Status,
 	}
 	out := bs[:0]
 	for _, b := range bs {
-		if _, ok := byIndex[b.Index]; ok {
+		if j, ok := byIndex[b.Index]; ok && j.Epoch == b.Epoch {
 			out = append(out, b)
 		}
 	}
@@ -235,7 +260,7 @@ func (t *Triggers) advance(ctx context.Context, from batch.Status, before job.Ty
 		if next != nil {
 			m, err := next(b, jobs[b.Index])
 			if err == nil {
-				err = t.create(ctx, b.Index, m, b.TraceID)
+				err = t.create(ctx, b.Index, b.Epoch, m, b.TraceID)
 			}
 			if err != nil {
 				faults = append(faults, err) // the batches above go on

@@ -10,6 +10,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
 	"github.com/madara-orchestrator/orchestrator/shared/core/event"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
+	"github.com/madara-orchestrator/orchestrator/shared/core/rewind"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 )
 
@@ -50,7 +51,7 @@ func (t *Triggers) first(ctx context.Context) (uint64, error) {
 
 // nextUpdate is the batch whose state update is next; ok is false while those before it leave no room.
 func (t *Triggers) nextUpdate(ctx context.Context) (next uint64, ok bool, err error) {
-	last, err := t.Jobs.List(ctx, job.Filter{Type: job.StateTransition, Order: job.Descending, Limit: 1})
+	last, err := t.updates(ctx, job.Filter{Order: job.Descending, Limit: page}) // the newest may be discarded
 	if err != nil {
 		return 0, false, fmt.Errorf("find the last StateTransition job: %w", err)
 	}
@@ -65,7 +66,7 @@ func (t *Triggers) nextUpdate(ctx context.Context) (next uint64, ok bool, err er
 	if m, is := last[0].Metadata.(*job.StateTransitionMeta); !is || most == 1 || len(m.Journal.Records) == 0 {
 		return 0, false, nil
 	}
-	open, err := t.Jobs.List(ctx, job.Filter{Type: job.StateTransition, Statuses: job.Unfinished(), Limit: most})
+	open, err := t.updates(ctx, job.Filter{Statuses: job.Unfinished(), Limit: most})
 	if err != nil {
 		return 0, false, fmt.Errorf("list StateTransition jobs on their way: %w", err)
 	}
@@ -98,13 +99,13 @@ func (t *Triggers) completeAll(ctx context.Context) error {
 // settling are the first and the last batch that wait for their state update; 0 where there are none.
 func (t *Triggers) settling(ctx context.Context) (first, last uint64, err error) {
 	if t.Settings.Layer == stage.L2 {
-		bs, err := t.Batches.ListAggregators(ctx, batch.InStateTransition, 0, page)
+		bs, err := t.aggregatorsWith(ctx, batch.InStateTransition, page)
 		if err != nil || len(bs) == 0 {
 			return 0, 0, err
 		}
 		return bs[0].Index, bs[len(bs)-1].Index, nil
 	}
-	bs, err := t.Batches.ListSnos(ctx, batch.InStateTransition, 0, page)
+	bs, err := t.snosWith(ctx, batch.InStateTransition, page)
 	if err != nil || len(bs) == 0 {
 		return 0, 0, err
 	}
@@ -116,7 +117,7 @@ func (t *Triggers) ready(ctx context.Context) error {
 	if t.Settings.Layer == stage.L3 {
 		return t.advance(ctx, batch.InDataSubmission, job.DataSubmission, batch.InStateTransition, nil)
 	}
-	bs, err := t.Batches.ListAggregators(ctx, batch.InAggregator, 0, page)
+	bs, err := t.aggregatorsWith(ctx, batch.InAggregator, page)
 	if err != nil || len(bs) == 0 {
 		return err
 	}
@@ -127,12 +128,13 @@ func (t *Triggers) ready(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("list completed Aggregator jobs: %w", err)
 	}
-	completed := map[uint64]bool{}
+	type made struct{ batch, epoch uint64 }
+	completed := map[made]bool{}
 	for _, j := range done {
-		completed[j.Batch] = true
+		completed[made{j.Batch, j.Epoch}] = true
 	}
 	for _, b := range bs {
-		if !completed[b.Index] {
+		if !completed[made{b.Index, b.Epoch}] {
 			continue
 		}
 		if _, err := t.moveAggregator(ctx, b, batch.InStateTransition); err != nil &&
@@ -145,7 +147,8 @@ func (t *Triggers) ready(ctx context.Context) error {
 
 func (t *Triggers) transitionL2(ctx context.Context, index uint64) error {
 	b, err := t.Batches.Aggregator(ctx, index)
-	if errors.Is(err, batch.ErrNotFound) || (err == nil && b.Status != batch.InStateTransition) {
+	if errors.Is(err, batch.ErrNotFound) || (err == nil && (b.Status != batch.InStateTransition ||
+		t.rewinds.Stale(rewind.Aggregator, b.Index, b.Epoch))) {
 		return nil
 	}
 	if err != nil {
@@ -160,10 +163,10 @@ func (t *Triggers) transitionL2(ctx context.Context, index uint64) error {
 			return gapError(index, before.EndBlock, b.StartBlock)
 		}
 	}
-	return t.create(ctx, index, &job.StateTransitionMeta{
+	return t.create(ctx, index, b.Epoch, &job.StateTransitionMeta{
 		StartBlock: b.StartBlock, EndBlock: b.EndBlock, StarknetVersion: b.StarknetVersion, OpenedAt: b.OpenedAt,
-		ProgramOutputKey: artifact.AggregatorKey(index, artifact.ProgramOutput),
-		DASegmentKey:     artifact.AggregatorKey(index, artifact.DASegment),
+		ProgramOutputKey: artifact.AggregatorKey(index, b.Epoch, artifact.ProgramOutput),
+		DASegmentKey:     artifact.AggregatorKey(index, b.Epoch, artifact.DASegment),
 	}, b.TraceID)
 }
 
@@ -174,7 +177,8 @@ func gapError(index, end, start uint64) error {
 
 func (t *Triggers) transitionL3(ctx context.Context, index uint64) error {
 	b, err := t.Batches.Snos(ctx, index)
-	if errors.Is(err, batch.ErrNotFound) || (err == nil && b.Status != batch.InStateTransition) {
+	if errors.Is(err, batch.ErrNotFound) || (err == nil && (b.Status != batch.InStateTransition ||
+		t.rewinds.Stale(rewind.Snos, b.Index, b.Epoch))) {
 		return nil
 	}
 	if err != nil {
@@ -193,6 +197,10 @@ func (t *Triggers) transitionL3(ctx context.Context, index uint64) error {
 	if err != nil {
 		return fmt.Errorf("read DataSubmission job of batch %d: %w", index, err)
 	}
+	if published.Epoch != b.Epoch {
+		return fmt.Errorf("DataSubmission job %s of batch %d is of epoch %d, the batch of %d: a rewind is under way",
+			published.ID, index, published.Epoch, b.Epoch)
+	}
 	data, ok := published.Metadata.(*job.DataSubmissionMeta)
 	if !ok {
 		return fmt.Errorf("DataSubmission job %s has metadata %T", published.ID, published.Metadata)
@@ -200,15 +208,15 @@ func (t *Triggers) transitionL3(ctx context.Context, index uint64) error {
 	m := &job.StateTransitionMeta{
 		StartBlock: b.StartBlock, EndBlock: b.EndBlock, StarknetVersion: b.StarknetVersion, OpenedAt: b.OpenedAt,
 		DataHash: data.DataHash, DataSize: data.DataSize,
-		ProgramOutputKey: artifact.SNOSKey(index, artifact.ProgramOutput),
+		ProgramOutputKey: artifact.SNOSKey(index, b.Epoch, artifact.ProgramOutput),
 	}
 	if t.Prover.Capabilities().Proofs { // stored by ProofCreation and ProofRegistration
-		m.BridgeProofKey = artifact.SNOSKey(index, artifact.BridgeProof)
+		m.BridgeProofKey = artifact.SNOSKey(index, b.Epoch, artifact.BridgeProof)
 		if !t.direct() { // else the run's own output is what was registered
-			m.ProofKey = artifact.SNOSKey(index, artifact.Proof)
+			m.ProofKey = artifact.SNOSKey(index, b.Epoch, artifact.Proof)
 		}
 	}
-	return t.create(ctx, index, m, b.TraceID)
+	return t.create(ctx, index, b.Epoch, m, b.TraceID)
 }
 
 // complete writes the ledger of the batch that a completed state transition settled, and marks the batch.
@@ -223,7 +231,7 @@ func (t *Triggers) complete(ctx context.Context, settled job.Job) error {
 		if err != nil {
 			return fmt.Errorf("read aggregator batch %d: %w", index, err)
 		}
-		if b.Status == batch.Completed || b.Status == batch.Archived {
+		if b.Status == batch.Completed || b.Status == batch.Archived || b.Epoch != settled.Epoch {
 			return nil
 		}
 		if b.Ledger, err = t.ledger(ctx, settled, m, b.FirstSnos, b.LastSnos()); err != nil {
@@ -240,7 +248,7 @@ func (t *Triggers) complete(ctx context.Context, settled job.Job) error {
 	if err != nil {
 		return fmt.Errorf("read SNOS batch %d: %w", index, err)
 	}
-	if b.Status == batch.Completed || b.Status == batch.Archived {
+	if b.Status == batch.Completed || b.Status == batch.Archived || b.Epoch != settled.Epoch {
 		return nil
 	}
 	if b.Ledger, err = t.ledger(ctx, settled, m, index, index); err != nil {

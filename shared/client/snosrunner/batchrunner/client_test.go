@@ -42,7 +42,7 @@ func client(url string) *batchrunner.Client {
 
 func task(n int) snos.Task {
 	return snos.Task{Kind: snos.Run, Batch: uint64(n), StartBlock: 1, EndBlock: 2,
-		OutputPrefix: artifact.SNOSPrefix(uint64(n))}
+		OutputPrefix: artifact.SNOSPrefix(uint64(n), 0)}
 }
 
 // end is the outcome of a container that refuses batch numbers from 1000 on.

@@ -74,7 +74,7 @@ func client(t *testing.T, c grpcrunner.Config) *grpcrunner.Client {
 
 func task(n int) snos.Task {
 	return snos.Task{Kind: snos.Run, Batch: uint64(n), StartBlock: 1, EndBlock: 2,
-		OutputPrefix: artifact.SNOSPrefix(uint64(n))}
+		OutputPrefix: artifact.SNOSPrefix(uint64(n), 0)}
 }
 
 var errRefused = errors.New("the program refuses it")

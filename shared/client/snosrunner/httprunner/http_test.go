@@ -37,7 +37,7 @@ func TestConformance(t *testing.T) {
 		Runner: serve(t, httprunner.NewHandler(runs, "hunter2"), "hunter2"), Cancelable: true,
 		Task: func(n int) snos.Task {
 			return snos.Task{Kind: snos.Run, Batch: uint64(n), StartBlock: 1, EndBlock: 2,
-				OutputPrefix: artifact.SNOSPrefix(uint64(n))}
+				OutputPrefix: artifact.SNOSPrefix(uint64(n), 0)}
 		},
 	})
 }

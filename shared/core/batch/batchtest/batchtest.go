@@ -27,7 +27,7 @@ func TestStore(t *testing.T, newStore func(t *testing.T) batch.Store) {
 		"SnosKeepsEveryField": testSnosFields, "AggregatorKeepsEveryField": testAggregatorFields,
 		"Snos": testSnos, "Aggregators": testAggregators, "UpdateIsCompareAndSet": testUpdate,
 		"FencedWriterLoses":    testFence,
-		"OneOfManyWritersWins": testRace,
+		"OneOfManyWritersWins": testRace, "DeleteIsCompareAndSet": testDelete, "AnEarlierEpochGivesWay": testEpoch,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -242,5 +242,118 @@ func testRace(t *testing.T, ctx context.Context, s batch.Store) {
 	wg.Wait()
 	if won.Load() != 1 {
 		t.Errorf("%d writers won", won.Load())
+	}
+}
+
+// places are the calls of both kinds of batches by which a batch takes and leaves its index.
+func places(s batch.Store) map[string]place {
+	return map[string]place{
+		"SNOS": {
+			create: func(ctx context.Context, i, epoch uint64) error {
+				b := snos(i)
+				b.Epoch = epoch
+				return s.CreateSnos(ctx, b)
+			},
+			update: func(ctx context.Context, i, epoch, version uint64) error {
+				b := snos(i)
+				b.Epoch, b.Version = epoch, version
+				_, err := s.UpdateSnos(ctx, b)
+				return err
+			},
+			remove: func(ctx context.Context, i, epoch, version uint64) error {
+				b := snos(i)
+				b.Epoch, b.Version = epoch, version
+				return s.DeleteSnos(ctx, b)
+			},
+			last: func(ctx context.Context) (uint64, uint64, error) {
+				b, err := s.LastSnos(ctx)
+				return b.Index, b.Epoch, err
+			},
+		},
+		"aggregator": {
+			create: func(ctx context.Context, i, epoch uint64) error {
+				b := aggregator(i)
+				b.Epoch = epoch
+				return s.CreateAggregator(ctx, b)
+			},
+			update: func(ctx context.Context, i, epoch, version uint64) error {
+				b := aggregator(i)
+				b.Epoch, b.Version = epoch, version
+				_, err := s.UpdateAggregator(ctx, b)
+				return err
+			},
+			remove: func(ctx context.Context, i, epoch, version uint64) error {
+				b := aggregator(i)
+				b.Epoch, b.Version = epoch, version
+				return s.DeleteAggregator(ctx, b)
+			},
+			last: func(ctx context.Context) (uint64, uint64, error) {
+				b, err := s.LastAggregator(ctx)
+				return b.Index, b.Epoch, err
+			},
+		},
+	}
+}
+
+type place struct {
+	create         func(ctx context.Context, index, epoch uint64) error
+	update, remove func(ctx context.Context, index, epoch, version uint64) error
+	last           func(ctx context.Context) (index, epoch uint64, err error)
+}
+
+func testDelete(t *testing.T, ctx context.Context, s batch.Store) {
+	for kind, p := range places(s) {
+		for i := uint64(1); i <= 2; i++ {
+			if err := p.create(ctx, i, 0); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := p.update(ctx, 2, 0, 0); err != nil { // now version 1
+			t.Fatal(err)
+		}
+		if err := p.remove(ctx, 2, 0, 0); !errors.Is(err, batch.ErrConflict) {
+			t.Errorf("%s: an old version was deleted: %v", kind, err)
+		}
+		if err := p.remove(ctx, 2, 1, 1); !errors.Is(err, batch.ErrConflict) {
+			t.Errorf("%s: a batch of another epoch was deleted: %v", kind, err)
+		}
+		if err := p.remove(ctx, 2, 0, 1); err != nil {
+			t.Fatal(err)
+		}
+		for what, err := range map[string]error{
+			"deleted": p.remove(ctx, 2, 0, 1), "written": p.update(ctx, 2, 0, 1),
+		} {
+			if !errors.Is(err, batch.ErrNotFound) {
+				t.Errorf("%s: a deleted batch was %s: %v", kind, what, err)
+			}
+		}
+		if i, _, err := p.last(ctx); err != nil || i != 1 {
+			t.Errorf("%s: the last batch is %d, %v", kind, i, err)
+		}
+		if err := p.create(ctx, 2, 0); err != nil {
+			t.Errorf("%s: the place of a deleted batch is taken: %v", kind, err)
+		}
+	}
+}
+
+func testEpoch(t *testing.T, ctx context.Context, s batch.Store) {
+	for kind, p := range places(s) {
+		if err := p.create(ctx, 1, 0); err != nil {
+			t.Fatal(err)
+		}
+		if err := p.create(ctx, 1, 2); err != nil {
+			t.Fatalf("%s: a batch of epoch 0 did not give way: %v", kind, err)
+		}
+		if i, epoch, err := p.last(ctx); err != nil || i != 1 || epoch != 2 {
+			t.Errorf("%s: batch %d of epoch %d, %v", kind, i, epoch, err)
+		}
+		for _, epoch := range []uint64{0, 1, 2} {
+			if err := p.create(ctx, 1, epoch); !errors.Is(err, batch.ErrExists) {
+				t.Errorf("%s: a batch of epoch %d took the place of one of epoch 2: %v", kind, epoch, err)
+			}
+			if err := p.update(ctx, 1, epoch, 0); epoch < 2 && !errors.Is(err, batch.ErrConflict) {
+				t.Errorf("%s: a writer of epoch %d changed a batch of epoch 2: %v", kind, epoch, err)
+			}
+		}
 	}
 }

@@ -27,6 +27,7 @@ func TestStore(t *testing.T, newStore func(t *testing.T) job.Store) {
 	}{
 		{"KeepsEveryField", testRoundTrip}, {"CreateOnce", testCreateOnce}, {"NotFound", testNotFound},
 		{"UpdateIsCompareAndSet", testUpdate}, {"OneOfManyWritersWins", testRace},
+		{"DeleteIsCompareAndSet", testDelete}, {"AnEarlierEpochGivesWay", testEpoch},
 		{"OneOfManyCreatorsWins", testCreateRace},
 		{"Due", testDue}, {"List", testList}, {"Count", testCount}, {"Ping", testPing}, {"HonoursContext", testContext},
 	} {
@@ -275,5 +276,54 @@ func testContext(t *testing.T, ctx context.Context, s job.Store) {
 	}
 	if _, err := s.Get(ended, "x"); err == nil || errors.Is(err, job.ErrNotFound) {
 		t.Errorf("Get with an ended context: %v", err)
+	}
+}
+
+func testDelete(t *testing.T, ctx context.Context, s job.Store) {
+	j := create(t, ctx, s, New(1, &job.SnosRunMeta{}))
+	if err := s.Delete(ctx, New(2, &job.SnosRunMeta{})); !errors.Is(err, job.ErrNotFound) {
+		t.Errorf("a job that is not there: %v", err)
+	}
+	now, err := s.Update(ctx, j)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Delete(ctx, j); !errors.Is(err, job.ErrConflict) {
+		t.Errorf("an old version was deleted: %v", err)
+	}
+	if err := s.Delete(ctx, now); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Update(ctx, now); !errors.Is(err, job.ErrNotFound) {
+		t.Errorf("a deleted job was written: %v", err)
+	}
+	if due, err := s.Due(ctx, start.Add(time.Hour), 10); err != nil || len(due) != 0 {
+		t.Errorf("a deleted job is due: %v, %v", due, err)
+	}
+	if js, err := s.List(ctx, job.Filter{Type: job.SnosRun, Limit: 10}); err != nil || len(js) != 0 {
+		t.Errorf("a deleted job is listed: %v, %v", js, err)
+	}
+	create(t, ctx, s, New(1, &job.SnosRunMeta{})) // its place is free
+}
+
+func testEpoch(t *testing.T, ctx context.Context, s job.Store) {
+	old := create(t, ctx, s, New(1, &job.SnosRunMeta{}))
+	next := job.New("ffffffffffffffffffffffffffffffff", 1, &job.SnosRunMeta{EndBlock: 4}, "t", start).InEpoch(2)
+	create(t, ctx, s, next)
+	if _, err := s.Get(ctx, old.ID); !errors.Is(err, job.ErrNotFound) {
+		t.Errorf("the job of the earlier epoch: %v", err)
+	}
+	if _, err := s.Update(ctx, old); !errors.Is(err, job.ErrNotFound) {
+		t.Errorf("the job of the earlier epoch was written: %v", err)
+	}
+	got, err := s.Find(ctx, job.SnosRun, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	same(t, got, next)
+	for _, epoch := range []uint64{0, 1, 2} {
+		if err := s.Create(ctx, old.InEpoch(epoch)); !errors.Is(err, job.ErrExists) {
+			t.Errorf("a job of epoch %d took the place of one of epoch 2: %v", epoch, err)
+		}
 	}
 }

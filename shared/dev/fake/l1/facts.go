@@ -11,6 +11,14 @@ func (s *Chain) RegisterFact(batch uint64) {
 	}
 }
 
+// ForgetFact makes the fact of a batch's update another one, which is not registered: the batch is not the one that had
+// its index before.
+func (s *Chain) ForgetFact(batch uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.facts, batch)
+}
+
 // FactRegistered says whether a block has the fact of a batch's update.
 func (s *Chain) FactRegistered(batch uint64) bool {
 	s.mu.Lock()

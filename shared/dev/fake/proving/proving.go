@@ -102,7 +102,7 @@ func (w *World) aggregate(ctx context.Context, b fakeatlantic.Bucket) (a fakeatl
 
 // aggregation is the task over a bucket's children, whose outputs it puts into the store.
 func aggregation(ctx context.Context, store artifact.Store, b fakeatlantic.Bucket) (snos.Task, error) {
-	t := snos.Task{Kind: snos.Aggregate, ID: b.ID, OutputPrefix: artifact.AggregatorPrefix(0)}
+	t := snos.Task{Kind: snos.Aggregate, ID: b.ID, OutputPrefix: artifact.AggregatorPrefix(0, 0)}
 	for i, c := range b.Children {
 		run, err := open(c.PIE)
 		if err != nil {
@@ -118,7 +118,7 @@ func aggregation(ctx context.Context, store artifact.Store, b fakeatlantic.Bucke
 			}
 		}
 		t.EndBlock, _ = o.NewBlock.Uint64()
-		key := artifact.SNOSKey(uint64(i), artifact.ProgramOutput)
+		key := artifact.SNOSKey(uint64(i), 0, artifact.ProgramOutput)
 		if err := artifact.WriteFelts(ctx, store, key, run.Output); err != nil {
 			return t, err
 		}

@@ -1,0 +1,253 @@
+package rewinding
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/big"
+
+	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
+	"github.com/madara-orchestrator/orchestrator/shared/core/event"
+	"github.com/madara-orchestrator/orchestrator/shared/core/job"
+	"github.com/madara-orchestrator/orchestrator/shared/core/look"
+	"github.com/madara-orchestrator/orchestrator/shared/core/rewind"
+	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
+	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
+)
+
+// Plan is what a rewind discards, and what was paid for it.
+type Plan struct {
+	From      uint64 // the first batch that is discarded
+	FromSnos  uint64 // the first SNOS batch; on an L3 From
+	FromBlock uint64 // batching begins again with it
+	Batches   []Lost // what is discarded, at most batch.MaxPage
+	Refusals  []rewind.Refusal
+
+	dead  []string
+	state rewind.State
+}
+
+// Lost is a batch that is discarded, with what was paid for it.
+type Lost struct {
+	Index               uint64
+	FirstSnos, LastSnos uint64
+	Blocks              batch.Span
+	Status              batch.Status
+	Runs                int      // SNOS and aggregator runs that were started
+	Proofs              int      // tasks that were given to the prover
+	Tasks               []string // of the prover, the newest of each job
+	Steps               uint64   // Cairo steps given to the prover
+	Bucket              string   // at the prover: it is left open and is never closed, so that nothing is aggregated
+	Fee                 *big.Int // of transactions that published data (L3); nil for none
+}
+
+// Look plans a rewind of all batches from an index on. Errors: batch.ErrNotFound, and those of the stores and of the
+// settlement layer. A plan with refusals can't be carried out now.
+func (r *Rewinder) Look(ctx context.Context, index uint64) (Plan, error) {
+	return look.Value(ctx, func(ctx context.Context) (Plan, error) { return r.look(ctx, index) })
+}
+
+func (r *Rewinder) look(ctx context.Context, index uint64) (Plan, error) {
+	p := Plan{From: index}
+	var err error
+	if p.state, err = r.Rewinds.Get(ctx); err != nil {
+		return p, err
+	}
+	first, err := r.at(ctx, index)
+	if err != nil {
+		return p, err
+	}
+	if r.stale(p.state, first) {
+		return p, fmt.Errorf("%s was discarded: %w", r.Layer.BatchName(stage.StateTransition, index), batch.ErrNotFound)
+	}
+	p.FromSnos, p.FromBlock = first.firstSnos, first.span.StartBlock
+	v := rewind.View{Layer: r.Layer, State: p.state, From: index, Batch: first.span, Status: first.status}
+	if v.Settled, err = r.Contract.State(ctx, false); err != nil {
+		return p, fmt.Errorf("read the core contract: %w", err)
+	}
+	if err := r.lost(ctx, &p, index); err != nil {
+		return p, err
+	}
+	if v.Sends, err = r.sends(ctx, index); err != nil {
+		return p, err
+	}
+	p.Refusals, p.dead = rewind.Decide(v)
+	return p, nil
+}
+
+// Begin stores a rewind: from then on nothing of the batches from an index on acts any more, and every trigger worker
+// carries it on. A *rewind.RefusedError says why it can't be done now; the other errors are those of Look, and
+// rewind.ErrConflict.
+func (r *Rewinder) Begin(ctx context.Context, index uint64, by, reason string) (Plan, rewind.Rewind, error) {
+	p, err := r.Look(ctx, index)
+	if err != nil {
+		return p, rewind.Rewind{}, err
+	}
+	if len(p.Refusals) > 0 {
+		return p, rewind.Rewind{}, &rewind.RefusedError{Refusals: p.Refusals}
+	}
+	next, err := p.state.Begin(rewind.Rewind{
+		From: p.From, FromSnos: p.FromSnos, Asked: p.From, By: by, Reason: reason, At: r.Now(), Dead: p.dead,
+	})
+	if err == nil {
+		next, err = r.Rewinds.Put(ctx, next)
+	}
+	if err != nil {
+		return p, rewind.Rewind{}, fmt.Errorf("store the rewind: %w", err)
+	}
+	w := next.Rewinds[len(next.Rewinds)-1]
+	r.audit(ctx, event.RewindAsked, w)
+	r.Wake(ctx, r.worker())
+	return p, w, nil
+}
+
+// lost fills in what is discarded and what was paid for it.
+func (r *Rewinder) lost(ctx context.Context, p *Plan, index uint64) error {
+	us, err := r.units(ctx, index)
+	if err != nil {
+		return fmt.Errorf("read the batches from %d on: %w", index, err)
+	}
+	of := map[uint64]int{} // place of a SNOS batch's or, at the stages of those, an aggregator batch's unit
+	aggregators := map[uint64]int{}
+	for i, u := range us {
+		p.Batches = append(p.Batches, Lost{Index: u.index, FirstSnos: u.firstSnos, LastSnos: u.lastSnos, Blocks: u.span,
+			Status: u.status, Bucket: u.bucket})
+		aggregators[u.index] = i
+		for n := u.firstSnos; n <= u.lastSnos; n++ {
+			of[n] = i
+		}
+	}
+	for _, t := range job.Types {
+		if !r.Layer.Has(t) {
+			continue
+		}
+		places, from := of, p.FromSnos
+		if r.Layer.OnAggregator(t) {
+			places, from = aggregators, index
+		}
+		js, err := r.Jobs.List(ctx, job.Filter{Type: t, From: from, Limit: job.MaxPage})
+		if err != nil {
+			return fmt.Errorf("list %s jobs: %w", t, err)
+		}
+		for _, j := range js {
+			if i, ok := places[j.Batch]; ok {
+				p.Batches[i].pay(j)
+			}
+		}
+	}
+	return nil
+}
+
+// pay adds what a job has cost.
+func (l *Lost) pay(j job.Job) {
+	task := func(id string, steps uint64) {
+		if id == "" {
+			return
+		}
+		l.Proofs, l.Steps, l.Tasks = l.Proofs+max(1, j.Attempts.Process), l.Steps+steps, append(l.Tasks, id)
+	}
+	switch m := j.Metadata.(type) {
+	case *job.SnosRunMeta:
+		if m.TaskID != "" || m.Handle != "" {
+			l.Runs += max(1, j.Attempts.Process)
+		}
+	case *job.ProofCreationMeta:
+		task(m.Task, m.Steps)
+	case *job.ProofRegistrationMeta:
+		task(m.Task, m.Steps)
+	case *job.AggregatorMeta:
+		if m.RunTaskID != "" || m.RunHandle != "" {
+			l.Runs++
+		}
+		task(m.Task, 0)
+	case *job.DataSubmissionMeta:
+		l.fee(m.Included)
+		for _, more := range m.More {
+			l.fee(more.Included)
+		}
+	}
+}
+
+func (l *Lost) fee(in *job.Inclusion) {
+	if in == nil {
+		return
+	}
+	if fee, ok := new(big.Int).SetString(in.Fee, 10); ok {
+		if l.Fee == nil {
+			l.Fee = new(big.Int)
+		}
+		l.Fee.Add(l.Fee, fee)
+	}
+}
+
+// sends are the jobs of the batches from an index on that send transactions, with the fate of each.
+func (r *Rewinder) sends(ctx context.Context, index uint64) ([]rewind.Send, error) {
+	var out []rewind.Send
+	var at *depths
+	for _, t := range r.sending() {
+		js, err := r.Jobs.List(ctx, job.Filter{Type: t, From: index, Limit: job.MaxPage})
+		if err != nil {
+			return nil, fmt.Errorf("list %s jobs: %w", t, err)
+		}
+		for _, j := range js {
+			s := rewind.Send{Job: j.ID, Stage: t, Batch: j.Batch, Completed: j.Status == job.Completed}
+			for _, journal := range j.Journals() {
+				for _, rec := range journal.Records {
+					if at == nil {
+						if at, err = r.depths(ctx); err != nil {
+							return nil, err
+						}
+					}
+					signed, err := r.fate(ctx, *at, t, rec)
+					if err != nil {
+						return nil, err
+					}
+					s.Records = append(s.Records, signed)
+				}
+			}
+			out = append(out, s)
+		}
+	}
+	return out, nil
+}
+
+// depths are the wallet's nonces in the newest block and in the newest one that is final.
+type depths struct{ latest, final uint64 }
+
+func (r *Rewinder) depths(ctx context.Context) (*depths, error) {
+	h, err := r.Wallet.Head(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read the settlement layer's head: %w", err)
+	}
+	a, err := r.Wallet.Account(ctx, h.Number-min(h.Finalized, h.Number))
+	if err != nil {
+		return nil, fmt.Errorf("read the wallet: %w", err)
+	}
+	return &depths{latest: a.Latest, final: a.Confirmed}, nil
+}
+
+// fate is what can still become of a transaction. A state update that is not settled must never be: its nonce has to be
+// used in a final block. Data that was published does no harm, but only one that still waits for a block has a nonce
+// that nobody else may count on.
+func (r *Rewinder) fate(ctx context.Context, at depths, t job.Type, rec tx.Record) (rewind.Signed, error) {
+	out := rewind.Signed{Hash: rec.Hash, Nonce: rec.Nonce, Fate: rewind.Open}
+	if t != job.StateTransition {
+		if rec.Nonce < at.latest {
+			out.Fate = rewind.Dead
+		}
+		return out, nil
+	}
+	st, err := r.Wallet.Lookup(ctx, rec.Hash)
+	switch {
+	case err != nil:
+		return out, fmt.Errorf("look up transaction %s: %w", rec.Hash, err)
+	case st.Phase == tx.Included && st.Success:
+		out.Fate = rewind.Settled
+	case rec.Nonce < at.final:
+		out.Fate = rewind.Dead
+	}
+	return out, nil
+}
+
+// ErrNoChain says that the settlement layer can't be asked.
+var ErrNoChain = errors.New("this deployment's API does not know its settlement layer: nothing can be rewound")

@@ -1,0 +1,53 @@
+package triggering
+
+import (
+	"context"
+	"slices"
+
+	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
+	"github.com/madara-orchestrator/orchestrator/shared/core/job"
+	"github.com/madara-orchestrator/orchestrator/shared/core/rewind"
+)
+
+// rewound are the workers of one run, which know what was discarded by now. A rewind that is under way is taken on
+// first; a step of it that fails does not keep the worker from its own work.
+func (t *Triggers) rewound(ctx context.Context) (*Triggers, error) {
+	if t.Rewinder == nil {
+		return t, nil
+	}
+	s, err := t.Rewinder.Continue(ctx)
+	if err != nil && s.Version == 0 { // it is not known what was discarded
+		return nil, err
+	}
+	if err != nil {
+		t.log().WarnContext(ctx, "the rewind did not get on, the next run tries again", "error", err)
+	}
+	run := *t
+	run.rewinds = s
+	return &run, nil
+}
+
+// snosWith are the SNOS batches with a status, without those that were discarded.
+func (t *Triggers) snosWith(ctx context.Context, s batch.Status, limit int) ([]batch.SnosBatch, error) {
+	bs, err := t.Batches.ListSnos(ctx, s, 0, limit)
+	return slices.DeleteFunc(bs, func(b batch.SnosBatch) bool {
+		return t.rewinds.Stale(rewind.Snos, b.Index, b.Epoch)
+	}), err
+}
+
+// aggregatorsWith is snosWith for aggregator batches.
+func (t *Triggers) aggregatorsWith(ctx context.Context, s batch.Status, limit int) ([]batch.AggregatorBatch, error) {
+	bs, err := t.Batches.ListAggregators(ctx, s, 0, limit)
+	return slices.DeleteFunc(bs, func(b batch.AggregatorBatch) bool {
+		return t.rewinds.Stale(rewind.Aggregator, b.Index, b.Epoch)
+	}), err
+}
+
+// updates are the selected StateTransition jobs, without those that were discarded.
+func (t *Triggers) updates(ctx context.Context, f job.Filter) ([]job.Job, error) {
+	f.Type = job.StateTransition
+	js, err := t.Jobs.List(ctx, f)
+	return slices.DeleteFunc(js, func(j job.Job) bool {
+		return t.rewinds.Stale(rewind.KindOf(t.Settings.Layer, j.Type), j.Batch, j.Epoch)
+	}), err
+}
