@@ -76,7 +76,7 @@ func newWorld(t testing.TB, layer stage.Layer, log *slog.Logger, checks ...admin
 	}
 	w.jobs, w.batches = memory.NewJobs(e), memory.NewBatches(e)
 	files := memory.NewArtifacts(nil)
-	if err := files.Put(t.Context(), artifact.SNOSKey(1, artifact.PIE), strings.NewReader("pie")); err != nil {
+	if err := files.Put(t.Context(), artifact.SNOSKey(1, 0, artifact.PIE), strings.NewReader("pie")); err != nil {
 		t.Fatal(err)
 	}
 	core := setup.App{

@@ -163,7 +163,7 @@ func TestArtifactLinks(t *testing.T) {
 		b.Batches.CreateAggregator(t.Context(), batch.AggregatorBatch{Index: 2, FirstSnos: 2,
 			Snos: make([]batch.Span, 1)}),
 		b.Jobs.Create(t.Context(), j),
-		store.Put(t.Context(), artifact.SNOSKey(2, "x"), strings.NewReader("x")),
+		store.Put(t.Context(), artifact.SNOSKey(2, 0, "x"), strings.NewReader("x")),
 		store.Put(t.Context(), artifact.TransactionKey(j.ID, "0x1"), strings.NewReader("x")),
 	); err != nil {
 		t.Fatal(err)
