@@ -245,7 +245,7 @@ func (d aggregatorDoc) batch() (batch.AggregatorBatch, error) {
 	b := batch.AggregatorBatch{
 		Span: n.spanBack(d.Span), Index: n.back(d.Meta.Index), Epoch: n.back(d.Meta.Epoch),
 		FirstSnos: n.back(d.FirstSnos),
-		DAWords: d.DAWords, InputSize: d.InputSize,
+		DAWords:   d.DAWords, InputSize: d.InputSize,
 		AccumulatorKey: d.AccumulatorKey, Bucket: d.Bucket, Status: st, TraceID: d.Meta.TraceID,
 		Ledger: n.ledgerBack(d.Meta.Ledger), Version: n.back(d.Meta.Version), Fence: n.back(d.Meta.Fence),
 		CreatedAt: timeOf(d.Meta.CreatedAt), UpdatedAt: timeOf(d.Meta.UpdatedAt),

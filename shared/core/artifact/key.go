@@ -28,7 +28,9 @@ func SNOSKey(index, epoch uint64, name string) string { return SNOSPrefix(index,
 func SNOSPrefix(index, epoch uint64) string { return prefix("snos", index, epoch) }
 
 // AggregatorKey is the key of an artifact of an aggregator batch.
-func AggregatorKey(index, epoch uint64, name string) string { return AggregatorPrefix(index, epoch) + name }
+func AggregatorKey(index, epoch uint64, name string) string {
+	return AggregatorPrefix(index, epoch) + name
+}
 
 // AggregatorPrefix is what the keys of an aggregator batch's artifacts start with, as SNOSPrefix.
 func AggregatorPrefix(index, epoch uint64) string { return prefix("aggregator", index, epoch) }

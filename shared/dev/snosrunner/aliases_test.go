@@ -41,7 +41,7 @@ func TestAliasesAreAllotted(t *testing.T) {
 			Batch:        uint64(n + 1),
 			StartBlock:   span[0],
 			EndBlock:     span[1],
-			OutputPrefix: artifact.SNOSPrefix(uint64(n + 1), 0),
+			OutputPrefix: artifact.SNOSPrefix(uint64(n+1), 0),
 		}
 		run(t, r, task)
 		d, err := statediff.Decode(words(t, store, task.OutputPrefix+artifact.DASegment), must(t, "0.14.2"))
