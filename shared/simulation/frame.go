@@ -22,7 +22,7 @@ type frame struct {
 	cancel   context.CancelFunc
 	dead     bool         // its process has ended: whatever it still calls has no effect
 	late     bool         // Lambda ended it for its time
-	frozen   bool         // it outlives its time: a container that is frozen and thawed, whose last requests still arrive
+	frozen   bool         // it outlives its time: a container that is frozen and thawed, and still sends requests
 	stale    bool         // its message is about something that has happened already: it may change nothing
 	misled   bool         // a read showed it an older state
 	nonce    uint64       // of the wallet, as it was read last

@@ -117,7 +117,8 @@ func (d jobDoc) job() (job.Job, error) {
 		return job.Job{}, fmt.Errorf("job %s: %w", d.ID, err)
 	}
 	j := job.Job{
-		ID: d.ID, Type: d.Type, Batch: uint64(d.InternalID), Epoch: uint64(d.Epoch), Status: d.Status, Previous: d.Previous,
+		ID: d.ID, Type: d.Type, Batch: uint64(d.InternalID), Epoch: uint64(d.Epoch),
+		Status: d.Status, Previous: d.Previous,
 		ExternalID: d.ExternalID, Metadata: meta, Attempts: job.Attempts(d.Attempts),
 		NextAction: d.NextAction, DueAt: timeOf(d.DueAt), Generation: uint64(d.Generation), Version: uint64(d.Version),
 		Lease: job.Lease{Owner: d.LeaseOwner, ExpiresAt: timeOf(d.LeaseExpires)}, Schema: d.Schema, TraceID: d.TraceID,

@@ -40,7 +40,8 @@ const MaxPage = 1000
 
 // SnosStore keeps SNOS batches. Every call is bounded and served by an index. Safe for concurrent use.
 //
-// An index has one document. One of an earlier epoch gives way: it was discarded, and whoever wrote it did not know yet.
+// An index has one document. One of an earlier epoch gives way: it was discarded, and whoever wrote it did not know
+// yet.
 type SnosStore interface {
 	// CreateSnos stores a new batch, in the place of one of an earlier epoch. ErrExists where the index is taken by one
 	// of the same or a later epoch.

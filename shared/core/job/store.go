@@ -42,8 +42,8 @@ type Filter struct {
 // Store keeps jobs. Every call is bounded and served by an index, whatever the history. Reads that follow a write of
 // the same process see it. Safe for concurrent use. Errors other than this package's are transient failures.
 type Store interface {
-	// Create stores a new job. ErrExists where the id or (type, internal id) is taken. A job of an earlier epoch with the
-	// same type and internal id gives way: it was discarded, and whoever made it did not know yet.
+	// Create stores a new job. ErrExists where the id or (type, internal id) is taken. A job of an earlier epoch with
+	// the same type and internal id gives way: it was discarded, and whoever made it did not know yet.
 	Create(ctx context.Context, j Job) error
 	// Get returns a job by id, or ErrNotFound.
 	Get(ctx context.Context, id string) (Job, error)

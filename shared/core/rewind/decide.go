@@ -135,7 +135,8 @@ func (v View) sent(s Send) (refusals []Refusal, dead []string) {
 				Detail: fmt.Sprintf("transaction %s with nonce %d of the %s job of %s may still be mined", r.Hash,
 					r.Nonce, s.Stage, name),
 				Do: fmt.Sprintf("let the job go on until it is mined, or send an empty transaction with nonce %d "+
-					"and higher fees from the wallet; once the nonce is used in a block that is final, rewind", r.Nonce)})
+					"and higher fees from the wallet; once the nonce is used in a block that is final, rewind",
+					r.Nonce)})
 		}
 	}
 	return refusals, dead

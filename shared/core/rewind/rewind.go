@@ -1,5 +1,5 @@
-// Package rewind is what operators do about batches that can't be settled as they are: all unsettled batches from one on
-// are discarded and their blocks are batched anew. It holds the record of that (State), the rule by which everything
+// Package rewind is what operators do about batches that can't be settled as they are: all unsettled batches from one
+// on are discarded and their blocks are batched anew. It holds the record of that (State), the rule by which everything
 // else knows what was discarded (Stale), the decision whether it may be done (decide.go), and the port to the store.
 package rewind
 

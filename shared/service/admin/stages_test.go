@@ -199,7 +199,8 @@ func TestArtifactsOf(t *testing.T) {
 		kind  string
 		want  []string
 	}{
-		{stage.L2, "", []string{artifact.AccumulatorKey(2, 0, 1, 9), artifact.SNOSKey(2, 0, "x"), artifact.SNOSKey(3, 0, "x")}},
+		{stage.L2, "", []string{artifact.AccumulatorKey(2, 0, 1, 9), artifact.SNOSKey(2, 0, "x"),
+			artifact.SNOSKey(3, 0, "x")}},
 		{stage.L2, admin.KindSnos, []string{artifact.SNOSKey(2, 0, "x")}},
 		{stage.L3, "", []string{artifact.AccumulatorKey(2, 0, 1, 9), artifact.SNOSKey(2, 0, "x")}},
 	} {

@@ -176,8 +176,8 @@ type keptError struct{ why string }
 
 func (e *keptError) Error() string { return e.why }
 
-// discard removes a batch with all that was made of it. A *keptError means that the batch must stay, and that nothing is
-// gone that is not made again.
+// discard removes a batch with all that was made of it. A *keptError means that the batch must stay, and that nothing
+// is gone that is not made again.
 //
 // The jobs that send come first. Removing one is a compare-and-set on the document in which its transactions are
 // recorded before they are sent: whoever would send another one can't record it any more, and sends nothing.
@@ -233,7 +233,8 @@ func (r *Rewinder) removeSnos(ctx context.Context, s rewind.State, first, last u
 		if !r.Layer.Has(t) {
 			continue
 		}
-		js, err := r.Jobs.List(ctx, job.Filter{Type: t, From: first, To: last, Order: job.Descending, Limit: job.MaxPage})
+		js, err := r.Jobs.List(ctx,
+			job.Filter{Type: t, From: first, To: last, Order: job.Descending, Limit: job.MaxPage})
 		if err != nil {
 			return fmt.Errorf("list %s jobs: %w", t, err)
 		}

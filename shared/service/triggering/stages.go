@@ -102,8 +102,8 @@ func (t *Triggers) proving(ctx context.Context) error {
 					return nil, fmt.Errorf("read aggregator batch %d: %w", b.Aggregator, err)
 				}
 				if parent.Epoch != b.Epoch {
-					return nil, fmt.Errorf("SNOS batch %d is of epoch %d, aggregator batch %d of %d: a rewind is under "+
-						"way", b.Index, b.Epoch, parent.Index, parent.Epoch)
+					return nil, fmt.Errorf("SNOS batch %d is of epoch %d, aggregator batch %d of %d: a rewind is "+
+						"under way", b.Index, b.Epoch, parent.Index, parent.Epoch)
 				}
 				m.Bucket, m.BucketIndex = parent.Bucket, b.Index-parent.FirstSnos
 			}
