@@ -125,7 +125,8 @@ func (c App) Waker() *executor.Waker {
 func (c App) Executor(handlers map[job.Type]executor.Handler) *executor.Executor {
 	return &executor.Executor{
 		Jobs: c.Jobs, Queue: c.Queue, Wake: c.Waker(), Alerts: c.reporter(), Events: c.Events, Control: c.Control,
-		Rewinds: c.Rewinds, Handlers: handlers, Policies: c.policies(), Now: c.Now, NewOwner: c.newID(), Chain: c.Chain, Log: c.Log,
+		Rewinds: c.Rewinds, Handlers: handlers, Policies: c.policies(), Now: c.Now, NewOwner: c.newID(), Chain: c.Chain,
+		Log: c.Log,
 		Route: func(t job.Type, a job.Action, priority bool) string {
 			return c.queueName(resource.Route(t, a, priority))
 		},
