@@ -55,7 +55,7 @@ func (w *World) rewind(ctx context.Context, above int) error {
 }
 
 // rewound ends a fork of the app chain when a rewind is stored: it may part above what stays batched, and nobody could
-// tell then.
+// know then.
 func (w *World) rewound() {
 	if w.node != nil && w.node.fork != nil {
 		w.misbehave(node{})

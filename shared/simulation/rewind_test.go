@@ -7,7 +7,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/simulation"
 )
 
-// Without a fault outside, a rewind at any step is carried out, all is batched and settled anew, no function fails and
+// Without a fault outside, a rewind at any step is carried out, all is batched and settled again, no function fails and
 // nobody is alerted.
 func TestRewind(t *testing.T) {
 	t.Parallel()

@@ -1,6 +1,7 @@
 // Package rewind is what operators do about batches that can't be settled as they are: all unsettled batches from one
-// on are discarded and their blocks are batched anew. It holds the record of that (State), the rule by which everything
-// else knows what was discarded (Stale), the decision whether it may be done (decide.go), and the port to the store.
+// on are discarded and their blocks are batched again. It holds the record of that (State), the rule by which
+// everything else knows what was discarded (Stale), the decision whether it may be done (decide.go), and the port to
+// the store.
 package rewind
 
 import (
@@ -48,7 +49,7 @@ type State struct {
 	Version uint64 // grows with every write; 0: nothing is stored
 }
 
-// Kept is how many rewinds the record keeps. Older ones discarded what was settled anew long ago.
+// Kept is how many rewinds the record keeps. Older ones discarded what was settled again long ago.
 const Kept = 50
 
 // Epoch is the epoch that new documents have; 0 before the first rewind.

@@ -48,7 +48,7 @@ func (r *Rewinder) Continue(ctx context.Context) (rewind.State, error) {
 	if err != nil {
 		return s, fmt.Errorf("rewind: %w", err)
 	}
-	r.Wake(ctx, r.worker()) // to batch anew, or to go on with this
+	r.Wake(ctx, r.worker()) // to batch again, or to go on with this
 	return next, nil
 }
 

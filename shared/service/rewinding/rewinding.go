@@ -1,4 +1,4 @@
-// Package rewinding discards unsettled batches, so that their blocks are batched anew: it plans a rewind (plan.go),
+// Package rewinding discards unsettled batches, so that their blocks are batched again: it plans a rewind (plan.go),
 // stores it, and carries it out (continue.go). The design is in docs/architecture.md.
 package rewinding
 
@@ -41,7 +41,7 @@ type Rewinder struct {
 	Log      *slog.Logger
 }
 
-// Wallet is what tells whether a transaction may still be mined; tx.Chain has it.
+// Wallet is what shows whether a transaction may still be mined; tx.Chain has it.
 type Wallet interface {
 	Head(ctx context.Context) (tx.Head, error)
 	Account(ctx context.Context, depth uint64) (tx.Account, error)
