@@ -241,6 +241,7 @@ func serveAPI(ctx context.Context, o options, core setup.App, a *appChain, l *se
 	handler.Handle("/", core.API(setup.API{
 		Head: a.source, Contract: l.contract, Admin: true, ProverHook: hook, FeeUnit: l.unit,
 		Wallet:    setup.Account(l.open),
+		Settle:    l.open,
 		Contracts: l.compare(core, a), Checks: checks, LinkAge: linkAge,
 	}))
 	srv := &http.Server{Handler: loopback.Guard(handler), ReadHeaderTimeout: 10 * time.Second}

@@ -9,6 +9,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
 	"github.com/madara-orchestrator/orchestrator/shared/service/admin"
+	"github.com/madara-orchestrator/orchestrator/shared/service/rewinding"
 )
 
 // API is what the API function needs beyond the core. Head and Contract may be nil.
@@ -20,6 +21,9 @@ type API struct {
 	Checks   []admin.Check // beside those of the core
 	// Wallet reads the wallet that settles; nil: unknown.
 	Wallet func(context.Context) (tx.Account, error)
+	// Settle opens the contract and the wallet's chain, which a rewind asks whether transactions may still be mined;
+	// nil: nothing can be rewound.
+	Settle func(context.Context) (settlement.Contract, Wallet, error)
 	// Contracts compares the core contract with settings and app chain, for its route and as a part of readiness; nil:
 	// neither.
 	Contracts Contracts
@@ -50,16 +54,63 @@ func (c App) API(a API) *apicontroller.Handler {
 	if a.Contracts != nil {
 		checks = append(checks, ContractsCheck(a.Contracts))
 	}
-	h := apicontroller.New(&admin.Service{
+	service := &admin.Service{
 		Chain: c.Chain, Layer: c.Layer, Jobs: c.Jobs, Batches: c.Batches, Control: c.Control,
 		Executor: c.Executor(nil), Queue: c.Queue,
 		Trigger: c.queueName(resource.TriggerQueue), Events: c.Events, Now: c.Now, Head: a.Head, Contract: a.Contract,
 		Reports: c.Reports, Checks: append(checks, a.Checks...), Seat: c.Seat, Wallet: a.Wallet, FeeUnit: a.FeeUnit,
 		Explorer: a.Explorer, Artifacts: c.Artifacts, Links: c.Links, LinkAge: a.LinkAge, Contracts: a.Contracts,
-		Log: c.Log,
-	}, a.Admin, a.ProverHook, c.Log)
+		Rewinds: c.Rewinds, Log: c.Log,
+	}
+	if a.Settle != nil {
+		r := c.Rewinder()
+		r.Contract, r.Wallet = opened(a.Settle), opened(a.Settle)
+		service.Rewinder = r
+	}
+	h := apicontroller.New(service, a.Admin, a.ProverHook, c.Log)
 	h.Scopes = a.Scopes
 	return h
+}
+
+// opened opens the settlement layer for each question, so that a wallet that can't be opened fails no other route.
+type opened func(context.Context) (settlement.Contract, Wallet, error)
+
+var _ rewinding.Wallet = opened(nil)
+
+// State reads what is settled.
+func (o opened) State(ctx context.Context, finalized bool) (settlement.State, error) {
+	k, _, err := o(ctx)
+	if err != nil {
+		return settlement.State{}, err
+	}
+	return k.State(ctx, finalized)
+}
+
+// Head implements rewinding.Wallet.
+func (o opened) Head(ctx context.Context) (tx.Head, error) {
+	_, w, err := o(ctx)
+	if err != nil {
+		return tx.Head{}, err
+	}
+	return w.Chain.Head(ctx)
+}
+
+// Account implements rewinding.Wallet.
+func (o opened) Account(ctx context.Context, depth uint64) (tx.Account, error) {
+	_, w, err := o(ctx)
+	if err != nil {
+		return tx.Account{}, err
+	}
+	return w.Chain.Account(ctx, depth)
+}
+
+// Lookup implements rewinding.Wallet.
+func (o opened) Lookup(ctx context.Context, hash string) (tx.Status, error) {
+	_, w, err := o(ctx)
+	if err != nil {
+		return tx.Status{}, err
+	}
+	return w.Chain.Lookup(ctx, hash)
 }
 
 // Hooks is the hooks function's handler. hook reads a prover's own webhooks; nil: it sends none.

@@ -26,6 +26,8 @@ func TestOpenAPIAnswers(t *testing.T) {
 	unreadBatches := fault.Rule{Component: "batches", Times: -1, Fault: unread.Fault}
 	unreadReports := fault.Rule{Component: "reports", Times: -1, Fault: unread.Fault}
 	unreadControls := fault.Rule{Component: "controls", Times: -1, Fault: unread.Fault}
+	unreadRewinds := fault.Rule{Component: "rewinds", Times: -1, Fault: unread.Fault}
+	const apply = `{"by":"me","reason":"too large","apply":true}`
 	down := admin.Check{Name: "settlement layer", Ping: func(context.Context) error { return errSecret }}
 	tests := []struct {
 		operation   string
@@ -48,6 +50,8 @@ func TestOpenAPIAnswers(t *testing.T) {
 		{operation: "GET /lag", path: "/lag", status: 200, fault: unread},
 		{operation: "GET /alerts", path: "/alerts", status: 200},
 		{operation: "GET /alerts", path: "/alerts", status: 500, fault: unreadReports},
+		{operation: "GET /rewinds", path: "/rewinds", status: 200},
+		{operation: "GET /rewinds", path: "/rewinds", status: 500, fault: unreadRewinds},
 		{operation: "GET /wallet", path: "/wallet", status: 200},
 		{operation: "GET /wallet", path: "/wallet", status: 404, unknownWallet: true},
 		{operation: "GET /wallet", path: "/wallet", status: 500, fault: unreadBatches},
@@ -187,6 +191,30 @@ func TestOpenAPIAnswers(t *testing.T) {
 		add = tests[0]
 		add.operation, add.path, add.body, add.status = "POST /batches/{index}/close", "/batches/"+
 			x.index+"/close", x.body, x.status
+		add.change, add.fault = x.change, x.fault
+		tests = append(tests, add)
+	}
+	for _, x := range []struct {
+		index, body string
+		status      int
+		change      func(*events.APIGatewayV2HTTPRequest)
+		fault       fault.Rule
+	}{
+		{index: "60", status: 200}, {index: "60", body: apply, status: 200}, {index: "1", body: why, status: 200},
+		{index: "60", body: `{"apply":true}`, status: 400}, {index: "x", body: why, status: 400},
+		{index: "61", body: why, status: 404},
+		{index: "1", body: apply, status: 409}, {index: "60", body: strings.Repeat(" ", 5000), status: 413},
+		{index: "60", body: why, status: 401,
+			change: func(e *events.APIGatewayV2HTTPRequest) { e.RequestContext.Authorizer = nil }},
+		{index: "60", body: why, status: 403,
+			change: func(e *events.APIGatewayV2HTTPRequest) { e.Headers["sec-fetch-site"] = "cross-site" }},
+		{index: "60", body: why, status: 415,
+			change: func(e *events.APIGatewayV2HTTPRequest) { e.Headers["content-type"] = "text/plain" }},
+		{index: "60", body: why, status: 500, fault: unreadRewinds},
+	} {
+		add = tests[0]
+		add.operation, add.path, add.body, add.status = "POST /batches/{index}/rewind", "/batches/"+
+			x.index+"/rewind", x.body, x.status
 		add.change, add.fault = x.change, x.fault
 		tests = append(tests, add)
 	}

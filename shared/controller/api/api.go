@@ -93,6 +93,7 @@ func (h *Handler) reads(s *admin.Service) {
 	get("/blocks/{number}",
 		numbered("number", func(r *http.Request, n uint64) (any, error) { return s.Block(r.Context(), n) }))
 	get("/stages", func(r *http.Request) (any, error) { return s.Stages(r.Context()) })
+	get("/rewinds", func(r *http.Request) (any, error) { return s.RewindsOf(r.Context()) })
 	get("/alerts", func(r *http.Request) (any, error) { return s.Alerts(r.Context()) })
 	get("/wallet", func(r *http.Request) (any, error) { return s.WalletOf(r.Context()) })
 	get("/contracts", func(r *http.Request) (any, error) { return s.CompareContracts(r.Context()) })

@@ -50,11 +50,22 @@ func (h *Handler) commands(s *admin.Service) {
 			}
 			return s.CloseBatch(ctx, n, o)
 		})
+	command(h, "/batches/{index}"+rewindPath, "index",
+		func(ctx context.Context, index string, o admin.Command) (admin.RewindPlan, error) {
+			n, err := number("index", index)
+			if err != nil {
+				return admin.RewindPlan{}, err
+			}
+			return s.RewindFrom(ctx, n, o.Apply, o)
+		})
 	command(h, "/stages/{stage}/pause", "stage", s.Pause)
 	command(h, "/stages/{stage}/resume", "stage", s.Resume)
 	command(h, "/stages/{stage}/requeue", "stage", s.Requeue)
 	command(h, "/stages/{stage}/retry", "stage", s.RetryAll)
 }
+
+// rewindPath ends the path of the one command that is only planned unless its body says that it is to be carried out.
+const rewindPath = "/rewind"
 
 // command adds a route for a command about what the path's parameter names.
 func command[T any](h *Handler, path, parameter string, f func(context.Context, string, admin.Command) (T, error)) {
@@ -63,7 +74,7 @@ func command[T any](h *Handler, path, parameter string, f func(context.Context, 
 		if err := foreign.Check(r); err != nil {
 			return nil, errForeign
 		}
-		o, err := readCommand(r)
+		o, err := readCommand(r, strings.HasSuffix(path, rewindPath))
 		if err != nil {
 			return nil, err
 		}
@@ -95,12 +106,13 @@ func (h *Handler) mayCommand(who sender) error {
 	return fmt.Errorf("%w: one of %s", errScope, strings.Join(h.Scopes, ", "))
 }
 
-// readCommand reads a command's body, which may be missing.
-func readCommand(r *http.Request) (admin.Command, error) {
+// readCommand reads a command's body, which may be missing. planned says that it may have apply.
+func readCommand(r *http.Request, planned bool) (admin.Command, error) {
 	var body *struct {
 		By       string `json:"by"`
 		Reason   string `json:"reason"`
 		Priority bool   `json:"priority"`
+		Apply    *bool  `json:"apply"`
 	}
 	d := json.NewDecoder(r.Body)
 	d.DisallowUnknownFields()
@@ -126,6 +138,10 @@ func readCommand(r *http.Request) (admin.Command, error) {
 		}
 		return admin.Command{}, fmt.Errorf("%w: body: something follows the object", admin.ErrInvalid)
 	}
-	o := admin.Command{By: body.By, Reason: body.Reason, Priority: body.Priority}
+	if body.Apply != nil && !planned {
+		return admin.Command{}, fmt.Errorf("%w: body: this command takes no apply", admin.ErrInvalid)
+	}
+	o := admin.Command{By: body.By, Reason: body.Reason, Priority: body.Priority,
+		Apply: body.Apply != nil && *body.Apply}
 	return o, o.Check() // here already: By may be replaced
 }

@@ -24,6 +24,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/operator"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/fake/l1"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
 	"github.com/madara-orchestrator/orchestrator/shared/service/admin"
 	"github.com/madara-orchestrator/orchestrator/shared/service/contracts"
@@ -82,7 +83,7 @@ func newWorld(t testing.TB, layer stage.Layer, log *slog.Logger, checks ...admin
 	core := setup.App{
 		Chain: "dev", Seat: operator.Seat{Chain: "dev"},
 		Layer: layer, Jobs: w.jobs, Batches: w.batches, Locks: memory.NewLocks(nil),
-		Control: memory.NewControls(e), Queue: queues,
+		Control: memory.NewControls(e), Rewinds: memory.NewRewinds(e), Queue: queues,
 		Artifacts: files, Links: memory.NewLinks(files, "http://127.0.0.1:1/files"),
 		Alerts: memory.NewAlerts(nil), Reports: memory.NewReports(e),
 		Events: memory.NewEvents(nil), Now: time.Now, Log: log,
@@ -110,6 +111,9 @@ func newWorld(t testing.TB, layer stage.Layer, log *slog.Logger, checks ...admin
 			return tx.Account{Address: "0xabc", Balance: big.NewInt(1e18)}, nil
 		},
 	})
+	r := core.Rewinder()
+	r.Contract, r.Wallet = contract{Settled: true, Block: 14}, l1.New(nil, l1.Config{})
+	w.Handler.Service.Rewinder = r
 	return w
 }
 

@@ -68,6 +68,7 @@ func reads() []command {
 			more: "Exit code 1 where one can't."},
 		{name: "contracts", about: "the core contract compared with settings and app chain",
 			run: (*session).contracts, more: "Exit code 1 where a line is wrong."},
+		{name: "rewinds", about: "rewinds, the newest first", run: (*session).rewinds},
 		{name: "alerts", about: "the causes of which operators are alerted now", run: (*session).alerts,
 			more: "Exit code 1 where there is one."},
 		{name: "batches", about: "batches, the newest first", run: (*session).batches,
@@ -121,6 +122,11 @@ func orders() []command {
 			about: "run a stage's worker and waiting jobs now", run: bulkCommand("requeue"), more: stages},
 		{name: "close-open", reason: true, about: "close the open batch now", run: (*session).closeOpen,
 			more: "Batching closes it some seconds later. Exit code 3 where no batch is open."},
+		{name: "rewind", args: "N", min: 1, max: 1,
+			about: "discard the unsettled batches from N on, batch again", run: (*session).rewind,
+			more: "It prints what is discarded, what was paid for it, and why it can't be done\nnow (exit code 4). " +
+				"Nothing is changed without -apply, which needs -reason.\nN is an aggregator batch, on an L3 a SNOS " +
+				"batch. 'rewinds' shows how far it is."},
 	}
 }
 

@@ -46,6 +46,7 @@ type session struct {
 	limit, batch, before, after, days uint64
 	newest, snos, links               bool
 	into                              string
+	apply                             bool          // carry a planned command out
 	length                            time.Duration // of events; 0: until it is interrupted
 }
 
@@ -127,6 +128,7 @@ func (s *session) parse(args []string, w *where) ([]string, error) {
 	f.BoolVar(&s.snos, "snos", false, "SNOS batches")
 	f.BoolVar(&s.links, "links", false, "print links of files")
 	f.StringVar(&s.into, "into", "", "download files into this folder")
+	f.BoolVar(&s.apply, "apply", false, "carry it out; otherwise it is only planned")
 	f.StringVar(&s.listen, "listen", "127.0.0.1:8090", "loopback address of the page")
 	var rest []string
 	for {

@@ -2,6 +2,7 @@ package ops_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -25,7 +26,9 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/operator"
+	"github.com/madara-orchestrator/orchestrator/shared/core/settlement"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/fake/l1"
 	"github.com/madara-orchestrator/orchestrator/shared/dev/ops"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
 	"github.com/madara-orchestrator/orchestrator/shared/service/admin"
@@ -78,12 +81,16 @@ func serve(t *testing.T, commands bool) string {
 	app := setup.App{
 		Chain: "mychain", Seat: operator.Seat{Chain: "mychain"},
 		Layer: stage.L2, Jobs: jobs, Batches: batches, Locks: memory.NewLocks(nil),
-		Control: memory.NewControls(nil),
-		Queue:   queues, Artifacts: memory.NewArtifacts(nil), Alerts: memory.NewAlerts(nil),
+		Control: memory.NewControls(nil), Rewinds: memory.NewRewinds(nil),
+		Queue: queues, Artifacts: memory.NewArtifacts(nil), Alerts: memory.NewAlerts(nil),
 		Reports: memory.NewReports(nil),
 		Events:  memory.NewEvents(nil), Now: time.Now, Log: slog.New(slog.DiscardHandler),
 	}
-	srv := httptest.NewServer(app.API(setup.API{Admin: commands, FeeUnit: "wei"}))
+	chain := l1.New(nil, l1.Config{})
+	srv := httptest.NewServer(app.API(setup.API{Admin: commands, FeeUnit: "wei",
+		Settle: func(context.Context) (settlement.Contract, setup.Wallet, error) {
+			return chain, setup.Wallet{Chain: chain}, nil
+		}}))
 	t.Cleanup(srv.Close)
 	return srv.URL
 }
@@ -154,6 +161,15 @@ func TestCommands(t *testing.T) {
 			says: "closes aggregator batch 3 (blocks 20-24 or more) soon"},
 		"close why":   {args: []string{"close-open"}, code: ops.Usage, says: "give a reason"},
 		"close where": {args: []string{"close-open"}, code: ops.Usage, says: "make ops ARGS='-url http"},
+		"rewind": {args: []string{"rewind", "2"}, code: ops.OK,
+			says: "Nothing is changed. To do it, add: -apply -reason"},
+		"rewind and do": {args: append([]string{"rewind", "2", "-apply"}, why...), code: ops.OK,
+			says: "begun: a rewind from aggregator batch 2 on discards 2 batches"},
+		"rewind settled": {args: []string{"rewind", "1"}, code: ops.Refused,
+			says: "REFUSED: aggregator batch 1 is settled"},
+		"rewind why":  {args: []string{"rewind", "2", "-apply"}, code: ops.Usage, says: "give a reason"},
+		"rewind none": {args: []string{"rewind", "9"}, code: ops.Unknown, says: "404"},
+		"rewinds":     {args: []string{"rewinds"}, code: ops.OK, says: "nothing was rewound"},
 		"help":        {args: []string{"help"}, code: ops.OK, says: "Exit codes"},
 		"help of one": {args: []string{"help", "close-open"}, code: ops.OK, says: "seconds later"},
 		"no command":  {args: []string{"dance"}, code: ops.Usage, says: "no command"},

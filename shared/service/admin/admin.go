@@ -19,6 +19,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/operator"
 	"github.com/madara-orchestrator/orchestrator/shared/core/queue"
+	"github.com/madara-orchestrator/orchestrator/shared/core/rewind"
 	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
 	"github.com/madara-orchestrator/orchestrator/shared/core/settlement"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
@@ -62,9 +63,11 @@ type Service struct {
 	Trigger  string // the trigger queue's name
 	Events   event.Bus
 	Now      func() time.Time
-	Head     Head        // nil: how far the chain is stays unknown; with Headers too the lag is known in seconds
-	Contract Contract    // nil: what is settled stays unknown
-	Reports  alert.Store // of what is reported now; nil: unknown
+	Head     Head         // nil: how far the chain is stays unknown; with Headers too the lag is known in seconds
+	Contract Contract     // nil: what is settled stays unknown
+	Reports  alert.Store  // of what is reported now; nil: unknown
+	Rewinds  rewind.Store // the record of rewinds; nil: none
+	Rewinder Rewinder     // nil: nothing can be rewound
 	// Wallet reads the wallet that settles; nil: unknown.
 	Wallet func(ctx context.Context) (tx.Account, error)
 	// Contracts compares the core contract with settings and app chain; nil: it can't.
@@ -87,6 +90,7 @@ type Command struct {
 	By       string // who asks
 	Reason   string // why; required where many jobs or a whole stage are concerned
 	Priority bool   // past the stage's queue; jobs only
+	Apply    bool   // carry it out, where a command is only planned otherwise
 }
 
 // Bounds of a command's texts, in characters.

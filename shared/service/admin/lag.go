@@ -13,6 +13,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
 	"github.com/madara-orchestrator/orchestrator/shared/core/block"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
+	"github.com/madara-orchestrator/orchestrator/shared/core/rewind"
 	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 )
@@ -36,6 +37,8 @@ type Lag struct {
 	Failed *int `json:"failed"`
 	// Paused are the stages that an operator has stopped.
 	Paused []stage.Name `json:"paused,omitempty"`
+	// Rewind is the one that is under way.
+	Rewind *Rewind `json:"rewind,omitempty"`
 	// Unknown says what could not be read now.
 	Unknown []string `json:"unknown,omitempty"`
 	// Ages are how many seconds ago those values were read that could not be read now, by their names here.
@@ -103,6 +106,14 @@ func (s *Service) Lag(ctx context.Context) Lag {
 		f.pauses = ps
 		for _, p := range ps {
 			f.lag.Paused = append(f.lag.Paused, p.Stage)
+		}
+	})
+	readOne(r, "rewind", s.Rewinds != nil, func(ctx context.Context) (rewind.State, error) {
+		return s.Rewinds.Get(ctx)
+	}, func(st rewind.State) {
+		if active, ok := st.Active(); ok {
+			v := s.rewindView(active)
+			f.lag.Rewind = &v
 		}
 	})
 	readOne(r, "blocking", true, s.blocking, func(b *blocked) { f.job, f.span = b.job, b.span })

@@ -36,7 +36,7 @@ type Verdict struct {
 // verdict weighs the facts: the worst one is said.
 func (s *Service) verdict(f *facts) Verdict {
 	l := &f.lag
-	for _, weigh := range []func(*facts) (Verdict, bool){s.unreadable, s.needsOperator,
+	for _, weigh := range []func(*facts) (Verdict, bool){s.unreadable, s.rewinding, s.needsOperator,
 		s.pausedStage, s.reported, s.outside} {
 		if v, ok := weigh(f); ok {
 			return v
