@@ -51,7 +51,8 @@ func wire(ctx context.Context, p *cloud.Process) (any, error) {
 	checks = append(checks, setup.WeightsCheck(source, p.Config.Chain.FeederGateway != ""))
 	s := p.Config.Settlement
 	return core.API(setup.API{
-		Head: source, Contract: contract, Wallet: setup.Account(layer.Watch), Settle: layer.Watch, FeeUnit: config.FeeUnit(s.Kind),
+		Head: source, Contract: contract, Wallet: setup.Account(layer.Watch), Settle: layer.Watch,
+		FeeUnit:   config.FeeUnit(s.Kind),
 		Contracts: core.Contracts(s.Contract, config.FeeUnit(s.Kind), source, layer.Watch),
 		Explorer:  p.Config.Settlement.Explorer, Admin: p.Config.API.Admin, Scopes: p.Config.API.CommandScopes,
 		Checks: checks, LinkAge: p.Config.Links.Age,
