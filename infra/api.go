@@ -55,8 +55,9 @@ func (s *Stack) api() {
 	route("ApiRest", "ANY /{proxy+}", target, auth, authorizer)
 	if len(s.chain.API.CommandScopes) > 0 {
 		for id, key := range map[string]string{"ApiJobCommands": "POST /jobs/{proxy+}",
-			"ApiStageCommands": "POST /stages/{proxy+}",
-			"ApiBatchCommands": "POST /batches/{proxy+}"} {
+			"ApiStageCommands":      "POST /stages/{proxy+}",
+			"ApiBatchCommands":      "POST /batches/{proxy+}",
+			"ApiSubscriberCommands": "POST /subscribers/{proxy+}"} {
 			route(id, key, target, auth, authorizer).SetAuthorizationScopes(jsii.Strings(s.chain.API.CommandScopes...))
 		}
 	}

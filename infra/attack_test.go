@@ -6,7 +6,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
 )
 
@@ -65,6 +67,55 @@ func checked(on string) bool {
 	return slices.ContainsFunc(resource.Asks(), func(x resource.Asked) bool {
 		return strings.Contains(on, `"Function`+title(x.Function))
 	})
+}
+
+// Who gets the alerts is changed by the API alone, on the chain's own topic, and only where commands are on.
+func TestWhoSubscribes(t *testing.T) {
+	each(t, func(t *testing.T, s template) {
+		changes := 0
+		s.grants(func(function, action, on string) {
+			switch action {
+			case "sns:Subscribe", "sns:Unsubscribe", "sns:ConfirmSubscription":
+				changes++
+				if function != resource.FnAPI || !strings.Contains(on, `"Alerts`) {
+					t.Errorf("%s may %s on %s", function, action, on)
+				}
+			}
+		})
+		if want := map[bool]int{true: 3}[s.chain.API.Admin]; changes != want {
+			t.Errorf("%d actions change who gets the alerts, want %d", changes, want)
+		}
+	})
+}
+
+// The schedules are changed by the trigger function alone, and the role under which they fire is handed to nobody else.
+func TestWhoSchedules(t *testing.T) {
+	each(t, func(t *testing.T, s template) {
+		changes := 0
+		s.grants(func(function, action, on string) {
+			switch {
+			case action == "scheduler:UpdateSchedule":
+				changes++
+			case action == "iam:PassRole" && function == resource.FnTrigger && !strings.Contains(on, "RoleScheduler"):
+				t.Errorf("%s hands over %s", function, on)
+			case action != "iam:PassRole":
+				return
+			}
+			if function != resource.FnTrigger {
+				t.Errorf("%s may %s on %s", function, action, on)
+			}
+		})
+		if want := len(schedulesOf(s.chain)); changes != want {
+			t.Errorf("%d schedules can be changed, want %d", changes, want)
+		}
+	})
+	c := Chain{Layer: "l2", Settings: map[string]string{"SCHEDULE_EVERY": "ProofCreation=10m"}}
+	all := resource.Intervals("l2", map[stage.Name]time.Duration{stage.ProofCreation: 10 * time.Minute})
+	for _, x := range schedulesOf(c) {
+		if want := all[x.Stage]; x.Every != want {
+			t.Errorf("%s every %s, want %s", x.Stage, x.Every, want)
+		}
+	}
 }
 
 // linked says whether a resource is the artifacts of SNOS or of aggregator batches, and nothing else.

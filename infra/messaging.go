@@ -33,7 +33,7 @@ func (s *Stack) messaging() {
 		s.queues[q.Name] = awssqs.NewQueue(s.Stack, jsii.String("Queue"+title(q.Name)), p)
 	}
 	s.topic = awssns.NewTopic(s.Stack, jsii.String("Alerts"), &awssns.TopicProps{
-		TopicName: jsii.String(resource.Physical(s.chain.Name, "alerts")), EnforceSSL: jsii.Bool(true),
+		TopicName: jsii.String(resource.Physical(s.chain.Name, resource.AlertsTopic)), EnforceSSL: jsii.Bool(true),
 		DisplayName: jsii.String("Orchestrator " + s.chain.Name),
 	})
 	// A topic with a policy has lost AWS's own, by which alarms of the account may publish.

@@ -117,8 +117,11 @@ func (s *Stack) permit(role awsiam.Role, function string, logs awslogs.LogGroup)
 		allow(role, s.bus.EventBusArn(), "events:PutEvents")
 	}
 	if a.Looks {
-		allow(role, s.topic.TopicArn(), "sns:GetTopicAttributes")
+		allow(role, s.topic.TopicArn(), "sns:GetTopicAttributes", "sns:ListSubscriptionsByTopic")
 		allow(role, s.bus.EventBusArn(), "events:DescribeEventBus")
+	}
+	if a.Subscribes {
+		allow(role, s.topic.TopicArn(), "sns:Subscribe", "sns:ConfirmSubscription", "sns:Unsubscribe")
 	}
 	if a.Runs {
 		s.permitRuns(role, function)

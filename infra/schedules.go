@@ -23,7 +23,7 @@ func rate(every time.Duration) string {
 
 // schedules makes one EventBridge Scheduler schedule a trigger worker.
 func (s *Stack) schedules() {
-	name := resource.Physical(s.chain.Name, "schedules")
+	name := resource.Physical(s.chain.Name, resource.ScheduleGroup)
 	group := awsscheduler.NewCfnScheduleGroup(s.Stack, jsii.String("ScheduleGroup"),
 		&awsscheduler.CfnScheduleGroupProps{Name: jsii.String(name)})
 	role := awsiam.NewRole(s.Stack, jsii.String("RoleScheduler"), &awsiam.RoleProps{
@@ -34,6 +34,7 @@ func (s *Stack) schedules() {
 	trigger, dead := s.functions[resource.FnTrigger], s.queues[resource.DeadLetterQueue]
 	allow(role, trigger.FunctionArn(), "lambda:InvokeFunction")
 	allow(role, dead.QueueArn(), "sqs:SendMessage")
+	s.permitSchedules(role, name)
 	for _, x := range schedulesOf(s.chain) {
 		sched := awsscheduler.NewCfnSchedule(s.Stack, jsii.String("Schedule"+string(x.Stage)),
 			&awsscheduler.CfnScheduleProps{
@@ -54,5 +55,25 @@ func (s *Stack) schedules() {
 				},
 			})
 		sched.AddResourceDependency(group, nil)
+	}
+}
+
+// permitSchedules lets the functions that resource.AccessOf names look at the schedules and change them. Who changes
+// one hands the role over under which it fires, and may do so to the scheduler alone.
+func (s *Stack) permitSchedules(fires awsiam.Role, group string) {
+	for _, f := range functionsOf(s.chain) {
+		if !s.chain.accessOf(f.Name).Schedules {
+			continue
+		}
+		role := s.functions[f.Name].Role()
+		for _, x := range schedulesOf(s.chain) {
+			allow(role, jsii.String("arn:aws:scheduler:"+*s.Region()+":"+*s.Account()+":schedule/"+group+"/"+
+				resource.Physical(s.chain.Name, string(x.Stage))), "scheduler:GetSchedule", "scheduler:UpdateSchedule")
+		}
+		role.AddToPrincipalPolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
+			Actions: jsii.Strings("iam:PassRole"), Resources: &[]*string{fires.RoleArn()},
+			Conditions: &map[string]any{"StringEquals": map[string]string{
+				"iam:PassedToService": "scheduler.amazonaws.com"}},
+		}))
 	}
 }

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"cmp"
+
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsec2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsevents"
@@ -12,6 +14,7 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awssqs"
 	"github.com/aws/jsii-runtime-go"
 
+	"github.com/madara-orchestrator/orchestrator/shared/config"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
 )
 
@@ -105,12 +108,17 @@ func queuesOf(c Chain) []resource.Queue {
 
 // schedulesOf are the schedules that the chain has.
 func schedulesOf(c Chain) []resource.Schedule {
-	return layered(c, resource.Schedules(), func(x resource.Schedule) (out []string) {
+	all := layered(c, resource.Schedules(), func(x resource.Schedule) (out []string) {
 		for _, l := range x.Layers {
 			out = append(out, string(l))
 		}
 		return out
 	})
+	chosen := config.Schedules{Every: c.Settings["SCHEDULE_EVERY"]}.Intervals()
+	for i, x := range all {
+		all[i].Every = cmp.Or(chosen[x.Stage], x.Every)
+	}
+	return all
 }
 
 // keep is what becomes of data when the stack is destroyed: in prod it stays.

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/madara-orchestrator/orchestrator/shared/client/lambda"
+	"github.com/madara-orchestrator/orchestrator/shared/client/scheduler"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/settlement"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
@@ -54,6 +55,9 @@ func wire(ctx context.Context, p *cloud.Process) (any, error) {
 		FirstBlock: c.Chain.FirstBlock, ReadAtOnce: true, FirstBatch: c.Settlement.FirstBatch,
 		Unsettled: c.TxPolicy().Unsettled(),
 		Window:    c.Batch.Window, WantProofs: c.Prover.Proofs,
+		Timers: scheduler.New(p.AWS, resource.Physical(c.Chain.Name, resource.ScheduleGroup),
+			resource.Physical(c.Chain.Name, "")),
+		Intervals: c.Schedules.Intervals(),
 		Invoke: func(ctx context.Context, t job.Type, body string) error {
 			return functions.InvokeMessage(ctx, resource.Physical(c.Chain.Name, resource.FunctionOf(t)), body)
 		},

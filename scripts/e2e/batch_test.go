@@ -38,7 +38,7 @@ func TestSettlesOnBatch(t *testing.T) {
 	o.Deploy = func(s, secrets map[string]string) (devcloud.Stack, error) {
 		settings = s
 		return devcloud.Provision(t.Context(), devcloud.Config(o.AWS),
-			devcloud.Options{Chain: name, Layer: stage.L2, Secrets: secrets})
+			devcloud.Options{Chain: name, Layer: stage.L2, Secrets: secrets, Timers: true})
 	}
 	w := newWorld(t, o)
 	for at, address := range map[*atomic.Pointer[url.URL]]string{&r.target: w.api, &r.batch: w.Batch} {

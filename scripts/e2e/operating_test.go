@@ -11,6 +11,7 @@ import (
 	awssns "github.com/aws/aws-sdk-go-v2/service/sns"
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 
+	"github.com/madara-orchestrator/orchestrator/shared/core/alert"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/queue"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
@@ -26,6 +27,13 @@ func (d *deployment) commands() {
 	d.ask("POST", "/stages/ProofCreation/resume", `{"reason":"it is there again"}`, 200)
 	d.ask("POST", "/stages/AggregatorBatching/requeue", `{"reason":"new blocks"}`, 200)
 	d.ask("POST", "/stages/StorageCleanup/requeue", `{"reason":"now"}`, 200)
+	const mail = "second@example.org"
+	d.ask("POST", "/subscribers/add", `{"endpoint":"`+mail+`"}`, 200)
+	if answer := d.ask("GET", "/subscribers", "", 200); !strings.Contains(answer, mail) {
+		d.t.Errorf("who gets the alerts: %s", answer)
+	}
+	d.ask("POST", "/subscribers/confirm", `{"token":"guessed"}`, 400)
+	d.ask("POST", "/subscribers/"+alert.SubscriberID(alert.Email, mail)+"/remove", "", 200)
 	for _, path := range []string{"/lag", "/batches", "/openapi.yaml"} {
 		d.ask("GET", path, "", 200)
 	}

@@ -87,6 +87,9 @@ type named struct {
 // ask makes the question whether a policy allows a call. Requests to AWS go over TLS 1.2 or later.
 func (g grants) ask(c awsCall, p policy) question {
 	context := map[string]any{"aws:SecureTransport": "true", "s3:TlsVersion": "1.3"}
+	if c.Action == passRole {
+		context["iam:PassedToService"] = "scheduler.amazonaws.com"
+	}
 	var keys []string
 	for _, pair := range strings.FieldsFunc(c.Tags, func(r rune) bool { return r == ',' }) {
 		k, v, _ := strings.Cut(pair, "=")
@@ -272,6 +275,9 @@ var sometimes = map[string]string{
 	"hooks events:PutEvents": "a webhook of a job that waits at the prover; whether one does when it comes is a " +
 		"matter of moments",
 	"hooks sqs:GetQueueUrl": "likewise",
+	"trigger scheduler:UpdateSchedule": "a stage is paused or resumed; whether Reconcile runs in between is a matter " +
+		"of moments",
+	"trigger iam:PassRole":  "likewise",
 	"hooks sqs:SendMessage": "likewise",
 }
 

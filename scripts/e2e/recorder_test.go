@@ -143,8 +143,11 @@ func callsOf(r *http.Request) []awsCall {
 			return nil
 		}
 		r.Body = io.NopCloser(bytes.NewReader(body))
-		if service == "batch" {
+		switch service {
+		case "batch":
 			return batchCalls(scope[0], r.URL.Path, body)
+		case "scheduler":
+			return scheduleCalls(scope[0], r, body)
 		}
 		operation, resource = jsonOperation(service, r, body)
 	}
@@ -219,13 +222,38 @@ func jsonOperation(service string, r *http.Request, body []byte) (operation, res
 		if err != nil {
 			return "", ""
 		}
-		return form.Get("Action"), form.Get("TopicArn")
+		topic := form.Get("TopicArn")
+		if of := form.Get("SubscriptionArn"); topic == "" && strings.Contains(of, ":") { // of a topic, and its own id
+			topic = of[:strings.LastIndexByte(of, ':')]
+		}
+		return form.Get("Action"), topic
 	case "lambda":
 		return "Invoke", arn("lambda",
 			"function:"+strings.Split(strings.TrimPrefix(r.URL.Path, "/2015-03-31/functions/"), "/")[0])
 	}
 	return operation, ""
 }
+
+// scheduleCalls are what a request to EventBridge Scheduler needs (its API reference): who updates a schedule passes
+// the role of its target on.
+func scheduleCalls(caller string, r *http.Request, body []byte) []awsCall {
+	var in struct {
+		GroupName string
+		Target    struct{ RoleArn string }
+	}
+	_ = json.Unmarshal(body, &in) // a look has none
+	group, name := r.URL.Query().Get("groupName")+in.GroupName, strings.TrimPrefix(r.URL.Path, "/schedules/")
+	call := awsCall{Caller: caller, Resource: arn("scheduler", "schedule/"+group+"/"+name),
+		Action: "scheduler:" + map[string]string{"GET": "Get", "PUT": "Update", "POST": "Create",
+			"DELETE": "Delete"}[r.Method] + "Schedule"}
+	if in.Target.RoleArn == "" {
+		return []awsCall{call}
+	}
+	return []awsCall{call, {Caller: caller, Action: passRole, Resource: in.Target.RoleArn}}
+}
+
+// passRole is what a role is handed over with.
+const passRole = "iam:PassRole"
 
 // batchCalls are what a request to AWS Batch needs (service authorization reference of AWS Batch): a submission is
 // checked on the queue, the definition and the new job, and with tags needs batch:TagResource on the three as well;

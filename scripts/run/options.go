@@ -145,7 +145,7 @@ func (o *options) flags(out io.Writer, blocks, layer, fail *string) *flag.FlagSe
 	fs.StringVar(&o.mongo, "mongo", "", "URI of a real MongoDB")
 	fs.StringVar(&o.redis, "redis", "", "URL of a real Redis for chain reads")
 	fs.StringVar(&o.aws, "aws", "", "endpoint of an AWS emulator: queues, artifacts, alerts and events go there")
-	fs.BoolVar(&o.keep, "keep", false, "with -aws: the artifacts bucket stays when the run ends")
+	fs.BoolVar(&o.keep, "keep", false, "with -aws: bucket and topic stay when the run ends")
 	fs.StringVar(&o.ethereum, "ethereum", "",
 		"URL of a real Ethereum node such as anvil; the contracts are deployed on it")
 	fs.StringVar(&o.ethereumKey, "ethereum-key", "",

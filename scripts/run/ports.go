@@ -21,6 +21,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/cache"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/queue"
+	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
 	devcloud "github.com/madara-orchestrator/orchestrator/shared/dev/cloud"
 	devlambda "github.com/madara-orchestrator/orchestrator/shared/dev/lambda"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
@@ -38,6 +39,7 @@ type ports struct {
 	core   setup.App
 	queues queue.Queue
 	cache  cache.Cache
+	timers schedule.Scheduler
 	about  []string // the real parts
 	close  func()
 }
@@ -69,10 +71,15 @@ func memoryPorts(o options, log *slog.Logger) (*ports, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &ports{queues: qs, cache: memory.NewCache(env, 0), close: func() {}, core: setup.App{
+	topic, timers := memory.NewAlerts(env), memory.NewScheduler(env)
+	if err := devcloud.MakeTimers(context.Background(), timers, o.layer,
+		schedule.Timer{Target: resource.FnTrigger}); err != nil {
+		return nil, err
+	}
+	return &ports{queues: qs, timers: timers, cache: memory.NewCache(env, 0), close: func() {}, core: setup.App{
 		Chain: chainName, Layer: o.layer, Jobs: memory.NewJobs(env),
 		Batches: memory.NewBatches(env), Locks: memory.NewLocks(env),
-		Control: memory.NewControls(env), Queue: qs, Artifacts: memory.NewArtifacts(env), Alerts: memory.NewAlerts(env),
+		Control: memory.NewControls(env), Queue: qs, Artifacts: memory.NewArtifacts(env), Alerts: topic, Topic: topic,
 		Reports: memory.NewReports(env),
 		Events:  memory.NewEvents(env), Policies: job.Paced(job.Policies(), pace), Now: time.Now, Log: log,
 	}}, nil
@@ -111,24 +118,29 @@ func (p *ports) aws(ctx context.Context, o options) error {
 	}
 	name := runName()
 	cfg := devcloud.Config(o.aws)
-	s, err := devcloud.Provision(ctx, cfg, devcloud.Options{Chain: name, Layer: o.layer})
+	s, err := devcloud.Provision(ctx, cfg, devcloud.Options{Chain: name, Layer: o.layer, Timers: true})
 	if err != nil {
 		return fmt.Errorf("-aws: %w", err)
 	}
 	client, store := sqs.New(cfg), s3.New(cfg, s.Bucket, true)
 	p.queues, p.core.Queue, p.core.Artifacts, p.core.Links = client, client, store, store
+	topic := sns.New(cfg, s.TopicARN, name)
+	p.core.Alerts, p.core.Topic, p.core.Events = topic, topic, eventbridge.New(cfg, s.Bus)
+	timers := devcloud.Timers(cfg, name)
+	p.timers = timers
 	if !o.keep {
 		before := p.close
 		p.close = func() {
 			before()
-			if err := devcloud.RemoveBucket(context.WithoutCancel(ctx), store, store.Bucket()); err != nil {
-				fmt.Fprintf(o.notes, "the bucket %s stays: %v\n", s.Bucket, err)
+			ctx := context.WithoutCancel(ctx)
+			if err := errors.Join(devcloud.RemoveBucket(ctx, store, store.Bucket()), topic.Delete(ctx),
+				devcloud.RemoveTimers(ctx, timers)); err != nil {
+				fmt.Fprintf(o.notes, "the bucket %s, the topic %s or schedules stay: %v\n", s.Bucket, s.TopicARN, err)
 			}
 		}
 	}
-	p.core.Alerts, p.core.Events = sns.New(cfg, s.TopicARN, name), eventbridge.New(cfg, s.Bus)
 	p.core.QueueName = func(n string) string { return resource.Physical(name, n) }
-	p.about = append(p.about, "SQS, S3 (bucket "+s.Bucket+"), SNS, EventBridge at "+o.aws)
+	p.about = append(p.about, "SQS, S3 (bucket "+s.Bucket+"), SNS, EventBridge and its Scheduler at "+o.aws)
 	return nil
 }
 
@@ -150,7 +162,7 @@ func (p *ports) redis(ctx context.Context, o options) error {
 }
 
 // newPlatform maps queues and schedules to the functions as resource declares them.
-func newPlatform(o options, core setup.App, qs queue.Queue, fs map[string]devlambda.Function,
+func newPlatform(o options, core setup.App, qs queue.Queue, timers schedule.Scheduler, fs map[string]devlambda.Function,
 	log *slog.Logger) *devlambda.Platform {
 	p := &devlambda.Platform{
 		Queues: qs, Functions: fs, Timeouts: map[string]time.Duration{}, Trigger: resource.FnTrigger,
@@ -169,8 +181,11 @@ func newPlatform(o options, core setup.App, qs queue.Queue, fs map[string]devlam
 	}
 	for _, s := range resource.Schedules() {
 		if slices.Contains(s.Layers, o.layer) {
-			p.Ticks = append(p.Ticks,
-				devlambda.Tick{Stage: s.Stage, Every: max(s.Every/(4*pace), 250*time.Millisecond)})
+			tick := devlambda.Tick{Stage: s.Stage, Every: max(s.Every/(4*pace), 250*time.Millisecond)}
+			if t, ok := timers.(*memory.Scheduler); ok { // a real one fires by itself, beside these
+				tick.On = func() bool { return t.Fires(string(s.Stage)) }
+			}
+			p.Ticks = append(p.Ticks, tick)
 		}
 	}
 	return p

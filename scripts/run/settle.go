@@ -23,6 +23,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/operator"
 	"github.com/madara-orchestrator/orchestrator/shared/core/proof"
 	"github.com/madara-orchestrator/orchestrator/shared/core/queue"
+	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
 	"github.com/madara-orchestrator/orchestrator/shared/core/settlement"
 	"github.com/madara-orchestrator/orchestrator/shared/core/snos"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
@@ -180,7 +181,7 @@ func (r *system) deploy(ctx context.Context, view display) (*devlambda.Platform,
 		return nil, err
 	}
 	runner = r.o.fail.runner(runner)
-	p := deploy(r.o, r.core, r.ports.queues, r.chain, r.layer, r.prover, runner, r.log)
+	p := deploy(r.o, r.core, r.ports.queues, r.ports.timers, r.chain, r.layer, r.prover, runner, r.log)
 	checks := []admin.Check{
 		{Name: "SNOS runner", Ping: runner.Ping}, {Name: "prover", Ping: r.prover.Ping},
 		{Name: "cache", Ping: r.ports.cache.Ping},
@@ -275,15 +276,15 @@ func (l *loud) Notify(ctx context.Context, a alert.Alert) error {
 }
 
 // deploy puts the functions together and onto the platform.
-func deploy(o options, core setup.App, qs queue.Queue, a *appChain, l *settlementLayer, prover proof.Prover,
-	runner snos.Runner, log *slog.Logger) *devlambda.Platform {
+func deploy(o options, core setup.App, qs queue.Queue, timers schedule.Scheduler, a *appChain, l *settlementLayer,
+	prover proof.Prover, runner snos.Runner, log *slog.Logger) *devlambda.Platform {
 	limits := batch.DefaultLimits()
 	limits.Blocks, limits.SnosBlocks, limits.HasMaxBlock, limits.MaxBlock = o.perBatch, o.perSnos, true, a.last
 	if o.layer == stage.L3 {
 		limits.DAWords = batch.CalldataWords - limits.BlobBuffer
 	}
 	fs := map[string]devlambda.Function{}
-	p := newPlatform(o, core, qs, fs, log)
+	p := newPlatform(o, core, qs, timers, fs, log)
 	fs[resource.FnSnosRun] = devlambda.InProcess(core.SnosRun(runner).Handle)
 	fs[resource.FnProofCreation] = devlambda.InProcess(core.ProofCreation(prover).Handle)
 	fs[resource.FnProofRegistration] = devlambda.InProcess(core.ProofRegistration(prover).Handle)
@@ -294,8 +295,8 @@ func deploy(o options, core setup.App, qs queue.Queue, a *appChain, l *settlemen
 	fs[resource.FnTrigger] = devlambda.InProcess(core.TriggerFunction(setup.Trigger{
 		Source: a.source, Prover: prover, NewSizer: protocol.NewSizer,
 		SupportsVersion: version.Supported, Limits: limits,
-		Settled:    func(ctx context.Context) (settlement.State, error) { return l.contract.State(ctx, false) },
-		Contract:   l.contract.Config,
+		Settled:  func(ctx context.Context) (settlement.State, error) { return l.contract.State(ctx, false) },
+		Contract: l.contract.Config, Timers: timers,
 		FirstBlock: a.first, ReadAtOnce: true, FirstBatch: 1, Unsettled: l.wallet.Policy.Unsettled(), Window: 50,
 		Invoke: invoke(p), ReconcileGrace: time.Second,
 	}).Handle)

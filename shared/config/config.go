@@ -42,6 +42,7 @@ type Config struct {
 	API        API        `envPrefix:"API_"`
 	OTLP       OTLP       `envPrefix:"OTLP_"`
 	Links      Links      `envPrefix:"LINK_"`
+	Schedules  Schedules  `envPrefix:"SCHEDULE_"`
 	// Does everything but send transactions.
 	DryRun bool `env:"DRY_RUN"`
 	// Divides the delays between polls, for tests and development.
@@ -153,6 +154,7 @@ func (c Config) faults() Faults {
 	c.plainFaults(f)
 	c.OTLP.faults(f)
 	c.Links.faults(f)
+	c.Schedules.faults(f)
 	f.oneOf("LOG_LEVEL", c.LogLevel, "debug", "info", "warn", "error")
 	return f.faults
 }

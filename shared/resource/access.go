@@ -40,7 +40,9 @@ type Access struct {
 	Pings         []string // queues that it looks for without sending
 	Invokes       []string // functions
 	Publishes     bool     // alerts and events
-	Looks         bool     // whether topic and bus are there
+	Looks         bool     // whether topic and bus are there, and who gets the alerts
+	Subscribes    bool     // changes who gets the alerts
+	Schedules     bool     // looks at the schedules and changes them
 	Runs          bool     // starts and follows SNOS runs
 }
 
@@ -82,13 +84,14 @@ func AccessOf(function string) Access {
 		a.Sends = allQueues()
 		a.Reads, a.Writes, a.Lists, a.Tags = all, []string{AggregatorArtifacts}, true, true
 		a.Secrets = append(a.Secrets, ProverSecret, ChainSecret, LayerSecret)
+		a.Schedules = true
 		for _, s := range stages() {
 			a.Invokes = append(a.Invokes, FunctionOf(s.Name))
 		}
 	case FnJobFailure:
 		a.Sends = allQueues()
 	case FnAPI: // /ready looks at everything that settles; commands wake jobs and workers
-		a.Sends, a.Lists, a.Watches, a.Looks = allQueues(), true, true, true
+		a.Sends, a.Lists, a.Watches, a.Looks, a.Subscribes = allQueues(), true, true, true, true
 		a.Links = []string{SnosArtifacts, AggregatorArtifacts}
 		a.Secrets = append(a.Secrets, ChainSecret, LayerSecret)
 		for _, x := range Asks() { // with secrets that the API does not read
@@ -118,7 +121,7 @@ func Checking(function string) bool {
 
 // WithoutCommands is what the API may do where it serves no commands: it reads.
 func (a Access) WithoutCommands() Access {
-	a.Sends, a.Publishes, a.Pings = nil, false, []string{TriggerQueue}
+	a.Sends, a.Publishes, a.Subscribes, a.Pings = nil, false, false, []string{TriggerQueue}
 	return a
 }
 

@@ -14,3 +14,6 @@ func Lifecycle() []artifact.Lifecycle {
 		{ID: "versions", Versions: 7},
 	}
 }
+
+// AlertsTopic is the name of the topic of the alerts.
+const AlertsTopic = "alerts"

@@ -4,12 +4,14 @@
 package resource
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
 	"unicode"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
+	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 )
 
@@ -266,12 +268,26 @@ func Route(t job.Type, a job.Action, priority bool) string {
 	return queueStem(t) + "-" + string(a)
 }
 
+// ScheduleGroup is the name of the group of a deployment's schedules.
+const ScheduleGroup = "schedules"
+
 // Schedules are all schedules. Completion wakes the next stage at once, so they are the safety net and the clock of
 // what nothing wakes: new blocks, ages, overdue jobs.
 func Schedules() []Schedule {
 	var out []Schedule
 	for _, s := range stage.All() {
 		out = append(out, Schedule{Stage: s.Name, Every: every(s.Name), Layers: s.Layers})
+	}
+	return out
+}
+
+// Intervals are how often the trigger workers of a layer run, with those of the settings in the place of the defaults.
+func Intervals(l stage.Layer, settings schedule.Intervals) map[stage.Name]time.Duration {
+	out := map[stage.Name]time.Duration{}
+	for _, s := range Schedules() {
+		if slices.Contains(s.Layers, l) {
+			out[s.Stage] = cmp.Or(settings[s.Stage], s.Every)
+		}
 	}
 	return out
 }

@@ -42,11 +42,12 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/service/sending"
 	"github.com/madara-orchestrator/orchestrator/shared/service/snosrun"
 	"github.com/madara-orchestrator/orchestrator/shared/service/statetransition"
+	"github.com/madara-orchestrator/orchestrator/shared/service/timing"
 	"github.com/madara-orchestrator/orchestrator/shared/service/triggering"
 )
 
-// App is what every function needs. All fields are required except Links, Log, Policies (nil: the defaults), NewID and
-// QueueName.
+// App is what every function needs. All fields are required except Links, Topic, Log, Policies (nil: the defaults),
+// NewID and QueueName.
 type App struct {
 	Chain     string // the deployment's name
 	Layer     stage.Layer
@@ -59,6 +60,7 @@ type App struct {
 	Artifacts artifact.Store
 	Links     artifact.Linker // to artifacts; nil: none are given out
 	Alerts    alert.Notifier
+	Topic     alert.Topic // of Alerts; nil: who gets them can't be changed
 	Reports   alert.Store // of what was reported
 	Events    event.Bus
 	Policies  map[job.Type]job.Policy
@@ -222,6 +224,10 @@ type Trigger struct {
 	WantProofs bool
 	// Invoke runs a job type's function with an SQS event of one message; it serves the priority queues.
 	Invoke func(ctx context.Context, t job.Type, body string) error
+	// Timers are the schedules of the trigger workers, which pauses disable; nil: there are none. Intervals are those
+	// of the settings.
+	Timers    schedule.Scheduler
+	Intervals schedule.Intervals
 	// ReconcileGrace is how long a job may be overdue before it is woken; 0: 30 seconds.
 	ReconcileGrace time.Duration
 }
@@ -232,6 +238,15 @@ func (c App) watch(t Trigger) *cutover.Watch {
 		return nil
 	}
 	return &cutover.Watch{Config: t.Contract, Needs: c.Needs, Alerts: c.reporter(), Log: c.Log}
+}
+
+// keeper keeps the schedules as pauses and settings say.
+func (c App) keeper(t Trigger) triggering.Runner {
+	if t.Timers == nil {
+		return nil
+	}
+	return &timing.Keeper{Scheduler: t.Timers, Control: c.Control, Every: resource.Intervals(c.Layer, t.Intervals),
+		Log: c.Log}
 }
 
 type invoker func(ctx context.Context, t job.Type, body string) error
@@ -247,6 +262,7 @@ func (c App) Triggers(t Trigger) *triggering.Triggers {
 	}
 	rewinder := c.Rewinder()
 	return &triggering.Triggers{
+		Timers: c.keeper(t),
 		Settings: triggering.Settings{
 			Layer: c.Layer, Window: t.Window, FirstBatch: t.FirstBatch, Unsettled: t.Unsettled,
 			WantProofs: t.WantProofs, Chain: c.Chain,

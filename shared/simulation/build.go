@@ -257,6 +257,7 @@ func (w *World) functionsWith(limits batch.Limits) version {
 		Settled:   func(ctx context.Context) (settlement.State, error) { return contract.State(ctx, false) },
 		Window:    cmp.Or(w.cfg.Window, 20),
 		Contract:  contract.Config,
+		Timers:    w.timers,
 		Invoke: func(ctx context.Context, t job.Type, body string) error {
 			_, err := v.functions[resource.FunctionOf(t)](ctx, one("priority", body, 1))
 			return err

@@ -81,6 +81,7 @@ type World struct {
 	Alerts    *memory.Alerts
 	Events    *memory.Events
 	Control   *memory.Controls
+	timers    *memory.Scheduler
 	Blocks    *blocks.Source
 	Data      []blocks.Block
 	L1        *l1.Chain
@@ -158,9 +159,14 @@ func New(c Config) (*World, error) {
 	if err := w.clients(); err != nil {
 		return nil, err
 	}
+	w.timers = memory.NewScheduler(nil) // another process's: it has no part in the faults
 	w.deploy()
 	for _, s := range resource.Schedules() {
 		if slices.Contains(s.Layers, c.Layer) {
+			if err := w.timers.Create(context.Background(),
+				schedule.Timer{Name: string(s.Stage), Every: s.Every, Target: resource.FnTrigger}); err != nil {
+				return nil, err
+			}
 			w.ticks = append(w.ticks, &tick{stage: s.Stage, every: s.Every, next: w.now})
 		}
 	}
@@ -249,6 +255,9 @@ func (w *World) fire(ctx context.Context, due *tick) error {
 	if w.turmoil && w.rng.IntN(30) == 0 {
 		w.Injected[Strike{"schedule late", "outside"}]++
 		due.next = due.next.Add(time.Duration(w.rng.Int64N(int64(3 * due.every))))
+	}
+	if !w.timers.Fires(string(due.stage)) { // its stage is paused
+		return nil
 	}
 	body := []byte(schedule.Wakeup{Stage: due.stage}.Encode())
 	for range w.firings() {

@@ -48,6 +48,11 @@ func TestConformance(t *testing.T) {
 	t.Run("Rewinds", func(t *testing.T) {
 		rewindtest.TestStore(t, func(*testing.T) rewind.Store { return memory.NewRewinds(nil) })
 	})
+	t.Run("Scheduler", func(t *testing.T) {
+		scheduletest.TestScheduler(t, func(*testing.T) scheduletest.SchedulerHarness {
+			return scheduletest.SchedulerHarness{Scheduler: memory.NewScheduler(nil), Target: "queue", Role: "role"}
+		})
+	})
 	t.Run("Reports", func(t *testing.T) {
 		alerttest.TestStore(t, func(*testing.T) alert.Store { return memory.NewReports(nil) })
 	})
@@ -100,6 +105,14 @@ func TestLinkConformance(t *testing.T) {
 		l := memory.NewLinks(s, srv.URL+"/files")
 		mux.Handle("/files/", l)
 		return artifacttest.Links{Linker: l, Store: s}
+	})
+}
+
+func TestTopicConformance(t *testing.T) {
+	t.Parallel()
+	alerttest.TestTopics(t, func(*testing.T) alerttest.TopicHarness {
+		return alerttest.TopicHarness{Topics: memory.NewTopics(nil), Asks: true, Shows: true,
+			Queue: "arn:aws:sqs:eu-west-1:123456789012:q"}
 	})
 }
 

@@ -46,10 +46,12 @@ func (r *record[T]) all() []T {
 	return slices.Clone(r.list)
 }
 
-// Alerts is an alert.Notifier that keeps the alerts.
+// Alerts is an alert.Topic that keeps the alerts.
 type Alerts struct {
 	env  *fault.Env
 	sent record[alert.Alert]
+	id   string
+	to   subscribers
 }
 
 var _ alert.Notifier = (*Alerts)(nil)
@@ -60,7 +62,11 @@ func NewAlerts(e *fault.Env) *Alerts { return &Alerts{env: e} }
 // Notify implements alert.Notifier.
 func (s *Alerts) Notify(ctx context.Context, a alert.Alert) error {
 	return fault.Act(ctx, s.env, "alerts", "Notify", a.Key, func(f fault.Fault) error {
+		if s.isGone() {
+			return alert.ErrNoTopic
+		}
 		s.sent.add(f, a)
+		s.deliver(ctx, a)
 		return nil
 	})
 }

@@ -83,12 +83,48 @@ func TestConformance(t *testing.T) {
 	})
 }
 
+func TestTopicConformance(t *testing.T) {
+	t.Parallel()
+	var n atomic.Int32
+	for name, endpoint := range map[string]string{"moto": tools.Moto(t), "ministack": tools.Ministack(t)} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			alerttest.TestTopics(t, func(t *testing.T) alerttest.TopicHarness {
+				chain := fmt.Sprintf("topic%d", n.Add(1))
+				_, receive := subscribed(t, endpoint, chain+"q")
+				cfg := devcloud.Config(endpoint)
+				return alerttest.TopicHarness{
+					Topics: named{sns.NewTopics(cfg, "mychain"), chain}, Asks: name == "ministack",
+					Queue: "arn:aws:sqs:" + devcloud.Region + ":123456789012:" +
+						resource.Physical(chain+"q", resource.TriggerQueue),
+					Received: func(ctx context.Context) (int, error) {
+						ds, err := receive(ctx)
+						return len(ds), err
+					},
+				}
+			})
+		})
+	}
+}
+
+// named makes topics with a name of the test's own: the emulator is shared.
+type named struct {
+	alert.Topics
+	prefix string
+}
+
+// Create implements alert.Topics.
+func (n named) Create(ctx context.Context, name string) (alert.Topic, error) {
+	return n.Topics.Create(ctx, n.prefix+name)
+}
+
 // The subject is one line that SNS takes, and begins with the deployment.
 func TestSubject(t *testing.T) {
 	t.Parallel()
 	topic, receive := subscribed(t, tools.Moto(t), "sns")
 	cfg := devcloud.Config(tools.Moto(t))
-	a := alert.Alert{Severity: alert.Critical, Key: "k", Title: "A job failed — ünïcode\n" + strings.Repeat("x", 200)}
+	a := alert.Alert{Severity: alert.Critical, Key: "k",
+		Title: "A job failed — ünïcode\n" + strings.Repeat("x", 200)}
 	if err := sns.New(cfg, topic, "mychain").Notify(t.Context(), a); err != nil {
 		t.Fatal(err)
 	}

@@ -12,11 +12,27 @@ import (
 
 	"github.com/madara-orchestrator/orchestrator/shared/client/memory/fault"
 	apicontroller "github.com/madara-orchestrator/orchestrator/shared/controller/api"
+	"github.com/madara-orchestrator/orchestrator/shared/core/alert"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	"github.com/madara-orchestrator/orchestrator/shared/service/admin"
 	"github.com/madara-orchestrator/orchestrator/shared/service/contracts"
 )
+
+// answer is a request and the answer that is wanted.
+type answer struct {
+	operation   string
+	path, query string
+	body        string
+	status      int
+	change      func(*events.APIGatewayV2HTTPRequest)
+	fault       fault.Rule
+	checks      []admin.Check
+
+	unknownWallet bool
+	contractDown  bool
+	noTopic       bool
+}
 
 // Every answer that the file names is given once, and every answer is as the file says.
 func TestOpenAPIAnswers(t *testing.T) {
@@ -29,18 +45,7 @@ func TestOpenAPIAnswers(t *testing.T) {
 	unreadRewinds := fault.Rule{Component: "rewinds", Times: -1, Fault: unread.Fault}
 	const apply = `{"by":"me","reason":"too large","apply":true}`
 	down := admin.Check{Name: "settlement layer", Ping: func(context.Context) error { return errSecret }}
-	tests := []struct {
-		operation   string
-		path, query string
-		body        string
-		status      int
-		change      func(*events.APIGatewayV2HTTPRequest)
-		fault       fault.Rule
-		checks      []admin.Check
-
-		unknownWallet bool
-		contractDown  bool
-	}{
+	tests := []answer{
 		{operation: "GET /", path: "/", status: 200},
 		{operation: "GET /openapi.yaml", path: "/openapi.yaml", status: 200},
 		{operation: "GET /health", path: "/health", status: 200},
@@ -218,6 +223,7 @@ func TestOpenAPIAnswers(t *testing.T) {
 		add.change, add.fault = x.change, x.fault
 		tests = append(tests, add)
 	}
+	tests = append(tests, subscriberAnswers(tests[0])...)
 	for _, o := range s.operations() {
 		add = tests[0]
 		add.operation = o
@@ -239,6 +245,9 @@ func TestOpenAPIAnswers(t *testing.T) {
 					return contracts.Report{}, errors.New("no answer")
 				}
 			}
+			if tt.noTopic {
+				w.Service.Topic = nil
+			}
 			if tt.unknownWallet {
 				w.Service.Wallet, w.Service.Contracts = nil, nil
 			}
@@ -256,7 +265,8 @@ func TestOpenAPIAnswers(t *testing.T) {
 			given[tt.operation+" "+strconv.Itoa(out.StatusCode)] = true
 		}
 	}
-	for _, o := range s.operations() { // of a deployment that lacks something
+	given["POST /subscribers/confirm 200"] = true // TestSubscribers has the token
+	for _, o := range s.operations() {            // of a deployment that lacks something
 		method, path, _ := strings.Cut(o, " ")
 		out := call(t, apicontroller.NewUnready(errSecret), get(method, path, "", ""))
 		s.check(t, o, out)
@@ -270,4 +280,46 @@ func TestOpenAPIAnswers(t *testing.T) {
 			}
 		}
 	}
+}
+
+// subscriberAnswers are those about who gets the alerts.
+func subscriberAnswers(empty answer) (out []answer) {
+	fails := fault.Rule{Component: "alerts", Times: -1, Fault: fault.Fault{Kind: fault.FailBefore, Err: errSecret}}
+	anonymous := func(e *events.APIGatewayV2HTTPRequest) { e.RequestContext.Authorizer = nil }
+	foreign := func(e *events.APIGatewayV2HTTPRequest) { e.Headers["sec-fetch-site"] = "cross-site" }
+	plain := func(e *events.APIGatewayV2HTTPRequest) { e.Headers["content-type"] = "text/plain" }
+	add := func(method, path, body string, status int, change func(*events.APIGatewayV2HTTPRequest)) *answer {
+		a := empty
+		a.operation, a.path, a.body, a.status, a.change = method+" "+path, path, body, status, change
+		out = append(out, a)
+		return &out[len(out)-1]
+	}
+	add("GET", "/subscribers", "", 200, nil)
+	add("GET", "/subscribers", "", 404, nil).noTopic = true
+	add("GET", "/subscribers", "", 500, nil).fault = fails
+	paths := map[string][2]string{ // a body that is taken, and one that is not
+		"/subscribers/add":         {`{"endpoint":"b@example.com","by":"ann"}`, `{"endpoint":"http://example.com"}`},
+		"/subscribers/confirm":     {"", `{"token":"x"}`},
+		"/subscribers/{id}/remove": {"{}", `{"endpoint":"b@example.com"}`},
+	}
+	for path, bodies := range paths {
+		if path != "/subscribers/confirm" { // its token is known to the webhook alone: TestSubscribers
+			add("POST", path, bodies[0], 200, nil)
+		}
+		add("POST", path, bodies[1], 400, nil)
+		add("POST", path, bodies[0], 401, anonymous)
+		add("POST", path, bodies[0], 403, foreign)
+		add("POST", path, bodies[0], 404, nil).noTopic = true
+		add("POST", path, strings.Repeat(" ", 5000), 413, nil)
+		add("POST", path, "{}", 415, plain)
+		add("POST", path, bodies[0], 500, nil).fault = fails
+	}
+	const remove = "/subscribers/{id}/remove"
+	add("POST", remove, "", 404, nil).path = "/subscribers/other/remove"
+	add("POST", remove, "", 409, nil).path = "/subscribers/" +
+		alert.SubscriberID(alert.HTTP, "http://127.0.0.1:1/waits") + "/remove"
+	for i := range out {
+		out[i].path = strings.Replace(out[i].path, "{id}", alert.SubscriberID(alert.Email, subscribedMail), 1)
+	}
+	return out
 }

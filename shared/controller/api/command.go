@@ -62,6 +62,42 @@ func (h *Handler) commands(s *admin.Service) {
 	command(h, "/stages/{stage}/resume", "stage", s.Resume)
 	command(h, "/stages/{stage}/requeue", "stage", s.Requeue)
 	command(h, "/stages/{stage}/retry", "stage", s.RetryAll)
+	h.subscriptions(s)
+}
+
+// subscriptions adds the commands about who gets the alerts.
+func (h *Handler) subscriptions(s *admin.Service) {
+	command(h, "/subscribers/{id}/remove", "id", s.RemoveSubscriber)
+	type endpoint struct {
+		commandBody
+		Endpoint string `json:"endpoint"`
+	}
+	h.change("/subscribers/add", func(r *http.Request, who func(commandBody) (admin.Command, error)) (any, error) {
+		body, err := readBody[endpoint](r)
+		if err != nil {
+			return nil, err
+		}
+		o, err := who(body.commandBody)
+		if err != nil {
+			return nil, err
+		}
+		return s.AddSubscriber(r.Context(), body.Endpoint, o)
+	})
+	type token struct {
+		commandBody
+		Token string `json:"token"`
+	}
+	h.change("/subscribers/confirm", func(r *http.Request, who func(commandBody) (admin.Command, error)) (any, error) {
+		body, err := readBody[token](r)
+		if err != nil {
+			return nil, err
+		}
+		o, err := who(body.commandBody)
+		if err != nil {
+			return nil, err
+		}
+		return s.ConfirmSubscriber(r.Context(), body.Token, o)
+	})
 }
 
 // rewindPath ends the path of the one command that is only planned unless its body says that it is to be carried out.
@@ -69,25 +105,48 @@ const rewindPath = "/rewind"
 
 // command adds a route for a command about what the path's parameter names.
 func command[T any](h *Handler, path, parameter string, f func(context.Context, string, admin.Command) (T, error)) {
+	read := readBody[commandBody]
+	if strings.HasSuffix(path, rewindPath) {
+		read = readPlanned
+	}
+	h.change(path, func(r *http.Request, who func(commandBody) (admin.Command, error)) (any, error) {
+		body, err := read(r)
+		if err != nil {
+			return nil, err
+		}
+		o, err := who(body)
+		if err != nil {
+			return nil, err
+		}
+		return f(r.Context(), r.PathValue(parameter), o)
+	})
+}
+
+// change adds a route that changes something. f gets what makes a command of its body: it says who asks, and refuses
+// who may not.
+func (h *Handler) change(path string,
+	f func(*http.Request, func(commandBody) (admin.Command, error)) (any, error)) {
 	foreign := http.NewCrossOriginProtection()
 	h.route("POST "+path, h.answer(func(r *http.Request) (any, error) {
 		if err := foreign.Check(r); err != nil {
 			return nil, errForeign
 		}
-		o, err := readCommand(r, strings.HasSuffix(path, rewindPath))
-		if err != nil {
-			return nil, err
-		}
-		if who, ok := r.Context().Value(caller{}).(sender); ok {
-			if who.name == "" {
-				return nil, errAnonymous
+		return f(r, func(body commandBody) (admin.Command, error) {
+			o := admin.Command{By: body.By, Reason: body.Reason, Priority: body.Priority, Apply: body.apply}
+			if err := o.Check(); err != nil { // here already: By may be replaced
+				return o, err
 			}
-			if err := h.mayCommand(who); err != nil {
-				return nil, err
+			if who, ok := r.Context().Value(caller{}).(sender); ok {
+				if who.name == "" {
+					return o, errAnonymous
+				}
+				if err := h.mayCommand(who); err != nil {
+					return o, err
+				}
+				o.By = who.name // the audit names whom the gateway knows, not whom the body claims
 			}
-			o.By = who.name // the audit names whom the gateway knows, not whom the body claims
-		}
-		return f(r.Context(), r.PathValue(parameter), o)
+			return o, nil
+		})
 	}))
 }
 
@@ -106,42 +165,51 @@ func (h *Handler) mayCommand(who sender) error {
 	return fmt.Errorf("%w: one of %s", errScope, strings.Join(h.Scopes, ", "))
 }
 
-// readCommand reads a command's body, which may be missing. planned says that it may have apply.
-func readCommand(r *http.Request, planned bool) (admin.Command, error) {
-	var body *struct {
-		By       string `json:"by"`
-		Reason   string `json:"reason"`
-		Priority bool   `json:"priority"`
-		Apply    *bool  `json:"apply"`
-	}
+// commandBody is what every command's body may have.
+type commandBody struct {
+	By       string `json:"by"`
+	Reason   string `json:"reason"`
+	Priority bool   `json:"priority"`
+
+	apply bool // of readPlanned
+}
+
+// readPlanned reads the body of a command that is only planned without apply.
+func readPlanned(r *http.Request) (commandBody, error) {
+	body, err := readBody[struct {
+		commandBody
+		Apply bool `json:"apply"`
+	}](r)
+	body.apply = body.Apply
+	return body.commandBody, err
+}
+
+// readBody reads a command's body, which may be missing.
+func readBody[T any](r *http.Request) (out T, err error) {
+	var body *T
 	d := json.NewDecoder(r.Body)
 	d.DisallowUnknownFields()
-	err := d.Decode(&body)
+	err = d.Decode(&body)
 	if err == io.EOF {
-		return admin.Command{}, nil
+		return out, nil
 	}
 	if large := new(http.MaxBytesError); errors.As(err, &large) {
-		return admin.Command{}, err
+		return out, err
 	}
 	if kind, _, bad := mime.ParseMediaType(r.Header.Get("Content-Type")); bad != nil || kind != "application/json" {
-		return admin.Command{}, errMedia
+		return out, errMedia
 	}
 	if err != nil {
-		return admin.Command{}, errors.Join(admin.ErrInvalid, err)
+		return out, errors.Join(admin.ErrInvalid, err)
 	}
 	if body == nil {
-		return admin.Command{}, fmt.Errorf("%w: body: want an object or nothing, not null", admin.ErrInvalid)
+		return out, fmt.Errorf("%w: body: want an object or nothing, not null", admin.ErrInvalid)
 	}
 	if _, err := d.Token(); err != io.EOF {
 		if large := new(http.MaxBytesError); errors.As(err, &large) {
-			return admin.Command{}, err
+			return out, err
 		}
-		return admin.Command{}, fmt.Errorf("%w: body: something follows the object", admin.ErrInvalid)
+		return out, fmt.Errorf("%w: body: something follows the object", admin.ErrInvalid)
 	}
-	if body.Apply != nil && !planned {
-		return admin.Command{}, fmt.Errorf("%w: body: this command takes no apply", admin.ErrInvalid)
-	}
-	o := admin.Command{By: body.By, Reason: body.Reason, Priority: body.Priority,
-		Apply: body.Apply != nil && *body.Apply}
-	return o, o.Check() // here already: By may be replaced
+	return *body, nil
 }

@@ -32,6 +32,9 @@ import (
 )
 
 // hookSecret is the world's webhook secret.
+// subscribedMail gets the world's alerts.
+const subscribedMail = "ops@example.com"
+
 const hookSecret = "s3cr3t-of-webhooks"
 
 // world is an API over a chain in the middle of its work: jobs of each type and status, batches with and without a
@@ -76,7 +79,12 @@ func newWorld(t testing.TB, layer stage.Layer, log *slog.Logger, checks ...admin
 		t.Fatal(err)
 	}
 	w.jobs, w.batches = memory.NewJobs(e), memory.NewBatches(e)
-	files := memory.NewArtifacts(nil)
+	files, topic := memory.NewArtifacts(nil), memory.NewAlerts(e)
+	for _, endpoint := range []string{subscribedMail, "http://127.0.0.1:1/waits"} {
+		if _, err := topic.Subscribe(t.Context(), endpoint); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if err := files.Put(t.Context(), artifact.SNOSKey(1, 0, artifact.PIE), strings.NewReader("pie")); err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +93,7 @@ func newWorld(t testing.TB, layer stage.Layer, log *slog.Logger, checks ...admin
 		Layer: layer, Jobs: w.jobs, Batches: w.batches, Locks: memory.NewLocks(nil),
 		Control: memory.NewControls(e), Rewinds: memory.NewRewinds(e), Queue: queues,
 		Artifacts: files, Links: memory.NewLinks(files, "http://127.0.0.1:1/files"),
-		Alerts: memory.NewAlerts(nil), Reports: memory.NewReports(e),
+		Alerts: topic, Topic: topic, Reports: memory.NewReports(e),
 		Events: memory.NewEvents(nil), Now: time.Now, Log: log,
 	}
 	w.seed(t)

@@ -22,6 +22,8 @@ const (
 	// RewindAsked: an operator discarded the unsettled batches from one on; BatchesRewound: that is carried out.
 	RewindAsked    Type = "RewindAsked"
 	BatchesRewound Type = "BatchesRewound"
+	// SubscribersChanged: an operator changed who gets the alerts.
+	SubscribersChanged Type = "SubscribersChanged"
 )
 
 // Event is one fact that happened.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
@@ -32,10 +31,7 @@ func Subscribe(ctx context.Context, cfg aws.Config, topicARN, queueName string) 
 	if err != nil {
 		return nil, fmt.Errorf("read the ARN of %s: %w", queueName, err)
 	}
-	_, err = sns.NewFromConfig(cfg).Subscribe(ctx, &sns.SubscribeInput{
-		TopicArn: &topicARN, Protocol: aws.String("sqs"), Endpoint: aws.String(is.Attributes["QueueArn"]),
-	})
-	if err != nil {
+	if _, err := clientsns.New(cfg, topicARN, "").Subscribe(ctx, is.Attributes["QueueArn"]); err != nil {
 		return nil, fmt.Errorf("subscribe %s to the alerts: %w", queueName, err)
 	}
 	return a, nil

@@ -15,11 +15,11 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
-	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
 	"github.com/madara-orchestrator/orchestrator/shared/client/s3"
+	"github.com/madara-orchestrator/orchestrator/shared/client/sns"
 	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
@@ -47,11 +47,13 @@ type Options struct {
 	Chain   string // prefix of all names
 	Layer   stage.Layer
 	Secrets map[string]string // name to value
+	// Timers makes the schedules of the trigger workers: they send to the trigger queue, where the emulator fires them.
+	Timers bool
 	// Visibility, when set, replaces the queues' visibility timeouts, so that tests of crashes need not wait.
 	Visibility time.Duration
 }
 
-// Provision makes queues, bucket, topic, bus and secrets.
+// Provision makes queues, bucket, topic, bus, secrets and schedules.
 func Provision(ctx context.Context, cfg aws.Config, o Options) (Stack, error) {
 	s := Stack{Bucket: resource.Physical(o.Chain, "artifacts"), Bus: resource.Physical(o.Chain, "events")}
 	if err := queues(ctx, sqs.NewFromConfig(cfg), o); err != nil {
@@ -60,17 +62,19 @@ func Provision(ctx context.Context, cfg aws.Config, o Options) (Stack, error) {
 	if err := MakeBucket(ctx, s3.New(cfg, s.Bucket, true).Bucket()); err != nil {
 		return s, err
 	}
-	topic, err := sns.NewFromConfig(cfg).CreateTopic(ctx,
-		&sns.CreateTopicInput{Name: aws.String(resource.Physical(o.Chain, "alerts"))})
+	topic, err := sns.NewTopics(cfg, o.Chain).Create(ctx, resource.Physical(o.Chain, resource.AlertsTopic))
 	if err != nil {
-		return s, fmt.Errorf("create topic: %w", err)
+		return s, err
 	}
-	s.TopicARN = aws.ToString(topic.TopicArn)
+	s.TopicARN = topic.ID()
 	if _, err := eventbridge.NewFromConfig(cfg).CreateEventBus(ctx,
 		&eventbridge.CreateEventBusInput{Name: &s.Bus}); err != nil {
 		return s, fmt.Errorf("create event bus: %w", err)
 	}
 	var errs []error
+	if o.Timers {
+		errs = append(errs, MakeTimers(ctx, Timers(cfg, o.Chain), o.Layer, s.timer(o.Chain)))
+	}
 	for name, value := range o.Secrets {
 		_, err := secretsmanager.NewFromConfig(cfg).CreateSecret(ctx,
 			&secretsmanager.CreateSecretInput{Name: aws.String(name), SecretString: aws.String(value)})

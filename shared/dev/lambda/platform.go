@@ -42,6 +42,8 @@ type Mapping struct {
 type Tick struct {
 	Stage stage.Name
 	Every time.Duration
+	// On says whether it fires now; nil: always.
+	On func() bool
 }
 
 // Platform runs functions until its context ends.
@@ -185,7 +187,9 @@ func (p *Platform) tick(ctx context.Context, t Tick) {
 	defer ticker.Stop()
 	event := []byte(schedule.Wakeup{Stage: t.Stage}.Encode())
 	for {
-		p.fire(ctx, t, event)
+		if t.On == nil || t.On() {
+			p.fire(ctx, t, event)
+		}
 		select {
 		case <-ctx.Done():
 			return

@@ -120,6 +120,15 @@ func orders() []command {
 			run: stageCommand("resume"), more: stages},
 		{name: "requeue", args: "STAGE", min: 1, max: 1, reason: true,
 			about: "run a stage's worker and waiting jobs now", run: bulkCommand("requeue"), more: stages},
+		{name: "subscribers", args: "[add ENDPOINT|remove ID|confirm TOKEN|receive]", max: 2,
+			about: "who gets the alerts; add, remove, confirm",
+			run:   (*session).subscribers,
+			more: "ENDPOINT is a mail address, an https URL, or the ARN of a queue whose policy lets\n" +
+				"the topic send. " +
+				"A mail address confirms by the link in its mail, a webhook by the\ntoken that is posted to it. " +
+				"Subscribers of the file of chains are removed there.\n" +
+				"receive is a webhook on this machine (-listen), for make run and make cloud: it\n" +
+				"adds itself, prints the alerts, and removes itself at Ctrl-C or after -for."},
 		{name: "close-open", reason: true, about: "close the open batch now", run: (*session).closeOpen,
 			more: "Batching closes it some seconds later. Exit code 3 where no batch is open."},
 		{name: "rewind", args: "N", min: 1, max: 1,
@@ -149,7 +158,11 @@ func (s *session) help(args []string) int {
 	fmt.Fprint(s.out, "Operate a deployment.\n\n  make ops CHAIN=mychain ARGS='COMMAND'\n  make ops ARGS='-url "+
 		"http://127.0.0.1:8080 COMMAND'   (make run API=)\n\nCommands:\n")
 	for _, c := range commands {
-		fmt.Fprintf(s.out, "  %-18s %s\n", strings.TrimSpace(c.name+" "+c.args), c.about)
+		args := c.args
+		if strings.HasPrefix(args, "[") {
+			args = "[...]" // help COMMAND has them
+		}
+		fmt.Fprintf(s.out, "  %-18s %s\n", strings.TrimSpace(c.name+" "+args), c.about)
 	}
 	fmt.Fprint(s.out, `
 'help COMMAND' says more. All commands take:

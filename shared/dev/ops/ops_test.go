@@ -41,6 +41,14 @@ const failedJob = "00000000000000000000000000000002"
 // serve serves the API of a chain with a settled batch, one in progress whose SnosRun has failed, and an open one.
 func serve(t *testing.T, commands bool) string {
 	t.Helper()
+	url, _ := serveWithTopic(t, commands)
+	return url
+}
+
+// serveWithTopic is serve, and the topic of the alerts.
+func serveWithTopic(t *testing.T, commands bool) (string, *memory.Alerts) {
+	t.Helper()
+	topic := memory.NewAlerts(nil)
 	var ds []memory.Declaration
 	for _, q := range resource.Queues() {
 		ds = append(ds, memory.Declaration{Name: q.Name})
@@ -82,7 +90,7 @@ func serve(t *testing.T, commands bool) string {
 		Chain: "mychain", Seat: operator.Seat{Chain: "mychain"},
 		Layer: stage.L2, Jobs: jobs, Batches: batches, Locks: memory.NewLocks(nil),
 		Control: memory.NewControls(nil), Rewinds: memory.NewRewinds(nil),
-		Queue: queues, Artifacts: memory.NewArtifacts(nil), Alerts: memory.NewAlerts(nil),
+		Queue: queues, Artifacts: memory.NewArtifacts(nil), Alerts: topic, Topic: topic,
 		Reports: memory.NewReports(nil),
 		Events:  memory.NewEvents(nil), Now: time.Now, Log: slog.New(slog.DiscardHandler),
 	}
@@ -92,7 +100,7 @@ func serve(t *testing.T, commands bool) string {
 			return chain, setup.Wallet{Chain: chain}, nil
 		}}))
 	t.Cleanup(srv.Close)
-	return srv.URL
+	return srv.URL, topic
 }
 
 func run(t *testing.T, url string, args ...string) (code int, out, errs string) {

@@ -226,7 +226,8 @@ func (o Options) deploy(ctx context.Context, settings, secrets map[string]string
 		return o.Deploy(maps.Clone(settings), maps.Clone(secrets))
 	}
 	return devcloud.Provision(ctx, devcloud.Config(o.AWS),
-		devcloud.Options{Chain: o.Name, Layer: o.Layer, Visibility: o.Visibility, Secrets: secrets})
+		devcloud.Options{Chain: o.Name, Layer: o.Layer, Visibility: o.Visibility, Secrets: secrets,
+			Timers: true})
 }
 
 // serveRunner serves the development SNOS runner on the deployment's bucket: over HTTP, or as jobs of AWS Batch.

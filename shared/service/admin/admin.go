@@ -68,6 +68,7 @@ type Service struct {
 	Reports  alert.Store  // of what is reported now; nil: unknown
 	Rewinds  rewind.Store // the record of rewinds; nil: none
 	Rewinder Rewinder     // nil: nothing can be rewound
+	Topic    alert.Topic  // of the alerts; nil: who gets them can't be changed
 	// Wallet reads the wallet that settles; nil: unknown.
 	Wallet func(ctx context.Context) (tx.Account, error)
 	// Contracts compares the core contract with settings and app chain; nil: it can't.

@@ -81,6 +81,7 @@ func (s *Service) Pause(ctx context.Context, name string, o Command) (StageState
 		return StageState{}, fmt.Errorf("pause %s: %w", st.Stage, err)
 	}
 	s.audit(ctx, event.StagePaused, st.Stage, o)
+	s.reconcile(ctx, st.Stage)
 	return s.stage(ctx, name)
 }
 
@@ -97,6 +98,7 @@ func (s *Service) Resume(ctx context.Context, name string, o Command) (StageStat
 		return st, fmt.Errorf("resume %s: %w", st.Stage, err)
 	}
 	s.audit(ctx, event.StageResumed, st.Stage, o)
+	s.reconcile(ctx, st.Stage)
 	if _, err := s.wake(ctx, st, o); err != nil {
 		s.log().WarnContext(ctx, "stage is resumed and not woken, its schedule and Reconcile will",
 			"stage", st.Stage, "error", err)
@@ -133,6 +135,15 @@ func (s *Service) wake(ctx context.Context, st StageState, o Command) (Bulk, err
 		_, err := s.Executor.RunNow(ctx, j.ID, j.NextAction, o.forExecutor())
 		return err
 	})
+}
+
+// reconcile runs the Reconcile worker now: it alone may change a stage's schedule, and does so by itself a minute
+// later.
+func (s *Service) reconcile(ctx context.Context, changed stage.Name) {
+	if err := s.Queue.Send(ctx, s.Trigger,
+		queue.Outgoing{Body: schedule.Wakeup{Stage: stage.Reconcile}.Encode()}); err != nil {
+		s.log().WarnContext(ctx, "the schedule follows with Reconcile's next run", "stage", changed, "error", err)
+	}
 }
 
 // audit keeps who gave which command about a stage: in the log, and as an event.

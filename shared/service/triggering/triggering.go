@@ -55,7 +55,7 @@ type Settings struct {
 	Chain      string
 }
 
-// Triggers runs the workers. All fields but Log are required.
+// Triggers runs the workers. All fields but Timers and Log are required.
 type Triggers struct {
 	Settings  Settings
 	Jobs      job.Store
@@ -65,6 +65,7 @@ type Triggers struct {
 	Batching  Batching
 	Cleanup   Runner
 	Reconcile Runner
+	Timers    Runner // keeps the schedules; runs with Reconcile, also while that is paused; nil: nobody does
 	Lag       Runner // measures; runs with Reconcile, also while that is paused
 	Control   schedule.Control
 	Rewinder  Rewinder // nil: nothing is ever rewound
@@ -116,8 +117,8 @@ func (t *Triggers) unlessPaused(ctx context.Context, w stage.Name,
 	}
 	if p, paused := pauses.Of(w); paused {
 		t.log().InfoContext(ctx, "stage is paused", "stage", string(w), "by", p.By, "reason", p.Reason)
-		if w == stage.Reconcile { // the alarms must see the chain all the same
-			return t.measure(ctx)
+		if w == stage.Reconcile { // the alarms must see the chain all the same, and others may be resumed
+			return t.always(ctx)
 		}
 		return nil
 	}
@@ -127,8 +128,14 @@ func (t *Triggers) unlessPaused(ctx context.Context, w stage.Name,
 	return nil
 }
 
-// measure never fails a worker: a missing value shows in the alarms.
-func (t *Triggers) measure(ctx context.Context) error {
+// always is what each run of Reconcile does, paused or not. It never fails a worker: a missing value shows in the
+// alarms, and a schedule that fires in vain, or not, changes cost and latency only.
+func (t *Triggers) always(ctx context.Context) error {
+	if t.Timers != nil {
+		if err := t.Timers.Run(ctx); err != nil {
+			t.log().WarnContext(ctx, "schedules not kept, the next run will", "error", err)
+		}
+	}
 	if err := t.Lag.Run(ctx); err != nil {
 		t.log().WarnContext(ctx, "lag not measured", "error", err)
 	}
@@ -160,7 +167,7 @@ func (t *Triggers) run(ctx context.Context, w stage.Name) error {
 	case stage.StorageCleanup:
 		return t.Cleanup.Run(ctx)
 	case stage.Reconcile:
-		return errors.Join(t.Reconcile.Run(ctx), t.measure(ctx))
+		return errors.Join(t.Reconcile.Run(ctx), t.always(ctx))
 	}
 	return fmt.Errorf("stage %s has no trigger worker: add it to package triggering", w)
 }

@@ -132,12 +132,13 @@ func (p *Process) Core(ctx context.Context) (setup.App, error) {
 	if err != nil {
 		return setup.App{}, err
 	}
+	topic := sns.New(p.AWS, c.AWS.TopicARN, c.Chain.Name)
 	artifacts := s3.New(p.AWS, c.AWS.Bucket, c.AWS.Endpoint != "")
 	p.db, p.core = db, &setup.App{
 		Chain: c.Chain.Name, Layer: c.Chain.Layer, Jobs: db.Jobs(), Batches: db.Batches(),
 		Locks: db.Locks(time.Now), Control: db.Controls(), Rewinds: db.Rewinds(),
 		Queue: sqs.New(p.AWS), Artifacts: artifacts, Links: artifacts,
-		Alerts: sns.New(p.AWS, c.AWS.TopicARN, c.Chain.Name), Reports: db.Reports(),
+		Alerts: topic, Topic: topic, Reports: db.Reports(),
 		Events:    eventbridge.New(p.AWS, c.AWS.Bus),
 		QueueName: func(n string) string { return resource.Physical(c.Chain.Name, n) },
 		Seat:      operator.Seat{Chain: c.Chain.Name},
