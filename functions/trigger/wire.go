@@ -57,7 +57,7 @@ func wire(ctx context.Context, p *cloud.Process) (any, error) {
 		Window:    c.Batch.Window, WantProofs: c.Prover.Proofs,
 		Timers: scheduler.New(p.AWS, resource.Physical(c.Chain.Name, resource.ScheduleGroup),
 			resource.Physical(c.Chain.Name, "")),
-		Intervals: c.Schedules.Intervals(),
+		Intervals: c.Schedules.Intervals(), Retention: c.Retention,
 		Invoke: func(ctx context.Context, t job.Type, body string) error {
 			return functions.InvokeMessage(ctx, resource.Physical(c.Chain.Name, resource.FunctionOf(t)), body)
 		},

@@ -54,6 +54,11 @@ var commands = []command{
 		"the config hash that the Starknet OS, the aggregator and the core contract must have", configHash,
 	},
 	{
+		"history", "FILE [--json]",
+		"a batch that was moved out of the database (setting RETENTION), with its jobs; --json has every field",
+		historyShow,
+	},
+	{
 		"calldata", "--output FILE [--blob FILE]... [--segment FILE] [--json]",
 		"the call that settles a program output on Ethereum: updateStateKzgDA, or updateState where it names no blobs",
 		calldataEncode,

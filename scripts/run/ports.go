@@ -104,7 +104,7 @@ func (p *ports) mongo(ctx context.Context, o options) error {
 	}
 	p.core.Jobs, p.core.Batches, p.core.Locks, p.core.Control = db.Jobs(), db.Batches(), db.Locks(
 		time.Now), db.Controls()
-	p.core.Reports, p.core.Rewinds = db.Reports(), db.Rewinds()
+	p.core.Reports, p.core.Rewinds, p.core.History = db.Reports(), db.Rewinds(), db.History()
 	p.about = append(p.about, "MongoDB")
 	before := p.close
 	p.close = func() { before(); _ = db.Close(context.WithoutCancel(ctx)) }

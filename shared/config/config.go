@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/caarlos0/env/v11"
 
@@ -47,6 +48,9 @@ type Config struct {
 	DryRun bool `env:"DRY_RUN"`
 	// Divides the delays between polls, for tests and development.
 	Pace int `env:"PACE" envDefault:"1" unit:"factor" example:"20"`
+	// How long documents of settled batches and their jobs stay in the database, at least 768h (32 days). Then they are
+	// moved into files of the bucket (history/), which `make inspect` reads. 0s: they stay for ever.
+	Retention time.Duration `env:"RETENTION" envDefault:"0s" unit:"duration" example:"2160h"`
 	// Least level of log lines: debug, info, warn or error.
 	LogLevel string `env:"LOG_LEVEL" envDefault:"info"`
 }
@@ -140,6 +144,9 @@ func set[T comparable](to *T, v T) {
 	}
 }
 
+// MinRetention is the least time that documents stay: the ledger by day looks 31 days back.
+const MinRetention = 32 * 24 * time.Hour
+
 // faults checks values and how they fit together.
 func (c Config) faults() Faults {
 	f := &faultList{}
@@ -150,6 +157,8 @@ func (c Config) faults() Faults {
 	c.Prover.faults(f, c.Chain.Layer, c.Settlement)
 	c.Batch.faults(f)
 	f.check(c.Pace >= 1 && c.Pace <= 1000, "PACE", "%d: want 1 to 1000", c.Pace)
+	f.check(c.Retention == 0 || c.Retention >= MinRetention, "RETENTION", "%s: want 0s, or at least %s: the ledger "+
+		"looks back as far", c.Retention, MinRetention)
 	c.nameFaults(f)
 	c.plainFaults(f)
 	c.OTLP.faults(f)

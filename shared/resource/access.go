@@ -82,7 +82,7 @@ func AccessOf(function string) Access {
 		a.Secrets = append(a.Secrets, WalletSecret, LayerSecret)
 	case FnTrigger:
 		a.Sends = allQueues()
-		a.Reads, a.Writes, a.Lists, a.Tags = all, []string{AggregatorArtifacts}, true, true
+		a.Reads, a.Writes, a.Lists, a.Tags = all, []string{AggregatorArtifacts, artifact.History}, true, true
 		a.Secrets = append(a.Secrets, ProverSecret, ChainSecret, LayerSecret)
 		a.Schedules = true
 		for _, s := range stages() {

@@ -9,6 +9,7 @@ const (
 	PausesCollection      = "pauses"
 	ReportsCollection     = "alerts"  // what was reported to the operators and lasts
 	RewindsCollection     = "rewinds" // one document: the record of rewinds
+	HistoryCollection     = "history" // what the removed documents sum up to
 )
 
 // Key is one field of an index.

@@ -58,7 +58,7 @@ func (c App) API(a API) *apicontroller.Handler {
 		Chain: c.Chain, Layer: c.Layer, Jobs: c.Jobs, Batches: c.Batches, Control: c.Control,
 		Executor: c.Executor(nil), Queue: c.Queue,
 		Trigger: c.queueName(resource.TriggerQueue), Events: c.Events, Now: c.Now, Head: a.Head, Contract: a.Contract,
-		Reports: c.Reports, Topic: c.Topic, Checks: append(checks, a.Checks...), Seat: c.Seat,
+		Reports: c.Reports, Topic: c.Topic, History: c.History, Checks: append(checks, a.Checks...), Seat: c.Seat,
 		Wallet: a.Wallet, FeeUnit: a.FeeUnit,
 		Explorer: a.Explorer, Artifacts: c.Artifacts, Links: c.Links, LinkAge: a.LinkAge, Contracts: a.Contracts,
 		Rewinds: c.Rewinds, Log: c.Log,

@@ -15,6 +15,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/da"
 	"github.com/madara-orchestrator/orchestrator/shared/core/event"
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
+	"github.com/madara-orchestrator/orchestrator/shared/core/history"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/lock"
 	"github.com/madara-orchestrator/orchestrator/shared/core/operator"
@@ -38,6 +39,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/service/proofcreation"
 	"github.com/madara-orchestrator/orchestrator/shared/service/proofregistration"
 	"github.com/madara-orchestrator/orchestrator/shared/service/reconcile"
+	"github.com/madara-orchestrator/orchestrator/shared/service/retention"
 	"github.com/madara-orchestrator/orchestrator/shared/service/rewinding"
 	"github.com/madara-orchestrator/orchestrator/shared/service/sending"
 	"github.com/madara-orchestrator/orchestrator/shared/service/snosrun"
@@ -46,8 +48,8 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/service/triggering"
 )
 
-// App is what every function needs. All fields are required except Links, Topic, Log, Policies (nil: the defaults),
-// NewID and QueueName.
+// App is what every function needs. All fields are required except Links, Topic, History, Log, Policies (nil: the
+// defaults), NewID and QueueName.
 type App struct {
 	Chain     string // the deployment's name
 	Layer     stage.Layer
@@ -60,8 +62,9 @@ type App struct {
 	Artifacts artifact.Store
 	Links     artifact.Linker // to artifacts; nil: none are given out
 	Alerts    alert.Notifier
-	Topic     alert.Topic // of Alerts; nil: who gets them can't be changed
-	Reports   alert.Store // of what was reported
+	Topic     alert.Topic   // of Alerts; nil: who gets them can't be changed
+	Reports   alert.Store   // of what was reported
+	History   history.Store // of what was removed; nil: nothing is
 	Events    event.Bus
 	Policies  map[job.Type]job.Policy
 	// QueueName turns a declared queue's name into the one that Queue knows; nil leaves it.
@@ -224,6 +227,8 @@ type Trigger struct {
 	WantProofs bool
 	// Invoke runs a job type's function with an SQS event of one message; it serves the priority queues.
 	Invoke func(ctx context.Context, t job.Type, body string) error
+	// Retention is how long documents of batches and jobs stay once nothing changes them any more; 0: for ever.
+	Retention time.Duration
 	// Timers are the schedules of the trigger workers, which pauses disable; nil: there are none. Intervals are those
 	// of the settings.
 	Timers    schedule.Scheduler
@@ -249,6 +254,15 @@ func (c App) keeper(t Trigger) triggering.Runner {
 		Log: c.Log}
 }
 
+// retention moves old documents to history.
+func (c App) retention(t Trigger) triggering.Runner {
+	if t.Retention == 0 || c.History == nil {
+		return nil
+	}
+	return &retention.Keeper{Layer: c.Layer, Jobs: c.Jobs, Batches: c.Batches, History: c.History,
+		Artifacts: c.Artifacts, After: t.Retention, Now: c.Now, Log: c.Log}
+}
+
 type invoker func(ctx context.Context, t job.Type, body string) error
 
 func (f invoker) Invoke(ctx context.Context, t job.Type, body string) error { return f(ctx, t, body) }
@@ -262,7 +276,7 @@ func (c App) Triggers(t Trigger) *triggering.Triggers {
 	}
 	rewinder := c.Rewinder()
 	return &triggering.Triggers{
-		Timers: c.keeper(t),
+		Timers: c.keeper(t), Retention: c.retention(t),
 		Settings: triggering.Settings{
 			Layer: c.Layer, Window: t.Window, FirstBatch: t.FirstBatch, Unsettled: t.Unsettled,
 			WantProofs: t.WantProofs, Chain: c.Chain,

@@ -19,6 +19,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/cache/cachetest"
 	"github.com/madara-orchestrator/orchestrator/shared/core/event"
 	"github.com/madara-orchestrator/orchestrator/shared/core/event/eventtest"
+	"github.com/madara-orchestrator/orchestrator/shared/core/history/historytest"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job/jobtest"
 	"github.com/madara-orchestrator/orchestrator/shared/core/lock"
@@ -51,6 +52,12 @@ func TestConformance(t *testing.T) {
 	t.Run("Scheduler", func(t *testing.T) {
 		scheduletest.TestScheduler(t, func(*testing.T) scheduletest.SchedulerHarness {
 			return scheduletest.SchedulerHarness{Scheduler: memory.NewScheduler(nil), Target: "queue", Role: "role"}
+		})
+	})
+	t.Run("History", func(t *testing.T) {
+		historytest.TestStore(t, func(*testing.T) historytest.Stores {
+			jobs, batches := memory.NewJobs(nil), memory.NewBatches(nil)
+			return historytest.Stores{Store: memory.NewHistory(nil, jobs, batches), Jobs: jobs, Batches: batches}
 		})
 	})
 	t.Run("Reports", func(t *testing.T) {

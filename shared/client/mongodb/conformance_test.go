@@ -12,6 +12,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/alert/alerttest"
 	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
 	"github.com/madara-orchestrator/orchestrator/shared/core/batch/batchtest"
+	"github.com/madara-orchestrator/orchestrator/shared/core/history/historytest"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job/jobtest"
 	"github.com/madara-orchestrator/orchestrator/shared/core/lock"
@@ -56,6 +57,12 @@ func TestConformance(t *testing.T) {
 	})
 	t.Run("Rewinds", func(t *testing.T) {
 		rewindtest.TestStore(t, func(t *testing.T) rewind.Store { return open(t).Rewinds() })
+	})
+	t.Run("History", func(t *testing.T) {
+		historytest.TestStore(t, func(t *testing.T) historytest.Stores {
+			db := open(t)
+			return historytest.Stores{Store: db.History(), Jobs: db.Jobs(), Batches: db.Batches()}
+		})
 	})
 	t.Run("Reports", func(t *testing.T) {
 		alerttest.TestStore(t, func(t *testing.T) alert.Store { return open(t).Reports() })

@@ -96,6 +96,7 @@ func (h *Handler) reads(s *admin.Service) {
 	get("/rewinds", func(r *http.Request) (any, error) { return s.RewindsOf(r.Context()) })
 	get("/alerts", func(r *http.Request) (any, error) { return s.Alerts(r.Context()) })
 	get("/subscribers", func(r *http.Request) (any, error) { return s.Subscribers(r.Context()) })
+	get("/history", func(r *http.Request) (any, error) { return s.HistoryOf(r.Context()) })
 	get("/wallet", func(r *http.Request) (any, error) { return s.WalletOf(r.Context()) })
 	get("/contracts", func(r *http.Request) (any, error) { return s.CompareContracts(r.Context()) })
 	get("/ledger", h.ledger)

@@ -95,6 +95,7 @@ func newWorld(t testing.TB, layer stage.Layer, log *slog.Logger, checks ...admin
 		Artifacts: files, Links: memory.NewLinks(files, "http://127.0.0.1:1/files"),
 		Alerts: topic, Topic: topic, Reports: memory.NewReports(e),
 		Events: memory.NewEvents(nil), Now: time.Now, Log: log,
+		History: memory.NewHistory(e, w.jobs, w.batches),
 	}
 	w.seed(t)
 	hook := func(_ context.Context, token string, body []byte) ([]string, error) {

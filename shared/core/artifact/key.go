@@ -75,3 +75,9 @@ func TransactionPrefix(jobID string) string { return Transactions + jobID + "/" 
 
 // Transactions is what the keys of all signed transactions start with.
 const Transactions = "tx/"
+
+// History is what the keys of exported batches and jobs start with.
+const History = "history/"
+
+// HistoryKey is the key of the export of what one state update settled: JSON lines (package history).
+func HistoryKey(index uint64) string { return fmt.Sprintf("%s%010d.jsonl", History, index) }

@@ -96,6 +96,8 @@ func reads() []command {
 		{name: "wallet", about: "what the wallet that settles holds, and how long that lasts", run: (*session).wallet},
 		{name: "ledger", about: "what settlement cost, by day", run: (*session).ledger,
 			more: "-days N: how many days back, today included (7; at most 31). Days are those of UTC."},
+		{name: "history", about: "what was moved out of the database into files", run: (*session).history,
+			more: "RETENTION says after how long. `make inspect ARGS='history FILE'` reads a file."},
 		{name: "page", about: "serve the status page on this machine", run: (*session).page,
 			more: "It listens on -listen (127.0.0.1:8090) and sends each request of the page\nto the deployment, " +
 				"signed with your AWS credentials. End it with Ctrl-C."},

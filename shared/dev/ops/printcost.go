@@ -89,3 +89,21 @@ func large(n uint64) string {
 	}
 	return fmt.Sprintf("%.1f%s", v, unit)
 }
+
+func printHistory(w io.Writer, h admin.History) {
+	if h.Through == 0 {
+		fmt.Fprintln(w, "nothing was moved out of the database")
+		return
+	}
+	var jobs uint64
+	for _, n := range h.Jobs {
+		jobs += n
+	}
+	table(w, [][]string{
+		{"through batch", "batches", "SNOS batches", "blocks", "jobs"},
+		{fmt.Sprint(h.Through), large(h.Batches), large(h.SnosBatches), large(h.Blocks), large(jobs)},
+	})
+	fmt.Fprintln(w)
+	wrap(w, "", fmt.Sprintf("They cost %s %s, %s gas and %s blobs. Each batch is a file %s... of the bucket, which "+
+		"`make inspect ARGS='history FILE'` reads.", h.Fee, h.Unit, large(h.GasUsed), large(h.Blobs), h.Files))
+}

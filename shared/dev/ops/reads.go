@@ -161,3 +161,7 @@ func setNumber(q url.Values, name string, n uint64) {
 		q.Set(name, strconv.FormatUint(n, 10))
 	}
 }
+
+func (s *session) history() (int, error) {
+	return show(s, "/history", func(h admin.History) { printHistory(s.out, h) }, nil)
+}

@@ -16,6 +16,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
 	"github.com/madara-orchestrator/orchestrator/shared/core/block"
 	"github.com/madara-orchestrator/orchestrator/shared/core/event"
+	"github.com/madara-orchestrator/orchestrator/shared/core/history"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/operator"
 	"github.com/madara-orchestrator/orchestrator/shared/core/queue"
@@ -63,12 +64,13 @@ type Service struct {
 	Trigger  string // the trigger queue's name
 	Events   event.Bus
 	Now      func() time.Time
-	Head     Head         // nil: how far the chain is stays unknown; with Headers too the lag is known in seconds
-	Contract Contract     // nil: what is settled stays unknown
-	Reports  alert.Store  // of what is reported now; nil: unknown
-	Rewinds  rewind.Store // the record of rewinds; nil: none
-	Rewinder Rewinder     // nil: nothing can be rewound
-	Topic    alert.Topic  // of the alerts; nil: who gets them can't be changed
+	Head     Head          // nil: how far the chain is stays unknown; with Headers too the lag is known in seconds
+	Contract Contract      // nil: what is settled stays unknown
+	Reports  alert.Store   // of what is reported now; nil: unknown
+	Rewinds  rewind.Store  // the record of rewinds; nil: none
+	Rewinder Rewinder      // nil: nothing can be rewound
+	Topic    alert.Topic   // of the alerts; nil: who gets them can't be changed
+	History  history.Store // of what was removed; nil: nothing was
 	// Wallet reads the wallet that settles; nil: unknown.
 	Wallet func(ctx context.Context) (tx.Account, error)
 	// Contracts compares the core contract with settings and app chain; nil: it can't.

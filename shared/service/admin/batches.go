@@ -142,7 +142,7 @@ func (s *Service) BatchByIndex(ctx context.Context, kind string, index uint64) (
 	}
 	d, err := store.at(ctx, index)
 	if err != nil {
-		return BatchDetail{}, err
+		return BatchDetail{}, s.moved(ctx, kind, index, err)
 	}
 	return s.batchDetail(ctx, d)
 }

@@ -55,7 +55,7 @@ type Settings struct {
 	Chain      string
 }
 
-// Triggers runs the workers. All fields but Timers and Log are required.
+// Triggers runs the workers. All fields but Retention, Timers and Log are required.
 type Triggers struct {
 	Settings  Settings
 	Jobs      job.Store
@@ -64,6 +64,7 @@ type Triggers struct {
 	Prover    proof.Prover       // for its capabilities
 	Batching  Batching
 	Cleanup   Runner
+	Retention Runner // runs after Cleanup; nil: all documents stay
 	Reconcile Runner
 	Timers    Runner // keeps the schedules; runs with Reconcile, also while that is paused; nil: nobody does
 	Lag       Runner // measures; runs with Reconcile, also while that is paused
@@ -165,7 +166,11 @@ func (t *Triggers) run(ctx context.Context, w stage.Name) error {
 	case stage.StateTransition:
 		return t.updateState(ctx)
 	case stage.StorageCleanup:
-		return t.Cleanup.Run(ctx)
+		err := t.Cleanup.Run(ctx)
+		if t.Retention != nil {
+			err = errors.Join(err, t.Retention.Run(ctx))
+		}
+		return err
 	case stage.Reconcile:
 		return errors.Join(t.Reconcile.Run(ctx), t.always(ctx))
 	}

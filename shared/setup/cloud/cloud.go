@@ -138,7 +138,7 @@ func (p *Process) Core(ctx context.Context) (setup.App, error) {
 		Chain: c.Chain.Name, Layer: c.Chain.Layer, Jobs: db.Jobs(), Batches: db.Batches(),
 		Locks: db.Locks(time.Now), Control: db.Controls(), Rewinds: db.Rewinds(),
 		Queue: sqs.New(p.AWS), Artifacts: artifacts, Links: artifacts,
-		Alerts: topic, Topic: topic, Reports: db.Reports(),
+		Alerts: topic, Topic: topic, Reports: db.Reports(), History: db.History(),
 		Events:    eventbridge.New(p.AWS, c.AWS.Bus),
 		QueueName: func(n string) string { return resource.Physical(c.Chain.Name, n) },
 		Seat:      operator.Seat{Chain: c.Chain.Name},
