@@ -86,7 +86,7 @@ func (s *History) RemoveJobs(ctx context.Context, t job.Type, first, last uint64
 func (s *History) RemoveSnos(ctx context.Context, first, last uint64) error {
 	return fault.Act(ctx, s.env, "history", "RemoveSnos", fmt.Sprint(first), func(fault.Fault) error {
 		for i := first; i <= last && i-first < history.MaxRange; i++ {
-			s.batches.snos.remove(i)
+			s.batches.snos.drop(i)
 		}
 		return nil
 	})
@@ -95,18 +95,16 @@ func (s *History) RemoveSnos(ctx context.Context, first, last uint64) error {
 // RemoveAggregator implements history.Store.
 func (s *History) RemoveAggregator(ctx context.Context, index uint64) error {
 	return fault.Act(ctx, s.env, "history", "RemoveAggregator", fmt.Sprint(index), func(fault.Fault) error {
-		s.batches.aggregators.remove(index)
+		s.batches.aggregators.drop(index)
 		return nil
 	})
 }
 
-// remove removes a batch, if there is one.
-func (s *shelf[B]) remove(index uint64) {
+// drop removes a batch, if there is one.
+func (s *shelf[B]) drop(index uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if b, err := s.get(index, fault.Fault{}); err == nil {
-		s.delist(s.fields(&b))
-		s.indices.remove(index)
-		delete(s.docs.rows, index)
+		s.remove(s.fields(&b))
 	}
 }

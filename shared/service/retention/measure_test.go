@@ -130,7 +130,7 @@ func fillUnit(ctx context.Context, db *mongodb.DB, i, perUnit uint64) error {
 		if err := db.Batches().CreateSnos(ctx, b); err != nil {
 			return err
 		}
-		m := &job.SnosRunMeta{TaskID: "task", OutputPrefix: artifact.SNOSPrefix(b.Index)}
+		m := &job.SnosRunMeta{TaskID: "task", OutputPrefix: artifact.SNOSPrefix(b.Index, 0)}
 		if err := create(m, b.Index); err != nil {
 			return err
 		}
