@@ -118,6 +118,63 @@ func TestWhoSchedules(t *testing.T) {
 	}
 }
 
+// Each route is a rule of the chain's own bus that sends what it names, and its target lets that rule alone send.
+func TestRoutes(t *testing.T) {
+	routes := 0
+	each(t, func(t *testing.T, s template) {
+		rules := map[string]map[string]any{}
+		for _, p := range s.of("AWS::Events::Rule") {
+			if !strings.Contains(text(p["EventBusName"]), `"Events`) {
+				continue
+			}
+			rules[strings.TrimPrefix(fmt.Sprint(p["Name"]), s.chain.Name+"-")] = p
+		}
+		if len(rules) != len(s.chain.Events) {
+			t.Errorf("%d rules for %d routes", len(rules), len(s.chain.Events))
+		}
+		for _, r := range s.chain.Events {
+			routes++
+			p := rules[r.Name]
+			if got := text(p["EventPattern"]); !strings.Contains(got, `"orchestrator"`) ||
+				strings.Contains(got, "detail-type") != (len(r.Types) > 0) {
+				t.Errorf("%s has the pattern %s", r.Name, got)
+			}
+			id := "Route" + title(r.Name)
+			switch target := text(p["Targets"]); {
+			case r.URL == "" && !strings.Contains(target, r.Queue+r.Lambda):
+				t.Errorf("%s has the target %s", r.Name, target)
+			case r.URL != "":
+				if all := text(s.of("AWS::SNS::TopicPolicy")); !strings.Contains(target, id+"Topic") ||
+					!strings.Contains(all, "events.amazonaws.com") || !strings.Contains(all, `"`+id+`"`) {
+					t.Errorf("%s has the target %s, policies %s", r.Name, target, all)
+				}
+			case r.Lambda != "":
+				if all := text(s.of("AWS::Lambda::Permission")); !strings.Contains(all, r.Lambda) ||
+					!strings.Contains(all, "events.amazonaws.com") {
+					t.Errorf("%s: permissions %s", r.Name, all)
+				}
+			}
+		}
+	})
+	if routes != 3 {
+		t.Errorf("%d routes were looked at, want 3", routes)
+	}
+	for name, r := range map[string]Route{
+		"nothing":        {Name: "a"},
+		"two":            {Name: "a", Queue: "arn:aws:sqs:eu-west-1:123456789012:q", URL: "https://x.example"},
+		"not a queue":    {Name: "a", Queue: "arn:aws:sns:eu-west-1:123456789012:q"},
+		"not a function": {Name: "a", Lambda: "arn:aws:sqs:eu-west-1:123456789012:q"},
+		"plain":          {Name: "a", URL: "http://x.example"}, "no name": {URL: "https://x.example"},
+		"no event": {Name: "a", URL: "https://x.example", Types: []string{"Dance"}},
+	} {
+		var cs checks
+		Chain{Events: []Route{r}}.routeFaults(&cs)
+		if len(cs) == 0 {
+			t.Errorf("%s: no fault", name)
+		}
+	}
+}
+
 // linked says whether a resource is the artifacts of SNOS or of aggregator batches, and nothing else.
 func linked(on string) bool {
 	return !strings.Contains(on, resource.SignedTransactions) &&

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/madara-orchestrator/orchestrator/shared/config"
+	"github.com/madara-orchestrator/orchestrator/shared/core/event"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
 )
@@ -27,6 +28,7 @@ type Chain struct {
 	// word; the stack makes the secret NAME/WORD, whose value you put in afterwards.
 	Settings map[string]string `yaml:"settings"`
 	Alerts   Alerts            `yaml:"alerts"`
+	Events   []Route           `yaml:"events"`
 	API      API               `yaml:"api"`
 	// WalletKMS makes a KMS key (secp256k1) that signs instead of a secret key.
 	WalletKMS bool  `yaml:"wallet_kms"`
@@ -50,6 +52,32 @@ type Chain struct {
 type Alerts struct {
 	Emails   []string `yaml:"emails"`
 	Webhooks []string `yaml:"webhooks"` // https
+}
+
+// Route sends events to a queue, a function or a webhook; one of them.
+type Route struct {
+	Name   string   `yaml:"name"`
+	Types  []string `yaml:"types"`  // none: all events
+	Queue  string   `yaml:"queue"`  // ARN; the queue's policy must let EventBridge send
+	Lambda string   `yaml:"lambda"` // ARN of a function
+	URL    string   `yaml:"url"`    // https: it confirms as a webhook of alerts does
+}
+
+// rule is the route as a rule of the bus, for its checks.
+func (r Route) rule() event.Rule {
+	out := event.Rule{Name: r.Name}
+	for _, t := range r.Types {
+		out.Types = append(out.Types, event.Type(t))
+	}
+	for _, target := range []string{r.Queue, r.Lambda} {
+		if target != "" {
+			out.Targets = append(out.Targets, target)
+		}
+	}
+	if r.URL != "" { // the topic that the stack makes
+		out.Targets = append(out.Targets, "arn:aws:sns:eu-west-1:123456789012:topic")
+	}
+	return out
 }
 
 // API is the HTTP API.

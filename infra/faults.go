@@ -58,6 +58,7 @@ func (c Chain) faults() []fault {
 	cs.want(slices.Contains([]string{"", arm64, x86}, c.Architecture), "architecture", "%q: want arm64 or x86_64",
 		c.Architecture)
 	c.alertFaults(&cs)
+	c.routeFaults(&cs)
 	c.apiFaults(&cs)
 	numbers(&cs, "", reflect.ValueOf(c))
 	cs.want(c.LogDays == 0 || retention(c.LogDays) != "", "log_days",
@@ -79,6 +80,25 @@ func (c Chain) alertFaults(cs *checks) {
 	}
 	cs.want(c.Environment != prod || len(c.Alerts.Emails)+len(c.Alerts.Webhooks) > 0, "alerts",
 		"in prod somebody must be alerted: give an email or a webhook")
+}
+
+// routeFaults checks where events go.
+func (c Chain) routeFaults(cs *checks) {
+	seen := map[string]bool{}
+	for i, r := range c.Events {
+		at := fmt.Sprintf("events[%d]", i)
+		if err := r.rule().Check(); err != nil {
+			cs.want(false, at, "%v", err)
+			continue
+		}
+		cs.want(len(r.rule().Targets) == 1, at, "want one of queue, lambda and url")
+		cs.want(!seen[r.Name], at+".name", "the name %q is taken by another route", r.Name)
+		seen[r.Name] = true
+		cs.want(r.Queue == "" || strings.Contains(r.Queue, ":sqs:"), at+".queue", "want the ARN of a queue")
+		cs.want(r.Lambda == "" || strings.Contains(r.Lambda, ":lambda:"), at+".lambda", "want the ARN of a function")
+		u, err := url.Parse(r.URL)
+		cs.want(r.URL == "" || err == nil && u.Scheme == "https" && u.Host != "", at+".url", "want an https URL")
+	}
 }
 
 func (c Chain) apiFaults(cs *checks) {

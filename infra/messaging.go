@@ -4,10 +4,12 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsevents"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awssns"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awssqs"
 	"github.com/aws/jsii-runtime-go"
 
+	"github.com/madara-orchestrator/orchestrator/shared/core/event"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
 )
 
@@ -54,6 +56,46 @@ func (s *Stack) messaging() {
 		subscribe("Webhook"+number(i), "https", w)
 	}
 	s.bus = awsevents.NewEventBus(s.Stack, jsii.String("Events"), &awsevents.EventBusProps{
-		EventBusName: jsii.String(resource.Physical(s.chain.Name, "events")),
+		EventBusName: jsii.String(resource.Physical(s.chain.Name, resource.EventBus)),
 	})
+	for _, r := range s.chain.Events {
+		s.route(r)
+	}
+}
+
+// route makes the rule that sends events to a target, and lets the rule, and no other, do so.
+func (s *Stack) route(r Route) {
+	id, pattern := "Route"+title(r.Name), map[string]any{"source": []string{event.Source}}
+	if len(r.Types) > 0 {
+		pattern["detail-type"] = r.Types
+	}
+	target := r.Queue + r.Lambda
+	var topic awssns.Topic
+	if r.URL != "" {
+		topic = awssns.NewTopic(s.Stack, jsii.String(id+"Topic"), &awssns.TopicProps{
+			TopicName: jsii.String(resource.Physical(s.chain.Name, "events-"+r.Name)), EnforceSSL: jsii.Bool(true),
+		})
+		awssns.NewCfnSubscription(s.Stack, jsii.String(id+"Webhook"), &awssns.CfnSubscriptionProps{
+			TopicArn: topic.TopicArn(), Protocol: jsii.String("https"), Endpoint: jsii.String(r.URL),
+		})
+		target = *topic.TopicArn()
+	}
+	rule := awsevents.NewCfnRule(s.Stack, jsii.String(id), &awsevents.CfnRuleProps{
+		Name: jsii.String(resource.Physical(s.chain.Name, r.Name)), EventBusName: s.bus.EventBusName(),
+		EventPattern: pattern,
+		Targets:      &[]*awsevents.CfnRule_TargetProperty{{Id: jsii.String("target-0"), Arn: jsii.String(target)}},
+	})
+	if topic != nil {
+		topic.AddToResourcePolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
+			Sid: jsii.String("Events"), Actions: jsii.Strings("sns:Publish"), Resources: &[]*string{topic.TopicArn()},
+			Principals: &[]awsiam.IPrincipal{awsiam.NewServicePrincipal(jsii.String("events.amazonaws.com"), nil)},
+			Conditions: &map[string]any{"ArnEquals": map[string]*string{"aws:SourceArn": rule.AttrArn()}},
+		}))
+	}
+	if r.Lambda != "" {
+		awslambda.NewCfnPermission(s.Stack, jsii.String(id+"MayInvoke"), &awslambda.CfnPermissionProps{
+			Action: jsii.String("lambda:InvokeFunction"), FunctionName: jsii.String(r.Lambda),
+			Principal: jsii.String("events.amazonaws.com"), SourceArn: rule.AttrArn(),
+		})
+	}
 }

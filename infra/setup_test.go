@@ -95,6 +95,10 @@ chains:
     snos: {}
     vpc: {create: true}
     alerts: {webhooks: [https://pager.example/x]}
+    events:
+      - {name: settled, types: [BatchSettled, BatchClosed], queue: "arn:aws:sqs:eu-west-1:123456789012:settled"}
+      - {name: jobs, types: [JobChanged], lambda: "arn:aws:lambda:eu-west-1:123456789012:function:jobs"}
+      - {name: hook, url: "https://hook.example/x"}
     api:
       {auth: jwt, issuer: https://issuer.example, audience: [orchestrator], admin: true,
       command_scopes: [orchestrator/commands]}

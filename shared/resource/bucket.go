@@ -15,5 +15,8 @@ func Lifecycle() []artifact.Lifecycle {
 	}
 }
 
-// AlertsTopic is the name of the topic of the alerts.
-const AlertsTopic = "alerts"
+// Names of the topic of the alerts and of the bus of the events.
+const (
+	AlertsTopic = "alerts"
+	EventBus    = "events"
+)

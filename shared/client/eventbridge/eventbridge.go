@@ -15,9 +15,6 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/event"
 )
 
-// Source is the source of all events, for rules.
-const Source = "orchestrator"
-
 // batchSize is how many events EventBridge takes in one request.
 const batchSize = 10
 
@@ -51,7 +48,7 @@ func (b *Bus) publish(ctx context.Context, es []event.Event) error {
 			return fmt.Errorf("encode event %s: %w", e.Type, err)
 		}
 		in.Entries = append(in.Entries, types.PutEventsRequestEntry{
-			EventBusName: &b.name, Source: aws.String(Source), DetailType: aws.String(string(e.Type)),
+			EventBusName: &b.name, Source: aws.String(event.Source), DetailType: aws.String(string(e.Type)),
 			Detail: aws.String(string(detail)), Time: aws.Time(e.At),
 		})
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/http/httptest"
+	"sync"
 	"testing"
 	"time"
 
@@ -112,6 +113,30 @@ func TestLinkConformance(t *testing.T) {
 		l := memory.NewLinks(s, srv.URL+"/files")
 		mux.Handle("/files/", l)
 		return artifacttest.Links{Linker: l, Store: s}
+	})
+}
+
+func TestRouterConformance(t *testing.T) {
+	t.Parallel()
+	eventtest.TestRouter(t, func(*testing.T) eventtest.RouterHarness {
+		const target = "arn:aws:sqs:eu-west-1:123456789012:q"
+		var mu sync.Mutex
+		var came []event.Event
+		r := memory.NewRouter(nil, func(to string, e event.Event) {
+			mu.Lock()
+			defer mu.Unlock()
+			if to == target {
+				came = append(came, e)
+			}
+		})
+		return eventtest.RouterHarness{Router: r, Bus: r, Target: target,
+			Received: func(context.Context) ([]event.Event, error) {
+				mu.Lock()
+				defer mu.Unlock()
+				out := came
+				came = nil
+				return out, nil
+			}}
 	})
 }
 

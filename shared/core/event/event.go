@@ -7,6 +7,9 @@ import (
 	"time"
 )
 
+// Source is the source of all events, for rules.
+const Source = "orchestrator"
+
 // Type is an event's type; on EventBridge it is the detail-type.
 type Type string
 

@@ -55,7 +55,7 @@ type Options struct {
 
 // Provision makes queues, bucket, topic, bus, secrets and schedules.
 func Provision(ctx context.Context, cfg aws.Config, o Options) (Stack, error) {
-	s := Stack{Bucket: resource.Physical(o.Chain, "artifacts"), Bus: resource.Physical(o.Chain, "events")}
+	s := Stack{Bucket: resource.Physical(o.Chain, "artifacts"), Bus: resource.Physical(o.Chain, resource.EventBus)}
 	if err := queues(ctx, sqs.NewFromConfig(cfg), o); err != nil {
 		return s, err
 	}

@@ -17,6 +17,7 @@ type command struct {
 	more       string // further lines of its help
 	min, max   int    // arguments
 	reason     bool   // needs -reason
+	bus        bool   // asks the event bus with the user's credentials, and not the API
 	run        func(*session) (int, error)
 }
 
@@ -84,7 +85,13 @@ func reads() []command {
 		{name: "events", about: "what happens, as it happens, until Ctrl-C", run: (*session).events,
 			more: "It asks the API every two seconds and prints what has changed: batches and\ntheir stages, " +
 				"alerts, paused stages. With -json each change is one line of JSON.\n" +
-				"-for 10m ends it after that time."},
+				"-for 10m ends it after that time.\n" +
+				"-bus shows the events of the event bus instead, by a queue and a rule of its own\nthat it removes " +
+				"at its end; it needs CHAIN and your AWS credentials."},
+		{name: "rules", args: "[enable NAME|disable NAME]", max: 2, bus: true, run: (*session).rules,
+			about: "where events go; enable or disable a rule",
+			more: "`events` in the file of chains makes them. It asks the event bus itself, with your\nAWS " +
+				"credentials."},
 		{name: "block", args: "N", min: 1, max: 1, about: "how far a block is settled", run: (*session).block,
 			more: "Exit code 3 while it is in no batch."},
 		{name: "jobs", about: "jobs, by stage and then by batch", run: (*session).jobs,

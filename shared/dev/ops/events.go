@@ -27,6 +27,9 @@ type seen map[string]happening
 // events prints what changes until it is interrupted. The API is asked, and no bus: so it needs no more permission than
 // every other command, and works with make run too.
 func (s *session) events() (int, error) {
+	if s.bus {
+		return s.tailBus()
+	}
 	asJSON := s.json
 	s.json = false
 	if !asJSON {

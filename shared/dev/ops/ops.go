@@ -17,9 +17,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 
 	"github.com/madara-orchestrator/orchestrator/shared/client/deployment"
+	"github.com/madara-orchestrator/orchestrator/shared/core/event"
 	"github.com/madara-orchestrator/orchestrator/shared/core/operator"
 	"github.com/madara-orchestrator/orchestrator/shared/core/release"
 )
@@ -44,10 +46,14 @@ type session struct {
 
 	reason, by, status, stage, listen string
 	limit, batch, before, after, days uint64
-	newest, snos, links               bool
+	newest, snos, links, bus          bool
 	into                              string
 	apply                             bool          // carry a planned command out
 	length                            time.Duration // of events; 0: until it is interrupted
+
+	router event.Router // of the deployment's bus; nil where the user named none
+	cfg    aws.Config   // the user's, with router
+	chain  string       // likewise
 }
 
 // where says which deployment is meant.
@@ -90,7 +96,12 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "%v\n\n  %s\n", err, w.seat().Command(c.usage()))
 		return Usage
 	}
-	if s.api, err = w.open(ctx); err != nil {
+	if c.bus || s.bus {
+		if code, err := s.connectBus(ctx, w); err != nil {
+			fmt.Fprintf(stderr, "%v\n", err)
+			return code
+		}
+	} else if s.api, err = w.open(ctx); err != nil {
 		fmt.Fprintf(stderr, "%v\n", err)
 		if errors.Is(err, errUsage) {
 			return Usage
@@ -127,6 +138,7 @@ func (s *session) parse(args []string, w *where) ([]string, error) {
 	f.BoolVar(&s.newest, "newest", false, "highest batch first")
 	f.BoolVar(&s.snos, "snos", false, "SNOS batches")
 	f.BoolVar(&s.links, "links", false, "print links of files")
+	f.BoolVar(&s.bus, "bus", false, "the events of the event bus")
 	f.StringVar(&s.into, "into", "", "download files into this folder")
 	f.BoolVar(&s.apply, "apply", false, "carry it out; otherwise it is only planned")
 	f.StringVar(&s.listen, "listen", "127.0.0.1:8090", "loopback address of the page")
@@ -169,16 +181,9 @@ func (w *where) open(ctx context.Context) (deployment.API, error) {
 	if w.chain == "" {
 		return nil, errUsage
 	}
-	var options []func(*awsconfig.LoadOptions) error
-	if w.region != "" {
-		options = append(options, awsconfig.WithRegion(w.region))
-	}
-	cfg, err := awsconfig.LoadDefaultConfig(ctx, options...)
+	cfg, err := w.config(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("read your AWS configuration: %w", err)
-	}
-	if cfg.Region == "" {
-		return nil, fmt.Errorf("%w, and in which region: -region eu-west-1, or AWS_REGION", errUsage)
+		return nil, err
 	}
 	if w.invoke {
 		return deployment.FindFunction(ctx, cfg, w.chain)
@@ -188,6 +193,35 @@ func (w *where) open(ctx context.Context) (deployment.API, error) {
 		return found, err
 	}
 	return found.WithToken(token), nil
+}
+
+// config is the user's AWS configuration.
+func (w *where) config(ctx context.Context) (aws.Config, error) {
+	var options []func(*awsconfig.LoadOptions) error
+	if w.region != "" {
+		options = append(options, awsconfig.WithRegion(w.region))
+	}
+	cfg, err := awsconfig.LoadDefaultConfig(ctx, options...)
+	if err != nil {
+		return cfg, fmt.Errorf("read your AWS configuration: %w", err)
+	}
+	if cfg.Region == "" {
+		return cfg, fmt.Errorf("%w, and in which region: -region eu-west-1, or AWS_REGION", errUsage)
+	}
+	return cfg, nil
+}
+
+// connectBus opens the bus of the deployment that is meant, for commands that ask it and not the API.
+func (s *session) connectBus(ctx context.Context, w where) (int, error) {
+	if w.chain == "" {
+		return Usage, errNoBus
+	}
+	cfg, err := w.config(ctx)
+	if err != nil {
+		return Usage, err
+	}
+	s.openBus(cfg, w.chain)
+	return OK, nil
 }
 
 // ask sends a request and decodes the answer into v; with -json it prints the answer as it is. A code other than OK
