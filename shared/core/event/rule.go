@@ -17,7 +17,8 @@ var (
 
 // Types are all types of events.
 func Types() []Type {
-	return []Type{JobChanged, BatchClosed, BatchSettled, StagePaused, StageResumed, BatchCloseAsked, SubscribersChanged}
+	return []Type{JobChanged, BatchClosed, BatchSettled, StagePaused, StageResumed, BatchCloseAsked, SubscribersChanged,
+		RewindAsked, BatchesRewound}
 }
 
 // MaxTargets is the most targets of a rule: EventBridge's limit.
