@@ -88,26 +88,21 @@ func (o options) versions() []devappchain.VersionFrom {
 	return []devappchain.VersionFrom{{Block: 0, Version: o.version}}
 }
 
-// messages makes the chain's blocks and returns the messages that it consumes. For a chain that makes its blocks with
-// time, they are read from one of the same seed that has all blocks at once: the settlement layer must know them
-// beforehand.
+// messages makes the chain's blocks, or looks ahead for those of a chain that makes them with time, and returns the
+// messages that they consume. It shows how far it is each second.
 func messages(o options, dev *devappchain.Chain, out io.Writer) ([]block.MessageToL2, error) {
-	if o.speed > 0 {
-		all, err := devappchain.Start(devappchain.Options{Seed: o.seed, Versions: o.versions()})
-		if err != nil {
-			return nil, fmt.Errorf("look ahead for messages: %w", err)
-		}
-		defer all.Close()
-		dev = all
-	}
 	shown := time.Now()
-	fmt.Fprintf(out, "start      the app chain, %d blocks of seed %d\n", o.blocks, o.seed)
-	for n := range o.blocks {
-		if dev.Advance(1); time.Since(shown) > time.Second {
+	made := func(n int) {
+		if time.Since(shown) > time.Second {
 			shown = time.Now()
-			fmt.Fprintf(out, "           %d of %d blocks are made\n", n+1, o.blocks)
+			fmt.Fprintf(out, "           %d of %d blocks are made\n", n, o.blocks)
 		}
 	}
+	fmt.Fprintf(out, "start      the app chain, %d blocks of seed %d\n", o.blocks, o.seed)
+	if o.speed > 0 {
+		return devappchain.LookAhead(devappchain.Options{Seed: o.seed, Versions: o.versions()}, o.blocks, made)
+	}
+	dev.Make(o.blocks, made)
 	return dev.MessagesToL2(), nil
 }
 

@@ -145,6 +145,28 @@ func (c *Chain) MessagesToL2() []block.MessageToL2 {
 	return out
 }
 
+// LookAhead returns the messages that a chain of these options will consume in its first blocks. A settlement layer
+// must know them before such a chain, which may make its blocks with time, comes to them. made is called with the
+// number of blocks that were made.
+func LookAhead(o Options, blocks int, made func(n int)) ([]block.MessageToL2, error) {
+	o.Blocks, o.MaxBlocks, o.BlockInterval = 0, 0, 0
+	c, err := Start(o)
+	if err != nil {
+		return nil, fmt.Errorf("look ahead for messages: %w", err)
+	}
+	defer c.Close()
+	c.Make(blocks, made)
+	return c.MessagesToL2(), nil
+}
+
+// Make makes blocks one by one and calls made with their number after each.
+func (c *Chain) Make(blocks int, made func(n int)) {
+	for n := range blocks {
+		c.Advance(1)
+		made(n + 1)
+	}
+}
+
 // Head returns the newest block's header; ok is false while there is none.
 func (c *Chain) Head() (h block.Header, ok bool) {
 	c.mu.RLock()

@@ -160,12 +160,7 @@ func (s *Sandbox) startChain(o Options) (err error) {
 		opts.BlockTime = max(interval, time.Second)
 		early := time.Duration(o.Blocks) * (opts.BlockTime - interval) // its clock is right at the last block
 		opts.GenesisTime = time.Now().Add(-early).UTC().Truncate(time.Second)
-		all, err := devappchain.Start(opts)
-		if err != nil {
-			return err
-		}
-		s.messages = all.MessagesToL2()
-		if err := all.Close(); err != nil {
+		if s.messages, err = devappchain.LookAhead(opts, o.Blocks, func(int) {}); err != nil {
 			return err
 		}
 		opts.Blocks, opts.MaxBlocks, opts.BlockInterval = 1, uint64(o.Blocks), interval
