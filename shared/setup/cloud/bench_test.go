@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -18,6 +19,8 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	devcloud "github.com/madara-orchestrator/orchestrator/shared/dev/cloud"
+	devlambda "github.com/madara-orchestrator/orchestrator/shared/dev/lambda"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/stack"
 	"github.com/madara-orchestrator/orchestrator/shared/dev/tools"
 )
 
@@ -31,10 +34,11 @@ const (
 // the part of the telemetry is smaller. It is the function that does least: it looks for an input, reads it and writes
 // its document.
 type bed struct {
-	b *testing.B
-	h *Handler
-	p *Process
-	n uint64
+	b   *testing.B
+	h   *Handler
+	p   *Process
+	n   uint64
+	env []string
 }
 
 func newBed(b *testing.B, chain string, settings ...string) *bed {
@@ -45,10 +49,11 @@ func newBed(b *testing.B, chain string, settings ...string) *bed {
 		b.Fatal(err)
 	}
 	t := &bed{b: b}
-	env := append(append([]string{}, environ...), "ORCHESTRATOR_CHAIN_NAME="+chain, "ORCHESTRATOR_AWS_ENDPOINT="+url,
+	t.env = append(append([]string{}, environ...), "ORCHESTRATOR_CHAIN_NAME="+chain, "ORCHESTRATOR_AWS_ENDPOINT="+url,
 		"ORCHESTRATOR_MONGO_URI="+tools.Mongod(b), "ORCHESTRATOR_AWS_BUCKET="+s.Bucket, "ORCHESTRATOR_AWS_BUS="+s.Bus,
 		"ORCHESTRATOR_AWS_TOPIC_ARN="+s.TopicARN, "ORCHESTRATOR_MONGO_DATABASE=bench_"+job.NewID()[:8])
-	t.h = NewHandler(append(env, settings...), func(ctx context.Context, p *Process) (any, error) {
+	t.env = append(t.env, settings...)
+	t.h = NewHandler(t.env, func(ctx context.Context, p *Process) (any, error) {
 		core, err := p.Core(ctx)
 		if err != nil {
 			return nil, err
@@ -95,8 +100,9 @@ func (t *bed) invoke() time.Duration {
 	return time.Since(began)
 }
 
-// BenchmarkTelemetry compares invocations with a collector and without one, in turn.
-func BenchmarkTelemetry(b *testing.B) {
+// beds are two functions, one that sends to no collector and one that does. Their logs are not shown.
+func beds(b *testing.B) (off, on *bed) {
+	b.Helper()
 	for k, v := range map[string]string{"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x",
 		"AWS_REGION": "eu-west-1"} {
 		if os.Getenv(k) == "" {
@@ -112,22 +118,57 @@ func BenchmarkTelemetry(b *testing.B) {
 		_, _ = io.Copy(io.Discard, r.Body)
 	}))
 	b.Cleanup(srv.Close)
-	off, on := newBed(b, "off"), newBed(b, "on", "ORCHESTRATOR_OTLP_ENDPOINT="+srv.URL)
+	return newBed(b, "off"+job.NewID()[:6]), newBed(b, "on"+job.NewID()[:6], "ORCHESTRATOR_OTLP_ENDPOINT="+srv.URL)
+}
+
+// compare measures off and on in turn, each first in turn: whoever comes second finds all that is around it warm. It
+// reports medians, which other work on the machine hardly moves.
+func compare(b *testing.B, off, on func() time.Duration) {
+	b.Helper()
 	var more, without []time.Duration
-	for b.Loop() { // each first in turn: whoever comes second finds AWS's emulator warm
+	for b.Loop() {
 		var w, wo time.Duration
 		if len(more)%2 == 0 {
-			wo, w = off.invoke(), on.invoke()
+			wo, w = off(), on()
 		} else {
-			w, wo = on.invoke(), off.invoke()
+			w, wo = on(), off()
 		}
 		more, without = append(more, w-wo), append(without, wo)
 	}
-	median := func(ds []time.Duration) float64 { // other work on the machine hardly moves it
+	median := func(ds []time.Duration) float64 {
 		slices.Sort(ds)
 		return float64(ds[len(ds)/2].Microseconds())
 	}
 	b.ReportMetric(1+median(more)/median(without), "on/off")
 	b.ReportMetric(median(without), "off-µs")
 	b.ReportMetric(median(more), "telemetry-µs")
+}
+
+// BenchmarkTelemetry compares invocations with a collector and without one.
+func BenchmarkTelemetry(b *testing.B) {
+	off, on := beds(b)
+	compare(b, off.invoke, on.invoke)
+}
+
+// BenchmarkColdStart compares the first answers of new processes of the compiled function, from the start of the
+// process on, with a collector and without one.
+func BenchmarkColdStart(b *testing.B) {
+	dir, err := stack.Build(b.Context(), "../../..", "bench", "proofcreation")
+	if err != nil {
+		b.Fatal(err)
+	}
+	off, on := beds(b)
+	start := func(t *bed) func() time.Duration {
+		env := append([]string{"AWS_ACCESS_KEY_ID=x", "AWS_SECRET_ACCESS_KEY=x", "AWS_REGION=eu-west-1"}, t.env...)
+		return func() time.Duration {
+			f := &devlambda.Binary{Path: filepath.Join(dir, "proofcreation"), Name: "proofcreation", Env: env}
+			defer f.Close()
+			began := time.Now()
+			if _, err := f.Invoke(b.Context(), []byte(`{"Records":[]}`)); err != nil {
+				b.Fatal(err)
+			}
+			return time.Since(began)
+		}
+	}
+	compare(b, start(off), start(on))
 }
