@@ -37,6 +37,13 @@ func wire(ctx context.Context, p *cloud.Process) (any, error) {
 		{Name: "settlement layer", Look: layer.Nodes},
 		{Name: "app chain", Ping: func(ctx context.Context) error { _, err := source.Head(ctx); return err }},
 	}
+	archive, err := layer.Archive(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if archive != nil {
+		checks = append(checks, admin.Check{Name: "beacon node", Ping: archive.Ping})
+	}
 	if cache := p.Checks()[metric.Cache]; cache != nil {
 		checks = append(checks, admin.Check{Name: "cache", Ping: cache})
 	}

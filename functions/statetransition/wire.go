@@ -25,5 +25,9 @@ func wire(ctx context.Context, p *cloud.Process) (any, error) {
 		return nil, err
 	}
 	expected.Log(ctx, p.Log, contract, core.Needs)
-	return core.StateTransition(contract, wallet, layer.Codec()).Handle, nil
+	archive, err := layer.Archive(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return core.StateTransitionReading(contract, wallet, layer.Codec(), archive).Handle, nil
 }

@@ -202,6 +202,11 @@ func (c Config) storeFaults(f *faultList) {
 // settlementFaults checks the settlement layer and the wallet on it.
 func (c Config) settlementFaults(f *faultList) {
 	f.nodes("SETTLEMENT_RPC", c.Settlement.Nodes(), c.Settlement.RPCSecret)
+	f.url("SETTLEMENT_BEACON", c.Settlement.Beacon, false)
+	f.check(c.Settlement.Beacon == "" || c.Settlement.BeaconSecret == "", "SETTLEMENT_BEACON_SECRET",
+		"give either it or SETTLEMENT_BEACON, not both")
+	f.check(c.Settlement.Beacon+c.Settlement.BeaconSecret == "" || c.Chain.Layer == stage.L2, "SETTLEMENT_BEACON",
+		"it belongs to an L2: an L3 publishes no blobs")
 	explorer := c.Settlement.Explorer
 	f.check(explorer == "" || strings.HasPrefix(explorer, "https://") || strings.HasPrefix(explorer, "http://"),
 		"SETTLEMENT_EXPLORER", "want a URL to which a transaction's hash is appended, such as https://etherscan.io/tx/")

@@ -26,6 +26,11 @@ type Settlement struct {
 	RPC []string `env:"RPC" url:"service" example:"https://ethereum-sepolia.example,https://backup.example"`
 	// The secret that is those URLs, if one holds a key.
 	RPCSecret string `env:"RPC_SECRET" secret:"layer,facts" example:"mychain/ethereum-node"`
+	// L2: URL of a beacon node's API. What a state update is about to publish is decoded first, and its blobs are read
+	// back once it is final. Unset: neither. Blobs are kept for 18 days.
+	Beacon string `env:"BEACON" url:"service" example:"https://beacon.example"`
+	// The secret that is that URL, if it holds a key.
+	BeaconSecret string `env:"BEACON_SECRET" secret:"layer" example:"mychain/beacon-node"`
 	// Chain id of the settlement layer: decimal on Ethereum, a short string on Starknet. Required.
 	ChainID string `env:"CHAIN_ID" example:"11155111"`
 	// Address of the core contract. Required.

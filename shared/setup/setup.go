@@ -194,10 +194,17 @@ func (c App) DataSubmission(l da.Layer, w Wallet) *eventcontroller.Jobs {
 
 // StateTransition is the StateTransition function's handler.
 func (c App) StateTransition(k settlement.Contract, w Wallet, codec statetransition.Codec) *eventcontroller.Jobs {
+	return c.StateTransitionReading(k, w, codec, nil)
+}
+
+// StateTransitionReading is StateTransition where what was published is read back from an archive, if it is not nil.
+func (c App) StateTransitionReading(k settlement.Contract, w Wallet, codec statetransition.Codec,
+	archive da.Archive) *eventcontroller.Jobs {
 	s := c.sender(w)
 	s.Sent = func(ctx context.Context) { c.Waker().Run(ctx, stage.StateTransition) } // the next batch's job
 	return c.JobFunction(job.StateTransition, &statetransition.Handler{
 		Contract: k, Sender: s, Artifacts: c.Artifacts, Codec: codec, Jobs: c.Jobs, Needs: c.Needs,
+		Archive: archive,
 	})
 }
 

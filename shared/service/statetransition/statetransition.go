@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
+	"github.com/madara-orchestrator/orchestrator/shared/core/da"
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/look"
@@ -31,6 +32,9 @@ type Codec struct {
 	ProofOutput func(proof io.Reader) ([]felt.Felt, error)
 	// Blobs encodes a DA segment as blobs.
 	Blobs func(segment []felt.Felt) ([][]byte, error)
+	// Validate decodes the segment that blobs hold, whatever zeros follow it: words must be its beginning, and it must
+	// be a state diff of a Starknet version. nil: it is not decoded.
+	Validate func(starknetVersion string, words []felt.Felt, blobs [][]byte) error
 	// Fact is the fact that the contract asks for, of a program and the words of an update with blobs. nil: it does not
 	// follow from these.
 	Fact func(program felt.Felt, words []felt.Felt) string
@@ -45,6 +49,8 @@ type Handler struct {
 	// Needs is what the contract must hold at a Starknet version, by the chain's settings; nil: it is not compared.
 	Needs func(starknetVersion string) (settlement.Needs, error)
 	Jobs  job.Store // to reopen the job whose fact is gone
+	// Archive reads back what was published; nil: nobody does, and nothing is validated before.
+	Archive da.Archive
 }
 
 var _ executor.Handler = (*Handler)(nil)
@@ -195,6 +201,9 @@ func (h *Handler) update(ctx context.Context, batch uint64, m *job.StateTransiti
 		}
 		if u.Blobs, err = h.Codec.Blobs(u.Segment); err != nil {
 			return u, job.Permanent(fmt.Errorf("DA segment %s: %w", m.DASegmentKey, err))
+		}
+		if err := h.validate(m, u); err != nil {
+			return u, err
 		}
 	}
 	return u, h.proven(ctx, m, &u)

@@ -74,7 +74,7 @@ func (h *Handler) confirmed(ctx context.Context, r *executor.Run, m *job.StateTr
 		GasUsed: p.Status.GasUsed, DataGas: p.Status.DataGasUsed, Fee: p.Status.Cost().String(),
 	}
 	m.SettledBy = p.Record.Hash
-	m.Finalized = p.Step == tx.Final
+	m.Finalized = p.Step == tx.Final && h.Archive == nil // what was published is read back while it is watched
 	return job.Verdict{Kind: job.VerdictVerified, Watch: !m.Finalized}, nil
 }
 
@@ -146,6 +146,9 @@ func (h *Handler) watch(ctx context.Context, r *executor.Run, m *job.StateTransi
 		return job.Verdict{}, err
 	}
 	if final {
+		if err := h.published(ctx, m); err != nil { // it is settled; operators are alerted of what can't be read
+			return job.Verdict{}, err
+		}
 		m.Finalized = true
 		return job.Verdict{Kind: job.VerdictFinal}, nil
 	}

@@ -34,6 +34,37 @@ func Codec() statetransition.Codec {
 		}}
 }
 
+// Validate decodes what a state update of an L2 is about to publish.
+func Validate(starknetVersion string, words []felt.Felt, blobs [][]byte) error {
+	bs := make([]blob.Blob, len(blobs))
+	for i, b := range blobs {
+		if len(b) != blob.Size {
+			return fmt.Errorf("blob %d has %d bytes, want %d", i, len(b), blob.Size)
+		}
+		bs[i] = blob.Blob(b)
+	}
+	read, err := blob.ToWords(bs)
+	if err != nil {
+		return fmt.Errorf("decode the blobs: %w", err)
+	}
+	for i, w := range read {
+		if i < len(words) && w != words[i] || i >= len(words) && !w.IsZero() {
+			return fmt.Errorf("word %d of the blobs differs from the segment's", i)
+		}
+	}
+	if len(read) < len(words) {
+		return fmt.Errorf("the blobs hold %d words, the segment has %d", len(read), len(words))
+	}
+	f, err := statediff.FormatOf(starknetVersion)
+	if err != nil {
+		return err
+	}
+	if _, err := statediff.Decode(words, f); err != nil {
+		return fmt.Errorf("decode the state diff: %w", err)
+	}
+	return nil
+}
+
 // StarknetCodec encodes state updates for Starknet, which takes no blobs.
 func StarknetCodec() statetransition.Codec {
 	return statetransition.Codec{UpdateWords: starknetWords, ProofOutput: proofOutput,

@@ -2,9 +2,12 @@ package settle
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
+	"time"
 
+	"github.com/madara-orchestrator/orchestrator/shared/client/beacon"
 	"github.com/madara-orchestrator/orchestrator/shared/client/ethereum"
 	"github.com/madara-orchestrator/orchestrator/shared/client/kms"
 	"github.com/madara-orchestrator/orchestrator/shared/core/da"
@@ -133,8 +136,39 @@ func (l *ethereumLayer) Data(ctx context.Context) (da.Layer, setup.Wallet, error
 	return d, w, err
 }
 
-// Codec implements Layer.
-func (*ethereumLayer) Codec() statetransition.Codec { return protocol.Codec() }
+// Codec implements Layer. What is published is validated where it can be read: an encrypted state diff can't.
+func (l *ethereumLayer) Codec() statetransition.Codec {
+	c := protocol.Codec()
+	if len(l.p.Config.Chain.DAPublicKeys) == 0 {
+		c.Validate = protocol.Validate
+	}
+	return c
+}
+
+// Archive implements Layer by a beacon node.
+func (l *ethereumLayer) Archive(ctx context.Context) (da.Archive, error) {
+	s := l.p.Config.Settlement
+	if s.Beacon == "" && s.BeaconSecret == "" {
+		return nil, nil
+	}
+	u, err := l.p.NodeURL(ctx, s.Beacon, s.BeaconSecret)
+	if err != nil {
+		return nil, err
+	}
+	return beacon.New(u, l.blockTime, beacon.Deps{Log: l.p.Log})
+}
+
+// blockTime asks the nodes in their order for the time of a block, until one knows it.
+func (l *ethereumLayer) blockTime(ctx context.Context, hash string) (at time.Time, err error) {
+	var errs []error
+	for _, n := range l.all {
+		if at, err = n.BlockTime(ctx, hash); err == nil && !at.IsZero() {
+			return at, nil
+		}
+		errs = append(errs, err)
+	}
+	return time.Time{}, errors.Join(errs...)
+}
 
 // Facts implements Layer.
 func (l *ethereumLayer) Facts() (proof.FactChecker, error) {

@@ -29,6 +29,8 @@ type Layer interface {
 	Data(ctx context.Context) (da.Layer, setup.Wallet, error)
 	// Codec encodes state updates for the contract.
 	Codec() statetransition.Codec
+	// Archive reads back what state updates published; nil: nothing is configured that could.
+	Archive(ctx context.Context) (da.Archive, error)
 	// Facts is the configured fact registry.
 	Facts() (proof.FactChecker, error)
 	// Registrar registers facts on a development registry with the account of the mock prover's key.

@@ -106,6 +106,9 @@ func (l *starknetLayer) Data(ctx context.Context) (da.Layer, setup.Wallet, error
 // Codec implements Layer.
 func (*starknetLayer) Codec() statetransition.Codec { return protocol.StarknetCodec() }
 
+// Archive implements Layer: what is published in calldata is a part of the chain's own blocks.
+func (*starknetLayer) Archive(context.Context) (da.Archive, error) { return nil, nil }
+
 // Facts implements Layer.
 func (l *starknetLayer) Facts() (proof.FactChecker, error) {
 	fs, err := each(l.nodes, l.facts)

@@ -1,0 +1,42 @@
+package statetransition
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
+	"github.com/madara-orchestrator/orchestrator/shared/core/job"
+	"github.com/madara-orchestrator/orchestrator/shared/core/settlement"
+)
+
+// published reads back the blobs of an update that is final, and compares them with the batch's DA segment. An update
+// of another wallet is not looked up: only its sender knows the transaction.
+func (h *Handler) published(ctx context.Context, m *job.StateTransitionMeta) error {
+	if h.Archive == nil || m.DASegmentKey == "" || m.Included == nil {
+		return nil
+	}
+	segment, err := artifact.ReadFelts(ctx, h.Artifacts, m.DASegmentKey, maxWords)
+	if err != nil {
+		return err
+	}
+	blobs, err := h.Codec.Blobs(segment)
+	if err != nil {
+		return fmt.Errorf("DA segment %s: %w", m.DASegmentKey, err)
+	}
+	if err := h.Archive.Check(ctx, m.Included.BlockHash, blobs); err != nil {
+		return fmt.Errorf("read back what transaction %s published: %w", m.Included.Hash, err)
+	}
+	return nil
+}
+
+// validate decodes what is about to be published: the words of the blobs must be those of the segment, and hold a state
+// diff.
+func (h *Handler) validate(m *job.StateTransitionMeta, u settlement.Update) error {
+	if h.Archive == nil || h.Codec.Validate == nil {
+		return nil
+	}
+	if err := h.Codec.Validate(m.StarknetVersion, u.Segment, u.Blobs); err != nil {
+		return job.Permanent(fmt.Errorf("DA segment %s is not what a reader could use: %w", m.DASegmentKey, err))
+	}
+	return nil
+}
