@@ -144,6 +144,10 @@ soak: tools ## 100 times SOAK (50) simulated seeds a layer, every crash point, t
 mutations: ## Compile deliberate bugs into the simulation; each must be caught within 200 seeds: BUGS='no_fee_cap|...' for some of them
 	ORCHESTRATOR_MUTATIONS=1 $(GO) test -count=1 -timeout 2h -v -run 'TestMutations/$(if $(BUGS),^($(BUGS))$$)' ./shared/simulation
 
+.PHONY: rehearse
+rehearse: tools ## Rehearse the upgrade from commit 5030cc5, and rolling back to it: both builds' functions on one database
+	ORCHESTRATOR_REQUIRE_TOOLS=1 ORCHESTRATOR_REHEARSE=1 $(GO) test -count=1 -timeout 20m -v -run TestRehearse ./scripts/e2e
+
 FUZZTIME ?= 10s
 
 .PHONY: fuzz

@@ -23,6 +23,7 @@ import (
 	service "github.com/madara-orchestrator/orchestrator/shared/service/takeover"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud/appchain"
+	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud/provers"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud/settle"
 )
 
@@ -172,8 +173,12 @@ func newTaker(ctx context.Context, p *cloud.Process, old takeover.Reader) (*serv
 	if err != nil {
 		return nil, err
 	}
+	prover, err := provers.Prover(ctx, p)
+	if err != nil {
+		return nil, err
+	}
 	return &service.Taker{
 		Layer: core.Layer, Old: old, Contract: contract, Chain: wallet.Chain, Source: source,
-		Batches: core.Batches, Now: time.Now,
+		Batches: core.Batches, Jobs: core.Jobs, Prover: prover, Now: time.Now,
 	}, nil
 }

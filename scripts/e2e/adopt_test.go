@@ -43,7 +43,7 @@ func TestAdopt(t *testing.T) {
 	if err := oldDocuments(past).Insert(t.Context(), old); err != nil {
 		t.Fatal(err)
 	}
-	adopt := adopter(t, w)
+	adopt := adopter(t, w, "madara_e2e")
 	if _, err := old.Collection("locks").InsertOne(t.Context(),
 		madara.Lock("AggregatorBatchingWorker", time.Now().Add(time.Hour))); err != nil {
 		t.Fatal(err)
@@ -102,7 +102,7 @@ func connect(t *testing.T) *mongo.Client {
 }
 
 // adopter builds the program and returns how it is run: want is what it prints, more are further arguments or texts.
-func adopter(t *testing.T, w *world) func(code int, want, also string, args ...string) {
+func adopter(t *testing.T, w *world, database string) func(code int, want, also string, args ...string) {
 	t.Helper()
 	dir := t.TempDir()
 	bin := filepath.Join(dir, "adopt")
@@ -113,7 +113,7 @@ func adopter(t *testing.T, w *world) func(code int, want, also string, args ...s
 	for name, text := range map[string]string{
 		env: strings.Join(w.Env, "\n"),
 		old: "MADARA_ORCHESTRATOR_MONGODB_CONNECTION_URL=" + tools.Mongod(t) +
-			"   # the server\nMADARA_ORCHESTRATOR_DATABASE_NAME=madara_e2e\n",
+			"   # the server\nMADARA_ORCHESTRATOR_DATABASE_NAME=" + database + "\n",
 	} {
 		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
 			t.Fatal(err)

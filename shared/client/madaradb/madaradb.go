@@ -95,7 +95,7 @@ func (d *DB) Read(ctx context.Context, now time.Time) (takeover.Database, error)
 	}
 	r := &reading{db: d.db, out: &out}
 	steps := []func(context.Context) error{
-		r.statuses, r.layer, r.batches, r.snos, r.jobs, r.lastWrite,
+		r.statuses, r.layer, r.batches, r.snos, r.children, r.tasks, r.jobs, r.lastWrite,
 		func(ctx context.Context) error { return r.locks(ctx, now) },
 	}
 	for _, step := range steps {
@@ -254,6 +254,59 @@ func (r *reading) snos(ctx context.Context) error {
 		return nil
 	}
 	r.out.LastSnos = last[0].Index
+	return nil
+}
+
+// children reads the SNOS batches of the aggregator batches that are not settled.
+func (r *reading) children(ctx context.Context) error {
+	if r.out.Layer != stage.L2 || len(r.out.Unsettled) == 0 {
+		return nil
+	}
+	for _, a := range r.out.Unsettled {
+		of := bson.D{{Key: "aggregator_batch_index", Value: int64(a.Index)}} //nolint:gosec // it was read as int64
+		bs, err := r.list(ctx, r.db.Collection(snosBatches), of,
+			options.Find().SetSort(bson.D{{Key: "index", Value: 1}}).SetLimit(maxBatches))
+		if err != nil {
+			return err
+		}
+		for _, b := range bs {
+			r.out.Snos = append(r.out.Snos, takeover.Snos{Batch: b, Aggregator: a.Index})
+		}
+	}
+	return nil
+}
+
+// proven are the statuses of proof jobs whose task the prover works on or has finished.
+var proven = []string{takeover.JobCompleted, "PendingVerification"}
+
+// tasks reads the prover's tasks of those SNOS batches.
+func (r *reading) tasks(ctx context.Context) error {
+	r.out.Tasks = map[uint64]string{}
+	if len(r.out.Snos) == 0 {
+		return nil
+	}
+	first, last := r.out.Snos[0].Index, r.out.Snos[len(r.out.Snos)-1].Index
+	of := bson.D{{Key: "job_type", Value: "ProofCreation"},
+		{Key: "status", Value: bson.D{{Key: "$in", Value: proven}}},
+		//nolint:gosec // they were read as int64
+		{Key: "internal_id", Value: bson.D{{Key: "$gte", Value: int64(first)}, {Key: "$lte", Value: int64(last)}}}}
+	cur, err := r.db.Collection(jobs).Find(ctx, of, options.Find().SetLimit(maxJobs))
+	if err != nil {
+		return fmt.Errorf("read the old database's proof jobs: %w", err)
+	}
+	defer cur.Close(ctx)
+	for cur.Next(ctx) {
+		d := document{raw: cur.Current}
+		index, task := d.number("internal_id"), d.external("external_id")
+		if d.err != nil {
+			r.fault("jobs: ProofCreation of batch %d: %v", index, d.err)
+			continue
+		}
+		r.out.Tasks[index] = task
+	}
+	if err := cur.Err(); err != nil {
+		return fmt.Errorf("read the old database's proof jobs: %w", err)
+	}
 	return nil
 }
 

@@ -98,6 +98,15 @@ func TestReadL2(t *testing.T) {
 	if !slices.Equal(unsettled, want) {
 		t.Errorf("unsettled %q, want %q", unsettled, want)
 	}
+	var snos []string
+	for _, s := range got.Snos {
+		snos = append(snos, fmt.Sprintf("%d of %d %d-%d %s", s.Index, s.Aggregator, s.StartBlock, s.EndBlock,
+			got.Tasks[s.Index]))
+	}
+	if want := []string{"5 of 3 20-24 task-5", "6 of 3 25-29 task-6", "7 of 4 30-34 task-7", "8 of 4 35-39 task-8",
+		"9 of 5 40-44 task-9"}; !slices.Equal(snos, want) {
+		t.Errorf("SNOS batches %q, want %q", snos, want)
+	}
 	var jobs []string
 	for _, j := range got.Jobs {
 		jobs = append(jobs, fmt.Sprintf("%s %d %s %s %v", j.Type, j.Batch, j.Status, j.External, j.Transactions))

@@ -45,6 +45,12 @@ type Batch struct {
 	Bucket               string // Atlantic's bucket; "" without one
 }
 
+// Snos is a SNOS batch of an aggregator batch.
+type Snos struct {
+	Batch
+	Aggregator uint64 // index of its aggregator batch
+}
+
 // Job is a job that is not completed.
 type Job struct {
 	Type     string
@@ -73,6 +79,10 @@ type Database struct {
 	LastSnos uint64
 	// Unsettled are the batches that are not completed, ascending.
 	Unsettled []Batch
+	// Snos are the SNOS batches of Unsettled on an L2, ascending; Tasks are the prover's tasks for them by their index,
+	// of jobs that have not failed.
+	Snos  []Snos
+	Tasks map[uint64]string
 	// Jobs are the jobs that are not completed, ascending by type and batch.
 	Jobs []Job
 	// LastWrite is the newest time that any document was changed.

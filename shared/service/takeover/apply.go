@@ -8,13 +8,15 @@ import (
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
 	"github.com/madara-orchestrator/orchestrator/shared/core/block"
+	"github.com/madara-orchestrator/orchestrator/shared/core/job"
+	"github.com/madara-orchestrator/orchestrator/shared/core/proof"
 	"github.com/madara-orchestrator/orchestrator/shared/core/settlement"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	"github.com/madara-orchestrator/orchestrator/shared/core/takeover"
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
 )
 
-// Taker takes over. All fields are required.
+// Taker takes over. All fields but Prover are required.
 type Taker struct {
 	Layer    stage.Layer
 	Old      takeover.Reader
@@ -22,6 +24,8 @@ type Taker struct {
 	Chain    tx.Chain // of this deployment's wallet
 	Source   block.Source
 	Batches  batch.Store
+	Jobs     job.Store
+	Prover   proof.Prover // of this deployment; nil: nothing is carried on
 	Now      func() time.Time
 }
 
@@ -35,14 +39,16 @@ func (t *Taker) Plan(ctx context.Context) (Plan, error) {
 		return Plan{}, err
 	}
 	p := Make(f)
-	if f.Ours == 0 || p.Seed == nil || f.Ours != p.Seed.Index {
+	if f.Ours == 0 {
 		return p, nil
 	}
-	if done, err := t.seeded(ctx, *p.Seed); err != nil || !done {
+	f.OursIsSeed = true
+	applied := Make(f)
+	done, err := t.begun(ctx, applied, f.Ours)
+	if err != nil || !done {
 		return p, err
 	}
-	f.OursIsSeed = true
-	p = Make(f)
+	p = applied
 	p.note("this takeover was applied before: applying it again changes nothing")
 	return p, nil
 }
@@ -84,8 +90,21 @@ func (t *Taker) gather(ctx context.Context) (Facts, error) {
 			f.Transactions[hash] = s.Phase
 		}
 	}
+	if err := t.gatherCarried(ctx, &f); err != nil {
+		return f, err
+	}
 	f.Ours, err = t.ours(ctx)
 	return f, err
+}
+
+// begun says whether this deployment's batches, the last of which is known, are those that the plan writes.
+func (t *Taker) begun(ctx context.Context, p Plan, last uint64) (bool, error) {
+	if p.Seed != nil {
+		if done, err := t.seeded(ctx, *p.Seed); err != nil || !done || last == p.Seed.Index {
+			return done, err
+		}
+	}
+	return t.written(ctx, p, last)
 }
 
 // ours is the highest index of a settling batch in this deployment's own database; 0: none.
@@ -115,6 +134,27 @@ func (t *Taker) Apply(ctx context.Context, p Plan) error {
 	if len(p.Refusals) > 0 {
 		return ErrRefused
 	}
+	if err := t.seed(ctx, p); err != nil {
+		return err
+	}
+	for _, c := range p.Carried {
+		if err := c.write(ctx, t); err != nil {
+			return err
+		}
+	}
+	if len(p.Carried) == 0 {
+		return nil
+	}
+	last := p.Carried[len(p.Carried)-1].Index
+	done, err := t.written(ctx, p, last)
+	if err == nil && !done {
+		return fmt.Errorf("batches up to %d in this deployment's database are others: %w", last, batch.ErrExists)
+	}
+	return err
+}
+
+// seed writes the last settled batch.
+func (t *Taker) seed(ctx context.Context, p Plan) error {
 	if p.Seed == nil {
 		return nil
 	}

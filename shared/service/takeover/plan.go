@@ -33,6 +33,11 @@ type Facts struct {
 	Wallet tx.Account
 	// Transactions is what has become of the hashes of the old jobs that are not completed.
 	Transactions map[string]tx.Phase
+	// Buckets says that this deployment's prover has them. Known are the old tasks that it works on or has finished,
+	// Ends the app chain's hashes of the last blocks of old SNOS batches.
+	Buckets bool
+	Known   map[string]bool
+	Ends    map[uint64]felt.Felt
 	// Ours is the last batch of this deployment's own database; 0: none. OursIsSeed says that it is the one that Apply
 	// writes.
 	Ours       uint64
@@ -61,6 +66,8 @@ type Plan struct {
 	Refusals []Refusal
 	// Seed is nil where the old orchestrator has settled nothing: batching then begins at block 0 without it.
 	Seed *Seed
+	// Carried are the old batches that go on where they are, at the prover.
+	Carried []Carried
 	// Begin is the first block that is batched, FirstBatch the index of its batch.
 	Begin, FirstBatch uint64
 	// Dropped are the old batches that are under way: their blocks are batched and proven again.
@@ -98,6 +105,7 @@ func Make(f Facts) Plan {
 		}
 		p.FirstBatch = settled.Index + 1
 	}
+	p.carry(f)
 	p.drop(f)
 	return p
 }
@@ -201,7 +209,7 @@ func (p *Plan) note(s string) { p.Notes = append(p.Notes, s) }
 // drop lists what is under way at the old orchestrator and will be done again.
 func (p *Plan) drop(f Facts) {
 	for _, b := range f.Old.Unsettled {
-		if p.Seed != nil && b.Index <= p.Seed.Index {
+		if b.Index < p.FirstBatch {
 			continue
 		}
 		d := Dropped{Batch: b}
@@ -243,6 +251,13 @@ func (p Plan) Text() string {
 	var b strings.Builder
 	if p.Seed != nil {
 		fmt.Fprintf(&b, "settled       batch %d, up to block %d (%s)\n", p.Seed.Index, p.Seed.EndBlock, p.Seed.Version)
+	}
+	if len(p.Carried) > 0 {
+		fmt.Fprintf(&b, "carried on    %d old batches, which are at the prover\n", len(p.Carried))
+	}
+	for _, c := range p.Carried {
+		fmt.Fprintf(&b, "  batch %d, blocks %d-%d, %s, bucket %s\n", c.Index, c.StartBlock, c.EndBlock, c.Status,
+			c.Bucket)
 	}
 	fmt.Fprintf(&b, "begins        batch %d, with block %d\n", p.FirstBatch, p.Begin)
 	fmt.Fprintf(&b, "done again    %d old batches\n", len(p.Dropped))
