@@ -117,7 +117,8 @@ func (w *world) nodeBefore(t *testing.T) string {
 	}
 	proxy := httputil.NewSingleHostReverseProxy(node)
 	proxy.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
-	listed := regexp.MustCompile(`("method":\s*"starknet_getStateUpdate"[^{}\[\]]*"params":\s*)\[(\{[^{}]*\}|"[a-z_]+")\]`)
+	listed := regexp.MustCompile(`("method":\s*"starknet_getStateUpdate"[^{}\[\]]*"params":\s*)` +
+		`\[(\{[^{}]*\}|"[a-z_]+")\]`)
 	s := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		b, err := io.ReadAll(r.Body)
 		if err != nil {
@@ -145,6 +146,11 @@ func TestRehearseUpgrade(t *testing.T) {
 	dir := buildBefore(t)
 	w := newWorld(t, stack.Options{Name: "e2e-upgrade", Blocks: 26})
 	back := w.useBefore(t, dir)
+	t.Cleanup(func() {
+		if errs := w.logs.lines("errorMessage", `"level":"WARN"`, `"level":"ERROR"`); t.Failed() && len(errs) > 0 {
+			t.Log("what the functions said last:\n" + strings.Join(errs[max(0, len(errs)-20):], "\n"))
+		}
+	})
 	w.during(t, 4*time.Minute, func(ctx context.Context) bool {
 		n, ok := w.settledBlock(ctx)
 		return ok && n < w.Last

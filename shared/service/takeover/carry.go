@@ -77,7 +77,8 @@ func (f Facts) carried(b takeover.Batch) (c Carried, why string) {
 		case task == "":
 			return c, fmt.Sprintf("SNOS batch %d is not at the prover yet", s.Index)
 		case !f.Known[task]:
-			return c, fmt.Sprintf("the prover does not know task %s of SNOS batch %d, or has rejected it", task, s.Index)
+			return c, fmt.Sprintf("the prover does not know task %s of SNOS batch %d, or has rejected it", task,
+				s.Index)
 		}
 		c.Snos = append(c.Snos, CarriedSnos{Snos: s, EndHash: f.Ends[s.EndBlock], Task: task})
 		next = s.EndBlock + 1

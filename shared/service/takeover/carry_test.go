@@ -57,14 +57,16 @@ func TestCarry(t *testing.T) {
 		dropped int
 		note    string
 	}{
-		"all that is at the prover": {func(*takeover.Facts) {}, []uint64{3, 4}, 40, 1, "batch 5 and those after it are done again: it is Open"},
-		"no buckets":                {func(f *takeover.Facts) { f.Buckets = false }, nil, 20, 3, "prover has no buckets"},
+		"all that is at the prover": {func(*takeover.Facts) {}, []uint64{3, 4}, 40, 1,
+			"batch 5 and those after it are done again: it is Open"},
+		"no buckets": {func(f *takeover.Facts) { f.Buckets = false }, nil, 20, 3,
+			"prover has no buckets"},
 		"one that is not at the prover yet": {func(f *takeover.Facts) { delete(f.Old.Tasks, 8) }, []uint64{3}, 30, 2,
 			"SNOS batch 8 is not at the prover yet"},
 		"one that the prover does not know": {func(f *takeover.Facts) { f.Known["task-5"] = false }, nil, 20, 3,
 			"does not know task task-5"},
-		"one whose aggregation failed": {func(f *takeover.Facts) { f.Old.Unsettled[0].Status = "AggregationFailed" }, nil,
-			20, 3, "it is AggregationFailed"},
+		"one that failed": {func(f *takeover.Facts) { f.Old.Unsettled[0].Status = "AggregationFailed" }, nil, 20, 3,
+			"it is AggregationFailed"},
 		"one without a bucket": {func(f *takeover.Facts) { f.Old.Unsettled[1].Bucket = "" }, []uint64{3}, 30, 2,
 			"it has no bucket"},
 		"a SNOS batch is missing": {func(f *takeover.Facts) { f.Old.Snos = f.Old.Snos[1:] }, nil, 20, 3,
@@ -84,7 +86,8 @@ func TestCarry(t *testing.T) {
 			}
 			if fmt.Sprint(carried) != fmt.Sprint(tt.carried) || p.Begin != tt.begin || len(p.Dropped) != tt.dropped ||
 				!strings.Contains(strings.Join(p.Notes, "\n"), tt.note) {
-				t.Errorf("carries %v, begins with block %d, drops %d, notes %q", carried, p.Begin, len(p.Dropped), p.Notes)
+				t.Errorf("carries %v, begins with block %d, drops %d, notes %q", carried, p.Begin, len(p.Dropped),
+					p.Notes)
 			}
 		})
 	}
@@ -144,8 +147,9 @@ func take(t *testing.T) *taken {
 	files := memory.NewArtifacts(env)
 	e := &executor.Executor{
 		Jobs: k.jobs, Queue: queues, Route: func(job.Type, job.Action, bool) string { return "jobs" },
-		Wake:     &executor.Waker{Queue: queues, QueueName: "trigger", Layer: stage.L2, Log: log},
-		Alerts:   &alerting.Reporter{Notifier: memory.NewAlerts(env), Store: memory.NewReports(env), Now: env.Now, Log: log},
+		Wake: &executor.Waker{Queue: queues, QueueName: "trigger", Layer: stage.L2, Log: log},
+		Alerts: &alerting.Reporter{Notifier: memory.NewAlerts(env), Store: memory.NewReports(env), Now: env.Now,
+			Log: log},
 		Events:   memory.NewEvents(env),
 		Control:  control,
 		Policies: job.Policies(), Now: env.Now, NewOwner: func() string { return "new" }, Chain: "dev", Log: log,
