@@ -139,33 +139,6 @@ func (w *world) settledBlock(ctx context.Context) (uint64, bool) {
 	return s.Block, err == nil && s.Settled
 }
 
-// The build before writes a database and has batches settled, on their way and open when today's takes over: it
-// settles the rest, each batch once.
-func TestRehearseUpgrade(t *testing.T) {
-	t.Parallel()
-	dir := buildBefore(t)
-	w := newWorld(t, stack.Options{Name: "e2e-upgrade", Blocks: 26})
-	back := w.useBefore(t, dir)
-	t.Cleanup(func() {
-		if errs := w.logs.lines("errorMessage", `"level":"WARN"`, `"level":"ERROR"`); t.Failed() && len(errs) > 0 {
-			t.Log("what the functions said last:\n" + strings.Join(errs[max(0, len(errs)-20):], "\n"))
-		}
-	})
-	w.during(t, 4*time.Minute, func(ctx context.Context) bool {
-		n, ok := w.settledBlock(ctx)
-		return ok && n < w.Last
-	})
-	under, err := w.DB.Jobs().Count(t.Context(), job.StateTransition, job.Unfinished(), 10)
-	if err != nil {
-		t.Fatal(err)
-	}
-	n, _ := w.settledBlock(t.Context())
-	t.Logf("the build before leaves block %d settled, state updates under way %v", n, under)
-	back()
-	w.settle(t, 4*time.Minute, nil)
-	settledOnce(t, w, 1, 0)
-}
-
 // Today's build has batches under way when the one before is deployed again: what it does to them is what
 // infra/README.md promises, and the next deployment of today's build goes on and settles each batch once.
 func TestRehearseRollback(t *testing.T) {
