@@ -55,14 +55,14 @@ docs: ## Write the generated parts of docs/ (job states, settings) from the code
 	$(GO) run ./shared/dev/docs
 
 .PHONY: run
-run: ## Settle a development chain on this machine: BLOCKS=N|PATH SEED= VERSION= LAYER= SETTLE= CONTRACT= SPEED= SNOS= PROVER= API= FAIL= OTLP= DRY_RUN=1 MONGO= ...
+run: ## Settle a development chain on this machine: BLOCKS=N|PATH SEED= VERSION= LAYER= SETTLE= CONTRACT= SPEED= SNOS= PROVER= API= FAIL= OTLP= DRY_RUN=1 MONGO= QUEUE= ...
 	@mkdir -p build && $(GO) build -o build/run ./scripts/run
 	@build/run $(if $(BLOCKS),-blocks '$(BLOCKS)') $(if $(SEED),-seed '$(SEED)') $(if $(VERSION),-starknet-version '$(VERSION)') $(if $(LAYER),-layer '$(LAYER)') \
 	  $(if $(SPEED),-speed '$(SPEED)') $(if $(SNOS),-snos '$(SNOS)') $(if $(PROVER),-prover '$(PROVER)') \
 	  $(if $(DRY_RUN),-dry-run) $(if $(FAIL),-fail '$(FAIL)') $(if $(API),-api '$(API)') $(if $(OTLP),-otlp '$(OTLP)') $(if $(TIMEOUT),-timeout '$(TIMEOUT)') $(if $(V),-v) \
-	  $(if $(MONGO),-mongo '$(MONGO)') $(if $(REDIS),-redis '$(REDIS)') $(if $(AWS),-aws '$(AWS)') $(if $(KEEP),-keep) \
+	  $(if $(MONGO),-mongo '$(MONGO)') $(if $(REDIS),-redis '$(REDIS)') $(if $(AWS),-aws '$(AWS)') $(if $(KEEP),-keep) $(if $(QUEUE),-queue '$(QUEUE)') \
 	  $(if $(ETHEREUM),-ethereum '$(ETHEREUM)') $(if $(ETHEREUM_KEY),-ethereum-key '$(ETHEREUM_KEY)') \
-	  $(if $(STARKNET),-starknet '$(STARKNET)') $(if $(SETTLE),-settle '$(SETTLE)') $(if $(CONTRACT),-contract '$(CONTRACT)') $(ARGS)
+	  $(if $(STARKNET),-starknet '$(STARKNET)') $(if $(WEBSOCKET),-websocket '$(WEBSOCKET)') $(if $(SETTLE),-settle '$(SETTLE)') $(if $(CONTRACT),-contract '$(CONTRACT)') $(ARGS)
 
 GRPCRUNNER := shared/client/snosrunner/grpcrunner
 .PHONY: proto
@@ -167,6 +167,10 @@ bench-settlement: tools ## Batches a block of the settlement layer, one state up
 	$(GO) test -count=1 -v -run TestBacklog ./shared/simulation
 	@mkdir -p build && $(GO) build -o build/run ./scripts/run
 	@bash scripts/run/backlog.sh build/run .tools/node/node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil
+
+.PHONY: bench-queues
+bench-queues: tools ## Wake-ups a second through a Kafka broker and through SQS as ministack has it, in one run, and their ratio
+	$(GO) test -run '^$$' -bench Wakeups -benchtime 3x ./shared/client/kafka
 
 .PHONY: bench-fees
 bench-fees: ## What settling while fees are low (SETTLEMENT_FEE_TARGET) costs as a part of settling at once, on generated fees

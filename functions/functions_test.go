@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -19,6 +20,7 @@ import (
 
 	"github.com/madara-orchestrator/orchestrator/shared/client/memory"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
+	"github.com/madara-orchestrator/orchestrator/shared/core/queue"
 	"github.com/madara-orchestrator/orchestrator/shared/core/snos"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	"github.com/madara-orchestrator/orchestrator/shared/dev/fake/blocks"
@@ -75,6 +77,7 @@ var forbidden = map[string][]string{
 	resource.FnJobFailure: append([]string{"go-ethereum", "orchestrator/shared/starknet", "gnark-crypto", "juno"},
 		wallets...),
 	resource.FnHooks: append([]string{"go-ethereum"}, wallets...),
+	resource.FnHeads: append([]string{"go-ethereum", "gnark-crypto/ecc/bls12-381", "juno"}, wallets...),
 }
 
 // Each function links only what it may.
@@ -144,11 +147,13 @@ type world struct {
 	jobs      *memory.Jobs
 	alerts    *memory.Alerts
 	functions map[string]lambda.Handler
+	returned  *returned
 }
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{jobs: memory.NewJobs(nil), alerts: memory.NewAlerts(nil), functions: map[string]lambda.Handler{}}
+	w := &world{jobs: memory.NewJobs(nil), alerts: memory.NewAlerts(nil), functions: map[string]lambda.Handler{},
+		returned: &returned{}}
 	var ds []memory.Declaration
 	for _, q := range resource.Queues() {
 		ds = append(ds, memory.Declaration{Name: q.Name})
@@ -160,8 +165,9 @@ func newWorld(t *testing.T) *world {
 	core := setup.App{
 		Chain: "dev", Layer: stage.L2, Jobs: w.jobs, Batches: memory.NewBatches(nil), Locks: memory.NewLocks(nil),
 		Control: memory.NewControls(nil),
-		Queue:   queues, Artifacts: memory.NewArtifacts(nil), Alerts: w.alerts, Reports: memory.NewReports(nil),
-		Events: memory.NewEvents(nil), Now: time.Now, Log: slog.New(slog.DiscardHandler),
+		Queue:   queues, Return: w.returned, Artifacts: memory.NewArtifacts(nil), Alerts: w.alerts,
+		Reports: memory.NewReports(nil),
+		Events:  memory.NewEvents(nil), Now: time.Now, Log: slog.New(slog.DiscardHandler),
 	}
 	chain, proofs := l1.New(nil, l1.Config{}), prover.New(nil, prover.Config{})
 	runs := runner.New(nil, runner.Config{Execute: func(context.Context, snos.Task) error { return nil }})
@@ -252,6 +258,39 @@ func TestQueueSamples(t *testing.T) {
 			w.judge(t, name, function, seeded, bad, len(resp.BatchItemFailures))
 		})
 	}
+}
+
+// The sample of a Kafka event has a wake-up, a tombstone and junk: the first is worked on, the last is given back.
+func TestKafkaSample(t *testing.T) {
+	t.Parallel()
+	raw, err := os.ReadFile("../events/kafka/snosrun_process.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const id = "00000000000000000000000000000001"
+	w := newWorld(t)
+	w.seed(t, job.Message{JobID: id, Type: job.SnosRun, Action: job.Process,
+		Generation: 1})
+	out, err := w.functions[resource.FnSnosRun].Invoke(t.Context(), raw)
+	if err != nil || string(out) != "null" {
+		t.Fatalf("answer %s, %v", out, err)
+	}
+	j, err := w.jobs.Get(t.Context(), id)
+	if err != nil || j.Attempts.Total != 1 {
+		t.Errorf("the job was not worked on: %+v, %v", j, err)
+	}
+	want := []string{"dev-snos-run-process dev-snos-run-process-0@39 received 2 times: junk"}
+	if d := cmp.Diff(want, w.returned.all); d != "" {
+		t.Errorf("given back: %s", d)
+	}
+}
+
+// returned are messages that were given back to their topics.
+type returned struct{ all []string }
+
+func (r *returned) Return(_ context.Context, topic string, d queue.Delivery) error {
+	r.all = append(r.all, fmt.Sprintf("%s %s received %d times: %s", topic, d.ID, d.Receives, d.Body))
+	return nil
 }
 
 func (w *world) judge(t *testing.T, name, function string, seeded []string, bad, failed int) {

@@ -73,7 +73,7 @@ func (s *Stack) alarmList() []alarm {
 				Statistic: jsii.String("Minimum"),
 			}), 0, false, 3, quiet},
 	}
-	for _, q := range queuesOf(s.chain) {
+	for _, q := range s.chain.sqsQueues() {
 		if q.Name != resource.DeadLetterQueue {
 			all = append(all, alarm{"Age" + title(q.Name), "messages of " + q.Name + " are not consumed",
 				s.queues[q.Name].MetricApproximateAgeOfOldestMessage(&awscloudwatch.MetricOptions{
@@ -82,6 +82,12 @@ func (s *Stack) alarmList() []alarm {
 				}),
 				2 * q.Visibility.Seconds(), false, 2, quiet})
 		}
+	}
+	for _, f := range s.chain.kafkaFunctions() {
+		all = append(all, alarm{"Behind" + title(f), "messages for " + f + " wait in Kafka and are not consumed: " +
+			"look at the function's errors, then at its event source mappings and the brokers",
+			s.offsetLag(f, minutes(5), f),
+			maxOffsetLag, false, 3, quiet})
 	}
 	for _, f := range functionsOf(s.chain) {
 		fn := s.functions[f.Name]

@@ -30,11 +30,16 @@ type Chain struct {
 	Alerts   Alerts            `yaml:"alerts"`
 	Events   []Route           `yaml:"events"`
 	API      API               `yaml:"api"`
+	// Heads makes a function that listens for new blocks, so that batching wakes within a second of one.
+	Heads bool `yaml:"heads"`
 	// WalletKMS makes a KMS key (secp256k1) that signs instead of a secret key.
 	WalletKMS bool  `yaml:"wallet_kms"`
 	VPC       VPC   `yaml:"vpc"`
 	Mongo     Mongo `yaml:"mongo"`
-	Snos      Snos  `yaml:"snos"`
+	// Queue is what the queues are: sqs (the default), or kafka, as Kafka says.
+	Queue string `yaml:"queue"`
+	Kafka Kafka  `yaml:"kafka"`
+	Snos  Snos   `yaml:"snos"`
 	// Architecture is the processor of the functions: arm64 (the default; cheaper) or x86_64.
 	Architecture string `yaml:"architecture"`
 	// Tracing sends traces of the functions to AWS X-Ray.
@@ -112,6 +117,15 @@ type Mongo struct {
 	DocumentDB  bool   `yaml:"documentdb"`
 	Instance    string `yaml:"instance"`  // t4g.medium
 	Instances   int    `yaml:"instances"` // 1, in prod 2
+}
+
+// Kafka are the brokers whose topics are the queues: a cluster of one's own, or Amazon MSK where cluster is set.
+type Kafka struct {
+	BootstrapServers []string `yaml:"bootstrap_servers"` // host:port
+	Cluster          string   `yaml:"cluster"`           // ARN of the Amazon MSK cluster
+	Auth             string   `yaml:"auth"`              // none (the default), or as QUEUE_AUTH
+	Secret           string   `yaml:"secret"`            // word of the secret for it
+	CASecret         string   `yaml:"ca_secret"`         // word of the secret with the trusted authorities
 }
 
 // Snos is the runner on AWS Batch where the stack makes it.
@@ -212,6 +226,15 @@ func (c Chain) environment(n names) map[string]string {
 	if c.Mongo.DocumentDB {
 		env["MONGO_URI_SECRET"], env["MONGO_CA_FILE"] = c.secret("mongo"), "/var/task/"+caFile
 	}
+	if c.Queue == config.Kafka {
+		env["QUEUE_KIND"], env["QUEUE_BROKERS"] = c.Queue, strings.Join(c.Kafka.BootstrapServers, ",")
+		for name, v := range map[string]string{"QUEUE_AUTH": c.Kafka.Auth,
+			"QUEUE_AUTH_SECRET": c.kafkaSecret(c.Kafka.Secret), "QUEUE_CA_SECRET": c.kafkaSecret(c.Kafka.CASecret)} {
+			if v != "" {
+				env[name] = v
+			}
+		}
+	}
 	if c.Snos.Image != "" { // the stack puts the ARNs in the place of these names
 		env["SNOS_KIND"], env["SNOS_BATCH_QUEUE"], env["SNOS_BATCH_DEFINITION"] = config.BatchRunner, "queue",
 			"definition"
@@ -242,6 +265,13 @@ func (c Chain) snosNode() (rpc, secret string) {
 // secret is the name of a secret in Secrets Manager.
 func (c Chain) secret(word string) string { return c.Name + "/" + word }
 
+func (c Chain) kafkaSecret(word string) string {
+	if word == "" {
+		return ""
+	}
+	return c.secret(word)
+}
+
 // secretsOf are the words of the secrets that a kind of secret stands for.
 func (c Chain) secretsOf(s resource.Secret) []string {
 	switch {
@@ -257,6 +287,9 @@ func (c Chain) secretsOf(s resource.Secret) []string {
 			out = append(out, w)
 		}
 	}
+	if s == resource.QueueSecret {
+		out = append(out, c.Kafka.words()...)
+	}
 	if s == resource.MongoSecret && c.Mongo.DocumentDB {
 		out = append(out, "mongo")
 	}
@@ -271,6 +304,7 @@ func (c Chain) words() []string {
 			out = append(out, v)
 		}
 	}
+	out = append(out, c.Kafka.words()...)
 	slices.Sort(out)
 	return slices.Compact(out)
 }

@@ -1,6 +1,9 @@
 package main
 
-import "github.com/madara-orchestrator/orchestrator/shared/resource"
+import (
+	"github.com/madara-orchestrator/orchestrator/shared/config"
+	"github.com/madara-orchestrator/orchestrator/shared/resource"
+)
 
 // mongoConnections is what a small cluster takes.
 const mongoConnections = 500
@@ -10,6 +13,9 @@ const mongoConnections = 500
 // another function beside the one that waits for it.
 func (c Chain) concurrency() int {
 	n := len(schedulesOf(c))
+	if c.Queue == config.Kafka { // the schedules' dead letters stay in a queue of SQS
+		n += c.sqsQueues()[0].MaxConcurrency
+	}
 	for _, q := range queuesOf(c) {
 		if q.Name == resource.PriorityProcessQueue || q.Name == resource.PriorityVerifyQueue {
 			n += q.MaxConcurrency

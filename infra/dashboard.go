@@ -67,7 +67,10 @@ func (s *Stack) stageGraphs() []awscloudwatch.IWidget {
 
 func (s *Stack) queueGraphs() []awscloudwatch.IWidget {
 	var age, waiting []awscloudwatch.IMetric
-	for _, q := range queuesOf(s.chain) {
+	for _, f := range s.chain.kafkaFunctions() {
+		waiting = append(waiting, s.offsetLag(f, minutes(1), "Kafka: "+f))
+	}
+	for _, q := range s.chain.sqsQueues() {
 		o := &awscloudwatch.MetricOptions{Label: jsii.String(q.Name), Period: minutes(1)}
 		age = append(age, s.queues[q.Name].MetricApproximateAgeOfOldestMessage(o))
 		waiting = append(waiting, s.queues[q.Name].MetricApproximateNumberOfMessagesVisible(o))

@@ -64,6 +64,10 @@ func (c Chain) faults() []fault {
 	cs.want(c.LogDays == 0 || retention(c.LogDays) != "", "log_days",
 		"%d: CloudWatch has 1, 3, 5, 7, 14, 30, 60, 90, 180 and 365", c.LogDays)
 	c.snosFaults(&cs)
+	c.kafkaFaults(&cs)
+	listens := c.Settings["CHAIN_WEBSOCKET"]+c.Settings["CHAIN_WEBSOCKET_SECRET"] != ""
+	cs.want(c.Heads == listens, "heads", "%t: the function heads needs settings.CHAIN_WEBSOCKET, or "+
+		"CHAIN_WEBSOCKET_SECRET, and nothing else does", c.Heads)
 	c.settingFaults(&cs)
 	return cs
 }
@@ -173,7 +177,9 @@ func (c Chain) settingFaults(cs *checks) {
 	case errors.As(err, &all):
 		for _, x := range all {
 			path := "settings." + x.Setting
-			if own, ok := map[string]string{"CHAIN_NAME": "name", "CHAIN_LAYER": "layer"}[x.Setting]; ok {
+			if own, ok := map[string]string{"CHAIN_NAME": "name", "CHAIN_LAYER": "layer", "QUEUE_KIND": "queue",
+				"QUEUE_BROKERS": "kafka.bootstrap_servers", "QUEUE_AUTH": "kafka.auth",
+				"QUEUE_AUTH_SECRET": "kafka.secret", "QUEUE_CA_SECRET": "kafka.ca_secret"}[x.Setting]; ok {
 				path = own
 			}
 			*cs = append(*cs, fault{path, x.Text})
@@ -217,7 +223,7 @@ func (c Chain) plainURLs(cs *checks) {
 		}
 		scheme, _, _ := strings.Cut(c.Settings[setting.Name], "://")
 		scheme = strings.ToLower(scheme)
-		cs.want(!slices.Contains([]string{"http", "grpc", "redis"}, scheme), "settings."+setting.Name,
+		cs.want(!slices.Contains([]string{"http", "grpc", "redis", "ws"}, scheme), "settings."+setting.Name,
 			"%s:// is not encrypted: in prod want %ss://", scheme, scheme)
 	}
 }

@@ -40,17 +40,11 @@ func (s *Stack) deployFunctions() {
 	for _, f := range functionsOf(s.chain) {
 		s.functions[f.Name] = s.function(f, env)
 	}
-	for _, q := range queuesOf(s.chain) {
-		awslambda.NewCfnEventSourceMapping(s.Stack, jsii.String("Source"+title(q.Name)),
-			&awslambda.CfnEventSourceMappingProps{
-				FunctionName:          s.functions[q.Function].FunctionArn(),
-				EventSourceArn:        s.queues[q.Name].QueueArn(),
-				BatchSize:             jsii.Number(float64(q.BatchSize)),
-				FunctionResponseTypes: jsii.Strings("ReportBatchItemFailures"),
-				Enabled:               jsii.Bool(true),
-				ScalingConfig: &awslambda.CfnEventSourceMapping_ScalingConfigProperty{
-					MaximumConcurrency: jsii.Number(float64(q.MaxConcurrency))},
-			}).Node().AddDependency(s.functions[q.Function].Role())
+	for _, q := range s.chain.sqsQueues() {
+		s.sourceSQS(q)
+	}
+	for _, q := range s.chain.topics() {
+		s.sourceKafka(q)
 	}
 	for caller, f := range s.functions {
 		for _, called := range s.chain.accessOf(caller).Invokes {
@@ -59,6 +53,20 @@ func (s *Stack) deployFunctions() {
 			}
 		}
 	}
+}
+
+// sourceSQS has Lambda give a queue's messages to its function.
+func (s *Stack) sourceSQS(q resource.Queue) {
+	awslambda.NewCfnEventSourceMapping(s.Stack, jsii.String("Source"+title(q.Name)),
+		&awslambda.CfnEventSourceMappingProps{
+			FunctionName:          s.functions[q.Function].FunctionArn(),
+			EventSourceArn:        s.queues[q.Name].QueueArn(),
+			BatchSize:             jsii.Number(float64(q.BatchSize)),
+			FunctionResponseTypes: jsii.Strings("ReportBatchItemFailures"),
+			Enabled:               jsii.Bool(true),
+			ScalingConfig: &awslambda.CfnEventSourceMapping_ScalingConfigProperty{
+				MaximumConcurrency: jsii.Number(float64(q.MaxConcurrency))},
+		}).Node().AddDependency(s.functions[q.Function].Role())
 }
 
 // lambdaOfThisAccount is Lambda where it acts for this account. Lambda itself takes only roles of the function's
@@ -100,6 +108,9 @@ func (s *Stack) function(f resource.Function, env map[string]*string) awslambda.
 	}
 	if resource.WakesItself(f.Name) {
 		p.RecursiveLoop = awslambda.RecursiveLoop_ALLOW
+	}
+	if f.Name == resource.FnHeads { // the next minute starts it anyway
+		p.RetryAttempts = jsii.Number(0)
 	}
 	if f.ScratchMB > 0 {
 		p.EphemeralStorageSize = awscdk.Size_Mebibytes(jsii.Number(float64(f.ScratchMB)))

@@ -15,7 +15,7 @@ import (
 
 // messaging makes queues, the alerts' topic and the events' bus.
 func (s *Stack) messaging() {
-	all := queuesOf(s.chain)
+	all := s.chain.sqsQueues()
 	for i := range all { // the dead-letter queue is the last, and the others name it
 		q := all[len(all)-1-i]
 		p := &awssqs.QueueProps{
@@ -33,6 +33,9 @@ func (s *Stack) messaging() {
 			}
 		}
 		s.queues[q.Name] = awssqs.NewQueue(s.Stack, jsii.String("Queue"+title(q.Name)), p)
+		if len(all) == 1 { // queues are Kafka's topics
+			excuse(s.queues[q.Name], "AwsSolutions-SQS3", "it is the dead-letter queue of the schedules")
+		}
 	}
 	s.topic = awssns.NewTopic(s.Stack, jsii.String("Alerts"), &awssns.TopicProps{
 		TopicName: jsii.String(resource.Physical(s.chain.Name, resource.AlertsTopic)), EnforceSSL: jsii.Bool(true),

@@ -77,6 +77,7 @@ func (s *Stack) permit(role awsiam.Role, function string, logs awslogs.LogGroup)
 	// A log stream's name is the service's choice, so it can't be named: the group can.
 	allow(role, logs.LogGroupArn(), "logs:CreateLogStream", "logs:PutLogEvents")
 	s.permitQueues(role, a)
+	s.permitKafka(role, function, a)
 	for _, p := range a.Reads {
 		s.allowObjects(role, p, "s3:GetObject")
 	}
@@ -126,7 +127,7 @@ func (s *Stack) permit(role awsiam.Role, function string, logs awslogs.LogGroup)
 	if a.Runs {
 		s.permitRuns(role, function)
 	}
-	if s.vpc != nil {
+	if s.vpc != nil || s.chain.Kafka.Cluster != "" {
 		allowAll(role, "network interfaces have no name beforehand (AWSLambdaVPCAccessExecutionRole, without its logs)",
 			"ec2:CreateNetworkInterface", "ec2:DescribeNetworkInterfaces",
 			"ec2:DescribeSubnets", "ec2:DeleteNetworkInterface",

@@ -5,9 +5,11 @@ import (
 	"time"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsscheduler"
 	"github.com/aws/jsii-runtime-go"
 
+	eventcontroller "github.com/madara-orchestrator/orchestrator/shared/controller/event"
 	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
 )
@@ -35,26 +37,33 @@ func (s *Stack) schedules() {
 	allow(role, trigger.FunctionArn(), "lambda:InvokeFunction")
 	allow(role, dead.QueueArn(), "sqs:SendMessage")
 	s.permitSchedules(role, name)
-	for _, x := range schedulesOf(s.chain) {
-		sched := awsscheduler.NewCfnSchedule(s.Stack, jsii.String("Schedule"+string(x.Stage)),
+	add := func(id string, every time.Duration, target awslambda.Function, input string, retries float64) {
+		sched := awsscheduler.NewCfnSchedule(s.Stack, jsii.String("Schedule"+title(id)),
 			&awsscheduler.CfnScheduleProps{
-				Name:               jsii.String(resource.Physical(s.chain.Name, string(x.Stage))),
+				Name:               jsii.String(resource.Physical(s.chain.Name, id)),
 				GroupName:          group.Name(),
-				ScheduleExpression: jsii.String(rate(x.Every)),
+				ScheduleExpression: jsii.String(rate(every)),
 				FlexibleTimeWindow: &awsscheduler.CfnSchedule_FlexibleTimeWindowProperty{Mode: jsii.String("OFF")},
 				Target: &awsscheduler.CfnSchedule_TargetProperty{
-					Arn:     trigger.FunctionArn(),
+					Arn:     target.FunctionArn(),
 					RoleArn: role.RoleArn(),
-					Input:   jsii.String(schedule.Wakeup{Stage: x.Stage}.Encode()),
+					Input:   jsii.String(input),
 					// An old tick is worth nothing once the next one has come.
 					RetryPolicy: &awsscheduler.CfnSchedule_RetryPolicyProperty{
-						MaximumRetryAttempts:     jsii.Number(2),
-						MaximumEventAgeInSeconds: jsii.Number(max(x.Every.Seconds(), 60)),
+						MaximumRetryAttempts:     jsii.Number(retries),
+						MaximumEventAgeInSeconds: jsii.Number(max(every.Seconds(), 60)),
 					},
 					DeadLetterConfig: &awsscheduler.CfnSchedule_DeadLetterConfigProperty{Arn: dead.QueueArn()},
 				},
 			})
 		sched.AddResourceDependency(group, nil)
+	}
+	for _, x := range schedulesOf(s.chain) {
+		add(string(x.Stage), x.Every, trigger, schedule.Wakeup{Stage: x.Stage}.Encode(), 2)
+	}
+	if heads := s.functions[resource.FnHeads]; heads != nil {
+		allow(role, heads.FunctionArn(), "lambda:InvokeFunction")
+		add(resource.FnHeads, resource.HeadsEvery, heads, eventcontroller.ListenEvent, 0)
 	}
 }
 

@@ -143,6 +143,24 @@ chains:
 
 // templates are synthesized once for all tests; the functions' code stands for itself by a few bytes.
 var templates = sync.OnceValues(func() (map[string]template, error) {
+	zips, err := testZips()
+	if err != nil {
+		return nil, err
+	}
+	l2, err := Load(example)
+	if err != nil {
+		return nil, err
+	}
+	other, err := parse(strings.NewReader(others))
+	if err != nil {
+		return nil, err
+	}
+	return synthesized(map[string]Chain{"l2": l2.Chains[0], "full": other.Chains[0], "l3": other.Chains[1],
+		"runner": other.Chains[2], "keys": other.Chains[3]}, zips)
+})
+
+// testZips are archives of every function, of a few bytes.
+func testZips() (Zips, error) {
 	dir, err := os.MkdirTemp("", "infra-test-")
 	if err != nil {
 		return nil, err
@@ -158,17 +176,13 @@ var templates = sync.OnceValues(func() (map[string]template, error) {
 			return nil, err
 		}
 	}
-	l2, err := Load(example)
-	if err != nil {
-		return nil, err
-	}
-	other, err := parse(strings.NewReader(others))
-	if err != nil {
-		return nil, err
-	}
+	return zips, nil
+}
+
+// synthesized are the stacks of chains. Notes of the rules are errors.
+func synthesized(chains map[string]Chain, zips Zips) (map[string]template, error) {
 	out := map[string]template{}
-	for name, c := range map[string]Chain{"l2": l2.Chains[0], "full": other.Chains[0], "l3": other.Chains[1],
-		"runner": other.Chains[2], "keys": other.Chains[3]} {
+	for name, c := range chains {
 		app, err := newApp() // one a stack: an app is synthesized once
 		if err != nil {
 			return nil, err
@@ -200,7 +214,7 @@ var templates = sync.OnceValues(func() (map[string]template, error) {
 		out[name] = t
 	}
 	return out, nil
-})
+}
 
 // newApp is an app with the feature flags of cdk.json.
 func newApp() (awscdk.App, error) {

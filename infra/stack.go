@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"slices"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsec2"
@@ -88,7 +89,10 @@ func layered[T any](c Chain, all []T, layers func(T) []string) []T {
 
 // functionsOf are the functions that the chain has.
 func functionsOf(c Chain) []resource.Function {
-	return layered(c, resource.Functions(), func(f resource.Function) (out []string) {
+	all := slices.DeleteFunc(resource.Functions(), func(f resource.Function) bool {
+		return f.Optional && (f.Name != resource.FnHeads || !c.Heads)
+	})
+	return layered(c, all, func(f resource.Function) (out []string) {
 		for _, l := range f.Layers {
 			out = append(out, string(l))
 		}

@@ -23,7 +23,7 @@ func wire(ctx context.Context, p *cloud.Process) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := p.EnsureIndexes(ctx); err != nil {
+	if err := p.EnsureStores(ctx); err != nil {
 		return nil, err
 	}
 	source, err := appchain.Source(ctx, p)

@@ -120,7 +120,7 @@ func apply(
 		say("\nNothing was written. Run it again with ARGS=-apply to take over.")
 		return nil
 	}
-	if err := p.EnsureIndexes(ctx); err != nil { // not before: a plan and a refusal write nothing, not even an index
+	if err := p.EnsureStores(ctx); err != nil { // not before: a plan and a refusal write nothing, not even an index
 		return err
 	}
 	if err := taker.Apply(ctx, plan); err != nil {

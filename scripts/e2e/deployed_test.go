@@ -175,7 +175,7 @@ func (d *deployment) check() {
 		}
 	}
 	for _, f := range resource.Functions() {
-		if slices.Contains(f.Layers, d.options.Layer) {
+		if slices.Contains(f.Layers, d.options.Layer) && !f.Optional {
 			d.checkFunction(f)
 		}
 	}

@@ -207,7 +207,7 @@ func (x *exposure) run(wakeups map[string][]string) {
 	x.t.Helper()
 	var all sync.WaitGroup // most of the time is spent waiting for repeated attempts
 	for _, f := range resource.Functions() {
-		if !slices.Contains(f.Layers, x.layer) || len(x.only) > 0 && !slices.Contains(x.only, f.Name) {
+		if f.Optional || !slices.Contains(f.Layers, x.layer) || len(x.only) > 0 && !slices.Contains(x.only, f.Name) {
 			continue
 		}
 		evs := x.events(f.Name, wakeups[f.Name])

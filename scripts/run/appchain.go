@@ -20,6 +20,7 @@ import (
 // appChain is the chain whose blocks are settled.
 type appChain struct {
 	source      *appchain.Source
+	announces   bool // new blocks, over a websocket
 	url         string
 	first, last uint64     // blocks to settle
 	version     string     // Starknet version of the first block
@@ -40,11 +41,11 @@ type startingAt struct {
 func startChain(ctx context.Context, o options, c cache.Cache, log *slog.Logger, out io.Writer) (*appChain, error) {
 	a := &appChain{notes: func() []string { return nil }, close: func() {}}
 	var dev *devappchain.Chain
-	var gateway string
+	var gateway, socket string
 	var err error
 	switch {
 	case o.starknet != "":
-		a.url, gateway, a.last = o.starknet, "", uint64(o.blocks-1)
+		a.url, gateway, socket, a.last = o.starknet, "", o.websocket, uint64(o.blocks-1)
 	case o.recording != "":
 		if dev, err = record(o); err != nil {
 			return nil, err
@@ -64,14 +65,16 @@ func startChain(ctx context.Context, o options, c cache.Cache, log *slog.Logger,
 		}
 	}
 	if dev != nil {
-		a.url, gateway, a.first = dev.URL(), dev.GatewayURL(), dev.First()
+		a.url, gateway, socket, a.first = dev.URL(), dev.GatewayURL(), dev.WebsocketURL(), dev.First()
 		a.notes, a.close = dev.Notes, func() { _ = dev.Close() }
 		if o.recording != "" {
 			h, _ := dev.Head()
 			a.last = h.Number
 		}
 	}
-	a.source, err = appchain.New(appchain.Config{URL: a.url, GatewayURL: gateway}, appchain.Deps{Cache: c, Log: log})
+	a.announces = socket != ""
+	a.source, err = appchain.New(appchain.Config{URL: a.url, GatewayURL: gateway, WebsocketURL: socket},
+		appchain.Deps{Cache: c, Log: log})
 	if err != nil {
 		a.close()
 		return nil, err

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/madara-orchestrator/orchestrator/shared/client/atlantic"
+	"github.com/madara-orchestrator/orchestrator/shared/client/kafka"
 	"github.com/madara-orchestrator/orchestrator/shared/config"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	fakeatlantic "github.com/madara-orchestrator/orchestrator/shared/dev/fake/atlantic"
@@ -52,7 +53,7 @@ type options struct {
 	sharp    func(*fakesharp.Config)
 	started  func(any) // tests: the fake
 
-	mongo, redis, aws, ethereum, ethereumKey, starknet string // URLs of real parts
+	mongo, redis, aws, queue, ethereum, ethereumKey, starknet, websocket string // URLs of real parts
 }
 
 // recordedVersion is the Starknet version of recorded blocks where none is given: that of batch 8373665.
@@ -105,7 +106,7 @@ func (o *options) flags(out io.Writer, blocks, layer, fail *string) *flag.FlagSe
 			"make run [BLOCKS=N|PATH] [SEED=N] [LAYER=l2|l3] [SETTLE=ethereum|starknet] "+
 			"[CONTRACT=data|outputs|snos|input] [VERSION=0.14.2] [SPEED=N] "+
 			"[SNOS=http|grpc|batch] [PROVER=atlantic|sharp] [DRY_RUN=1] [FAIL=prover@3|runner|l1|mongo] [API=ADDRESS] "+
-			"[OTLP=URL] [MONGO=URL] ...\n\nOptions of the program itself:\n")
+			"[OTLP=URL] [MONGO=URL] [QUEUE=kafka://HOST:PORT] ...\n\nOptions of the program itself:\n")
 		fs.PrintDefaults()
 	}
 	fs.StringVar(blocks, "blocks", "36",
@@ -146,11 +147,15 @@ func (o *options) flags(out io.Writer, blocks, layer, fail *string) *flag.FlagSe
 	fs.StringVar(&o.redis, "redis", "", "URL of a real Redis for chain reads")
 	fs.StringVar(&o.aws, "aws", "", "endpoint of an AWS emulator: queues, artifacts, alerts and events go there")
 	fs.BoolVar(&o.keep, "keep", false, "with -aws: bucket and topic stay when the run ends")
+	fs.StringVar(&o.queue, "queue", "",
+		"URL of Kafka's brokers, kafka://host:port[,host:port...]: the queues are topics there, made for this run")
 	fs.StringVar(&o.ethereum, "ethereum", "",
 		"URL of a real Ethereum node such as anvil; the contracts are deployed on it")
 	fs.StringVar(&o.ethereumKey, "ethereum-key", "",
 		"file with the private key (hex) of a funded account there; default: anvil's first")
 	fs.StringVar(&o.starknet, "starknet", "", "URL of a real Starknet node to read blocks from, 0 up to -blocks")
+	fs.StringVar(&o.websocket, "websocket", "",
+		"with -starknet: URL (ws or wss) where that node announces new blocks: batching need not wait for its schedule")
 	return fs
 }
 
@@ -215,6 +220,14 @@ func (o *options) validate(rest []string) error {
 	if o.prover == "sharp" && o.layer == stage.L3 {
 		errs = append(errs,
 			errors.New("-prover sharp: it proves for Ethereum only, and an l3 settles on Starknet; use atlantic"))
+	}
+	if o.queue != "" {
+		if _, err := kafka.ParseURL(o.queue); err != nil {
+			errs = append(errs, fmt.Errorf("-queue: %w", err))
+		}
+	}
+	if o.websocket != "" && (o.starknet == "" || config.CheckWebsocket(o.websocket) != nil) {
+		errs = append(errs, errors.New("-websocket: want a ws or wss URL of the node that -starknet names"))
 	}
 	if o.fail.what == failMongo && o.mongo != "" {
 		errs = append(errs, errors.New("-fail mongo: it breaks the stores of this run; stop your mongod instead"))

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/madara-orchestrator/orchestrator/shared/client/eventbridge"
+	"github.com/madara-orchestrator/orchestrator/shared/client/kafka"
+	"github.com/madara-orchestrator/orchestrator/shared/client/lru"
 	"github.com/madara-orchestrator/orchestrator/shared/client/memory"
 	"github.com/madara-orchestrator/orchestrator/shared/client/memory/fault"
 	"github.com/madara-orchestrator/orchestrator/shared/client/mongodb"
@@ -18,14 +20,15 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/client/s3"
 	"github.com/madara-orchestrator/orchestrator/shared/client/sns"
 	"github.com/madara-orchestrator/orchestrator/shared/client/sqs"
-	"github.com/madara-orchestrator/orchestrator/shared/core/cache"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/queue"
 	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
 	devcloud "github.com/madara-orchestrator/orchestrator/shared/dev/cloud"
 	devlambda "github.com/madara-orchestrator/orchestrator/shared/dev/lambda"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
+	"github.com/madara-orchestrator/orchestrator/shared/service/executor"
 	"github.com/madara-orchestrator/orchestrator/shared/setup"
+	"github.com/madara-orchestrator/orchestrator/shared/setup/topics"
 )
 
 // chainName is the deployment's name in a local run.
@@ -38,7 +41,7 @@ const pace = 40
 type ports struct {
 	core   setup.App
 	queues queue.Queue
-	cache  cache.Cache
+	cache  *lru.Cache
 	timers schedule.Scheduler
 	about  []string // the real parts
 	close  func()
@@ -50,7 +53,7 @@ func openPorts(ctx context.Context, o options, log *slog.Logger) (*ports, error)
 	if err != nil {
 		return nil, err
 	}
-	if err := errors.Join(p.mongo(ctx, o), p.aws(ctx, o), p.redis(ctx, o)); err != nil {
+	if err := errors.Join(p.mongo(ctx, o), p.aws(ctx, o), p.redis(ctx, o), p.kafka(ctx, o)); err != nil {
 		p.close()
 		return nil, err
 	}
@@ -76,7 +79,7 @@ func memoryPorts(o options, log *slog.Logger) (*ports, error) {
 		schedule.Timer{Target: resource.FnTrigger}); err != nil {
 		return nil, err
 	}
-	return &ports{queues: qs, timers: timers, cache: memory.NewCache(env, 0), close: func() {}, core: setup.App{
+	return &ports{queues: qs, timers: timers, cache: lru.New(lru.Config{}), close: func() {}, core: setup.App{
 		Chain: chainName, Layer: o.layer, Jobs: memory.NewJobs(env),
 		Batches: memory.NewBatches(env), Locks: memory.NewLocks(env),
 		Control: memory.NewControls(env), Queue: qs, Artifacts: memory.NewArtifacts(env), Alerts: topic, Topic: topic,
@@ -144,6 +147,45 @@ func (p *ports) aws(ctx context.Context, o options) error {
 	return nil
 }
 
+// kafka makes the queues as topics of the brokers, and removes them in the end.
+func (p *ports) kafka(ctx context.Context, o options) error {
+	if o.queue == "" {
+		return nil
+	}
+	brokers, err := kafka.ParseURL(o.queue)
+	if err != nil {
+		return fmt.Errorf("-queue: %w", err)
+	}
+	name := runName()
+	client, err := kafka.New(kafka.Config{Brokers: brokers, Topics: topics.Of(name, o.layer)})
+	if err != nil {
+		return fmt.Errorf("-queue: %w", err)
+	}
+	before := p.close
+	p.close = func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTime)
+		defer cancel()
+		_ = client.Remove(ctx) // brokers that are down keep them
+		_ = client.Close()
+		before()
+	}
+	limited, cancel := context.WithTimeout(ctx, startTime)
+	defer cancel()
+	if err := client.Ensure(limited); err != nil {
+		return fmt.Errorf("-queue: no broker at %s answers: %w", strings.Join(brokers, ", "), err)
+	}
+	p.queues, p.core.Queue, p.core.Return, p.core.Hold = client, client, client, executor.Hold
+	p.core.QueueName = func(n string) string { return resource.Physical(name, n) }
+	p.about = append(p.about, "Kafka at "+strings.Join(brokers, ", "))
+	return nil
+}
+
+// How long the brokers may take to answer at the start and at the end.
+const (
+	startTime = 15 * time.Second
+	endTime   = 5 * time.Second
+)
+
 // redis caches chain reads in the server.
 func (p *ports) redis(ctx context.Context, o options) error {
 	if o.redis == "" {
@@ -156,7 +198,7 @@ func (p *ports) redis(ctx context.Context, o options) error {
 	if err := c.Ping(ctx); err != nil {
 		return fmt.Errorf("-redis: %w", err)
 	}
-	p.cache = c
+	p.cache = lru.New(lru.Config{Behind: c})
 	p.about = append(p.about, "Redis")
 	return nil
 }
@@ -166,7 +208,7 @@ func newPlatform(o options, core setup.App, qs queue.Queue, timers schedule.Sche
 	log *slog.Logger) *devlambda.Platform {
 	p := &devlambda.Platform{
 		Queues: qs, Functions: fs, Timeouts: map[string]time.Duration{}, Trigger: resource.FnTrigger,
-		LongPoll: 5 * time.Second, Log: log,
+		LongPoll: 5 * time.Second, Kafka: o.queue != "", Log: log,
 	}
 	for _, f := range resource.Functions() {
 		p.Timeouts[f.Name] = f.Timeout

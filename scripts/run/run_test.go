@@ -134,6 +134,9 @@ func TestWrongUsage(t *testing.T) {
 		"no recording":   {[]string{"-blocks", empty}, 1, "no state updates"},
 		"no mongod":      {[]string{"-mongo", "nonsense://user:hunter2@x"}, 1, "URI is not valid"},
 		"no node":        {[]string{"-ethereum", "http://127.0.0.1:1", "-timeout", "20s"}, 1, "connect to Ethereum"},
+		"no kafka":       {[]string{"-queue", "amqp://user:hunter2@x"}, 2, "-queue: want kafka://host:port"},
+		"no broker":      {[]string{"-queue", "kafka://127.0.0.1:1", "-timeout", "3s"}, 1, "no broker at 127.0.0.1:1"},
+		"no websocket":   {[]string{"-websocket", "https://u:hunter2@x"}, 2, "-websocket: want a ws or wss URL"},
 		"not in time":    {[]string{"-blocks", "6", "-timeout", "100ms"}, 1, "not settled within"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/term"
 
+	"github.com/madara-orchestrator/orchestrator/shared/client/lru"
 	"github.com/madara-orchestrator/orchestrator/shared/client/memory"
 	"github.com/madara-orchestrator/orchestrator/shared/config"
 	apicontroller "github.com/madara-orchestrator/orchestrator/shared/controller/api"
@@ -84,6 +85,7 @@ func settle(ctx context.Context, o options, stdout, stderr io.Writer) (err error
 	err = r.follow(ctx, running, stop, p, view)
 	if user.Err() == nil {
 		err = errors.Join(err, r.prover.checkRequests())
+		fmt.Fprintf(stdout, "\ncache      %s\n", cached(r.ports.cache.Counts()))
 		err = errors.Join(err, summarize(context.WithoutCancel(ctx), o, r.core, r.chain, r.layer, p, stdout, result,
 			began, err == nil))
 	}
@@ -191,6 +193,15 @@ func (r *system) deploy(ctx context.Context, view display) (*devlambda.Platform,
 
 // follow lets the platform run until everything is settled, or for ever where the API is served and nothing fails.
 func (r *system) follow(ctx, running context.Context, stop func(), p *devlambda.Platform, view display) (err error) {
+	listened := make(chan struct{})
+	if r.chain.announces {
+		go func() {
+			defer close(listened)
+			if err := r.core.Listener(r.chain.source).Listen(running); err != nil {
+				r.log.WarnContext(running, "new blocks are not announced, schedules find them", "error", err)
+			}
+		}()
+	}
 	var held *backlog
 	if r.o.backlog {
 		if held, err = holdBack(ctx, r.core, r.chain, r.layer); err != nil {
@@ -199,7 +210,13 @@ func (r *system) follow(ctx, running context.Context, stop func(), p *devlambda.
 		}
 	}
 	stopped := make(chan error, 1)
-	go func() { stopped <- p.Run(running) }()
+	go func() {
+		err := p.Run(running)
+		if r.chain.announces {
+			<-listened
+		}
+		stopped <- err
+	}()
 	if held != nil {
 		err = held.release(ctx)
 	}
@@ -249,6 +266,15 @@ func serveAPI(ctx context.Context, o options, core setup.App, a *appChain, l *se
 	go func() { _ = srv.Serve(listener) }()
 	note("status     http://%s/", listener.Addr())
 	return nil
+}
+
+// cached says how many reads of the app chain's blocks the caches answered.
+func cached(c lru.Counts) string {
+	text := fmt.Sprintf("%d of %d reads of blocks were in memory", c.Hits, c.Reads)
+	if c.BehindReads > 0 {
+		text += fmt.Sprintf(", %d of the other %d in Redis", c.BehindHits, c.BehindReads)
+	}
+	return text
 }
 
 func newDisplay(out io.Writer, o options, total int) display {

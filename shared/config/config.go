@@ -33,8 +33,10 @@ const Prefix = "ORCHESTRATOR_"
 // (url:"service"). docs/settings.md and what the stack knows of settings derive from them.
 type Config struct {
 	Chain      Chain      `envPrefix:"CHAIN_"`
+	Heads      Heads      `envPrefix:"CHAIN_"`
 	Mongo      Mongo      `envPrefix:"MONGO_"`
 	AWS        AWS        `envPrefix:"AWS_"`
+	Queue      Queue      `envPrefix:"QUEUE_"`
 	Redis      Redis      `envPrefix:"REDIS_"`
 	Settlement Settlement `envPrefix:"SETTLEMENT_"`
 	Prover     Prover     `envPrefix:"PROVER_"`
@@ -152,6 +154,7 @@ func (c Config) faults() Faults {
 	f := &faultList{}
 	c.chainFaults(f)
 	c.storeFaults(f)
+	c.Queue.faults(f)
 	c.settlementFaults(f)
 	c.Snos.faults(f)
 	c.Prover.faults(f, c.Chain.Layer, c.Settlement)
@@ -177,6 +180,7 @@ func (c Config) chainFaults(f *faultList) {
 		c.Chain.ID)
 	f.node("CHAIN_RPC", c.Chain.RPC, c.Chain.RPCSecret, true)
 	f.node("CHAIN_BACKUP_RPC", c.Chain.BackupRPC, c.Chain.BackupRPCSecret, false)
+	c.Heads.faults(f)
 	f.url("CHAIN_FEEDER_GATEWAY", c.Chain.FeederGateway, false)
 	f.felt("CHAIN_FEE_TOKEN_ADDRESS", c.Chain.FeeTokenAddress)
 	f.felt("CHAIN_ETH_FEE_TOKEN_ADDRESS", c.Chain.EthFeeTokenAddress)

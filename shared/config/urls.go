@@ -129,3 +129,12 @@ func NodeURLs(text string, most int) ([]string, error) {
 	}
 	return urls, nil
 }
+
+// CheckWebsocket says whether a URL is one of a websocket. The error does not show it.
+func CheckWebsocket(raw string) error {
+	u, err := url.Parse(raw)
+	if err != nil || u.Scheme != "ws" && u.Scheme != "wss" || u.Host == "" {
+		return errors.New("want a ws or wss URL")
+	}
+	return nil
+}

@@ -21,6 +21,7 @@ const (
 	ProverSecret Secret = "prover" // registrar's key, API key or certificates
 	RunnerSecret Secret = "runner" // the SNOS runner's token
 	HookSecret   Secret = "hook"   // what the prover's webhooks carry, and the key to ask it about them
+	QueueSecret  Secret = "queue"  // what Kafka's brokers know the functions by
 	// headers with which telemetry is sent
 	TelemetrySecret Secret = "telemetry"
 )
@@ -55,7 +56,7 @@ const (
 
 // AccessOf is what a function may do.
 func AccessOf(function string) Access {
-	a := Access{Secrets: []Secret{MongoSecret, TelemetrySecret}, Publishes: true}
+	a := Access{Secrets: []Secret{MongoSecret, TelemetrySecret, QueueSecret}, Publishes: true}
 	for _, q := range Queues() {
 		if q.Function == function {
 			a.Consumes = append(a.Consumes, q.Name)
@@ -97,6 +98,9 @@ func AccessOf(function string) Access {
 		for _, x := range Asks() { // with secrets that the API does not read
 			a.Invokes = append(a.Invokes, x.Function)
 		}
+	case FnHeads: // it reads no document: a new block wakes batching, and that is all
+		a.Sends, a.Publishes = []string{TriggerQueue}, false
+		a.Secrets = []Secret{ChainSecret, TelemetrySecret, QueueSecret}
 	case FnHooks: // a webhook wakes what waits at the prover
 		for _, t := range []job.Type{job.ProofCreation, job.ProofRegistration, job.Aggregator} {
 			a.Sends = append(a.Sends, Route(t, job.Verify, false))

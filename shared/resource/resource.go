@@ -25,7 +25,9 @@ type Function struct {
 	// Concurrency is the reserved concurrency; 0 reserves none. Lambda turns away what comes beyond it, so that it is
 	// never below AtOnce.
 	Concurrency int
-	Layers      []stage.Layer
+	// Optional says that a deployment has the function only where it asks for it.
+	Optional bool
+	Layers   []stage.Layer
 }
 
 // Queue is one SQS queue.
@@ -64,6 +66,7 @@ const (
 	FnJobFailure        = "jobfailure"
 	FnAPI               = "api"
 	FnHooks             = "hooks"
+	FnHeads             = "heads"
 )
 
 // Names of the queues that serve no single job type.
@@ -101,6 +104,13 @@ func stages() []stage.Stage {
 const (
 	apiConcurrency   = 10
 	hooksConcurrency = 5
+)
+
+// HeadsEvery is how often the function heads is started. It listens a little longer than that, so that the next one
+// listens before it ends; headsConcurrency has both of them run.
+const (
+	HeadsEvery       = time.Minute
+	headsConcurrency = 2
 )
 
 // priorityQueues are the queues that go past the stages' own; priorityConcurrency is how many messages of each are
@@ -183,6 +193,8 @@ func Functions() []Function {
 		Function{Name: FnJobFailure, MemoryMB: 256, Timeout: timeout(FnJobFailure), Layers: both},
 		Function{Name: FnAPI, MemoryMB: 256, Timeout: timeout(FnAPI), Concurrency: apiConcurrency, Layers: both},
 		Function{Name: FnHooks, MemoryMB: 256, Timeout: timeout(FnHooks), Concurrency: hooksConcurrency, Layers: both},
+		Function{Name: FnHeads, MemoryMB: 128, Timeout: timeout(FnHeads), Concurrency: headsConcurrency, Optional: true,
+			Layers: both},
 	)
 }
 
@@ -198,6 +210,8 @@ func timeout(function string) time.Duration {
 		return 2 * time.Minute
 	case FnJobFailure:
 		return 30 * time.Second
+	case FnHeads:
+		return HeadsEvery + 8*time.Second
 	}
 	return 20 * time.Second // what serves HTTP
 }

@@ -3,6 +3,7 @@
 package setup
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"time"
@@ -36,6 +37,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/service/datasubmission"
 	"github.com/madara-orchestrator/orchestrator/shared/service/executor"
 	"github.com/madara-orchestrator/orchestrator/shared/service/lag"
+	"github.com/madara-orchestrator/orchestrator/shared/service/listening"
 	"github.com/madara-orchestrator/orchestrator/shared/service/proofcreation"
 	"github.com/madara-orchestrator/orchestrator/shared/service/proofregistration"
 	"github.com/madara-orchestrator/orchestrator/shared/service/reconcile"
@@ -48,17 +50,22 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/service/triggering"
 )
 
-// App is what every function needs. All fields are required except Links, Topic, History, Log, Policies (nil: the
-// defaults), NewID and QueueName.
+// App is what every function needs. All fields are required except Return, Hold, Links, Topic, History, Log, Policies
+// (nil: the defaults), NewID and QueueName.
 type App struct {
-	Chain     string // the deployment's name
-	Layer     stage.Layer
-	Jobs      job.Store
-	Batches   batch.Store
-	Locks     lock.Locker
-	Control   schedule.Control
-	Rewinds   rewind.Store
-	Queue     queue.Sender
+	Chain   string // the deployment's name
+	Layer   stage.Layer
+	Jobs    job.Store
+	Batches batch.Store
+	Locks   lock.Locker
+	Control schedule.Control
+	Rewinds rewind.Store
+	Queue   queue.Sender
+	// Return takes failed messages back where queues are Kafka's topics; nil: SQS does so itself.
+	Return queue.Returner
+	// Hold waits in the place of queues that have no delays and drop what is to come later (Kafka's topics); nil: they
+	// have them. Without delays, Reconcile alone wakes a job that becomes due, and does so at once.
+	Hold      func(context.Context, time.Duration) error
 	Artifacts artifact.Store
 	Links     artifact.Linker // to artifacts; nil: none are given out
 	Alerts    alert.Notifier
@@ -123,7 +130,8 @@ func (c App) reporter() *alerting.Reporter {
 
 // Waker wakes trigger workers.
 func (c App) Waker() *executor.Waker {
-	return &executor.Waker{Queue: c.Queue, QueueName: c.queueName(resource.TriggerQueue), Layer: c.Layer, Log: c.Log}
+	return &executor.Waker{Queue: c.Queue, QueueName: c.queueName(resource.TriggerQueue), Layer: c.Layer,
+		Hold: c.Hold, Log: c.Log}
 }
 
 // Executor serves the job types of the handlers.
@@ -138,9 +146,13 @@ func (c App) Executor(handlers map[job.Type]executor.Handler) *executor.Executor
 	}
 }
 
+func (c App) messages() eventcontroller.Messages {
+	return eventcontroller.Messages{Return: c.Return, Log: c.Log}
+}
+
 // JobFunction is the handler of a job type's function.
 func (c App) JobFunction(t job.Type, h executor.Handler) *eventcontroller.Jobs {
-	return &eventcontroller.Jobs{Worker: c.Executor(map[job.Type]executor.Handler{t: h}), Log: c.Log}
+	return &eventcontroller.Jobs{Messages: c.messages(), Worker: c.Executor(map[job.Type]executor.Handler{t: h})}
 }
 
 // SnosRun is the SnosRun function's handler.
@@ -210,7 +222,20 @@ func (c App) StateTransitionReading(k settlement.Contract, w Wallet, codec state
 
 // DeadLetters is the jobfailure function's handler.
 func (c App) DeadLetters() *eventcontroller.DeadLetters {
-	return &eventcontroller.DeadLetters{Service: c.Executor(nil), Log: c.Log}
+	return &eventcontroller.DeadLetters{Messages: c.messages(), Service: c.Executor(nil)}
+}
+
+// spacing is the least time between two wake-ups for new blocks.
+const spacing = time.Second
+
+// Listener listens for new blocks and wakes batching. It needs the queue alone.
+func (c App) Listener(a block.Announcer) *listening.Listener {
+	return &listening.Listener{Heads: a, Wake: c.Waker(), Layer: c.Layer, Spacing: spacing, Log: c.Log}
+}
+
+// Heads is the heads function's handler.
+func (c App) Heads(a block.Announcer) *eventcontroller.Heads {
+	return &eventcontroller.Heads{Service: c.Listener(a)}
 }
 
 // Trigger is what the trigger function needs beyond the core.
@@ -277,9 +302,10 @@ func (f invoker) Invoke(ctx context.Context, t job.Type, body string) error { re
 // Triggers is the trigger function's service.
 func (c App) Triggers(t Trigger) *triggering.Triggers {
 	w := c.Executor(nil)
-	grace := t.ReconcileGrace
-	if grace == 0 {
-		grace = 30 * time.Second
+	grace := cmp.Or(t.ReconcileGrace, 30*time.Second)
+	late := 2 * grace // nobody has taken what is due
+	if c.Hold != nil {
+		grace, late = 0, late+2*time.Minute // the schedule's minute, and another one
 	}
 	rewinder := c.Rewinder()
 	return &triggering.Triggers{
@@ -305,7 +331,7 @@ func (c App) Triggers(t Trigger) *triggering.Triggers {
 		Reconcile: &reconcile.Reconciler{Jobs: c.Jobs, Executor: w, Control: c.Control,
 			Grace: grace, Now: c.Now, Log: c.Log},
 		Lag: &lag.Meter{Source: t.Source, Jobs: c.Jobs, Control: c.Control, Settled: t.Settled,
-			FirstBlock: t.FirstBlock, Grace: 2 * grace, Now: c.Now},
+			FirstBlock: t.FirstBlock, Grace: late, Now: c.Now},
 	}
 }
 
@@ -319,5 +345,5 @@ func (c App) Rewinder() *rewinding.Rewinder {
 
 // TriggerFunction is the trigger function's handler.
 func (c App) TriggerFunction(t Trigger) *eventcontroller.Triggers {
-	return &eventcontroller.Triggers{Service: c.Triggers(t), Invoker: invoker(t.Invoke), Log: c.Log}
+	return &eventcontroller.Triggers{Messages: c.messages(), Service: c.Triggers(t), Invoker: invoker(t.Invoke)}
 }

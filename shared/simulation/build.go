@@ -5,11 +5,10 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
-
-	"github.com/aws/aws-lambda-go/events"
 
 	"github.com/madara-orchestrator/orchestrator/shared/client/memory"
 	"github.com/madara-orchestrator/orchestrator/shared/client/memory/fault"
@@ -34,9 +33,12 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/setup"
 )
 
+// errHeld is where an invocation would wait: nothing waits in the simulation, the message comes again.
+var errHeld = errors.New("the simulation waits for nothing")
+
 // version is one deployment of the functions.
 type version struct {
-	functions map[string]func(context.Context, events.SQSEvent) (events.SQSEventResponse, error)
+	functions map[string]func(context.Context, json.RawMessage) (any, error)
 	triggers  *eventcontroller.Triggers
 }
 
@@ -55,8 +57,12 @@ func (w *World) clients() error {
 	var ds []memory.Declaration
 	for _, q := range resource.Queues() {
 		w.queues = append(w.queues, q)
-		ds = append(ds, memory.Declaration{Name: q.Name, Visibility: q.Visibility,
-			MaxReceives: q.MaxReceives, DeadLetter: q.DeadLetter})
+		d := memory.Declaration{Name: q.Name, Visibility: q.Visibility, MaxReceives: q.MaxReceives,
+			DeadLetter: q.DeadLetter}
+		if w.cfg.NoDelay {
+			d.MaxDelay = -1
+		}
+		ds = append(ds, d)
 	}
 	var err error
 	if w.Queues, err = memory.NewQueues(w.env, ds...); err != nil {
@@ -225,6 +231,9 @@ func (w *World) functionsWith(limits batch.Limits) version {
 		NewID: w.newID, Log: w.cfg.Log,
 		Needs: w.needs,
 	}
+	if w.cfg.NoDelay {
+		core.Hold = func(context.Context, time.Duration) error { return errHeld }
+	}
 	w.operator = core.Executor(nil)
 	policy := tx.DefaultPolicy()
 	policy.Gas, policy.FeeCap, policy.InFlight, policy.BlockBlobs = 0, w.cap, cmp.Or(w.cfg.InFlight,
@@ -242,7 +251,7 @@ func (w *World) functionsWith(limits batch.Limits) version {
 		Blobs:       func([]felt.Felt) ([][]byte, error) { return [][]byte{{1}}, nil },
 	}
 	v := version{}
-	v.functions = map[string]func(context.Context, events.SQSEvent) (events.SQSEventResponse, error){
+	v.functions = map[string]func(context.Context, json.RawMessage) (any, error){
 		resource.FnSnosRun:           core.SnosRun(w.Runner).Handle,
 		resource.FnProofCreation:     core.ProofCreation(w.Prover).Handle,
 		resource.FnProofRegistration: core.ProofRegistration(registering{w.Prover, w.L1}).Handle,

@@ -182,7 +182,8 @@ func TestRandomFaults(t *testing.T) {
 				if seed%5 == 4 { // updates wait for lower fees, for a while
 					c.Target = tx.FeeTarget{Percentile: 30, Patience: 20 * time.Minute}
 				}
-				if seed%2 == 1 { // a chain that lives, instead of one with blocks to catch up with
+				c.NoDelay = seed%7 == 3 // queues are Kafka's topics
+				if seed%2 == 1 {        // a chain that lives, instead of one with blocks to catch up with
 					c.BlockTime = blockTime
 				}
 				if seed%3 != 1 {

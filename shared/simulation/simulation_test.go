@@ -42,7 +42,8 @@ func TestHappyPath(t *testing.T) {
 		for seed := range uint64(5) {
 			t.Run(fmt.Sprintf("%s/seed %d", layer, seed), func(t *testing.T) {
 				t.Parallel()
-				w, err := simulation.New(simulation.Config{Seed: seed, Layer: layer, Blocks: 30, Limits: limits()})
+				w, err := simulation.New(simulation.Config{Seed: seed, Layer: layer, Blocks: 30, Limits: limits(),
+					NoDelay: seed == 4})
 				if err != nil {
 					t.Fatal(err)
 				}

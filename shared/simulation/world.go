@@ -43,8 +43,10 @@ type Config struct {
 	// Prompt delivers every message that is due before time goes on, as where functions are never busy; otherwise a
 	// schedule may come first.
 	Prompt bool
-	Nodes  int    // of the settlement layer, that fail over to one another; 0: one that everything asks
-	Window uint64 // of batches that a stage works on; 0: 20
+	// NoDelay has the queues drop every message with a delay, as Kafka does.
+	NoDelay bool
+	Nodes   int    // of the settlement layer, that fail over to one another; 0: one that everything asks
+	Window  uint64 // of batches that a stage works on; 0: 20
 	// RunPolls and ProofPolls are how often a SNOS run and a proof are found in progress; 0: 1 and 2.
 	RunPolls, ProofPolls int
 	InFlight             int          // transactions of the wallet on their way at a time; 0: 4
@@ -176,10 +178,15 @@ func New(c Config) (*World, error) {
 // Now is the virtual time.
 func (w *World) Now() time.Time { return w.now }
 
-func one(id, body string, receives int) events.SQSEvent {
-	return events.SQSEvent{Records: []events.SQSMessage{{
+// one is the event of one message.
+func one(id, body string, receives int) json.RawMessage {
+	raw, err := json.Marshal(events.SQSEvent{Records: []events.SQSMessage{{
 		MessageId: id, Body: body, Attributes: map[string]string{"ApproximateReceiveCount": strconv.Itoa(receives)},
-	}}}
+	}}})
+	if err != nil {
+		panic(err) // plain strings
+	}
+	return raw
 }
 
 // Meet sets the clocks of two worlds to the later time.
@@ -322,11 +329,7 @@ func (w *World) deliver(ctx context.Context, q resource.Queue) error {
 		if q.Function != resource.FnTrigger {
 			return v.functions[q.Function](ctx, e)
 		}
-		raw, err := json.Marshal(e)
-		if err != nil {
-			return nil, err
-		}
-		return v.triggers.Handle(ctx, raw)
+		return v.triggers.Handle(ctx, e)
 	})
 	if r, ok := out.(events.SQSEventResponse); ok {
 		resp = r

@@ -119,7 +119,7 @@ func TestSecretsStayHidden(t *testing.T) {
 			}
 			return ctx.Err()
 		}
-		e3 := open(t, cfg, d2).Heads(ctx, func(block.Header) {})
+		e3 := open(t, cfg, d2).Heads(ctx, func(block.Notice) {})
 		for _, text := range []string{fmt.Sprint(e1), fmt.Sprintf("%+v", e2), fmt.Sprint(e3), log.String()} {
 			for _, secret := range secrets {
 				if strings.Contains(text, secret) {

@@ -51,13 +51,25 @@ func TestDecode(t *testing.T) {
 		ProvingGas: 7, ReceiptL2Gas: 8}); err != nil || w != want {
 		t.Errorf("weights %+v, %v", w, err)
 	}
-	if h, ok, err := decodeHead([]byte(headText)); err != nil || !ok || h.Number != 7 {
-		t.Errorf("head %+v, %v, %v", h, ok, err)
+	if n, ok, err := decodeNotice([]byte(headText)); err != nil || !ok || n.Head == nil || n.Head.Number != 7 {
+		t.Errorf("head %+v, %v, %v", n, ok, err)
 	}
-	const reorg = `{"jsonrpc":"2.0","method":"starknet_subscriptionReorg",` +
-		`"params":{"result":{"starting_block_number":4}}}`
-	if _, ok, err := decodeHead([]byte(reorg)); ok || err != nil {
-		t.Errorf("a reorganisation's message is taken for a head: %v, %v", ok, err)
+	reorg := func(result string) string {
+		return `{"jsonrpc":"2.0","method":"starknet_subscriptionReorg","params":{"result":` + result + `}}`
+	}
+	n, ok, err := decodeNotice([]byte(reorg(`{"starting_block_number":4,"ending_block_number":6}`)))
+	if err != nil || !ok || n.Replaced == nil || *n.Replaced != (block.Replaced{From: 4, To: 6}) {
+		t.Errorf("reorganisation %+v, %v, %v", n, ok, err)
+	}
+	for _, bad := range []string{`{}`, `[]`, `{"starting_block_number":4}`,
+		`{"starting_block_number":6,"ending_block_number":4}`,
+		`{"starting_block_number":0,"ending_block_number":18446744073709551615}`} {
+		if _, ok, err := decodeNotice([]byte(reorg(bad))); ok || !errors.Is(err, block.ErrMalformed) {
+			t.Errorf("reorganisation %s: %v, %v", bad, ok, err)
+		}
+	}
+	if _, ok, err := decodeNotice([]byte(`{"method":"starknet_subscriptionPendingTransactions"}`)); ok || err != nil {
+		t.Errorf("a message of another kind: %v, %v", ok, err)
 	}
 }
 
@@ -95,7 +107,7 @@ func FuzzDecode(f *testing.F) {
 		}
 		_, err = decodeWeights(b)
 		oneOf(t, err)
-		_, _, err = decodeHead(b)
+		_, _, err = decodeNotice(b)
 		oneOf(t, err)
 		id, err := decodeChainID(b)
 		oneOf(t, err)

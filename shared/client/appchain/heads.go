@@ -11,6 +11,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/block"
+	"github.com/madara-orchestrator/orchestrator/shared/core/metric"
 )
 
 // maxMessage bounds one websocket message; a header has about 2 kB.
@@ -19,23 +20,24 @@ const maxMessage = 1 << 20
 // silence is after how long without a message the connection is pinged.
 const silence = 30 * time.Second
 
-// Heads calls f for every new head that the node announces until ctx ends, whose error it returns. A broken connection
-// is opened again after a pause. Heads are hints: some may be missing, repeated or reorganised away, so a caller that
-// is woken reads Head.
-func (s *Source) Heads(ctx context.Context, f func(block.Header)) error {
+var _ block.Announcer = (*Source)(nil)
+
+// Heads implements block.Announcer over the websocket. Blocks that the chain replaced are forgotten by the cache.
+func (s *Source) Heads(ctx context.Context, f func(block.Notice)) error {
 	if s.cfg.WebsocketURL == "" {
 		return errors.New("subscribe to new heads: no websocket URL is configured")
 	}
 	e := newEndpoint("websocket", s.cfg.WebsocketURL)
+	again := false
 	for round := 0; ; round++ {
-		got, err := s.follow(ctx, e, f)
+		got, err := s.follow(ctx, e, again, f)
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
 		if errors.Is(err, block.ErrWrongChain) {
 			return err
 		}
-		if got {
+		if again = true; got {
 			round = 0
 		}
 		s.deps.Log.WarnContext(ctx, "subscription to new heads broke, will be opened again", "node", e.label(),
@@ -46,23 +48,18 @@ func (s *Source) Heads(ctx context.Context, f func(block.Header)) error {
 	}
 }
 
-// follow keeps one connection; got says whether it brought a head.
-func (s *Source) follow(ctx context.Context, e *endpoint, f func(block.Header)) (got bool, err error) {
-	dialCtx, cancel := context.WithTimeout(ctx, s.cfg.RequestTimeout)
-	conn, _, err := websocket.Dial(dialCtx, e.url, &websocket.DialOptions{HTTPClient: s.deps.HTTP})
-	cancel()
+// follow keeps one connection; got says whether it brought anything. Where it is not the first one, heads may have been
+// missed.
+func (s *Source) follow(ctx context.Context, e *endpoint, again bool, f func(block.Notice)) (got bool, err error) {
+	conn, err := s.subscribe(ctx, e)
 	if err != nil {
-		return false, &transportError{where: e.label(), err: bare(err), secrets: e.secrets}
+		return false, err
 	}
 	defer conn.CloseNow()
-	conn.SetReadLimit(maxMessage)
-	if err := s.socketChain(ctx, conn, e); err != nil {
-		return false, err
+	if again {
+		f(block.Notice{Missed: true})
 	}
-	if _, err := s.ask(ctx, conn, e, 2, "starknet_subscribeNewHeads"); err != nil {
-		return false, err
-	}
-	ctx, cancel = context.WithCancel(ctx)
+	ctx, cancel := context.WithCancel(ctx)
 	pinged := make(chan struct{})
 	go func() {
 		defer close(pinged)
@@ -74,15 +71,42 @@ func (s *Source) follow(ctx context.Context, e *endpoint, f func(block.Header)) 
 		if err != nil {
 			return got, &transportError{where: e.label(), err: err, secrets: e.secrets}
 		}
-		h, ok, err := decodeHead(raw)
+		n, ok, err := decodeNotice(raw)
 		if err != nil {
 			return got, err
 		}
-		if ok {
-			got = true
-			f(h)
+		if !ok {
+			continue
 		}
+		if r := n.Replaced; r != nil {
+			for _, kind := range []string{headerKind, updateKind, receiptsKind} {
+				s.forget(ctx, kind, r.From, r.To)
+			}
+		}
+		got = true
+		f(n)
 	}
+}
+
+// subscribe opens a connection to a node of the right chain that announces new heads.
+func (s *Source) subscribe(ctx context.Context, e *endpoint) (_ *websocket.Conn, err error) {
+	done := metric.Call(ctx, metric.AppChain, "subscribe")
+	defer func() { done(err) }()
+	dialCtx, cancel := context.WithTimeout(ctx, s.cfg.RequestTimeout)
+	conn, _, err := websocket.Dial(dialCtx, e.url, &websocket.DialOptions{HTTPClient: s.deps.HTTP})
+	cancel()
+	if err != nil {
+		return nil, &transportError{where: e.label(), err: bare(err), secrets: e.secrets}
+	}
+	conn.SetReadLimit(maxMessage)
+	if err = s.socketChain(ctx, conn, e); err == nil {
+		_, err = s.ask(ctx, conn, e, 2, "starknet_subscribeNewHeads")
+	}
+	if err != nil {
+		conn.CloseNow()
+		return nil, err
+	}
+	return conn, nil
 }
 
 // keepAlive pings until ctx ends, and closes a connection that no longer answers.
@@ -145,23 +169,54 @@ func (s *Source) ask(ctx context.Context, conn *websocket.Conn, e *endpoint, id 
 	return result, nil
 }
 
-// decodeHead reads a message of the subscription; ok is false for messages of another kind, such as a reorganisation's.
-func decodeHead(raw []byte) (h block.Header, ok bool, err error) {
+// maxReplaced bounds how many blocks a notice may say were replaced: more are not forgotten one by one.
+const maxReplaced = 1000
+
+// decodeNotice reads a message of the subscription; ok is false for messages of another kind.
+func decodeNotice(raw []byte) (n block.Notice, ok bool, err error) {
 	var m struct {
 		Method string `json:"method"`
 		Params struct {
-			Result wireHeader `json:"result"`
+			Result jsontext.Value `json:"result"`
 		} `json:"params"`
 	}
 	if err := unmarshal(raw, &m); err != nil {
-		return block.Header{}, false, malformed("new head", err)
+		return block.Notice{}, false, malformed("announcement", err)
 	}
-	if m.Method != "starknet_subscriptionNewHeads" {
-		return block.Header{}, false, nil
+	switch m.Method {
+	case "starknet_subscriptionNewHeads":
+		n, err := decodeHead(m.Params.Result)
+		return n, err == nil, err
+	case "starknet_subscriptionReorg":
+		n, err := decodeReplaced(m.Params.Result)
+		return n, err == nil, err
 	}
-	if m.Params.Result.BlockNumber == nil {
-		return block.Header{}, false, malformedf("new head lacks its number")
+	return block.Notice{}, false, nil
+}
+
+func decodeHead(raw []byte) (block.Notice, error) {
+	var w wireHeader
+	if err := unmarshal(raw, &w); err != nil {
+		return block.Notice{}, malformed("new head", err)
 	}
-	h, err = m.Params.Result.header(*m.Params.Result.BlockNumber)
-	return h, err == nil, err
+	if w.BlockNumber == nil {
+		return block.Notice{}, malformedf("new head lacks its number")
+	}
+	h, err := w.header(*w.BlockNumber)
+	return block.Notice{Head: &h}, err
+}
+
+// decodeReplaced reads REORG_DATA of the Starknet API.
+func decodeReplaced(raw []byte) (block.Notice, error) {
+	var w struct {
+		First *uint64 `json:"starting_block_number"`
+		Last  *uint64 `json:"ending_block_number"`
+	}
+	if err := unmarshal(raw, &w); err != nil {
+		return block.Notice{}, malformed("reorganisation", err)
+	}
+	if w.First == nil || w.Last == nil || *w.Last < *w.First || *w.Last-*w.First >= maxReplaced {
+		return block.Notice{}, malformedf("reorganisation is of no range of at most %d blocks", maxReplaced)
+	}
+	return block.Notice{Replaced: &block.Replaced{From: *w.First, To: *w.Last}}, nil
 }

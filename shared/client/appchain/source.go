@@ -12,7 +12,6 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/block"
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 	"github.com/madara-orchestrator/orchestrator/shared/core/jsonlimit"
-	"github.com/madara-orchestrator/orchestrator/shared/core/metric"
 	"github.com/madara-orchestrator/orchestrator/shared/core/redact"
 )
 
@@ -130,7 +129,7 @@ func (s *Source) headOf(ctx context.Context, e *endpoint) (uint64, error) {
 // Headers returns the headers of from..to, each the child of the one before.
 func (s *Source) Headers(ctx context.Context, from, to uint64) ([]block.Header, error) {
 	return readRange(ctx, s, from, to, rangeOf[block.Header]{
-		kind: "header", method: "starknet_getBlockWithTxHashes", decode: decodeHeader, link: linkHeaders,
+		kind: headerKind, method: "starknet_getBlockWithTxHashes", decode: decodeHeader, link: linkHeaders,
 		felts: func(block.Header) int { return headerFelts }})
 }
 
@@ -145,7 +144,7 @@ func linkHeaders(prev, next block.Header) error {
 // StateUpdates returns the state updates of from..to, each on the root that the one before left. As a state update
 // carries no number, the first and the last are compared with their blocks' headers.
 func (s *Source) StateUpdates(ctx context.Context, from, to uint64) ([]block.StateUpdate, error) {
-	spec := rangeOf[block.StateUpdate]{kind: "update", method: "starknet_getStateUpdate", decode: decodeStateUpdate,
+	spec := rangeOf[block.StateUpdate]{kind: updateKind, method: "starknet_getStateUpdate", decode: decodeStateUpdate,
 		link: linkUpdates, felts: updateFelts}
 	spec.whole = func(ctx context.Context, got []block.StateUpdate) error {
 		for _, u := range []block.StateUpdate{got[0], got[len(got)-1]} {
@@ -189,7 +188,7 @@ func (s *Source) Messages(ctx context.Context, from, to uint64) ([]block.Message
 
 func (s *Source) receipts(ctx context.Context, from, to uint64) ([]receipts, error) {
 	return readRange(ctx, s, from, to, rangeOf[receipts]{
-		kind: "receipts", method: "starknet_getBlockWithReceipts", decode: decodeReceipts, felts: receipts.felts,
+		kind: receiptsKind, method: "starknet_getBlockWithReceipts", decode: decodeReceipts, felts: receipts.felts,
 		link: func(prev, next receipts) error { return linkHeaders(prev.header, next.header) }})
 }
 
@@ -236,6 +235,13 @@ func takeFelt(into *felt.Felt) func(jsontext.Value) error {
 	}
 }
 
+// Kinds of what is read of a block, in cache keys and errors.
+const (
+	headerKind   = "header"
+	updateKind   = "update"
+	receiptsKind = "receipts"
+)
+
 // rangeOf says how one kind of data is read block by block.
 type rangeOf[T any] struct {
 	kind   string // in cache keys and errors
@@ -280,7 +286,7 @@ func readRange[T any](ctx context.Context, s *Source, from, to uint64, spec rang
 			break
 		}
 		s.forget(ctx, spec.kind, from, to)
-		s.forget(ctx, "header", from, to)
+		s.forget(ctx, headerKind, from, to)
 		if round+1 < rounds {
 			if perr := s.pause(ctx, round, err); perr != nil {
 				return nil, fmt.Errorf("read %ss of blocks %d..%d: %w", spec.kind, from, to, perr)
@@ -356,15 +362,6 @@ func (s *Source) cached(ctx context.Context, kind string, n uint64) []byte {
 		return nil
 	}
 	b, ok, err := s.deps.Cache.Get(ctx, s.key(kind, n))
-	result := metric.Miss
-	switch {
-	case err != nil:
-		result = metric.Failed
-	case ok:
-		result = metric.Hit
-	}
-	metric.Record(ctx, s.deps.Now(), metric.Value{Name: metric.CacheReads, Value: 1,
-		Labels: metric.Labels{metric.Result: result}})
 	if err != nil || !ok ||
 		jsonlimit.Check(b, jsonlimit.Limits{Bytes: s.cfg.MaxResponse, Elements: s.cfg.MaxElements}) != nil {
 		return nil

@@ -79,12 +79,13 @@ func TestHeads(t *testing.T) {
 		appchain.Deps{})
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	got := make(chan block.Header, 10)
+	got := make(chan block.Notice, 10)
 	ended := make(chan error, 1)
-	go func() { ended <- s.Heads(ctx, func(h block.Header) { got <- h }) }()
+	go func() { ended <- s.Heads(ctx, func(n block.Notice) { got <- n }) }()
 	for h := (block.Header{}); h.Number != 5; {
 		select {
-		case h = <-got:
+		case n := <-got:
+			h = *n.Head
 			want, _ := s.Headers(ctx, h.Number, h.Number)
 			want[0].Transactions = 0
 			if d := cmp.Diff(want[0], h); d != "" {

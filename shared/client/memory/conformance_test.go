@@ -16,8 +16,6 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/artifact/artifacttest"
 	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
 	"github.com/madara-orchestrator/orchestrator/shared/core/batch/batchtest"
-	"github.com/madara-orchestrator/orchestrator/shared/core/cache"
-	"github.com/madara-orchestrator/orchestrator/shared/core/cache/cachetest"
 	"github.com/madara-orchestrator/orchestrator/shared/core/event"
 	"github.com/madara-orchestrator/orchestrator/shared/core/event/eventtest"
 	"github.com/madara-orchestrator/orchestrator/shared/core/history/historytest"
@@ -63,13 +61,6 @@ func TestConformance(t *testing.T) {
 	})
 	t.Run("Reports", func(t *testing.T) {
 		alerttest.TestStore(t, func(*testing.T) alert.Store { return memory.NewReports(nil) })
-	})
-	t.Run("Cache", func(t *testing.T) {
-		c := &locktest.Clock{}
-		cachetest.TestCache(t, cachetest.Harness{
-			New:  func(*testing.T) cache.Cache { return memory.NewCache(&fault.Env{Now: c.Now}, 0) },
-			Pass: func(_ cache.Cache, d time.Duration) { c.Advance(d) },
-		})
 	})
 }
 

@@ -188,18 +188,6 @@ func TestFault_Records(t *testing.T) {
 	}
 }
 
-func TestFault_LoseForgets(t *testing.T) {
-	t.Parallel()
-	env, _ := faulttest.Env(fault.Rule{Component: "cache", Method: "Get", Fault: fault.Fault{Kind: fault.Lose}})
-	c := memory.NewCache(env, 0)
-	if err := c.Set(t.Context(), "k", []byte("v"), 0); err != nil {
-		t.Fatal(err)
-	}
-	if _, ok, err := c.Get(t.Context(), "k"); ok || err != nil {
-		t.Errorf("Get of what was lost = %t, %v", ok, err)
-	}
-}
-
 func TestEndedContextFailsEverything(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())

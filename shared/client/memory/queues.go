@@ -20,7 +20,8 @@ type Declaration struct {
 	MaxReceives int
 	// DeadLetter is the name of the queue for such messages; "" drops them.
 	DeadLetter string
-	// MaxDelay is the longest delay; 0 is queue.MaxDelay, a negative one is a queue without delay.
+	// MaxDelay is the longest delay; 0 is queue.MaxDelay. A negative one is a queue without delays: it drops a message
+	// that has one.
 	MaxDelay time.Duration
 }
 
@@ -84,6 +85,9 @@ func (s *Queues) Send(ctx context.Context, name string, ms ...queue.Outgoing) er
 		}
 		now := s.env.Time()
 		for _, m := range ms {
+			if q.MaxDelay < 0 && m.Delay > 0 {
+				continue
+			}
 			s.sent++
 			q.accept(message{
 				id: fmt.Sprintf("m%08d", s.sent), rank: s.sent, body: m.Body, sentAt: now,

@@ -62,8 +62,10 @@ func TestQueues_VirtualTime(t *testing.T) {
 	if _, ok := qs.NextReady("dead"); ok {
 		t.Error("an empty queue has a next message")
 	}
-	send(t, qs, "prompt", queue.Outgoing{Body: "x", Delay: time.Hour})
-	receive(t, qs, "prompt", 1)
+	send(t, qs, "prompt", queue.Outgoing{Body: "dropped", Delay: time.Hour}, queue.Outgoing{Body: "x"})
+	if got := receive(t, qs, "prompt", 1); got[0].Body != "x" {
+		t.Errorf("received %+v", got)
+	}
 }
 
 func TestQueues_RedriveAfterMaxReceives(t *testing.T) {

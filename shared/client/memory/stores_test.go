@@ -1,7 +1,6 @@
 package memory_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"math/big"
@@ -182,35 +181,6 @@ func TestArtifacts_Expire(t *testing.T) {
 	}
 	if left := must(s.List(ctx, "", "", 10))(t); len(left) != 1 || left[0].Key != "keep" {
 		t.Errorf("left: %+v", left)
-	}
-}
-
-func TestCache_Bounds(t *testing.T) {
-	t.Parallel()
-	ctx, c := t.Context(), faulttest.NewClock()
-	s := memory.NewCache(&fault.Env{Now: c.Now}, 2)
-	get := func(ctx context.Context, key string) bool {
-		_, ok, err := s.Get(ctx, key)
-		if err != nil {
-			t.Error(err)
-		}
-		return ok
-	}
-	for _, key := range []string{"a", "b"} {
-		if err := s.Set(ctx, key, []byte(key), time.Minute); err != nil {
-			t.Fatal(err)
-		}
-	}
-	get(ctx, "a")
-	if err := s.Set(ctx, "c", nil, 0); err != nil {
-		t.Fatal(err)
-	}
-	if get(ctx, "b") || !get(ctx, "a") || !get(ctx, "c") || s.Len() != 2 {
-		t.Errorf("what was longest unused is kept, %d entries", s.Len())
-	}
-	c.Advance(time.Minute)
-	if get(ctx, "a") || !get(ctx, "c") {
-		t.Error("the time to live is not kept")
 	}
 }
 

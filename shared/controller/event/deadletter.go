@@ -2,9 +2,9 @@ package event
 
 import (
 	"context"
-	"log/slog"
+	"encoding/json"
 
-	"github.com/aws/aws-lambda-go/events"
+	"github.com/madara-orchestrator/orchestrator/shared/core/queue"
 )
 
 // DeadLetterService takes note of a message that could not be worked on.
@@ -14,13 +14,13 @@ type DeadLetterService interface {
 
 // DeadLetters serves the dead-letter queue.
 type DeadLetters struct {
+	Messages
 	Service DeadLetterService
-	Log     *slog.Logger
 }
 
 // Handle takes note of each dead letter.
-func (c *DeadLetters) Handle(ctx context.Context, e events.SQSEvent) (events.SQSEventResponse, error) {
-	return eachRecord(ctx, c.Log, e, func(ctx context.Context, r events.SQSMessage) error {
-		return c.Service.DeadLetter(ctx, r.MessageId, r.Body)
+func (c *DeadLetters) Handle(ctx context.Context, event json.RawMessage) (any, error) {
+	return c.each(ctx, event, func(ctx context.Context, d queue.Delivery) error {
+		return c.Service.DeadLetter(ctx, d.ID, d.Body)
 	})
 }

@@ -5,11 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
-
-	"github.com/aws/aws-lambda-go/events"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
+	"github.com/madara-orchestrator/orchestrator/shared/core/queue"
 	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 )
@@ -28,38 +26,33 @@ type Invoker interface {
 
 // Triggers serves the schedules, the wake-up queue of the trigger workers, and the priority pair.
 type Triggers struct {
+	Messages
 	Service TriggerService
 	Invoker Invoker
-	Log     *slog.Logger
 }
 
-// Handle takes a schedule event {"stage":"..."} or an SQS event whose messages are such objects or, on the priority
-// queues, job wake-ups. The answer to an SQS event names the failed records; a schedule's failure is the function's.
+// Handle takes a schedule event {"stage":"..."} or a queue's event whose messages are such objects or, on the priority
+// queues, job wake-ups. Of a queue's event the failed messages are delivered again; a schedule's failure is the
+// function's.
 func (c *Triggers) Handle(ctx context.Context, raw json.RawMessage) (any, error) {
-	var shape struct {
-		Records []json.RawMessage `json:"Records"`
-	}
-	if err := decodeOnly(raw, &shape); err != nil {
+	var s shape
+	if err := decodeOnly(raw, &s); err != nil {
 		return nil, err
 	}
 	wakeup, ok, err := schedule.Decode(raw)
 	switch {
 	case err != nil:
 		return nil, err
-	case ok && shape.Records != nil:
+	case ok && s.messages():
 		return nil, errors.New(
-			`event has both "Records" and "stage": want a schedule's {"stage":"..."} or an SQS event`)
+			`event has both messages and "stage": want a schedule's {"stage":"..."} or an event of a queue`)
 	case ok:
 		return nil, c.wake(ctx, wakeup)
-	case shape.Records == nil:
+	case !s.messages():
 		return nil, errors.New(
-			`event has no "stage" and no "Records": want a schedule's {"stage":"..."} or an SQS event`)
+			`event has no "stage" and no messages: want a schedule's {"stage":"..."} or an event of a queue`)
 	}
-	var e events.SQSEvent
-	if err := decodeOnly(raw, &e); err != nil {
-		return nil, err
-	}
-	return eachRecord(ctx, c.Log, e, c.record)
+	return c.each(ctx, raw, c.message)
 }
 
 func (c *Triggers) wake(ctx context.Context, w schedule.Wakeup) error {
@@ -69,15 +62,15 @@ func (c *Triggers) wake(ctx context.Context, w schedule.Wakeup) error {
 	return c.Service.Run(ctx, w.Stage)
 }
 
-func (c *Triggers) record(ctx context.Context, r events.SQSMessage) error {
-	wakeup, ok, err := schedule.Decode([]byte(r.Body))
+func (c *Triggers) message(ctx context.Context, d queue.Delivery) error {
+	wakeup, ok, err := schedule.Decode([]byte(d.Body))
 	switch {
 	case err != nil:
 		return err
 	case ok:
 		return c.wake(ctx, wakeup)
 	}
-	m, err := job.DecodeMessage(r.Body)
+	m, err := job.DecodeMessage(d.Body)
 	if err != nil {
 		return err
 	}

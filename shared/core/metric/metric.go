@@ -74,6 +74,7 @@ const (
 	Cause     Label = "cause"   // of a failure
 	Service   Label = "service" // that was called
 	Result    Label = "result"  // of a call or of a read of the cache
+	Tier      Label = "tier"    // which cache was read
 	Rule      Label = "rule"    // that closed a batch
 	BatchKind Label = "kind"    // snos or aggregator
 )
@@ -114,6 +115,12 @@ const (
 	Failed = "error"
 	Hit    = "hit"
 	Miss   = "miss"
+)
+
+// Caches of chain reads.
+const (
+	Memory = "memory" // the process's own
+	Redis  = "redis"  // the one behind it
 )
 
 // External services, by what they are to us.
@@ -169,7 +176,7 @@ var table = []Metric{
 	{CallSeconds, Histogram, "s", []Label{Service, Result}, "calls to external services: number, time, result", false,
 		""},
 	{CallErrors, Counter, "{call}", []Label{Service, Result}, "calls to external services that failed", true, Service},
-	{CacheReads, Counter, "{read}", []Label{Result}, "reads of the cache of chain reads", false, ""},
+	{CacheReads, Counter, "{read}", []Label{Tier, Result}, "reads of the caches of chain reads", false, ""},
 	{ProverSteps, Counter, "{step}", nil, "Cairo steps of settled batches, by which provers charge", false, ""},
 	{StoredBytes, Counter, "By", nil, "bytes of settled batches' artifacts", false, ""},
 	{ColdStarts, Counter, "{start}", nil, "processes that began", true, ""},
@@ -206,6 +213,7 @@ var allowed = map[Label][]string{
 	Service: {AppChain, SettlementLayer, SnosRunner, Prover, Database, Artifacts, Queues, Topic, Bus, Secrets, Keys,
 		Functions, Cache},
 	Result:    {OK, Failed, Timeout, Hit, Miss},
+	Tier:      {Memory, Redis},
 	Rule:      names(batch.Reasons),
 	BatchKind: {"snos", "aggregator"},
 }

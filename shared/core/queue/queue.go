@@ -5,6 +5,7 @@ package queue
 import (
 	"context"
 	"errors"
+	"strconv"
 	"time"
 )
 
@@ -24,8 +25,10 @@ var (
 
 // Outgoing is a message to send.
 type Outgoing struct {
-	Body  string
-	Delay time.Duration // at most MaxDelay; longer is cut to it; ignored by queues without delay
+	Body string
+	// Delay is at most MaxDelay; longer is cut to it. A queue without delays (Kafka) drops a message that has one: the
+	// job's document knows when it is due, and Reconcile wakes it then.
+	Delay time.Duration
 }
 
 // Delivery is one receipt of a message.
@@ -33,7 +36,7 @@ type Delivery struct {
 	ID       string // the message's
 	Handle   string // this receipt's; only the newest receipt's handle is sure to work
 	Body     string
-	Receives int // how often the message was delivered, this time included
+	Receives int // how often the message was delivered, this time included; Kafka counts only what was given back
 	SentAt   time.Time
 }
 
@@ -45,6 +48,15 @@ type Sender interface {
 	// Send sends messages to a queue, in as few requests as the service allows. On an error any of them may have been
 	// sent.
 	Send(ctx context.Context, queue string, ms ...Outgoing) error
+}
+
+// Returner takes messages back that could not be worked on, for a service that does not do so itself: Kafka knows only
+// how far a partition was read. Safe for concurrent use.
+type Returner interface {
+	// Return sends a delivered message to its queue again, counted, or to the dead letters where it was received as
+	// often as its queue allows. It keeps its ID. On an error it may not have been sent: the caller must not
+	// acknowledge it. ErrUnknownQueue says that the queue is none of this deployment's.
+	Return(ctx context.Context, queue string, d Delivery) error
 }
 
 // Queue is a set of named queues. In the cloud Lambda receives; Receive, Delete and ChangeVisibility serve the local
@@ -65,4 +77,31 @@ type Queue interface {
 	// Ping returns an error when a queue can't be used, ErrUnknownQueue where none has the name. It asks the service
 	// each time and needs no permission that Send does not need.
 	Ping(ctx context.Context, queue string) error
+}
+
+// Headers of a message that was given back to a service that counts nothing itself.
+const (
+	IDHeader       = "orchestrator-id"       // where it was written first
+	ReceivesHeader = "orchestrator-receives" // how often it was received before
+	SentHeader     = "orchestrator-sent"     // when it was written first, in milliseconds
+)
+
+// Header takes what a header says into a delivery. What has no meaning is left.
+func Header(d *Delivery, key, value string) {
+	n, err := strconv.ParseInt(value, 10, 64)
+	switch {
+	case key == IDHeader && value != "":
+		d.ID = value
+	case err != nil || n < 0:
+	case key == ReceivesHeader && n < 1<<16:
+		d.Receives = int(n) + 1
+	case key == SentHeader:
+		d.SentAt = time.UnixMilli(n).UTC()
+	}
+}
+
+// HeadersOf are the headers with which a delivery is given back, and its receives counted from there.
+func HeadersOf(d Delivery, receives int) map[string]string {
+	return map[string]string{IDHeader: d.ID, ReceivesHeader: strconv.Itoa(receives),
+		SentHeader: strconv.FormatInt(d.SentAt.UnixMilli(), 10)}
 }

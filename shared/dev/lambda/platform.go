@@ -55,7 +55,10 @@ type Platform struct {
 	Ticks     []Tick
 	Trigger   string        // the function that schedules invoke
 	LongPoll  time.Duration // how long a poller waits for a first message
-	Log       *slog.Logger
+	// Kafka says that Queues are Kafka's topics: functions get its events, and none of their messages again that they
+	// have taken.
+	Kafka bool
+	Log   *slog.Logger
 
 	invocations atomic.Int64
 	failures    atomic.Int64
@@ -109,9 +112,14 @@ func (p *Platform) poll(ctx context.Context, m Mapping) {
 func (p *Platform) Deliver(ctx context.Context, m Mapping, ds []queue.Delivery) {
 	ctx, cancel := context.WithTimeout(ctx, p.timeout(m.Function))
 	defer cancel()
-	failed, err := p.invokeSQS(ctx, m, ds)
+	invoke := p.invokeSQS
+	if p.Kafka {
+		invoke = p.invokeKafka
+	}
+	failed, err := invoke(ctx, m, ds)
 	if err != nil {
 		p.failures.Add(int64(len(ds)))
+		p.again(context.WithoutCancel(ctx), m, ds)
 		p.Log.WarnContext(ctx, "function error, messages stay", "function", m.Function,
 			"messages", len(ds), "error", err)
 		return
@@ -125,6 +133,35 @@ func (p *Platform) Deliver(ctx context.Context, m Mapping, ds []queue.Delivery) 
 			p.Log.WarnContext(ctx, "delete", "queue", m.Queue, "error", err)
 		}
 	}
+}
+
+// kafkaRetry is after how long Lambda gives a function a batch of a Kafka topic again that it failed on.
+const kafkaRetry = time.Second
+
+// again has messages of Kafka delivered again, which SQS does by itself.
+func (p *Platform) again(ctx context.Context, m Mapping, ds []queue.Delivery) {
+	if !p.Kafka {
+		return
+	}
+	for _, d := range ds {
+		if err := p.Queues.ChangeVisibility(ctx, m.Queue, d.Handle, kafkaRetry); err != nil {
+			p.Log.WarnContext(ctx, "change visibility", "queue", m.Queue, "error", err)
+		}
+	}
+}
+
+// invokeKafka runs the function; what it has taken is acknowledged as a whole.
+func (p *Platform) invokeKafka(ctx context.Context, m Mapping, ds []queue.Delivery) (map[string]bool, error) {
+	e, err := KafkaEvent(ds)
+	if err != nil {
+		return nil, err
+	}
+	body, err := json.Marshal(e)
+	if err != nil {
+		return nil, fmt.Errorf("encode event: %w", err)
+	}
+	_, err = p.Invoke(ctx, m.Function, body)
+	return nil, err
 }
 
 // invokeSQS returns the ids of messages that the function wants again.

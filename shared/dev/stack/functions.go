@@ -69,7 +69,7 @@ func NewPlatform(name string, l stage.Layer, queues queue.Queue) *devlambda.Plat
 func Consumers(l stage.Layer) []resource.Function {
 	var out []resource.Function
 	for _, f := range resource.Functions() {
-		if f.Name != resource.FnAPI && f.Name != resource.FnHooks && slices.Contains(f.Layers, l) {
+		if f.Name != resource.FnAPI && f.Name != resource.FnHooks && !f.Optional && slices.Contains(f.Layers, l) {
 			out = append(out, f)
 		}
 	}

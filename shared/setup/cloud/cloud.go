@@ -19,11 +19,11 @@ import (
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 
 	"github.com/madara-orchestrator/orchestrator/shared/client/eventbridge"
+	"github.com/madara-orchestrator/orchestrator/shared/client/kafka"
 	"github.com/madara-orchestrator/orchestrator/shared/client/mongodb"
 	"github.com/madara-orchestrator/orchestrator/shared/client/s3"
 	"github.com/madara-orchestrator/orchestrator/shared/client/secrets"
 	"github.com/madara-orchestrator/orchestrator/shared/client/sns"
-	"github.com/madara-orchestrator/orchestrator/shared/client/sqs"
 	"github.com/madara-orchestrator/orchestrator/shared/config"
 	"github.com/madara-orchestrator/orchestrator/shared/core/metric"
 	"github.com/madara-orchestrator/orchestrator/shared/core/operator"
@@ -39,19 +39,26 @@ type Process struct {
 	Secrets *secrets.Client
 	// Telemetry gets what is measured: the log, and a collector where one is configured.
 	Telemetry metric.Telemetry
+	// CacheBytes is how much it may keep of chain reads; 0: as much as the cache likes.
+	CacheBytes int64
 
-	core *setup.App  // once Core has made it
-	db   *mongodb.DB // likewise
+	core  *setup.App    // once Core has made it
+	db    *mongodb.DB   // likewise
+	kafka *kafka.Client // likewise; nil where queues are SQS's
 	// what the function is asked about, see Check
 	checks map[string]func(context.Context) error
 }
 
 // close ends the process's connections.
 func (p *Process) close(ctx context.Context) error {
-	if p.db == nil {
-		return nil
+	var errs []error
+	if p.kafka != nil {
+		errs = append(errs, p.kafka.Close())
 	}
-	return p.db.Close(ctx)
+	if p.db != nil {
+		errs = append(errs, p.db.Close(ctx))
+	}
+	return errors.Join(errs...)
 }
 
 // NewProcess reads the configuration of environ (lines KEY=value) and prepares the AWS clients. The error lists every
@@ -74,7 +81,8 @@ func NewProcess(ctx context.Context, environ []string) (*Process, error) {
 	}
 	a.APIOptions = append(a.APIOptions, measureAWS)
 	log := newLog(os.Stdout, level, environ)
-	return &Process{Config: c, Log: log, AWS: a, Secrets: secrets.New(a), Telemetry: metric.Logger{Log: log}}, nil
+	return &Process{Config: c, Log: log, AWS: a, Secrets: secrets.New(a), Telemetry: metric.Logger{Log: log},
+		CacheBytes: cacheBytes(environ)}, nil
 }
 
 // NodeURL is the URL of a node that is configured in plain or as the name of a secret. The error does not show it.
@@ -132,19 +140,24 @@ func (p *Process) Core(ctx context.Context) (setup.App, error) {
 	if err != nil {
 		return setup.App{}, err
 	}
+	p.db = db
 	topic := sns.New(p.AWS, c.AWS.TopicARN, c.Chain.Name)
 	artifacts := s3.New(p.AWS, c.AWS.Bucket, c.AWS.Endpoint != "")
-	p.db, p.core = db, &setup.App{
+	app := setup.App{
 		Chain: c.Chain.Name, Layer: c.Chain.Layer, Jobs: db.Jobs(), Batches: db.Batches(),
 		Locks: db.Locks(time.Now), Control: db.Controls(), Rewinds: db.Rewinds(),
-		Queue: sqs.New(p.AWS), Artifacts: artifacts, Links: artifacts,
+		Artifacts: artifacts, Links: artifacts,
 		Alerts: topic, Topic: topic, Reports: db.Reports(), History: db.History(),
 		Events:    eventbridge.New(p.AWS, c.AWS.Bus),
 		QueueName: func(n string) string { return resource.Physical(c.Chain.Name, n) },
 		Seat:      operator.Seat{Chain: c.Chain.Name},
 		Policies:  c.Policies(), Now: time.Now, Dashboard: dashboard(p.AWS.Region, c.Chain.Name), Log: p.Log,
 	}
-	return *p.core, nil
+	if err := p.queues(ctx, &app); err != nil {
+		return setup.App{}, err
+	}
+	p.core = &app
+	return app, nil
 }
 
 // dashboard is the URL of a chain's dashboard in the AWS console.
@@ -157,11 +170,17 @@ func dashboard(region, chain string) string {
 		resource.Physical(chain, resource.Dashboard)
 }
 
-// EnsureIndexes creates the database's indexes; the trigger function does so once a process.
-func (p *Process) EnsureIndexes(ctx context.Context) error {
+// EnsureStores creates the database's indexes, and Kafka's topics where queues are those; the trigger function does so
+// once a process.
+func (p *Process) EnsureStores(ctx context.Context) error {
 	core, err := p.Core(ctx)
 	if err != nil {
 		return err
+	}
+	if p.kafka != nil {
+		if err := p.kafka.Ensure(ctx); err != nil {
+			return err
+		}
 	}
 	jobs, ok := core.Jobs.(*mongodb.Jobs)
 	if !ok {

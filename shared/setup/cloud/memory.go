@@ -24,6 +24,18 @@ func heapLimit(environ []string) (limit int64, ok bool) {
 	return 0, false
 }
 
+// cachePart is the part of a function's memory that chain reads may be kept in.
+const cachePart = 32
+
+// cacheBytes is what a function keeps of chain reads at the most; 0 outside of Lambda.
+func cacheBytes(environ []string) int64 {
+	heap, ok := heapLimit(environ)
+	if !ok {
+		return 0
+	}
+	return int64(float64(heap)/heapPart) / cachePart
+}
+
 // limitHeap keeps the heap within the function's memory as long as what lives fits. GOMEMLIMIT, where it is set,
 // counts.
 func limitHeap(environ []string) {

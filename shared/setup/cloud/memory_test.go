@@ -18,6 +18,10 @@ func TestHeapLimit(t *testing.T) {
 		"nonsense":   {[]string{"AWS_LAMBDA_FUNCTION_MEMORY_SIZE=much"}, 0, false},
 		"nothing":    {[]string{"AWS_LAMBDA_FUNCTION_MEMORY_SIZE=0"}, 0, false},
 	} {
+		want := int64(float64(tt.want)/heapPart) / cachePart
+		if got := cacheBytes(tt.environ); got != want || got > tt.want/20 {
+			t.Errorf("%s: keeps %d bytes of chain reads, want %d", name, got, want)
+		}
 		if got, ok := heapLimit(tt.environ); got != tt.want || ok != tt.ok {
 			t.Errorf("%s: %d, %t; want %d, %t", name, got, ok, tt.want, tt.ok)
 		}

@@ -11,8 +11,8 @@
 //	Throttle    FailBefore with ErrThrottled                            all
 //	Twice       what is sent arrives twice                              Queues, Alerts, Events
 //	Late        what is sent arrives Fault.By later                     Queues
-//	Lose        what is sent never arrives, what is accepted is lost,   Queues, Alerts, Events, prover, runner, Cache,
-//	            what is cached is forgotten                             l1's Broadcast (the transaction is dropped)
+//	Lose        what is sent never arrives, what is accepted is lost,   Queues, Alerts, Events, prover, runner,
+//	                                                                    l1's Broadcast (the transaction is dropped)
 //	Reorder     what is sent overtakes what was sent before, and comes  Queues, Events
 //	            in reverse order
 //	Stale       a read returns the state before the last write to what  Jobs, Batches, Controls, prover's Valid,

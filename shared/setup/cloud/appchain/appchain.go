@@ -6,13 +6,15 @@ import (
 	"fmt"
 
 	"github.com/madara-orchestrator/orchestrator/shared/client/appchain"
+	"github.com/madara-orchestrator/orchestrator/shared/client/lru"
 	"github.com/madara-orchestrator/orchestrator/shared/client/redis"
+	"github.com/madara-orchestrator/orchestrator/shared/config"
 	"github.com/madara-orchestrator/orchestrator/shared/core/metric"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud"
 )
 
-// Source returns the chain's source, with a Redis cache where one is configured. It asks for the secrets that hold
-// URLs, and nothing else.
+// Source returns the chain's source. What it reads and never changes is kept in the process's memory, and behind that
+// in Redis where one is configured. It asks for the secrets that hold URLs, and nothing else.
 func Source(ctx context.Context, p *cloud.Process) (*appchain.Source, error) {
 	c, r := p.Config.Chain, p.Config.Redis
 	node, err := p.NodeURL(ctx, c.RPC, c.RPCSecret)
@@ -23,13 +25,23 @@ func Source(ctx context.Context, p *cloud.Process) (*appchain.Source, error) {
 	if err != nil {
 		return nil, err
 	}
+	h := p.Config.Heads
+	socket := h.Websocket
+	if h.WebsocketSecret != "" {
+		if socket, err = p.Secrets.Get(ctx, h.WebsocketSecret); err != nil {
+			return nil, err
+		}
+		if err := config.CheckWebsocket(socket); err != nil {
+			return nil, fmt.Errorf("secret %s: %w", h.WebsocketSecret, err)
+		}
+	}
 	store := r.URL
 	if r.URLSecret != "" {
 		if store, err = p.Secrets.Get(ctx, r.URLSecret); err != nil {
 			return nil, err
 		}
 	}
-	deps := appchain.Deps{Log: p.Log}
+	kept := lru.Config{Bytes: p.CacheBytes}
 	if store != "" {
 		cache, err := redis.New(store, c.Name)
 		if err != nil && r.URLSecret != "" {
@@ -38,11 +50,11 @@ func Source(ctx context.Context, p *cloud.Process) (*appchain.Source, error) {
 		if err != nil {
 			return nil, err
 		}
-		deps.Cache = cache
+		kept.Behind = cache
 		p.Check(metric.Cache, cache.Ping)
 	}
 	return appchain.New(appchain.Config{
-		URL: node, BackupURL: backup, GatewayURL: c.FeederGateway, ChainID: c.ID,
+		URL: node, BackupURL: backup, GatewayURL: c.FeederGateway, WebsocketURL: socket, ChainID: c.ID,
 		EmptyProvingGas: p.Config.Batch.EmptyGas,
-	}, deps)
+	}, appchain.Deps{Log: p.Log, Cache: lru.New(kept)})
 }

@@ -1,0 +1,33 @@
+// Package event decodes what AWS Lambda delivers (messages of SQS or Kafka, schedule events, dead letters), calls the
+// service, and encodes the answer. It decides nothing.
+package event
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/madara-orchestrator/orchestrator/shared/core/job"
+	"github.com/madara-orchestrator/orchestrator/shared/core/queue"
+)
+
+// JobHandler works on one wake-up.
+type JobHandler interface {
+	Handle(ctx context.Context, m job.Message) error
+}
+
+// Jobs serves a job type's processing and verification queues.
+type Jobs struct {
+	Messages
+	Worker JobHandler
+}
+
+// Handle works on the messages of an event; those that fail are delivered again.
+func (c *Jobs) Handle(ctx context.Context, event json.RawMessage) (any, error) {
+	return c.each(ctx, event, func(ctx context.Context, d queue.Delivery) error {
+		m, err := job.DecodeMessage(d.Body)
+		if err != nil {
+			return err
+		}
+		return c.Worker.Handle(ctx, m)
+	})
+}
