@@ -122,7 +122,7 @@ cost: ## What a deployment costs a month, counted in the simulation: ARGS='-laye
 
 .PHONY: adopt
 adopt: ## Take a chain over from Madara's own orchestrator: OLD=its .env, ENV=settings, ARGS=-apply (without: only look)
-	@mkdir -p build && $(GO) build -o build/adopt ./scripts/adopt && build/adopt -old '$(OLD)' -env '$(ENV)' $(ARGS)
+	@mkdir -p build && $(GO) build -o build/adopt ./scripts/adopt && build/adopt $(if $(OLD),-old '$(OLD)') $(if $(ENV),-env '$(ENV)') $(ARGS)
 
 .PHONY: inspect
 inspect: ## Encode and decode blobs, PIEs, outputs and calldata: make inspect ARGS='pie FILE --aggregator' (ARGS=help lists all)
@@ -132,7 +132,7 @@ inspect: ## Encode and decode blobs, PIEs, outputs and calldata: make inspect AR
 invoke: ## Run a function once behind the Lambda Runtime API: FN=snosrun EVENT=events/sqs/snosrun_process.json [ENV=FILE] [TIMEOUT=5s]
 	@$(if $(ENV),,shared/dev/tools/install >&2)
 	@mkdir -p build && $(GO) build -o build/invoke-cli ./scripts/invoke
-	@build/invoke-cli -fn '$(FN)' -event '$(EVENT)' $(if $(ENV),-env '$(ENV)') $(if $(TIMEOUT),-timeout '$(TIMEOUT)')
+	@build/invoke-cli $(if $(FN),-fn '$(FN)') $(if $(EVENT),-event '$(EVENT)') $(if $(ENV),-env '$(ENV)') $(if $(TIMEOUT),-timeout '$(TIMEOUT)') $(ARGS)
 
 SOAK ?= 50
 .PHONY: soak

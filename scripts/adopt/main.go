@@ -20,6 +20,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/config"
 	"github.com/madara-orchestrator/orchestrator/shared/core/release"
 	"github.com/madara-orchestrator/orchestrator/shared/core/takeover"
+	devoptions "github.com/madara-orchestrator/orchestrator/shared/dev/options"
 	service "github.com/madara-orchestrator/orchestrator/shared/service/takeover"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud/appchain"
@@ -52,7 +53,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	fs.StringVar(&o.old, "old", "", "the old orchestrator's .env file; "+oldURI+" and "+oldName+" are read of it")
 	fs.BoolVar(&o.apply, "apply", false, "write this deployment's first batch; without it nothing is written")
 	fs.BoolVar(&o.json, "json", false, "print the plan as JSON")
-	if err := fs.Parse(args); errors.Is(err, flag.ErrHelp) {
+	if err := devoptions.Parse(fs, "adopt", args, os.Environ()); errors.Is(err, flag.ErrHelp) {
 		return 0
 	} else if err != nil {
 		return 2

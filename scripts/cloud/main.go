@@ -5,6 +5,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/release"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
+	devoptions "github.com/madara-orchestrator/orchestrator/shared/dev/options"
 	"github.com/madara-orchestrator/orchestrator/shared/dev/tools"
 )
 
@@ -35,6 +37,7 @@ type options struct {
 	fail    failure
 	keep    bool
 	verbose bool
+	json    bool // the result goes to stdout as JSON, everything else to stderr
 	timeout time.Duration
 	root    string // the project's folder
 }
@@ -54,7 +57,28 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if err != nil {
 		return 2
 	}
-	user := ctx
+	if !o.json {
+		return deployed(ctx, o, stdout, stderr)
+	}
+	began := time.Now()
+	code := deployed(ctx, o, stderr, stderr)
+	_ = json.NewEncoder(stdout).Encode(result{Settled: code == 0, Layer: o.layer, Blocks: o.blocks,
+		Seconds: time.Since(began).Seconds(), ExitCode: code}) // the reader has gone if this fails
+	return code
+}
+
+// result is what -json prints.
+type result struct {
+	Settled  bool        `json:"settled"`
+	Layer    stage.Layer `json:"layer"`
+	Blocks   int         `json:"blocks"`
+	Seconds  float64     `json:"seconds"`
+	ExitCode int         `json:"exit_code"`
+}
+
+// deployed deploys and settles, and returns the program's exit code.
+func deployed(ctx context.Context, o options, stdout, stderr io.Writer) int {
+	user, err := ctx, error(nil)
 	if !o.keep {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, o.timeout,
@@ -95,7 +119,8 @@ func parse(args []string, stderr io.Writer) (options, error) {
 		"leave the deployment up until you interrupt, whatever fails, without a time limit")
 	f.BoolVar(&o.verbose, "v", false, "show what the CDK prints")
 	f.DurationVar(&o.timeout, "timeout", 10*time.Minute, "give up after this time")
-	if err := f.Parse(args); err != nil {
+	f.BoolVar(&o.json, "json", false, "print the result as JSON to stdout, and everything else to stderr")
+	if err := devoptions.Parse(f, "cloud", args, os.Environ()); err != nil {
 		return o, err
 	}
 	var errs []error

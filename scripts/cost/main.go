@@ -4,6 +4,8 @@ package main
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -12,28 +14,71 @@ import (
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/release"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
+	devoptions "github.com/madara-orchestrator/orchestrator/shared/dev/options"
 )
 
-func main() {
-	if release.Asked(os.Args[1:], os.Stdout) {
-		return
+func main() { os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr)) }
+
+// run is the program: 0 where the table is printed, 1 where it can't be counted, 2 for wrong usage.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	if release.Asked(args, stdout) {
+		return 0
 	}
 	a := Usual()
-	layer := flag.String("layer", string(stage.L2), "l2 or l3")
-	flag.Uint64Var(&a.SnosBlocks, "snos-blocks", a.SnosBlocks, "blocks of a SNOS batch")
-	flag.Uint64Var(&a.Blocks, "blocks", a.Blocks, "blocks of an aggregator batch (l2)")
-	flag.DurationVar(&a.Run, "run", a.Run, "how long a SNOS run takes")
-	flag.DurationVar(&a.Proof, "proof", a.Proof, "how long a proof takes")
-	flag.Float64Var(&a.PIE, "pie", a.PIE, "MB of a PIE")
-	flag.Parse()
+	fs := flag.NewFlagSet("cost", flag.ContinueOnError)
+	fs.SetOutput(stderr)
+	layer := fs.String("layer", string(stage.L2), "l2 or l3")
+	fs.Uint64Var(&a.SnosBlocks, "snos-blocks", a.SnosBlocks, "blocks of a SNOS batch")
+	fs.Uint64Var(&a.Blocks, "blocks", a.Blocks, "blocks of an aggregator batch (l2)")
+	fs.DurationVar(&a.Run, "run", a.Run, "how long a SNOS run takes")
+	fs.DurationVar(&a.Proof, "proof", a.Proof, "how long a proof takes")
+	fs.Float64Var(&a.PIE, "pie", a.PIE, "MB of a PIE")
+	var asJSON bool
+	fs.BoolVar(&asJSON, "json", false, "print the table as JSON")
+	if err := devoptions.Parse(fs, "cost", args, os.Environ()); errors.Is(err, flag.ErrHelp) {
+		return 0
+	} else if err != nil {
+		return 2
+	}
 	if l := stage.Layer(*layer); l != stage.L2 && l != stage.L3 {
-		fmt.Fprintf(os.Stderr, "-layer %q: want l2 or l3\n", *layer)
-		os.Exit(2)
+		fmt.Fprintf(stderr, "-layer %q: want l2 or l3\n", *layer)
+		return 2
 	}
-	if err := report(context.Background(), os.Stdout, stage.Layer(*layer), a); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
+	print := report
+	if asJSON {
+		print = reportJSON
 	}
+	if err := print(ctx, stdout, stage.Layer(*layer), a); err != nil {
+		fmt.Fprintln(stderr, err)
+		return 1
+	}
+	return 0
+}
+
+// monthJSON is a month at a rate, as -json prints it.
+type monthJSON struct {
+	BlocksPerSecond float64 `json:"blocks_per_second"`
+	Items           []Item  `json:"items"`
+	USD             float64 `json:"usd"`
+}
+
+// reportJSON prints the table as JSON.
+func reportJSON(ctx context.Context, out io.Writer, layer stage.Layer, a Assumptions) error {
+	m, err := Measure(ctx, layer, a)
+	if err != nil {
+		return err
+	}
+	months := []monthJSON{}
+	for _, r := range rates {
+		x := monthJSON{BlocksPerSecond: r, Items: m.Month(r)}
+		for _, i := range x.Items {
+			x.USD += i.USD
+		}
+		months = append(months, x)
+	}
+	e := json.NewEncoder(out)
+	e.SetIndent("", "  ")
+	return e.Encode(months)
 }
 
 // rates are the columns of the table: blocks a second.

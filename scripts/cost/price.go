@@ -91,8 +91,8 @@ func mongoMonth(operations float64) float64 {
 
 // Item is a row of the table.
 type Item struct {
-	Name string
-	USD  float64
+	Name string  `json:"name"`
+	USD  float64 `json:"usd"`
 }
 
 // Month prices a month at a rate of blocks a second.

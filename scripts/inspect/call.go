@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
+	devoptions "github.com/madara-orchestrator/orchestrator/shared/dev/options"
 )
 
 // call is one run of a command.
@@ -27,6 +28,7 @@ func newCall(cmd command, args []string, stdin io.Reader, stdout io.Writer) *cal
 		args: args, stdin: stdin, stdout: stdout}
 	c.flags.SetOutput(io.Discard)
 	c.flags.BoolVar(&c.json, "json", false, "print JSON")
+	devoptions.Add(c.flags)
 	return c
 }
 
@@ -47,6 +49,9 @@ func (c *call) parse(n int) ([]string, error) {
 			break
 		}
 		others, args = append(others, c.flags.Arg(0)), c.flags.Args()[1:]
+	}
+	if err := devoptions.Fill(c.flags, "inspect", os.Environ()); err != nil {
+		return nil, usageError{err}
 	}
 	if others = append(others, after...); len(others) != n {
 		return nil, usagef("%d arguments beside the flags, want %d", len(others), n)

@@ -22,6 +22,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/release"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	devlambda "github.com/madara-orchestrator/orchestrator/shared/dev/lambda"
+	devoptions "github.com/madara-orchestrator/orchestrator/shared/dev/options"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
 )
 
@@ -35,6 +36,7 @@ func main() {
 type options struct {
 	fn, event, env string
 	timeout        time.Duration
+	json           bool
 }
 
 // run is the program: 0 where all went well, 1 where something failed (the function, its time, a message, the job, an
@@ -51,7 +53,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	fs.StringVar(&o.env, "env", "",
 		"a file of lines KEY=value that configures the function; without it a sandbox of real components is started")
 	fs.DurationVar(&o.timeout, "timeout", 0, "instead of the function's own timeout")
-	if err := fs.Parse(args); errors.Is(err, flag.ErrHelp) {
+	fs.BoolVar(&o.json, "json", false, "print answer, duration and memory as one JSON object")
+	if err := devoptions.Parse(fs, "invoke", args, os.Environ()); errors.Is(err, flag.ErrHelp) {
 		return 0
 	} else if err != nil {
 		return 2
@@ -119,7 +122,9 @@ func invoke(ctx context.Context, o options, stdout, stderr io.Writer) error {
 	out, err := b.Invoke(ctx, t.event)
 	took := time.Since(began)
 	b.Close()
-	if err == nil {
+	if o.json {
+		printJSON(stdout, out, took, b.PeakMemory(), err)
+	} else if err == nil {
 		var pretty bytes.Buffer
 		if json.Indent(&pretty, out, "", "  ") != nil {
 			pretty.Reset()
@@ -185,3 +190,25 @@ type locked struct {
 }
 
 func (l *locked) Write(p []byte) (int, error) { l.mu.Lock(); defer l.mu.Unlock(); return l.w.Write(p) }
+
+// printJSON prints what a call gave as one JSON object.
+func printJSON(w io.Writer, answer []byte, took time.Duration, memory int64, err error) {
+	out := struct {
+		Answer     json.RawMessage `json:"answer,omitempty"`
+		Text       string          `json:"text,omitempty"` // an answer that is not JSON
+		DurationMs int64           `json:"duration_ms"`
+		PeakMemory int64           `json:"peak_memory"` // bytes
+		Error      string          `json:"error,omitempty"`
+	}{DurationMs: took.Milliseconds(), PeakMemory: memory}
+	if json.Valid(answer) {
+		out.Answer = answer
+	} else {
+		out.Text = string(answer)
+	}
+	if err != nil {
+		out.Error = err.Error()
+	}
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	_ = e.Encode(out) // the reader has gone if this fails
+}

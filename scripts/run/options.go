@@ -17,6 +17,7 @@ import (
 	fakeatlantic "github.com/madara-orchestrator/orchestrator/shared/dev/fake/atlantic"
 	fakesharp "github.com/madara-orchestrator/orchestrator/shared/dev/fake/sharp"
 	fakestarknet "github.com/madara-orchestrator/orchestrator/shared/dev/fake/starknet"
+	devoptions "github.com/madara-orchestrator/orchestrator/shared/dev/options"
 	"github.com/madara-orchestrator/orchestrator/shared/starknet/version"
 )
 
@@ -71,7 +72,7 @@ func parse(args []string, out io.Writer) (options, error) {
 	var blocks, layer, fail string
 	fs := o.flags(out, &blocks, &layer, &fail)
 	o.notes = out
-	if err := fs.Parse(args); err != nil {
+	if err := devoptions.Parse(fs, "run", args, os.Environ()); err != nil {
 		return o, err
 	}
 	fs.Visit(func(f *flag.Flag) { o.limited = o.limited || f.Name == "timeout" })

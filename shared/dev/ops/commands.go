@@ -180,6 +180,9 @@ func (s *session) help(args []string) int {
   -invoke            invoke the api function directly, past API Gateway
   -token FILE        send the bearer token in FILE, for an API with JWT
   -reason "..."      why; commands about a stage or batch need it
+  -options FILE      more options, as lines ORCH_OPS_CHAIN=mychain; those names
+                     are read from the environment too. Flags go first, then
+                     the environment, then the file (or ORCH_OPTIONS)
 
 Your AWS credentials (AWS_PROFILE, ...) sign the requests. For an AWS emulator
 set AWS_ENDPOINT_URL.

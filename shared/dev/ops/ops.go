@@ -24,6 +24,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/event"
 	"github.com/madara-orchestrator/orchestrator/shared/core/operator"
 	"github.com/madara-orchestrator/orchestrator/shared/core/release"
+	devoptions "github.com/madara-orchestrator/orchestrator/shared/dev/options"
 )
 
 // Exit codes.
@@ -142,6 +143,7 @@ func (s *session) parse(args []string, w *where) ([]string, error) {
 	f.StringVar(&s.into, "into", "", "download files into this folder")
 	f.BoolVar(&s.apply, "apply", false, "carry it out; otherwise it is only planned")
 	f.StringVar(&s.listen, "listen", "127.0.0.1:8090", "loopback address of the page")
+	devoptions.Add(f)
 	var rest []string
 	for {
 		if err := f.Parse(args); err != nil {
@@ -151,7 +153,7 @@ func (s *session) parse(args []string, w *where) ([]string, error) {
 			return nil, err
 		}
 		if f.NArg() == 0 {
-			return rest, nil
+			return rest, devoptions.Fill(f, "ops", os.Environ())
 		}
 		rest, args = append(rest, f.Arg(0)), f.Args()[1:]
 	}
