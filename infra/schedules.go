@@ -76,8 +76,11 @@ func (s *Stack) permitSchedules(fires awsiam.Role, group string) {
 		}
 		role := s.functions[f.Name].Role()
 		for _, x := range schedulesOf(s.chain) {
-			allow(role, jsii.String("arn:aws:scheduler:"+*s.Region()+":"+*s.Account()+":schedule/"+group+"/"+
-				resource.Physical(s.chain.Name, string(x.Stage))), "scheduler:GetSchedule", "scheduler:UpdateSchedule")
+			for _, g := range []string{group, "default"} { // the emulator ministack asks for the default group always
+				allow(role, jsii.String("arn:aws:scheduler:"+*s.Region()+":"+*s.Account()+":schedule/"+g+"/"+
+					resource.Physical(s.chain.Name, string(x.Stage))), "scheduler:GetSchedule",
+					"scheduler:UpdateSchedule")
+			}
 		}
 		role.AddToPrincipalPolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
 			Actions: jsii.Strings("iam:PassRole"), Resources: &[]*string{fires.RoleArn()},

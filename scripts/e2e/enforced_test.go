@@ -78,7 +78,9 @@ var attempts = []attempt{
 		}},
 }
 
-func reads(a resource.Access, prefix string) bool  { return slices.Contains(a.Reads, prefix) }
+func reads(a resource.Access, prefix string) bool {
+	return slices.Contains(a.Reads, prefix) || slices.Contains(a.Links, prefix) // a link does what its signer may
+}
 func writes(a resource.Access, prefix string) bool { return slices.Contains(a.Writes, prefix) }
 func tags(a resource.Access, _ string) bool        { return a.Tags }
 
