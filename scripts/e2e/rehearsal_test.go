@@ -93,7 +93,7 @@ func (w *world) useBefore(t *testing.T, dir string) (back func()) {
 			env = append(env, e)
 		}
 	}
-	env = append(env, config.Prefix+"CHAIN_MAX_STARKNET_VERSION=0.14.2", config.Prefix+"CHAIN_RPC="+w.nodeBefore(t))
+	env = append(env, config.Prefix+"CHAIN_RPC="+w.nodeBefore(t))
 	today, binaries := maps.Clone(w.platform.Functions), maps.Clone(w.binaries)
 	for name := range today {
 		b := &devlambda.Binary{Path: filepath.Join(dir, name), Name: name, Env: env, Logs: w.logs,

@@ -177,6 +177,9 @@ func (g *gate) After(op fault.Op, err error) error {
 	if op.Component == "jobs" && (op.Method == "Update" || op.Method == "Create") {
 		w.see(op.Key)
 	}
+	if op.Component == "batches" && strings.HasPrefix(op.Method, "Delete") {
+		w.forget(op.Key)
+	}
 	if op.Component == "rewinds" && op.Method == "Put" {
 		w.rewound()
 	}

@@ -24,7 +24,11 @@ func (w *World) mayRewind(ctx context.Context) error {
 	if at := w.cfg.RewindAt; at > 0 && w.Steps >= at && !w.planned && len(w.frames) == 0 {
 		return w.rewind(ctx, 0)
 	}
-	if !w.turmoil || w.begun >= w.cfg.Rewinds || len(w.frames) > 0 || w.chances.IntN(150) > 0 {
+	seldom, nested := 150, len(w.frames)
+	if nested > 0 && w.frames[nested-1].function == resource.FnStateTransition {
+		seldom = 10 // between what it has seen and what it records
+	}
+	if !w.turmoil || w.begun >= w.cfg.Rewinds || nested >= maxNesting || w.chances.IntN(seldom) > 0 {
 		return nil
 	}
 	return w.rewind(ctx, w.chances.IntN(4))
@@ -80,6 +84,15 @@ func (w *World) oldest(above int) (uint64, bool) {
 		last, index, err = b.Index, o.Index, errors.Join(lerr, oerr)
 	}
 	return min(index+uint64(above), last), err == nil
+}
+
+// forget ends what is known of the batches with an index, one of which was removed: an invocation from before the
+// rewind may write it again, and it is removed again.
+func (w *World) forget(index string) {
+	for epoch := range w.record().Epoch() {
+		delete(w.watch.batches, fmt.Sprintf("aggregator batch %s of epoch %d", index, epoch))
+		delete(w.watch.batches, fmt.Sprintf("SNOS batch %s of epoch %d", index, epoch))
+	}
 }
 
 // epochOf is the epoch of the job that an id for an external service was made of (job.AttemptID).

@@ -11,7 +11,6 @@ import (
 	fakeatlantic "github.com/madara-orchestrator/orchestrator/shared/dev/fake/atlantic"
 	"github.com/madara-orchestrator/orchestrator/shared/dev/fake/proving"
 	fakesharp "github.com/madara-orchestrator/orchestrator/shared/dev/fake/sharp"
-	"github.com/madara-orchestrator/orchestrator/shared/starknet/version"
 )
 
 // Secrets of the fake of Atlantic: its API key, and what the URL of its webhooks carries.
@@ -81,7 +80,7 @@ func refuseOnce(nth int64) func(fakeatlantic.Proven) string {
 
 func (s *Sandbox) atlantic(o Options, world *proving.World) (part, error) {
 	// Atlantic documents no aggregator for the newest Starknet, so an operator names the one that Atlantic has.
-	aggregator := "snos_aggregator_" + version.Newest()
+	aggregator := "snos_aggregator_" + o.Version
 	c := fakeatlantic.Config{APIKey: proverKey, MoreVersions: []string{aggregator}, Webhook: o.Webhook}
 	if o.RefuseProof > 0 {
 		c.Verdict = refuseOnce(o.RefuseProof)

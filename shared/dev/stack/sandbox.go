@@ -31,6 +31,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/dev/fake/awsbatch"
 	"github.com/madara-orchestrator/orchestrator/shared/dev/loopback"
 	"github.com/madara-orchestrator/orchestrator/shared/dev/snosrunner"
+	"github.com/madara-orchestrator/orchestrator/shared/starknet/version"
 )
 
 // Options name the real components. Redis may be left out.
@@ -38,6 +39,7 @@ type Options struct {
 	Name                 string      // of the deployment
 	Layer                stage.Layer // "" is l2; an l3 settles on a fake of Starknet
 	Blocks               int         // of the app chain
+	Version              string      // Starknet version of its blocks; "" is the newest that is known
 	Speed                float64     // blocks a second that the app chain makes; 0: all are there from the start
 	SettledTo            uint64      // the contract has settled up to this block already; 0: nothing; l2
 	Mongo, AWS, Ethereum string      // URLs; an l3 needs no Ethereum
@@ -118,6 +120,9 @@ func Start(ctx context.Context, o Options) (*Sandbox, error) {
 	if o.Layer == "" {
 		o.Layer = stage.L2
 	}
+	if o.Version == "" {
+		o.Version = version.Newest()
+	}
 	if err := s.startChain(o); err != nil {
 		return s, err
 	}
@@ -154,7 +159,8 @@ func Start(ctx context.Context, o Options) (*Sandbox, error) {
 // startChain starts the app chain. The settlement layer must know beforehand what messages the chain will consume:
 // those of a chain that makes its blocks with time are read from one of the same seed that has all blocks at once.
 func (s *Sandbox) startChain(o Options) (err error) {
-	opts := devappchain.Options{Seed: 7, Blocks: o.Blocks}
+	opts := devappchain.Options{Seed: 7, Blocks: o.Blocks,
+		Versions: []devappchain.VersionFrom{{Version: o.Version}}}
 	if o.Speed > 0 {
 		interval := time.Duration(float64(time.Second) / o.Speed)
 		opts.BlockTime = max(interval, time.Second)

@@ -17,7 +17,6 @@ import (
 	fakestarknet "github.com/madara-orchestrator/orchestrator/shared/dev/fake/starknet"
 	"github.com/madara-orchestrator/orchestrator/shared/dev/snosrunner"
 	"github.com/madara-orchestrator/orchestrator/shared/starknet/pie"
-	"github.com/madara-orchestrator/orchestrator/shared/starknet/version"
 )
 
 // part is what functions must know of one of their surroundings: settings, and secrets by name below the deployment's.
@@ -44,7 +43,7 @@ func (s *Sandbox) settlement(ctx context.Context, o Options) (layer, error) {
 
 func (s *Sandbox) onStarknet(o Options) (layer, error) {
 	server, err := StartStarknet(StarknetOptions{
-		Version: version.Newest(), BlockInterval: starknetBlockTime,
+		Version: o.Version, BlockInterval: starknetBlockTime,
 		Before: fakestarknet.Core{Messages: s.messages},
 	})
 	if err != nil {
@@ -145,7 +144,7 @@ func (s *Sandbox) contracts(ctx context.Context, o Options) (devethereum.Deploym
 	if err != nil {
 		return devethereum.Deployment{}, "", fmt.Errorf("connect to Ethereum: %w", err)
 	}
-	hashes, err := snosrunner.HashesOf(version.Newest()) // of the chain's blocks
+	hashes, err := snosrunner.HashesOf(o.Version) // of the chain's blocks
 	if err != nil {
 		return devethereum.Deployment{}, "", err
 	}
