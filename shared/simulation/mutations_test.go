@@ -253,11 +253,6 @@ var mutations = []mutation{
 		"		case Dead:",
 		"		case Dead, Open:",
 	}}},
-	{"discard what was signed meanwhile", []edit{{
-		"service/rewinding/continue.go",
-		"			if !slices.Contains(dead, rec.Hash) {",
-		"			if slices.Contains(dead, rec.Hash+\"x\") {",
-	}}},
 	{"use the artifacts of a discarded batch", []edit{{
 		"core/artifact/key.go",
 		"	if epoch == 0 {",

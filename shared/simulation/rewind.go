@@ -24,11 +24,7 @@ func (w *World) mayRewind(ctx context.Context) error {
 	if at := w.cfg.RewindAt; at > 0 && w.Steps >= at && !w.planned && len(w.frames) == 0 {
 		return w.rewind(ctx, 0)
 	}
-	rare, nested := 150, len(w.frames)
-	if nested > 0 && w.frames[nested-1].function == resource.FnStateTransition {
-		rare = 10 // between what it has seen and what it records
-	}
-	if !w.turmoil || w.begun >= w.cfg.Rewinds || nested >= maxNesting || w.chances.IntN(rare) > 0 {
+	if !w.turmoil || w.begun >= w.cfg.Rewinds || len(w.frames) > 0 || w.chances.IntN(150) > 0 {
 		return nil
 	}
 	return w.rewind(ctx, w.chances.IntN(4))
