@@ -75,6 +75,7 @@ type pass[B any] struct {
 	lease  *lease
 
 	epoch uint64 // of the batches that are made
+	known rewind.State
 	cur   B      // the open batch, if open
 	last  B      // the newest closed one, the zero B for none
 	tip   tip    // the last block that is in a batch
@@ -186,7 +187,7 @@ func (p *pass[B]) newest(ctx context.Context) (newest B, found bool, err error) 
 	if !ready {
 		return newest, false, errDiscarded
 	}
-	p.epoch = rewinds.Epoch()
+	p.epoch, p.known = rewinds.Epoch(), rewinds
 	for {
 		newest, err = p.policy.newest(ctx)
 		if errors.Is(err, batch.ErrNotFound) {
@@ -350,9 +351,31 @@ func (p *pass[B]) save(ctx context.Context) error {
 	return nil
 }
 
+// vacant says whether a new batch may have its index. A store lets a batch of an earlier epoch give way; only one that
+// was discarded may: this pass may have seen an older newest batch than there is.
+func (p *pass[B]) vacant(ctx context.Context, x parts) error {
+	if x.epoch == 0 {
+		return nil
+	}
+	there, err := p.policy.at(ctx, x.index)
+	if errors.Is(err, batch.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read %s batch %d: %w", p.policy.kind(), x.index, err)
+	}
+	if y := p.policy.parts(&there); !p.known.Stale(p.policy.batches(), y.index, y.epoch) {
+		return fmt.Errorf("%s batch %d of epoch %d is there: %w", p.policy.kind(), y.index, y.epoch, batch.ErrConflict)
+	}
+	return nil
+}
+
 func (p *pass[B]) write(ctx context.Context, x parts) error {
 	if !p.saved {
 		*x.version = 1
+		if err := p.vacant(ctx, x); err != nil {
+			return err
+		}
 		return p.policy.create(ctx, p.cur)
 	}
 	stored, err := p.policy.update(ctx, p.cur)
