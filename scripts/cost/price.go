@@ -178,7 +178,7 @@ func (m Model) schedules() (n float64) {
 func (m Model) alarms() int {
 	n := 9 + len(m.queues()) - 1
 	for _, f := range resource.Functions() {
-		if slices.Contains(f.Layers, m.Layer) {
+		if slices.Contains(f.Layers, m.Layer) && !f.Optional {
 			n += 3
 		}
 	}
