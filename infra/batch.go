@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsec2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsecr"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsecs"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsevents"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslogs"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awssecretsmanager"
@@ -16,6 +17,8 @@ import (
 
 	"github.com/madara-orchestrator/orchestrator/shared/client/snosrunner/contract"
 	"github.com/madara-orchestrator/orchestrator/shared/config"
+	"github.com/madara-orchestrator/orchestrator/shared/core/job"
+	"github.com/madara-orchestrator/orchestrator/shared/core/snos"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
 )
 
@@ -207,4 +210,45 @@ func (s *Stack) permitRuns(role awsiam.Role, function string) {
 		actions = append(actions, "batch:DescribeJobQueues", "batch:DescribeJobDefinitions")
 	}
 	allowAll(role, "they have no resource to name (service authorization reference of AWS Batch)", actions...)
+}
+
+// runnerEvents has Batch report the end of a run into the queue of the stage that waits for it. A run is known by its
+// job's name (snos.RunName). What gets lost is found by a poll.
+func (s *Stack) runnerEvents() {
+	if s.runner == nil {
+		return
+	}
+	for _, x := range []struct {
+		stage job.Type
+		kind  snos.Kind
+	}{{job.SnosRun, snos.Run}, {job.Aggregator, snos.Aggregate}} {
+		q, ok := s.queues[resource.Route(x.stage, job.Verify, false)]
+		if !ok { // the layer has no such stage
+			continue
+		}
+		rule := awsevents.NewCfnRule(s.Stack, jsii.String("RunsEnd"+string(x.stage)), &awsevents.CfnRuleProps{
+			Description: jsii.String("the ends of runs for " + string(x.stage) + " of " + s.chain.Name),
+			EventPattern: map[string]any{
+				"source":      []string{"aws.batch"},
+				"detail-type": []string{"Batch Job State Change"},
+				"detail": map[string]any{
+					"jobQueue": []*string{s.runner.queue.JobQueueArn()},
+					"status":   []string{"SUCCEEDED", "FAILED"},
+					"jobName":  []map[string]string{{"prefix": string(x.kind) + "-"}},
+				},
+			},
+			Targets: []*awsevents.CfnRule_TargetProperty{{
+				Id: jsii.String("queue"), Arn: q.QueueArn(),
+				InputTransformer: &awsevents.CfnRule_InputTransformerProperty{
+					InputPathsMap: map[string]string{"run": "$.detail.jobName"},
+					InputTemplate: jsii.String(`{"ended_run":<run>}`), // EventBridge quotes it
+				},
+			}},
+		})
+		q.AddToResourcePolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
+			Sid: jsii.String("RunsEnd"), Actions: jsii.Strings("sqs:SendMessage"), Resources: &[]*string{q.QueueArn()},
+			Principals: &[]awsiam.IPrincipal{awsiam.NewServicePrincipal(jsii.String("events.amazonaws.com"), nil)},
+			Conditions: &map[string]any{"ArnEquals": map[string]*string{"aws:SourceArn": rule.AttrArn()}},
+		}))
+	}
 }

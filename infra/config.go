@@ -44,6 +44,8 @@ type Chain struct {
 	Architecture string `yaml:"architecture"`
 	// Tracing sends traces of the functions to AWS X-Ray.
 	Tracing bool `yaml:"tracing"`
+	// Artifacts is how long the files of settled batches stay.
+	Artifacts Artifacts `yaml:"artifacts"`
 	// LogDays is how long logs are kept; 0: 30, in prod 90.
 	LogDays int `yaml:"log_days"`
 	// Lag is how many blocks and seconds settlement may be behind before an alarm; 0: 1000 blocks, 3 hours.
@@ -110,6 +112,12 @@ type VPC struct {
 	Create bool `yaml:"create"`
 }
 
+// Artifacts are how many days after they are settled for good the files of batches stay.
+type Artifacts struct {
+	Days     int `yaml:"days"`      // what audits need: outputs, state diffs, transactions; 0: 14
+	WorkDays int `yaml:"work_days"` // what only the work needed: PIEs and proofs, which are most of the bytes; 0: 1
+}
+
 // Mongo is the database: how much it bears, and how it is made where the stack makes it.
 type Mongo struct {
 	// Connections is how many the cluster takes; 0: 500, as the smallest of Atlas and DocumentDB (db.t4g.medium) do.
@@ -161,6 +169,8 @@ func (c *Chain) defaults() {
 	}
 	set(&c.LagBlocks, 1000)
 	set(&c.LagSeconds, 3*60*60)
+	set(&c.Artifacts.Days, resource.ExpiryDays)
+	set(&c.Artifacts.WorkDays, resource.WorkDays)
 	if c.Snos.Image != "" {
 		set(&c.Snos.MaxVCPU, 64)
 		set(&c.Snos.MemoryMiB, 32<<10)

@@ -61,6 +61,8 @@ func (c Chain) faults() []fault {
 	c.routeFaults(&cs)
 	c.apiFaults(&cs)
 	numbers(&cs, "", reflect.ValueOf(c))
+	cs.want(c.Artifacts.Days >= 0 && c.Artifacts.WorkDays >= 0, "artifacts",
+		"%d and %d days: want whole days, from 1 on", c.Artifacts.Days, c.Artifacts.WorkDays)
 	cs.want(c.LogDays == 0 || retention(c.LogDays) != "", "log_days",
 		"%d: CloudWatch has 1, 3, 5, 7, 14, 30, 60, 90, 180 and 365", c.LogDays)
 	c.snosFaults(&cs)

@@ -59,11 +59,13 @@ func (s *Stack) deployFunctions() {
 func (s *Stack) sourceSQS(q resource.Queue) {
 	awslambda.NewCfnEventSourceMapping(s.Stack, jsii.String("Source"+title(q.Name)),
 		&awslambda.CfnEventSourceMappingProps{
-			FunctionName:          s.functions[q.Function].FunctionArn(),
-			EventSourceArn:        s.queues[q.Name].QueueArn(),
-			BatchSize:             jsii.Number(float64(q.BatchSize)),
-			FunctionResponseTypes: jsii.Strings("ReportBatchItemFailures"),
-			Enabled:               jsii.Bool(true),
+			FunctionName:   s.functions[q.Function].FunctionArn(),
+			EventSourceArn: s.queues[q.Name].QueueArn(),
+			BatchSize:      jsii.Number(float64(q.BatchSize)),
+
+			MaximumBatchingWindowInSeconds: jsii.Number(q.Window.Seconds()),
+			FunctionResponseTypes:          jsii.Strings("ReportBatchItemFailures"),
+			Enabled:                        jsii.Bool(true),
 			ScalingConfig: &awslambda.CfnEventSourceMapping_ScalingConfigProperty{
 				MaximumConcurrency: jsii.Number(float64(q.MaxConcurrency))},
 		}).Node().AddDependency(s.functions[q.Function].Role())

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/madara-orchestrator/orchestrator/shared/client/snosrunner/contract"
+	"github.com/madara-orchestrator/orchestrator/shared/core/snos"
 	"github.com/madara-orchestrator/orchestrator/shared/dev/tools"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
 )
@@ -147,7 +148,7 @@ func TestStorage(t *testing.T) {
 			if got := s.Resources[bid].DeletionPolicy; got != want {
 				t.Errorf("deletion policy %q, want %q", got, want)
 			}
-			for _, x := range []string{"orchestrator-expire", "AbortIncompleteMultipartUpload",
+			for _, x := range []string{"orchestrator-expire", `"Value":"work"`, "AbortIncompleteMultipartUpload",
 				"BlockPublicPolicy", "AES256"} {
 				if !strings.Contains(text(p), x) {
 					t.Errorf("the bucket has no %s", x)
@@ -305,6 +306,7 @@ func TestRunner(t *testing.T) {
 			"FARGATE_SPOT") != s.chain.Snos.Spot || !strings.Contains(machines, `"MaxvCpus":64`) {
 			t.Errorf("machines %s", machines)
 		}
+		testRunnerEvents(t, s)
 		for _, f := range functionsOf(s.chain) {
 			runs := s.chain.accessOf(f.Name).Runs
 			// A submission is checked on queue, definition and job; as it carries a tag, tagging them as well.
@@ -337,6 +339,46 @@ func TestRunner(t *testing.T) {
 			}
 		}
 	})
+}
+
+// testRunnerEvents wants the end of each kind of run to be reported into the queue of the stage that waits for it, and
+// that rule alone to write there.
+func testRunnerEvents(t *testing.T, s template) {
+	t.Helper()
+	queues, policies := s.of("AWS::SQS::Queue"), text(s.of("AWS::SQS::QueuePolicy"))
+	rules := s.of("AWS::Events::Rule")
+	want := map[string]string{"RunsEndSnosRun": "snos-run-verify", "RunsEndAggregator": "aggregator-verify"}
+	if s.chain.Layer == "l3" {
+		delete(want, "RunsEndAggregator")
+	}
+	if len(rules) != len(want) {
+		t.Errorf("%d rules, want %d: %s", len(rules), len(want), text(rules))
+	}
+	for name, queue := range want {
+		rule := rules[name]
+		targets, _ := rule["Targets"].([]any)
+		if len(targets) != 1 {
+			t.Fatalf("%s: targets %s", name, text(rule))
+		}
+		target := targets[0].(map[string]any)
+		if q := queues[id(target["Arn"])]["QueueName"]; q != resource.Physical(s.chain.Name, queue) {
+			t.Errorf("%s reports to %v", name, q)
+		}
+		body := fmt.Sprint(target["InputTransformer"].(map[string]any)["InputTemplate"])
+		run := map[string]string{"snos-run-verify": "snos-7-x", "aggregator-verify": "aggregate-7-x"}[queue]
+		if _, batch, ok, err := snos.DecodeEnded(strings.ReplaceAll(body, "<run>", `"`+run+`"`)); !ok || err != nil ||
+			batch != 7 {
+			t.Errorf("%s sends %s, which reads as batch %d, %v", name, body, batch, err)
+		}
+		if pattern := text(rule["EventPattern"]); !strings.Contains(pattern, `"FAILED"`) ||
+			!strings.Contains(pattern, `{"prefix":"`+strings.TrimSuffix(run, "7-x")+`"}`) ||
+			!strings.Contains(pattern, "RunnerQueue") {
+			t.Errorf("%s is about %s", name, pattern)
+		}
+		if !strings.Contains(policies, `{"aws:SourceArn":{"Fn::GetAtt":["`+name+`","Arn"]}}`) {
+			t.Errorf("%s may not send: %s", name, policies)
+		}
+	}
 }
 
 // DocumentDB is reached from the functions alone, encrypted, by the login that AWS keeps.

@@ -64,6 +64,7 @@ func NewStack(app awscdk.App, c Chain, account, region string, zips Zips) *Stack
 	s.deployNetwork()
 	s.database()
 	s.snosRunner()
+	s.runnerEvents()
 	s.deployFunctions()
 	s.schedules()
 	s.api()

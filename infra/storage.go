@@ -17,7 +17,7 @@ const unrotated = "keys of the settlement layer, the prover and the database's o
 	"them, and the functions take them up (infra/README.md)"
 
 // lifecycle are the bucket's rules.
-func lifecycle() *[]*awss3.LifecycleRule {
+func lifecycle(c Chain) *[]*awss3.LifecycleRule {
 	days := func(n int) awscdk.Duration {
 		if n == 0 {
 			return nil
@@ -25,7 +25,7 @@ func lifecycle() *[]*awss3.LifecycleRule {
 		return awscdk.Duration_Days(jsii.Number(float64(n)))
 	}
 	var out []*awss3.LifecycleRule
-	for _, r := range resource.Lifecycle() {
+	for _, r := range resource.LifecycleOf(c.Artifacts.Days, c.Artifacts.WorkDays) {
 		x := &awss3.LifecycleRule{
 			Id: jsii.String(r.ID), Expiration: days(r.Expire), AbortIncompleteMultipartUploadAfter: days(r.Uploads),
 			NoncurrentVersionExpiration: days(r.Versions),
@@ -33,7 +33,7 @@ func lifecycle() *[]*awss3.LifecycleRule {
 		if r.Tag != "" {
 			x.TagFilters = &map[string]any{r.Tag: r.Value}
 		}
-		if r.Versions > 0 {
+		if r.Versions > 0 && r.Tag == "" { // S3 takes it in no rule with a tag
 			x.ExpiredObjectDeleteMarker = jsii.Bool(true)
 		}
 		out = append(out, x)
@@ -51,7 +51,7 @@ func (s *Stack) storage() {
 		RemovalPolicy:     s.keep(),
 		MinimumTLSVersion: jsii.Number(1.2),
 		ObjectOwnership:   awss3.ObjectOwnership_BUCKET_OWNER_ENFORCED,
-		LifecycleRules:    lifecycle(),
+		LifecycleRules:    lifecycle(s.chain),
 	})
 	excuse(s.bucket, "AwsSolutions-S1", "what is in it is public or will be (state diffs, proofs, broadcast "+
 		"transactions); only roles of this stack write it")

@@ -24,7 +24,7 @@ func wire(ctx context.Context, p *cloud.Process) (any, error) {
 	if core.Needs, err = expected.Needs(p.Config); err != nil {
 		return nil, err
 	}
-	expected.Log(ctx, p.Log, contract, core.Needs)
+	go expected.Log(context.WithoutCancel(ctx), p.Log, contract, core.Needs) // the first answer does not wait for it
 	archive, err := layer.Archive(ctx)
 	if err != nil {
 		return nil, err

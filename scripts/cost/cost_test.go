@@ -5,7 +5,6 @@ import (
 	"os"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 )
@@ -59,15 +58,6 @@ func TestModel(t *testing.T) {
 		}
 		if got := sum(l, 1); got > one/2 {
 			t.Errorf("%s: batches of five times the size cost %v, want far less than %v", layer, got, one)
-		}
-	}
-}
-
-func TestPolls(t *testing.T) {
-	t.Parallel()
-	for d, want := range map[time.Duration]int{time.Second: 1, time.Minute: 9} {
-		if got := polls("SnosRun", d); got != want {
-			t.Errorf("%d polls in %s, want %d", got, d, want)
 		}
 	}
 }

@@ -33,6 +33,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	fs.DurationVar(&a.Run, "run", a.Run, "how long a SNOS run takes")
 	fs.DurationVar(&a.Proof, "proof", a.Proof, "how long a proof takes")
 	fs.Float64Var(&a.PIE, "pie", a.PIE, "MB of a PIE")
+	fs.IntVar(&a.WorkDays, "work-days", a.WorkDays,
+		"days that PIEs and proofs stay once settled (artifacts.work_days)")
 	var asJSON bool
 	fs.BoolVar(&asJSON, "json", false, "print the table as JSON")
 	if err := devoptions.Parse(fs, "cost", args, os.Environ()); errors.Is(err, flag.ErrHelp) {

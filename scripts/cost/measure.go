@@ -7,10 +7,11 @@ import (
 	"maps"
 	"time"
 
+	"github.com/madara-orchestrator/orchestrator/shared/client/memory"
 	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
-	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/metric"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
+	"github.com/madara-orchestrator/orchestrator/shared/resource"
 	"github.com/madara-orchestrator/orchestrator/shared/simulation"
 )
 
@@ -19,13 +20,14 @@ type Assumptions struct {
 	SnosBlocks, Blocks uint64        // of a SNOS batch and of an aggregator batch
 	Run, Proof         time.Duration // of a SNOS run and of a proof
 	PIE                float64       // MB
+	WorkDays           int           // how long PIEs stay after their batch is settled for good
 }
 
 // Usual are the closing rules' defaults, with times and sizes of a chain of moderate load.
 func Usual() Assumptions {
 	l := batch.DefaultLimits()
 	return Assumptions{SnosBlocks: l.SnosBlocks, Blocks: l.Blocks, Run: 5 * time.Minute,
-		Proof: 20 * time.Minute, PIE: 20}
+		Proof: 20 * time.Minute, PIE: 20, WorkDays: resource.WorkDays}
 }
 
 // Model is what a deployment does in an hour: without blocks, and more for each block.
@@ -40,6 +42,7 @@ type Model struct {
 type Count struct {
 	Invocations map[string]float64
 	Calls       map[simulation.Call]float64
+	Received    float64 // requests by which messages are received and deleted
 	LogBytes    float64
 	Runs        float64 // of SNOS, and of its aggregator
 }
@@ -47,14 +50,21 @@ type Count struct {
 // measured are the blocks that are settled to count: of so many that what begins and ends hardly shows.
 const measured = 3000
 
+// learning are the blocks that are settled before, so that it is known how long runs and proofs take.
+const learning = 600
+
 // Measure simulates an hour without blocks and a chain until it is settled.
 func Measure(ctx context.Context, layer stage.Layer, a Assumptions) (Model, error) {
 	m := Model{Layer: layer, Assumptions: a}
-	idle, err := m.run(ctx, 0)
+	learned, err := m.run(ctx, learning, nil)
+	if err != nil {
+		return m, fmt.Errorf("simulate a chain that learns: %w", err)
+	}
+	idle, err := m.run(ctx, 0, nil)
 	if err != nil {
 		return m, fmt.Errorf("simulate an idle chain: %w", err)
 	}
-	busy, err := m.run(ctx, measured)
+	busy, err := m.run(ctx, measured, learned.paces)
 	if err != nil {
 		return m, fmt.Errorf("simulate a chain: %w", err)
 	}
@@ -68,6 +78,7 @@ type sample struct {
 	usage simulation.Usage
 	bytes int
 	runs  int
+	paces *memory.Paces
 	hours float64
 }
 
@@ -80,16 +91,16 @@ func (c *counter) Write(p []byte) (int, error) { *c += counter(len(p)); return l
 // mostSteps ends a simulation that does not settle.
 const mostSteps = 2_000_000
 
-func (m Model) run(ctx context.Context, blocks int) (sample, error) {
+func (m Model) run(ctx context.Context, blocks int, learned *memory.Paces) (sample, error) {
 	var logged counter
 	log := slog.New(slog.NewJSONHandler(&logged, nil)).With("chain", "sim", "function", "statetransition")
 	ctx = metric.With(ctx, metric.Logger{Log: log})
 	limits := batch.DefaultLimits()
 	limits.SnosBlocks, limits.Blocks = m.SnosBlocks, m.Blocks
 	w, err := simulation.New(simulation.Config{
-		Seed: 1, Layer: m.Layer, Blocks: blocks, BlockTime: time.Second, Prompt: true, Window: 100, Limits: limits,
-		RunPolls: polls(job.SnosRun, m.Run), ProofPolls: polls(job.ProofCreation, m.Proof),
-		Log: log,
+		Seed: 1, Layer: m.Layer, Blocks: blocks, BlockTime: time.Second, Prompt: true, Window: 200, Limits: limits,
+		Run: m.Run, Proof: m.Proof,
+		Learned: learned, Log: log,
 	})
 	if err != nil {
 		return sample{}, err
@@ -108,23 +119,15 @@ func (m Model) run(ctx context.Context, blocks int) (sample, error) {
 			return sample{}, err
 		}
 	}
-	return sample{usage: w.Usage, bytes: int(logged), runs: len(w.Runner.Runs()),
+	return sample{usage: w.Usage, bytes: int(logged), runs: len(w.Runner.Runs()), paces: w.Paces,
 		hours: w.Now().Sub(begin).Hours()}, nil
-}
-
-// polls is how often a job's policy asks in a time.
-func polls(t job.Type, d time.Duration) int {
-	p, n := job.Policies()[t].Poll, 0
-	for ; d > 0; n++ {
-		d -= p.Delay(n)
-	}
-	return max(n, 1)
 }
 
 // count is the sample times a factor.
 func (s sample) count(factor float64) Count {
 	c := Count{Invocations: map[string]float64{}, Calls: map[simulation.Call]float64{},
-		LogBytes: float64(s.bytes) * factor, Runs: float64(s.runs) * factor}
+		Received: float64(s.usage.Received) * factor, LogBytes: float64(s.bytes) * factor,
+		Runs: float64(s.runs) * factor}
 	for k, n := range s.usage.Invocations {
 		c.Invocations[k] = float64(n) * factor
 	}
@@ -143,7 +146,8 @@ func (c Count) plus(o Count, times float64) Count { return c.combine(o, times) }
 func (c Count) combine(o Count, times float64) Count {
 	sum := func(a, b float64) float64 { return max(a+b*times, 0) }
 	out := Count{Invocations: maps.Clone(c.Invocations), Calls: maps.Clone(c.Calls),
-		LogBytes: sum(c.LogBytes, o.LogBytes), Runs: sum(c.Runs, o.Runs)}
+		Received: sum(c.Received, o.Received), LogBytes: sum(c.LogBytes, o.LogBytes),
+		Runs: sum(c.Runs, o.Runs)}
 	for k, n := range o.Invocations {
 		out.Invocations[k] = sum(out.Invocations[k], n)
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/metric"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
+	"github.com/madara-orchestrator/orchestrator/shared/simulation"
 )
 
 // Prices in USD: AWS's public list for us-east-1 as of 2025, without its free tier. Check them before you rely on a
@@ -62,15 +63,16 @@ func (m Model) metrics() float64 {
 // secretsUsual are those of a chain with a prover: database, wallet, prover.
 const secretsUsual = 3
 
-// keptDays is how long artifacts stay: from run to settlement, and until the bucket's rule removes them (infra,
-// resource.ExpiryDays).
-const keptDays = 15
+// settledDays is how long a PIE, which is nearly all of a batch's bytes, waits for its batch to be settled for good and
+// for the day's end, at which S3 removes what has expired. Then come Assumptions.WorkDays.
+const settledDays = 1
 
 // seconds is how long a call takes at a component, in the same region where it is AWS's: what an invocation's time is
 // made of.
 var seconds = map[string]float64{
-	"jobs": 0.004, "batches": 0.004, "locks": 0.004, "controls": 0.004, "queues": 0.010, "artifacts": 0.030,
-	"events": 0.015, "alerts": 0.015, "blocks": 0.050, "l1": 0.080, "prover": 0.200, "runner": 0.080,
+	"jobs": 0.004, "batches": 0.004, "locks": 0.004, "controls": 0.004, "paces": 0.004, "rewinds": 0.004,
+	"queues": 0.010, "artifacts": 0.030, "events": 0.015, "alerts": 0.015, "blocks": 0.050, "l1": 0.080,
+	"prover": 0.200, "runner": 0.080,
 }
 
 // Beyond calls: proving blobs of a settlement (the Go library's start and 6 blobs), and moving a PIE to the prover, a
@@ -107,29 +109,38 @@ func (m Model) Month(rate float64) []Item {
 		}
 		return n
 	}
-	invocations, queued := 0.0, 0.0
+	invocations := 0.0
 	for _, n := range c.Invocations {
 		invocations += n
 	}
 	fired := m.schedules()
-	queued = max(invocations-fired, 0)
 	runs := c.Runs
 	writes := calls("artifacts", "Put", "PutNew", "Tag", "List", "Delete") + 6*runs // a run writes its artifacts
 	reads := calls("artifacts") - calls("artifacts", "Put", "PutNew", "Tag", "List", "Delete")
 	return []Item{
 		{"Lambda", month(invocations*lambdaRequest + m.gbSeconds(c)*lambdaGBSecond)},
 		{"SQS: the mappings' polls", month(float64(len(m.queues()))*pollers*longPolls) * sqsRequest},
-		{"SQS: messages", month((calls("queues", "Send") + 2*queued) * sqsRequest)}, // sent, received, deleted
+		{"SQS: messages", month((calls("queues", "Send") + c.Received) * sqsRequest)},
 		{"S3: requests", month(writes*s3Write + reads*s3Read)},
-		{"S3: artifacts", runs * 24 * keptDays * m.PIE / 1000 * s3GBMonth},
+		{"S3: artifacts", runs * 24 * m.keptDays() * m.PIE / 1000 * s3GBMonth},
 		{"EventBridge", month(calls("events")*busEvent + fired*schedulerFiring)},
 		{"CloudWatch: logs", month((c.LogBytes+platformBytes*invocations)/1e9) * logGB},
 		{"CloudWatch: metrics, alarms, dashboard",
 			m.metrics()*metricMonth + float64(m.alarms())*alarmMonth + dashboardMonth},
 		{"Secrets Manager", secretsUsual * secretMonth},
 		{"MongoDB (Atlas M10; M30 where it is busy)",
-			mongoMonth((calls("jobs") + calls("batches") + calls("locks") + calls("controls")) / 3600)},
+			mongoMonth((calls("jobs") + calls("batches") + calls("locks") + calls("controls") +
+				calls("paces") + calls("rewinds")) / 3600)},
 	}
+}
+
+// keptDays is how long a PIE stays.
+func (m Model) keptDays() float64 { return settledDays + float64(m.WorkDays) }
+
+// atOnce is how many records of one event a function works on at the same time, on average: it waits for them together.
+func (c Count) atOnce(function string) float64 {
+	records := c.Calls[simulation.Call{Function: function, Component: "jobs", Method: "Get"}]
+	return max(1, records/max(c.Invocations[function], 1e-9))
 }
 
 // gbSeconds is the functions' time in an hour, weighed with their memory.
@@ -141,7 +152,7 @@ func (m Model) gbSeconds(c Count) float64 {
 			if k.Function != f.Name {
 				continue
 			}
-			t += n * seconds[k.Component]
+			t += n * seconds[k.Component] / c.atOnce(f.Name)
 			if k.Component == "prover" && strings.HasPrefix(k.Method, "Submit") {
 				t += n * m.PIE * transferMBSeconds
 			}
@@ -198,7 +209,7 @@ func (m Model) Describe(rate float64) string {
 	if m.Layer == "l2" {
 		batches += fmt.Sprintf(" and aggregator batches of %d", m.Blocks)
 	}
-	return fmt.Sprintf("%s; a SNOS run takes %s, a proof %s, a PIE has %v MB and stays %d days. %.0f invocations an "+
+	return fmt.Sprintf("%s; a SNOS run takes %s, a proof %s, a PIE has %v MB and stays %v days. %.0f invocations an "+
 		"hour idle, %.0f at %v block/s.",
-		batches, m.Run, m.Proof, m.PIE, keptDays, total(m.Idle), total(c), rate)
+		batches, m.Run, m.Proof, m.PIE, m.keptDays(), total(m.Idle), total(c), rate)
 }

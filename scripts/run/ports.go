@@ -82,7 +82,8 @@ func memoryPorts(o options, log *slog.Logger) (*ports, error) {
 	return &ports{queues: qs, timers: timers, cache: lru.New(lru.Config{}), close: func() {}, core: setup.App{
 		Chain: chainName, Layer: o.layer, Jobs: memory.NewJobs(env),
 		Batches: memory.NewBatches(env), Locks: memory.NewLocks(env),
-		Control: memory.NewControls(env), Queue: qs, Artifacts: memory.NewArtifacts(env), Alerts: topic, Topic: topic,
+		Control: memory.NewControls(env), Paces: memory.NewPaces(env),
+		Queue: qs, Artifacts: memory.NewArtifacts(env), Alerts: topic, Topic: topic,
 		Reports: memory.NewReports(env),
 		Events:  memory.NewEvents(env), Policies: job.Paced(job.Policies(), pace), Now: time.Now, Log: log,
 	}}, nil
@@ -107,7 +108,8 @@ func (p *ports) mongo(ctx context.Context, o options) error {
 	}
 	p.core.Jobs, p.core.Batches, p.core.Locks, p.core.Control = db.Jobs(), db.Batches(), db.Locks(
 		time.Now), db.Controls()
-	p.core.Reports, p.core.Rewinds, p.core.History = db.Reports(), db.Rewinds(), db.History()
+	p.core.Reports, p.core.Rewinds, p.core.Paces = db.Reports(), db.Rewinds(), db.Paces()
+	p.core.History = db.History()
 	p.about = append(p.about, "MongoDB")
 	before := p.close
 	p.close = func() { before(); _ = db.Close(context.WithoutCancel(ctx)) }

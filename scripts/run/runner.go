@@ -9,6 +9,7 @@ import (
 
 	"github.com/madara-orchestrator/orchestrator/shared/client/snosrunner/batchrunner"
 	"github.com/madara-orchestrator/orchestrator/shared/client/snosrunner/grpcrunner"
+	"github.com/madara-orchestrator/orchestrator/shared/client/snosrunner/grpcrunner/grpcserver"
 	"github.com/madara-orchestrator/orchestrator/shared/client/snosrunner/httprunner"
 	"github.com/madara-orchestrator/orchestrator/shared/config"
 	"github.com/madara-orchestrator/orchestrator/shared/core/snos"
@@ -38,7 +39,7 @@ func newRunner(ctx context.Context, o options, core setup.App, a *appChain) (sno
 		return nil, fmt.Errorf("serve the SNOS runner: %w", err)
 	}
 	if o.snos == config.GRPCRunner {
-		srv := grpcrunner.NewServer(r, "", nil)
+		srv := grpcserver.NewServer(r, "", nil)
 		go func() { _ = srv.Serve(l) }()
 		context.AfterFunc(ctx, srv.Stop)
 		return grpcrunner.New(grpcrunner.Config{URL: "grpc://" + l.Addr().String()})

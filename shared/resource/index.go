@@ -10,6 +10,7 @@ const (
 	ReportsCollection     = "alerts"  // what was reported to the operators and lasts
 	RewindsCollection     = "rewinds" // one document: the record of rewinds
 	HistoryCollection     = "history" // what the removed documents sum up to
+	PacesCollection       = "paces"   // how long the work of others took
 )
 
 // Key is one field of an index.

@@ -40,6 +40,8 @@ type Queue struct {
 	MaxReceives int    // then the message goes to DeadLetter
 	DeadLetter  string // "" for the dead-letter queue itself
 	BatchSize   int
+	// Window is how long the mapping waits for more messages before it invokes the function, in whole seconds.
+	Window time.Duration
 	// MaxConcurrency bounds the event source mapping's invocations at a time; at least 2 (SQS's own lower bound).
 	MaxConcurrency int
 	Layers         []stage.Layer
@@ -232,6 +234,27 @@ func queueStem(n stage.Name) string {
 	return b.String()
 }
 
+// verifyWindow is how long the mappings of verification queues wait for more messages; verifyBatch is how many they
+// take at a time. Polls of many jobs are due at the same time (job.NextPoll), and their messages are sent this much
+// earlier (Held): so one invocation makes several, and none comes later.
+const (
+	verifyWindow = time.Second
+	verifyBatch  = 10
+)
+
+// Held is how long the mapping of a stage's verification queue may hold a message back.
+func Held(t job.Type) time.Duration {
+	name := Route(t, job.Verify, false)
+	i := slices.IndexFunc(declared, func(q Queue) bool { return q.Name == name })
+	if i < 0 {
+		return 0
+	}
+	return declared[i].Window
+}
+
+// declared are the queues, for look-ups.
+var declared = Queues()
+
 // visibilityFactor is how many function timeouts a message stays invisible.
 const visibilityFactor = 6
 
@@ -256,6 +279,13 @@ func Queues() []Queue {
 		z := sizes[s.Name]
 		for _, a := range []job.Action{job.Process, job.Verify} {
 			add(Route(s.Name, a, false), FunctionOf(s.Name), z.batch, z.concurrency, s.Layers)
+			if last := &qs[len(qs)-1]; a == job.Verify && z.batch > 1 {
+				last.Window = verifyWindow
+				last.Visibility += verifyWindow
+				if s.Name != stage.Aggregator { // which may copy a PIE for each
+					last.BatchSize = verifyBatch
+				}
+			}
 		}
 	}
 	add(TriggerQueue, FnTrigger, 10, 5, both)

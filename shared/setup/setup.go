@@ -20,6 +20,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/lock"
 	"github.com/madara-orchestrator/orchestrator/shared/core/operator"
+	"github.com/madara-orchestrator/orchestrator/shared/core/pace"
 	"github.com/madara-orchestrator/orchestrator/shared/core/proof"
 	"github.com/madara-orchestrator/orchestrator/shared/core/queue"
 	"github.com/madara-orchestrator/orchestrator/shared/core/rewind"
@@ -74,6 +75,11 @@ type App struct {
 	History   history.Store // of what was removed; nil: nothing is
 	Events    event.Bus
 	Policies  map[job.Type]job.Policy
+	Paces     pace.Store // nil: polls come as the policies say
+	// Held is how long the consumer of a type's verification queue waits for more messages; nil: it does not.
+	Held func(job.Type) time.Duration
+	// Pace is how the records of one event are worked on.
+	Pace eventcontroller.Pace
 	// QueueName turns a declared queue's name into the one that Queue knows; nil leaves it.
 	QueueName func(string) string
 	Now       func() time.Time
@@ -130,16 +136,18 @@ func (c App) reporter() *alerting.Reporter {
 
 // Waker wakes trigger workers.
 func (c App) Waker() *executor.Waker {
-	return &executor.Waker{Queue: c.Queue, QueueName: c.queueName(resource.TriggerQueue), Layer: c.Layer,
-		Hold: c.Hold, Log: c.Log}
+	return &executor.Waker{Queue: queue.Gathered{To: c.Queue}, QueueName: c.queueName(resource.TriggerQueue),
+		Layer: c.Layer,
+		Hold:  c.Hold, Log: c.Log}
 }
 
 // Executor serves the job types of the handlers.
 func (c App) Executor(handlers map[job.Type]executor.Handler) *executor.Executor {
 	return &executor.Executor{
-		Jobs: c.Jobs, Queue: c.Queue, Wake: c.Waker(), Alerts: c.reporter(), Events: c.Events, Control: c.Control,
-		Rewinds: c.Rewinds, Handlers: handlers, Policies: c.policies(), Now: c.Now, NewOwner: c.newID(), Chain: c.Chain,
-		Log: c.Log,
+		Jobs: c.Jobs, Queue: queue.Gathered{To: c.Queue}, Wake: c.Waker(), Alerts: c.reporter(),
+		Events: c.Events, Control: c.Control, Rewinds: c.Rewinds,
+		Handlers: handlers, Policies: c.policies(), Pace: c.pacer(), Held: c.Held,
+		Now: c.Now, NewOwner: c.newID(), Chain: c.Chain, Log: c.Log,
 		Route: func(t job.Type, a job.Action, priority bool) string {
 			return c.queueName(resource.Route(t, a, priority))
 		},
@@ -147,7 +155,14 @@ func (c App) Executor(handlers map[job.Type]executor.Handler) *executor.Executor
 }
 
 func (c App) messages() eventcontroller.Messages {
-	return eventcontroller.Messages{Return: c.Return, Log: c.Log}
+	return eventcontroller.Messages{Return: c.Return, Pace: c.Pace, Log: c.Log}
+}
+
+func (c App) pacer() *executor.Pacer {
+	if c.Paces == nil {
+		return nil
+	}
+	return &executor.Pacer{Store: c.Paces, Now: c.Now}
 }
 
 // JobFunction is the handler of a job type's function.

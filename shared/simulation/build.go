@@ -45,8 +45,11 @@ type version struct {
 func (w *World) clients() error {
 	w.Jobs, w.Batches = memory.NewJobs(w.env), memory.NewBatches(w.env)
 	w.Artifacts, w.Alerts, w.Events = memory.NewArtifacts(w.env), memory.NewAlerts(w.env), memory.NewEvents(w.env)
-	w.Control, w.reports = memory.NewControls(w.env), memory.NewReports(w.env)
 	w.rewinds = memory.NewRewinds(w.env)
+	w.Control, w.reports, w.Paces = memory.NewControls(w.env), memory.NewReports(w.env), memory.NewPaces(w.env)
+	if w.cfg.Learned != nil {
+		w.Paces.Learn(w.cfg.Learned)
+	}
 	w.locks = memory.NewLocks(&fault.Env{Now: w.local, Hook: w.env.Hook}) // a lease goes by its owner's clock
 	if other := w.cfg.Beside; other != nil {
 		w.now, w.Blocks, w.Data, w.comes, w.grown = other.now, other.Blocks, other.Data, other.comes, len(other.Data)
@@ -70,11 +73,9 @@ func (w *World) clients() error {
 	}
 	w.Prover = prover.New(w.env, prover.Config{
 		Capabilities: proof.Capabilities{Proofs: true},
-		Plan: func(prover.Task) prover.Plan {
-			return prover.Plan{Polls: w.patience(cmp.Or(w.cfg.ProofPolls, 2))}
-		},
+		Plan:         w.planProof,
 	})
-	w.Runner = runner.New(w.env, runner.Config{Polls: cmp.Or(w.cfg.RunPolls, 1), Execute: w.execute})
+	w.Runner = runner.New(w.env, runner.Config{Plan: w.planRun, Execute: w.execute})
 	return nil
 }
 
@@ -198,9 +199,12 @@ func (w *World) patience(usual int) int {
 	return maxVerify + 10
 }
 
-// policies are the real ones with less patience, so that it is seen to end.
-func policies() map[job.Type]job.Policy {
+// policies are the real ones, where work does not take real times with less patience, so that it is seen to end.
+func (w *World) policies() map[job.Type]job.Policy {
 	ps := job.Policies()
+	if w.cfg.Proof > 0 {
+		return ps
+	}
 	for t, p := range ps {
 		p.MaxVerify = maxVerify
 		ps[t] = p
@@ -226,7 +230,8 @@ func (w *World) deploy() {
 func (w *World) functionsWith(limits batch.Limits) version {
 	core := setup.App{
 		Chain: "sim", Layer: w.cfg.Layer, Jobs: w.Jobs, Batches: w.Batches, Locks: w.locks,
-		Control: w.Control, Rewinds: w.rewinds, Policies: policies(),
+		Control: w.Control, Rewinds: w.rewinds, Policies: w.policies(), Paces: w.paces(), Held: resource.Held,
+		Pace:  eventcontroller.Pace{Parallel: 1},
 		Queue: w.Queues, Artifacts: w.Artifacts, Alerts: w.Alerts, Reports: w.reports, Events: w.Events, Now: w.local,
 		NewID: w.newID, Log: w.cfg.Log,
 		Needs: w.needs,

@@ -4,6 +4,7 @@ package simulation
 type Usage struct {
 	Invocations map[string]int // of functions, by name
 	Calls       map[Call]int
+	Received    int // requests by which messages were received and deleted
 }
 
 // Call is an I/O call of a function: the port's component and method, as fault.Op names them.

@@ -49,10 +49,22 @@ type Config struct {
 	Window  uint64 // of batches that a stage works on; 0: 20
 	// RunPolls and ProofPolls are how often a SNOS run and a proof are found in progress; 0: 1 and 2.
 	RunPolls, ProofPolls int
-	InFlight             int          // transactions of the wallet on their way at a time; 0: 4
-	Target               tx.FeeTarget // when a state update waits for lower fees; zero: never
-	Limits               batch.Limits
-	Hook                 fault.Hook // faults of I/O calls; nil for none
+	// Run and Proof are how long a SNOS run and a proof take, at random up to a half more or less where Vary is set; 0:
+	// they end by the polls. An aggregation takes as long as either.
+	Run, Proof time.Duration
+	Vary       bool
+	// Fail lets every third run fail, at any moment of its time.
+	Fail bool
+	// Learned is what an earlier simulation has learned; nil: nothing.
+	Learned *memory.Paces
+	// Reports lets the runner and the prover report the end of work, as AWS Batch and webhooks do.
+	Reports bool
+	// Unlearned polls as the policies say, whatever was learned.
+	Unlearned bool
+	InFlight  int          // transactions of the wallet on their way at a time; 0: 4
+	Target    tx.FeeTarget // when a state update waits for lower fees; zero: never
+	Limits    batch.Limits
+	Hook      fault.Hook // faults of I/O calls; nil for none
 	// Beside is another orchestrator that was started for the same chain by mistake: it has a database, queues and
 	// artifacts of its own, and the same wallet. Blocks counts for nothing then.
 	Beside *World
@@ -84,6 +96,7 @@ type World struct {
 	Events    *memory.Events
 	Control   *memory.Controls
 	timers    *memory.Scheduler
+	Paces     *memory.Paces
 	Blocks    *blocks.Source
 	Data      []blocks.Block
 	L1        *l1.Chain
@@ -116,6 +129,7 @@ type World struct {
 	grown      int         // how many blocks of Data the app chain has
 	node       *node
 	watch      watch
+	ends       []end           // of work, that will be reported
 	touched    map[string]bool // components, since the last Check
 	story      []string        // what happened last
 	cap        *big.Int        // of a transaction's fees, as the operator has set it
@@ -219,6 +233,9 @@ func (w *World) Step(ctx context.Context) error {
 		}
 	}
 	at, ready := w.ready(due.next)
+	if e, ok := w.nextEnd(at); ok {
+		return w.report(ctx, e)
+	}
 	if len(ready) > 0 && (w.cfg.Prompt || at.Before(due.next) || w.rng.IntN(4) > 0) {
 		if err := w.advance(at); err != nil {
 			return err
@@ -242,6 +259,7 @@ func (w *World) ready(next time.Time) (at time.Time, ready []resource.Queue) {
 		if !ok {
 			continue
 		}
+		when = when.Add(q.Window)
 		if when.Before(w.now) {
 			when = w.now
 		}
@@ -313,31 +331,59 @@ func (w *World) stale(ctx context.Context, body string) (stale bool) {
 	return stale
 }
 
-// deliver gives one message of a queue to its function.
+// most is how many messages a queue's mapping takes at a time: without a window those that are there, which are one
+// as a rule.
+func most(q resource.Queue) int {
+	if q.Window > 0 {
+		return q.BatchSize
+	}
+	return 1
+}
+
+// deliver gives what is there of a queue to its function.
 func (w *World) deliver(ctx context.Context, q resource.Queue) error {
 	var ds []queue.Delivery
 	var err error
-	w.aside(func() { ds, err = w.Queues.Receive(ctx, q.Name, 1, 0) })
+	w.aside(func() { ds, err = w.Queues.Receive(ctx, q.Name, most(q), 0) })
 	if err != nil || len(ds) == 0 {
 		return err
 	}
-	d := ds[0]
-	e := one(d.ID, d.Body, d.Receives)
-	var resp events.SQSEventResponse
-	out, err := w.invoke(ctx, q.Function, w.stale(ctx, d.Body), func(ctx context.Context) (any, error) {
+	e, stale := events.SQSEvent{}, true
+	for _, d := range ds {
+		e.Records = append(e.Records, events.SQSMessage{MessageId: d.ID, Body: d.Body,
+			Attributes: map[string]string{"ApproximateReceiveCount": strconv.Itoa(d.Receives)}})
+		stale = stale && w.stale(ctx, d.Body)
+	}
+	w.Usage.Received++
+	raw, err := json.Marshal(e)
+	if err != nil {
+		return err
+	}
+	out, err := w.invoke(ctx, q.Function, stale, func(ctx context.Context) (any, error) {
 		v := w.versions[w.version]
 		if q.Function != resource.FnTrigger {
-			return v.functions[q.Function](ctx, e)
+			return v.functions[q.Function](ctx, raw)
 		}
-		return v.triggers.Handle(ctx, e)
+		return v.triggers.Handle(ctx, raw)
 	})
+	again := map[string]bool{} // ids of messages
 	if r, ok := out.(events.SQSEventResponse); ok {
-		resp = r
+		for _, f := range r.BatchItemFailures {
+			again[f.ItemIdentifier] = true
+		}
 	}
-	if err != nil || len(resp.BatchItemFailures) > 0 {
-		w.Faults = append(w.Faults, errors.Join(err, fmt.Errorf("message %s on %s is wanted again", d.Body, q.Name)))
-		return w.nested
+	deleted := false
+	for _, d := range ds {
+		if err != nil || again[d.ID] {
+			w.Faults = append(w.Faults,
+				errors.Join(err, fmt.Errorf("message %s on %s is wanted again", d.Body, q.Name)))
+			continue
+		}
+		deleted = true
+		w.aside(func() { w.blame(w.Queues.Delete(ctx, q.Name, d.Handle)) })
 	}
-	w.aside(func() { err = w.Queues.Delete(ctx, q.Name, d.Handle) })
-	return errors.Join(err, w.nested)
+	if deleted {
+		w.Usage.Received++
+	}
+	return w.nested
 }

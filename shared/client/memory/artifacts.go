@@ -200,7 +200,7 @@ func (s *Artifacts) Expire() []string {
 	var gone []string
 	for _, key := range s.keys.keys {
 		o := s.objects[key]
-		if o.tags[artifact.TagExpire] == artifact.TagExpireValue && s.env.Time().Sub(o.modified) >= s.ExpireAfter {
+		if o.tags[artifact.TagExpire] != "" && s.env.Time().Sub(o.modified) >= s.ExpireAfter {
 			gone = append(gone, key)
 		}
 	}
@@ -214,7 +214,7 @@ func (s *Artifacts) Expire() []string {
 func (s *Artifacts) Expires(key string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.objects[key].tags[artifact.TagExpire] == artifact.TagExpireValue
+	return s.objects[key].tags[artifact.TagExpire] != ""
 }
 
 // Tags returns an object's tags, for tests.

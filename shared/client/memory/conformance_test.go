@@ -23,6 +23,8 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/job/jobtest"
 	"github.com/madara-orchestrator/orchestrator/shared/core/lock"
 	"github.com/madara-orchestrator/orchestrator/shared/core/lock/locktest"
+	"github.com/madara-orchestrator/orchestrator/shared/core/pace"
+	"github.com/madara-orchestrator/orchestrator/shared/core/pace/pacetest"
 	"github.com/madara-orchestrator/orchestrator/shared/core/queue/queuetest"
 	"github.com/madara-orchestrator/orchestrator/shared/core/rewind"
 	"github.com/madara-orchestrator/orchestrator/shared/core/rewind/rewindtest"
@@ -41,6 +43,9 @@ func TestConformance(t *testing.T) {
 	t.Run("Locks", func(t *testing.T) {
 		locktest.TestLocker(t,
 			func(_ *testing.T, c *locktest.Clock) lock.Locker { return memory.NewLocks(&fault.Env{Now: c.Now}) })
+	})
+	t.Run("Paces", func(t *testing.T) {
+		pacetest.TestStore(t, func(*testing.T) pace.Store { return memory.NewPaces(nil) })
 	})
 	t.Run("Control", func(t *testing.T) {
 		scheduletest.TestControl(t, func(*testing.T) schedule.Control { return memory.NewControls(nil) })

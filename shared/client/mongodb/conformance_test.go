@@ -17,6 +17,8 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/job/jobtest"
 	"github.com/madara-orchestrator/orchestrator/shared/core/lock"
 	"github.com/madara-orchestrator/orchestrator/shared/core/lock/locktest"
+	"github.com/madara-orchestrator/orchestrator/shared/core/pace"
+	"github.com/madara-orchestrator/orchestrator/shared/core/pace/pacetest"
 	"github.com/madara-orchestrator/orchestrator/shared/core/rewind"
 	"github.com/madara-orchestrator/orchestrator/shared/core/rewind/rewindtest"
 	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
@@ -66,6 +68,9 @@ func TestConformance(t *testing.T) {
 	})
 	t.Run("Reports", func(t *testing.T) {
 		alerttest.TestStore(t, func(t *testing.T) alert.Store { return open(t).Reports() })
+	})
+	t.Run("Paces", func(t *testing.T) {
+		pacetest.TestStore(t, func(t *testing.T) pace.Store { return open(t).Paces() })
 	})
 	t.Run("Control", func(t *testing.T) {
 		scheduletest.TestControl(t, func(t *testing.T) schedule.Control { return open(t).Controls() })

@@ -7,6 +7,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
+	"github.com/madara-orchestrator/orchestrator/shared/core/pace"
 )
 
 // jobDoc is a job as it is stored. Fields that queries use have names of their own; the rest of what a job type keeps
@@ -31,6 +32,7 @@ type jobDoc struct {
 	LeaseOwner   string         `bson:"lease_owner,omitempty"`
 	LeaseExpires *bson.DateTime `bson:"lease_expires_at,omitempty"`
 	Schema       int            `bson:"schema"`
+	Wait         *waitDoc       `bson:"wait,omitempty"`
 
 	TraceID     string         `bson:"trace_id"`
 	CreatedAt   bson.DateTime  `bson:"created_at"`
@@ -46,6 +48,37 @@ type attemptsDoc struct {
 	Crashes   int `bson:"crashes"`
 	Transient int `bson:"transient"`
 	Total     int `bson:"total"`
+}
+
+// waitDoc is what a job waits for; From and To in milliseconds.
+type waitDoc struct {
+	Work     string         `bson:"work"`
+	Size     int            `bson:"size"`
+	Since    bson.DateTime  `bson:"since"`
+	Asked    *bson.DateTime `bson:"asked,omitempty"`
+	Reported bool           `bson:"reported,omitempty"`
+	From     int64          `bson:"from,omitempty"`
+	To       int64          `bson:"to,omitempty"`
+	Rule     bool           `bson:"rule,omitempty"` // the end is reported as a rule
+}
+
+func toWaitDoc(w job.Wait) *waitDoc {
+	if w.Work == "" {
+		return nil
+	}
+	return &waitDoc{Work: w.Work, Size: w.Size, Since: bson.NewDateTimeFromTime(w.Since), Asked: moment(w.Asked),
+		Reported: w.Reported,
+		From:     w.Expect.From.Milliseconds(), To: w.Expect.To.Milliseconds(), Rule: w.Expect.Reported}
+}
+
+func (d *waitDoc) wait() job.Wait {
+	if d == nil {
+		return job.Wait{}
+	}
+	return job.Wait{
+		Work: d.Work, Size: d.Size, Since: d.Since.Time().UTC(), Asked: timeOf(d.Asked), Reported: d.Reported,
+		Expect: pace.Window{From: time.Duration(d.From) * time.Millisecond, To: time.Duration(d.To) * time.Millisecond,
+			Reported: d.Rule}}
 }
 
 type failureDoc struct {
@@ -81,7 +114,7 @@ func toJobDoc(j job.Job) (jobDoc, error) {
 		LeaseOwner: j.Lease.Owner, LeaseExpires: moment(j.Lease.ExpiresAt), Schema: j.Schema, TraceID: j.TraceID,
 		CreatedAt: bson.NewDateTimeFromTime(j.CreatedAt), UpdatedAt: bson.NewDateTimeFromTime(j.UpdatedAt),
 		StartedAt: moment(j.StartedAt), SubmittedAt: moment(j.SubmittedAt), EndedAt: moment(j.EndedAt),
-		Failures: []failureDoc{},
+		Failures: []failureDoc{}, Wait: toWaitDoc(j.Wait),
 	}
 	if j.NextAction != job.None {
 		d.DueAt = moment(j.DueAt)
@@ -124,6 +157,7 @@ func (d jobDoc) job() (job.Job, error) {
 		Lease: job.Lease{Owner: d.LeaseOwner, ExpiresAt: timeOf(d.LeaseExpires)}, Schema: d.Schema, TraceID: d.TraceID,
 		CreatedAt: d.CreatedAt.Time().UTC(), UpdatedAt: d.UpdatedAt.Time().UTC(),
 		StartedAt: timeOf(d.StartedAt), SubmittedAt: timeOf(d.SubmittedAt), EndedAt: timeOf(d.EndedAt),
+		Wait: d.Wait.wait(),
 	}
 	for _, f := range d.Failures {
 		j.Failures = append(j.Failures, job.Failure{At: f.At.Time().UTC(), Reason: f.Reason})

@@ -95,9 +95,10 @@ func (c collection) replaceOne(ctx context.Context, filter, doc any) (*mongo.Upd
 	return res, err
 }
 
-func (c collection) updateOne(ctx context.Context, filter, change any) (*mongo.UpdateResult, error) {
+func (c collection) updateOne(ctx context.Context, filter, change any,
+	o ...options.Lister[options.UpdateOneOptions]) (*mongo.UpdateResult, error) {
 	ctx, done := calling(ctx, "update")
-	res, err := c.c.UpdateOne(ctx, filter, change)
+	res, err := c.c.UpdateOne(ctx, filter, change, o...)
 	done(err)
 	return res, err
 }

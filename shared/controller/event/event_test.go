@@ -50,6 +50,9 @@ func (c *calls) Handle(context.Context, job.Message) error {
 	return nil
 }
 
+// Ended implements event.JobHandler.
+func (c *calls) Ended(context.Context, job.Type, uint64) error { return nil }
+
 func (c *calls) Invoke(_ context.Context, t job.Type, body string) error {
 	if m, err := job.DecodeMessage(body); err != nil || m.Type != t {
 		return errors.New("a message that is none was passed on")

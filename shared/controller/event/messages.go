@@ -1,6 +1,7 @@
 package event
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -12,10 +13,12 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/aws/aws-lambda-go/events"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/queue"
+	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
 )
 
 // Messages takes the messages out of what queues deliver: SQS events, and events of Kafka topics. SQS delivers again
@@ -26,7 +29,17 @@ import (
 type Messages struct {
 	// Return takes back what came from Kafka; nil: no queue of this deployment is a topic.
 	Return queue.Returner
+	Pace   Pace
 	Log    *slog.Logger
+}
+
+// Pace is how the messages of one event are worked on.
+type Pace struct {
+	// Parallel is how many are worked on at a time; 0: as many as an event has, handlers wait for the network most of
+	// the time.
+	Parallel int
+	// Linger is how long a message that an invocation sends is held back for others, at most; 0: until its end.
+	Linger time.Duration
 }
 
 // shape shows which kind an event is. Go takes field names of any case, so both have to be named.
@@ -71,7 +84,7 @@ func (m Messages) sqs(ctx context.Context, e events.SQSEvent,
 		ds[i] = queue.Delivery{ID: r.MessageId, Handle: r.ReceiptHandle, Body: r.Body, Receives: receives}
 	}
 	resp := events.SQSEventResponse{BatchItemFailures: []events.SQSBatchItemFailure{}}
-	for i, err := range inParallel(ctx, ds, f) {
+	for i, err := range m.inParallel(ctx, ds, f) {
 		if err == nil {
 			continue
 		}
@@ -111,7 +124,7 @@ func (m Messages) kafka(ctx context.Context, raw json.RawMessage, source string,
 		ds[i] = r.Delivery
 	}
 	var lost []error
-	for i, err := range inParallel(ctx, ds, f) {
+	for i, err := range m.inParallel(ctx, ds, f) {
 		if err == nil {
 			continue
 		}
@@ -159,22 +172,50 @@ func (m Messages) failed(ctx context.Context, d queue.Delivery, err error) {
 		"receives", strconv.Itoa(d.Receives), "error", err)
 }
 
-// parallel is how many messages of one event are worked on at a time: handlers wait for the network most of the time.
-const parallel = 4
+// parallel is how many messages an event has at most.
+const parallel = 10
 
-// inParallel runs f for each message and returns their errors. A failure or panic of one leaves the others alone.
-func inParallel(ctx context.Context, ds []queue.Delivery, f func(context.Context, queue.Delivery) error) []error {
-	errs := make([]error, len(ds))
-	var wg sync.WaitGroup
-	slots := make(chan struct{}, parallel)
-	for i, d := range ds {
-		slots <- struct{}{}
-		wg.Go(func() {
-			defer func() { <-slots }()
-			errs[i] = contained(ctx, d, f)
-		})
+// sending is how long an invocation may take to send its messages after its work is done.
+const sending = 2 * time.Second
+
+// together runs f, sends the messages of all its parts together, and reads what is the same for all of them once.
+func (m Messages) together(ctx context.Context, f func(context.Context)) {
+	within, flush := queue.Gather(schedule.Once(ctx), m.Pace.Linger)
+	f(within)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sending)
+	defer cancel()
+	if err := flush(ctx); err != nil {
+		logger(m.Log).WarnContext(ctx, "wake-ups not sent, reconcile or a schedule will", "error", err)
 	}
-	wg.Wait()
+}
+
+// inParallel runs f for each message and returns their errors; of messages that say the same it runs one. A failure or
+// panic of one leaves the others alone.
+func (m Messages) inParallel(ctx context.Context, ds []queue.Delivery,
+	f func(context.Context, queue.Delivery) error) []error {
+	errs := make([]error, len(ds))
+	same := make([]int, len(ds)) // the first message that says the same
+	m.together(ctx, func(ctx context.Context) {
+		var wg sync.WaitGroup
+		slots := make(chan struct{}, cmp.Or(m.Pace.Parallel, parallel))
+		first := map[string]int{}
+		for i, d := range ds {
+			known, ok := first[d.Body]
+			if same[i] = known; ok {
+				continue
+			}
+			first[d.Body], same[i] = i, i
+			slots <- struct{}{}
+			wg.Go(func() {
+				defer func() { <-slots }()
+				errs[i] = contained(ctx, d, f)
+			})
+		}
+		wg.Wait()
+	})
+	for i := range errs {
+		errs[i] = errs[same[i]]
+	}
 	return errs
 }
 

@@ -47,7 +47,8 @@ func (c *Triggers) Handle(ctx context.Context, raw json.RawMessage) (any, error)
 		return nil, errors.New(
 			`event has both messages and "stage": want a schedule's {"stage":"..."} or an event of a queue`)
 	case ok:
-		return nil, c.wake(ctx, wakeup)
+		c.together(ctx, func(ctx context.Context) { err = c.wake(ctx, wakeup) })
+		return nil, err
 	case !s.messages():
 		return nil, errors.New(
 			`event has no "stage" and no messages: want a schedule's {"stage":"..."} or an event of a queue`)

@@ -1,13 +1,38 @@
 package artifact
 
-import "fmt"
+import (
+	"fmt"
+	"path"
+	"strings"
+)
 
 // TagExpire is the tag that the bucket's lifecycle rule acts on. StorageCleanup puts it on a batch's objects once the
 // batch is settled for good.
 const TagExpire = "orchestrator-expire"
 
-// TagExpireValue is the value of TagExpire that makes an object expire.
-const TagExpireValue = "true"
+// The values of TagExpire: each class of objects expires in its own time after its batch is settled for good.
+const (
+	// TagExpireValue is that of what audits need: outputs, state diffs, transactions.
+	TagExpireValue = "true"
+	// TagExpireWork is that of what only the work on the batch needed: PIEs, proofs, accumulators. They are most of
+	// the bytes.
+	TagExpireWork = "work"
+)
+
+// ExpireClass is the value of TagExpire for an object.
+func ExpireClass(key string) string {
+	switch path.Base(key) {
+	case PIE, Proof, BridgeProof:
+		return TagExpireWork
+	}
+	if strings.Contains(key, openFolder) {
+		return TagExpireWork
+	}
+	return TagExpireValue
+}
+
+// openFolder is where the accumulators of a batch lie.
+const openFolder = "/open/"
 
 // Names of artifacts within a batch's prefix.
 const (

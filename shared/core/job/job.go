@@ -117,7 +117,7 @@ func (l Lease) Held(now time.Time) bool { return l.Owner != "" && now.Before(l.E
 // Attempts counts what was tried. All but Total are about the current round and start at 0 when an operator retries.
 type Attempts struct {
 	Process   int // processing rounds that ended in a submission or a rejection
-	Verify    int // polls since the last submission
+	Verify    int // polls since the last submission, those that were left out included (wait.go)
 	Crashes   int // invocations in a row that took the job and never came back
 	Transient int // transient failures in a row; they only set the backoff
 	Total     int // invocations that took the job, ever
@@ -150,6 +150,7 @@ type Job struct {
 	Generation uint64    // grows with every scheduled action; older messages are stale
 	Version    uint64    // grows with every write
 	Lease      Lease
+	Wait       Wait // what NextAction Verify waits for
 	Schema     int
 
 	TraceID     string // of the batch, 32 hex digits

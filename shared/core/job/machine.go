@@ -190,6 +190,7 @@ func (j Job) Undone(now time.Time, reason string) (next Job, ok bool) {
 	next.record(now, reason)
 	next.Attempts.Verify = 0
 	next.EndedAt = time.Time{}
+	next.Wait = Wait{}
 	return next.settle(now).plan(PendingVerification, Verify, now), true
 }
 
@@ -202,6 +203,7 @@ func (j Job) Retried(now time.Time) (next Job, ok bool) {
 	next.Attempts = Attempts{Total: j.Attempts.Total}
 	next.EndedAt = time.Time{}
 	next.UpdatedAt = now
+	next.Wait = Wait{}
 	return next.plan(PendingRetry, Process, now), true
 }
 
@@ -213,6 +215,7 @@ func (j Job) RunNow(a Action, now time.Time) (next Job, ok bool) {
 	}
 	next = j.Clone()
 	next.UpdatedAt = now
+	next.Wait.Reported = next.Wait.Work != ""
 	return next.plan(j.Status, j.NextAction, now), true
 }
 

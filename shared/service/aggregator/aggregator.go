@@ -24,6 +24,12 @@ type Handler struct {
 	Artifacts artifact.Store
 }
 
+// The parts of the work where we aggregate ourselves.
+const (
+	partRun   = "run"
+	partProof = "proof"
+)
+
 var _ executor.Handler = (*Handler)(nil)
 
 // Process closes the bucket, or submits the aggregator run.
@@ -44,6 +50,7 @@ func (h *Handler) Process(ctx context.Context, r *executor.Run) error {
 		return nil
 	}
 	if m.RunDone {
+		r.WaitFor(partProof)
 		return nil // only the proof is to be asked for again, which verification does
 	}
 	if m.RunTaskID == "" {
@@ -64,6 +71,7 @@ func (h *Handler) Process(ctx context.Context, r *executor.Run) error {
 		return fmt.Errorf("submit aggregator run of batch %d: %w", r.Job.Batch, err)
 	}
 	r.Job.ExternalID = m.RunHandle
+	r.WaitFor(partRun)
 	return nil
 }
 
@@ -74,9 +82,13 @@ func (h *Handler) Verify(ctx context.Context, r *executor.Run) (job.Verdict, err
 		return job.Verdict{}, err
 	}
 	if m.Bucket == "" && !m.RunDone {
+		r.WaitFor(partRun)
 		if v, done, err := h.run(ctx, r, m); err != nil || !done {
 			return v, err
 		}
+	}
+	if m.Bucket == "" {
+		r.WaitFor(partProof)
 	}
 	if m.Task == "" {
 		if err := h.submit(ctx, r, m); err != nil {

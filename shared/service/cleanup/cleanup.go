@@ -30,8 +30,6 @@ const (
 	keyPage = 500
 )
 
-var expire = map[string]string{artifact.TagExpire: artifact.TagExpireValue}
-
 // Run tags the artifacts of batches whose state update is final.
 func (c *Cleaner) Run(ctx context.Context) error {
 	if c.Layer == stage.L2 {
@@ -131,6 +129,7 @@ func (c *Cleaner) tag(ctx context.Context, prefix string) (bytes int64, err erro
 			return bytes, fmt.Errorf("list %s: %w", prefix, err)
 		}
 		for _, i := range infos {
+			expire := map[string]string{artifact.TagExpire: artifact.ExpireClass(i.Key)}
 			if err := c.Artifacts.Tag(ctx, i.Key, expire); err != nil && !errors.Is(err, artifact.ErrNotFound) {
 				return bytes, fmt.Errorf("tag %s: %w", i.Key, err)
 			}

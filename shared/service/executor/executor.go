@@ -33,7 +33,7 @@ type Handler interface {
 // Router names the queue of a job type's action.
 type Router func(t job.Type, a job.Action, priority bool) string
 
-// Executor runs jobs. All fields but Log are required.
+// Executor runs jobs. All fields but Pace (nil: polls come as the policies say), Held and Log are required.
 type Executor struct {
 	Jobs     job.Store
 	Queue    queue.Sender
@@ -45,6 +45,9 @@ type Executor struct {
 	Rewinds  rewind.Store         // says which jobs were discarded; nil: none ever
 	Handlers map[job.Type]Handler // of the types that this process serves
 	Policies map[job.Type]job.Policy
+	Pace     *Pacer
+	// Held is how long the queues' consumer holds a type's verifications back, to take several at a time; nil: not.
+	Held     func(job.Type) time.Duration
 	Now      func() time.Time
 	NewOwner func() string // a new name for each invocation
 	Chain    string        // the chain's name, for events
@@ -91,7 +94,7 @@ func (w *Executor) Handle(ctx context.Context, m job.Message) error {
 	if err != nil {
 		return fmt.Errorf("claim job %s: %w", j.ID, err)
 	}
-	run := &Run{Job: claimed, store: w.Jobs, log: log.With("batch", j.Batch)}
+	run := &Run{Job: claimed, store: w.Jobs, log: log.With("batch", j.Batch), due: j.DueAt}
 	ctx, done := w.measured(ctx, j, run, m.Action)
 	defer done()
 	return w.finish(ctx, run, w.act(ctx, h, run, m.Action))
@@ -117,7 +120,7 @@ func (w *Executor) act(ctx context.Context, h Handler, r *Run, a job.Action) (ne
 			return w.failed(ctx, r, err, p)
 		}
 		r.outcome = metric.Submitted
-		return r.Job.Submitted(w.Now(), p)
+		return w.submitted(ctx, r, p)
 	}
 	v, err := h.Verify(ctx, r)
 	if err != nil {
@@ -125,7 +128,7 @@ func (w *Executor) act(ctx context.Context, h Handler, r *Run, a job.Action) (ne
 	}
 	r.log.InfoContext(ctx, "verified", "verdict", string(v.Kind), "reason", v.Reason)
 	r.outcome, r.err = outcomeOf(v)
-	return r.Job.WithVerdict(v, w.Now(), p)
+	return w.verified(ctx, r, v, p)
 }
 
 // failed is an action that ended in an error.
@@ -160,7 +163,11 @@ func (w *Executor) finish(ctx context.Context, r *Run, next job.Job) error {
 		r.log.WarnContext(ctx, "lease was lost to another invocation; its result counts")
 		return nil
 	}
-	return w.store(ctx, r.Job, next)
+	err := w.store(ctx, r.Job, next)
+	if err == nil {
+		w.learn(ctx, r)
+	}
+	return err
 }
 
 // store writes a transition and does what follows from it.
@@ -209,7 +216,11 @@ func (w *Executor) dispatch(ctx context.Context, j job.Job, priority bool) error
 	if j.NextAction == job.None {
 		return nil
 	}
-	m := queue.Outgoing{Body: j.Wakeup().Encode(), Delay: Delay(j.DueAt, w.Now())}
+	due := j.DueAt
+	if j.NextAction == job.Verify && !priority && w.Held != nil {
+		due = due.Add(-w.Held(j.Type))
+	}
+	m := queue.Outgoing{Body: j.Wakeup().Encode(), Delay: Delay(due, w.Now())}
 	if err := w.Queue.Send(ctx, w.Route(j.Type, j.NextAction, priority), m); err != nil {
 		return fmt.Errorf("send wake-up of job %s: %w", j.ID, err)
 	}
@@ -227,7 +238,7 @@ func Delay(due, now time.Time) time.Duration {
 }
 
 func (w *Executor) paused(ctx context.Context, n stage.Name) (bool, error) {
-	pauses, err := w.Control.Pauses(ctx)
+	pauses, err := schedule.Paused(ctx, w.Control)
 	if err != nil {
 		return false, fmt.Errorf("read paused stages: %w", err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 )
@@ -15,6 +16,10 @@ type Run struct {
 	log   *slog.Logger
 	lost  bool
 
+	due  time.Time // when the action was due
+	part string    // of the stage's work, that is waited for
+	took []took    // work that was found done
+
 	// how the attempt ended, for the measurements
 	outcome string
 	err     error
@@ -22,6 +27,10 @@ type Run struct {
 
 // NewRun returns a run for tests of handlers.
 func NewRun(j job.Job, s job.Store) *Run { return &Run{Job: j, store: s, log: slog.Default()} }
+
+// WaitFor names the part of the stage's work that is waited for from now on, where a stage has several: each takes its
+// own time.
+func (r *Run) WaitFor(part string) { r.part = part }
 
 // Checkpoint stores the document as the handler has changed it. It must return nil before the change is acted on: an
 // error means that the write did not happen or that another invocation has taken the job.

@@ -41,7 +41,7 @@ func (w *Waker) CloseLater(ctx context.Context, worker stage.Name, index uint64)
 			return fmt.Errorf("wait to ask %s again to close batch %d: %w", worker, index, err)
 		}
 	}
-	if err := w.Queue.Send(ctx, w.QueueName, m); err != nil {
+	if err := w.Queue.Send(queue.AtOnce(ctx), w.QueueName, m); err != nil {
 		return fmt.Errorf("ask %s again to close batch %d: %w", worker, index, err)
 	}
 	return nil

@@ -34,7 +34,7 @@ const page = 500
 
 // Run wakes what is overdue.
 func (r *Reconciler) Run(ctx context.Context) error {
-	pauses, err := r.Control.Pauses(ctx)
+	pauses, err := schedule.Paused(ctx, r.Control)
 	if err != nil {
 		return fmt.Errorf("read paused stages: %w", err)
 	}

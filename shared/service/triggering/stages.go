@@ -154,8 +154,12 @@ func (t *Triggers) aggregator(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("list aggregator batches with status %s: %w", s, err)
 		}
+		proven, err := t.proven(ctx, bs)
+		if err != nil {
+			return err
+		}
 		for _, b := range bs {
-			if err := t.aggregate(ctx, b); err != nil && !errors.Is(err, batch.ErrConflict) {
+			if err := t.aggregate(ctx, b, proven); err != nil && !errors.Is(err, batch.ErrConflict) {
 				faults = append(faults, err)
 			}
 		}
@@ -163,20 +167,40 @@ func (t *Triggers) aggregator(ctx context.Context) error {
 	return errors.Join(faults...)
 }
 
-func (t *Triggers) aggregate(ctx context.Context, b batch.AggregatorBatch) error {
-	if b.Status == batch.Closed {
-		children, err := t.Batches.SnosRange(ctx, b.FirstSnos, b.LastSnos())
-		if err != nil {
-			return fmt.Errorf("read SNOS batches %d to %d: %w", b.FirstSnos, b.LastSnos(), err)
-		}
-		if len(children) != len(b.Snos) {
-			return nil
-		}
-		for _, c := range children {
-			if c.Status != batch.Proven || c.Epoch != b.Epoch {
-				return nil
+// provenPage is how many proven SNOS batches one run looks at: all of those whose aggregator batches wait, as a rule.
+const provenPage = 500
+
+// proven says which SNOS batches of closed aggregator batches are proven, by one query.
+func (t *Triggers) proven(ctx context.Context, bs []batch.AggregatorBatch) (func(batch.AggregatorBatch) bool,
+	error) {
+	if len(bs) == 0 || bs[0].Status != batch.Closed {
+		return func(batch.AggregatorBatch) bool { return true }, nil
+	}
+	children, err := t.Batches.ListSnos(ctx, batch.Proven, bs[0].FirstSnos, provenPage)
+	if err != nil {
+		return nil, fmt.Errorf("list proven SNOS batches: %w", err)
+	}
+	found := make(map[uint64]batch.SnosBatch, len(children))
+	for _, c := range children {
+		found[c.Index] = c
+	}
+	return func(b batch.AggregatorBatch) bool { // those beyond the page are looked at once these are aggregated
+		for i := b.FirstSnos; i <= b.LastSnos(); i++ {
+			if c, ok := found[i]; !ok || c.Epoch != b.Epoch {
+				return false
 			}
 		}
+		return true
+	}, nil
+}
+
+func (t *Triggers) aggregate(ctx context.Context, b batch.AggregatorBatch,
+	proven func(batch.AggregatorBatch) bool) error {
+	if !proven(b) {
+		return nil
+	}
+	if b.Status == batch.Closed {
+		var err error
 		if b, err = t.moveAggregator(ctx, b, batch.Proven); err != nil {
 			return err
 		}

@@ -112,7 +112,7 @@ func (t *Triggers) unlessPaused(ctx context.Context, w stage.Name,
 	if err != nil {
 		return fmt.Errorf("trigger worker of %s: %w", w, err)
 	}
-	pauses, err := t.Control.Pauses(ctx)
+	pauses, err := schedule.Paused(ctx, t.Control)
 	if err != nil {
 		return fmt.Errorf("read paused stages: %w", err)
 	}

@@ -25,6 +25,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/client/secrets"
 	"github.com/madara-orchestrator/orchestrator/shared/client/sns"
 	"github.com/madara-orchestrator/orchestrator/shared/config"
+	eventcontroller "github.com/madara-orchestrator/orchestrator/shared/controller/event"
 	"github.com/madara-orchestrator/orchestrator/shared/core/metric"
 	"github.com/madara-orchestrator/orchestrator/shared/core/operator"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
@@ -145,7 +146,8 @@ func (p *Process) Core(ctx context.Context) (setup.App, error) {
 	artifacts := s3.New(p.AWS, c.AWS.Bucket, c.AWS.Endpoint != "")
 	app := setup.App{
 		Chain: c.Chain.Name, Layer: c.Chain.Layer, Jobs: db.Jobs(), Batches: db.Batches(),
-		Locks: db.Locks(time.Now), Control: db.Controls(), Rewinds: db.Rewinds(),
+		Locks: db.Locks(time.Now), Control: db.Controls(), Rewinds: db.Rewinds(), Paces: db.Paces(),
+		Pace:      eventcontroller.Pace{Linger: linger},
 		Artifacts: artifacts, Links: artifacts,
 		Alerts: topic, Topic: topic, Reports: db.Reports(), History: db.History(),
 		Events:    eventbridge.New(p.AWS, c.AWS.Bus),
@@ -159,6 +161,9 @@ func (p *Process) Core(ctx context.Context) (setup.App, error) {
 	p.core = &app
 	return app, nil
 }
+
+// linger is how long a message that an invocation sends waits for others of it.
+const linger = 300 * time.Millisecond
 
 // dashboard is the URL of a chain's dashboard in the AWS console.
 func dashboard(region, chain string) string {

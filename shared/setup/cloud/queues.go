@@ -19,7 +19,7 @@ import (
 func (p *Process) queues(ctx context.Context, app *setup.App) error {
 	q := p.Config.Queue
 	if q.Kind != config.Kafka {
-		app.Queue = sqs.New(p.AWS)
+		app.Queue, app.Held = sqs.New(p.AWS), resource.Held
 		return nil
 	}
 	c := kafka.Config{Brokers: q.Brokers, Auth: kafka.Auth(q.Auth), AWS: p.credentials,

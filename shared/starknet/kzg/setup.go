@@ -26,25 +26,54 @@ const (
 	pointSize = 96 // X and Y
 )
 
+// once is a value that is made when it is asked for first. sync.OnceValue would do, but a variable that is set to a
+// function keeps the linker from leaving out what only that function uses: the embedded points, in every program that
+// links this package and proves nothing.
+type once[T any] struct {
+	done  sync.Once
+	value T
+}
+
+func (o *once[T]) get(make func() T) T {
+	o.done.Do(func() { o.value = make() })
+	return o.value
+}
+
+var (
+	madePowers, madeColumns        once[[]bls12381.G1Affine]
+	madeTauG2                      once[bls12381.G2Affine]
+	madeBlobDomain, madeCellDomain once[*fft.Domain]
+)
+
 // powers are the points tau^i of the first group, i from 0.
-var powers = sync.OnceValue(func() []bls12381.G1Affine { return points(0, degree) })
+func powers() []bls12381.G1Affine {
+	return madePowers.get(func() []bls12381.G1Affine { return points(0, degree) })
+}
 
 // columns are the transformed points of FK20: Cells points for each of cellSize offsets.
-var columns = sync.OnceValue(func() []bls12381.G1Affine { return points(degree, cellSize*Cells) })
+func columns() []bls12381.G1Affine {
+	return madeColumns.get(func() []bls12381.G1Affine { return points(degree, cellSize*Cells) })
+}
 
 // tauG2 is the point tau of the second group.
-var tauG2 = sync.OnceValue(func() bls12381.G2Affine {
-	var p bls12381.G2Affine
-	raw := setupFile[(degree+cellSize*Cells)*pointSize:]
-	if _, err := p.SetBytes(raw); err != nil {
-		panic("kzg: embedded set-up is damaged: " + err.Error()) // excluded by TestSetup
-	}
-	return p
-})
+func tauG2() bls12381.G2Affine {
+	return madeTauG2.get(func() bls12381.G2Affine {
+		var p bls12381.G2Affine
+		raw := setupFile[(degree+cellSize*Cells)*pointSize:]
+		if _, err := p.SetBytes(raw); err != nil {
+			panic("kzg: embedded set-up is damaged: " + err.Error()) // excluded by TestSetup
+		}
+		return p
+	})
+}
 
-var blobDomain = sync.OnceValue(func() *fft.Domain { return fft.NewDomain(degree) })
+func blobDomain() *fft.Domain {
+	return madeBlobDomain.get(func() *fft.Domain { return fft.NewDomain(degree) })
+}
 
-var cellDomain = sync.OnceValue(func() *fft.Domain { return fft.NewDomain(Cells) })
+func cellDomain() *fft.Domain {
+	return madeCellDomain.get(func() *fft.Domain { return fft.NewDomain(Cells) })
+}
 
 func points(first, n int) []bls12381.G1Affine {
 	ps := make([]bls12381.G1Affine, n)

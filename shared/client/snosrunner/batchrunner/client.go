@@ -48,7 +48,7 @@ func New(cfg aws.Config, c Config) *Client {
 // name is the job name of a task: Batch takes letters, digits, - and _, and finds jobs by it without regard to case.
 func name(t snos.Task) string {
 	sum := sha256.Sum256([]byte(t.ID))
-	return fmt.Sprintf("%s-%d-%s", t.Kind, t.Batch, hex.EncodeToString(sum[:16]))
+	return snos.RunName(t.Kind, t.Batch, hex.EncodeToString(sum[:16]))
 }
 
 // Submit implements snos.Runner. Batch has no idempotency token, so a task is known by its job's name: it is looked for

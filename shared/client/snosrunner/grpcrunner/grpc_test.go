@@ -21,6 +21,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/madara-orchestrator/orchestrator/shared/client/snosrunner/grpcrunner"
+	"github.com/madara-orchestrator/orchestrator/shared/client/snosrunner/grpcrunner/grpcserver"
 	"github.com/madara-orchestrator/orchestrator/shared/client/snosrunner/grpcrunner/runnerpb"
 	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
 	"github.com/madara-orchestrator/orchestrator/shared/core/snos"
@@ -92,9 +93,9 @@ func TestConformance(t *testing.T) {
 	t.Parallel()
 	cert, authority := certificate(t)
 	for name, c := range map[string]grpcrunner.Config{
-		"tls": {URL: "grpcs://" + serve(t, grpcrunner.NewServer(newRunner(), secret,
+		"tls": {URL: "grpcs://" + serve(t, grpcserver.NewServer(newRunner(), secret,
 			credentials.NewServerTLSFromCert(&cert))), Token: secret, Authority: authority},
-		"plain": {URL: "grpc://" + serve(t, grpcrunner.NewServer(newRunner(), secret, nil)), Token: secret},
+		"plain": {URL: "grpc://" + serve(t, grpcserver.NewServer(newRunner(), secret, nil)), Token: secret},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -111,7 +112,7 @@ func TestTrust(t *testing.T) {
 	t.Parallel()
 	cert, authority := certificate(t)
 	_, other := certificate(t)
-	address := serve(t, grpcrunner.NewServer(newRunner(), secret, credentials.NewServerTLSFromCert(&cert)))
+	address := serve(t, grpcserver.NewServer(newRunner(), secret, credentials.NewServerTLSFromCert(&cert)))
 	for name, tt := range map[string]struct {
 		c    grpcrunner.Config
 		want string
@@ -183,7 +184,7 @@ func TestNonsense(t *testing.T) {
 // A runner that takes no further task says so; a request without a task is refused.
 func TestBusyAndEmpty(t *testing.T) {
 	t.Parallel()
-	c := client(t, grpcrunner.Config{URL: "grpc://" + serve(t, grpcrunner.NewServer(busy{newRunner()}, secret, nil)),
+	c := client(t, grpcrunner.Config{URL: "grpc://" + serve(t, grpcserver.NewServer(busy{newRunner()}, secret, nil)),
 		Token: secret})
 	if _, err := c.Submit(t.Context(), snos.Task{Kind: snos.Run, ID: "x"}); !errors.Is(err, snos.ErrBusy) {
 		t.Errorf("%v, want busy", err)
@@ -226,7 +227,7 @@ func TestURL(t *testing.T) {
 func TestWholeTask(t *testing.T) {
 	t.Parallel()
 	r := &keeps{}
-	c := client(t, grpcrunner.Config{URL: "grpc://" + serve(t, grpcrunner.NewServer(r, secret, nil)), Token: secret})
+	c := client(t, grpcrunner.Config{URL: "grpc://" + serve(t, grpcserver.NewServer(r, secret, nil)), Token: secret})
 	want := snos.Task{
 		Kind: snos.Aggregate, ID: "x", Batch: 3, StartBlock: 4, EndBlock: 9, FullOutput: true,
 		Inputs: []string{"a", "b"}, OutputPrefix: "aggregator/3/",

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
+	"github.com/madara-orchestrator/orchestrator/shared/core/pace"
 )
 
 // start is the time of the suite: whole milliseconds, which is what stores must keep.
@@ -70,6 +71,8 @@ func testRoundTrip(t *testing.T, ctx context.Context, s job.Store) {
 		j := New(uint64(i), m)
 		j.ExternalID, j.Failures = "ext", []job.Failure{{At: start, Reason: "it rained"}}
 		j.Lease = job.Lease{Owner: "me", ExpiresAt: start.Add(time.Hour)}
+		j.Wait = job.Wait{Work: "SnosRun", Size: 4, Since: start, Asked: start.Add(time.Minute), Reported: true,
+			Expect: pace.Window{From: time.Minute, To: time.Hour, Reported: true}}
 		j.StartedAt, j.Generation, j.Attempts.Transient = start.Add(time.Second), 7, 3
 		create(t, ctx, s, j)
 		got, err := s.Get(ctx, j.ID)

@@ -11,6 +11,7 @@ import (
 	"io"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/madara-orchestrator/orchestrator/shared/client/memory/fault"
 	"github.com/madara-orchestrator/orchestrator/shared/core/proof"
@@ -31,9 +32,10 @@ type Config struct {
 
 // Plan is how one task ends.
 type Plan struct {
-	Polls  int    // how many times it is in progress before it ends
-	Reject string // why it is rejected in the end; "" if it is done
-	Lose   bool   // the service forgets it instead of ending it
+	Polls  int           // how many times it is in progress before it ends
+	Takes  time.Duration // how long it takes; 0: it ends by Polls
+	Reject string        // why it is rejected in the end; "" if it is done
+	Lose   bool          // the service forgets it instead of ending it
 }
 
 // Task is a task as the service knows it.
@@ -44,6 +46,9 @@ type Task struct {
 	State     proof.State
 	Detail    string
 	Polls     int // calls of Status so far
+	Began     time.Time
+	Ends      time.Time // when it ends, where it takes a time
+	Found     time.Time // when somebody who asked learned first that it had ended
 }
 
 // Prover is a proof.Prover and the proof.FactChecker that knows the facts of its finished tasks.
@@ -185,6 +190,10 @@ func (p *Prover) start(r proof.Request, hash string) *proofTask {
 	if p.cfg.Plan != nil {
 		t.plan = p.cfg.Plan(t.copy())
 	}
+	if t.plan.Takes > 0 {
+		t.Began = p.env.Time()
+		t.Ends = t.Began.Add(t.plan.Takes)
+	}
 	p.tasks = append(p.tasks, t)
 	p.byID[t.ID], p.byDedup[r.DedupID] = t, t
 	return t
@@ -228,8 +237,11 @@ func (p *Prover) advance(t *proofTask) {
 			return
 		}
 	}
+	if now := p.env.Time(); t.plan.Takes > 0 && !now.Before(t.Ends) {
+		t.Found = now
+	}
 	switch {
-	case t.Polls <= t.plan.Polls:
+	case t.plan.Takes > 0 && t.Found.IsZero(), t.plan.Takes == 0 && t.Polls <= t.plan.Polls:
 	case t.plan.Lose:
 		p.forget(t)
 	case t.plan.Reject != "":

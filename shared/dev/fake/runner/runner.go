@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/madara-orchestrator/orchestrator/shared/client/memory/fault"
 	"github.com/madara-orchestrator/orchestrator/shared/core/snos"
@@ -30,6 +31,7 @@ type Config struct {
 // Plan is how one run ends.
 type Plan struct {
 	Polls   int              // how many times it is queued or running before it ends
+	Takes   time.Duration    // how long it takes; 0: it ends by Polls
 	Failure snos.FailureKind // "" if it succeeds
 	Detail  string
 	Lose    bool // the runner loses it instead of ending it
@@ -50,6 +52,9 @@ type State struct {
 	Task     snos.Task
 	Progress snos.Progress
 	Canceled bool
+	Began    time.Time
+	Ends     time.Time // when it ends, where it takes a time
+	Found    time.Time // when somebody who asked learned first that it had ended
 }
 
 // Runner is a snos.Runner whose runs end as a plan says.
@@ -96,6 +101,10 @@ func (s *Runner) Submit(ctx context.Context, t snos.Task) (string, error) {
 		}
 		if s.cfg.Plan != nil {
 			r.plan = s.cfg.Plan(t, number)
+		}
+		if r.plan.Takes > 0 {
+			r.Began = s.env.Time()
+			r.Ends = r.Began.Add(r.plan.Takes)
 		}
 		s.runs = append(s.runs, r)
 		s.byHandle[r.Handle], s.byID[t.ID] = r, r
@@ -174,7 +183,11 @@ func (s *Runner) advance(handle string) (snos.Progress, *snos.Task) {
 	if r.ended() || r.executing {
 		return r.Progress, nil
 	}
-	if r.polls++; r.polls <= r.plan.Polls {
+	r.polls++
+	if now := s.env.Time(); r.plan.Takes > 0 && !now.Before(r.Ends) && r.Found.IsZero() {
+		r.Found = now
+	}
+	if r.plan.Takes > 0 && r.Found.IsZero() || r.plan.Takes == 0 && r.polls <= r.plan.Polls {
 		if r.polls > 1 {
 			r.Progress.State = snos.Running
 		}

@@ -1,4 +1,6 @@
-package grpcrunner
+// Package grpcserver serves a snos.Runner over gRPC (runner.proto). It is apart from the client, which functions link:
+// the gRPC and protobuf libraries would make them a third larger.
+package grpcserver
 
 import (
 	"context"
@@ -16,6 +18,9 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/client/snosrunner/grpcrunner/runnerpb"
 	"github.com/madara-orchestrator/orchestrator/shared/core/snos"
 )
+
+// maxMessage bounds a message in bytes, in both directions.
+const maxMessage = 1 << 20
 
 // NewServer serves a runner. With a token every call must carry it; without security it speaks no TLS.
 func NewServer(r snos.Runner, bearer string, security credentials.TransportCredentials) *grpc.Server {

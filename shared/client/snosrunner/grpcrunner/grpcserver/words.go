@@ -1,4 +1,4 @@
-package grpcrunner
+package grpcserver
 
 import (
 	"github.com/madara-orchestrator/orchestrator/shared/client/snosrunner/grpcrunner/runnerpb"
