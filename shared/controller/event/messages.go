@@ -189,22 +189,14 @@ func (m Messages) together(ctx context.Context, f func(context.Context)) {
 	}
 }
 
-// inParallel runs f for each message and returns their errors; of messages that say the same it runs one. A failure or
-// panic of one leaves the others alone.
+// inParallel runs f for each message and returns their errors. A failure or panic of one leaves the others alone.
 func (m Messages) inParallel(ctx context.Context, ds []queue.Delivery,
 	f func(context.Context, queue.Delivery) error) []error {
 	errs := make([]error, len(ds))
-	same := make([]int, len(ds)) // the first message that says the same
 	m.together(ctx, func(ctx context.Context) {
 		var wg sync.WaitGroup
 		slots := make(chan struct{}, cmp.Or(m.Pace.Parallel, parallel))
-		first := map[string]int{}
 		for i, d := range ds {
-			known, ok := first[d.Body]
-			if same[i] = known; ok {
-				continue
-			}
-			first[d.Body], same[i] = i, i
 			slots <- struct{}{}
 			wg.Go(func() {
 				defer func() { <-slots }()
@@ -213,10 +205,22 @@ func (m Messages) inParallel(ctx context.Context, ds []queue.Delivery,
 		}
 		wg.Wait()
 	})
-	for i := range errs {
-		errs[i] = errs[same[i]]
-	}
 	return errs
+}
+
+// once runs f for one of the messages that say the same; its error is that of all of them.
+func once(f func(context.Context, queue.Delivery) error) func(context.Context, queue.Delivery) error {
+	type result struct {
+		sync.Once
+		err error
+	}
+	var results sync.Map // by body
+	return func(ctx context.Context, d queue.Delivery) error {
+		v, _ := results.LoadOrStore(d.Body, &result{})
+		r := v.(*result)
+		r.Do(func() { r.err = contained(ctx, d, f) })
+		return r.err
+	}
 }
 
 // contained turns a panic into an error of its message.
