@@ -185,11 +185,18 @@ func TestAlarms(t *testing.T) {
 				t.Errorf("%v has no action", p["AlarmName"])
 			}
 		}
-		for _, p := range s.of("AWS::SNS::TopicPolicy") {
-			if policy := text(p["PolicyDocument"]); !strings.Contains(policy, `"Service":"cloudwatch.amazonaws.com"`) ||
-				!strings.Contains(policy, "aws:SourceAccount") {
-				t.Errorf("alarms may not publish: %s", policy)
+		alarming := 0
+		for id, p := range s.of("AWS::SNS::TopicPolicy") {
+			policy := text(p["PolicyDocument"])
+			if !strings.Contains(policy, "aws:SourceAccount") {
+				t.Errorf("%s lets any account publish: %s", id, policy)
 			}
+			if strings.Contains(policy, `"Service":"cloudwatch.amazonaws.com"`) {
+				alarming++
+			}
+		}
+		if alarming != 1 {
+			t.Errorf("alarms may publish to %d topics, want the one of the alerts", alarming)
 		}
 	})
 }

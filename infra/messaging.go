@@ -92,13 +92,15 @@ func (s *Stack) route(r Route) {
 		topic.AddToResourcePolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
 			Sid: jsii.String("Events"), Actions: jsii.Strings("sns:Publish"), Resources: &[]*string{topic.TopicArn()},
 			Principals: &[]awsiam.IPrincipal{awsiam.NewServicePrincipal(jsii.String("events.amazonaws.com"), nil)},
-			Conditions: &map[string]any{"ArnEquals": map[string]*string{"aws:SourceArn": rule.AttrArn()}},
+			Conditions: &map[string]any{"ArnEquals": map[string]*string{"aws:SourceArn": rule.AttrArn()},
+				"StringEquals": map[string]*string{"aws:SourceAccount": s.Stack.Account()}},
 		}))
 	}
 	if r.Lambda != "" {
 		awslambda.NewCfnPermission(s.Stack, jsii.String(id+"MayInvoke"), &awslambda.CfnPermissionProps{
 			Action: jsii.String("lambda:InvokeFunction"), FunctionName: jsii.String(r.Lambda),
 			Principal: jsii.String("events.amazonaws.com"), SourceArn: rule.AttrArn(),
+			SourceAccount: s.Stack.Account(),
 		})
 	}
 }
