@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/madara-orchestrator/orchestrator/shared/client/internal/outbound"
 	"github.com/madara-orchestrator/orchestrator/shared/client/memory/fault"
 	"github.com/madara-orchestrator/orchestrator/shared/core/alert"
 )
@@ -199,7 +200,7 @@ func post(ctx context.Context, url, kind string, message map[string]string) erro
 	}
 	r.Header.Set("Content-Type", "text/plain; charset=UTF-8")
 	r.Header.Set("X-Amz-Sns-Message-Type", kind)
-	resp, err := http.DefaultClient.Do(r)
+	resp, err := outbound.Client(nil, postTime).Do(r)
 	if err != nil {
 		return err
 	}
