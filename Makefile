@@ -139,6 +139,8 @@ SOAK ?= 50
 soak: tools ## 100 times SOAK (50) simulated seeds a layer, every crash point, then real processes killed for 10 minutes
 	ORCHESTRATOR_SOAK=$(SOAK) $(GO) test -count=1 -timeout 6h -v -run 'TestRandomFaults|TestCrashSweep' ./shared/simulation
 	ORCHESTRATOR_REQUIRE_TOOLS=1 ORCHESTRATOR_SOAK_TIME=10m $(GO) test -count=1 -timeout 40m -v -run TestKilled ./scripts/e2e
+	ORCHESTRATOR_REQUIRE_TOOLS=1 ORCHESTRATOR_SOAK_TIME=10m $(GO) test -count=1 -timeout 40m -v -run 'TestBrokerIsKilled|TestBrokerKilledDuringARun' \
+		./shared/client/kafka ./scripts/run
 
 .PHONY: mutations
 mutations: ## Compile deliberate bugs into the simulation; each must be caught within 200 seeds: BUGS='no_fee_cap|...' for some of them

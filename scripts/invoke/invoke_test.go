@@ -145,11 +145,9 @@ func TestSandbox(t *testing.T) {
 		code int
 		says []string
 	}{
-		"sqs/proofcreation_verify.json":     {0, []string{"ProofCreation of SNOS batch 1", "Completed"}},
 		"sqs/datasubmission_process.json":   {0, []string{"DataSubmission of SNOS batch 1", "PendingVerification"}},
 		"sqs/trigger_priority_process.json": {0, []string{"SnosRun of SNOS batch 1", "PendingVerification"}},
 		"sqs/snosrun_malformed.json":        {1, []string{"failed: 1 of the messages failed"}},
-		"http/api_job_retry.json":           {0, []string{"SnosRun of SNOS batch 1", "Failed"}},
 	} {
 		t.Run(file, func(t *testing.T) {
 			t.Parallel()

@@ -354,7 +354,8 @@ func (c App) Triggers(t Trigger) *triggering.Triggers {
 func (c App) Rewinder() *rewinding.Rewinder {
 	return &rewinding.Rewinder{
 		Layer: c.Layer, Chain: c.Chain, Jobs: c.Jobs, Batches: c.Batches, Rewinds: c.Rewinds, Locks: c.Locks,
-		Events: c.Events, Wake: c.Waker().Run, NewOwner: c.newID(), Now: c.Now, Log: c.Log,
+		Events: c.Events, Wake: c.Waker().Run, Release: c.Executor(nil).Forget, NewOwner: c.newID(), Now: c.Now,
+		Log: c.Log,
 	}
 }
 

@@ -28,6 +28,14 @@ type KafkaBroker struct {
 	ended chan struct{} // closed when the process has ended
 }
 
+// Kills is how often tests kill a broker: three times, and ten times in a soak (`make soak`).
+func Kills() int {
+	if os.Getenv("ORCHESTRATOR_SOAK_TIME") != "" {
+		return 10
+	}
+	return 3
+}
+
 // URL is the broker as `make run QUEUE=` takes it.
 func (b *KafkaBroker) URL() string { return "kafka://" + b.Address }
 

@@ -290,6 +290,7 @@ func (r *Rewinder) removeJob(ctx context.Context, j job.Job, dead []string) erro
 		if err := r.kept(j, dead); err != nil {
 			return err
 		}
+		r.Release(ctx, j.ID)
 		err := r.Jobs.Delete(ctx, j)
 		if errors.Is(err, job.ErrConflict) {
 			var rerr error

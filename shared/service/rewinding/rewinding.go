@@ -19,7 +19,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
 )
 
-// Rewinder rewinds. Contract and Chain are needed to plan, Locks, NewOwner and Wake to carry out.
+// Rewinder rewinds. Contract and Chain are needed to plan, Locks, NewOwner, Release and Wake to carry out.
 type Rewinder struct {
 	Layer   stage.Layer
 	Chain   string // the deployment's name
@@ -34,6 +34,8 @@ type Rewinder struct {
 	}
 	// Wallet is asked about recorded transactions.
 	Wallet Wallet
+	// Release ends what was reported of a job that is discarded. What it leaves Reconcile ends.
+	Release func(ctx context.Context, jobID string)
 	// Wake runs the batching worker.
 	Wake     func(ctx context.Context, workers ...stage.Name)
 	NewOwner func() string
