@@ -22,7 +22,8 @@ func flows(t *testing.T, received func() int) {
 	}
 }
 
-// With a real broker that is killed again and again while messages are sent and received, no message that Send took is lost.
+// With a real broker that is killed again and again while messages are sent and received, no message that Send took is
+// lost.
 func TestBrokerIsKilled(t *testing.T) {
 	t.Parallel()
 	broker := tools.Kafka(t)
