@@ -24,7 +24,7 @@ import (
 type Zips map[string]string
 
 // maxZip is the most that a function's code may have, in bytes: it bounds the cold start.
-const maxZip = 10 << 20
+const maxZip = 12 << 20
 
 // caFile is the file beside a function's program that holds the certificate authorities of Amazon's databases.
 const caFile = "rds-ca.pem"
