@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -126,15 +125,10 @@ func keyed(base string) string {
 	return u.String()
 }
 
-// refused is an address at which nobody listens.
+// refused is an address at which nobody listens while the test runs.
 func refused(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
+	return fmt.Sprintf("127.0.0.1:%d", tools.Port(t))
 }
 
 // Functions whose surroundings are hostile or gone show no secret: not in logs, errors, answers or documents.

@@ -3,7 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
-	"net"
+	"fmt"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -14,6 +14,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/dev/fake"
 	fakeatlantic "github.com/madara-orchestrator/orchestrator/shared/dev/fake/atlantic"
 	fakesharp "github.com/madara-orchestrator/orchestrator/shared/dev/fake/sharp"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/tools"
 )
 
 func TestProversSettle(t *testing.T) {
@@ -198,14 +199,7 @@ func TestRegistersPIE(t *testing.T) {
 // Webhooks make verification ask at once.
 func TestWebhooks(t *testing.T) {
 	t.Parallel()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := l.Addr().String()
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
+	address := fmt.Sprintf("127.0.0.1:%d", tools.Port(t))
 	var out, errs lockedBuffer
 	ctx, stop := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer stop()

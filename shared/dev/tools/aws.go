@@ -89,7 +89,11 @@ func AWS(t *testing.T, test func(t *testing.T, endpoint string)) {
 // test gives it.
 func Microburst(t testing.TB, upstream string) string {
 	t.Helper()
-	o := &tool{
+	return newMicroburst(upstream).get(t)
+}
+
+func newMicroburst(upstream string) *tool {
+	return &tool{
 		name: "microburst",
 		command: func(root string, port int, _ string) *exec.Cmd {
 			c := exec.Command(filepath.Join(root, "microburst/bin/microburst"), "--upstream", upstream, "--port",
@@ -102,5 +106,4 @@ func Microburst(t testing.TB, upstream string) string {
 			return get(ctx, fmt.Sprintf("http://127.0.0.1:%d/_microburst/health", port))
 		},
 	}
-	return o.get(t)
 }

@@ -46,23 +46,22 @@ service:
 // Collector starts an OpenTelemetry collector for one test, made of the collector's own parts (collector/main.txt).
 func Collector(t testing.TB) OpenTelemetry {
 	t.Helper()
-	port, err := freePort()
-	if err != nil {
-		t.Fatal(err)
-	}
-	o := OpenTelemetry{traces: filepath.Join(t.TempDir(), "traces.json"),
-		metrics: fmt.Sprintf("http://127.0.0.1:%d/metrics", port)}
-	c := &tool{
+	o := OpenTelemetry{traces: filepath.Join(t.TempDir(), "traces.json")}
+	o.URL = newCollector(t, &o).get(t)
+	return o
+}
+
+func newCollector(t testing.TB, o *OpenTelemetry) *tool {
+	return &tool{
 		name: "collector",
 		command: func(root string, takes int, _ string) *exec.Cmd {
+			port := Port(t) // it ends where this one is taken too
+			o.metrics = fmt.Sprintf("http://127.0.0.1:%d/metrics", port)
 			return exec.Command(filepath.Join(root, "bin", "collector"), "--config",
 				fmt.Sprintf("yaml:"+collectorConfig, takes, o.traces, port))
 		},
-		url:   func(port int) string { return fmt.Sprintf("http://127.0.0.1:%d", port) },
-		ready: dial,
+		url: func(port int) string { return fmt.Sprintf("http://127.0.0.1:%d", port) },
 	}
-	o.URL = c.get(t)
-	return o
 }
 
 // Spans are the spans that have arrived, once there are as many as are wanted.

@@ -26,8 +26,7 @@ func Devnet(t testing.TB, args ...string) string {
 			return exec.Command(binary, append([]string{"--host", "127.0.0.1", "--port", strconv.Itoa(port),
 				"--seed", "0", "--accounts", "2", "--state-archive-capacity", "full"}, args...)...)
 		},
-		url:   func(port int) string { return fmt.Sprintf("http://127.0.0.1:%d/rpc", port) },
-		ready: dial,
+		url: func(port int) string { return fmt.Sprintf("http://127.0.0.1:%d/rpc", port) },
 	}
 	url, err := o.start()
 	if err != nil {

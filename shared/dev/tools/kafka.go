@@ -1,7 +1,6 @@
 package tools
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -9,11 +8,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"sync"
-	"syscall"
 	"testing"
-	"time"
 )
 
 // KafkaBroker is a real Kafka broker in KRaft mode for one test. Its data outlives its process. Safe for concurrent
@@ -21,20 +17,23 @@ import (
 type KafkaBroker struct {
 	Address string // host:port
 
-	dir   string
-	java  []string // command without the main class
-	mu    sync.Mutex
-	cmd   *exec.Cmd
-	ended chan struct{} // closed when the process has ended
+	dir              string
+	java             []string // command without the main class
+	port, controller *port    // for as long as its data is there
+
+	mu      sync.Mutex
+	process *process // nil: none runs
 }
 
 // Kills is how often tests kill a broker: three times, and ten times in a soak (`make soak`).
 func Kills() int {
-	if os.Getenv("ORCHESTRATOR_SOAK_TIME") != "" {
+	if soak() {
 		return 10
 	}
 	return 3
 }
+
+func soak() bool { return os.Getenv("ORCHESTRATOR_SOAK_TIME") != "" }
 
 // URL is the broker as `make run QUEUE=` takes it.
 func (b *KafkaBroker) URL() string { return "kafka://" + b.Address }
@@ -42,7 +41,7 @@ func (b *KafkaBroker) URL() string { return "kafka://" + b.Address }
 // Kafka starts a broker of its own for a test.
 func Kafka(t testing.TB) *KafkaBroker {
 	t.Helper()
-	b, err := newKafka()
+	b, err := newKafka(reserve)
 	if b != nil {
 		t.Cleanup(b.close)
 	}
@@ -93,7 +92,7 @@ rootLogger.appenderRef.out.ref = out
 // kafkaID is the cluster's id, any 16 bytes in base64.
 const kafkaID = "b3JjaGVzdHJhdG9yLXRlc3"
 
-func newKafka() (*KafkaBroker, error) {
+func newKafka(choose func() (*port, error)) (*KafkaBroker, error) {
 	root, err := Tools()
 	if err != nil {
 		return nil, err
@@ -109,29 +108,42 @@ func newKafka() (*KafkaBroker, error) {
 	if b.dir, err = os.MkdirTemp("", "testenv-kafka-"); err != nil {
 		return nil, err
 	}
-	port, err := freePort()
-	if err != nil {
-		return b, err
-	}
-	controller, err := freePort()
-	if err != nil {
-		return b, err
-	}
-	b.Address = net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 	logs := filepath.Join(b.dir, "log4j2.properties")
 	b.java = []string{java, "-Xmx256m", "-XX:TieredStopAtLevel=1", "-Dlog4j2.configurationFile=" + logs,
 		"-cp", filepath.Join(root, "kafka", "*")}
-	if err := errors.Join(os.WriteFile(logs, []byte(kafkaLog), 0o600),
-		os.WriteFile(b.properties(), fmt.Appendf(nil, kafkaProperties, b.Address,
-			net.JoinHostPort("127.0.0.1", strconv.Itoa(controller)), b.dir), 0o600)); err != nil {
+	if err := os.WriteFile(logs, []byte(kafkaLog), 0o600); err != nil {
 		return b, err
 	}
-	format := exec.Command(b.java[0], append(b.java[1:], "kafka.tools.StorageTool", "format", "-t", kafkaID,
-		"-c", b.properties())...)
+	if err := b.configure(1, 2); err != nil { // its data does not depend on ports
+		return b, err
+	}
+	format := exec.Command(java, append(b.java[1:len(b.java):len(b.java)], "kafka.tools.StorageTool", "format", "-t",
+		kafkaID, "-c", b.properties())...)
 	if out, err := format.CombinedOutput(); err != nil {
 		return b, fmt.Errorf("format the broker's folder: %w: %s", err, out)
 	}
-	return b, b.Start()
+	return b, onPort(choose, b.startOn)
+}
+
+// startOn starts the broker on a port.
+func (b *KafkaBroker) startOn(p *port) error {
+	b.controller.release() // it may be the one that was taken
+	controller, err := reserve()
+	if err != nil {
+		return err
+	}
+	b.port, b.controller = p, controller
+	if err := b.configure(p.number, controller.number); err != nil {
+		return err
+	}
+	return b.Start()
+}
+
+// configure writes the configuration, with the ports of the broker and its controller.
+func (b *KafkaBroker) configure(own, controller int) error {
+	b.Address = net.JoinHostPort("127.0.0.1", strconv.Itoa(own))
+	return os.WriteFile(b.properties(), fmt.Appendf(nil, kafkaProperties, b.Address,
+		net.JoinHostPort("127.0.0.1", strconv.Itoa(controller)), b.dir), 0o600)
 }
 
 func (b *KafkaBroker) properties() string { return filepath.Join(b.dir, "server.properties") }
@@ -140,39 +152,14 @@ func (b *KafkaBroker) properties() string { return filepath.Join(b.dir, "server.
 func (b *KafkaBroker) Start() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	var out tail
 	cmd := exec.Command(b.java[0], append(b.java[1:len(b.java):len(b.java)], "kafka.Kafka", b.properties())...)
-	cmd.Stdout, cmd.Stderr = &out, &out
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
-	started, ended := make(chan error, 1), make(chan struct{})
-	go func() { // Pdeathsig follows the thread that started the process
-		lockThread()
-		err := cmd.Start()
-		started <- err
-		if err == nil {
-			_ = cmd.Wait()
-		}
-		close(ended)
-	}()
-	if err := <-started; err != nil {
-		return err
-	}
-	b.cmd, b.ended = cmd, ended
-	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
-	defer cancel()
-	_, port, _ := strings.Cut(b.Address, ":")
-	n, err := strconv.Atoi(port)
+	p, err := run(cmd, func() {})
 	if err != nil {
 		return err
 	}
-	for dial(ctx, n) != nil {
-		select {
-		case <-ended:
-			return fmt.Errorf("the Kafka broker ended at its start: %s", out.String())
-		case <-ctx.Done():
-			return fmt.Errorf("the Kafka broker did not answer within %s: %s", startTimeout, out.String())
-		case <-time.After(20 * time.Millisecond):
-		}
+	b.process = p
+	if err := p.answers(b.port.number, nil); err != nil {
+		return fmt.Errorf("start the Kafka broker: %w", err)
 	}
 	return nil
 }
@@ -181,15 +168,16 @@ func (b *KafkaBroker) Start() error {
 func (b *KafkaBroker) Kill() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.cmd == nil {
+	if b.process == nil {
 		return
 	}
-	_ = b.cmd.Process.Kill()
-	<-b.ended
-	b.cmd = nil
+	b.process.kill()
+	b.process = nil
 }
 
 func (b *KafkaBroker) close() {
 	b.Kill()
+	b.port.release()
+	b.controller.release()
 	_ = os.RemoveAll(b.dir)
 }

@@ -5,11 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
-	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -28,12 +25,12 @@ type ReplicaSet struct {
 	members [members]*member
 }
 
-// member is one mongod with its data, which outlives its process.
+// member is one mongod with its port and data, which outlive its process.
 type member struct {
 	address string
 	dir     string
-	cmd     *exec.Cmd
-	ended   chan struct{} // closed when the process has ended
+	port    *port
+	process *process // nil: none was started
 }
 
 // replicaSetName is what the members call themselves.
@@ -54,22 +51,12 @@ func MongodReplicaSet(t testing.TB) *ReplicaSet {
 }
 
 func (rs *ReplicaSet) start(t testing.TB) error {
+	if err := rs.run(); err != nil {
+		return err
+	}
 	var hosts []string
 	config := bson.A{}
-	for i := range rs.members {
-		port, err := freePort()
-		if err != nil {
-			return err
-		}
-		dir, err := os.MkdirTemp("", "testenv-replica-")
-		if err != nil {
-			return err
-		}
-		m := &member{address: fmt.Sprintf("127.0.0.1:%d", port), dir: dir}
-		rs.members[i] = m
-		if err := m.run(); err != nil {
-			return err
-		}
+	for i, m := range rs.members {
 		hosts = append(hosts, m.address)
 		config = append(config, bson.D{{Key: "_id", Value: i}, {Key: "host", Value: m.address}})
 	}
@@ -93,34 +80,44 @@ func (rs *ReplicaSet) start(t testing.TB) error {
 	return err
 }
 
+// run starts the members at once.
+func (rs *ReplicaSet) run() error {
+	var starts sync.WaitGroup
+	errs := make([]error, members)
+	for i := range rs.members {
+		m := &member{}
+		rs.members[i] = m
+		starts.Go(func() { errs[i] = onPort(reserve, m.startOn) })
+	}
+	starts.Wait()
+	return errors.Join(errs...)
+}
+
+// startOn makes the member on a port, without any data, starts it and waits until it answers.
+func (m *member) startOn(p *port) (err error) {
+	_ = os.RemoveAll(m.dir) // of an attempt on another port
+	if m.dir, err = os.MkdirTemp("", "testenv-replica-"); err != nil {
+		return err
+	}
+	m.port, m.address = p, fmt.Sprintf("127.0.0.1:%d", p.number)
+	if err := m.run(); err != nil {
+		return err
+	}
+	return m.process.answers(p.number, nil)
+}
+
 // run starts the member's process.
 func (m *member) run() error {
 	root, err := Tools()
 	if err != nil {
 		return err
 	}
-	_, digits, _ := strings.Cut(m.address, ":")
-	port, err := strconv.Atoi(digits)
-	if err != nil {
-		return err
-	}
-	cmd := mongodCommand("--replSet", replicaSetName, "--oplogSize", "64")(root, port, m.dir)
+	cmd := mongodCommand("--replSet", replicaSetName, "--oplogSize", "64")(root, m.port.number, m.dir)
 	if _, err := os.Stat(cmd.Path); err != nil {
 		return err
 	}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	m.cmd, m.ended = cmd, make(chan struct{})
-	started := make(chan error)
-	go func() { // Pdeathsig follows the thread that started the process
-		lockThread()
-		err := cmd.Start()
-		started <- err
-		if err == nil {
-			_ = cmd.Wait()
-		}
-		close(m.ended)
-	}()
-	return <-started
+	m.process, err = run(cmd, func() {})
+	return err
 }
 
 // command runs an administrative command on the member itself.
@@ -186,10 +183,16 @@ func (rs *ReplicaSet) primary(ctx context.Context) (*member, error) {
 }
 
 func (m *member) kill() {
-	if m.cmd != nil && m.cmd.Process != nil {
-		_ = m.cmd.Process.Kill()
-		<-m.ended
+	if m.process != nil {
+		m.process.kill()
 	}
+}
+
+// close ends the member and removes its data.
+func (m *member) close() {
+	m.kill()
+	m.port.release()
+	_ = os.RemoveAll(m.dir)
 }
 
 func (rs *ReplicaSet) close() {
@@ -197,8 +200,7 @@ func (rs *ReplicaSet) close() {
 	defer rs.mu.Unlock()
 	for _, m := range rs.members {
 		if m != nil {
-			m.kill()
-			_ = os.RemoveAll(m.dir)
+			m.close()
 		}
 	}
 }

@@ -1,19 +1,16 @@
 // Package tools starts the real components that tests run against: mongod, the AWS emulators moto and ministack, Redis
 // and anvil. They are installed by shared/dev/tools/install (`make tools`); each is started once per test binary, on a
-// free port, and ends with it.
+// port that is reserved for it, and ends with it.
 package tools
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -32,7 +29,8 @@ type tool struct {
 	name    string
 	command func(root string, port int, dir string) *exec.Cmd
 	url     func(port int) string
-	ready   func(ctx context.Context, port int) error
+	ready   func(ctx context.Context, port int) error // nil: once it listens
+	reserve func() (*port, error)                     // chooses its port; nil: reserve
 
 	once sync.Once
 	base string
@@ -44,7 +42,6 @@ var (
 		name:    "mongod",
 		command: mongodCommand(),
 		url:     func(port int) string { return fmt.Sprintf("mongodb://127.0.0.1:%d", port) },
-		ready:   dial,
 	}
 	redis = &tool{
 		name: "redis",
@@ -58,8 +55,7 @@ var (
 			c.Env = append(os.Environ(), "LD_LIBRARY_PATH="+filepath.Join(root, "redis/usr/lib/x86_64-linux-gnu"))
 			return c
 		},
-		url:   func(port int) string { return fmt.Sprintf("redis://127.0.0.1:%d", port) },
-		ready: dial,
+		url: func(port int) string { return fmt.Sprintf("redis://127.0.0.1:%d", port) },
 	}
 )
 
@@ -119,8 +115,7 @@ func newAnvil(args ...string) *tool {
 			return exec.Command(filepath.Join(root, "node/node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil"),
 				append([]string{"--host", "127.0.0.1", "--port", strconv.Itoa(port), "--silent"}, args...)...)
 		},
-		url:   func(port int) string { return fmt.Sprintf("http://127.0.0.1:%d", port) },
-		ready: dial,
+		url: func(port int) string { return fmt.Sprintf("http://127.0.0.1:%d", port) },
 	}
 }
 
@@ -146,81 +141,62 @@ func (o *tool) get(t testing.TB) string {
 	return ""
 }
 
-func (o *tool) start() (string, error) {
+func (o *tool) start() (url string, err error) {
 	root, err := Tools()
 	if err != nil {
 		return "", err
 	}
+	choose := o.reserve
+	if choose == nil {
+		choose = reserve
+	}
+	err = onPort(choose, func(p *port) error {
+		url = o.url(p.number)
+		return o.startOn(p, root)
+	})
+	if err != nil {
+		return "", err
+	}
+	return url, nil
+}
+
+// startOn starts the component on a port, which it has until its end.
+func (o *tool) startOn(p *port, root string) error {
 	dir, err := os.MkdirTemp("", "testenv-"+o.name+"-")
 	if err != nil {
-		return "", err
+		return err
 	}
-	port, err := freePort()
-	if err != nil {
-		return "", err
-	}
-	cmd := o.command(root, port, dir)
+	end := func() { _ = os.RemoveAll(dir); p.release() }
+	cmd := o.command(root, p.number, dir)
 	if _, err := os.Stat(cmd.Path); err != nil {
-		return "", err
+		end()
+		return err
 	}
-	var out tail
-	cmd.Stdout, cmd.Stderr = &out, &out
-	// It ends with this program, however that ends; a group of its own, so that Ctrl-C leaves it to Stop.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
-	started := make(chan error)
-	ended, gone := make(chan error, 1), make(chan struct{})
-	go func() { // Pdeathsig follows the thread that started the process
-		lockThread()
-		if err := cmd.Start(); err != nil {
-			started <- err
-			return
-		}
-		started <- nil
-		ended <- cmd.Wait()
-		_ = os.RemoveAll(dir)
-		close(gone)
-	}()
-	if err := <-started; err != nil {
-		return "", err
+	c, err := run(cmd, end)
+	if err != nil {
+		return err
 	}
-	processes.Store(o.url(port), running{cmd.Process, gone})
-	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
-	defer cancel()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		if o.ready(ctx, port) == nil {
-			return o.url(port), nil
-		}
-		select {
-		case err := <-ended:
-			return "", fmt.Errorf("it ended at its start: %w: %s", err, out.String())
-		case <-ctx.Done():
-			return "", fmt.Errorf("it did not answer within %s: %s", startTimeout, out.String())
-		case <-tick.C:
-		}
+	processes.Store(c, o.url(p.number))
+	if err := c.answers(p.number, o.ready); err != nil {
+		processes.Delete(c)
+		return err
 	}
+	return nil
 }
 
-// running is a component's process; gone is closed when it has ended and its folder is removed.
-type running struct {
-	*os.Process
-	gone <-chan struct{}
-}
-
-// processes are the components that run, by URL.
+// processes are the components that run, with their URLs.
 var processes sync.Map
 
 // Stop ends every component that this program started, with all that they started themselves, and waits until they are
 // gone.
 func Stop() {
-	processes.Range(func(_, p any) bool {
-		_ = syscall.Kill(-p.(running).Pid, syscall.SIGKILL) // they keep nothing: their data is of this program
+	processes.Range(func(p, _ any) bool {
+		p.(*process).signal() // they keep nothing: their data is of this program
 		return true
 	})
-	processes.Range(func(url, p any) bool {
-		<-p.(running).gone
-		processes.Delete(url)
+	processes.Range(func(p, _ any) bool {
+		<-p.(*process).ended
+		processes.Delete(p)
 		return true
 	})
 }
@@ -228,15 +204,20 @@ func Stop() {
 // Pause stops a component's process as it stands (SIGSTOP) until resume is called: its connections stay and nothing
 // answers, as when a machine hangs.
 func Pause(url string) (resume func(), err error) {
-	p, ok := processes.Load(url)
-	if !ok {
+	var c *process
+	processes.Range(func(p, at any) bool {
+		if at == url {
+			c = p.(*process)
+		}
+		return c == nil
+	})
+	if c == nil {
 		return nil, fmt.Errorf("pause %s: no component of this program", url)
 	}
-	process := p.(running)
-	if err := process.Signal(syscall.SIGSTOP); err != nil {
+	if err := c.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
 		return nil, fmt.Errorf("pause %s: %w", url, err)
 	}
-	return func() { _ = process.Signal(syscall.SIGCONT) }, nil
+	return func() { _ = c.cmd.Process.Signal(syscall.SIGCONT) }, nil
 }
 
 // Tools is the folder that the tools are installed in.
@@ -257,23 +238,6 @@ func Tools() (string, error) {
 	}
 }
 
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
-}
-
-func dial(ctx context.Context, port int) error {
-	c, err := (&net.Dialer{}).DialContext(ctx, "tcp", fmt.Sprintf("127.0.0.1:%d", port))
-	if err == nil {
-		err = c.Close()
-	}
-	return err
-}
-
 func get(ctx context.Context, url string) error {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
@@ -284,30 +248,6 @@ func get(ctx context.Context, url string) error {
 		err = resp.Body.Close()
 	}
 	return err
-}
-
-// tail keeps the last part of what a component prints.
-type tail struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-const maxTail = 4096
-
-func (w *tail) Write(p []byte) (int, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.b.Write(p)
-	if over := w.b.Len() - maxTail; over > 0 {
-		w.b.Next(over)
-	}
-	return len(p), nil
-}
-
-func (w *tail) String() string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return strings.TrimSpace(w.b.String())
 }
 
 // Program returns the path of an installed program, such as "schemathesis/bin/schemathesis". Where it is missing the
