@@ -91,9 +91,11 @@ func (s *Sandbox) onEthereum(ctx context.Context, o Options) (layer, error) {
 	s.ethereum, s.core = o.Ethereum, d.Core
 	s.Unit = config.FeeUnit(config.EthereumLayer)
 	s.About = "ethereum   anvil at " + o.Ethereum
-	if s.Contract, err = ethereum.NewCore(node, d.Core.Hex(), nil); err != nil {
+	core, err := ethereum.NewCore(node, d.Core.Hex(), nil)
+	if err != nil {
 		return layer{}, err
 	}
+	s.Contract = &steady{Contract: core, within: steadyWithin}
 	facts, err := ethereum.NewFacts(node, d.Registry.Hex())
 	if err != nil {
 		return layer{}, err
