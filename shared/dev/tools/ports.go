@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-// port is a port of 127.0.0.1 that is kept for a program that is told to listen at it.
+// port is a port of 127.0.0.1 that is kept for a program that gets its number.
 //
 // A port that is merely found free is anybody's until the program listens: another test may find the same one, and any
 // connection may begin at it. This one is held by a socket that is bound and does not listen. The kernel gives such a
@@ -52,8 +52,8 @@ func (p *port) release() {
 	}
 }
 
-// Port keeps a port of 127.0.0.1 until the test ends. Only a program that is told to listens at it; until then
-// connections to it are refused.
+// Port keeps a port of 127.0.0.1 until the test ends. Only a program that is given its number listens at it;
+// until then connections to it are refused.
 func Port(t testing.TB) int {
 	t.Helper()
 	p, err := reserve()
@@ -67,8 +67,8 @@ func Port(t testing.TB) int {
 // maxPorts is how many ports are tried for one component.
 const maxPorts = 5
 
-// errTaken says that a component ended because somebody else has its port: a program that was told to use it, since
-// nobody else gets a port that is reserved.
+// errTaken says that a component ended because somebody else has its port: a program that has its number from
+// elsewhere, since nobody who asks for any port gets one that is reserved.
 var errTaken = errors.New("its port is taken")
 
 // onPort starts a component on a reserved port, and on another one as long as it is taken. The port stays reserved.

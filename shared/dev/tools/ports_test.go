@@ -152,7 +152,7 @@ func TestReserve(t *testing.T) {
 			t.Fatal(err)
 		}
 		if !listens(syscall.Getpgrp(), n) || listens(1<<30, n) {
-			t.Error("listens does not tell this process from another one")
+			t.Error("listens takes this process for another one, or another one for this")
 		}
 		if err := l.Close(); err != nil || listens(syscall.Getpgrp(), n) {
 			t.Errorf("it is said to listen after its end, %v", err)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"net"
 	"os/exec"
 	"strings"
 	"sync"
@@ -49,7 +50,11 @@ func (p *process) answers(port int, ready func(context.Context, int) error) erro
 	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	for !listens(p.cmd.Process.Pid, port) || ready != nil && ready(ctx, port) != nil {
+	for own := false; ; {
+		own = own || dial(ctx, port) == nil && listens(p.cmd.Process.Pid, port)
+		if own && (ready == nil || ready(ctx, port) == nil) {
+			return nil
+		}
 		select {
 		case <-p.ended:
 			err := fmt.Errorf("it ended at its start (%s): %s", p.cmd.ProcessState, p.out.String())
@@ -63,7 +68,15 @@ func (p *process) answers(port int, ready func(context.Context, int) error) erro
 		case <-tick.C:
 		}
 	}
-	return nil
+}
+
+// dial says whether anybody listens at a port: listens is sure of who does, but takes milliseconds.
+func dial(ctx context.Context, port int) error {
+	c, err := (&net.Dialer{}).DialContext(ctx, "tcp", fmt.Sprintf("127.0.0.1:%d", port))
+	if err == nil {
+		err = c.Close()
+	}
+	return err
 }
 
 // signal ends the program and all that it started.
