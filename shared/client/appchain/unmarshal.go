@@ -6,7 +6,7 @@ import (
 )
 
 // unmarshal decodes what a node answered. It accepts what encoding/json accepts, except names in another case, in
-// little more than half of the time: state updates are most of what batching reads.
+// about 0.6 of the time: state updates are most of what batching reads.
 func unmarshal(b []byte, into any) error {
 	return json.Unmarshal(b, into, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 }
