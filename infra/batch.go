@@ -223,7 +223,7 @@ func (s *Stack) runnerEvents() {
 		kind  snos.Kind
 	}{{job.SnosRun, snos.Run}, {job.Aggregator, snos.Aggregate}} {
 		q, ok := s.queues[resource.Route(x.stage, job.Verify, false)]
-		if !ok { // the layer has no such stage
+		if !ok { // the layer has no such stage, or its queue is a topic of Kafka
 			continue
 		}
 		rule := awsevents.NewCfnRule(s.Stack, jsii.String("RunsEnd"+string(x.stage)), &awsevents.CfnRuleProps{

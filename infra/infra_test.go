@@ -97,9 +97,13 @@ func TestSchedules(t *testing.T) {
 	each(t, func(t *testing.T, s template) {
 		for _, p := range s.of("AWS::Scheduler::Schedule") {
 			target := p["Target"].(map[string]any)
-			if text(p["FlexibleTimeWindow"]) != `{"Mode":"OFF"}` || target["RetryPolicy"] == nil ||
-				target["DeadLetterConfig"] == nil {
+			again, ok := target["RetryPolicy"].(map[string]any)
+			if text(p["FlexibleTimeWindow"]) != `{"Mode":"OFF"}` || !ok {
 				t.Errorf("schedule %s", text(p))
+			}
+			// What is not tried again (heads: the next minute listens again) needs no queue for what was missed.
+			if missed := again["MaximumRetryAttempts"] != 0.0; (target["DeadLetterConfig"] != nil) != missed {
+				t.Errorf("schedule %s: dead letters kept %t, want %t", p["Name"], !missed, missed)
 			}
 			if name := fmt.Sprint(p["Name"]); !strings.Contains(fmt.Sprint(target["Input"]),
 				strings.TrimPrefix(name, s.chain.Name+"-")) {

@@ -32,6 +32,10 @@ func (c Chain) kafkaFaults(cs *checks) {
 			"it belongs to queue: kafka")
 		return
 	}
+	if len(k.BootstrapServers) > 0 {
+		err := kafka.CheckBrokers(k.BootstrapServers)
+		cs.want(err == nil, "kafka.bootstrap_servers", "%v", err)
+	}
 	cs.want(k.Cluster == "" || clusterPattern.MatchString(k.Cluster), "kafka.cluster",
 		"%.100q: want the ARN of an Amazon MSK cluster", k.Cluster)
 	auth := kafka.Auth(k.Auth)

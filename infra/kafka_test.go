@@ -195,6 +195,8 @@ func TestKafkaFaults(t *testing.T) {
 		"kafka of no use": {"queue: kafka", "queue: sqs", "it belongs to queue: kafka"},
 		"no brokers": {`["b-1.kafka.example:9096", "b-2.kafka.example:9096"]`, "[]",
 			"own: kafka.bootstrap_servers: missing"},
+		"two ports": {`"b-2.kafka.example:9096"`, `"b-2.kafka.example:9096:1"`,
+			"own: kafka.bootstrap_servers: broker 2 of 2"},
 		"no port":   {`"b-2.kafka.example:9096"`, `"b-2"`, "own: kafka.bootstrap_servers: broker 2 of 2"},
 		"no secret": {"secret: kafka,", "", "own: kafka.secret: scram-sha-256: give it with"},
 		"secret's value": {"secret: kafka,", "secret: '{\"password\": \"hunter2\"}',",

@@ -129,7 +129,7 @@ func (s *Stack) permit(role awsiam.Role, function string, logs awslogs.LogGroup)
 	if a.Runs {
 		s.permitRuns(role, function)
 	}
-	if s.vpc != nil || s.chain.Kafka.Cluster != "" {
+	if s.vpc != nil || s.chain.Kafka.Cluster != "" && len(a.Consumes) > 0 {
 		allowAll(role, "network interfaces have no name beforehand (AWSLambdaVPCAccessExecutionRole, without its logs)",
 			"ec2:CreateNetworkInterface", "ec2:DescribeNetworkInterfaces",
 			"ec2:DescribeSubnets", "ec2:DeleteNetworkInterface",

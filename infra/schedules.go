@@ -38,6 +38,10 @@ func (s *Stack) schedules() {
 	allow(role, dead.QueueArn(), "sqs:SendMessage")
 	s.permitSchedules(role, name)
 	add := func(id string, every time.Duration, target awslambda.Function, input string, retries float64) {
+		var letters *awsscheduler.CfnSchedule_DeadLetterConfigProperty
+		if retries > 0 { // what is not tried again is not missed: the next minute does the same
+			letters = &awsscheduler.CfnSchedule_DeadLetterConfigProperty{Arn: dead.QueueArn()}
+		}
 		sched := awsscheduler.NewCfnSchedule(s.Stack, jsii.String("Schedule"+title(id)),
 			&awsscheduler.CfnScheduleProps{
 				Name:               jsii.String(resource.Physical(s.chain.Name, id)),
@@ -53,7 +57,7 @@ func (s *Stack) schedules() {
 						MaximumRetryAttempts:     jsii.Number(retries),
 						MaximumEventAgeInSeconds: jsii.Number(max(every.Seconds(), 60)),
 					},
-					DeadLetterConfig: &awsscheduler.CfnSchedule_DeadLetterConfigProperty{Arn: dead.QueueArn()},
+					DeadLetterConfig: letters,
 				},
 			})
 		sched.AddResourceDependency(group, nil)

@@ -50,7 +50,7 @@ func (c *call) parse(n int) ([]string, error) {
 		}
 		others, args = append(others, c.flags.Arg(0)), c.flags.Args()[1:]
 	}
-	if err := devoptions.Fill(c.flags, "inspect", os.Environ()); err != nil {
+	if err := devoptions.Fill(c.flags, c.command.options(), os.Environ()); err != nil {
 		return nil, usageError{err}
 	}
 	if others = append(others, after...); len(others) != n {
@@ -63,6 +63,7 @@ func (c *call) usage(w io.Writer) {
 	fmt.Fprintf(w, "usage: inspect %s %s\n\n%s.\n\n", c.command.name, c.command.args, c.command.summary)
 	c.flags.SetOutput(w)
 	c.flags.PrintDefaults()
+	fmt.Fprint(w, devoptions.Help(c.command.options()))
 }
 
 // fileFlag is a flag that takes a file; required ones are checked by need.

@@ -30,6 +30,9 @@ type command struct {
 	run     func(c *call) error
 }
 
+// options is the name that the command's options have in the environment and in files.
+func (c command) options() string { return "inspect_" + c.name }
+
 var commands = []command{
 	{
 		"blob encode", "--state-update FILE --starknet-version V [--nonces FILE] [--aliases FILE | --aliased] [--json]",

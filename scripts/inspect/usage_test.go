@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
+	devoptions "github.com/madara-orchestrator/orchestrator/shared/dev/options"
 )
 
 // fails runs the tool, which must end with a code and a message, and print nothing else.
@@ -59,6 +60,22 @@ func TestWrongUsage(t *testing.T) {
 		"0.13.1", "--nonces", "-", "--state-update", "-")
 }
 
+// Commands that have an option of one name do not share its variable.
+func TestOptionsOfEnvironment(t *testing.T) {
+	t.Setenv("ORCH_INSPECT_BLOB_ENCODE_JSON", "true") // of another command
+	t.Setenv("ORCH_INSPECT_CONFIG_HASH_VERSION", "0.14.4")
+	args := []string{"config-hash", "--chain", "SN_MAIN", "--fee-token", "0x1"}
+	if out := inspect(t, nil, args...); strings.HasPrefix(out, "{") {
+		t.Errorf("JSON is printed because another command's is: %s", out)
+	}
+	t.Setenv("ORCH_INSPECT_CONFIG_HASH_JSON", "true")
+	if out := inspect(t, nil, args...); !strings.HasPrefix(out, "{") {
+		t.Errorf("no JSON: %s", out)
+	}
+	t.Setenv("ORCH_INSPECT_CONFIG_HASH_VERSIONS", "0.14.4")
+	fails(t, exitUsage, "ORCH_INSPECT_CONFIG_HASH_VERSIONS in the environment", args...)
+}
+
 func TestHelp(t *testing.T) {
 	t.Parallel()
 	all := inspect(t, nil, "help")
@@ -67,7 +84,9 @@ func TestHelp(t *testing.T) {
 			t.Errorf("help does not list %s", c.name)
 		}
 		one := inspect(t, nil, append(strings.Fields(c.name), "-h")...)
-		if !strings.Contains(one, "usage: inspect "+c.name) || !strings.Contains(one, "-json") {
+		variable := devoptions.Variable(c.options(), "json")
+		if !strings.Contains(one, "usage: inspect "+c.name) || !strings.Contains(one, "-json") ||
+			!strings.Contains(one, variable) || strings.Contains(variable, " ") {
 			t.Errorf("inspect %s -h: %s", c.name, one)
 		}
 		// Every flag that a command has stands in its usage line, but the one that all programs have.

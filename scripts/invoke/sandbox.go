@@ -55,7 +55,8 @@ func wants(event []byte) (map[string]wanted, error) {
 		Records []struct {
 			Body string `json:"body"`
 		} `json:"Records"`
-		RawPath string `json:"rawPath"`
+		Kafka   json.RawMessage `json:"records"` // else Records would take it: names are compared without their case
+		RawPath string          `json:"rawPath"`
 	}
 	if err := json.Unmarshal(event, &e); err != nil {
 		return nil, fmt.Errorf("decode the event: %w", err)

@@ -67,9 +67,9 @@ type AWS struct {
 	Bus string `env:"BUS" set:"stack" example:"mychain"`
 }
 
-// Redis is the optional cache of chain reads.
+// Redis is the optional cache of chain reads behind the functions' own.
 type Redis struct {
-	// URL of the cache. Unset: no cache.
+	// URL of a Redis that the functions share, behind the cache that each has in memory. Unset: none.
 	URL string `env:"URL" url:"service" example:"redis://127.0.0.1:6379"`
 	// The secret that is that URL, if it holds a password.
 	URLSecret string `env:"URL_SECRET" secret:"chain" example:"mychain/redis"`
@@ -122,7 +122,7 @@ type Batch struct {
 
 // API is the HTTP API.
 type API struct {
-	// Serves commands: retry, process, verify, pause, resume, requeue, close.
+	// Serves commands: retry, process, verify, pause, resume, requeue, close, rewind, subscribers.
 	Admin bool `env:"ADMIN" set:"stack"`
 	// Scopes, with commas between them, of which a token (JWT) that gives a command must have one. Unset: any token
 	// may.

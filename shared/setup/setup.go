@@ -155,7 +155,7 @@ func (c App) Executor(handlers map[job.Type]executor.Handler) *executor.Executor
 }
 
 func (c App) messages() eventcontroller.Messages {
-	return eventcontroller.Messages{Return: c.Return, Pace: c.Pace, Log: c.Log}
+	return eventcontroller.Messages{Return: c.Return, Hold: c.Hold, Pace: c.Pace, Log: c.Log}
 }
 
 func (c App) pacer() *executor.Pacer {

@@ -159,7 +159,7 @@ func (w *World) report(ctx context.Context, e end) error {
 		if err != nil {
 			return nil, err
 		}
-		_, err = w.operator.RunNow(ctx, j.ID, job.Verify, executor.Command{By: "prover's webhook"})
+		_, err = w.operator.RunNow(ctx, j.ID, job.Verify, executor.Command{By: "prover's webhook", Reported: true})
 		return nil, ignore(err, executor.ErrRefused)
 	})
 	return errors.Join(err, w.nested)

@@ -152,7 +152,7 @@ func (w *World) checkRewound() error {
 	}
 	for _, h := range w.L1.History() {
 		j, known := w.seen[w.watch.journals[h.Hash]]
-		if known && s.Stale(rewind.Kind(w.cfg.Layer == stage.L2), j.Batch, j.Epoch) {
+		if known && s.Stale(rewind.KindOf(w.cfg.Layer, stage.StateTransition), j.Batch, j.Epoch) {
 			return fmt.Errorf("batch %d of epoch %d, blocks %d to %d, was rewound and is settled by %s", j.Batch,
 				j.Epoch, h.Update.StartBlock, h.Update.EndBlock, h.Hash)
 		}

@@ -169,7 +169,8 @@ func (s *Source) ask(ctx context.Context, conn *websocket.Conn, e *endpoint, id 
 	return result, nil
 }
 
-// maxReplaced bounds how many blocks a notice may say were replaced: more are not forgotten one by one.
+// maxReplaced bounds how many blocks a notice may say were replaced. With more the connection is opened again, which
+// says that heads may have been missed.
 const maxReplaced = 1000
 
 // decodeNotice reads a message of the subscription; ok is false for messages of another kind.

@@ -76,8 +76,6 @@ type Config struct {
 	Certificate, Key string
 	// RootCA is a PEM file's content: the only authorities that are trusted. "": the system's.
 	RootCA string
-	// TLS encrypts also where Auth does not ask for it.
-	TLS bool
 	// AWS returns the keys for IAM.
 	AWS    func(context.Context) (Credentials, error)
 	Topics []Topic
@@ -121,7 +119,7 @@ func ParseURL(raw string) ([]string, error) {
 }
 
 // secure says whether connections are encrypted.
-func (c Config) secure() bool { return c.TLS || c.RootCA != "" || c.Auth != "" && c.Auth != NoAuth }
+func (c Config) secure() bool { return c.RootCA != "" || c.Auth != "" && c.Auth != NoAuth }
 
 // validate names every fault; none shows a secret.
 func (c Config) validate() error {

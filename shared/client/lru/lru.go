@@ -35,6 +35,9 @@ const largest = 4
 // rest is how long the cache behind is left alone after it failed: each of its calls may take its whole time limit.
 const rest = 10 * time.Second
 
+// borrowed is how long what came from the cache behind is kept: it may end or be deleted there meanwhile.
+const borrowed = 5 * time.Minute
+
 // Cache is a cache.Cache.
 type Cache struct {
 	cfg Config
@@ -88,7 +91,7 @@ func (c *Cache) Get(ctx context.Context, key string) ([]byte, bool, error) {
 		return nil, false, err
 	}
 	if ok {
-		c.keep(key, bytes.Clone(v), 0)
+		c.keep(key, bytes.Clone(v), borrowed)
 	}
 	return v, ok, nil
 }
@@ -109,15 +112,20 @@ func (c *Cache) Set(ctx context.Context, key string, value []byte, ttl time.Dura
 	return err
 }
 
-// Delete implements cache.Cache. It is never kept from the cache behind: what is wrong there would come back.
+// Delete implements cache.Cache. What a cache behind that failed does not hear of comes back from it until it ends
+// there.
 func (c *Cache) Delete(ctx context.Context, key string) error {
 	c.mu.Lock()
 	c.forget(key)
 	c.mu.Unlock()
-	if c.cfg.Behind == nil {
+	if !c.asks() {
 		return ctx.Err()
 	}
-	return c.cfg.Behind.Delete(ctx, key)
+	err := c.cfg.Behind.Delete(ctx, key)
+	if err != nil {
+		c.leave()
+	}
+	return err
 }
 
 // Ping implements cache.Cache: it is the cache behind that can fail.

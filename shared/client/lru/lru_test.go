@@ -145,3 +145,55 @@ func TestBehindIsDown(t *testing.T) {
 		t.Errorf("Ping: %v", err)
 	}
 }
+
+// What came from the cache behind is asked for again after a while: it may be deleted there meanwhile.
+func TestBorrowedEnds(t *testing.T) {
+	t.Parallel()
+	clock, r := &locktest.Clock{}, open(t)
+	one, two := lru.New(lru.Config{Behind: r, Now: clock.Now}), lru.New(lru.Config{Behind: r, Now: clock.Now})
+	has := func() bool {
+		t.Helper()
+		_, ok, err := two.Get(t.Context(), "k")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ok
+	}
+	if err := one.Set(t.Context(), "k", []byte("v"), 0); err != nil {
+		t.Fatal(err)
+	}
+	if !has() {
+		t.Fatal("it is not found behind")
+	}
+	if err := one.Delete(t.Context(), "k"); err != nil {
+		t.Fatal(err)
+	}
+	if !has() {
+		t.Error("it is not kept in memory")
+	}
+	clock.Advance(6 * time.Minute)
+	if has() {
+		t.Error("six minutes later another process's deletion is not seen")
+	}
+}
+
+// A key is deleted in memory also while the cache behind is down, which is not asked at each call.
+func TestDeleteWhileBehindIsDown(t *testing.T) {
+	t.Parallel()
+	clock, b := &locktest.Clock{}, &broken{}
+	c := lru.New(lru.Config{Behind: b, Now: clock.Now})
+	if err := c.Delete(t.Context(), "k"); !errors.Is(err, errBroken) || b.calls != 1 {
+		t.Errorf("%v after %d calls", err, b.calls)
+	}
+	if err := c.Set(t.Context(), "k", []byte("v"), 0); err != nil { // it is left alone: the memory has it
+		t.Fatal(err)
+	}
+	for range 10 {
+		if err := c.Delete(t.Context(), "k"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, ok, err := c.Get(t.Context(), "k"); ok || err != nil || b.calls != 1 {
+		t.Errorf("found %t, %v, after %d calls", ok, err, b.calls)
+	}
+}

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-lambda-go/events"
 
@@ -209,6 +210,57 @@ func TestKafka(t *testing.T) {
 			}
 			if len(back.topic) > 0 && back.topic[0] != topic {
 				t.Errorf("given back to %q", back.topic)
+			}
+		})
+	}
+}
+
+// What fails is given back after a pause that grows with its receives and leaves the invocation time; without a failure
+// nothing waits.
+func TestKafkaPauses(t *testing.T) {
+	t.Parallel()
+	counted := func(receives string) string {
+		return `{"orchestrator-receives":[` + receives + `]}`
+	}
+	junk := func(headers string) string { return kafkaRecord("t", 0, 1, kafkaValue("junk"), headers) }
+	for name, tt := range map[string]struct {
+		records []string
+		left    time.Duration // of the invocation's time; 0: no end
+		want    time.Duration
+	}{
+		"all done":         {[]string{kafkaRecord("t", 0, 1, kafkaValue(good), "")}, 0, 0},
+		"the first time":   {[]string{junk("")}, 0, 2 * time.Second},
+		"the third":        {[]string{junk(counted("50"))}, 0, 8 * time.Second},
+		"the most counts":  {[]string{junk(""), junk(counted("51")), junk("")}, 0, 15 * time.Second},
+		"no time is left":  {[]string{junk("")}, time.Second, 0},
+		"little time left": {[]string{junk(counted("51"))}, 18 * time.Second, 14 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var held time.Duration
+			back := &returned{}
+			m := discard
+			m.Return = back
+			m.Hold = func(_ context.Context, d time.Duration) error {
+				if len(back.ids) > 0 {
+					t.Error("it waits after something was given back")
+				}
+				held += d
+				return nil
+			}
+			ctx := t.Context()
+			if tt.left > 0 {
+				var cancel context.CancelFunc
+				ctx, cancel = context.WithTimeout(ctx, tt.left)
+				defer cancel()
+			}
+			h := &eventcontroller.Jobs{Messages: m, Worker: &calls{}}
+			e := kafkaEvent("aws:kafka", map[string][]string{"t-0": tt.records})
+			if _, err := h.Handle(ctx, json.RawMessage(e)); err != nil {
+				t.Fatal(err)
+			}
+			if held > tt.want || held < tt.want-tt.want/4 {
+				t.Errorf("waited %s, want %s", held, tt.want)
 			}
 		})
 	}

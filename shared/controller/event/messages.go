@@ -29,14 +29,16 @@ import (
 type Messages struct {
 	// Return takes back what came from Kafka; nil: no queue of this deployment is a topic.
 	Return queue.Returner
-	Pace   Pace
-	Log    *slog.Logger
+	// Hold waits before what failed is given back; nil: it is given back at once.
+	Hold func(context.Context, time.Duration) error
+	Pace Pace
+	Log  *slog.Logger
 }
 
 // Pace is how the messages of one event are worked on.
 type Pace struct {
-	// Parallel is how many are worked on at a time; 0: as many as an event has, handlers wait for the network most of
-	// the time.
+	// Parallel is how many are worked on at a time; 0: as many as an event of SQS has, handlers wait for the network
+	// most of the time.
 	Parallel int
 	// Linger is how long a message that an invocation sends is held back for others, at most; 0: until its end.
 	Linger time.Duration
@@ -123,8 +125,10 @@ func (m Messages) kafka(ctx context.Context, raw json.RawMessage, source string,
 	for i, r := range rs {
 		ds[i] = r.Delivery
 	}
+	errs := m.inParallel(ctx, ds, f)
+	m.pause(ctx, ds, errs)
 	var lost []error
-	for i, err := range m.inParallel(ctx, ds, f) {
+	for i, err := range errs {
 		if err == nil {
 			continue
 		}
@@ -134,6 +138,30 @@ func (m Messages) kafka(ctx context.Context, raw json.RawMessage, source string,
 		}
 	}
 	return errors.Join(lost...)
+}
+
+// maxPause bounds how long an invocation waits before it gives back what failed.
+const maxPause = 15 * time.Second
+
+// pause waits before what failed is given back: a topic keeps nothing back, so without it a short outage would use up
+// all the times that a message may be received. What must be left of the invocation's time bounds it.
+func (m Messages) pause(ctx context.Context, ds []queue.Delivery, errs []error) {
+	most := 0
+	for i, err := range errs {
+		if err != nil {
+			most = max(most, ds[i].Receives)
+		}
+	}
+	if most == 0 || m.Hold == nil {
+		return
+	}
+	d := min(time.Second<<min(most, 4), maxPause)
+	if end, ok := ctx.Deadline(); ok {
+		d = min(d, time.Until(end)-2*sending)
+	}
+	if d > 0 {
+		_ = m.Hold(ctx, d) // ctx has ended: giving back says so
+	}
 }
 
 // records are the messages of an event, partition by partition. A record without a value (a tombstone) says nothing and

@@ -114,11 +114,11 @@ func (r Report) Sent(now time.Time) Report {
 }
 
 // Without takes a job off the report. over says that the cause touches no job any more; changed that the job was on it.
-func (r Report) Without(id string) (next Report, changed, over bool) {
-	if !r.touches(id) {
+func (r Report) Without(ids ...string) (next Report, changed, over bool) {
+	if !slices.ContainsFunc(ids, r.touches) {
 		return r, false, false
 	}
-	r.Jobs = slices.DeleteFunc(slices.Clone(r.Jobs), func(j Job) bool { return j.ID == id })
+	r.Jobs = slices.DeleteFunc(slices.Clone(r.Jobs), func(j Job) bool { return slices.Contains(ids, j.ID) })
 	return r, true, len(r.Jobs) == 0
 }
 

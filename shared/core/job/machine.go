@@ -207,15 +207,16 @@ func (j Job) Retried(now time.Time) (next Job, ok bool) {
 	return next.plan(PendingRetry, Process, now), true
 }
 
-// RunNow makes the next action due now, with a new generation, as an operator or a prover's webhook asks. ok is false
-// when there is no next action, when it isn't the asked one, or when an invocation works on it.
-func (j Job) RunNow(a Action, now time.Time) (next Job, ok bool) {
+// RunNow makes the next action due now, with a new generation. reported says that an external service reports the end
+// of the work: how long work takes is learned from that, not from an operator who only wants to know. ok is false when
+// there is no next action, when it isn't the asked one, or when an invocation works on it.
+func (j Job) RunNow(a Action, now time.Time, reported bool) (next Job, ok bool) {
 	if j.NextAction == None || j.NextAction != a || j.Lease.Held(now) {
 		return j, false
 	}
 	next = j.Clone()
 	next.UpdatedAt = now
-	next.Wait.Reported = next.Wait.Work != ""
+	next.Wait.Reported = reported && next.Wait.Work != ""
 	return next.plan(j.Status, j.NextAction, now), true
 }
 

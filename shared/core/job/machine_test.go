@@ -197,6 +197,25 @@ func TestOperatorRetry(t *testing.T) {
 	}
 }
 
+// Only a report of the work's end is learned from; an operator who looks early says nothing of it.
+func TestRunNow(t *testing.T) {
+	t.Parallel()
+	p := job.Policies()[job.SnosRun]
+	j := job.New(job.NewID(), 1, &job.SnosRunMeta{StartBlock: 1, EndBlock: 10}, "", zero)
+	j = j.Submitted(zero, p).Paced(j.WaitFor("", zero), zero, p, 0)
+	for _, reported := range []bool{true, false} {
+		next, ok := j.RunNow(job.Verify, zero.Add(time.Second), reported)
+		if !ok || next.Wait.Reported != reported || !next.DueAt.Equal(zero.Add(time.Second)) ||
+			next.Generation == j.Generation {
+			t.Errorf("reported %t: %t, %+v", reported, ok, next)
+		}
+		j = next // the one that was reported first must not stay so for an operator
+	}
+	if _, ok := j.RunNow(job.Process, zero, true); ok {
+		t.Error("it runs an action that is not next")
+	}
+}
+
 func TestDeadLettered(t *testing.T) {
 	t.Parallel()
 	t.Run("an outage's dead letter fails nothing", func(t *testing.T) {

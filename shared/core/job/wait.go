@@ -36,13 +36,17 @@ func (w Wait) Sample(now time.Time) pace.Sample {
 // Finality is the part of a stage's work that is waited for once its transaction is in a block.
 const Finality = "finality"
 
+// work names a part of a stage's work.
+func work(t stage.Name, part string) string {
+	if part == "" {
+		return string(t)
+	}
+	return string(t) + "/" + part
+}
+
 // WaitFor begins a wait: for a part of the stage's work, "" where it has one only.
 func (j Job) WaitFor(part string, now time.Time) Wait {
-	work := string(j.Type)
-	if part != "" {
-		work += "/" + part
-	}
-	return Wait{Work: work, Size: pace.Class(j.size(part)), Since: now, Asked: now}
+	return Wait{Work: work(j.Type, part), Size: pace.Class(j.size(part)), Since: now, Asked: now}
 }
 
 // size is what the time that a job's work takes depends on; 0 where it depends on nothing that is known.
@@ -150,13 +154,5 @@ func together(now time.Time, d, slack time.Duration) time.Duration {
 	return d
 }
 
-// partOf is the part of a stage's work that a wait is for.
-func (w Wait) partOf(t stage.Name) string {
-	if rest := len(t) + 1; len(w.Work) > rest {
-		return w.Work[rest:]
-	}
-	return ""
-}
-
 // Is says whether the wait is for a part of a stage's work.
-func (w Wait) Is(t stage.Name, part string) bool { return w.Work != "" && w.partOf(t) == part }
+func (w Wait) Is(t stage.Name, part string) bool { return w.Work == work(t, part) }

@@ -9,7 +9,8 @@ import (
 
 // gathering are the messages of one invocation that wait to be sent together.
 type gathering struct {
-	linger time.Duration
+	linger  time.Duration
+	sending sync.Mutex // held while messages are sent: the last flush waits for the timer's
 
 	mu    sync.Mutex
 	lots  []lot
@@ -23,6 +24,9 @@ type lot struct {
 	ms    []Outgoing
 	at    []time.Time
 }
+
+// lingerTime is how long the timer's sending may take, and so how long it may hold up the end of an invocation.
+const lingerTime = 2 * time.Second
 
 type gatheringKey struct{}
 
@@ -71,7 +75,11 @@ func (g *gathering) add(ctx context.Context, to Sender, queue string, ms []Outgo
 	}
 	if g.linger > 0 && g.timer == nil {
 		later := context.WithoutCancel(ctx)
-		g.timer = time.AfterFunc(g.linger, func() { _ = g.flush(later) }) // lost messages cost latency
+		g.timer = time.AfterFunc(g.linger, func() {
+			ctx, cancel := context.WithTimeout(later, lingerTime)
+			defer cancel()
+			_ = g.flush(ctx) // lost messages cost latency
+		})
 	}
 }
 
@@ -88,6 +96,8 @@ func (l *lot) add(m Outgoing) {
 
 // flush sends what is held back.
 func (g *gathering) flush(ctx context.Context) error {
+	g.sending.Lock()
+	defer g.sending.Unlock()
 	g.mu.Lock()
 	lots := g.lots
 	g.lots = nil

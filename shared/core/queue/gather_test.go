@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -86,5 +87,44 @@ func TestGatherLingers(t *testing.T) {
 	}
 	if d := s.ms[0].Delay; d >= time.Hour || d < time.Hour-time.Minute {
 		t.Errorf("delay %s: what it was held back for does not count", d)
+	}
+}
+
+// slow is a queue that answers when it is let go.
+type slow struct {
+	began chan struct{}
+	let   chan struct{}
+	ended atomic.Bool
+}
+
+func (s *slow) Send(context.Context, string, ...queue.Outgoing) error {
+	close(s.began)
+	<-s.let
+	s.ended.Store(true)
+	return nil
+}
+
+// An invocation does not end while what its timer sends is under way: Lambda would freeze it in the middle.
+func TestFlushWaitsForTheTimer(t *testing.T) {
+	t.Parallel()
+	s := &slow{began: make(chan struct{}), let: make(chan struct{})}
+	ctx, flush := queue.Gather(t.Context(), time.Millisecond)
+	if err := (queue.Gathered{To: s}).Send(ctx, "q", queue.Outgoing{Body: "a"}); err != nil {
+		t.Fatal(err)
+	}
+	<-s.began
+	done := make(chan bool)
+	go func() {
+		err := flush(t.Context())
+		done <- err == nil && s.ended.Load()
+	}()
+	select {
+	case <-done:
+		t.Error("flush is done while the timer sends")
+	case <-time.After(10 * time.Millisecond):
+		close(s.let)
+		if !<-done {
+			t.Error("flush failed, or it did not wait")
+		}
 	}
 }

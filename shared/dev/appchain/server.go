@@ -187,7 +187,7 @@ type weightsJSON struct {
 }
 
 func writeJSON(w http.ResponseWriter, status int, v any) {
-	b, err := jsonv2.Marshal(v)
+	b, err := jsonv2.Marshal(v, jsonv2.Deterministic(true)) // names in order, as encoding/json has them
 	if err != nil {
 		http.Error(w, "encode answer", http.StatusInternalServerError)
 		return

@@ -40,7 +40,7 @@ type Chains struct {
 }
 
 // Entry is a chain's entry in the file of chains, with the settings of a deployment on this machine: a secret's name in
-// them begins with the chain's. The API serves commands.
+// them begins with the chain's. The API serves commands, and a node with a websocket is listened to.
 func Entry(chain string, layer stage.Layer, kms bool, settings map[string]string) map[string]any {
 	all := map[string]string{"MONGO_URI_SECRET": "mongo"}
 	for k, v := range settings {
@@ -50,7 +50,7 @@ func Entry(chain string, layer stage.Layer, kms bool, settings map[string]string
 	}
 	return map[string]any{
 		"name": chain, "environment": "dev", "layer": string(layer), "architecture": Architecture(), "wallet_kms": kms,
-		"settings": all, "api": map[string]any{"admin": true},
+		"settings": all, "api": map[string]any{"admin": true}, "heads": all["CHAIN_WEBSOCKET"] != "",
 		"alerts": map[string]any{"emails": []string{"ops@example.org"}},
 	}
 }

@@ -38,6 +38,8 @@ func (c command) check(s *session) error {
 		return fmt.Errorf("%s needs %s", c.name, c.args)
 	case n > c.max:
 		return fmt.Errorf("%s: %q is too much", c.name, s.args[c.max])
+	case s.bus && c.name != "events":
+		return fmt.Errorf("%s does not read the bus: -bus is for events", c.name)
 	case c.reason && s.reason == "":
 		return errors.New("this concerns a whole stage or batch: give a reason, it is kept for the audit")
 	}

@@ -52,6 +52,10 @@ func (s *session) download() (int, error) {
 			fmt.Fprintf(s.out, "%sB  %s\n", large(uint64(n)), to)
 		}
 	}
+	if l.More {
+		return Refused, fmt.Errorf("only the first %d files are here: download those of one SNOS batch with -snos N",
+			len(l.Artifacts))
+	}
 	return OK, nil
 }
 

@@ -42,6 +42,7 @@ type session struct {
 	ctx  context.Context
 	api  deployment.API
 	out  io.Writer
+	errs io.Writer
 	json bool
 	args []string // of the command
 
@@ -73,7 +74,7 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if release.Asked(args, stdout) {
 		return 0
 	}
-	s := &session{ctx: ctx, out: stdout}
+	s := &session{ctx: ctx, out: stdout, errs: stderr}
 	var w where
 	rest, err := s.parse(args, &w)
 	if errors.Is(err, flag.ErrHelp) {

@@ -106,9 +106,11 @@ func openTail(ctx context.Context, cfg aws.Config, chain string, router event.Ro
 		return nil, errors.Join(fmt.Errorf("read the queue for the events: %w", err), t.close(ctx))
 	}
 	arn := is.Attributes["QueueArn"]
+	account := strings.Split(arn+":::::", ":")[4] // arn:partition:sqs:region:account:name
 	policy, err := json.Marshal(map[string]any{"Version": "2012-10-17", "Statement": []any{map[string]any{
 		"Effect": "Allow", "Principal": map[string]string{"Service": "events.amazonaws.com"},
 		"Action": "sqs:SendMessage", "Resource": arn,
+		"Condition": map[string]any{"StringEquals": map[string]string{"aws:SourceAccount": account}},
 	}}})
 	if err == nil {
 		_, err = t.api.SetQueueAttributes(ctx, &awssqs.SetQueueAttributesInput{QueueUrl: &t.url,
@@ -159,7 +161,12 @@ func (s *session) tailBus() (code int, err error) {
 	if err != nil {
 		return Unreachable, err
 	}
-	defer func() { err = errors.Join(err, t.close(s.ctx)) }()
+	defer func() {
+		if cerr := t.close(s.ctx); cerr != nil { // also after Ctrl-C: what stays must be known
+			fmt.Fprintf(s.errs, "the rule and the queue %s may be left, delete them: %v\n", t.name, cerr)
+			code = Unreachable
+		}
+	}()
 	if !s.json {
 		fmt.Fprintln(s.out, "events of the bus from now on; end it with Ctrl-C")
 	}

@@ -26,7 +26,7 @@ const maxFile = 1 << 20
 // Variable is the environment variable, and the name in the file, of a program's flag: that of run's flag dry-run is
 // ORCH_RUN_DRY_RUN.
 func Variable(program, flag string) string {
-	return Prefix + strings.ToUpper(program+"_"+strings.ReplaceAll(flag, "-", "_"))
+	return Prefix + strings.ToUpper(strings.NewReplacer("-", "_", " ", "_").Replace(program+"_"+flag))
 }
 
 // fileFlag is the flag that names the file.

@@ -185,6 +185,7 @@ func (s *Sandbox) startChain(o Options) (err error) {
 func (s *Sandbox) settings(o Options, l layer, prover part, runner string) map[string]string {
 	settings := map[string]string{
 		"CHAIN_ID": s.Chain.ChainID(), "CHAIN_RPC": s.Chain.URL(), "CHAIN_FEEDER_GATEWAY": s.Chain.GatewayURL(),
+		"CHAIN_WEBSOCKET": s.Chain.WebsocketURL(),
 		"CHAIN_MAX_BLOCK": fmt.Sprint(s.Last),
 		"BATCH_BLOCKS":    "5", "BATCH_SNOS_BLOCKS": "2", "PACE": "20", "REDIS_URL": o.Redis,
 	}

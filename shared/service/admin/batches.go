@@ -199,6 +199,10 @@ func (s *Service) Block(ctx context.Context, number uint64) (BlockStatus, error)
 	out := BlockStatus{Block: number, Jobs: []Job{}}
 	d, err := s.batchOf(ctx, number)
 	if errors.Is(err, batch.ErrNotFound) {
+		if t, terr := s.totals(ctx); terr == nil && t.Through > 0 {
+			return out, fmt.Errorf("block %d is in no batch of the database; batches up to %d are settled and were "+
+				"moved to history: %w", number, t.Through, ErrUnknown)
+		}
 		return out, fmt.Errorf("block %d is in no batch: %w", number, ErrUnknown)
 	}
 	if err != nil {

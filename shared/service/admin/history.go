@@ -72,8 +72,9 @@ func (s *Service) moved(ctx context.Context, kind string, index uint64, err erro
 		return err
 	}
 	if t, terr := s.totals(ctx); terr == nil && index > 0 && index <= t.Through {
-		return fmt.Errorf("it is settled and was moved out of the database, into the file %s of the bucket, which "+
-			"`make inspect ARGS='history FILE'` reads: %w", artifact.HistoryKey(index), err)
+		return fmt.Errorf("it is settled and was moved out of the database, into the file %s of the bucket: "+
+			"download it (`aws s3 cp`), then `make inspect ARGS='history FILE'` reads it: %w",
+			artifact.HistoryKey(index), err)
 	}
 	return err
 }

@@ -227,7 +227,7 @@ func (s *Service) Hook(ctx context.Context, token string) {
 	}
 	j, err := s.Jobs.Get(ctx, token)
 	if err == nil && s.hinted(j) {
-		_, err = s.Executor.RunNow(ctx, j.ID, job.Verify, executor.Command{By: "prover's webhook"})
+		_, err = s.Executor.RunNow(ctx, j.ID, job.Verify, executor.Command{By: "prover's webhook", Reported: true})
 	}
 	if err != nil && !either(err, executor.ErrRefused, job.ErrNotFound, job.ErrConflict, job.ErrSchema) &&
 		!errors.Is(err, context.Canceled) {

@@ -127,7 +127,7 @@ func (s *Service) rewindView(r rewind.Rewind) Rewind {
 func (s *Service) rewindPlan(p rewinding.Plan) RewindPlan {
 	out := RewindPlan{
 		From: p.From, Name: s.Layer.BatchName(stage.StateTransition, p.From), FromBlock: p.FromBlock,
-		Batches: []LostBatch{}, Discards: len(p.Batches), Refused: p.Refusals,
+		Batches: []LostBatch{}, Discards: p.Discards, Refused: p.Refusals,
 	}
 	if out.Refused == nil {
 		out.Refused = []rewind.Refusal{}
@@ -150,13 +150,20 @@ func (s *Service) rewindPlan(p rewinding.Plan) RewindPlan {
 	return out
 }
 
+// rewindTime is how long a rewind may take before somebody should look: 20 batches a minute are discarded.
+const rewindTime = 30 * time.Minute
+
 // rewinding is the verdict while a rewind is under way: what waits for a person may be discarded.
 func (s *Service) rewinding(f *facts) (Verdict, bool) {
 	r := f.lag.Rewind
 	if r == nil {
 		return Verdict{}, false
 	}
-	return Verdict{Level: Working, Command: s.Seat.Command("rewinds"), Text: fmt.Sprintf("%s and those after it are "+
+	v := Verdict{Level: Working, Command: s.Seat.Command("rewinds"), Text: fmt.Sprintf("%s and those after it are "+
 		"discarded and their blocks batched again, since %s: %s. %d are discarded by now.", r.Name,
-		r.At.Format(time.RFC3339), r.Reason, r.Discarded)}, true
+		r.At.Format(time.RFC3339), r.Reason, r.Discarded)}
+	if s.Now().Sub(r.At) > rewindTime {
+		v.Level, v.Text = Waiting, v.Text+" This takes too long: the log of the trigger function says why."
+	}
+	return v, true
 }

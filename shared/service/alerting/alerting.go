@@ -154,24 +154,24 @@ func (r *Reporter) named(jobs []alert.Job) string {
 	return b.String() + "."
 }
 
-// Release says that the causes whose keys begin with prefix do not touch a job any more. A cause that touches none is
-// over.
-func (r *Reporter) Release(ctx context.Context, prefix, jobID string) error {
+// Release says that the causes whose keys begin with prefix do not touch some jobs any more. A cause that touches none
+// is over.
+func (r *Reporter) Release(ctx context.Context, prefix string, jobIDs ...string) error {
 	open, err := r.Open(ctx, prefix)
 	if err != nil {
 		return err
 	}
 	var faults []error
 	for _, o := range open {
-		faults = append(faults, r.release(ctx, o, jobID))
+		faults = append(faults, r.release(ctx, o, jobIDs))
 	}
 	return errors.Join(faults...)
 }
 
-func (r *Reporter) release(ctx context.Context, o alert.Report, jobID string) error {
+func (r *Reporter) release(ctx context.Context, o alert.Report, jobIDs []string) error {
 	var err error
 	for range tries {
-		next, changed, over := o.Without(jobID)
+		next, changed, over := o.Without(jobIDs...)
 		switch {
 		case !changed:
 			return nil

@@ -98,8 +98,12 @@ func (b *Batcher) locked(ctx context.Context, w stage.Name, f func(context.Conte
 	if rerr := b.Locks.Release(context.WithoutCancel(ctx), held.Lease); rerr != nil {
 		b.log().WarnContext(ctx, "lease not released, it runs out", "stage", string(w), "error", rerr)
 	}
-	if errors.Is(err, lock.ErrLost) || errors.Is(err, batch.ErrFenced) || errors.Is(err, batch.ErrConflict) ||
-		errors.Is(err, errDiscarded) {
+	if errors.Is(err, errDiscarded) {
+		b.log().InfoContext(ctx, "nothing is batched: a rewind is under way or has discarded the open batch", "stage",
+			string(w))
+		return nil
+	}
+	if errors.Is(err, lock.ErrLost) || errors.Is(err, batch.ErrFenced) || errors.Is(err, batch.ErrConflict) {
 		b.log().WarnContext(ctx, "another invocation took over", "stage", string(w), "error", err)
 		return nil
 	}

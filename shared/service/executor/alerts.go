@@ -117,11 +117,11 @@ func (w *Executor) raise(ctx context.Context, c alert.Cause) {
 	}
 }
 
-// Forget ends what was reported of a job that will be no more.
-func (w *Executor) Forget(ctx context.Context, jobID string) { w.release(ctx, "", jobID) }
+// Forget ends what was reported of jobs that will be no more.
+func (w *Executor) Forget(ctx context.Context, jobIDs ...string) { w.release(ctx, "", jobIDs...) }
 
-func (w *Executor) release(ctx context.Context, prefix, jobID string) {
-	if err := w.Alerts.Release(ctx, prefix, jobID); err != nil {
-		w.log().WarnContext(ctx, "report not ended, reconcile will", "job_id", jobID, "error", err)
+func (w *Executor) release(ctx context.Context, prefix string, jobIDs ...string) {
+	if err := w.Alerts.Release(ctx, prefix, jobIDs...); err != nil {
+		w.log().WarnContext(ctx, "report not ended, reconcile will", "job_ids", jobIDs, "error", err)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/redact"
 	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
+	"github.com/madara-orchestrator/orchestrator/shared/core/snos"
 )
 
 // shown is how much of an unreadable message an alert shows, in bytes.
@@ -23,6 +24,11 @@ func (w *Executor) DeadLetter(ctx context.Context, messageID, body string) error
 			fmt.Sprintf("The trigger worker of %s keeps failing", wakeup.Stage),
 			fmt.Sprintf("A wake-up of %s failed as often as its queue allows. The schedule runs it again. Look at "+
 				"the trigger function's errors.", wakeup.Stage))
+	}
+	if _, _, ok, err := snos.DecodeEnded(body); ok && err == nil {
+		w.log().WarnContext(ctx, "dead letter changes nothing: a poll finds the end of the run",
+			"message_id", messageID)
+		return nil
 	}
 	m, err := job.DecodeMessage(body)
 	if err != nil {

@@ -18,12 +18,12 @@ func (w *Executor) Ended(ctx context.Context, t job.Type, batch uint64) error {
 	if err != nil {
 		return fmt.Errorf("find the %s job of batch %d, whose work has ended: %w", t, batch, err)
 	}
-	next, ok := j.RunNow(job.Verify, w.Now())
+	next, ok := j.RunNow(job.Verify, w.Now(), true)
 	if !ok || j.Status != job.PendingVerification {
 		return nil
 	}
 	stored, err := w.Jobs.Update(ctx, next)
-	if errors.Is(err, job.ErrConflict) {
+	if taken(err) {
 		return nil
 	}
 	if err != nil {

@@ -17,6 +17,7 @@ type Command struct {
 	By       string // who asks; "" is unknown
 	Reason   string // why, in the operator's words; may be empty
 	Priority bool   // wake the job past its stage's queue
+	Reported bool   // a service reports the end of the work; nobody's command
 }
 
 // Retry starts a job again that waits for an operator. ErrRefused for one that does not, job.ErrNotFound,
@@ -36,7 +37,7 @@ func (w *Executor) Retry(ctx context.Context, id string, o Command) (job.Job, er
 // the other errors are those of Retry.
 func (w *Executor) RunNow(ctx context.Context, id string, a job.Action, o Command) (job.Job, error) {
 	return w.command(ctx, id, string(a), o, func(j job.Job) (job.Job, error) {
-		next, ok := j.RunNow(a, w.Now())
+		next, ok := j.RunNow(a, w.Now(), o.Reported)
 		switch {
 		case ok:
 			return next, nil

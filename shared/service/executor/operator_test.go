@@ -8,6 +8,7 @@ import (
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
+	"github.com/madara-orchestrator/orchestrator/shared/core/snos"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	"github.com/madara-orchestrator/orchestrator/shared/service/executor"
 )
@@ -81,6 +82,9 @@ func TestDeadLetter(t *testing.T) {
 		"of a trigger worker": {nil, worker, job.Created, "The trigger worker of SnosRun"},
 		"of its earlier name": {nil, func(job.Job) string { return `{"worker":"Snos"}` }, job.Created,
 			"The trigger worker of SnosRun"},
+		"of a run's end": {nil, func(job.Job) string {
+			return `{"ended_run":"` + snos.RunName(snos.Run, 7, "ab12") + `"}`
+		}, job.Created, ""},
 		"of an unknown worker": {nil, func(job.Job) string { return `{"stage":"nonsense"}` }, job.Created,
 			"A message could not be read"},
 	} {

@@ -69,7 +69,7 @@ func (m *Meter) jobs(ctx context.Context) ([]metric.Value, error) {
 
 // overdue counts the jobs that were due and that nobody took, without those of paused stages.
 func (m *Meter) overdue(ctx context.Context) (int, error) {
-	pauses, err := m.Control.Pauses(ctx)
+	pauses, err := schedule.Paused(ctx, m.Control)
 	if err != nil {
 		return 0, fmt.Errorf("read paused stages: %w", err)
 	}

@@ -30,7 +30,8 @@ type Keeper struct {
 	Log   *slog.Logger
 }
 
-// KeepUnits is how many of the newest batches stay, however old they are: batching, alerts and the API look back.
+// KeepUnits is how many of the newest settled batches stay, however old they are: the next state update, batching,
+// alerts and the API look back at them.
 const KeepUnits = 100
 
 // Bounds of a run.
@@ -41,7 +42,7 @@ const (
 
 // Run moves what is due, the oldest first, as far as there is time. The order of a unit's steps makes a crash anywhere
 // harmless: its file is whole before it is counted, it is counted by compare-and-set in the order of the units, and
-// its documents are removed only then, that which the next run finds it by last.
+// its documents are removed only then, last of all that by which the next run finds it.
 func (k *Keeper) Run(ctx context.Context) error {
 	end := time.Now().Add(runTime)
 	moved := 0
@@ -53,7 +54,7 @@ func (k *Keeper) Run(ctx context.Context) error {
 		for _, u := range units {
 			done, err := k.move(ctx, u)
 			if err != nil {
-				return fmt.Errorf("move %s to history: %w", k.name(u.index), err)
+				return fmt.Errorf("move %s to history: %w", k.Layer.BatchName(stage.StateTransition, u.index), err)
 			}
 			if !done {
 				return nil
@@ -72,13 +73,6 @@ func (k *Keeper) Run(ctx context.Context) error {
 	return nil
 }
 
-func (k *Keeper) name(index uint64) string {
-	if k.Layer == stage.L2 {
-		return fmt.Sprintf("aggregator batch %d", index)
-	}
-	return fmt.Sprintf("SNOS batch %d", index)
-}
-
 // unit is what is known of a unit before its documents are read.
 type unit struct {
 	index, firstSnos, lastSnos uint64
@@ -88,10 +82,16 @@ type unit struct {
 
 // due are the oldest units that are archived for long enough and not among the newest.
 func (k *Keeper) due(ctx context.Context) ([]unit, error) {
-	units, last, err := k.oldest(ctx)
-	if errors.Is(err, batch.ErrNotFound) {
+	settled, err := k.Jobs.List(ctx, job.Filter{Type: job.StateTransition, Statuses: []job.Status{job.Completed},
+		Order: job.Descending, Limit: 1})
+	if err != nil {
+		return nil, fmt.Errorf("find the newest settled batch: %w", err)
+	}
+	if len(settled) == 0 {
 		return nil, nil
 	}
+	last := settled[0].Batch
+	units, err := k.oldest(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("list archived batches: %w", err)
 	}
@@ -103,29 +103,21 @@ func (k *Keeper) due(ctx context.Context) ([]unit, error) {
 	return units, nil
 }
 
-// oldest are the first archived units, and the index of the newest unit of all.
-func (k *Keeper) oldest(ctx context.Context) (out []unit, last uint64, err error) {
+// oldest are the first archived units.
+func (k *Keeper) oldest(ctx context.Context) (out []unit, err error) {
 	if k.Layer != stage.L2 {
-		b, err := k.Batches.LastSnos(ctx)
-		if err != nil {
-			return nil, 0, err
-		}
 		bs, err := k.Batches.ListSnos(ctx, batch.Archived, 0, page)
 		for _, b := range bs {
 			out = append(out, unit{index: b.Index, firstSnos: b.Index, lastSnos: b.Index, changed: b.UpdatedAt})
 		}
-		return out, b.Index, err
-	}
-	a, err := k.Batches.LastAggregator(ctx)
-	if err != nil {
-		return nil, 0, err
+		return out, err
 	}
 	as, err := k.Batches.ListAggregators(ctx, batch.Archived, 0, page)
 	for _, b := range as {
 		out = append(out, unit{index: b.Index, firstSnos: b.FirstSnos, lastSnos: b.LastSnos(), changed: b.UpdatedAt,
 			aggregator: &b})
 	}
-	return out, a.Index, err
+	return out, err
 }
 
 // move exports, counts and removes a unit; done is false where one of its jobs is not final.
@@ -176,13 +168,13 @@ func (k *Keeper) keep(ctx context.Context, u history.Unit) error {
 // types are the job types of the layer, with the batches that a unit has jobs of.
 func (k *Keeper) types(u unit) map[job.Type][2]uint64 {
 	out := map[job.Type][2]uint64{}
-	for _, s := range stage.All() {
-		if !s.Jobs || !k.Layer.Has(s.Name) {
+	for _, t := range job.Types {
+		if !k.Layer.Has(t) {
 			continue
 		}
-		out[s.Name] = [2]uint64{u.firstSnos, u.lastSnos}
-		if k.Layer == stage.L2 && (s.Name == stage.Aggregator || s.Name == stage.StateTransition) {
-			out[s.Name] = [2]uint64{u.index, u.index}
+		out[t] = [2]uint64{u.firstSnos, u.lastSnos}
+		if k.Layer.OnAggregator(t) {
+			out[t] = [2]uint64{u.index, u.index}
 		}
 	}
 	return out

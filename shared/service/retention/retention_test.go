@@ -238,6 +238,41 @@ func TestWaits(t *testing.T) {
 	through(old)
 }
 
+// The next state update looks at the settled batch before it. However many batches wait behind it, the newest settled
+// ones stay.
+func TestSettledStayBelowABacklog(t *testing.T) {
+	t.Parallel()
+	for _, l := range []stage.Layer{stage.L2, stage.L3} {
+		w := newWorld(t, l, nil)
+		for i := range uint64(2 * retention.KeepUnits) {
+			w.waiting(all + 1 + i)
+		}
+		if err := w.Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		got, err := w.history.Totals(t.Context())
+		if err != nil || got.Through != old {
+			t.Errorf("%s: moved through unit %d, %v; want %d", l, got.Through, err, old)
+		}
+	}
+}
+
+// waiting is a closed batch that nothing was done for.
+func (w *world) waiting(i uint64) {
+	w.t.Helper()
+	span := batch.Span{StartBlock: 20 * i, EndBlock: 20*i + 19}
+	var err error
+	if w.Layer == stage.L3 {
+		err = w.batches.CreateSnos(w.t.Context(), batch.SnosBatch{Index: i, Span: span, Status: batch.Closed})
+	} else {
+		err = w.batches.CreateAggregator(w.t.Context(), batch.AggregatorBatch{Index: i, FirstSnos: snos*(i-1) + 1,
+			Snos: []batch.Span{span}, Span: span, Status: batch.Closed})
+	}
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
 // Two runs at the same time move each unit once.
 func TestTwoRuns(t *testing.T) {
 	t.Parallel()

@@ -54,8 +54,8 @@ func (r *Rewinder) Continue(ctx context.Context) (rewind.State, error) {
 
 // proceed discards batches from the newest one down. Each that is gone leaves the database as if batching had not come
 // to it yet, so that the rewind may end after any of them.
-func (r *Rewinder) proceed(ctx context.Context) (rewind.State, error) {
-	s, err := r.Rewinds.Get(ctx)
+func (r *Rewinder) proceed(ctx context.Context) (s rewind.State, err error) {
+	s, err = r.Rewinds.Get(ctx)
 	if err != nil {
 		return s, err
 	}
@@ -64,6 +64,13 @@ func (r *Rewinder) proceed(ctx context.Context) (rewind.State, error) {
 		return s, nil
 	}
 	discarded := 0
+	count := func(w *rewind.Rewind) { w.Discarded += discarded }
+	defer func() { // what is gone is counted, also where the rest fails
+		if err != nil && discarded > 0 {
+			_, perr := r.Rewinds.Put(context.WithoutCancel(ctx), s.With(count))
+			err = errors.Join(err, perr)
+		}
+	}()
 	for {
 		top, ok, err := r.newest(ctx)
 		if err != nil {
@@ -73,7 +80,7 @@ func (r *Rewinder) proceed(ctx context.Context) (rewind.State, error) {
 			return r.finish(ctx, s, discarded)
 		}
 		if discarded == perRun {
-			return r.Rewinds.Put(ctx, s.With(func(w *rewind.Rewind) { w.Discarded += discarded }))
+			return r.Rewinds.Put(ctx, s.With(count))
 		}
 		var kept *keptError
 		switch err := r.discard(ctx, s, w.Dead, top); {
@@ -99,7 +106,7 @@ func (r *Rewinder) finish(ctx context.Context, s rewind.State, discarded int) (r
 	}
 	next, err := r.Rewinds.Put(ctx, s.With(func(w *rewind.Rewind) {
 		w.Discarded += discarded
-		w.DoneAt = r.Now()
+		w.DoneAt, w.Dead = r.Now(), nil // only carrying it out needs the dead transactions
 	}))
 	if err != nil {
 		return s, err
@@ -151,15 +158,36 @@ func (r *Rewinder) strays(ctx context.Context, s rewind.State) error {
 		if err != nil {
 			return fmt.Errorf("list %s jobs: %w", t, err)
 		}
-		for _, j := range js {
-			if s.Stale(rewind.KindOf(r.Layer, t), j.Batch, j.Epoch) {
-				if err := r.removeJob(ctx, j, nil); err != nil {
-					return err
-				}
-			}
+		if err := r.removeStale(ctx, s, js); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// removeStale removes those of the jobs that are discarded.
+func (r *Rewinder) removeStale(ctx context.Context, s rewind.State, js []job.Job) error {
+	js = slices.DeleteFunc(js, func(j job.Job) bool {
+		return !s.Stale(rewind.KindOf(r.Layer, j.Type), j.Batch, j.Epoch)
+	})
+	r.release(ctx, js...)
+	for _, j := range js {
+		if err := r.removeJob(ctx, j, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// release ends what was reported of jobs, before they are removed: a crash in between leaves no report of nothing.
+func (r *Rewinder) release(ctx context.Context, js ...job.Job) {
+	var ids []string
+	for _, j := range js {
+		ids = append(ids, j.ID)
+	}
+	if len(ids) > 0 {
+		r.Release(ctx, ids...)
+	}
 }
 
 // first is the first batch that the newest rewind discarded of those that a stage works on.
@@ -229,8 +257,8 @@ func gone(err, notFound error) error {
 
 // removeSnos removes SNOS batches with their jobs, the last one first.
 func (r *Rewinder) removeSnos(ctx context.Context, s rewind.State, first, last uint64) error {
-	for _, t := range []stage.Name{stage.ProofRegistration, stage.ProofCreation, stage.SnosRun} {
-		if !r.Layer.Has(t) {
+	for _, t := range slices.Backward(job.Types) {
+		if !r.Layer.Has(t) || r.Layer.OnAggregator(t) || slices.Contains(r.sending(), t) {
 			continue
 		}
 		js, err := r.Jobs.List(ctx,
@@ -238,12 +266,8 @@ func (r *Rewinder) removeSnos(ctx context.Context, s rewind.State, first, last u
 		if err != nil {
 			return fmt.Errorf("list %s jobs: %w", t, err)
 		}
-		for _, j := range js {
-			if s.Stale(rewind.Snos, j.Batch, j.Epoch) {
-				if err := r.removeJob(ctx, j, nil); err != nil {
-					return err
-				}
-			}
+		if err := r.removeStale(ctx, s, js); err != nil {
+			return err
 		}
 	}
 	bs, err := r.Batches.SnosRange(ctx, first, last)
@@ -280,6 +304,7 @@ func (r *Rewinder) remove(ctx context.Context, s rewind.State, t job.Type, index
 	if err != nil {
 		return fmt.Errorf("find the %s job of batch %d: %w", t, index, err)
 	}
+	r.release(ctx, j)
 	return r.removeJob(ctx, j, dead)
 }
 
@@ -290,7 +315,6 @@ func (r *Rewinder) removeJob(ctx context.Context, j job.Job, dead []string) erro
 		if err := r.kept(j, dead); err != nil {
 			return err
 		}
-		r.Release(ctx, j.ID)
 		err := r.Jobs.Delete(ctx, j)
 		if errors.Is(err, job.ErrConflict) {
 			var rerr error

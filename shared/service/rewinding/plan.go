@@ -2,7 +2,6 @@ package rewinding
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/big"
 
@@ -20,7 +19,8 @@ type Plan struct {
 	From      uint64 // the first batch that is discarded
 	FromSnos  uint64 // the first SNOS batch; on an L3 From
 	FromBlock uint64 // batching begins again with it
-	Batches   []Lost // what is discarded, at most batch.MaxPage
+	Batches   []Lost // what is discarded, the first batch.MaxPage of it
+	Discards  int    // how many batches are discarded
 	Refusals  []rewind.Refusal
 
 	dead  []string
@@ -65,6 +65,11 @@ func (r *Rewinder) look(ctx context.Context, index uint64) (Plan, error) {
 	if v.Settled, err = r.Contract.State(ctx, false); err != nil {
 		return p, fmt.Errorf("read the core contract: %w", err)
 	}
+	newest, _, err := r.newest(ctx)
+	if err != nil {
+		return p, err
+	}
+	p.Discards = int(newest.index - min(index, newest.index) + 1)
 	if err := r.lost(ctx, &p, index); err != nil {
 		return p, err
 	}
@@ -125,17 +130,36 @@ func (r *Rewinder) lost(ctx context.Context, p *Plan, index uint64) error {
 		if r.Layer.OnAggregator(t) {
 			places, from = aggregators, index
 		}
+		err := r.each(ctx, t, from, func(j job.Job) error {
+			if i, ok := places[j.Batch]; ok {
+				p.Batches[i].pay(j)
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// each calls do for all jobs of a type for batches from an index on.
+func (r *Rewinder) each(ctx context.Context, t job.Type, from uint64, do func(job.Job) error) error {
+	for {
 		js, err := r.Jobs.List(ctx, job.Filter{Type: t, From: from, Limit: job.MaxPage})
 		if err != nil {
 			return fmt.Errorf("list %s jobs: %w", t, err)
 		}
 		for _, j := range js {
-			if i, ok := places[j.Batch]; ok {
-				p.Batches[i].pay(j)
+			if err := do(j); err != nil {
+				return err
 			}
 		}
+		if len(js) < job.MaxPage {
+			return nil
+		}
+		from = js[len(js)-1].Batch + 1
 	}
-	return nil
 }
 
 // pay adds what a job has cost.
@@ -185,27 +209,27 @@ func (r *Rewinder) sends(ctx context.Context, index uint64) ([]rewind.Send, erro
 	var out []rewind.Send
 	var at *depths
 	for _, t := range r.sending() {
-		js, err := r.Jobs.List(ctx, job.Filter{Type: t, From: index, Limit: job.MaxPage})
-		if err != nil {
-			return nil, fmt.Errorf("list %s jobs: %w", t, err)
-		}
-		for _, j := range js {
+		err := r.each(ctx, t, index, func(j job.Job) (err error) {
 			s := rewind.Send{Job: j.ID, Stage: t, Batch: j.Batch, Completed: j.Status == job.Completed}
 			for _, journal := range j.Journals() {
 				for _, rec := range journal.Records {
 					if at == nil {
 						if at, err = r.depths(ctx); err != nil {
-							return nil, err
+							return err
 						}
 					}
 					signed, err := r.fate(ctx, *at, t, rec)
 					if err != nil {
-						return nil, err
+						return err
 					}
 					s.Records = append(s.Records, signed)
 				}
 			}
 			out = append(out, s)
+			return nil
+		})
+		if err != nil {
+			return nil, err
 		}
 	}
 	return out, nil
@@ -248,6 +272,3 @@ func (r *Rewinder) fate(ctx context.Context, at depths, t job.Type, rec tx.Recor
 	}
 	return out, nil
 }
-
-// ErrNoChain says that the settlement layer can't be asked.
-var ErrNoChain = errors.New("this deployment's API does not know its settlement layer: nothing can be rewound")

@@ -34,8 +34,8 @@ type Rewinder struct {
 	}
 	// Wallet is asked about recorded transactions.
 	Wallet Wallet
-	// Release ends what was reported of a job that is discarded. What it leaves Reconcile ends.
-	Release func(ctx context.Context, jobID string)
+	// Release ends what was reported of jobs that are discarded. What it leaves Reconcile ends.
+	Release func(ctx context.Context, jobIDs ...string)
 	// Wake runs the batching worker.
 	Wake     func(ctx context.Context, workers ...stage.Name)
 	NewOwner func() string
@@ -139,11 +139,10 @@ func (r *Rewinder) units(ctx context.Context, first uint64) (out []unit, err err
 	return out, err
 }
 
-// kind is the kind of the units.
-func (r *Rewinder) kind() rewind.Kind { return rewind.Kind(r.Layer == stage.L2) }
-
 // stale says whether a unit is discarded.
-func (r *Rewinder) stale(s rewind.State, u unit) bool { return s.Stale(r.kind(), u.index, u.epoch) }
+func (r *Rewinder) stale(s rewind.State, u unit) bool {
+	return s.Stale(rewind.KindOf(r.Layer, stage.StateTransition), u.index, u.epoch)
+}
 
 func (r *Rewinder) log() *slog.Logger {
 	if r.Log == nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
 	"github.com/madara-orchestrator/orchestrator/shared/core/da"
@@ -72,6 +73,51 @@ func TestReadsBack(t *testing.T) {
 		if last := a.seen[len(a.seen)-1]; last != fmt.Sprintf("%s %q", m.Included.BlockHash, [][]byte{[]byte("0x7")}) {
 			t.Errorf("the archive is asked for %s", last)
 		}
+	}
+}
+
+// A reorganisation that puts the transaction into another block does not send the question to the block that is gone.
+func TestReadsBackFromTheLastBlock(t *testing.T) {
+	t.Parallel()
+	a := &archive{}
+	b := withBlobs(t, a)
+	b.process()
+	b.chain.Mine()
+	b.chain.MineEmpty(2)
+	b.verify(job.VerdictVerified)
+	b.run.Job.Status = job.Completed
+	first := b.run.Job.Metadata.(*job.StateTransitionMeta).Included.BlockHash
+	if _, err := b.chain.Reorg(3, true); err != nil {
+		t.Fatal(err)
+	}
+	b.chain.MineEmpty(1)
+	b.chain.Mine()
+	b.chain.Finalize(b.chain.MineEmpty(1))
+	b.verify(job.VerdictFinal)
+	m := b.run.Job.Metadata.(*job.StateTransitionMeta)
+	if now := m.Included.BlockHash; now == first || len(a.seen) != 1 || !strings.HasPrefix(a.seen[0], now) {
+		t.Errorf("included in %s, then in %s, asked for %q", first, now, a.seen)
+	}
+}
+
+// Beacon nodes drop blobs after 18 days: what could not be read until then keeps nobody asking.
+func TestReadsBackUntilBlobsAreDropped(t *testing.T) {
+	t.Parallel()
+	const kept = 4096 * 32 * 12 * time.Second // MIN_EPOCHS_FOR_BLOB_SIDECARS_REQUESTS of the consensus specifications
+	b := withBlobs(t, &archive{err: da.ErrMissing})
+	b.process()
+	b.chain.Mine()
+	b.chain.MineEmpty(2)
+	b.verify(job.VerdictVerified)
+	b.chain.Finalize(b.chain.MineEmpty(1))
+	b.run.Job.Status, b.run.Job.SubmittedAt = job.Completed, b.now
+	b.now = b.now.Add(kept - time.Second)
+	if _, err := b.handler.Verify(t.Context(), b.run); !errors.Is(err, da.ErrMissing) {
+		t.Errorf("a second before they are dropped: %v", err)
+	}
+	b.now = b.now.Add(time.Second)
+	if v := b.verify(job.VerdictFinal); !strings.Contains(v.Reason, da.ErrMissing.Error()) {
+		t.Errorf("final because of %q", v.Reason)
 	}
 }
 

@@ -3,6 +3,7 @@ package statetransition
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
@@ -146,11 +147,15 @@ func (h *Handler) watch(ctx context.Context, r *executor.Run, m *job.StateTransi
 		return job.Verdict{}, err
 	}
 	if final {
+		v := job.Verdict{Kind: job.VerdictFinal}
 		if err := h.published(ctx, m); err != nil { // it is settled; operators are alerted of what can't be read
-			return job.Verdict{}, err
+			if at := r.Job.SubmittedAt; at.IsZero() || h.Sender.Now().Sub(at) < blobsKept {
+				return job.Verdict{}, err
+			}
+			v.Reason = fmt.Sprintf("no beacon node has it any more: %v", err)
 		}
 		m.Finalized = true
-		return job.Verdict{Kind: job.VerdictFinal}, nil
+		return v, nil
 	}
 	settled, err := h.settled(ctx, r, m, false)
 	switch {

@@ -26,7 +26,7 @@ type Keeper struct {
 // Run looks at each stage's schedule once: that of a paused stage is disabled, all others are enabled, and each has the
 // interval that the settings say. Reconcile's is never disabled: it is what enables the others again.
 func (k *Keeper) Run(ctx context.Context) error {
-	pauses, err := k.Control.Pauses(ctx)
+	pauses, err := schedule.Paused(ctx, k.Control)
 	if err != nil {
 		return fmt.Errorf("read paused stages: %w", err)
 	}

@@ -2,22 +2,25 @@ package triggering
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/rewind"
+	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 )
 
 // rewound are the workers of one run, which know what was discarded by now. A rewind that is under way is taken on
-// first; a step of it that fails does not keep the worker from its own work.
-func (t *Triggers) rewound(ctx context.Context) (*Triggers, error) {
+// first. A step of it that fails does not keep a worker from its own work, except the one that could not batch anyway:
+// a rewind that does not get on must show.
+func (t *Triggers) rewound(ctx context.Context, worker stage.Name) (*Triggers, error) {
 	if t.Rewinder == nil {
 		return t, nil
 	}
 	s, err := t.Rewinder.Continue(ctx)
-	if err != nil && s.Version == 0 { // it is not known what was discarded
-		return nil, err
+	if err != nil && (s.Version == 0 || t.batches(worker) && !errors.Is(err, rewind.ErrConflict)) {
+		return nil, err // it is not known what was discarded, or nothing is batched
 	}
 	if err != nil {
 		t.log().WarnContext(ctx, "the rewind did not get on, the next run tries again", "error", err)
@@ -25,6 +28,11 @@ func (t *Triggers) rewound(ctx context.Context) (*Triggers, error) {
 	run := *t
 	run.rewinds = s
 	return &run, nil
+}
+
+// batches says whether a worker makes the batches that settle.
+func (t *Triggers) batches(worker stage.Name) bool {
+	return worker == stage.AggregatorBatching || t.Settings.Layer == stage.L3 && worker == stage.SnosBatching
 }
 
 // snosWith are the SNOS batches with a status, without those that were discarded.

@@ -108,7 +108,7 @@ func (t *Triggers) unlessPaused(ctx context.Context, w stage.Name,
 	if !t.Settings.Layer.Has(w) {
 		return nil
 	}
-	t, err := t.rewound(ctx) // also where the stage is paused: a rewind is none of its work
+	t, err := t.rewound(ctx, w) // also where the stage is paused: a rewind is none of its work
 	if err != nil {
 		return fmt.Errorf("trigger worker of %s: %w", w, err)
 	}

@@ -51,7 +51,10 @@ func (t *Triggers) first(ctx context.Context) (uint64, error) {
 
 // nextUpdate is the batch whose state update is next; ok is false while those before it leave no room.
 func (t *Triggers) nextUpdate(ctx context.Context) (next uint64, ok bool, err error) {
-	last, err := t.updates(ctx, job.Filter{Order: job.Descending, Limit: page}) // the newest may be discarded
+	last, err := t.updates(ctx, job.Filter{Order: job.Descending, Limit: 1})
+	if err == nil && len(last) == 0 { // there is none, or the newest is discarded
+		last, err = t.updates(ctx, job.Filter{Order: job.Descending, Limit: page})
+	}
 	if err != nil {
 		return 0, false, fmt.Errorf("find the last StateTransition job: %w", err)
 	}

@@ -43,18 +43,22 @@ type Process struct {
 	// CacheBytes is how much it may keep of chain reads; 0: as much as the cache likes.
 	CacheBytes int64
 
-	core  *setup.App    // once Core has made it
-	db    *mongodb.DB   // likewise
-	kafka *kafka.Client // likewise; nil where queues are SQS's
+	core    *setup.App     // once Core has made it
+	db      *mongodb.DB    // likewise
+	kafka   *kafka.Client  // likewise; nil where queues are SQS's
+	closers []func() error // of connections that it has made
 	// what the function is asked about, see Check
 	checks map[string]func(context.Context) error
 }
 
+// OnClose has f called when the process's connections end: at a secret's new value another process takes its place.
+func (p *Process) OnClose(f func() error) { p.closers = append(p.closers, f) }
+
 // close ends the process's connections.
 func (p *Process) close(ctx context.Context) error {
 	var errs []error
-	if p.kafka != nil {
-		errs = append(errs, p.kafka.Close())
+	for _, f := range p.closers {
+		errs = append(errs, f())
 	}
 	if p.db != nil {
 		errs = append(errs, p.db.Close(ctx))

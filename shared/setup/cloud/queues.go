@@ -53,6 +53,7 @@ func (p *Process) queues(ctx context.Context, app *setup.App) error {
 		return err
 	}
 	p.kafka = client
+	p.OnClose(client.Close)
 	app.Queue, app.Return, app.Hold = client, client, executor.Hold
 	return nil
 }

@@ -51,6 +51,7 @@ func Source(ctx context.Context, p *cloud.Process) (*appchain.Source, error) {
 			return nil, err
 		}
 		kept.Behind = cache
+		p.OnClose(cache.Close)
 		p.Check(metric.Cache, cache.Ping)
 	}
 	return appchain.New(appchain.Config{
