@@ -36,6 +36,8 @@ type Model struct {
 	Assumptions
 	Idle     Count // an hour
 	PerBlock Count
+	// Series are the time series that are logged for CloudWatch while there are blocks.
+	Series map[string]bool
 }
 
 // Count is what was asked of the services.
@@ -69,6 +71,7 @@ func Measure(ctx context.Context, layer stage.Layer, a Assumptions) (Model, erro
 		return m, fmt.Errorf("simulate a chain: %w", err)
 	}
 	m.Idle = idle.count(1 / idle.hours)
+	m.Series = busy.series
 	m.PerBlock = busy.count(1.0/measured).minus(m.Idle, busy.hours/measured)
 	return m, nil
 }
@@ -80,6 +83,29 @@ type sample struct {
 	runs  int
 	paces *memory.Paces
 	hours float64
+	// series are the time series that were logged.
+	series map[string]bool
+}
+
+// series keeps the names of the time series that it logs.
+type series struct {
+	metric.Logger
+	seen map[string]bool
+}
+
+// Record implements metric.Telemetry.
+func (s series) Record(ctx context.Context, at time.Time, vs ...metric.Value) {
+	for _, v := range vs {
+		m, _ := metric.Find(v.Name)
+		if !m.CloudWatch {
+			continue
+		}
+		s.seen[string(v.Name)] = true
+		if m.Dimension != "" {
+			s.seen[string(v.Name)+"/"+v.Labels[m.Dimension]] = true
+		}
+	}
+	s.Logger.Record(ctx, at, vs...)
 }
 
 // counter counts the bytes that are written to it.
@@ -94,7 +120,8 @@ const mostSteps = 2_000_000
 func (m Model) run(ctx context.Context, blocks int, learned *memory.Paces) (sample, error) {
 	var logged counter
 	log := slog.New(slog.NewJSONHandler(&logged, nil)).With("chain", "sim", "function", "statetransition")
-	ctx = metric.With(ctx, metric.Logger{Log: log})
+	logs := series{metric.Logger{Log: log}, map[string]bool{}}
+	ctx = metric.With(ctx, logs)
 	limits := batch.DefaultLimits()
 	limits.SnosBlocks, limits.Blocks = m.SnosBlocks, m.Blocks
 	w, err := simulation.New(simulation.Config{
@@ -120,7 +147,7 @@ func (m Model) run(ctx context.Context, blocks int, learned *memory.Paces) (samp
 		}
 	}
 	return sample{usage: w.Usage, bytes: int(logged), runs: len(w.Runner.Runs()), paces: w.Paces,
-		hours: w.Now().Sub(begin).Hours()}, nil
+		hours: w.Now().Sub(begin).Hours(), series: logs.seen}, nil
 }
 
 // count is the sample times a factor.

@@ -2,11 +2,11 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/metric"
-	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
 	"github.com/madara-orchestrator/orchestrator/shared/simulation"
 )
@@ -23,7 +23,7 @@ const (
 	busEvent        = 1.00 / 1e6
 	schedulerFiring = 1.00 / 1e6
 	logGB           = 0.50
-	metricMonth     = 0.30
+	metricMonth     = 0.30 // "prorated by the hour and metered only when you send" (aws.amazon.com/cloudwatch/pricing)
 	alarmMonth      = 0.10
 	dashboardMonth  = 3.00
 	secretMonth     = 0.40
@@ -41,23 +41,20 @@ const (
 // platformBytes is what Lambda itself logs of an invocation: START, END and REPORT.
 const platformBytes = 400
 
-// metrics are how many time series the functions of a chain log for CloudWatch (core/metric): one a metric, and where
-// it is kept apart by stage one more a stage with jobs. Those of external services that fail come on top: each costs as
-// long as calls to it fail.
-func (m Model) metrics() float64 {
-	n := 0
+// metrics are how many time series CloudWatch gets in an hour, by which it charges: Reconcile's, which says each minute
+// how things are, cold starts (a function that nobody needs is started again after some hours), and with blocks what
+// was logged. Series of calls that fail come on top, while they fail.
+func (m Model) metrics(rate float64) float64 {
+	series := map[string]bool{string(metric.ColdStarts): true}
 	for _, row := range metric.All() {
-		if !row.CloudWatch {
-			continue
-		}
-		n++
-		for _, s := range stage.WithJobs() {
-			if row.Dimension == metric.Stage && m.Layer.Has(s) {
-				n++
-			}
+		if row.CloudWatch && row.Kind == metric.Gauge {
+			series[string(row.Name)] = true
 		}
 	}
-	return float64(n)
+	if rate > 0 {
+		maps.Copy(series, m.Series)
+	}
+	return float64(len(series))
 }
 
 // secretsUsual are those of a chain with a prover: database, wallet, prover.
@@ -126,7 +123,7 @@ func (m Model) Month(rate float64) []Item {
 		{"EventBridge", month(calls("events")*busEvent + fired*schedulerFiring)},
 		{"CloudWatch: logs", month((c.LogBytes+platformBytes*invocations)/1e9) * logGB},
 		{"CloudWatch: metrics, alarms, dashboard",
-			m.metrics()*metricMonth + float64(m.alarms())*alarmMonth + dashboardMonth},
+			m.metrics(rate)*metricMonth + float64(m.alarms())*alarmMonth + dashboardMonth},
 		{"Secrets Manager", secretsUsual * secretMonth},
 		{"MongoDB (Atlas M10; M30 where it is busy)",
 			mongoMonth((calls("jobs") + calls("batches") + calls("locks") + calls("controls") +

@@ -84,16 +84,29 @@ func each[P, O any](ctx context.Context, more func() bool, next func(context.Con
 
 // computing are functions, their event source mappings and their logs.
 func (i inventory) computing(ctx context.Context, cfg aws.Config) error {
-	functions := lambda.NewListFunctionsPaginator(lambda.NewFromConfig(cfg), &lambda.ListFunctionsInput{})
+	api := lambda.NewFromConfig(cfg)
+	functions := lambda.NewListFunctionsPaginator(api, &lambda.ListFunctionsInput{})
+	var names []*string
 	err := each(ctx, functions.HasMorePages, functions.NextPage, func(p *lambda.ListFunctionsOutput) {
 		for _, x := range p.Functions {
 			i.add("AWS::Lambda::Function", x.FunctionName)
+			names = append(names, x.FunctionName)
 		}
 	})
 	if err != nil {
 		return err
 	}
-	mappings := lambda.NewListEventSourceMappingsPaginator(lambda.NewFromConfig(cfg),
+	for _, name := range names {
+		out, err := api.ListFunctionEventInvokeConfigs(ctx,
+			&lambda.ListFunctionEventInvokeConfigsInput{FunctionName: name})
+		if err != nil {
+			return err
+		}
+		for _, x := range out.FunctionEventInvokeConfigs {
+			i.add("AWS::Lambda::EventInvokeConfig", x.FunctionArn)
+		}
+	}
+	mappings := lambda.NewListEventSourceMappingsPaginator(api,
 		&lambda.ListEventSourceMappingsInput{})
 	err = each(ctx, mappings.HasMorePages, mappings.NextPage, func(p *lambda.ListEventSourceMappingsOutput) {
 		for _, x := range p.EventSourceMappings {

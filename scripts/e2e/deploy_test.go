@@ -24,8 +24,8 @@ const settleTime = 8 * time.Minute
 
 // A file of chains becomes running deployments through the CDK's own bootstrap, deploy, update and destroy, with
 // nothing adapted: an L2 with a key in a secret and Atlantic, one with a KMS key and SHARP, and an L3 with Atlantic.
-// Their schedules and event source mappings settle them. Meanwhile there is an update, a secret is rotated, a message
-// is poisoned, operators command through the API and a prover sends webhooks. Each request of a function to AWS is
+// Their schedules and event source mappings settle them. Meanwhile there is a new block that a websocket announces, an
+// update, a secret is rotated, a message is poisoned, operators command through the API and a prover sends webhooks. Each request of a function to AWS is
 // checked by the emulator and by a second evaluator of policies.
 func TestDeploy(t *testing.T) {
 	t.Parallel()
@@ -34,8 +34,9 @@ func TestDeploy(t *testing.T) {
 	// Without a last block the batch after block 9 stays open until the update gives one.
 	key := f.add(stack.Options{Name: "key", Layer: stage.L2, Blocks: 13, Prover: "atlantic"}, true,
 		map[string]string{"CHAIN_MAX_BLOCK": ""})
-	kms := f.add(stack.Options{Name: "kms", Layer: stage.L2, Blocks: 5, Prover: "sharp", KMS: true}, false, nil)
-	l3 := f.add(stack.Options{Name: "l3", Layer: stage.L3, Blocks: 4, Prover: "atlantic"}, true, nil)
+	deaf := map[string]string{"CHAIN_WEBSOCKET": ""} // without the function heads
+	kms := f.add(stack.Options{Name: "kms", Layer: stage.L2, Blocks: 5, Prover: "sharp", KMS: true}, false, deaf)
+	l3 := f.add(stack.Options{Name: "l3", Layer: stage.L3, Blocks: 4, Prover: "atlantic"}, true, deaf)
 	f.start()
 	f.inspect(before)
 
@@ -52,6 +53,7 @@ func TestDeploy(t *testing.T) {
 	l3.ask("POST", "/stages/SnosBatching/requeue", `{"reason":"at once"}`, 200)
 	key.poisoned()
 	key.settled(9, settleTime)
+	key.newBlock()
 	key.rotate()
 	key.update()
 	key.commands()
@@ -145,6 +147,18 @@ func (d *deployment) rotate() {
 		map[string]string{d.options.Name + "/runner": rotated}); err != nil {
 		d.t.Fatal(err)
 	}
+}
+
+// newBlock has the chain make one more block. The function heads hears of it (what it may do must be used in the run,
+// see granted), and the open batch takes it.
+func (d *deployment) newBlock() {
+	d.t.Helper()
+	d.Chain.Advance(1)
+	d.Last++
+	d.until("a new block is batched", 2*time.Minute, func(ctx context.Context) bool {
+		b, err := d.DB.Batches().LastSnos(ctx)
+		return err == nil && b.EndBlock == d.Last
+	})
 }
 
 // update changes settings and deploys the chain alone again: nothing that has data is replaced, and the last batch may
