@@ -25,14 +25,14 @@ const settleTime = 8 * time.Minute
 // A file of chains becomes running deployments through the CDK's own bootstrap, deploy, update and destroy, with
 // nothing adapted: an L2 with a key in a secret and Atlantic, one with a KMS key and SHARP, and an L3 with Atlantic.
 // Their schedules and event source mappings settle them. Meanwhile there is a new block that a websocket announces, an
-// update, a secret is rotated, a message is poisoned, operators command through the API and a prover sends webhooks. Each request of a function to AWS is
-// checked by the emulator and by a second evaluator of policies.
+// update, a secret is rotated, a message is poisoned, operators command through the API and a prover sends webhooks.
+// Each request of a function to AWS is checked by the emulator and by a second evaluator of policies.
 func TestDeploy(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t)
 	before := take(t, f.emulator)
 	// Without a last block the batch after block 9 stays open until the update gives one.
-	key := f.add(stack.Options{Name: "key", Layer: stage.L2, Blocks: 13, Prover: "atlantic"}, true,
+	key := f.add(stack.Options{Name: "key", Layer: stage.L2, Blocks: 13, More: 1, Prover: "atlantic"}, true,
 		map[string]string{"CHAIN_MAX_BLOCK": ""})
 	deaf := map[string]string{"CHAIN_WEBSOCKET": ""} // without the function heads
 	kms := f.add(stack.Options{Name: "kms", Layer: stage.L2, Blocks: 5, Prover: "sharp", KMS: true}, false, deaf)
@@ -153,6 +153,7 @@ func (d *deployment) rotate() {
 // see granted), and the open batch takes it.
 func (d *deployment) newBlock() {
 	d.t.Helper()
+	d.until("listened to", 3*time.Minute, func(context.Context) bool { return d.Chain.Listeners() > 0 })
 	d.Chain.Advance(1)
 	d.Last++
 	d.until("a new block is batched", 2*time.Minute, func(ctx context.Context) bool {

@@ -224,6 +224,13 @@ func (c *Chain) subscribe() (<-chan uint64, func()) {
 	}
 }
 
+// Listeners is how many websockets are subscribed to new heads.
+func (c *Chain) Listeners() int {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return len(c.heads)
+}
+
 // block returns block n of those that are served.
 func (c *Chain) block(n uint64) (produced, bool) {
 	c.mu.RLock()

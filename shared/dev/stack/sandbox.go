@@ -39,6 +39,7 @@ type Options struct {
 	Name                 string      // of the deployment
 	Layer                stage.Layer // "" is l2; an l3 settles on a fake of Starknet
 	Blocks               int         // of the app chain
+	More                 int         // blocks that Chain.Advance will add
 	Version              string      // Starknet version of its blocks; "" is the newest that is known
 	Speed                float64     // blocks a second that the app chain makes; 0: all are there from the start
 	SettledTo            uint64      // the contract has settled up to this block already; 0: nothing; l2
@@ -174,7 +175,13 @@ func (s *Sandbox) startChain(o Options) (err error) {
 	if s.Chain, err = devappchain.Start(opts); err != nil {
 		return err
 	}
-	if o.Speed == 0 {
+	switch {
+	case o.Speed > 0:
+	case o.More > 0:
+		if s.messages, err = devappchain.LookAhead(opts, o.Blocks+o.More, func(int) {}); err != nil {
+			return err
+		}
+	default:
 		s.messages = s.Chain.MessagesToL2()
 	}
 	s.closers = append(s.closers, func() { _ = s.Chain.Close() })
