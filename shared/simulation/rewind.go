@@ -19,12 +19,17 @@ func (w *World) record() rewind.State {
 	return s
 }
 
-// mayRewind lets an operator discard batches, at random or at the step that the configuration names.
+// mayRewind lets an operator discard batches, at random or at the step that the configuration names; also in the middle
+// of other functions.
 func (w *World) mayRewind(ctx context.Context) error {
 	if at := w.cfg.RewindAt; at > 0 && w.Steps >= at && !w.planned && len(w.frames) == 0 {
 		return w.rewind(ctx, 0)
 	}
-	if !w.turmoil || w.begun >= w.cfg.Rewinds || len(w.frames) > 0 || w.chances.IntN(150) > 0 {
+	rare, nested := 150, len(w.frames)
+	if nested > 0 && w.frames[nested-1].function == resource.FnStateTransition {
+		rare = 10 // between what it has seen and what it records
+	}
+	if !w.turmoil || w.begun >= w.cfg.Rewinds || nested >= maxNesting || w.chances.IntN(rare) > 0 {
 		return nil
 	}
 	return w.rewind(ctx, w.chances.IntN(4))
@@ -37,6 +42,10 @@ func (w *World) rewind(ctx context.Context, above int) error {
 	if !ok {
 		return nil
 	}
+	during := "outside"
+	if n := len(w.frames); n > 0 {
+		during = w.frames[n-1].function
+	}
 	_, err := w.invoke(ctx, resource.FnAPI, false, func(ctx context.Context) (any, error) {
 		_, r, err := w.rewinder.Begin(ctx, from, "simulation", "chance")
 		return r, err
@@ -47,9 +56,9 @@ func (w *World) rewind(ctx context.Context, above int) error {
 		w.begun++
 		w.planned = true
 		w.narrate("a rewind from batch %d on", from)
-		w.Injected[Strike{"rewind", "outside"}]++
+		w.Injected[Strike{"rewind", during}]++
 	case errors.As(err, &refused):
-		w.Injected[Strike{"rewind refused: " + string(refused.Refusals[0].Why), "outside"}]++
+		w.Injected[Strike{"rewind refused: " + string(refused.Refusals[0].Why), during}]++
 	}
 	return w.nested
 }
