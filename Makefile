@@ -147,7 +147,7 @@ mutations: ## Compile deliberate bugs into the simulation; each must be caught w
 	ORCHESTRATOR_MUTATIONS=1 $(GO) test -count=1 -timeout 2h -v -run 'TestMutations/$(if $(BUGS),^($(BUGS))$$)' ./shared/simulation
 
 .PHONY: rehearse
-rehearse: tools ## Rehearse rolling back to commit 5030cc5 and going on: both builds' functions on one database
+rehearse: tools ## Rehearse upgrading from commit 5030cc5, and rolling back to it and going on: both builds' functions on one database
 	ORCHESTRATOR_REQUIRE_TOOLS=1 ORCHESTRATOR_REHEARSE=1 $(GO) test -count=1 -timeout 20m -v -run TestRehearse ./scripts/e2e
 
 FUZZTIME ?= 10s

@@ -18,6 +18,7 @@ import (
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
+	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	"github.com/madara-orchestrator/orchestrator/shared/dev/fake/madara"
 	"github.com/madara-orchestrator/orchestrator/shared/dev/stack"
 	"github.com/madara-orchestrator/orchestrator/shared/dev/tools"
@@ -71,6 +72,31 @@ func TestAdopt(t *testing.T) {
 	}
 	w.settle(t, 3*time.Minute, nil)
 	settledOnce(t, w, 3, 10)
+	if after := dump(t, old); after != before {
+		t.Errorf("the old database was changed from\n%s\nto\n%s", before, after)
+	}
+}
+
+// An L3 that Madara's orchestrator has settled up to block 14 is taken over: what was under way is batched again, and
+// settled to its head by the compiled functions. Its database is as before.
+func TestAdoptL3(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, stack.Options{Name: "e2e-adopt3", Layer: stage.L3, Blocks: 22, SettledTo: 14})
+	old := connect(t).Database("madara_e2e3")
+	if err := madara.L3(time.Now().Add(-time.Hour).Truncate(time.Millisecond)).Insert(t.Context(), old); err != nil {
+		t.Fatal(err)
+	}
+	adopt := adopter(t, w, "madara_e2e3")
+	before := dump(t, old)
+	adopt(0, "settled       batch 3, up to block 14", "Nothing was written")
+	if _, err := w.DB.Batches().LastSnos(t.Context()); !errors.Is(err, batch.ErrNotFound) {
+		t.Fatalf("a plan wrote a batch: %v", err)
+	}
+	for range 2 {
+		adopt(0, "begins        batch 4, with block 15", "batching begins with block 15", "-apply")
+	}
+	w.settle(t, 3*time.Minute, nil)
+	settledOnce(t, w, 4, 15)
 	if after := dump(t, old); after != before {
 		t.Errorf("the old database was changed from\n%s\nto\n%s", before, after)
 	}

@@ -20,6 +20,8 @@ import (
 	"testing"
 	"time"
 
+	"go.mongodb.org/mongo-driver/v2/bson"
+
 	"github.com/madara-orchestrator/orchestrator/shared/config"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
@@ -62,7 +64,7 @@ var (
 	namedWorkers = map[stage.Name]string{stage.SnosRun: "Snos", stage.ProofCreation: "Proving",
 		stage.StateTransition: "UpdateState"}
 	// laterSettings are those that it refuses on an L2.
-	laterSettings = []string{"SETTLEMENT_ADDRESS"}
+	laterSettings = []string{"CHAIN_WEBSOCKET", "SETTLEMENT_ADDRESS"}
 )
 
 // schedules turns the events of today's schedules into those of the build before.
@@ -181,4 +183,54 @@ func (w *world) jobs(t *testing.T) map[string]job.Job {
 		}
 	}
 	return out
+}
+
+// The build before writes a database, with batches in proving or settled, when today's takes over: it settles the rest,
+// each batch once. The hour for which the build before keeps the wallet (infra/README.md) is not waited for.
+func TestRehearseUpgrade(t *testing.T) {
+	t.Parallel()
+	dir := buildBefore(t)
+	for name, reached := range map[string]func(context.Context, *world) bool{
+		"proving": func(ctx context.Context, w *world) bool {
+			n, err := w.DB.Jobs().Count(ctx, job.ProofCreation, []job.Status{job.Completed}, 1)
+			return err == nil && n[job.Completed] > 0
+		},
+		"settling": func(ctx context.Context, w *world) bool {
+			n, ok := w.settledBlock(ctx)
+			return ok && n < w.Last
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			chain := "e2e-upgrade-" + name
+			w := newWorld(t, stack.Options{Name: chain, Blocks: 26, Version: "0.14.1"})
+			back := w.useBefore(t, dir)
+			w.during(t, 4*time.Minute, func(ctx context.Context) bool { return reached(ctx, w) })
+			under := 0
+			for _, j := range w.jobs(t) {
+				if j.NextAction != job.None {
+					under++
+				}
+			}
+			if under == 0 {
+				t.Error("the build before leaves nothing under way: this rehearses nothing")
+			}
+			t.Logf("the build before leaves %d jobs under way", under)
+			back()
+			endWalletLease(t, chain)
+			w.settle(t, 4*time.Minute, nil)
+			settledOnce(t, w, 1, 0)
+		})
+	}
+}
+
+// endWalletLease ends what a job of the build before has of the wallet.
+func endWalletLease(t *testing.T, chain string) {
+	t.Helper()
+	wallet := bson.D{{Key: "_id", Value: bson.D{{Key: "$regex", Value: "^wallet/"}}}}
+	over := bson.D{{Key: "$set", Value: bson.D{{Key: "expires_at", Value: bson.NewDateTimeFromTime(time.Now())}}}}
+	if _, err := connect(t).Database("orchestrator_"+chain).Collection("locks").UpdateMany(t.Context(), wallet,
+		over); err != nil {
+		t.Fatal(err)
+	}
 }

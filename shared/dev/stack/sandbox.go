@@ -42,7 +42,7 @@ type Options struct {
 	More                 int         // blocks that Chain.Advance will add
 	Version              string      // Starknet version of its blocks; "" is the newest that is known
 	Speed                float64     // blocks a second that the app chain makes; 0: all are there from the start
-	SettledTo            uint64      // the contract has settled up to this block already; 0: nothing; l2
+	SettledTo            uint64      // the contract has settled up to this block already; 0: nothing
 	Mongo, AWS, Ethereum string      // URLs; an l3 needs no Ethereum
 	Redis                string
 	Visibility           time.Duration     // of queues; 0 as in the cloud

@@ -10,6 +10,7 @@ import (
 
 	"github.com/madara-orchestrator/orchestrator/shared/client/ethereum"
 	"github.com/madara-orchestrator/orchestrator/shared/config"
+	"github.com/madara-orchestrator/orchestrator/shared/core/block"
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 	"github.com/madara-orchestrator/orchestrator/shared/core/proof"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
@@ -36,15 +37,22 @@ const starknetBlockTime = 500 * time.Millisecond
 // settlement starts or connects where the chain settles, with the contracts on it.
 func (s *Sandbox) settlement(ctx context.Context, o Options) (layer, error) {
 	if o.Layer == stage.L3 {
-		return s.onStarknet(o)
+		return s.onStarknet(ctx, o)
 	}
 	return s.onEthereum(ctx, o)
 }
 
-func (s *Sandbox) onStarknet(o Options) (layer, error) {
+func (s *Sandbox) onStarknet(ctx context.Context, o Options) (layer, error) {
+	before := fakestarknet.Core{Messages: s.messages}
+	if o.SettledTo != 0 {
+		h, err := s.header(ctx, o.SettledTo)
+		if err != nil {
+			return layer{}, err
+		}
+		before.Settled, before.Block, before.Root, before.BlockHash = true, h.Number, h.NewRoot, h.Hash
+	}
 	server, err := StartStarknet(StarknetOptions{
-		Version: o.Version, BlockInterval: starknetBlockTime,
-		Before: fakestarknet.Core{Messages: s.messages},
+		Version: o.Version, BlockInterval: starknetBlockTime, Before: before,
 	})
 	if err != nil {
 		return layer{}, err
@@ -157,9 +165,11 @@ func (s *Sandbox) contracts(ctx context.Context, o Options) (devethereum.Deploym
 		Operators: []common.Address{devethereum.Address(devethereum.Keys[2])},
 	}
 	if o.SettledTo != 0 {
-		if err := s.settled(ctx, o.SettledTo, &setup); err != nil {
+		h, err := s.header(ctx, o.SettledTo)
+		if err != nil {
 			return devethereum.Deployment{}, "", err
 		}
+		setup.Settled, setup.Block, setup.Root, setup.BlockHash = true, h.Number, h.NewRoot, h.Hash
 	}
 	d, err := sender.Deploy(ctx, setup)
 	if err != nil {
@@ -168,16 +178,15 @@ func (s *Sandbox) contracts(ctx context.Context, o Options) (devethereum.Deploym
 	return d, id.String(), sender.SendMessages(ctx, d.Core, s.messages)
 }
 
-// settled lets the contract begin with a block of the chain.
-func (s *Sandbox) settled(ctx context.Context, n uint64, setup *devethereum.Setup) error {
+// header is that of a block of the chain, with which the contract begins.
+func (s *Sandbox) header(ctx context.Context, n uint64) (block.Header, error) {
 	src, err := s.source()
 	if err != nil {
-		return err
+		return block.Header{}, err
 	}
 	hs, err := src.Headers(ctx, n, n)
 	if err != nil {
-		return fmt.Errorf("read block %d: %w", n, err)
+		return block.Header{}, fmt.Errorf("read block %d: %w", n, err)
 	}
-	setup.Settled, setup.Block, setup.Root, setup.BlockHash = true, n, hs[0].NewRoot, hs[0].Hash
-	return nil
+	return hs[0], nil
 }
