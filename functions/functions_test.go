@@ -66,6 +66,9 @@ func TestFunctionsAreFolders(t *testing.T) {
 var wallets = []string{"shared/client/ethereum", "shared/client/starknet", "shared/client/kms",
 	"shared/setup/cloud/settle"}
 
+// kafkaClient is what functions are a tenth larger with.
+const kafkaClient = "twmb/franz-go"
+
 // forbidden is what functions may not link: it would make them larger and slower to start, or shows a layer that leaks.
 // Those that have nothing to do with the settlement layer link no wallet; from the others IAM keeps its key.
 var forbidden = map[string][]string{
@@ -73,7 +76,9 @@ var forbidden = map[string][]string{
 		"orchestrator/shared/simulation", "testing",
 		// They call methods by name, which keeps the linker from leaving out those that nobody calls: of the AWS SDK's
 		// clients alone some 6 MB. juno computes tables when a process starts.
-		"google.golang.org/grpc", "google.golang.org/protobuf/proto", "text/template", "NethermindEth/juno"},
+		"google.golang.org/grpc", "google.golang.org/protobuf/proto", "text/template", "NethermindEth/juno",
+		// Only with -tags kafka, which infra gives for chains whose queues are topics of Kafka.
+		kafkaClient},
 	// SnosRun compares config hashes, so it links the hash functions, and no other arithmetic.
 	resource.FnSnosRun: append([]string{"go-ethereum", "shared/starknet/kzg", "shared/starknet/pie",
 		"shared/starknet/statediff", "gnark-crypto/ecc/bls12-381", "juno/core/trie"}, wallets...),
@@ -89,14 +94,7 @@ func TestLinks(t *testing.T) {
 	for _, f := range resource.Functions() {
 		t.Run(f.Name, func(t *testing.T) {
 			t.Parallel()
-			out, err := exec.Command("go", "list", "-tags", "lambda.norpc", "-deps", "./"+f.Name).Output()
-			if err != nil {
-				t.Fatal(err)
-			}
-			deps := strings.Fields(string(out))
-			if len(deps) < 50 {
-				t.Fatalf("only %d packages: the list is not the function's", len(deps))
-			}
+			deps := linked(t, "lambda.norpc", f.Name)
 			for _, bad := range slices.Concat(forbidden["*"], forbidden[f.Name]) {
 				for _, d := range deps {
 					if d == bad || bad != "testing" && strings.Contains(d, bad) {
@@ -104,8 +102,26 @@ func TestLinks(t *testing.T) {
 					}
 				}
 			}
+			if !slices.ContainsFunc(linked(t, "lambda.norpc,kafka", f.Name),
+				func(d string) bool { return strings.Contains(d, kafkaClient) }) {
+				t.Errorf("with -tags kafka it does not link %s", kafkaClient)
+			}
 		})
 	}
+}
+
+// linked are the packages that a function links.
+func linked(t *testing.T, tags, function string) []string {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-tags", tags, "-deps", "./"+function).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	deps := strings.Fields(string(out))
+	if len(deps) < 50 {
+		t.Fatalf("only %d packages: the list is not the function's", len(deps))
+	}
+	return deps
 }
 
 // allowedClients are the imports between clients: only packages that are made to be shared.

@@ -17,14 +17,43 @@ import (
 	"strings"
 	"time"
 
+	"github.com/madara-orchestrator/orchestrator/shared/config"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
 )
 
 // Zips are the paths of the functions' code, by name.
 type Zips map[string]string
 
-// maxZip is the most that a function's code may have, in bytes: it bounds the cold start.
-const maxZip = 12 << 20
+// maxZip is the most that a function's code may have, in bytes, without and with the client of Kafka: it bounds the
+// cold start.
+var maxZip = map[bool]int64{false: 10_000_000, true: 12_000_000}
+
+// build is how functions are compiled: once for each kind of processor and of queues that a chain has.
+type build struct {
+	architecture string // arm64 or x86_64
+	kafka        bool   // with the client of Kafka, see shared/setup/cloud/kafka.go
+}
+
+// build says how a chain's functions are compiled.
+func (c Chain) build() build {
+	return build{architecture: c.Architecture, kafka: c.Queue == config.Kafka}
+}
+
+// folder is where they lie below build/.
+func (b build) folder() string {
+	if b.kafka {
+		return b.architecture + "-kafka"
+	}
+	return b.architecture
+}
+
+// tags are those of go build.
+func (b build) tags() string {
+	if b.kafka {
+		return "lambda.norpc,kafka"
+	}
+	return "lambda.norpc"
+}
 
 // caFile is the file beside a function's program that holds the certificate authorities of Amazon's databases.
 const caFile = "rds-ca.pem"
@@ -63,12 +92,12 @@ func Authorities(root, region string) ([]byte, error) {
 	return out, nil
 }
 
-// Build compiles all functions for provided.al2023 on an architecture (arm64 or x86_64) and zips them into dir, with
-// authorities beside the program if there are any. The same sources and the same Go give the same bytes.
-func Build(root, dir, architecture string, authorities []byte) (Zips, error) {
-	goarch := map[string]string{arm64: "arm64", x86: "amd64"}[architecture]
+// Build compiles all functions for provided.al2023 as b says and zips them into dir, each with authorities beside it if
+// there are any. The same sources and the same Go give the same bytes.
+func Build(root, dir string, b build, authorities []byte) (Zips, error) {
+	goarch := map[string]string{arm64: "arm64", x86: "amd64"}[b.architecture]
 	if goarch == "" {
-		return nil, fmt.Errorf("architecture %q: want arm64 or x86_64", architecture)
+		return nil, fmt.Errorf("architecture %q: want arm64 or x86_64", b.architecture)
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
@@ -78,7 +107,7 @@ func Build(root, dir, architecture string, authorities []byte) (Zips, error) {
 		return nil, err
 	}
 	// The build ID stays in the programs: by it go build sees that one needs no linking again.
-	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-tags", "lambda.norpc", "-ldflags", "-s -w",
+	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-tags", b.tags(), "-ldflags", "-s -w",
 		"-o", abs+"/", "./functions/...")
 	cmd.Dir = root
 	cmd.Env = append(os.Environ(), "GOOS=linux", "GOARCH="+goarch, "CGO_ENABLED=0", "GOFLAGS=")
@@ -95,9 +124,9 @@ func Build(root, dir, architecture string, authorities []byte) (Zips, error) {
 		if err != nil {
 			return nil, err
 		}
-		if info.Size() > maxZip {
+		if most := maxZip[b.kafka]; info.Size() > most {
 			return nil, fmt.Errorf("function %s has %d bytes zipped, at most %d: look at what it links (TestLinks)",
-				f.Name, info.Size(), maxZip)
+				f.Name, info.Size(), most)
 		}
 		zips[f.Name] = path
 	}

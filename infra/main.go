@@ -49,18 +49,18 @@ func synth(c caller) error {
 			return err
 		}
 	}
-	zips := map[string]Zips{} // by architecture
+	zips := map[build]Zips{}
 	for _, c := range f.Chains {
-		if zips[c.Architecture] == nil {
-			dir := filepath.Join("build", "functions", c.Architecture)
-			if zips[c.Architecture], err = Build(".", dir, c.Architecture, authorities); err != nil {
+		if b := c.build(); zips[b] == nil {
+			dir := filepath.Join("build", "functions", b.folder())
+			if zips[b], err = Build(".", dir, b, authorities); err != nil {
 				return err
 			}
 		}
 	}
 	app := awscdk.NewApp(nil)
 	for _, c := range f.Chains {
-		NewStack(app, c, f.Account, f.Region, zips[c.Architecture])
+		NewStack(app, c, f.Account, f.Region, zips[c.build()])
 	}
 	app.Synth(nil)
 	if c.Command != "synth" {

@@ -26,6 +26,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud/appchain"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud/provers"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud/settle"
+	_ "github.com/madara-orchestrator/orchestrator/shared/setup/topics" // an environment may name brokers of Kafka
 )
 
 func main() {

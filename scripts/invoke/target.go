@@ -12,6 +12,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	"github.com/madara-orchestrator/orchestrator/shared/dev/stack"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud"
+	_ "github.com/madara-orchestrator/orchestrator/shared/setup/topics" // an environment may name brokers of Kafka
 )
 
 // target is a function with what is around it: the user's own parts, or a sandbox.
@@ -69,7 +70,7 @@ func own(ctx context.Context, o options, event []byte, ws map[string]wanted, std
 	if err != nil {
 		return nil, err
 	}
-	dir, err := stack.Build(ctx, ".", "invoke", o.fn)
+	dir, err := stack.BuildForAll(ctx, ".", "invoke", o.fn)
 	if err != nil {
 		return nil, err
 	}

@@ -18,7 +18,17 @@ import (
 
 // Build compiles functions for this machine, with the flags of infra so that one compilation serves both, and returns
 // the folder of the programs, which have the functions' names. root is the project's; without names all are compiled.
+// Their queues are SQS's.
 func Build(ctx context.Context, root, folder string, names ...string) (string, error) {
+	return compile(ctx, root, folder, "lambda.norpc", names)
+}
+
+// BuildForAll is Build of functions whose queues are what their settings say: SQS's, or Kafka's topics.
+func BuildForAll(ctx context.Context, root, folder string, names ...string) (string, error) {
+	return compile(ctx, root, folder, "lambda.norpc,kafka", names)
+}
+
+func compile(ctx context.Context, root, folder, tags string, names []string) (string, error) {
 	dir, err := filepath.Abs(filepath.Join(root, "build", folder))
 	if err != nil {
 		return "", err
@@ -26,7 +36,7 @@ func Build(ctx context.Context, root, folder string, names ...string) (string, e
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", err
 	}
-	args := []string{"build", "-trimpath", "-buildvcs=false", "-tags", "lambda.norpc", "-ldflags", "-s -w",
+	args := []string{"build", "-trimpath", "-buildvcs=false", "-tags", tags, "-ldflags", "-s -w",
 		"-o", dir + "/"}
 	for _, n := range names {
 		args = append(args, "./functions/"+n)

@@ -19,7 +19,6 @@ import (
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 
 	"github.com/madara-orchestrator/orchestrator/shared/client/eventbridge"
-	"github.com/madara-orchestrator/orchestrator/shared/client/kafka"
 	"github.com/madara-orchestrator/orchestrator/shared/client/mongodb"
 	"github.com/madara-orchestrator/orchestrator/shared/client/s3"
 	"github.com/madara-orchestrator/orchestrator/shared/client/secrets"
@@ -45,7 +44,7 @@ type Process struct {
 
 	core    *setup.App     // once Core has made it
 	db      *mongodb.DB    // likewise
-	kafka   *kafka.Client  // likewise; nil where queues are SQS's
+	brokers setup.Brokers  // likewise; nil where queues are SQS's
 	closers []func() error // of connections that it has made
 	// what the function is asked about, see Check
 	checks map[string]func(context.Context) error
@@ -186,8 +185,8 @@ func (p *Process) EnsureStores(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if p.kafka != nil {
-		if err := p.kafka.Ensure(ctx); err != nil {
+	if p.brokers != nil {
+		if err := p.brokers.Ensure(ctx); err != nil {
 			return err
 		}
 	}

@@ -1,0 +1,49 @@
+package stack
+
+import (
+	"context"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/madara-orchestrator/orchestrator/shared/dev/lambda"
+	"github.com/madara-orchestrator/orchestrator/shared/resource"
+)
+
+// A function without Kafka's client says so where its queues are Kafka's topics, and how to build it. One with it
+// starts.
+func TestFunctionsWithAndWithoutKafka(t *testing.T) {
+	t.Parallel()
+	env := []string{"AWS_REGION=eu-west-1", "AWS_ACCESS_KEY_ID=x", "AWS_SECRET_ACCESS_KEY=x"}
+	for k, v := range map[string]string{
+		"CHAIN_NAME": "test", "CHAIN_LAYER": "l2", "CHAIN_ID": "TEST", "CHAIN_RPC": "http://127.0.0.1:1",
+		"MONGO_URI": "mongodb://127.0.0.1:1", "AWS_BUCKET": "b", "AWS_BUS": "e",
+		"AWS_TOPIC_ARN": "arn:aws:sns:eu-west-1:123456789012:t", "SETTLEMENT_CHAIN_ID": "1",
+		"SETTLEMENT_RPC": "http://127.0.0.1:1", "SETTLEMENT_CONTRACT": "0x" + strings.Repeat("1", 40),
+		"SETTLEMENT_ADDRESS": "0x" + strings.Repeat("2", 40), "SETTLEMENT_KEY_SECRET": "file:/key",
+		"SNOS_URL": "http://127.0.0.1:1", "PROVER_KIND": "mock",
+		"QUEUE_KIND": "kafka", "QUEUE_BROKERS": "127.0.0.1:1",
+	} {
+		env = append(env, "ORCHESTRATOR_"+k+"="+v)
+	}
+	for name, c := range map[string]struct {
+		build func(ctx context.Context, root, folder string, names ...string) (string, error)
+		want  string // in the error; "" for none
+	}{
+		"without": {Build, "go build -tags kafka"},
+		"with":    {BuildForAll, ""},
+	} {
+		dir, err := c.build(t.Context(), "../../..", "test-kafka-"+name, resource.FnJobFailure)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f := &lambda.Binary{Path: filepath.Join(dir, resource.FnJobFailure), Name: resource.FnJobFailure, Env: env,
+			Timeout: time.Minute}
+		_, err = f.Invoke(t.Context(), []byte(`{"eventSource":"SelfManagedKafka","records":{}}`))
+		f.Close()
+		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: got %v, want %q", name, err, c.want)
+		}
+	}
+}
