@@ -96,3 +96,22 @@ func TestModel(t *testing.T) {
 		}
 	}
 }
+
+// mostOperations are how many operations of the database a SNOS batch of an L2 may take until it is settled, with its
+// part of what is done for the aggregator batch.
+const mostOperations = 210
+
+// A SNOS batch takes few operations of the database: what is the same for all jobs of an invocation is read once.
+func TestDatabaseOperations(t *testing.T) {
+	t.Parallel()
+	m, err := Measure(t.Context(), stage.L2, Usual())
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := m.PerBlock.operations() * float64(m.SnosBlocks)
+	t.Logf("%.1f operations of the database a SNOS batch", n)
+	if n < 50 || n > mostOperations {
+		t.Errorf("%.1f operations of the database a SNOS batch, at most %d; 50 would be too few to believe", n,
+			mostOperations)
+	}
+}

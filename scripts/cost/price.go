@@ -98,14 +98,7 @@ type Item struct {
 func (m Model) Month(rate float64) []Item {
 	c := m.Idle.plus(m.PerBlock, rate*3600)
 	month := func(perHour float64) float64 { return perHour * hoursOfMonth }
-	calls := func(component string, methods ...string) (n float64) {
-		for k, v := range c.Calls {
-			if k.Component == component && (len(methods) == 0 || slices.Contains(methods, k.Method)) {
-				n += v
-			}
-		}
-		return n
-	}
+	calls := c.calls
 	invocations := 0.0
 	for _, n := range c.Invocations {
 		invocations += n
@@ -126,9 +119,26 @@ func (m Model) Month(rate float64) []Item {
 			m.metrics(rate)*metricMonth + float64(m.alarms())*alarmMonth + dashboardMonth},
 		{"Secrets Manager", secretsUsual * secretMonth},
 		{"MongoDB (Atlas M10; M30 where it is busy)",
-			mongoMonth((calls("jobs") + calls("batches") + calls("locks") + calls("controls") +
-				calls("paces") + calls("rewinds")) / 3600)},
+			mongoMonth(c.operations() / 3600)},
 	}
+}
+
+// calls are those of a component, or only those of some of its methods.
+func (c Count) calls(component string, methods ...string) (n float64) {
+	for k, v := range c.Calls {
+		if k.Component == component && (len(methods) == 0 || slices.Contains(methods, k.Method)) {
+			n += v
+		}
+	}
+	return n
+}
+
+// operations are those of the database.
+func (c Count) operations() (n float64) {
+	for _, collection := range []string{"jobs", "batches", "locks", "controls", "paces", "rewinds", "reports"} {
+		n += c.calls(collection)
+	}
+	return n
 }
 
 // keptDays is how long a PIE stays.

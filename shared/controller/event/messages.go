@@ -18,6 +18,7 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/queue"
+	"github.com/madara-orchestrator/orchestrator/shared/core/rewind"
 	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
 )
 
@@ -208,7 +209,7 @@ const sending = 2 * time.Second
 
 // together runs f, sends the messages of all its parts together, and reads what is the same for all of them once.
 func (m Messages) together(ctx context.Context, f func(context.Context)) {
-	within, flush := queue.Gather(schedule.Once(ctx), m.Pace.Linger)
+	within, flush := queue.Gather(rewind.Once(schedule.Once(ctx)), m.Pace.Linger)
 	f(within)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sending)
 	defer cancel()

@@ -29,12 +29,11 @@ func (w *Executor) missing(ctx context.Context, m job.Message, why error) error 
 	return nil
 }
 
-// discarded says whether a rewind has discarded a job: nothing may act on it. The record of rewinds is read after the
-// job, so that a job which was written before its rewind is never acted on under a version from after it. Once the
-// rewind is done, what is still there was made by an invocation that did not know of it, and is removed; one that has
-// signed something is left to whoever looks.
+// discarded says whether a rewind has discarded a job: nothing may act on it. Once the rewind is done, what is still
+// there was made by an invocation that did not know of it, and is removed; one that has signed something is left to
+// whoever looks.
 func (w *Executor) discarded(ctx context.Context, j job.Job) (bool, error) {
-	s, err := rewind.Of(ctx, w.Rewinds)
+	s, err := w.record(ctx, j)
 	if err != nil || !w.stale(s, j) {
 		return false, err
 	}
@@ -47,6 +46,17 @@ func (w *Executor) discarded(ctx context.Context, j job.Job) (bool, error) {
 		return true, fmt.Errorf("remove discarded job %s: %w", j.ID, err)
 	}
 	return true, nil
+}
+
+// record is the record of rewinds that counts for a job. For one that signs it is read after the job, so that a job which
+// was written before its rewind is never acted on under a version from after it. The others share what their invocation
+// has read within two seconds: a rewind that begins meanwhile removes such a job, whatever it does, and what it has
+// stored is compare-and-set on a document that is gone.
+func (w *Executor) record(ctx context.Context, j job.Job) (rewind.State, error) {
+	if len(j.Journals()) > 0 {
+		return rewind.Of(ctx, w.Rewinds)
+	}
+	return rewind.Recent(ctx, w.Rewinds, w.Now())
 }
 
 func (w *Executor) stale(s rewind.State, j job.Job) bool {
