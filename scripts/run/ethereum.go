@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"math/big"
 	"os"
 	"strings"
 	"time"
@@ -54,11 +55,11 @@ func (l *settlementLayer) compare(core setup.App, a *appChain) setup.Contracts {
 }
 
 // startLayer starts or connects the settlement layer.
-func startLayer(ctx context.Context, o options, a *appChain, log *slog.Logger) (*settlementLayer, error) {
+func startLayer(ctx context.Context, o options, a *appChain) (*settlementLayer, error) {
 	if o.settle == starknetLayer {
 		return startStarknet(o, a)
 	}
-	return startEthereum(ctx, o, a, log)
+	return startEthereum(ctx, o, a)
 }
 
 // ownData is the core contract for an L3 of this run: in calldata mode Ethereum names the state diff by the proof's own
@@ -72,8 +73,21 @@ func (c ownData) Encode(ctx context.Context, u settlement.Update, s settlement.S
 	return c.Contract.Encode(ctx, u, s, k)
 }
 
+// warmUp has the embedded Ethereum node load its KZG set-up, if there will be one. That takes seconds: the app chain
+// is made meanwhile.
+func warmUp(ctx context.Context, o options, log *slog.Logger) {
+	if o.settle != ethereumLayer || o.ethereum != "" {
+		return
+	}
+	go func() {
+		if err := devethereum.WarmUp(); err != nil {
+			log.WarnContext(ctx, "the node's KZG set-up", "error", err)
+		}
+	}()
+}
+
 // startEthereum starts or connects an Ethereum node and deploys the contracts on it.
-func startEthereum(ctx context.Context, o options, a *appChain, log *slog.Logger) (*settlementLayer, error) {
+func startEthereum(ctx context.Context, o options, a *appChain) (*settlementLayer, error) {
 	url, key := o.ethereum, devethereum.Keys[0]
 	closeChain := func() {}
 	if o.ethereumKey != "" {
@@ -84,11 +98,6 @@ func startEthereum(ctx context.Context, o options, a *appChain, log *slog.Logger
 		key = strings.TrimPrefix(strings.TrimSpace(string(b)), "0x")
 	}
 	if url == "" {
-		go func() { // seconds, once; the first blob transaction comes later
-			if err := devethereum.WarmUp(); err != nil {
-				log.WarnContext(ctx, "the node's KZG set-up", "error", err)
-			}
-		}()
 		chain, err := devethereum.Start(devethereum.Options{BlockInterval: o.blockTime})
 		if err != nil {
 			return nil, err
@@ -174,6 +183,8 @@ func clients(ctx context.Context, node *ethereum.Node, d devethereum.Deployment)
 	registrar := ethereum.NewRegistrar(facts, ethereum.NewWallet(node, registrarKey, ethereum.SidecarAuto))
 	policy := tx.DefaultPolicy()
 	policy.ReplaceAfter = 20 * time.Second
+	// Our contract's updates take several times the gas of the real one's: the usual cap would allow one at a time.
+	policy.FeeCap = new(big.Int).Mul(policy.FeeCap, big.NewInt(10))
 	return &settlementLayer{
 		contract: core, address: d.Core.Hex(),
 		wallet:   setup.Wallet{Chain: wallet, Name: "ethereum/" + address.Hex(), Policy: policy},

@@ -129,13 +129,14 @@ func (r *system) start(ctx context.Context) (err error) {
 	}}); err != nil {
 		return err
 	}
+	warmUp(ctx, r.o, r.log)
 	if r.chain, err = startChain(ctx, r.o, r.ports.cache, r.log, r.out); err != nil {
 		return err
 	}
 	r.closers = append(r.closers, r.chain.close)
 	r.o.sizes(r.chain.total())
 	fmt.Fprintln(r.out, "start      the settlement layer with its contracts")
-	if r.layer, err = startLayer(ctx, r.o, r.chain, r.log); err != nil {
+	if r.layer, err = startLayer(ctx, r.o, r.chain); err != nil {
 		return err
 	}
 	r.closers = append(r.closers, r.layer.close)

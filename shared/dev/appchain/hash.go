@@ -5,7 +5,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/starknet/hash"
 )
 
-func pedersen(a, b felt.Felt) felt.Felt { return hash.Pedersen(a, b) }
+func pedersen(a, b felt.Felt) felt.Felt { return hash.PedersenOften(a, b) }
 
 func poseidon(a, b felt.Felt) felt.Felt { return hash.Poseidon(a, b) }
 

@@ -2,7 +2,11 @@ package appchain
 
 import (
 	"cmp"
+	"maps"
+	"runtime"
 	"slices"
+	"sync"
+	"sync/atomic"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/block"
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
@@ -126,17 +130,33 @@ func (c *commitment) apply(d block.StateDiff, s *state) felt.Felt {
 	return globalRoot(c.contracts.commit(), c.classes.commit())
 }
 
-// contractLeaves writes the leaves H(H(H(class, storage root), nonce), 0) of the touched contracts.
+// contractLeaves writes the leaves of the touched contracts, which are hashed on all cores.
 func (c *commitment) contractLeaves(touched map[felt.Felt]bool, s *state) {
-	for address := range touched {
-		root := felt.Zero
-		if t := c.storage[address]; t != nil {
-			root = t.commit()
-		}
-		leaf := pedersen(s.classes.latest(address), root)
-		leaf = pedersen(pedersen(leaf, s.nonces.latest(address)), felt.Zero)
-		c.contracts.set(address, leaf)
+	addresses := slices.Collect(maps.Keys(touched))
+	leaves := make([]felt.Felt, len(addresses))
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(addresses)) {
+		wg.Go(func() {
+			for i := int(next.Add(1)) - 1; i < len(addresses); i = int(next.Add(1)) - 1 {
+				leaves[i] = c.leaf(addresses[i], s)
+			}
+		})
 	}
+	wg.Wait()
+	for i, a := range addresses {
+		c.contracts.set(a, leaves[i])
+	}
+}
+
+// leaf is a contract's leaf H(H(H(class, storage root), nonce), 0).
+func (c *commitment) leaf(address felt.Felt, s *state) felt.Felt {
+	root := felt.Zero
+	if t := c.storage[address]; t != nil {
+		root = t.commit()
+	}
+	leaf := pedersen(s.classes.latest(address), root)
+	return pedersen(pedersen(leaf, s.nonces.latest(address)), felt.Zero)
 }
 
 // globalRoot combines both tries; without classes the contracts' root stands alone, as before Sierra.

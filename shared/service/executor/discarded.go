@@ -48,10 +48,10 @@ func (w *Executor) discarded(ctx context.Context, j job.Job) (bool, error) {
 	return true, nil
 }
 
-// record is the record of rewinds that counts for a job. For one that signs it is read after the job, so that a job which
-// was written before its rewind is never acted on under a version from after it. The others share what their invocation
-// has read within two seconds: a rewind that begins meanwhile removes such a job, whatever it does, and what it has
-// stored is compare-and-set on a document that is gone.
+// record is the record of rewinds that counts for a job. For one that signs it is read after the job, so that a job
+// which was written before its rewind is never acted on under a version from after it. The others share what their
+// invocation has read within two seconds: a rewind that begins meanwhile removes such a job whatever it does, and its
+// result can't be stored, for that is a compare-and-set on a document that is gone.
 func (w *Executor) record(ctx context.Context, j job.Job) (rewind.State, error) {
 	if len(j.Journals()) > 0 {
 		return rewind.Of(ctx, w.Rewinds)

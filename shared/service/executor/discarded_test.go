@@ -19,8 +19,8 @@ type record struct {
 // Get implements rewind.Store.
 func (r *record) Get(context.Context) (rewind.State, error) { r.reads++; return r.s, nil }
 
-// An invocation reads the record of rewinds once for the jobs that send nothing, and again after a while. For a job that
-// signs it reads it each time, so that a rewind which began a moment ago counts.
+// An invocation reads the record of rewinds once for the jobs that send nothing, and again after a while. For a job
+// that signs it reads it each time, so that a rewind which began a moment ago counts.
 func TestRewindInTheMiddleOfAnInvocation(t *testing.T) {
 	t.Parallel()
 	rewound := rewind.State{Version: 1, Rewinds: []rewind.Rewind{{Epoch: 1, From: 1, FromSnos: 1, At: start}}}

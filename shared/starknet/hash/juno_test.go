@@ -36,6 +36,8 @@ func TestJuno(t *testing.T) {
 	for i, a := range fs {
 		b := fs[(i*7+3)%len(fs)]
 		same("Pedersen of "+a.String()+", "+b.String(), hash.Pedersen(a, b), crypto.Pedersen(theirs(a), theirs(b)))
+		same("PedersenOften of "+a.String()+", "+b.String(), hash.PedersenOften(a, b),
+			crypto.Pedersen(theirs(a), theirs(b)))
 		same("Poseidon of "+a.String()+", "+b.String(), hash.Poseidon(a, b), crypto.Poseidon(theirs(a), theirs(b)))
 	}
 	for n := range 12 {
@@ -52,6 +54,13 @@ func BenchmarkPedersen(b *testing.B) {
 	x := felt.MinusOne()
 	for b.Loop() {
 		x = hash.Pedersen(x, x)
+	}
+}
+
+func BenchmarkPedersenOften(b *testing.B) {
+	x := felt.MinusOne()
+	for b.Loop() {
+		x = hash.PedersenOften(x, x)
 	}
 }
 

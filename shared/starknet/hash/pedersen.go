@@ -24,30 +24,28 @@ var pedersenPoints = [5][2]string{
 		"776496453633298175483985398648758586525933812536653089401905292063708816422"},
 }
 
-// Bits are taken four at a time: a table has for each such digit of a number the point times the digit, at its place.
-const (
-	digits    = 62 // of the low 248 bits
-	highDigit = 2  // of those above
-	digitSize = 16
-)
-
-// pedersenTables are the points times every digit at every place.
+// pedersenTables are the points times every digit at every place, where numbers are taken some bits at a time.
 type pedersenTables struct {
+	bits  int // of a digit; they divide 8
 	shift starkcurve.G1Jac
-	low   [2][digits][digitSize]starkcurve.G1Affine
-	high  [2][highDigit][digitSize]starkcurve.G1Affine
+	low   [2][][]starkcurve.G1Affine // by operand, place and digit: of the low 248 bits
+	high  [2][][]starkcurve.G1Affine // of those above
 }
 
-// tables are made when they are needed first: most functions need them never, and a process that starts waits for
-// nothing.
-var tables = sync.OnceValue(func() *pedersenTables {
-	t := &pedersenTables{shift: point(0)}
+// Tables are made when they are needed first: most functions need none, and a process that starts waits for nothing.
+var (
+	tables = sync.OnceValue(func() *pedersenTables { return makeTables(4) }) // for those who hash a little: 120 KB
+	wide   = sync.OnceValue(func() *pedersenTables { return makeTables(8) }) // 1 MB, in twice the time
+)
+
+func makeTables(bits int) *pedersenTables {
+	t := &pedersenTables{bits: bits, shift: point(0)}
 	for operand := range 2 {
-		fill(t.low[operand][:], point(1+2*operand))
-		fill(t.high[operand][:], point(2+2*operand))
+		t.low[operand] = places(point(1+2*operand), (felt.Bytes-1)*8/bits, bits)
+		t.high[operand] = places(point(2+2*operand), 8/bits, bits)
 	}
 	return t
-})
+}
 
 // point is one of pedersenPoints.
 func point(i int) (p starkcurve.G1Jac) {
@@ -60,35 +58,46 @@ func point(i int) (p starkcurve.G1Jac) {
 	return p
 }
 
-// fill makes the table of a point.
-func fill(places [][digitSize]starkcurve.G1Affine, p starkcurve.G1Jac) {
-	for i := range places {
-		var sum starkcurve.G1Jac
-		sum.Set(&p)
-		for d := 1; d < digitSize; d++ {
-			places[i][d].FromJacobian(&sum)
-			sum.AddAssign(&p)
+// places is the table of a point for n digits, the lowest first.
+func places(p starkcurve.G1Jac, n, bits int) [][]starkcurve.G1Affine {
+	out := make([][]starkcurve.G1Affine, n)
+	sums := make([]starkcurve.G1Jac, 1<<bits+1)
+	for i := range out {
+		var once starkcurve.G1Affine
+		once.FromJacobian(&p)
+		sums[1].Set(&p)
+		sums[2].Double(&p)
+		for d := 3; d < len(sums); d++ {
+			sums[d].Set(&sums[d-1])
+			sums[d].AddMixed(&once)
 		}
-		p = sum // sixteen times the point: the next place
+		out[i] = append(make([]starkcurve.G1Affine, 1, 1<<bits), starkcurve.BatchJacobianToAffineG1(sums[1:1<<bits])...)
+		p = sums[1<<bits] // the point of the next place
 	}
+	return out
 }
 
 // Pedersen is the Pedersen hash of two felts.
-func Pedersen(a, b felt.Felt) felt.Felt {
-	t := tables()
+func Pedersen(a, b felt.Felt) felt.Felt { return tables().hash(a, b) }
+
+// PedersenOften is Pedersen for who hashes thousands: in less time, once larger tables are made.
+func PedersenOften(a, b felt.Felt) felt.Felt { return wide().hash(a, b) }
+
+func (t *pedersenTables) hash(a, b felt.Felt) felt.Felt {
 	sum := t.shift
 	for operand, f := range [2]felt.Felt{a, b} {
-		add := func(b byte, places [][digitSize]starkcurve.G1Affine) {
-			for i, d := range [2]byte{b & 0x0f, b >> 4} {
-				if d > 0 {
+		add := func(b byte, places [][]starkcurve.G1Affine) {
+			for i := 0; b > 0; i++ {
+				if d := b & (1<<t.bits - 1); d > 0 {
 					sum.AddMixed(&places[i][d])
 				}
+				b >>= t.bits
 			}
 		}
 		for i := range felt.Bytes - 1 {
-			add(f[felt.Bytes-1-i], t.low[operand][2*i:])
+			add(f[felt.Bytes-1-i], t.low[operand][i*8/t.bits:])
 		}
-		add(f[0], t.high[operand][:])
+		add(f[0], t.high[operand])
 	}
 	var x fp.Element
 	x.Inverse(&sum.Z)

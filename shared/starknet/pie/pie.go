@@ -81,7 +81,7 @@ func pedersenChain(chain []felt.Felt) felt.Felt {
 	chain = append([]felt.Felt{felt.FromUint64(uint64(len(chain)))}, chain...)
 	acc := chain[len(chain)-1]
 	for i := len(chain) - 2; i >= 0; i-- {
-		acc = hash.Pedersen(chain[i], acc)
+		acc = hash.PedersenOften(chain[i], acc)
 	}
 	return acc
 }
