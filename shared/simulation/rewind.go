@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/rewind"
 	"github.com/madara-orchestrator/orchestrator/shared/core/snos"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
+	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
 )
 
@@ -57,10 +59,37 @@ func (w *World) rewind(ctx context.Context, above int) error {
 		w.planned = true
 		w.narrate("a rewind from batch %d on", from)
 		w.Injected[Strike{"rewind", during}]++
+		return errors.Join(w.nested, w.checkDead())
 	case errors.As(err, &refused):
 		w.Injected[Strike{"rewind refused: " + string(refused.Refusals[0].Why), during}]++
 	}
 	return w.nested
+}
+
+// checkDead wants no state update that a rewind counts as dead to have a nonce which is not used yet.
+func (w *World) checkDead() error {
+	active, ok := w.record().Active()
+	if !ok {
+		return nil // carried out meanwhile
+	}
+	var nonces tx.Account
+	var err error
+	w.aside(func() { nonces, err = w.L1.Account(context.Background(), 0) })
+	if err != nil {
+		return err
+	}
+	for _, j := range w.seen {
+		if j.Type != job.StateTransition {
+			continue
+		}
+		for _, r := range recorded(j) {
+			if slices.Contains(active.Dead, r.Hash) && r.Nonce >= nonces.Latest {
+				return fmt.Errorf("a rewind from batch %d on was taken, transaction %s of batch %d with nonce %d may "+
+					"still be mined", active.From, r.Hash, j.Batch, r.Nonce)
+			}
+		}
+	}
+	return nil
 }
 
 // rewound ends a fork of the app chain when a rewind is stored: it may part above what stays batched, and nobody could
