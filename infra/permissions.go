@@ -71,13 +71,8 @@ func (s *Stack) permitQueues(role awsiam.Role, a resource.Access) {
 	}
 }
 
-// permit gives a function's role what resource.AccessOf says, and no more.
-func (s *Stack) permit(role awsiam.Role, function string, logs awslogs.LogGroup) {
-	a := s.chain.accessOf(function)
-	// A log stream's name is the service's choice, so it can't be named: the group can.
-	allow(role, logs.LogGroupArn(), "logs:CreateLogStream", "logs:PutLogEvents")
-	s.permitQueues(role, a)
-	s.permitKafka(role, function, a)
+// permitObjects lets a role use the artifacts that its function works with.
+func (s *Stack) permitObjects(role awsiam.Role, a resource.Access) {
 	for _, p := range a.Reads {
 		s.allowObjects(role, p, "s3:GetObject")
 	}
@@ -97,6 +92,16 @@ func (s *Stack) permit(role awsiam.Role, function string, logs awslogs.LogGroup)
 	if a.Lists || len(a.Reads) > 0 { // without it a missing object is "access denied" instead of "not found"
 		allow(role, s.bucket.BucketArn(), "s3:ListBucket")
 	}
+}
+
+// permit gives a function's role what resource.AccessOf says, and no more.
+func (s *Stack) permit(role awsiam.Role, function string, logs awslogs.LogGroup) {
+	a := s.chain.accessOf(function)
+	// A log stream's name is the service's choice, so it can't be named: the group can.
+	allow(role, logs.LogGroupArn(), "logs:CreateLogStream", "logs:PutLogEvents")
+	s.permitQueues(role, a)
+	s.permitKafka(role, function, a)
+	s.permitObjects(role, a)
 	for _, kind := range a.Secrets {
 		for _, word := range s.chain.secretsOf(kind) {
 			if secret := s.secrets[word]; secret != nil {

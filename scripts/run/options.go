@@ -175,15 +175,8 @@ func (o *options) setBlocks(v string) error {
 	return nil
 }
 
-// validate names everything that is wrong.
-func (o *options) validate(rest []string) error {
-	var errs []error
-	if _, err := version.Check(o.version); err != nil {
-		errs = append(errs, fmt.Errorf("-starknet-version: %w", err))
-	}
-	if len(rest) > 0 {
-		errs = append(errs, fmt.Errorf("unexpected arguments %q", rest))
-	}
+// validateLayer says what is wrong with the layer and where it settles.
+func (o *options) validateLayer() (errs []error) {
 	if o.layer != stage.L2 && o.layer != stage.L3 {
 		errs = append(errs, fmt.Errorf("-layer %q: want l2 or l3", o.layer))
 	}
@@ -199,6 +192,19 @@ func (o *options) validate(rest []string) error {
 		errs = append(errs, fmt.Errorf("-contract %q: want one of %q, for an l3 that settles on Starknet", o.contract,
 			fakestarknet.Forms()))
 	}
+	return errs
+}
+
+// validate names everything that is wrong.
+func (o *options) validate(rest []string) error {
+	var errs []error
+	if _, err := version.Check(o.version); err != nil {
+		errs = append(errs, fmt.Errorf("-starknet-version: %w", err))
+	}
+	if len(rest) > 0 {
+		errs = append(errs, fmt.Errorf("unexpected arguments %q", rest))
+	}
+	errs = append(errs, o.validateLayer()...)
 	if o.inFlight < 0 || o.inFlight > 16 {
 		errs = append(errs, fmt.Errorf("-in-flight %d: want 0 to 16", o.inFlight))
 	}
