@@ -220,7 +220,8 @@ func TestPlan(t *testing.T) {
 		}
 		got := p.Batches[0]
 		if d := cmp.Diff(want.Tasks, got.Tasks); d != "" || got.Runs != want.Runs || got.Proofs != want.Proofs ||
-			got.Steps != want.Steps || got.Bucket != want.Bucket || got.Index != 3 || (got.Fee != nil) != (l == stage.L3) {
+			got.Steps != want.Steps || got.Bucket != want.Bucket || got.Index != 3 ||
+			(got.Fee != nil) != (l == stage.L3) {
 			t.Errorf("%s: lost %+v, %s", l, got, d)
 		}
 		w.left(4)
@@ -250,12 +251,15 @@ func TestRefusals(t *testing.T) {
 		"nothing sent": {2, func(*world) {}, "", ""},
 		"settled":      {1, func(*world) {}, rewind.WhySettled, "settled"},
 		"by the chain": {2, func(w *world) { w.block = 12 }, rewind.WhySettled, "at block 12"},
-		"may be mined": {2, func(w *world) { w.sign(job.StateTransition, 3, "0xa", 5) }, rewind.WhyTransaction, "nonce 5"},
-		"below it":     {3, func(w *world) { w.sign(job.StateTransition, 2, "0xa", 5) }, "", ""},
+		"may be mined": {2, func(w *world) { w.sign(job.StateTransition, 3, "0xa", 5) },
+			rewind.WhyTransaction, "nonce 5"},
+		"below it": {3, func(w *world) { w.sign(job.StateTransition, 2, "0xa", 5) }, "", ""},
 		"not final yet": {2, func(w *world) { w.sign(job.StateTransition, 3, "0xa", 5); w.latest = 6 },
 			rewind.WhyTransaction, "nonce 5"},
-		"another used its nonce": {2, func(w *world) { w.sign(job.StateTransition, 3, "0xa", 5); w.latest, w.final = 6, 6 },
-			"", ""},
+		"another used its nonce": {2, func(w *world) {
+			w.sign(job.StateTransition, 3, "0xa", 5)
+			w.latest, w.final = 6, 6
+		}, "", ""},
 		"reverted": {2, func(w *world) {
 			w.sign(job.StateTransition, 3, "0xa", 5)
 			w.included["0xa"], w.latest, w.final = false, 6, 6
@@ -278,7 +282,8 @@ func TestRefusals(t *testing.T) {
 				return
 			}
 			var refused *rewind.RefusedError
-			if !errors.As(err, &refused) || refused.Refusals[0].Why != tt.why || !strings.Contains(err.Error(), tt.says) {
+			if !errors.As(err, &refused) || refused.Refusals[0].Why != tt.why ||
+				!strings.Contains(err.Error(), tt.says) {
 				t.Errorf("got %v, want it to be refused as %s with %q", err, tt.why, tt.says)
 			}
 		})
