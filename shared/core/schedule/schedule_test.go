@@ -64,7 +64,7 @@ func TestPausedOnce(t *testing.T) {
 	t.Parallel()
 	c, ctx := &control{}, schedule.Once(t.Context())
 	if _, err := schedule.Paused(ctx, c); err == nil {
-		t.Error("a read that failed is no error")
+		t.Error("a read that failed gives no error")
 	}
 	for range 3 {
 		ps, err := schedule.Paused(ctx, c)
