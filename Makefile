@@ -46,9 +46,24 @@ test-api: tools ## Test the HTTP API with schemathesis (API_EXAMPLES=300 request
 test-permissions: tools ## Record what the deployed functions ask of AWS and compare it with the synthesized policies, in both directions
 	ORCHESTRATOR_REQUIRE_TOOLS=1 $(GO) test -count=1 -timeout 20m -v -run 'TestDeploy$$|TestSettlesOnBatch|TestEvaluator|TestCallsOf|TestUnused' ./scripts/e2e
 
+# StarkWare's own core contract, of a checkout.
+STARKNET_SOL := $(CURDIR)/.tools/starknet-sol
+COMPILE_STARKNET_SOL = cd shared/dev/ethereum/contracts && npm ci --no-fund --no-audit --silent && \
+  node compile-starknet.js "$(abspath $(SOLIDITY))" $(STARKNET_SOL)
+
 .PHONY: contracts
 contracts: ## Compile the development contracts (npm solc); their bytecode is committed
 	cd shared/dev/ethereum/contracts && npm ci --no-fund --no-audit && node compile.js
+
+.PHONY: deploy-contracts
+deploy-contracts: ## Deploy contracts on anvil or Sepolia: RPC=URL KEY=FILE, ARGS=-help
+	@$(if $(SOLIDITY),$(COMPILE_STARKNET_SOL))
+	@mkdir -p build && $(GO) build -o build/contracts ./scripts/contracts
+	@build/contracts $(if $(RPC),-rpc '$(RPC)') $(if $(KEY),-key '$(KEY)') $(if $(ENV),-env '$(ENV)') $(if $(LAYER),-layer '$(LAYER)') \
+	  $(if $(CORE),-core '$(CORE)',$(if $(SOLIDITY),-core $(STARKNET_SOL)/Starknet.json)) $(if $(VERIFIER),-verifier '$(VERIFIER)') \
+	  $(if $(OPERATOR),-operator '$(OPERATOR)') $(if $(REGISTRAR),-registrar '$(REGISTRAR)') $(if $(SETTLED),-settled '$(SETTLED)') \
+	  $(if $(CHAIN_RPC),-chain-rpc '$(CHAIN_RPC)') $(if $(VERSION),-starknet-version '$(VERSION)') $(if $(FUND),-fund '$(FUND)') \
+	  $(if $(ANOTHER),-another) $(if $(DRY_RUN),-dry-run) $(ARGS)
 
 .PHONY: docs
 docs: ## Write the generated parts of docs/ (job states, settings) from the code; a test compares them
@@ -62,7 +77,8 @@ run: ## Settle a development chain on this machine: BLOCKS=N|PATH SEED= VERSION=
 	  $(if $(DRY_RUN),-dry-run) $(if $(FAIL),-fail '$(FAIL)') $(if $(API),-api '$(API)') $(if $(OTLP),-otlp '$(OTLP)') $(if $(TIMEOUT),-timeout '$(TIMEOUT)') $(if $(V),-v) \
 	  $(if $(MONGO),-mongo '$(MONGO)') $(if $(REDIS),-redis '$(REDIS)') $(if $(AWS),-aws '$(AWS)') $(if $(KEEP),-keep) $(if $(QUEUE),-queue '$(QUEUE)') \
 	  $(if $(ETHEREUM),-ethereum '$(ETHEREUM)') $(if $(ETHEREUM_KEY),-ethereum-key '$(ETHEREUM_KEY)') \
-	  $(if $(STARKNET),-starknet '$(STARKNET)') $(if $(WEBSOCKET),-websocket '$(WEBSOCKET)') $(if $(SETTLE),-settle '$(SETTLE)') $(if $(CONTRACT),-contract '$(CONTRACT)') $(ARGS)
+	  $(if $(STARKNET),-starknet '$(STARKNET)') $(if $(WEBSOCKET),-websocket '$(WEBSOCKET)') $(if $(SETTLE),-settle '$(SETTLE)') $(if $(CONTRACT),-contract '$(CONTRACT)') \
+	  $(if $(CORE),-core '$(CORE)') $(if $(VERIFIER),-verifier '$(VERIFIER)') $(ARGS)
 
 GRPCRUNNER := shared/client/snosrunner/grpcrunner
 .PHONY: proto
@@ -90,8 +106,8 @@ test-oracle: $(ORACLE)/oracle.txt ## Compare Cairo PIEs and facts with cairo-lan
 .PHONY: test-starknet-sol
 test-starknet-sol: tools ## Settle recorded batches on StarkWare's own core contract: SOLIDITY=CHECKOUT of github.com/starkware-libs/cairo-lang
 	@[ -n "$(SOLIDITY)" ] || { echo "test-starknet-sol: say where: SOLIDITY=CHECKOUT of github.com/starkware-libs/cairo-lang (no package registry has the contract)" >&2; exit 1; }
-	@cd shared/dev/ethereum/contracts && npm ci --no-fund --no-audit --silent && node compile-starknet.js "$(abspath $(SOLIDITY))" $(CURDIR)/.tools/starknet-sol
-	ORCHESTRATOR_REQUIRE_TOOLS=1 ORCHESTRATOR_STARKNET_SOL=$(CURDIR)/.tools/starknet-sol $(GO) test -count=1 -v -run TestStarknetSol ./shared/client/ethereum
+	@$(COMPILE_STARKNET_SOL)
+	ORCHESTRATOR_REQUIRE_TOOLS=1 ORCHESTRATOR_STARKNET_SOL=$(STARKNET_SOL) $(GO) test -count=1 -v -run TestStarknetSol ./shared/client/ethereum ./scripts/contracts
 
 .PHONY: test-devnet
 DEVNET := .tools/devnet/bin/starknet-devnet

@@ -104,7 +104,7 @@ func startEthereum(ctx context.Context, o options, a *appChain) (*settlementLaye
 		}
 		url, closeChain = chain.URL(), func() { _ = chain.Close() }
 	}
-	l, err := connectEthereum(ctx, url, key, a)
+	l, err := connectEthereum(ctx, o, url, key, a)
 	if err != nil {
 		closeChain()
 		return nil, err
@@ -117,9 +117,9 @@ func startEthereum(ctx context.Context, o options, a *appChain) (*settlementLaye
 	return l, nil
 }
 
-// connectEthereum deploys the contracts and returns their clients. The app chain's messages to L2 are sent first, so
-// that the updates may consume them.
-func connectEthereum(ctx context.Context, url, key string, a *appChain) (*settlementLayer, error) {
+// connectEthereum deploys the contracts, where none are named, and returns their clients. The app chain's messages to
+// L2 are sent first, so that the updates may consume them.
+func connectEthereum(ctx context.Context, o options, url, key string, a *appChain) (*settlementLayer, error) {
 	client, err := ethclient.DialContext(ctx, url)
 	if err != nil {
 		return nil, fmt.Errorf("connect to Ethereum: %w", err)
@@ -129,19 +129,12 @@ func connectEthereum(ctx context.Context, url, key string, a *appChain) (*settle
 	if err != nil {
 		return nil, fmt.Errorf("connect to Ethereum: %w", err)
 	}
-	hashes, err := snosrunner.HashesOf(a.version)
-	if err != nil {
-		return nil, err
-	}
 	sender := &devethereum.Sender{Client: client, Key: key}
-	d, err := sender.Deploy(ctx, devethereum.Setup{
-		ProgramHash: hashes.OS, AggregatorProgramHash: hashes.Aggregator, ConfigHash: hashes.Config,
-		Settled: a.before.settled, Block: a.before.block, Root: a.before.root, BlockHash: a.before.hash,
-		Registrar: devethereum.Address(devethereum.Keys[1]),
-		Operators: []common.Address{devethereum.Address(devethereum.Keys[2])},
-	})
-	if err != nil {
-		return nil, err
+	d := devethereum.Deployment{Core: common.HexToAddress(o.core), Registry: common.HexToAddress(o.verifier)}
+	if o.core == "" {
+		if d, err = deployContracts(ctx, sender, a); err != nil {
+			return nil, err
+		}
 	}
 	if err := sender.SendMessages(ctx, d.Core, a.messages); err != nil {
 		return nil, fmt.Errorf("send the app chain's messages: %w", err)
@@ -151,6 +144,20 @@ func connectEthereum(ctx context.Context, url, key string, a *appChain) (*settle
 		return nil, err
 	}
 	return clients(ctx, node, d)
+}
+
+// deployContracts deploys the contracts for the chain.
+func deployContracts(ctx context.Context, s *devethereum.Sender, a *appChain) (devethereum.Deployment, error) {
+	hashes, err := snosrunner.HashesOf(a.version)
+	if err != nil {
+		return devethereum.Deployment{}, err
+	}
+	return s.Deploy(ctx, devethereum.Setup{
+		ProgramHash: hashes.OS, AggregatorProgramHash: hashes.Aggregator, ConfigHash: hashes.Config,
+		Settled: a.before.settled, Block: a.before.block, Root: a.before.root, BlockHash: a.before.hash,
+		Registrar: devethereum.Address(devethereum.Keys[1]),
+		Operators: []common.Address{devethereum.Address(devethereum.Keys[2])},
+	})
 }
 
 // clients are the clients of deployed contracts: one account settles, another one registers facts.

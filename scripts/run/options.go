@@ -10,10 +10,13 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/ethereum/go-ethereum/common"
+
 	"github.com/madara-orchestrator/orchestrator/shared/client/atlantic"
 	"github.com/madara-orchestrator/orchestrator/shared/client/kafka"
 	"github.com/madara-orchestrator/orchestrator/shared/config"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
+	devethereum "github.com/madara-orchestrator/orchestrator/shared/dev/ethereum"
 	fakeatlantic "github.com/madara-orchestrator/orchestrator/shared/dev/fake/atlantic"
 	fakesharp "github.com/madara-orchestrator/orchestrator/shared/dev/fake/sharp"
 	fakestarknet "github.com/madara-orchestrator/orchestrator/shared/dev/fake/starknet"
@@ -55,6 +58,8 @@ type options struct {
 	started  func(any) // tests: the fake
 
 	mongo, redis, aws, queue, ethereum, ethereumKey, starknet, websocket string // URLs of real parts
+
+	core, verifier string // addresses of contracts that exist
 }
 
 // recordedVersion is the Starknet version of recorded blocks where none is given: that of batch 8373665.
@@ -154,6 +159,10 @@ func (o *options) flags(out io.Writer, blocks, layer, fail *string) *flag.FlagSe
 		"URL of a real Ethereum node such as anvil; the contracts are deployed on it")
 	fs.StringVar(&o.ethereumKey, "ethereum-key", "",
 		"file with the private key (hex) of a funded account there; default: anvil's first")
+	fs.StringVar(&o.core, "core", "", "with -ethereum and -verifier: settle on the core contract at this "+
+		"address, which make deploy-contracts made for operator "+devethereum.Address(devethereum.Keys[2]).Hex())
+	fs.StringVar(&o.verifier, "verifier", "",
+		"its development fact registry, made for registrar "+devethereum.Address(devethereum.Keys[1]).Hex())
 	fs.StringVar(&o.starknet, "starknet", "", "URL of a real Starknet node to read blocks from, 0 up to -blocks")
 	fs.StringVar(&o.websocket, "websocket", "",
 		"with -starknet: URL (ws or wss) where that node announces new blocks: batching need not wait for its schedule")
@@ -235,6 +244,12 @@ func (o *options) validate(rest []string) error {
 	}
 	if o.websocket != "" && (o.starknet == "" || config.CheckWebsocket(o.websocket) != nil) {
 		errs = append(errs, errors.New("-websocket: want a ws or wss URL of the node that -starknet names"))
+	}
+	for name, a := range map[string]string{"-core": o.core, "-verifier": o.verifier} {
+		if (a != "" || o.core+o.verifier != "") && (!common.IsHexAddress(a) || o.ethereum == "") {
+			errs = append(errs, fmt.Errorf("%s %.80q: want the addresses 0x.. of both -core and -verifier, on "+
+				"the chain of -ethereum", name, a))
+		}
 	}
 	if o.fail.what == failMongo && o.mongo != "" {
 		errs = append(errs, errors.New("-fail mongo: it breaks the stores of this run; stop your mongod instead"))

@@ -136,6 +136,7 @@ func TestWrongUsage(t *testing.T) {
 		"no node":        {[]string{"-ethereum", "http://127.0.0.1:1", "-timeout", "20s"}, 1, "connect to Ethereum"},
 		"no kafka":       {[]string{"-queue", "amqp://user:hunter2@x"}, 2, "-queue: want kafka://host:port"},
 		"no broker":      {[]string{"-queue", "kafka://127.0.0.1:1", "-timeout", "3s"}, 1, "no broker at 127.0.0.1:1"},
+		"no verifier":    {[]string{"-core", "0x1"}, 2, "-verifier \"\": want the addresses"},
 		"no websocket":   {[]string{"-websocket", "https://u:hunter2@x"}, 2, "-websocket: want a ws or wss URL"},
 		"not in time":    {[]string{"-blocks", "6", "-timeout", "100ms"}, 1, "not settled within"},
 	} {

@@ -62,7 +62,9 @@ func setup(t *testing.T, s devethereum.Setup) *bench {
 	return deploy(t, c, c.URL(), strconv.Itoa(devethereum.ChainID), func() { c.Mine(1) }, s)
 }
 
-func deploy(t *testing.T, c *devethereum.Chain, url, chainID string, mine func(), s devethereum.Setup) *bench {
+// deploy deploys the contracts on a chain: the development contracts, or others.
+func deploy(t *testing.T, c *devethereum.Chain, url, chainID string, mine func(), s devethereum.Setup,
+	code ...devethereum.Code) *bench {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
@@ -71,7 +73,7 @@ func deploy(t *testing.T, c *devethereum.Chain, url, chainID string, mine func()
 	b := &bench{Chain: c, sender: &devethereum.Sender{Client: client, Key: devethereum.Keys[deployer], Mine: mine}}
 	s.Registrar = devethereum.Address(devethereum.Keys[registrar])
 	s.Operators = []common.Address{devethereum.Address(devethereum.Keys[operator])}
-	b.at = must(b.sender.Deploy(ctx, s))(t)
+	b.at = must(b.sender.DeployCode(ctx, s, append(code, devethereum.Dev())[0]))(t)
 	b.node = must(ethereum.Dial(url, chainID))(t)
 	t.Cleanup(b.node.Close)
 	return b

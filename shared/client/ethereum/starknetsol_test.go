@@ -2,7 +2,6 @@ package ethereum_test
 
 import (
 	"bytes"
-	"encoding/hex"
 	"math/big"
 	"os"
 	"path/filepath"
@@ -51,17 +50,6 @@ func recorded(t *testing.T) map[string]settlement.Update {
 	return out
 }
 
-// word32 are values as ABI words.
-func word32(values ...[]byte) []byte {
-	var out []byte
-	for _, v := range values {
-		out = append(out, common.LeftPadBytes(v, 32)...)
-	}
-	return out
-}
-
-func selector(signature string) []byte { return crypto.Keccak256([]byte(signature))[:4] }
-
 // StarkWare's own core contract settles the recorded batches through our clients: what we read of it, encode and send
 // is what it takes.
 func TestStarknetSol(t *testing.T) {
@@ -70,7 +58,8 @@ func TestStarknetSol(t *testing.T) {
 		t.Skip("`make test-starknet-sol SOLIDITY=CHECKOUT` runs this: StarkWare's contract is in none of the package " +
 			"registries")
 	}
-	code := common.FromHex(strings.TrimSpace(string(must(os.ReadFile(filepath.Join(dir, "Starknet.bin")))(t))))
+	code := devethereum.Dev()
+	code.Core = must(devethereum.ReadArtifact(filepath.Join(dir, "Starknet.json")))(t)
 	for name, u := range recorded(t) {
 		t.Run(name, func(t *testing.T) {
 			ctx := t.Context()
@@ -87,31 +76,15 @@ func TestStarknetSol(t *testing.T) {
 				}
 			}
 			aggregator := felt.FromUint64(0xa66)
-			b := deploy(t, nil, url, anvilChain, func() { mine(1) }, devethereum.Setup{ProgramHash: felt.FromUint64(1)})
-			deployer := devethereum.Address(devethereum.Keys[deployer])
-
-			// The implementation, a minimal proxy (EIP-1167) of it, and what its governor does.
-			nonce := must(b.sender.Client.PendingNonceAt(ctx, deployer))(t)
-			implementation, proxy := crypto.CreateAddress(deployer, nonce), crypto.CreateAddress(deployer, nonce+1)
 			prev, ok := o.PrevBlock.Uint64()
 			if !ok {
 				t.Fatal("the batch is the first")
 			}
-			data := word32(nil, o.OSProgramHash[:], aggregator[:], b.at.Registry[:], o.ConfigHash[:], o.PrevRoot[:],
-				new(big.Int).SetUint64(prev).Bytes(), o.PrevHash[:])
-			initialize := append(selector("initialize(bytes)"),
-				word32([]byte{32}, big.NewInt(int64(len(data))).Bytes())...)
-			operator := devethereum.Address(devethereum.Keys[operator])
-			err = b.sender.Send(ctx,
-				devethereum.Call{Data: code},
-				devethereum.Call{Data: common.FromHex("3d602d80600a3d3981f3363d3d373d3d3d363d73" +
-					hex.EncodeToString(implementation[:]) + "5af43d82803e903d91602b57fd5bf3")},
-				devethereum.Call{To: &proxy, Data: append(initialize, data...)},
-				devethereum.Call{To: &proxy,
-					Data: append(selector("registerOperator(address)"), word32(operator[:])...)})
-			if err != nil {
-				t.Fatal(err)
-			}
+			b := deploy(t, nil, url, anvilChain, func() { mine(1) }, devethereum.Setup{
+				ProgramHash: o.OSProgramHash, AggregatorProgramHash: aggregator, ConfigHash: o.ConfigHash,
+				Settled: true, Block: prev, Root: o.PrevRoot, BlockHash: o.PrevHash,
+			}, code)
+			proxy := b.at.Core
 			// Messages to L2 were sent by others: their hashes are put where the contract keeps them (fee + 1).
 			slot := crypto.Keccak256([]byte("STARKNET_1.0_MSGING_L1TOL2_MAPPPING_V2"))
 			for _, m := range o.Messages.ToL2 {
@@ -130,7 +103,6 @@ func TestStarknetSol(t *testing.T) {
 				t.Fatal(err)
 			}
 
-			b.at.Core = proxy
 			w := b.wallet(t, 2, ethereum.SidecarAuto)
 			core := b.core(t, w)
 			state := must(core.State(ctx, false))(t)

@@ -1,6 +1,7 @@
 package ethereum
 
 import (
+	"cmp"
 	"context"
 	"crypto/ecdsa"
 	"errors"
@@ -32,10 +33,14 @@ type Setup struct {
 	Operators []common.Address
 	// Registrar is the account that registers facts.
 	Registrar common.Address
+	// Existing are contracts that are there already.
+	Existing Deployment
+	// Initialize says that the existing core contract is StarkWare's, and was not set up yet.
+	Initialize bool
 }
 
-// Deployment are the addresses of what was deployed.
-type Deployment struct{ Core, Registry common.Address }
+// Deployment are the addresses of what was deployed. Implementation is that of a core contract that is a proxy.
+type Deployment struct{ Core, Registry, Implementation common.Address }
 
 // Sender sends transactions of one development account to a node and waits for them. Mine, when set, is called after
 // sending: for chains that mine on demand.
@@ -43,41 +48,48 @@ type Sender struct {
 	Client *ethclient.Client
 	Key    string // hex
 	Mine   func()
+	// Sent, when set, is called with each transaction that a node took.
+	Sent func(common.Hash)
+	// Every is the time between questions for a receipt; 0: 20 ms.
+	Every time.Duration
 }
 
-// Deploy deploys fact registry and core contract.
+// Deploy deploys the development contracts.
 func (s *Sender) Deploy(ctx context.Context, o Setup) (Deployment, error) {
-	registry, core := contracts.ParseABI(contracts.RegistryABI), contracts.ParseABI(contracts.CoreABI)
-	var d Deployment
-	args, err := registry.Pack("", o.Registrar)
+	return s.DeployCode(ctx, o, Dev())
+}
+
+// DeployCode deploys fact registry and core contract, and sets them up.
+func (s *Sender) DeployCode(ctx context.Context, o Setup, code Code) (Deployment, error) {
+	from := Address(s.Key)
+	nonce, err := s.Client.PendingNonceAt(ctx, from)
 	if err != nil {
-		return d, fmt.Errorf("encode the fact registry's arguments: %w", err)
+		return Deployment{}, fmt.Errorf("read the nonce: %w", err)
 	}
-	if d.Registry, err = s.create(ctx, append(contracts.RegistryBytecode(), args...)); err != nil {
-		return d, fmt.Errorf("deploy the fact registry: %w", err)
-	}
-	number := big.NewInt(-1)
-	if o.Settled {
-		number.SetUint64(o.Block)
-	}
-	args, err = core.Pack("", o.ProgramHash.Big(), o.AggregatorProgramHash.Big(), o.ConfigHash.Big(), d.Registry,
-		o.Root.Big(), number, o.BlockHash.Big())
+	d, steps, err := Plan(o, code, from, nonce)
 	if err != nil {
-		return d, fmt.Errorf("encode the core contract's arguments: %w", err)
+		return Deployment{}, err
 	}
-	if d.Core, err = s.create(ctx, append(contracts.CoreBytecode(), args...)); err != nil {
-		return d, fmt.Errorf("deploy the core contract: %w", err)
-	}
-	for _, op := range o.Operators {
-		data, err := core.Pack("registerOperator", op)
-		if err != nil {
-			return d, fmt.Errorf("encode registerOperator: %w", err)
-		}
-		if err := s.Send(ctx, Call{To: &d.Core, Data: data}); err != nil {
-			return d, fmt.Errorf("register operator %s: %w", op, err)
+	for _, step := range steps {
+		if _, err := s.Do(ctx, step); err != nil {
+			return Deployment{}, err
 		}
 	}
 	return d, nil
+}
+
+// Do does one step of a plan. It fails where the contract has another address than planned: something else sends with
+// the same key.
+func (s *Sender) Do(ctx context.Context, step Step) (*types.Receipt, error) {
+	rs, err := s.send(ctx, []Call{step.Call})
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", step.About, err)
+	}
+	if step.Creates != (common.Address{}) && rs[0].ContractAddress != step.Creates {
+		return nil, fmt.Errorf("%s: it is at %s and not at %s as planned: another program sends with the same key",
+			step.About, rs[0].ContractAddress, step.Creates)
+	}
+	return rs[0], nil
 }
 
 // RegisterFact registers a fact; the sender must be the registrar.
@@ -119,6 +131,7 @@ type Call struct {
 	To    *common.Address
 	Data  []byte
 	Value *big.Int
+	Gas   uint64 // limit; 0: enough for each of the development contracts
 }
 
 // Operator lets an account update the state of a core contract and sends it an ether.
@@ -128,14 +141,6 @@ func (s *Sender) Operator(ctx context.Context, core, account common.Address) err
 		return fmt.Errorf("encode registerOperator: %w", err)
 	}
 	return s.Send(ctx, Call{To: &core, Data: data}, Call{To: &account, Value: big.NewInt(params.Ether)})
-}
-
-func (s *Sender) create(ctx context.Context, code []byte) (common.Address, error) {
-	receipts, err := s.send(ctx, []Call{{Data: code}})
-	if err != nil {
-		return common.Address{}, err
-	}
-	return receipts[0].ContractAddress, nil
 }
 
 // Send sends calls in order and waits until all are in a block. A reverted one is an error.
@@ -177,6 +182,23 @@ func (s *Sender) send(ctx context.Context, calls []Call) ([]*types.Receipt, erro
 	return all, nil
 }
 
+// Fees are what a transaction offers for a unit of gas, in wei.
+type Fees struct {
+	Price *big.Int // what the node suggests: what it will cost, about
+	Tip   *big.Int
+	Cap   *big.Int // the most
+}
+
+// Fees reads the fees of a transaction that is sent now.
+func (s *Sender) Fees(ctx context.Context) (Fees, error) {
+	price, err := s.Client.SuggestGasPrice(ctx)
+	if err != nil {
+		return Fees{}, fmt.Errorf("read the gas price: %w", err)
+	}
+	tip := big.NewInt(1e9)
+	return Fees{Price: price, Tip: tip, Cap: new(big.Int).Add(new(big.Int).Mul(price, big.NewInt(3)), tip)}, nil
+}
+
 // deployGas is enough for each of the development contracts' creation and calls.
 const deployGas = 5_000_000
 
@@ -189,16 +211,15 @@ func (s *Sender) broadcast(ctx context.Context, key *ecdsa.PrivateKey, calls []C
 	if err != nil {
 		return nil, fmt.Errorf("read the nonce: %w", err)
 	}
-	price, err := s.Client.SuggestGasPrice(ctx)
+	fees, err := s.Fees(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("read the gas price: %w", err)
+		return nil, err
 	}
 	var hashes []common.Hash
 	for i, c := range calls {
 		tx, err := types.SignNewTx(key, types.LatestSignerForChainID(id), &types.DynamicFeeTx{
-			ChainID: id, Nonce: nonce + uint64(i), GasTipCap: big.NewInt(1e9),
-			GasFeeCap: new(big.Int).Add(new(big.Int).Mul(price, big.NewInt(3)), big.NewInt(1e9)),
-			Gas:       deployGas, To: c.To, Value: c.Value, Data: c.Data,
+			ChainID: id, Nonce: nonce + uint64(i), GasTipCap: fees.Tip, GasFeeCap: fees.Cap,
+			Gas: cmp.Or(c.Gas, deployGas), To: c.To, Value: c.Value, Data: c.Data,
 		})
 		if err != nil {
 			return nil, fmt.Errorf("sign: %w", err)
@@ -207,6 +228,9 @@ func (s *Sender) broadcast(ctx context.Context, key *ecdsa.PrivateKey, calls []C
 			return nil, fmt.Errorf("send: %w", err)
 		}
 		hashes = append(hashes, tx.Hash())
+		if s.Sent != nil {
+			s.Sent(tx.Hash())
+		}
 	}
 	return hashes, nil
 }
@@ -217,7 +241,7 @@ const mineAgain = 50
 
 // receipt polls for a receipt.
 func (s *Sender) receipt(ctx context.Context, h common.Hash) (*types.Receipt, error) {
-	tick := time.NewTicker(20 * time.Millisecond)
+	tick := time.NewTicker(cmp.Or(s.Every, 20*time.Millisecond))
 	defer tick.Stop()
 	for polls := 1; ; polls++ {
 		r, err := s.Client.TransactionReceipt(ctx, h)

@@ -10,7 +10,6 @@ import (
 
 	"github.com/madara-orchestrator/orchestrator/shared/dev/report"
 	"github.com/madara-orchestrator/orchestrator/shared/service/admin"
-	"github.com/madara-orchestrator/orchestrator/shared/service/contracts"
 )
 
 // now is the time that ages count from.
@@ -114,26 +113,6 @@ func printReady(w io.Writer, r admin.Readiness) {
 	}
 	fmt.Fprintln(w)
 	wrap(w, "", "NOT READY: "+r.Reason)
-}
-
-func printContracts(w io.Writer, r contracts.Report) {
-	fmt.Fprintf(w, "core contract %s\n\n", r.Contract)
-	for _, l := range r.Lines {
-		verdict := string(l.Verdict)
-		if l.Verdict == contracts.Wrong {
-			verdict = strings.ToUpper(verdict)
-		}
-		fmt.Fprintf(w, "%-8s %s\n", verdict, l.Name)
-		if l.Found != "" {
-			wrap(w, "         ", "found "+l.Found)
-		}
-		if l.Want != "" && l.Verdict != contracts.Right {
-			wrap(w, "         ", "want  "+l.Want)
-		}
-		if l.Do != "" {
-			wrap(w, "         ", l.Do)
-		}
-	}
 }
 
 func printAlerts(w io.Writer, l admin.AlertList) {

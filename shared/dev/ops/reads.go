@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/madara-orchestrator/orchestrator/shared/dev/report"
 	"github.com/madara-orchestrator/orchestrator/shared/service/admin"
 	"github.com/madara-orchestrator/orchestrator/shared/service/contracts"
 )
@@ -49,7 +50,7 @@ func (s *session) ready() (int, error) {
 }
 
 func (s *session) contracts() (int, error) {
-	return show(s, "/contracts", func(r contracts.Report) { printContracts(s.out, r) },
+	return show(s, "/contracts", func(r contracts.Report) { report.Contracts(s.out, r) },
 		func(r contracts.Report) bool { return r.Err() != nil })
 }
 

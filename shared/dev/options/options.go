@@ -62,8 +62,9 @@ func Parse(fs *flag.FlagSet, program string, args, environ []string) error {
 
 // Help says where options come from.
 func Help(program string) string {
-	return fmt.Sprintf("\nEach option is also read from the environment, such as %s, and then from the lines of the\n"+
-		"file that -%s or %s names: a flag goes before the environment, which goes before the file.\n",
+	return fmt.Sprintf("\nEach option is also read from the environment, such as %s,\n"+
+		"and then from the lines of the file that -%s or %s names: a flag\n"+
+		"goes before the environment, which goes before the file.\n",
 		Variable(program, "json"), fileFlag, FileVariable)
 }
 

@@ -27,7 +27,7 @@ const result = JSON.parse(
       settings: {
         evmVersion: "cancun",
         optimizer: { enabled: true, runs: 200 },
-        outputSelection: { [main]: { Starknet: ["evm.bytecode.object"] } },
+        outputSelection: { [main]: { Starknet: ["abi", "evm.bytecode.object"] } },
       },
     }),
     { import: read },
@@ -36,7 +36,7 @@ const result = JSON.parse(
 const errors = (result.errors || []).filter((e) => e.severity === "error");
 for (const e of errors) console.error(e.formattedMessage);
 if (errors.length) process.exit(1);
-const code = result.contracts[main].Starknet.evm.bytecode.object;
+const {abi, evm} = result.contracts[main].Starknet;
 fs.mkdirSync(out, { recursive: true });
-fs.writeFileSync(path.join(out, "Starknet.bin"), code + "\n");
-console.log(`Starknet.sol: ${code.length / 2} bytes`);
+fs.writeFileSync(path.join(out, "Starknet.json"), JSON.stringify({ abi, bytecode: evm.bytecode.object }) + "\n");
+console.log(`Starknet.sol: ${evm.bytecode.object.length / 2} bytes`);
