@@ -356,3 +356,14 @@ func TestRefused(t *testing.T) {
 		})
 	}
 }
+
+// The key is read of a file or of an environment variable.
+func TestReadKey(t *testing.T) {
+	t.Parallel()
+	for _, from := range []string{keyFile(t), "env:DEPLOYER"} {
+		key, err := readKey(from, []string{"A=1", "DEPLOYER=0x" + devethereum.Keys[0]})
+		if err != nil || key != devethereum.Keys[0] {
+			t.Errorf("%s: the key was not read: %v", from, err)
+		}
+	}
+}
