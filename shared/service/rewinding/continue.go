@@ -54,8 +54,8 @@ func (r *Rewinder) Continue(ctx context.Context) (rewind.State, error) {
 
 // proceed discards batches from the newest one down. Each that is gone leaves the database as if batching had not come
 // to it yet, so that the rewind may end after any of them.
-func (r *Rewinder) proceed(ctx context.Context) (s rewind.State, err error) {
-	s, err = r.Rewinds.Get(ctx)
+func (r *Rewinder) proceed(ctx context.Context) (out rewind.State, err error) {
+	s, err := r.Rewinds.Get(ctx)
 	if err != nil {
 		return s, err
 	}
@@ -85,12 +85,13 @@ func (r *Rewinder) proceed(ctx context.Context) (s rewind.State, err error) {
 		var kept *keptError
 		switch err := r.discard(ctx, s, w.Dead, top); {
 		case errors.As(err, &kept):
-			s, err = r.Rewinds.Put(ctx, s.With(func(w *rewind.Rewind) {
+			next, err := r.Rewinds.Put(ctx, s.With(func(w *rewind.Rewind) {
 				w.From, w.FromSnos, w.Note = top.index+1, top.lastSnos+1, kept.Error()
 			}))
 			if err != nil {
 				return s, err
 			}
+			s = next
 		case err != nil:
 			return s, err
 		default:

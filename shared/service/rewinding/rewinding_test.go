@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -80,7 +81,7 @@ func newWorld(t *testing.T, l stage.Layer, n uint64, hook fault.Hook) *world {
 		Rewinds: memory.NewRewinds(e), Locks: w.locks, Events: w.events, Contract: w, Wallet: w,
 		Release:  func(_ context.Context, ids ...string) { w.released = append(w.released, ids) },
 		Wake:     func(_ context.Context, ws ...stage.Name) { w.woken = append(w.woken, ws...) },
-		NewOwner: job.NewID, Now: e.Now}
+		NewOwner: job.NewID, Now: e.Now, Log: slog.New(slog.DiscardHandler)}
 	for i := range n {
 		w.batch(i+1, 0)
 	}
@@ -378,43 +379,82 @@ func TestLease(t *testing.T) {
 	w.left(3)
 }
 
-// A call that fails, before or after its effect, stops a step. The next one goes on, and all that is gone is counted.
+// A call that fails, before or after its effect, stops a step. The next one goes on, and all that is gone is counted:
+// also in a rewind of several steps, and in one that ends above a batch that was signed for meanwhile.
 func TestFails(t *testing.T) {
 	t.Parallel()
 	for _, l := range []stage.Layer{stage.L2, stage.L3} {
-		for _, kind := range []fault.Kind{fault.FailBefore, fault.FailAfter} {
-			failed := 0
-			for call, done := 1, false; !done; call++ {
-				h := &once{}
-				w := newWorld(t, l, 4, h)
-				w.begin(2)
-				h.left, h.kind = call, kind
-				_, err := w.Continue(t.Context())
-				done = h.left > 0
-				if err != nil {
-					failed++
-				}
-				h.left = 0
-				var s rewind.State
-				for active := true; active; _, active = s.Active() {
-					w.now = w.now.Add(time.Hour) // a lease that was not given back is over
-					if s, err = w.Continue(t.Context()); err != nil {
-						t.Fatalf("%s, %s at call %d: %v", l, kind, call, err)
+		for name, x := range map[string]failing{
+			"whole": {batches: 4, left: settled}, "ends above": {batches: 4, sign: 3, left: 3},
+			"several steps": {batches: 23, left: settled, every: 29},
+		} {
+			for _, kind := range []fault.Kind{fault.FailBefore, fault.FailAfter} {
+				t.Run(fmt.Sprintf("%s/%s/%s", l, name, kind), func(t *testing.T) {
+					t.Parallel()
+					failed := 0
+					for call, done := 1, false; !done; call += max(x.every, 1) {
+						var err error
+						if done, err = x.run(t, l, call, kind); err != nil {
+							failed++
+						}
+						if t.Failed() {
+							t.Fatalf("at call %d", call)
+						}
 					}
-				}
-				w.left(settled)
-				if n := s.Rewinds[0].Discarded; n > 3 || kind == fault.FailBefore && n != 3 {
-					t.Errorf("%s, %s at call %d: %d batches are counted, 3 were discarded", l, kind, call, n)
-				}
-				if t.Failed() {
-					t.Fatalf("%s, %s at call %d", l, kind, call)
-				}
-			}
-			if failed < 20 {
-				t.Errorf("%s, %s: %d calls failed", l, kind, failed)
+					if failed < 10 {
+						t.Errorf("%d calls failed", failed)
+					}
+				})
 			}
 		}
 	}
+}
+
+// failing is a rewind from the second batch on in which a call fails.
+type failing struct {
+	batches, left uint64
+	sign          uint64 // for this batch a transaction is signed after the plan
+	every         int    // not each call fails once, but each of so many
+}
+
+// run lets a call fail and carries the rewind out; done says that there was no such call.
+func (x failing) run(t *testing.T, l stage.Layer, call int, kind fault.Kind) (done bool, err error) {
+	h := &once{}
+	w := newWorld(t, l, x.batches, h)
+	w.begin(2)
+	if x.sign > 0 {
+		w.sign(job.StateTransition, x.sign, "0xnew", 5)
+	}
+	h.left, h.kind = call, kind
+	for n := 0; err == nil && n < 3; n++ {
+		_, err = w.Continue(t.Context())
+	}
+	done = h.left > 0
+	h.left = 0
+	s := w.record()
+	for _, active := s.Active(); active; _, active = s.Active() {
+		w.now = w.now.Add(time.Hour) // a lease that was not given back is over
+		var again error
+		if s, again = w.Continue(t.Context()); again != nil {
+			t.Fatal(again)
+		}
+	}
+	w.left(x.left)
+	gone := int(x.batches - x.left)
+	if n := s.Rewinds[0].Discarded; n > gone || kind == fault.FailBefore && x.every == 0 && n != gone {
+		t.Errorf("%d batches are counted, %d were discarded", n, gone)
+	}
+	return done, err
+}
+
+// record is the record of rewinds.
+func (w *world) record() rewind.State {
+	w.t.Helper()
+	s, err := w.Rewinds.Get(w.t.Context())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return s
 }
 
 // once lets the call fail that comes after left-1 others.
