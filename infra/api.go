@@ -19,14 +19,19 @@ const accessLog = `{"id":"$context.requestId","at":"$context.requestTimeEpoch","
 	`"route":"$context.routeKey","status":"$context.status","bytes":"$context.responseLength",` +
 	`"ms":"$context.responseLatency","denied":"$context.authorizer.error","error":"$context.integrationErrorMessage"}`
 
-// api makes the HTTP API: every route needs a signature by IAM or a JWT, except the provers' webhooks, whose path
-// carries a secret.
-func (s *Stack) api() {
-	api := awsapigatewayv2.NewCfnApi(s.Stack, jsii.String("Api"), &awsapigatewayv2.CfnApiProps{
+// frontDoor makes the HTTP API without its routes: functions are told its address.
+func (s *Stack) frontDoor() {
+	s.http = awsapigatewayv2.NewCfnApi(s.Stack, jsii.String("Api"), &awsapigatewayv2.CfnApiProps{
 		Name:         jsii.String(resource.Physical(s.chain.Name, "api")),
 		ProtocolType: jsii.String("HTTP"),
 		Description:  jsii.String("Orchestrator of " + s.chain.Name),
 	})
+}
+
+// api makes the HTTP API's routes: every route needs a signature by IAM or a JWT, except webhooks, whose path carries a
+// secret.
+func (s *Stack) api() {
+	api := s.http
 	auth, authorizer := jsii.String("AWS_IAM"), (*string)(nil)
 	if s.chain.API.Auth == "jwt" {
 		auth = jsii.String("JWT")
@@ -64,7 +69,7 @@ func (s *Stack) api() {
 	hooks := route("ApiHooks", "POST /hooks/{proxy+}", s.served(api, "Hooks", resource.FnHooks), jsii.String("NONE"),
 		nil)
 	excuse(hooks, "AwsSolutions-APIG4",
-		"provers sign nothing: their webhooks carry a secret in the path, and do no more than wake a job")
+		"provers and SNOS runners sign nothing: their webhooks carry a secret in the path, and do no more than wake a job")
 	s.apiStage(api)
 	awscdk.NewCfnOutput(s.Stack, jsii.String("ApiUrl"), &awscdk.CfnOutputProps{
 		Value:       api.AttrApiEndpoint(),

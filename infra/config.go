@@ -213,7 +213,7 @@ func (c Chain) links() bool {
 func (c Chain) inVPC() bool { return c.VPC.Create || c.Mongo.DocumentDB }
 
 // names are what resources are called, once they are there.
-type names struct{ Bucket, Topic, Bus, KMS string }
+type names struct{ Bucket, Topic, Bus, KMS, API string }
 
 // StackName is the name of a chain's stack.
 func StackName(c Chain) string { return resource.Stack(c.Name) }
@@ -248,6 +248,9 @@ func (c Chain) environment(n names) map[string]string {
 	if c.Snos.Image != "" { // the stack puts the ARNs in the place of these names
 		env["SNOS_KIND"], env["SNOS_BATCH_QUEUE"], env["SNOS_BATCH_DEFINITION"] = config.BatchRunner, "queue",
 			"definition"
+	}
+	if env["SNOS_KIND"] != config.BatchRunner { // of which an event says that a run has ended
+		env["SNOS_CALLBACK"] = n.API
 	}
 	if len(c.API.CommandScopes) > 0 {
 		env["API_COMMAND_SCOPES"] = strings.Join(c.API.CommandScopes, ",")

@@ -207,7 +207,7 @@ func (c Chain) settingFaults(cs *checks) {
 // parse reads the functions' settings as the functions do.
 func (c Chain) parse() (config.Config, error) {
 	var lines []string
-	for k, v := range c.environment(names{Bucket: "b", Topic: "t", Bus: "e", KMS: "k"}) {
+	for k, v := range c.environment(names{Bucket: "b", Topic: "t", Bus: "e", KMS: "k", API: "https://api.example"}) {
 		lines = append(lines, k+"="+v)
 	}
 	slices.Sort(lines)

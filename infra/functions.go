@@ -29,7 +29,8 @@ func retention(days int) awslogs.RetentionDays {
 // deployFunctions makes the functions with their roles, logs and event source mappings.
 func (s *Stack) deployFunctions() {
 	env := map[string]*string{}
-	n := names{Bucket: *s.bucket.BucketName(), Topic: *s.topic.TopicArn(), Bus: *s.bus.EventBusName()}
+	n := names{Bucket: *s.bucket.BucketName(), Topic: *s.topic.TopicArn(), Bus: *s.bus.EventBusName(),
+		API: *s.http.AttrApiEndpoint()}
 	if s.walletKey != nil {
 		n.KMS = *s.walletKey.KeyArn()
 	}

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsapigatewayv2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsec2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsevents"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awskms"
@@ -37,6 +38,7 @@ type Stack struct {
 	secrets   map[string]awssecretsmanager.CfnSecret
 	mongo     awssecretsmanager.ISecret // of the database that the stack makes
 	runner    *batchRunner              // nil without snos.image
+	http      awsapigatewayv2.CfnApi
 }
 
 // NewStack makes a chain's stack.
@@ -65,6 +67,7 @@ func NewStack(app awscdk.App, c Chain, account, region string, zips Zips) *Stack
 	s.database()
 	s.snosRunner()
 	s.runnerEvents()
+	s.frontDoor()
 	s.deployFunctions()
 	s.schedules()
 	s.api()

@@ -32,7 +32,8 @@ func TestDeploy(t *testing.T) {
 	f := newFleet(t)
 	before := take(t, f.emulator)
 	// Without a last block the batch after block 9 stays open until the update gives one.
-	key := f.add(stack.Options{Name: "key", Layer: stage.L2, Blocks: 13, More: 1, Prover: "atlantic"}, true,
+	key := f.add(stack.Options{Name: "key", Layer: stage.L2, Blocks: 13, More: 1, RunTakes: time.Second,
+		Prover: "atlantic"}, true,
 		map[string]string{"CHAIN_MAX_BLOCK": ""})
 	deaf := map[string]string{"CHAIN_WEBSOCKET": ""} // without the function heads
 	kms := f.add(stack.Options{Name: "kms", Layer: stage.L2, Blocks: 5, Prover: "sharp", KMS: true}, false, deaf)
@@ -224,6 +225,11 @@ func (d *deployment) completed() {
 	}
 	if vs := d.Violations(); len(vs) > 0 {
 		d.t.Errorf("%s: requests to the prover were not as documented: %q", d.options.Name, vs)
+	}
+	if d.Runs != nil {
+		if n, err := d.Runs.Told(); n == 0 {
+			d.t.Errorf("%s: the API took no runner's word that a run has ended: %v", d.options.Name, err)
+		}
 	}
 	if d.options.Webhook != "" && d.hooks.answers(202) == 0 {
 		d.t.Errorf("%s: the API took no webhook of the prover", d.options.Name)

@@ -35,6 +35,9 @@ type Snos struct {
 	RPC string `env:"RPC" url:"service" example:"https://snos-node.mychain.example"`
 	// The secret that is that URL, if it holds a key.
 	RPCSecret string `env:"RPC_SECRET" secret:"runner" example:"mychain/snos-node"`
+	// http, grpc: URL of the deployment's API. A runner that can posts to it when a run has ended, and is asked at once.
+	// Unset: nobody tells, and the runner is asked when the end is near.
+	Callback string `env:"CALLBACK" set:"stack" example:"https://abc123.execute-api.eu-west-1.amazonaws.com"`
 }
 
 func (s Snos) faults(f *faultList) {
@@ -55,6 +58,8 @@ func (s Snos) faults(f *faultList) {
 		err := RPCRoot(s.RPC)
 		f.check(err == nil, "SNOS_RPC", "%v", err)
 	}
+	of("SNOS_CALLBACK", s.Callback, HTTPRunner, GRPCRunner)
+	f.url("SNOS_CALLBACK", s.Callback, false)
 	of("SNOS_BATCH_QUEUE", s.BatchQueue, BatchRunner)
 	of("SNOS_BATCH_DEFINITION", s.BatchDefinition, BatchRunner)
 	switch s.Kind {

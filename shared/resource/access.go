@@ -101,8 +101,8 @@ func AccessOf(function string) Access {
 	case FnHeads: // it reads no document: a new block wakes batching, and that is all
 		a.Sends, a.Publishes = []string{TriggerQueue}, false
 		a.Secrets = []Secret{ChainSecret, TelemetrySecret, QueueSecret}
-	case FnHooks: // a webhook wakes what waits at the prover
-		for _, t := range []job.Type{job.ProofCreation, job.ProofRegistration, job.Aggregator} {
+	case FnHooks: // a webhook wakes what waits at the SNOS runner or the prover
+		for _, t := range []job.Type{job.SnosRun, job.ProofCreation, job.ProofRegistration, job.Aggregator} {
 			a.Sends = append(a.Sends, Route(t, job.Verify, false))
 		}
 		a.Secrets = append(a.Secrets, HookSecret)

@@ -100,6 +100,7 @@ func TestOpenAPIAnswers(t *testing.T) {
 		{operation: "GET /stages", path: "/stages", status: 200},
 		{operation: "GET /stages", path: "/stages", status: 500, fault: unreadControls},
 		{operation: "POST /hooks/prover/{token}", path: "/hooks/prover/" + id(pendingJob), status: 202},
+		{operation: "POST /hooks/run/{token}", path: "/hooks/run/" + id(pendingJob), status: 202},
 		{operation: "POST /hooks/atlantic/{token}", path: "/hooks/atlantic/" + hookSecret, body: "{}", status: 202},
 		{operation: "POST /hooks/atlantic/{token}", path: "/hooks/atlantic/guess", body: "{}", status: 400},
 		{operation: "POST /hooks/atlantic/{token}", path: "/hooks/atlantic/", body: "{}", status: 404},

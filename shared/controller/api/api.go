@@ -16,6 +16,7 @@ import (
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
+	"github.com/madara-orchestrator/orchestrator/shared/core/operator"
 	"github.com/madara-orchestrator/orchestrator/shared/core/release"
 	"github.com/madara-orchestrator/orchestrator/shared/service/admin"
 	"github.com/madara-orchestrator/orchestrator/shared/service/executor"
@@ -113,12 +114,16 @@ func numbered(parameter string, f func(*http.Request, uint64) (any, error)) func
 	}
 }
 
-// hooks adds the provers' webhooks.
+// hooks adds the webhooks of provers and SNOS runners.
 func (h *Handler) hooks(s *admin.Service, hook ProverHook) {
-	h.route("POST /hooks/prover/{token}", func(w http.ResponseWriter, r *http.Request) {
-		s.Hook(r.Context(), r.PathValue("token"))
-		w.WriteHeader(http.StatusAccepted) // does not say whether there is such a job
-	})
+	for path, by := range map[string]string{
+		"/hooks/prover/": "prover's webhook", operator.RunHooks: "SNOS runner's webhook",
+	} {
+		h.route("POST "+path+"{token}", func(w http.ResponseWriter, r *http.Request) {
+			s.Hook(r.Context(), r.PathValue("token"), by)
+			w.WriteHeader(http.StatusAccepted) // does not say whether there is such a job
+		})
+	}
 	if hook != nil {
 		h.route("POST "+atlanticHooks+"{token}",
 			func(w http.ResponseWriter, r *http.Request) { h.proverHook(w, r, hook) })

@@ -230,10 +230,44 @@ func TestUnready(t *testing.T) {
 func TestHookRevealsNothing(t *testing.T) {
 	t.Parallel()
 	h, _ := newAPI(t, false)
-	for _, token := range []string{strings.Repeat("0", 31) + "1", strings.Repeat("f", 32), "nonsense"} {
-		if out := call(t, h, get("POST", "/hooks/prover/"+token, "",
-			strings.Repeat("x", 9000))); out.StatusCode != 202 || out.Body != "" {
-			t.Errorf("%s: %d %q", token, out.StatusCode, out.Body)
+	for _, path := range []string{"/hooks/prover/", operator.RunHooks} {
+		for _, token := range []string{strings.Repeat("0", 31) + "1", strings.Repeat("f", 32), "nonsense"} {
+			if out := call(t, h, get("POST", path+token, "",
+				strings.Repeat("x", 9000))); out.StatusCode != 202 || out.Body != "" {
+				t.Errorf("%s%s: %d %q", path, token, out.StatusCode, out.Body)
+			}
+		}
+	}
+}
+
+// A runner's word hastens the run that it is about, and is learned from.
+func TestRunHook(t *testing.T) {
+	t.Parallel()
+	jobs := memory.NewJobs(nil)
+	queues, err := memory.NewQueues(nil, memory.Declaration{Name: "q"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	later, began := time.Now().Add(time.Hour), time.Now().Add(-time.Hour)
+	for i, of := range []job.Metadata{&job.SnosRunMeta{}, &job.StateTransitionMeta{}} {
+		j := job.New(strings.Repeat(fmt.Sprint(i+1), 32), 1, of, "t", began)
+		j.Status, j.NextAction, j.DueAt = job.PendingVerification, job.Verify, later
+		j.Wait = j.WaitFor("", began)
+		if err := jobs.Create(t.Context(), j); err != nil {
+			t.Fatal(err)
+		}
+	}
+	to := func(job.Type, job.Action, bool) string { return "q" }
+	s := &admin.Service{Jobs: jobs, Now: time.Now, Executor: &executor.Executor{Jobs: jobs, Queue: queues, Route: to,
+		Now: time.Now, Policies: job.Policies(), NewOwner: job.NewID}}
+	h := apicontroller.NewHooks(s, nil, slog.New(slog.DiscardHandler))
+	for id, hastened := range map[string]bool{strings.Repeat("1", 32): true, strings.Repeat("2", 32): false} {
+		if out := call(t, h, get("POST", operator.RunHooks+id, "", "")); out.StatusCode != 202 {
+			t.Errorf("status %d", out.StatusCode)
+		}
+		if j, err := jobs.Get(t.Context(), id); err != nil || j.DueAt.Before(later) != hastened ||
+			j.Wait.Reported != hastened {
+			t.Errorf("%s is due %v (%v), reported %t; hastened want %t", j.Type, j.DueAt, err, j.Wait.Reported, hastened)
 		}
 	}
 }

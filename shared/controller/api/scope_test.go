@@ -65,7 +65,7 @@ func TestCommandsNeedAScope(t *testing.T) {
 func TestHooksServeNothingElse(t *testing.T) {
 	t.Parallel()
 	h := apicontroller.NewHooks(new(admin.Service), nil, slog.New(slog.DiscardHandler))
-	if want := []string{"POST /hooks/prover/{token}"}; strings.Join(h.Routes(), ",") != strings.Join(want, ",") {
+	if want := []string{"POST /hooks/prover/{token}", "POST /hooks/run/{token}"}; strings.Join(h.Routes(), ",") != strings.Join(want, ",") {
 		t.Errorf("routes %q, want %q", h.Routes(), want)
 	}
 	w := newWorld(t, stage.L2, slog.New(slog.DiscardHandler))

@@ -10,6 +10,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
@@ -188,6 +189,12 @@ func NewID() string {
 // AttemptID is an id for an external service's task that this invocation starts. Another invocation's is different, so
 // the id of a failed task is never used again.
 func (j Job) AttemptID() string { return fmt.Sprintf("%s-%d", j.ID, j.Attempts.Total) }
+
+// OfAttempt is the id of the job that an AttemptID was made of.
+func OfAttempt(id string) string {
+	of, _, _ := strings.Cut(id, "-")
+	return of
+}
 
 // Reason is the newest recorded failure, "" where there is none.
 func (j Job) Reason() string {

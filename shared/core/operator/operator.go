@@ -47,3 +47,6 @@ func (s Seat) Resume(stage string) string { return s.Command("resume", stage, Re
 
 // Requeue runs a stage's trigger worker and the next actions of its jobs now.
 func (s Seat) Requeue(stage string) string { return s.Command("requeue", stage, Reason) }
+
+// RunHooks is the path of the API to which SNOS runners post when a run has ended: the job's id follows.
+const RunHooks = "/hooks/run/"

@@ -44,6 +44,9 @@ type Task struct {
 	// RPC is the URL of the node that SNOS reads, which must have starknet_getStorageProof with history. It may hold a
 	// key, so it is never logged. "": the runner's own.
 	RPC string
+	// Callback is a URL to which a runner that can posts once when the run has ended, well or not, with no body. It
+	// lets nobody do more than have the runner asked now. "": nobody waits for that.
+	Callback string
 }
 
 // Chain is what the Starknet OS must know of the chain beside its blocks. The config hash is over it.

@@ -2,9 +2,12 @@ package snosrunner_test
 
 import (
 	"bytes"
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/madara-orchestrator/orchestrator/shared/client/appchain"
 	"github.com/madara-orchestrator/orchestrator/shared/client/memory"
@@ -64,6 +67,64 @@ func TestContract(t *testing.T) {
 				OutputPrefix: artifact.SNOSPrefix(uint64(n), 0)}
 		},
 	})
+}
+
+// A runner that works in the background keeps the contract too.
+func TestBackgroundContract(t *testing.T) {
+	t.Parallel()
+	r, store, _ := setup(t, snosrunner.Options{}, 12)
+	b := snosrunner.NewBackground(r, time.Millisecond)
+	t.Cleanup(func() { _ = b.Close() })
+	snostest.TestRunner(t, snostest.Harness{
+		Runner: b, Artifacts: store, BadKind: snos.Rejected,
+		Task: func(n int) snos.Task {
+			return snos.Task{Kind: snos.Run, Batch: uint64(n), StartBlock: 2, EndBlock: 4, FullOutput: true,
+				OutputPrefix: artifact.SNOSPrefix(uint64(n), 0)}
+		},
+	})
+}
+
+// It says once that a run has ended, to the URL that the task has, and remembers why it could not.
+func TestCallback(t *testing.T) {
+	t.Parallel()
+	r, _, _ := setup(t, snosrunner.Options{}, 4)
+	b := snosrunner.NewBackground(r, time.Millisecond)
+	posted := make(chan string, 9)
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		posted <- r.Method + " " + r.URL.Path
+		if r.URL.Path == "/hooks/run/a" {
+			w.WriteHeader(http.StatusAccepted)
+		}
+	}))
+	defer srv.Close()
+	for _, id := range []string{"a", "b", "none"} {
+		task := snos.Task{Kind: snos.Run, ID: id, StartBlock: 0, EndBlock: 3, OutputPrefix: "snos/" + id + "/"}
+		if id != "none" {
+			task.Callback = srv.URL + "/hooks/run/" + id
+		}
+		h, err := b.Submit(t.Context(), task)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if id == "none" {
+			continue
+		}
+		if got := <-posted; got != "POST /hooks/run/"+id {
+			t.Errorf("posted %s", got)
+		}
+		if p, err := b.Status(t.Context(), h); err != nil || p.State != snos.Succeeded {
+			t.Errorf("told before it has ended: %+v, %v", p, err)
+		}
+	}
+	for n, err := b.Told(); n == 0 || err == nil; n, err = b.Told() { // the answer has come, and is noted soon
+		time.Sleep(time.Millisecond)
+	}
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := b.Told(); n != 1 || err == nil || !strings.Contains(err.Error(), "200") || len(posted) > 0 {
+		t.Errorf("told %d, %v; %d more", n, err, len(posted))
+	}
 }
 
 // run submits a task and wants it to succeed.

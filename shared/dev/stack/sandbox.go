@@ -25,6 +25,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/config"
 	"github.com/madara-orchestrator/orchestrator/shared/core/block"
 	"github.com/madara-orchestrator/orchestrator/shared/core/settlement"
+	"github.com/madara-orchestrator/orchestrator/shared/core/snos"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	devappchain "github.com/madara-orchestrator/orchestrator/shared/dev/appchain"
 	devcloud "github.com/madara-orchestrator/orchestrator/shared/dev/cloud"
@@ -36,14 +37,15 @@ import (
 
 // Options name the real components. Redis may be left out.
 type Options struct {
-	Name                 string      // of the deployment
-	Layer                stage.Layer // "" is l2; an l3 settles on a fake of Starknet
-	Blocks               int         // of the app chain
-	More                 int         // blocks that Chain.Advance will add
-	Version              string      // Starknet version of its blocks; "" is the newest that is known
-	Speed                float64     // blocks a second that the app chain makes; 0: all are there from the start
-	SettledTo            uint64      // the contract has settled up to this block already; 0: nothing
-	Mongo, AWS, Ethereum string      // URLs; an l3 needs no Ethereum
+	Name                 string        // of the deployment
+	Layer                stage.Layer   // "" is l2; an l3 settles on a fake of Starknet
+	Blocks               int           // of the app chain
+	More                 int           // blocks that Chain.Advance will add
+	RunTakes             time.Duration // of a run over HTTP, which then says that it has ended; 0: it works in Submit
+	Version              string        // Starknet version of its blocks; "" is the newest that is known
+	Speed                float64       // blocks a second that the app chain makes; 0: all are there from the start
+	SettledTo            uint64        // the contract has settled up to this block already; 0: nothing
+	Mongo, AWS, Ethereum string        // URLs; an l3 needs no Ethereum
 	Redis                string
 	Visibility           time.Duration     // of queues; 0 as in the cloud
 	Prover               string            // mock, atlantic or sharp; "" is mock
@@ -77,6 +79,9 @@ type Sandbox struct {
 	Batch string // endpoint of the fake of AWS Batch; "" without Options.Batch
 	Unit  string // of fees: a thousand millionth of the settlement layer's coin
 	About string // where it settles
+
+	// Runs is the SNOS runner where its runs take a time, which tells that they have ended; else nil.
+	Runs *snosrunner.Background
 
 	// Violations are requests to fakes that were not as documented.
 	Violations func() []string
@@ -262,7 +267,13 @@ func (s *Sandbox) serveRunner(l net.Listener, o Options, settles layer, store *s
 		s.Batch, s.Violations = server.URL(), func() []string { return append(before(), server.Violations()...) }
 		return nil
 	}
-	s.runner = func(token string) http.Handler { return loopback.Guard(httprunner.NewHandler(r, token)) }
+	var served snos.Runner = r
+	if o.RunTakes > 0 {
+		s.Runs = snosrunner.NewBackground(r, o.RunTakes)
+		s.closers = append(s.closers, func() { _ = s.Runs.Close() })
+		served = s.Runs
+	}
+	s.runner = func(token string) http.Handler { return loopback.Guard(httprunner.NewHandler(served, token)) }
 	s.RotateRunner(runnerToken)
 	srv := &http.Server{
 		Handler: http.HandlerFunc(

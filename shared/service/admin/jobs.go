@@ -218,16 +218,16 @@ func (s *Service) refusal(ctx context.Context, err error) string {
 	return "the database did not take it"
 }
 
-// Hook is a prover's message that it may be done with a job, whose id is the token. It is a hint and nothing in it is
-// trusted: at most it makes the job's own verification ask now instead of soon. It never says whether there is such a
+// Hook is the message of a prover or a SNOS runner that it may be done with a job, whose id is the token. It is a hint
+// and nothing in it is trusted: at most it makes the job's own verification ask now instead of soon. It never says whether there is such a
 // job. Each asking counts as a poll, so a job takes hints only so often.
-func (s *Service) Hook(ctx context.Context, token string) {
+func (s *Service) Hook(ctx context.Context, token, by string) {
 	if !job.ValidID(token) {
 		return
 	}
 	j, err := s.Jobs.Get(ctx, token)
 	if err == nil && s.hinted(j) {
-		_, err = s.Executor.RunNow(ctx, j.ID, job.Verify, executor.Command{By: "prover's webhook", Reported: true})
+		_, err = s.Executor.RunNow(ctx, j.ID, job.Verify, executor.Command{By: by, Reported: true})
 	}
 	if err != nil && !either(err, executor.ErrRefused, job.ErrNotFound, job.ErrConflict, job.ErrSchema) &&
 		!errors.Is(err, context.Canceled) {
@@ -247,17 +247,17 @@ func (s *Service) HookTasks(ctx context.Context, tasks []string) {
 		}
 		for _, j := range js {
 			if j.ExternalID != "" && slices.Contains(tasks, j.ExternalID) {
-				s.Hook(ctx, j.ID)
+				s.Hook(ctx, j.ID, "prover's webhook")
 			}
 		}
 	}
 }
 
-// hinted says whether a hint brings anything: the job is at the prover, is not about to be asked about anyway, and was
+// hinted says whether a hint brings anything: the job's work is outside, is not about to be asked about anyway, and was
 // not asked about just before.
 func (s *Service) hinted(j job.Job) bool {
 	now := s.Now()
-	return slices.Contains(proverStages, j.Type) && j.Status == job.PendingVerification &&
+	return (j.Type == job.SnosRun || slices.Contains(proverStages, j.Type)) && j.Status == job.PendingVerification &&
 		j.DueAt.Sub(now) > hookGain && now.Sub(j.UpdatedAt) >= hookInterval
 }
 

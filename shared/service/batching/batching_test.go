@@ -3,6 +3,7 @@ package batching_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/block"
 	"github.com/madara-orchestrator/orchestrator/shared/core/metric"
 	"github.com/madara-orchestrator/orchestrator/shared/core/metric/metrictest"
+	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	"github.com/madara-orchestrator/orchestrator/shared/dev/fake/blocks"
 	"github.com/madara-orchestrator/orchestrator/shared/service/batching"
@@ -171,6 +173,53 @@ func TestClosedByAnOperator(t *testing.T) {
 		}
 		b.want("0-2 an operator's command; 3-4 open")
 	})
+}
+
+// An aggregator batch that closes after its last SNOS batch wakes Aggregator: the last proof may have found it open.
+func TestClosedAfterItsSnosBatches(t *testing.T) {
+	t.Parallel()
+	b := setup(t, stage.L2)
+	b.Limits.SnosBlocks = 5
+	b.grow(5, nil)
+	if err := b.run(); err != nil {
+		t.Fatal(err)
+	}
+	b.want("0-4 open")
+	if woken := b.woken(); slices.Contains(woken, stage.Aggregator) || !slices.Contains(woken, stage.SnosBatching) {
+		t.Errorf("a SNOS batch has closed: woken %v", woken)
+	}
+	b.now = b.now.Add(b.Limits.Age)
+	if err := b.run(); err != nil {
+		t.Fatal(err)
+	}
+	b.want("0-4 age")
+	if woken := b.woken(); !slices.Contains(woken, stage.Aggregator) {
+		t.Errorf("the batch has closed: woken %v", woken)
+	}
+}
+
+// woken are the stages whose trigger workers were woken since it was asked last.
+func (b *bench) woken() (out []stage.Name) {
+	b.t.Helper()
+	for {
+		ds, err := b.queues.Receive(b.t.Context(), "q", 10, 0)
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		if len(ds) == 0 {
+			return out
+		}
+		for _, d := range ds {
+			w, _, err := schedule.Decode([]byte(d.Body))
+			if err == nil {
+				err = b.queues.Delete(b.t.Context(), "q", d.Handle)
+			}
+			if err != nil {
+				b.t.Fatal(err)
+			}
+			out = append(out, w.Stage)
+		}
+	}
 }
 
 // behind is a store whose newest SNOS batch is one that another run has just written, which this one does not see yet.

@@ -86,6 +86,7 @@ type pass[B any] struct {
 	dirty bool   // it differs from what the store has
 	torn  bool   // the sizer holds half a block: the open batch must be read again
 	made  bool   // a batch, or one within a batch, was closed
+	whole bool   // an aggregator batch was closed whose SNOS batches were closed before
 	more  bool   // blocks are left for another run
 	seen  causes // what was reported in this pass
 }
@@ -98,6 +99,9 @@ func runPass[B any](ctx context.Context, b *Batcher, pol policy[B]) error {
 		err := p.run(ctx)
 		if p.made {
 			b.Wake.After(ctx, pol.worker())
+		}
+		if p.whole { // its last proof may have come before, and woke a stage that found an open batch
+			b.Wake.Run(ctx, stage.Aggregator)
 		}
 		return err
 	})
@@ -287,8 +291,10 @@ func (p *pass[B]) joined(ctx context.Context, with B) error {
 
 // close closes the open batch and saves it.
 func (p *pass[B]) close(ctx context.Context, reason batch.Reason) error {
+	before := p.policy.parts(&p.cur).closed
 	p.cur = p.policy.close(p.cur, reason)
 	p.made, p.dirty = true, true
+	p.whole = p.whole || before > 0 && p.policy.parts(&p.cur).closed == before
 	if err := p.save(ctx); err != nil {
 		return err
 	}

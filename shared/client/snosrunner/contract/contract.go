@@ -68,6 +68,7 @@ type Task struct {
 	UseBackup       bool       `json:"use_backup"`
 	Chain           snos.Chain `json:"chain,omitzero"`
 	RPC             string     `json:"rpc,omitempty"`
+	Callback        string     `json:"callback,omitempty"`
 }
 
 // MaxTask bounds a task's JSON in bytes: ECS takes 8192 for all overrides of a run.

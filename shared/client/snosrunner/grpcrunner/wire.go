@@ -79,6 +79,7 @@ func encodeTask(t snos.Task) []byte {
 		b = appendMessage(b, 11, c)
 	}
 	b = appendText(b, 12, t.RPC)
+	b = appendText(b, 13, t.Callback)
 	return appendMessage(nil, fieldTask, b)
 }
 

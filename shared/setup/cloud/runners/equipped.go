@@ -4,6 +4,8 @@ import (
 	"context"
 	"strings"
 
+	"github.com/madara-orchestrator/orchestrator/shared/core/job"
+	"github.com/madara-orchestrator/orchestrator/shared/core/operator"
 	"github.com/madara-orchestrator/orchestrator/shared/core/snos"
 )
 
@@ -13,11 +15,15 @@ type equipped struct {
 	chain  snos.Chain
 	rpc    string
 	hidden string // what must not show in what the runner says: rpc, where it is a secret
+	api    string // URL of the deployment's API, which takes runners' callbacks; "": none does
 }
 
 // Submit implements snos.Runner.
 func (e equipped) Submit(ctx context.Context, t snos.Task) (string, error) {
 	t.Chain, t.RPC = e.chain, e.rpc
+	if e.api != "" {
+		t.Callback = e.api + operator.RunHooks + job.OfAttempt(t.ID)
+	}
 	handle, err := e.Runner.Submit(ctx, t)
 	return handle, e.hide(err)
 }

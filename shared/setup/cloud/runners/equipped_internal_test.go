@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/snos"
 )
 
@@ -48,6 +50,19 @@ func TestEquipped(t *testing.T) {
 		}
 		if p, err := e.Status(t.Context(), "h"); err != nil || strings.Contains(p.Detail, "hunter2") == hidden {
 			t.Errorf("hidden %t: %+v, %v", hidden, p, err)
+		}
+	}
+}
+
+// A task says where a runner tells that the run has ended: the API's path for the job.
+func TestCallback(t *testing.T) {
+	t.Parallel()
+	j := job.New(job.NewID(), 7, &job.SnosRunMeta{}, "", time.Time{})
+	for api, want := range map[string]string{"": "", "https://api.example": "https://api.example/hooks/run/" + j.ID} {
+		r := &echo{}
+		if _, err := (equipped{Runner: r, api: api}).Submit(t.Context(), snos.Task{ID: j.AttemptID()}); err == nil ||
+			r.got.Callback != want {
+			t.Errorf("%q: callback %q, want %q", api, r.got.Callback, want)
 		}
 	}
 }

@@ -4,6 +4,7 @@ package runners
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/madara-orchestrator/orchestrator/shared/client/snosrunner/batchrunner"
 	"github.com/madara-orchestrator/orchestrator/shared/client/snosrunner/grpcrunner"
@@ -22,7 +23,7 @@ func Runner(ctx context.Context, p *cloud.Process) (snos.Runner, error) {
 	}
 	p.Check(metric.SnosRunner, r.Ping)
 	s, c := p.Config.Snos, p.Config.Chain
-	e := equipped{Runner: r, rpc: s.RPC, chain: snos.Chain{
+	e := equipped{Runner: r, rpc: s.RPC, api: strings.TrimSuffix(s.Callback, "/"), chain: snos.Chain{
 		ID: c.ID, FeeToken: c.FeeTokenAddress, EthFeeToken: c.EthFeeTokenAddress, PublicKeys: c.DAPublicKeys,
 	}}
 	// A run's variables on AWS Batch are shown to whoever may see the job: there the job definition names the secret.

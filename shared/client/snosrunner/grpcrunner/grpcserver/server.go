@@ -64,7 +64,7 @@ func (s *server) Submit(ctx context.Context, in *runnerpb.SubmitRequest) (*runne
 		Kind: kind, ID: t.GetId(), Batch: t.GetBatch(), StartBlock: t.GetStartBlock(), EndBlock: t.GetEndBlock(),
 		FullOutput: t.GetFullOutput(),
 		Inputs:     t.GetInputs(), OutputPrefix: t.GetOutputPrefix(), UseBackup: t.GetUseBackup(),
-		StarknetVersion: t.GetStarknetVersion(), RPC: t.GetRpc(), Chain: snos.Chain{
+		StarknetVersion: t.GetStarknetVersion(), RPC: t.GetRpc(), Callback: t.GetCallback(), Chain: snos.Chain{
 			ID: t.GetChain().GetId(), FeeToken: t.GetChain().GetFeeToken(), EthFeeToken: t.GetChain().GetEthFeeToken(),
 			PublicKeys: t.GetChain().GetPublicKeys(),
 		},

@@ -9,12 +9,11 @@
 package runnerpb
 
 import (
+	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
+	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
-
-	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
-	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 )
 
 const (
@@ -216,7 +215,9 @@ type Task struct {
 	// What the chain's config hash is over. Missing: as the runner itself is set up.
 	Chain *Chain `protobuf:"bytes,11,opt,name=chain,proto3" json:"chain,omitempty"`
 	// URL of the node that SNOS reads: it must have starknet_getStorageProof with history. Empty: the runner's own. It may hold a key.
-	Rpc           string `protobuf:"bytes,12,opt,name=rpc,proto3" json:"rpc,omitempty"`
+	Rpc string `protobuf:"bytes,12,opt,name=rpc,proto3" json:"rpc,omitempty"`
+	// URL to which a runner that can posts once when the run has ended, well or not, with no body: it is asked at once then. Empty: nobody waits for that.
+	Callback      string `protobuf:"bytes,13,opt,name=callback,proto3" json:"callback,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -331,6 +332,13 @@ func (x *Task) GetChain() *Chain {
 func (x *Task) GetRpc() string {
 	if x != nil {
 		return x.Rpc
+	}
+	return ""
+}
+
+func (x *Task) GetCallback() string {
+	if x != nil {
+		return x.Callback
 	}
 	return ""
 }
@@ -685,7 +693,7 @@ var File_runner_proto protoreflect.FileDescriptor
 
 const file_runner_proto_rawDesc = "" +
 	"\n" +
-	"\frunner.proto\x12\x14orchestrator.snos.v1\"\x87\x03\n" +
+	"\frunner.proto\x12\x14orchestrator.snos.v1\"\xa3\x03\n" +
 	"\x04Task\x12.\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x1a.orchestrator.snos.v1.KindR\x04kind\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\tR\x02id\x12\x14\n" +
@@ -702,7 +710,8 @@ const file_runner_proto_rawDesc = "" +
 	"\x10starknet_version\x18\n" +
 	" \x01(\tR\x0fstarknetVersion\x121\n" +
 	"\x05chain\x18\v \x01(\v2\x1b.orchestrator.snos.v1.ChainR\x05chain\x12\x10\n" +
-	"\x03rpc\x18\f \x01(\tR\x03rpc\"y\n" +
+	"\x03rpc\x18\f \x01(\tR\x03rpc\x12\x1a\n" +
+	"\bcallback\x18\r \x01(\tR\bcallback\"y\n" +
 	"\x05Chain\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1b\n" +
 	"\tfee_token\x18\x02 \x01(\tR\bfeeToken\x12\"\n" +
