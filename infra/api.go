@@ -19,7 +19,7 @@ const accessLog = `{"id":"$context.requestId","at":"$context.requestTimeEpoch","
 	`"route":"$context.routeKey","status":"$context.status","bytes":"$context.responseLength",` +
 	`"ms":"$context.responseLatency","denied":"$context.authorizer.error","error":"$context.integrationErrorMessage"}`
 
-// frontDoor makes the HTTP API without its routes: functions are told its address.
+// frontDoor makes the HTTP API without its routes: functions get its address.
 func (s *Stack) frontDoor() {
 	s.http = awsapigatewayv2.NewCfnApi(s.Stack, jsii.String("Api"), &awsapigatewayv2.CfnApiProps{
 		Name:         jsii.String(resource.Physical(s.chain.Name, "api")),
@@ -69,7 +69,8 @@ func (s *Stack) api() {
 	hooks := route("ApiHooks", "POST /hooks/{proxy+}", s.served(api, "Hooks", resource.FnHooks), jsii.String("NONE"),
 		nil)
 	excuse(hooks, "AwsSolutions-APIG4",
-		"provers and SNOS runners sign nothing: their webhooks carry a secret in the path, and do no more than wake a job")
+		"provers and SNOS runners sign nothing: their webhooks carry a secret in the path, and do no more than wake a "+
+			"job")
 	s.apiStage(api)
 	awscdk.NewCfnOutput(s.Stack, jsii.String("ApiUrl"), &awscdk.CfnOutputProps{
 		Value:       api.AttrApiEndpoint(),

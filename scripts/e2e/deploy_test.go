@@ -227,7 +227,7 @@ func (d *deployment) completed() {
 		d.t.Errorf("%s: requests to the prover were not as documented: %q", d.options.Name, vs)
 	}
 	if d.Runs != nil {
-		if n, err := d.Runs.Told(); n == 0 {
+		if n, err := d.Runs.Reported(); n == 0 {
 			d.t.Errorf("%s: the API took no runner's word that a run has ended: %v", d.options.Name, err)
 		}
 	}

@@ -35,8 +35,8 @@ type Snos struct {
 	RPC string `env:"RPC" url:"service" example:"https://snos-node.mychain.example"`
 	// The secret that is that URL, if it holds a key.
 	RPCSecret string `env:"RPC_SECRET" secret:"runner" example:"mychain/snos-node"`
-	// http, grpc: URL of the deployment's API. A runner that can posts to it when a run has ended, and is asked at once.
-	// Unset: nobody tells, and the runner is asked when the end is near.
+	// http, grpc: URL of the deployment's API. A runner that can posts to it when a run has ended, and is asked then.
+	// Unset: nobody says so, and the runner is asked when the end is near.
 	Callback string `env:"CALLBACK" set:"stack" example:"https://abc123.execute-api.eu-west-1.amazonaws.com"`
 }
 

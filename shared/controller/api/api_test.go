@@ -267,7 +267,7 @@ func TestRunHook(t *testing.T) {
 		}
 		if j, err := jobs.Get(t.Context(), id); err != nil || j.DueAt.Before(later) != hastened ||
 			j.Wait.Reported != hastened {
-			t.Errorf("%s is due %v (%v), reported %t; hastened want %t", j.Type, j.DueAt, err, j.Wait.Reported, hastened)
+			t.Errorf("%s is due %v (%v), reported %t; want %t", j.Type, j.DueAt, err, j.Wait.Reported, hastened)
 		}
 	}
 }

@@ -20,10 +20,10 @@ type Background struct {
 	stop  context.CancelFunc
 	runs  sync.WaitGroup
 
-	mu      sync.Mutex
-	running map[string]bool // by handle
-	told    int             // callbacks that were taken
-	fault   error           // why the last one that failed was not
+	mu       sync.Mutex
+	running  map[string]bool // by handle
+	reported int             // callbacks that were taken
+	fault    error           // why the last one that failed was not
 }
 
 // NewBackground makes a runner's runs take a time, at least. Close ends them.
@@ -57,19 +57,19 @@ func (b *Background) work(handle string, t snos.Task) {
 	delete(b.running, handle)
 	b.mu.Unlock()
 	if err == nil && t.Callback != "" {
-		err = b.tell(t.Callback)
+		err = b.report(t.Callback)
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		if err != nil {
 			b.fault = err
 		} else {
-			b.told++
+			b.reported++
 		}
 	}
 }
 
-// tell posts to a task's callback. That it fails costs the orchestrator time and nothing else, so it is not repeated.
-func (b *Background) tell(url string) error {
+// report posts to a task's callback. That it fails costs the orchestrator time and nothing else, so it is not repeated.
+func (b *Background) report(url string) error {
 	ctx, cancel := context.WithTimeout(b.ctx, 10*time.Second)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, nil)
@@ -109,11 +109,11 @@ func (b *Background) Status(ctx context.Context, handle string) (snos.Progress, 
 	return b.Runner.Status(ctx, handle)
 }
 
-// Told is how many callbacks were taken, and why the last one that failed was not.
-func (b *Background) Told() (int, error) {
+// Reported is how many callbacks were taken, and why the last one that failed was not.
+func (b *Background) Reported() (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.told, b.fault
+	return b.reported, b.fault
 }
 
 // Close ends what runs.

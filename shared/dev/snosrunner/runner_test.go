@@ -113,17 +113,17 @@ func TestCallback(t *testing.T) {
 			t.Errorf("posted %s", got)
 		}
 		if p, err := b.Status(t.Context(), h); err != nil || p.State != snos.Succeeded {
-			t.Errorf("told before it has ended: %+v, %v", p, err)
+			t.Errorf("reported before it has ended: %+v, %v", p, err)
 		}
 	}
-	for n, err := b.Told(); n == 0 || err == nil; n, err = b.Told() { // the answer has come, and is noted soon
+	for n, err := b.Reported(); n == 0 || err == nil; n, err = b.Reported() { // the answer has come, and is noted soon
 		time.Sleep(time.Millisecond)
 	}
 	if err := b.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if n, err := b.Told(); n != 1 || err == nil || !strings.Contains(err.Error(), "200") || len(posted) > 0 {
-		t.Errorf("told %d, %v; %d more", n, err, len(posted))
+	if n, err := b.Reported(); n != 1 || err == nil || !strings.Contains(err.Error(), "200") || len(posted) > 0 {
+		t.Errorf("reported %d, %v; %d more", n, err, len(posted))
 	}
 }
 

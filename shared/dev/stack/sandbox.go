@@ -80,7 +80,7 @@ type Sandbox struct {
 	Unit  string // of fees: a thousand millionth of the settlement layer's coin
 	About string // where it settles
 
-	// Runs is the SNOS runner where its runs take a time, which tells that they have ended; else nil.
+	// Runs is the SNOS runner where its runs take a time, which says that they have ended; else nil.
 	Runs *snosrunner.Background
 
 	// Violations are requests to fakes that were not as documented.

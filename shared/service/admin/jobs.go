@@ -219,8 +219,8 @@ func (s *Service) refusal(ctx context.Context, err error) string {
 }
 
 // Hook is the message of a prover or a SNOS runner that it may be done with a job, whose id is the token. It is a hint
-// and nothing in it is trusted: at most it makes the job's own verification ask now instead of soon. It never says whether there is such a
-// job. Each asking counts as a poll, so a job takes hints only so often.
+// and nothing in it is trusted: at most it makes the job's own verification ask now instead of soon. It never says
+// whether there is such a job. Each asking counts as a poll, so a job takes hints only so often.
 func (s *Service) Hook(ctx context.Context, token, by string) {
 	if !job.ValidID(token) {
 		return

@@ -29,7 +29,8 @@ func TestWire(t *testing.T) {
 		x := got.GetTask()
 		back := snos.Task{ID: x.GetId(), Batch: x.GetBatch(), StartBlock: x.GetStartBlock(), EndBlock: x.GetEndBlock(),
 			FullOutput: x.GetFullOutput(), Inputs: x.GetInputs(), OutputPrefix: x.GetOutputPrefix(),
-			UseBackup: x.GetUseBackup(), StarknetVersion: x.GetStarknetVersion(), RPC: x.GetRpc(), Callback: x.GetCallback(), Kind: task.Kind,
+			UseBackup: x.GetUseBackup(), StarknetVersion: x.GetStarknetVersion(), RPC: x.GetRpc(),
+			Callback: x.GetCallback(), Kind: task.Kind,
 			Chain: snos.Chain{ID: x.GetChain().GetId(), FeeToken: x.GetChain().GetFeeToken(),
 				EthFeeToken: x.GetChain().GetEthFeeToken(), PublicKeys: x.GetChain().GetPublicKeys()}}
 		if d := cmp.Diff(task, back); d != "" || uint64(x.GetKind()) != kinds[task.Kind] {

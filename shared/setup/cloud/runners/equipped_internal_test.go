@@ -54,7 +54,7 @@ func TestEquipped(t *testing.T) {
 	}
 }
 
-// A task says where a runner tells that the run has ended: the API's path for the job.
+// A task says where a runner says that the run has ended: the API's path for the job.
 func TestCallback(t *testing.T) {
 	t.Parallel()
 	j := job.New(job.NewID(), 7, &job.SnosRunMeta{}, "", time.Time{})
