@@ -79,7 +79,7 @@ func killed(t *testing.T, round int) (m mischief) {
 			time.AfterFunc(time.Second, resume)
 			m.pauses++
 		}
-		if step%40 == 25 {
+		if step%40 == 25 || m.sent == 0 && step > 25 {
 			m.sent += w.flood(t)
 		}
 		if step%80 == 50 && w.empty(t, r) {

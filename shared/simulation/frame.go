@@ -64,7 +64,7 @@ func (w *World) invoke(ctx context.Context, function string, stale bool,
 	if w.turmoil && w.rng.IntN(2) == 0 {
 		fr.skew = time.Duration(w.rng.Int64N(int64(2*maxSkew))) - maxSkew
 	}
-	w.aside(func() { fr.rewinds = w.record() })
+	fr.rewinds = w.record()
 	w.frames = append(w.frames, fr)
 	w.version = w.rng.IntN(len(w.versions))
 	w.Usage.Invocations[function]++

@@ -15,9 +15,9 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
 )
 
-// record is the record of rewinds.
-func (w *World) record() rewind.State {
-	s, _ := w.rewinds.Get(context.Background()) // past the faults it never fails
+// record is the record of rewinds, as it is past all faults.
+func (w *World) record() (s rewind.State) {
+	w.aside(func() { s, _ = w.rewinds.Get(context.Background()) })
 	return s
 }
 

@@ -18,6 +18,23 @@ var errForeign = errors.New("the contract holds another history than this chain'
 	"the chain was " +
 	"reorganised after it was settled; settle nothing before it is clear which one is right")
 
+// errMixed says that a node did not show one state of the contract, or that it changed just now: the next look decides.
+var errMixed = errors.New("two reads of the core contract differ: it was settled in between, or the node mixes two " +
+	"blocks")
+
+// sure gives an error for which a job fails for good, which what was read of the contract is the reason of. One look
+// is not enough for that: a node may answer for a block while it takes the next one in, and mix the two.
+func (h *Handler) sure(ctx context.Context, read settlement.State, finalized bool, cause error) error {
+	again, err := h.Contract.State(ctx, finalized)
+	if err != nil {
+		return fmt.Errorf("read the core contract again: %w (the first read: %v)", err, cause)
+	}
+	if again != read {
+		return fmt.Errorf("%w (the first read: %v)", errMixed, cause)
+	}
+	return cause
+}
+
 // settled says whether the contract has the batch. Where the contract is at the batch's last block, root and hash must
 // be the batch's too; and it is never within a batch. Otherwise the error is errForeign, which no retry helps.
 func (h *Handler) settled(ctx context.Context, r *executor.Run, m *job.StateTransitionMeta,
@@ -29,8 +46,9 @@ func (h *Handler) settled(ctx context.Context, r *executor.Run, m *job.StateTran
 	case !s.Settled || s.Block < m.StartBlock:
 		return false, nil
 	case s.Block < m.EndBlock:
-		return false, job.Permanent(fmt.Errorf("the contract is at block %d, within batch %d of blocks %d to %d: %w",
-			s.Block, r.Job.Batch, m.StartBlock, m.EndBlock, errForeign))
+		return false, h.sure(ctx, s, finalized, job.Permanent(
+			fmt.Errorf("the contract is at block %d, within batch %d of blocks %d to %d: %w",
+				s.Block, r.Job.Batch, m.StartBlock, m.EndBlock, errForeign)))
 	case s.Block > m.EndBlock:
 		return true, nil
 	}
@@ -39,9 +57,9 @@ func (h *Handler) settled(ctx context.Context, r *executor.Run, m *job.StateTran
 		return false, err
 	}
 	if s != want {
-		return false, job.Permanent(
+		return false, h.sure(ctx, s, finalized, job.Permanent(
 			fmt.Errorf("at block %d the contract has root %s and block hash %s, batch %d ends with root %s and "+
-				"block hash %s: %w", s.Block, s.Root, s.BlockHash, r.Job.Batch, want.Root, want.BlockHash, errForeign))
+				"block hash %s: %w", s.Block, s.Root, s.BlockHash, r.Job.Batch, want.Root, want.BlockHash, errForeign)))
 	}
 	return true, nil
 }

@@ -36,6 +36,63 @@ func (r *refusing) Encode(context.Context, settlement.Update, settlement.State, 
 	return tx.Payload{}, r.err
 }
 
+// mixing is a contract whose first read shows two blocks mixed.
+type mixing struct {
+	settlement.Contract
+	mixed settlement.State
+	reads int
+}
+
+// State implements settlement.Contract.
+func (x *mixing) State(ctx context.Context, finalized bool) (settlement.State, error) {
+	if x.reads++; x.reads == 1 {
+		return x.mixed, nil
+	}
+	return x.Contract.State(ctx, finalized)
+}
+
+// Encode implements settlement.Contract: what was mixed does not fit the batch.
+func (x *mixing) Encode(ctx context.Context, u settlement.Update, s settlement.State,
+	c settlement.Config) (tx.Payload, error) {
+	if s == x.mixed {
+		return tx.Payload{}, &settlement.InvalidError{Code: "INVALID_PREV_BLOCK_HASH"}
+	}
+	return x.Contract.Encode(ctx, u, s, c)
+}
+
+// A node may mix two blocks while it takes one in (anvil 1.7.1 does): one read that contradicts the batch fails no job
+// for good, and the next look goes on.
+func TestOneMixedReadFailsNothing(t *testing.T) {
+	t.Parallel()
+	for name, settled := range map[string]bool{"before it is sent": false, "once it is settled": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			x := &mixing{Contract: b.chain}
+			if settled {
+				b.process()
+				b.chain.Mine()
+				b.chain.MineEmpty(2)
+				x.mixed = settlement.State{Settled: true, Block: 1, Root: felt.FromUint64(7)}
+			} else { // the root of another block than the rest
+				x.mixed = settlement.State{Root: felt.FromUint64(7)}
+				x.reads = -1 // the action's first read is right, the payload's is not
+			}
+			b.handler.Contract = x
+			run := func() error { return b.handler.Process(t.Context(), b.run) }
+			if settled {
+				run = func() error { _, err := b.handler.Verify(t.Context(), b.run); return err }
+			}
+			if err := run(); err == nil || job.IsPermanent(err) || !strings.Contains(err.Error(), "two reads") {
+				t.Errorf("%v", err)
+			}
+			if err := run(); err != nil {
+				t.Errorf("the next look: %v", err)
+			}
+		})
+	}
+}
+
 // W11: the batch is of blocks 0 and 1. What the contract holds is compared whole: block, root and hash.
 func TestContractIsComparedWhole(t *testing.T) {
 	t.Parallel()

@@ -132,11 +132,12 @@ func order(of, other job.Job) tx.Order {
 // the call.
 func (h *Handler) payload(ctx context.Context, r *executor.Run, m *job.StateTransitionMeta,
 	before []job.Job) (tx.Payload, error) {
-	s, err := h.Contract.State(ctx, false)
+	read, err := h.Contract.State(ctx, false)
 	if err != nil {
 		return tx.Payload{}, fmt.Errorf("read the core contract: %w", err)
 	}
-	if s, err = h.follow(ctx, s, before); err != nil {
+	s, err := h.follow(ctx, read, before)
+	if err != nil {
 		return tx.Payload{}, err
 	}
 	if s.Next() != m.StartBlock {
@@ -158,7 +159,12 @@ func (h *Handler) payload(ctx context.Context, r *executor.Run, m *job.StateTran
 	if err := h.configured(m.StarknetVersion, words, c); err != nil {
 		return tx.Payload{}, err
 	}
-	return h.Contract.Encode(ctx, u, s, c)
+	p, err := h.Contract.Encode(ctx, u, s, c)
+	var invalid *settlement.InvalidError
+	if errors.As(err, &invalid) {
+		err = h.sure(ctx, read, false, err)
+	}
+	return p, err
 }
 
 // notNext is why a batch can't continue from a state. Where no other job is at work to change that, operators hear of
