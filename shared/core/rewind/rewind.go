@@ -92,6 +92,10 @@ func (s State) Stale(k Kind, index, epoch uint64) bool {
 	})
 }
 
+// Later says whether a document is of an epoch that this record does not know: a rewind began after it was read. What
+// whoever has it read before may be gone, so nothing is to be concluded from both.
+func (s State) Later(epoch uint64) bool { return epoch > s.Epoch() }
+
 // Clone returns a copy that shares nothing that can be changed.
 func (s State) Clone() State {
 	s.Rewinds = slices.Clone(s.Rewinds)

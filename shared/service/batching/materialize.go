@@ -24,6 +24,8 @@ func (b *Batcher) RunSnosOfAggregators(ctx context.Context) error {
 		}
 		last, err := b.lastSnos(ctx, rewinds)
 		switch {
+		case err == nil && rewinds.Later(last.Epoch):
+			return nil // the next run knows of the rewind
 		case err == nil:
 			next, parent = last.Index+1, last.Aggregator
 		case !errors.Is(err, batch.ErrNotFound):
@@ -58,8 +60,9 @@ func (b *Batcher) materialize(ctx context.Context, l *lease, s rewind.State, par
 	next uint64) (written int, err error) {
 	for ; written < maxMaterialized; parent++ {
 		a, err := b.Batches.Aggregator(ctx, parent)
-		if errors.Is(err, batch.ErrNotFound) || err == nil && s.Stale(rewind.Aggregator, a.Index, a.Epoch) {
-			return written, nil
+		if errors.Is(err, batch.ErrNotFound) ||
+			err == nil && (s.Stale(rewind.Aggregator, a.Index, a.Epoch) || s.Later(a.Epoch)) {
+			return written, nil // of a later epoch: the SNOS batches before are to be written again first
 		}
 		if err != nil {
 			return written, fmt.Errorf("read aggregator batch %d: %w", parent, err)

@@ -35,11 +35,17 @@ func (t *Triggers) batches(worker stage.Name) bool {
 	return worker == stage.AggregatorBatching || t.Settings.Layer == stage.L3 && worker == stage.SnosBatching
 }
 
-// snosWith are the SNOS batches with a status, without those that were discarded.
+// known says whether a batch is one that this run may act on: it was not discarded, and no rewind that began after the
+// run has made it.
+func (t *Triggers) known(k rewind.Kind, index, epoch uint64) bool {
+	return !t.rewinds.Stale(k, index, epoch) && !t.rewinds.Later(epoch)
+}
+
+// snosWith are the SNOS batches with a status, as far as they are known.
 func (t *Triggers) snosWith(ctx context.Context, s batch.Status, limit int) ([]batch.SnosBatch, error) {
 	bs, err := t.Batches.ListSnos(ctx, s, 0, limit)
 	return slices.DeleteFunc(bs, func(b batch.SnosBatch) bool {
-		return t.rewinds.Stale(rewind.Snos, b.Index, b.Epoch)
+		return !t.known(rewind.Snos, b.Index, b.Epoch)
 	}), err
 }
 
@@ -47,7 +53,7 @@ func (t *Triggers) snosWith(ctx context.Context, s batch.Status, limit int) ([]b
 func (t *Triggers) aggregatorsWith(ctx context.Context, s batch.Status, limit int) ([]batch.AggregatorBatch, error) {
 	bs, err := t.Batches.ListAggregators(ctx, s, 0, limit)
 	return slices.DeleteFunc(bs, func(b batch.AggregatorBatch) bool {
-		return t.rewinds.Stale(rewind.Aggregator, b.Index, b.Epoch)
+		return !t.known(rewind.Aggregator, b.Index, b.Epoch)
 	}), err
 }
 

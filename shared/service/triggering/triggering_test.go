@@ -244,6 +244,26 @@ func TestGap(t *testing.T) {
 	}
 }
 
+// A batch that was made after a rewind which this run does not know of is left to the next run: the batches before it
+// may have no jobs any more (found by the simulation, L2 seed 257).
+func TestBatchOfALaterEpoch(t *testing.T) {
+	t.Parallel()
+	for _, epoch := range []uint64{0, 1} {
+		w := newWorld(t, stage.L2, proof.Capabilities{})
+		w.aggregators(batch.Completed)
+		b := batch.AggregatorBatch{Index: 2, Epoch: epoch, FirstSnos: 2, Snos: make([]batch.Span, 1),
+			Status: batch.InStateTransition, Version: 1}
+		b.StartBlock, b.EndBlock, b.StarknetVersion = 4, 5, "0.14.1"
+		w.check(w.batches.CreateAggregator(t.Context(), b))
+		w.job(1, job.Completed, &job.StateTransitionMeta{})
+		w.check(w.Run(t.Context(), stage.StateTransition))
+		_, err := w.jobs.Find(t.Context(), job.StateTransition, 2)
+		if made := err == nil; made != (epoch == 0) {
+			t.Errorf("epoch %d: a job was made: %t (%v)", epoch, made, err)
+		}
+	}
+}
+
 // After a takeover the first state update is that of the batch after the adopted one; a batch that was archived here is
 // none.
 func TestFirstAfterAdoption(t *testing.T) {

@@ -151,7 +151,7 @@ func (t *Triggers) ready(ctx context.Context) error {
 func (t *Triggers) transitionL2(ctx context.Context, index uint64) error {
 	b, err := t.Batches.Aggregator(ctx, index)
 	if errors.Is(err, batch.ErrNotFound) || (err == nil && (b.Status != batch.InStateTransition ||
-		t.rewinds.Stale(rewind.Aggregator, b.Index, b.Epoch))) {
+		!t.known(rewind.Aggregator, b.Index, b.Epoch))) {
 		return nil
 	}
 	if err != nil {
@@ -181,7 +181,7 @@ func gapError(index, end, start uint64) error {
 func (t *Triggers) transitionL3(ctx context.Context, index uint64) error {
 	b, err := t.Batches.Snos(ctx, index)
 	if errors.Is(err, batch.ErrNotFound) || (err == nil && (b.Status != batch.InStateTransition ||
-		t.rewinds.Stale(rewind.Snos, b.Index, b.Epoch))) {
+		!t.known(rewind.Snos, b.Index, b.Epoch))) {
 		return nil
 	}
 	if err != nil {
