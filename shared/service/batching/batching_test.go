@@ -223,8 +223,8 @@ func (b *bench) woken() (out []stage.Name) {
 	}
 }
 
-// SNOS batches of an aggregator batch that was made after a rewind which this run does not know of are not written: those
-// before them may be gone (found by the simulation, L2 seed 257). The next run writes all.
+// SNOS batches of an aggregator batch that was made after a rewind which this run does not know of are not written:
+// those before them may be gone (found by the simulation, L2 seed 257). The next run writes all.
 func TestSnosBatchesOfALaterEpoch(t *testing.T) {
 	t.Parallel()
 	for _, known := range []bool{true, false} {
