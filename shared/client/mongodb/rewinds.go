@@ -38,6 +38,7 @@ type rewindDoc struct {
 	Reason    string         `bson:"reason"`
 	At        bson.DateTime  `bson:"at"`
 	Dead      []string       `bson:"dead,omitempty"`
+	Gone      int64          `bson:"gone,omitempty"`
 	Discarded int            `bson:"discarded"`
 	Note      string         `bson:"note,omitempty"`
 	DoneAt    *bson.DateTime `bson:"done_at,omitempty"`
@@ -49,8 +50,8 @@ func toRewindsDoc(s rewind.State) (rewindsDoc, error) {
 	for _, r := range s.Rewinds {
 		d.Rewinds = append(d.Rewinds, rewindDoc{
 			Epoch: n.of(r.Epoch), From: n.of(r.From), FromSnos: n.of(r.FromSnos), Asked: n.of(r.Asked), By: r.By,
-			Reason: r.Reason, At: bson.NewDateTimeFromTime(r.At), Dead: r.Dead, Discarded: r.Discarded, Note: r.Note,
-			DoneAt: moment(r.DoneAt),
+			Reason: r.Reason, At: bson.NewDateTimeFromTime(r.At), Dead: r.Dead, Gone: n.of(r.Gone),
+			Discarded: r.Discarded, Note: r.Note, DoneAt: moment(r.DoneAt),
 		})
 	}
 	return d, n.err
@@ -62,8 +63,8 @@ func (d rewindsDoc) state() (rewind.State, error) {
 	for _, r := range d.Rewinds {
 		s.Rewinds = append(s.Rewinds, rewind.Rewind{
 			Epoch: n.back(r.Epoch), From: n.back(r.From), FromSnos: n.back(r.FromSnos), Asked: n.back(r.Asked),
-			By: r.By, Reason: r.Reason, At: r.At.Time().UTC(), Dead: r.Dead, Discarded: r.Discarded, Note: r.Note,
-			DoneAt: timeOf(r.DoneAt),
+			By: r.By, Reason: r.Reason, At: r.At.Time().UTC(), Dead: r.Dead, Gone: n.back(r.Gone),
+			Discarded: r.Discarded, Note: r.Note, DoneAt: timeOf(r.DoneAt),
 		})
 	}
 	return s, n.err

@@ -83,7 +83,12 @@ func (r *Rewinder) proceed(ctx context.Context) (out rewind.State, err error) {
 			return r.Rewinds.Put(ctx, s.With(count))
 		}
 		var kept *keptError
-		switch err := r.discard(ctx, s, w.Dead, top); {
+		next, err := r.discard(ctx, s, w.Dead, top)
+		s = next
+		switch w, _ = s.Active(); {
+		case errors.As(err, &kept) && w.Gone > 0 && top.index >= w.Gone:
+			name := r.Layer.BatchName(stage.StateTransition, top.index)
+			return s, fmt.Errorf("%s is discarded for good, and yet: %w", name, kept)
 		case errors.As(err, &kept):
 			next, err := r.Rewinds.Put(ctx, s.With(func(w *rewind.Rewind) {
 				w.From, w.FromSnos, w.Note = top.index+1, top.lastSnos+1, kept.Error()
@@ -130,7 +135,7 @@ func (r *Rewinder) Sweep(ctx context.Context, s rewind.State) error {
 		if !ok || !r.stale(s, top) {
 			break
 		}
-		if err := r.discard(ctx, s, nil, top); err != nil {
+		if _, err := r.discard(ctx, s, nil, top); err != nil {
 			return err
 		}
 	}
@@ -210,33 +215,51 @@ func (e *keptError) Error() string { return e.why }
 //
 // The jobs that send come first. Removing one is a compare-and-set on the document in which its transactions are
 // recorded before they are sent: whoever would send another one can't record it any more, and sends nothing.
-func (r *Rewinder) discard(ctx context.Context, s rewind.State, dead []string, u unit) error {
+func (r *Rewinder) discard(ctx context.Context, s rewind.State, dead []string, u unit) (rewind.State, error) {
 	if u.status == batch.Completed || u.status == batch.Archived {
-		return &keptError{r.Layer.BatchName(stage.StateTransition, u.index) + " was settled meanwhile"}
+		return s, &keptError{r.Layer.BatchName(stage.StateTransition, u.index) + " was settled meanwhile"}
 	}
 	for _, t := range r.sending() {
 		if err := r.remove(ctx, s, t, u.index, dead); err != nil {
-			return err
+			return s, err
 		}
+	}
+	s, err := r.commit(ctx, s, u)
+	if err != nil {
+		return s, err
 	}
 	if r.Layer == stage.L2 {
 		if err := r.remove(ctx, s, job.Aggregator, u.index, nil); err != nil {
-			return err
+			return s, err
 		}
 	}
 	if err := r.removeSnos(ctx, s, u.firstSnos, u.lastSnos); err != nil {
-		return err
+		return s, err
 	}
 	if r.Layer == stage.L3 {
-		return nil
+		return s, nil
 	}
-	return again(func() error {
+	return s, again(func() error {
 		b, err := r.Batches.Aggregator(ctx, u.index)
 		if err == nil && s.Stale(rewind.Aggregator, b.Index, b.Epoch) {
 			err = r.Batches.DeleteAggregator(ctx, b)
 		}
 		return gone(err, batch.ErrNotFound)
 	}, batch.ErrConflict)
+}
+
+// commit records that a batch is discarded for good. An invocation that comes back after its lease, while another one
+// has found that the batch must stay, is refused here, before it removes what would not be made again.
+func (r *Rewinder) commit(ctx context.Context, s rewind.State, u unit) (rewind.State, error) {
+	w, active := s.Active()
+	if !active || w.Gone > 0 && u.index >= w.Gone {
+		return s, nil
+	}
+	next, err := r.Rewinds.Put(ctx, s.With(func(w *rewind.Rewind) { w.Gone = u.index }))
+	if err != nil {
+		return s, err
+	}
+	return next, nil
 }
 
 // again does something again while another writer was faster.

@@ -365,6 +365,73 @@ func TestSignedMeanwhile(t *testing.T) {
 	w.left(3)
 }
 
+// back is an invocation that is frozen at a call, and comes back after others went on.
+type back struct {
+	at func(fault.Op) bool
+	do func()
+}
+
+// Before implements fault.Hook.
+func (b *back) Before(op fault.Op) fault.Fault {
+	if b.at != nil && b.at(op) {
+		b.at = nil
+		b.do()
+	}
+	return fault.Fault{}
+}
+
+// After implements fault.Hook.
+func (*back) After(_ fault.Op, err error) error { return err }
+
+// An invocation comes back after its lease, in the middle of discarding a batch. Meanwhile another one has found a
+// transaction of that batch, so that it stays: the first one must remove nothing of it (found by the simulation, L2
+// seed 578 and L3 seed 584).
+func TestComesBackAfterItsLease(t *testing.T) {
+	t.Parallel()
+	h := &back{}
+	w := newWorld(t, stage.L2, 3, h)
+	update, err := w.jobs.Find(t.Context(), job.StateTransition, 2)
+	if err == nil {
+		err = w.jobs.Delete(t.Context(), update) // there is none yet
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.begin(2)
+	h.at = func(op fault.Op) bool { // batch 3 is gone, and no update of batch 2 was found
+		return op.Component == "rewinds" && op.Method == "Put" && w.gone(3)
+	}
+	h.do = func() {
+		w.now = w.now.Add(time.Hour)
+		again := w.job(job.StateTransition, 2, 0)
+		again.ID += "-again"
+		if err := w.jobs.Create(t.Context(), again); err != nil {
+			t.Fatal(err)
+		}
+		w.sign(job.StateTransition, 2, "0xnew", 5)
+		if s, err := w.Continue(t.Context()); err != nil || s.Rewinds[0].From != 3 {
+			t.Errorf("the other one: %+v, %v", s, err)
+		}
+	}
+	if _, err := w.Continue(t.Context()); !errors.Is(err, rewind.ErrConflict) {
+		t.Errorf("the first one came back and returned %v", err)
+	}
+	if h.at != nil {
+		t.Fatal("it was never frozen")
+	}
+	w.left(2)
+}
+
+// gone says whether nothing is left of a batch.
+func (w *world) gone(i uint64) bool {
+	if w.Layer == stage.L2 {
+		_, err := w.batches.Aggregator(context.Background(), i)
+		return errors.Is(err, batch.ErrNotFound)
+	}
+	_, err := w.batches.Snos(context.Background(), i)
+	return errors.Is(err, batch.ErrNotFound)
+}
+
 // While batching has its lease, a rewind waits.
 func TestLease(t *testing.T) {
 	t.Parallel()

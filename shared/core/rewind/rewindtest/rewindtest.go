@@ -35,7 +35,7 @@ func TestStore(t *testing.T, newStore func(t *testing.T) rewind.Store) {
 func full() rewind.State {
 	return rewind.State{Rewinds: []rewind.Rewind{
 		{Epoch: 1, From: 7, FromSnos: 31, Asked: 5, By: "me", Reason: "why", At: start, Dead: []string{"0x1", "0x2"},
-			Discarded: 3, Note: "note", DoneAt: start.Add(time.Minute)},
+			Gone: 8, Discarded: 3, Note: "note", DoneAt: start.Add(time.Minute)},
 		{Epoch: 2, From: 4, FromSnos: 4, Asked: 4, At: start},
 	}}
 }
