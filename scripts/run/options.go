@@ -149,6 +149,12 @@ func (o *options) flags(out io.Writer, blocks, layer, fail *string) *flag.FlagSe
 	fs.StringVar(&o.otlp, "otlp", "",
 		"send metrics and traces to the OpenTelemetry collector at this URL, such as http://127.0.0.1:4318")
 	fs.BoolVar(&o.verbose, "v", false, "log what the functions log")
+	o.realParts(fs)
+	return fs
+}
+
+// realParts are the options that name real services in the place of embedded ones.
+func (o *options) realParts(fs *flag.FlagSet) {
 	fs.StringVar(&o.mongo, "mongo", "", "URI of a real MongoDB")
 	fs.StringVar(&o.redis, "redis", "", "URL of a real Redis for chain reads")
 	fs.StringVar(&o.aws, "aws", "", "endpoint of an AWS emulator: queues, artifacts, alerts and events go there")
@@ -166,7 +172,6 @@ func (o *options) flags(out io.Writer, blocks, layer, fail *string) *flag.FlagSe
 	fs.StringVar(&o.starknet, "starknet", "", "URL of a real Starknet node to read blocks from, 0 up to -blocks")
 	fs.StringVar(&o.websocket, "websocket", "",
 		"with -starknet: URL (ws or wss) where that node announces new blocks: batching need not wait for its schedule")
-	return fs
 }
 
 func (o *options) setBlocks(v string) error {
