@@ -116,14 +116,14 @@ func numbered(parameter string, f func(*http.Request, uint64) (any, error)) func
 
 // hooks adds the webhooks of provers and SNOS runners.
 func (h *Handler) hooks(s *admin.Service, hook ProverHook) {
-	for path, by := range map[string]string{
-		"/hooks/prover/": "prover's webhook", operator.RunHooks: "SNOS runner's webhook",
-	} {
+	hint := func(path, by string) {
 		h.route("POST "+path+"{token}", func(w http.ResponseWriter, r *http.Request) {
 			s.Hook(r.Context(), r.PathValue("token"), by)
 			w.WriteHeader(http.StatusAccepted) // does not say whether there is such a job
 		})
 	}
+	hint("/hooks/prover/", "prover's webhook")
+	hint(operator.RunHooks, "SNOS runner's webhook")
 	if hook != nil {
 		h.route("POST "+atlanticHooks+"{token}",
 			func(w http.ResponseWriter, r *http.Request) { h.proverHook(w, r, hook) })

@@ -17,9 +17,8 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 
+	"github.com/madara-orchestrator/orchestrator/shared/core/once"
 	"github.com/madara-orchestrator/orchestrator/shared/core/queue"
-	"github.com/madara-orchestrator/orchestrator/shared/core/rewind"
-	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
 )
 
 // Messages takes the messages out of what queues deliver: SQS events, and events of Kafka topics. SQS delivers again
@@ -209,7 +208,7 @@ const sending = 2 * time.Second
 
 // together runs f, sends the messages of all its parts together, and reads what is the same for all of them once.
 func (m Messages) together(ctx context.Context, f func(context.Context)) {
-	within, flush := queue.Gather(rewind.Once(schedule.Once(ctx)), m.Pace.Linger)
+	within, flush := queue.Gather(once.Begin(ctx), m.Pace.Linger)
 	f(within)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sending)
 	defer cancel()
@@ -237,8 +236,8 @@ func (m Messages) inParallel(ctx context.Context, ds []queue.Delivery,
 	return errs
 }
 
-// once runs f for one of the messages that say the same; its error is that of all of them.
-func once(f func(context.Context, queue.Delivery) error) func(context.Context, queue.Delivery) error {
+// onceEach runs f for one of the messages that say the same; its error is that of all of them.
+func onceEach(f func(context.Context, queue.Delivery) error) func(context.Context, queue.Delivery) error {
 	type result struct {
 		sync.Once
 		err error

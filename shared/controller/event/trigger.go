@@ -53,7 +53,7 @@ func (c *Triggers) Handle(ctx context.Context, raw json.RawMessage) (any, error)
 		return nil, errors.New(
 			`event has no "stage" and no messages: want a schedule's {"stage":"..."} or an event of a queue`)
 	}
-	return c.each(ctx, raw, once(c.message))
+	return c.each(ctx, raw, onceEach(c.message))
 }
 
 func (c *Triggers) wake(ctx context.Context, w schedule.Wakeup) error {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/madara-orchestrator/orchestrator/shared/core/once"
 	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 )
@@ -62,7 +63,7 @@ func (c *control) Pauses(context.Context) (schedule.Pauses, error) {
 // Within an invocation the pauses are read until that has worked once; without, each time.
 func TestPausedOnce(t *testing.T) {
 	t.Parallel()
-	c, ctx := &control{}, schedule.Once(t.Context())
+	c, ctx := &control{}, once.Begin(t.Context())
 	if _, err := schedule.Paused(ctx, c); err == nil {
 		t.Error("a read that failed gives no error")
 	}

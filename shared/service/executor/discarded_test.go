@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
+	"github.com/madara-orchestrator/orchestrator/shared/core/once"
 	"github.com/madara-orchestrator/orchestrator/shared/core/rewind"
 )
 
@@ -42,7 +43,7 @@ func TestRewindInTheMiddleOfAnInvocation(t *testing.T) {
 			w.Rewinds = r
 			w.Handlers[job.StateTransition], w.Handlers[job.DataSubmission] = &w.handler, &w.handler
 			w.Handlers[job.ProofRegistration] = &w.handler
-			invocation := rewind.Once(t.Context())
+			invocation := once.Begin(t.Context())
 			for i, id := range []string{strings.Repeat("a", 32), strings.Repeat("b", 32)} {
 				j := job.New(id, uint64(7+i), tt.meta, "trace", start)
 				if err := w.jobs.Create(t.Context(), j); err != nil {

@@ -17,7 +17,6 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
 	"github.com/madara-orchestrator/orchestrator/shared/core/event"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
-	"github.com/madara-orchestrator/orchestrator/shared/core/rewind"
 	"github.com/madara-orchestrator/orchestrator/shared/core/settlement"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
@@ -201,107 +200,12 @@ func (w *world) left(last uint64) {
 	}
 }
 
-// A plan says what is discarded and what was paid for it, and changes nothing.
-func TestPlan(t *testing.T) {
-	t.Parallel()
-	for l, want := range map[stage.Layer]rewinding.Lost{
-		stage.L2: {Runs: 2, Proofs: 3, Steps: 200, Tasks: []string{"p", "p", "a"}, Bucket: "bucket-3"},
-		stage.L3: {Runs: 1, Proofs: 2, Steps: 100, Tasks: []string{"p", "r"}},
-	} {
-		w := newWorld(t, l, 4, nil)
-		p, err := w.Look(t.Context(), 3)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if p.From != 3 || p.FromBlock != 20 || p.Discards != 2 || len(p.Batches) != 2 || len(p.Refusals) > 0 {
-			t.Fatalf("%s: %+v", l, p)
-		}
-		if first := w.first(3); p.FromSnos != first || p.Batches[0].FirstSnos != first {
-			t.Errorf("%s: begins with SNOS batch %d, want %d", l, p.FromSnos, first)
-		}
-		got := p.Batches[0]
-		if d := cmp.Diff(want.Tasks, got.Tasks); d != "" || got.Runs != want.Runs || got.Proofs != want.Proofs ||
-			got.Steps != want.Steps || got.Bucket != want.Bucket || got.Index != 3 ||
-			(got.Fee != nil) != (l == stage.L3) {
-			t.Errorf("%s: lost %+v, %s", l, got, d)
-		}
-		w.left(4)
-		if _, err := w.Look(t.Context(), 9); !errors.Is(err, batch.ErrNotFound) {
-			t.Errorf("a batch that is not there: %v", err)
-		}
-	}
-}
-
 // first is the first SNOS batch of a batch.
 func (w *world) first(i uint64) uint64 {
 	if w.Layer == stage.L2 {
 		return each*(i-1) + 1
 	}
 	return i
-}
-
-// What is settled stays, and what may still be mined holds a rewind back; what can't be mined any more does not.
-func TestRefusals(t *testing.T) {
-	t.Parallel()
-	for name, tt := range map[string]struct {
-		from uint64
-		set  func(*world)
-		why  rewind.Why // "": it is not refused
-		says string
-	}{
-		"nothing sent": {2, func(*world) {}, "", ""},
-		"settled":      {1, func(*world) {}, rewind.WhySettled, "settled"},
-		"by the chain": {2, func(w *world) { w.block = 12 }, rewind.WhySettled, "at block 12"},
-		"may be mined": {2, func(w *world) { w.sign(job.StateTransition, 3, "0xa", 5) },
-			rewind.WhyTransaction, "nonce 5"},
-		"below it": {3, func(w *world) { w.sign(job.StateTransition, 2, "0xa", 5) }, "", ""},
-		"not final yet": {2, func(w *world) { w.sign(job.StateTransition, 3, "0xa", 5); w.latest = 6 },
-			rewind.WhyTransaction, "nonce 5"},
-		"another used its nonce": {2, func(w *world) {
-			w.sign(job.StateTransition, 3, "0xa", 5)
-			w.latest, w.final = 6, 6
-		}, "", ""},
-		"reverted": {2, func(w *world) {
-			w.sign(job.StateTransition, 3, "0xa", 5)
-			w.included["0xa"], w.latest, w.final = false, 6, 6
-		}, "", ""},
-		"settles it": {2, func(w *world) {
-			w.sign(job.StateTransition, 3, "0xa", 5)
-			w.included["0xa"], w.latest = true, 6
-		}, rewind.WhySettled, "0xa"},
-		"under way": {3, func(w *world) { w.begin(4) }, rewind.WhyActive, "under way"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			w := newWorld(t, stage.L2, 4, nil)
-			tt.set(w)
-			_, r, err := w.Begin(t.Context(), tt.from, "ann", "too large")
-			if tt.why == "" {
-				if err != nil || r.From != tt.from || r.Epoch != 1 || r.By != "ann" {
-					t.Errorf("%+v, %v", r, err)
-				}
-				return
-			}
-			var refused *rewind.RefusedError
-			if !errors.As(err, &refused) || refused.Refusals[0].Why != tt.why ||
-				!strings.Contains(err.Error(), tt.says) {
-				t.Errorf("got %v, want it to be refused as %s with %q", err, tt.why, tt.says)
-			}
-		})
-	}
-}
-
-// Data that was published does no harm: only a transaction that waits for a block holds an L3's rewind back.
-func TestPublishedData(t *testing.T) {
-	t.Parallel()
-	for latest, want := range map[uint64]bool{5: true, 6: false} {
-		w := newWorld(t, stage.L3, 3, nil)
-		w.sign(job.DataSubmission, 3, "0xd", 5)
-		w.latest = latest
-		if p, err := w.Look(t.Context(), 2); err != nil || (len(p.Refusals) > 0) != want {
-			t.Errorf("next nonce %d: %+v, %v; want it to be refused: %t", latest, p.Refusals, err, want)
-		}
-	}
 }
 
 // A rewind is carried out in bounded steps from the newest batch down, counted, reported and published once.
@@ -365,73 +269,6 @@ func TestSignedMeanwhile(t *testing.T) {
 	w.left(3)
 }
 
-// back is an invocation that is frozen at a call, and comes back after others went on.
-type back struct {
-	at func(fault.Op) bool
-	do func()
-}
-
-// Before implements fault.Hook.
-func (b *back) Before(op fault.Op) fault.Fault {
-	if b.at != nil && b.at(op) {
-		b.at = nil
-		b.do()
-	}
-	return fault.Fault{}
-}
-
-// After implements fault.Hook.
-func (*back) After(_ fault.Op, err error) error { return err }
-
-// An invocation comes back after its lease, in the middle of discarding a batch. Meanwhile another one has found a
-// transaction of that batch, so that it stays: the first one must remove nothing of it (found by the simulation, L2
-// seed 578 and L3 seed 584).
-func TestComesBackAfterItsLease(t *testing.T) {
-	t.Parallel()
-	h := &back{}
-	w := newWorld(t, stage.L2, 3, h)
-	update, err := w.jobs.Find(t.Context(), job.StateTransition, 2)
-	if err == nil {
-		err = w.jobs.Delete(t.Context(), update) // there is none yet
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.begin(2)
-	h.at = func(op fault.Op) bool { // batch 3 is gone, and no update of batch 2 was found
-		return op.Component == "rewinds" && op.Method == "Put" && w.gone(3)
-	}
-	h.do = func() {
-		w.now = w.now.Add(time.Hour)
-		again := w.job(job.StateTransition, 2, 0)
-		again.ID += "-again"
-		if err := w.jobs.Create(t.Context(), again); err != nil {
-			t.Fatal(err)
-		}
-		w.sign(job.StateTransition, 2, "0xnew", 5)
-		if s, err := w.Continue(t.Context()); err != nil || s.Rewinds[0].From != 3 {
-			t.Errorf("the other one: %+v, %v", s, err)
-		}
-	}
-	if _, err := w.Continue(t.Context()); !errors.Is(err, rewind.ErrConflict) {
-		t.Errorf("the first one came back and returned %v", err)
-	}
-	if h.at != nil {
-		t.Fatal("it was never frozen")
-	}
-	w.left(2)
-}
-
-// gone says whether nothing is left of a batch.
-func (w *world) gone(i uint64) bool {
-	if w.Layer == stage.L2 {
-		_, err := w.batches.Aggregator(context.Background(), i)
-		return errors.Is(err, batch.ErrNotFound)
-	}
-	_, err := w.batches.Snos(context.Background(), i)
-	return errors.Is(err, batch.ErrNotFound)
-}
-
 // While batching has its lease, a rewind waits.
 func TestLease(t *testing.T) {
 	t.Parallel()
@@ -445,101 +282,6 @@ func TestLease(t *testing.T) {
 	}
 	w.left(3)
 }
-
-// A call that fails, before or after its effect, stops a step. The next one goes on, and all that is gone is counted:
-// also in a rewind of several steps, and in one that ends above a batch that was signed for meanwhile.
-func TestFails(t *testing.T) {
-	t.Parallel()
-	for _, l := range []stage.Layer{stage.L2, stage.L3} {
-		for name, x := range map[string]failing{
-			"whole": {batches: 4, left: settled}, "ends above": {batches: 4, sign: 3, left: 3},
-			"several steps": {batches: 23, left: settled, every: 29},
-		} {
-			for _, kind := range []fault.Kind{fault.FailBefore, fault.FailAfter} {
-				t.Run(fmt.Sprintf("%s/%s/%s", l, name, kind), func(t *testing.T) {
-					t.Parallel()
-					failed := 0
-					for call, done := 1, false; !done; call += max(x.every, 1) {
-						var err error
-						if done, err = x.run(t, l, call, kind); err != nil {
-							failed++
-						}
-						if t.Failed() {
-							t.Fatalf("at call %d", call)
-						}
-					}
-					if failed < 10 {
-						t.Errorf("%d calls failed", failed)
-					}
-				})
-			}
-		}
-	}
-}
-
-// failing is a rewind from the second batch on in which a call fails.
-type failing struct {
-	batches, left uint64
-	sign          uint64 // for this batch a transaction is signed after the plan
-	every         int    // not each call fails once, but each of so many
-}
-
-// run lets a call fail and carries the rewind out; done says that there was no such call.
-func (x failing) run(t *testing.T, l stage.Layer, call int, kind fault.Kind) (done bool, err error) {
-	h := &once{}
-	w := newWorld(t, l, x.batches, h)
-	w.begin(2)
-	if x.sign > 0 {
-		w.sign(job.StateTransition, x.sign, "0xnew", 5)
-	}
-	h.left, h.kind = call, kind
-	for n := 0; err == nil && n < 3; n++ {
-		_, err = w.Continue(t.Context())
-	}
-	done = h.left > 0
-	h.left = 0
-	s := w.record()
-	for _, active := s.Active(); active; _, active = s.Active() {
-		w.now = w.now.Add(time.Hour) // a lease that was not given back is over
-		var again error
-		if s, again = w.Continue(t.Context()); again != nil {
-			t.Fatal(again)
-		}
-	}
-	w.left(x.left)
-	gone := int(x.batches - x.left)
-	if n := s.Rewinds[0].Discarded; n > gone || kind == fault.FailBefore && x.every == 0 && n != gone {
-		t.Errorf("%d batches are counted, %d were discarded", n, gone)
-	}
-	return done, err
-}
-
-// record is the record of rewinds.
-func (w *world) record() rewind.State {
-	w.t.Helper()
-	s, err := w.Rewinds.Get(w.t.Context())
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	return s
-}
-
-// once lets the call fail that comes after left-1 others.
-type once struct {
-	left int
-	kind fault.Kind
-}
-
-// Before implements fault.Hook.
-func (o *once) Before(fault.Op) fault.Fault {
-	if o.left--; o.left == 0 {
-		return fault.Fault{Kind: o.kind}
-	}
-	return fault.Fault{}
-}
-
-// After implements fault.Hook.
-func (*once) After(_ fault.Op, err error) error { return err }
 
 // What an invocation from before the rewind makes after it is removed, and what was made again stays.
 func TestSweep(t *testing.T) {

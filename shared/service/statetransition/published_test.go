@@ -44,6 +44,16 @@ func withBlobs(t *testing.T, a *archive) *bench {
 	return b
 }
 
+// confirmed has the batch's update sent and confirmed, and not final yet.
+func (b *bench) confirmed() {
+	b.t.Helper()
+	b.process()
+	b.chain.Mine()
+	b.chain.MineEmpty(2)
+	b.verify(job.VerdictVerified)
+	b.run.Job.Status = job.Completed
+}
+
 // What was published is read back once the update is final. Where it is missing, differs or can't be asked for, the job
 // goes on asking, and says why; the update stays settled.
 func TestReadsBack(t *testing.T) {
@@ -51,11 +61,7 @@ func TestReadsBack(t *testing.T) {
 	for _, fails := range []error{nil, da.ErrMissing, da.ErrDiffers, errors.New("503")} {
 		a := &archive{err: fails}
 		b := withBlobs(t, a)
-		b.process()
-		b.chain.Mine()
-		b.chain.MineEmpty(2)
-		b.verify(job.VerdictVerified)
-		b.run.Job.Status = job.Completed
+		b.confirmed()
 		b.verify(job.VerdictWatching)
 		if len(a.seen) > 0 {
 			t.Fatalf("it is read back before it is final: %q", a.seen)
@@ -81,11 +87,7 @@ func TestReadsBackFromTheLastBlock(t *testing.T) {
 	t.Parallel()
 	a := &archive{}
 	b := withBlobs(t, a)
-	b.process()
-	b.chain.Mine()
-	b.chain.MineEmpty(2)
-	b.verify(job.VerdictVerified)
-	b.run.Job.Status = job.Completed
+	b.confirmed()
 	first := b.run.Job.Metadata.(*job.StateTransitionMeta).Included.BlockHash
 	if _, err := b.chain.Reorg(3, true); err != nil {
 		t.Fatal(err)
@@ -105,12 +107,9 @@ func TestReadsBackUntilBlobsAreDropped(t *testing.T) {
 	t.Parallel()
 	const kept = 4096 * 32 * 12 * time.Second // MIN_EPOCHS_FOR_BLOB_SIDECARS_REQUESTS of the consensus specifications
 	b := withBlobs(t, &archive{err: da.ErrMissing})
-	b.process()
-	b.chain.Mine()
-	b.chain.MineEmpty(2)
-	b.verify(job.VerdictVerified)
+	b.confirmed()
 	b.chain.Finalize(b.chain.MineEmpty(1))
-	b.run.Job.Status, b.run.Job.SubmittedAt = job.Completed, b.now
+	b.run.Job.SubmittedAt = b.now
 	b.now = b.now.Add(kept - time.Second)
 	if _, err := b.handler.Verify(t.Context(), b.run); !errors.Is(err, da.ErrMissing) {
 		t.Errorf("a second before they are dropped: %v", err)
