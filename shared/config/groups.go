@@ -69,7 +69,8 @@ type AWS struct {
 
 // Redis is the optional cache of chain reads behind the functions' own.
 type Redis struct {
-	// URL of a Redis that the functions share, behind the cache that each has in memory. Unset: none.
+	// URL of a Redis that the functions share, behind the cache that each has in memory. rediss is TLS, with a
+	// certificate of an authority that systems trust, as ElastiCache's. Unset: none.
 	URL string `env:"URL" url:"service" example:"redis://127.0.0.1:6379"`
 	// The secret that is that URL, if it holds a password.
 	URLSecret string `env:"URL_SECRET" secret:"chain" example:"mychain/redis"`

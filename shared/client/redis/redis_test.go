@@ -1,11 +1,6 @@
 package redis_test
 
 import (
-	"crypto/x509"
-	"errors"
-	"io"
-	"log"
-	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -38,23 +33,5 @@ func TestBadURL(t *testing.T) {
 	}
 	if _, ok, err := c.Get(t.Context(), "k"); err == nil || ok {
 		t.Errorf("a server that is not there: %v, %v", ok, err)
-	}
-}
-
-// rediss:// is TLS, and a server of an unknown authority gets nothing.
-func TestTLS(t *testing.T) {
-	t.Parallel()
-	s := httptest.NewUnstartedServer(nil)
-	s.Config.ErrorLog = log.New(io.Discard, "", 0)
-	s.StartTLS()
-	defer s.Close()
-	c, err := redis.New("rediss://u:hunter2@"+s.Listener.Addr().String(), "p")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	var unknown x509.UnknownAuthorityError
-	if err := c.Ping(t.Context()); !errors.As(err, &unknown) || strings.Contains(err.Error(), "hunter2") {
-		t.Errorf("got %v", err)
 	}
 }

@@ -46,18 +46,22 @@ var (
 	redis = &tool{
 		name: "redis",
 		command: func(root string, port int, dir string) *exec.Cmd {
-			args := []string{"--port", strconv.Itoa(port), "--bind", "127.0.0.1", "--dir", dir,
-				"--save", "", "--appendonly", "no"}
-			if path, err := exec.LookPath("redis-server"); err == nil {
-				return exec.Command(path, args...)
-			}
-			c := exec.Command(filepath.Join(root, "redis/usr/bin/redis-server"), args...)
-			c.Env = append(os.Environ(), "LD_LIBRARY_PATH="+filepath.Join(root, "redis/usr/lib/x86_64-linux-gnu"))
-			return c
+			return redisCommand(root, dir, "--port", strconv.Itoa(port))
 		},
 		url: func(port int) string { return fmt.Sprintf("redis://127.0.0.1:%d", port) },
 	}
 )
+
+// redisCommand runs Redis with further arguments.
+func redisCommand(root, dir string, more ...string) *exec.Cmd {
+	args := append([]string{"--bind", "127.0.0.1", "--dir", dir, "--save", "", "--appendonly", "no"}, more...)
+	if path, err := exec.LookPath("redis-server"); err == nil {
+		return exec.Command(path, args...)
+	}
+	c := exec.Command(filepath.Join(root, "redis/usr/bin/redis-server"), args...)
+	c.Env = append(os.Environ(), "LD_LIBRARY_PATH="+filepath.Join(root, "redis/usr/lib/x86_64-linux-gnu"))
+	return c
+}
 
 // mongodCommand runs mongod with further arguments.
 func mongodCommand(more ...string) func(root string, port int, dir string) *exec.Cmd {
@@ -77,6 +81,22 @@ func MongodTLS(t testing.TB, pem string) string {
 	o := mongod.another()
 	o.command = mongodCommand("--tlsMode", "requireTLS", "--tlsCertificateKeyFile", pem)
 	o.url = func(port int) string { return fmt.Sprintf("mongodb://localhost:%d", port) }
+	return o.get(t)
+}
+
+// RedisTLS returns the address of a Redis of the test's own that answers with TLS alone, with the key and certificate
+// of a PEM file, and with further arguments.
+func RedisTLS(t testing.TB, pem string, more ...string) string {
+	t.Helper()
+	o := &tool{
+		name: "redis",
+		command: func(root string, port int, dir string) *exec.Cmd {
+			return redisCommand(root, dir, append([]string{"--port", "0", "--tls-port", strconv.Itoa(port),
+				"--tls-cert-file", pem, "--tls-key-file", pem, "--tls-ca-cert-file", pem,
+				"--tls-auth-clients", "no"}, more...)...)
+		},
+		url: func(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) },
+	}
 	return o.get(t)
 }
 
