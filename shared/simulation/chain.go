@@ -13,8 +13,8 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/dev/fake/blocks"
 )
 
-// daWords is how many words a simulated L3's transaction carries: three usual blocks.
-const daWords = 20
+// daWords is how many words a simulated L3's transaction carries: seven usual blocks, by their weights two.
+const daWords = 45
 
 // unusualLimits makes the limits small enough for the unusual blocks of a turmoil to reach them.
 func (w *World) unusualLimits() {
@@ -52,6 +52,7 @@ func (w *World) unusual(b *blocks.Block) {
 			*entries = append(*entries,
 				block.StorageEntry{Key: felt.FromUint64(uint64(0x10000 + i)), Value: felt.FromUint64(b.Header.Number)})
 		}
+		x.StateDiffSize = max(x.StateDiffSize, uint64(2+2*len(*entries))) // never below what the diff has
 	}
 	if w.rng.IntN(5) == 0 {
 		b.Header.Timestamp = b.Header.Timestamp.Add(-time.Duration(w.rng.IntN(60)) * time.Second)

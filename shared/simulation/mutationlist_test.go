@@ -143,9 +143,19 @@ var mutations = []mutation{
 		"		case false:",
 	}}},
 	{"take a header and a state update of different blocks", []edit{{
-		"service/batching/history.go",
-		"		case r.update.BlockHash != h.Hash || r.update.NewRoot != h.NewRoot:",
-		"		case false:",
+		"service/batching/take.go",
+		"	if u != nil && (",
+		"	if u == nil && (",
+	}}},
+	{"measure only the block that is too much by weights", []edit{{
+		"service/batching/sizes.go",
+		"		next = first\n",
+		"		next = r.header.Number\n",
+	}}},
+	{"expect fewer DA words by weights than there may be", []edit{{
+		"core/batch/rules.go",
+		"	return n + n/4 + 3",
+		"	return n / 8",
 	}}},
 	{"a read error keeps a batch open", []edit{{
 		"service/batching/pass.go",

@@ -69,8 +69,8 @@ func prefix(kind string, index, epoch uint64) string {
 }
 
 // Prefixes are what the keys of the artifacts start with of what one state update settles: aggregator batch index with
-// the SNOS batches first..last, or on an L3 SNOS batch index alone, beside which its accumulators lie (AccumulatorKey).
-// They cover every epoch: what discarded batches with these indices left behind goes with them.
+// the SNOS batches first..last, or on an L3 SNOS batch index alone, beside which earlier builds kept accumulators. They
+// cover every epoch: what discarded batches with these indices left behind goes with them.
 func Prefixes(index, first, last uint64) []string {
 	out := []string{AggregatorPrefix(index, 0)}
 	for i := first; i <= last; i++ {
@@ -85,9 +85,8 @@ func BlobKey(index, epoch uint64, i int) string {
 }
 
 // AccumulatorKey is the key of an open batch's state-diff accumulator after block end, as the holder of the lease with
-// the fence wrote it. On an L3, which has no aggregator batches, index is the SNOS batch's: the trigger function, which
-// measures, may write under this prefix only. No key is ever written with other content, so a crash between storage and
-// database leaves the one that the document names intact.
+// the fence wrote it. No key is ever written with other content, so a crash between storage and database leaves the one
+// that the document names intact.
 func AccumulatorKey(index, epoch, fence, end uint64) string {
 	return AggregatorKey(index, epoch, fmt.Sprintf("open/%010d-%d.bin", end, fence))
 }

@@ -80,8 +80,10 @@ type SnosBatch struct {
 	Index      uint64
 	Epoch      uint64 // in which it was made: how many rewinds there were before (package rewind)
 	Aggregator uint64 // index of its aggregator batch; 0 on an L3
-	DAWords    int    // L3: length of the compressed state diff in words, an upper bound; 0 in documents of release 0.1
-	// AccumulatorKey names the state-diff accumulator of an L3's open batch.
+	// DAWords is an upper bound of the length of an L3's compressed state diff in words: by the weights, and by the
+	// state diff itself where that might be over the limit. 0 in documents of release 0.1.
+	DAWords int
+	// AccumulatorKey is what earlier builds named an L3's accumulator by. Batching leaves it empty.
 	AccumulatorKey string
 	Status         Status
 	TraceID        string

@@ -108,6 +108,23 @@ func BlockInputSize(d block.StateDiff, messageWords uint64) int {
 // FirstInputSize is the size of an aggregator's input with no child.
 const FirstInputSize = inputFirstWord
 
+// FirstDAWords is the upper bound of the DA words of a batch beside those of its blocks (DAWordsAtMost): 2 counts,
+// what the system contracts 1 and 2 begin with (2 words each) and the counter of aliases (2), and the last, not full
+// words of each part of the compression (12).
+const FirstDAWords = 2 + 2*2 + 2 + 12
+
+// DAWordsAtMost is the upper bound of the DA words that a block adds to a batch, by its weights. The weight
+// state_diff_size counts 2 words a contract, a slot and a declared class, and 1 more for a contract's class
+// (starkware-libs/sequencer, blockifier, get_onchain_data_segment_length). It leaves out the block hash that contract
+// 1 keeps (2 words), and aliases, of which a contract or a slot gets one at the most. A new alias adds its key, a
+// word, and makes the key that it stands for an eighth of a word; with what the compression notes of each word that
+// is 2.3 words for the 2 that are counted.
+func DAWordsAtMost(w block.Weights) int {
+	const most = 1 << 40 // far above every limit
+	n := int(min(w.StateDiffSize, most))
+	return n + n/4 + 3
+}
+
 // ShouldCloseSnos says whether a SNOS batch must close before the candidate joins it.
 func (l Limits) ShouldCloseSnos(s Span, c Candidate) (Reason, bool) {
 	if s.StarknetVersion != c.Header.StarknetVersion {

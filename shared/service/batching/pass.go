@@ -1,13 +1,11 @@
 package batching
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"time"
 
-	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
 	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 	"github.com/madara-orchestrator/orchestrator/shared/core/rewind"
@@ -50,8 +48,9 @@ type parts struct {
 	trace          string
 	span           *batch.Span
 	status         *batch.Status
-	accumulatorKey *string
+	accumulatorKey *string // of the sizer; nil where everyDiff is false
 	inputSize      int
+	daWords        int
 	closed         int // of the batches within it
 	version, fence *uint64
 	updatedAt      *time.Time
@@ -81,6 +80,7 @@ type pass[B any] struct {
 	tip   tip    // the last block that is in a batch
 	sizer Sizer  // of the open batch; nil: not loaded
 	lack  error  // why it is not loaded
+	sized uint64 // without everyDiff: the last block in the sizer
 	open  bool   // there is an open batch
 	saved bool   // the store has it
 	dirty bool   // it differs from what the store has
@@ -178,7 +178,9 @@ func (p *pass[B]) load(ctx context.Context) error {
 		return nil
 	}
 	p.cur, p.open, p.saved = newest, true, true
-	p.sizer, p.lack = p.loadSizer(ctx, x)
+	if p.everyDiff() {
+		p.sizer, p.lack = p.loadSizer(ctx, x)
+	}
 	return nil
 }
 
@@ -208,25 +210,8 @@ func (p *pass[B]) newest(ctx context.Context) (newest B, found bool, err error) 
 	}
 }
 
-// loadSizer reads the open batch's sizer. Without it no block can join the batch, but the batch can close.
-func (p *pass[B]) loadSizer(ctx context.Context, x parts) (Sizer, error) {
-	if *x.accumulatorKey == "" {
-		return nil, fmt.Errorf("%s batch %d has no sizer: %w", p.policy.kind(), x.index, artifact.ErrNotFound)
-	}
-	saved, err := artifact.ReadAll(ctx, p.Artifacts, *x.accumulatorKey, maxSizer)
-	if err != nil {
-		return nil, fmt.Errorf("read %s of open batch %d: %w", *x.accumulatorKey, x.index, err)
-	}
-	s, err := p.NewSizer(x.span.StarknetVersion, saved)
-	if err != nil {
-		return nil, fmt.Errorf("decode %s of open batch %d: %w: %w",
-			*x.accumulatorKey, x.index, artifact.ErrCorrupt, err)
-	}
-	return s, nil
-}
-
 // add puts one block into the open batch, or closes that and opens one for it.
-func (p *pass[B]) add(ctx context.Context, r read) error {
+func (p *pass[B]) add(ctx, rctx context.Context, r read) error {
 	if p.open && p.policy.parts(&p.cur).span.StarknetVersion != r.header.StarknetVersion {
 		if err := p.close(ctx, batch.VersionChange); err != nil {
 			return err
@@ -236,13 +221,10 @@ func (p *pass[B]) add(ctx context.Context, r read) error {
 		return unsupported(r.header)
 	}
 	c := batch.Candidate{Header: r.header, Weights: r.weights}
-	input := batch.BlockInputSize(r.update.Diff, r.weights.MessageSegmentLength)
 	if p.open {
-		if err := p.sizer.Add(r.update); err != nil {
-			p.torn = true
-			return &readError{fmt.Errorf("measure block %d: %w", r.header.Number, err)}
+		if err := p.size(rctx, r, &c); err != nil {
+			return err
 		}
-		c.DAWords, c.InputSize = p.sizer.Words(), p.policy.parts(&p.cur).inputSize+input
 		reason, closes := p.policy.closes(p.cur, c)
 		if !closes {
 			return p.joined(ctx, p.policy.extend(p.cur, c))
@@ -251,19 +233,14 @@ func (p *pass[B]) add(ctx context.Context, r read) error {
 			return err
 		}
 	}
-	return p.begin(ctx, r, c, input)
+	return p.begin(ctx, rctx, r, c)
 }
 
 // begin opens a batch with its first block.
-func (p *pass[B]) begin(ctx context.Context, r read, c batch.Candidate, input int) error {
-	sizer, err := p.NewSizer(r.header.StarknetVersion, nil)
-	if err != nil {
-		return &readError{fmt.Errorf("new sizer: %w", err)}
+func (p *pass[B]) begin(ctx, rctx context.Context, r read, c batch.Candidate) error {
+	if err := p.firstSize(rctx, r, &c); err != nil {
+		return err
 	}
-	if err := sizer.Add(r.update); err != nil {
-		return &readError{fmt.Errorf("measure block %d: %w", r.header.Number, err)}
-	}
-	c.DAWords, c.InputSize = sizer.Words(), batch.FirstInputSize+input
 	if err := p.policy.fits(c); err != nil {
 		return tooLarge(c.Header, err)
 	}
@@ -271,7 +248,7 @@ func (p *pass[B]) begin(ctx context.Context, r read, c batch.Candidate, input in
 	if err != nil {
 		return err
 	}
-	p.sizer, p.lack, p.open, p.saved = sizer, nil, true, false
+	p.lack, p.open, p.saved = nil, true, false
 	return p.joined(ctx, next)
 }
 
@@ -331,22 +308,11 @@ func (p *pass[B]) save(ctx context.Context) error {
 		return nil
 	}
 	x := p.policy.parts(&p.cur)
-	previous := *x.accumulatorKey
-	switch {
-	case *x.status != batch.Open:
-		*x.accumulatorKey = ""
-	case p.sizer != nil:
-		saved, err := p.sizer.MarshalBinary()
-		if err != nil {
-			return fmt.Errorf("encode the sizer of batch %d: %w", x.index, err)
-		}
-		*x.accumulatorKey = artifact.AccumulatorKey(x.index, x.epoch, p.lease.Fence, x.span.EndBlock)
-		if err := p.Artifacts.Put(ctx, *x.accumulatorKey, bytes.NewReader(saved)); err != nil {
-			return fmt.Errorf("store %s: %w", *x.accumulatorKey, err)
-		}
+	previous, kept, err := p.saveSizer(ctx, x)
+	if err != nil {
+		return err
 	}
 	*x.fence, *x.updatedAt = p.lease.Fence, p.Now()
-	kept := *x.accumulatorKey
 	if err := p.write(ctx, x); err != nil {
 		return fmt.Errorf("store %s batch %d: %w", p.policy.kind(), x.index, err)
 	}

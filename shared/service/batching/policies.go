@@ -153,8 +153,8 @@ func (p snosBatches) at(ctx context.Context, i uint64) (batch.SnosBatch, error) 
 
 func (snosBatches) parts(b *batch.SnosBatch) parts {
 	return parts{
-		index: b.Index, epoch: b.Epoch, trace: b.TraceID, span: &b.Span, status: &b.Status,
-		accumulatorKey: &b.AccumulatorKey, version: &b.Version, fence: &b.Fence, updatedAt: &b.UpdatedAt,
+		index: b.Index, epoch: b.Epoch, trace: b.TraceID, span: &b.Span, status: &b.Status, daWords: b.DAWords,
+		version: &b.Version, fence: &b.Fence, updatedAt: &b.UpdatedAt,
 	}
 }
 
@@ -172,7 +172,7 @@ func (p snosBatches) begin(_ context.Context, last batch.SnosBatch, epoch uint64
 }
 
 func (snosBatches) extend(b batch.SnosBatch, c batch.Candidate) batch.SnosBatch {
-	b.Span, b.DAWords = b.Span.Extend(c), c.DAWords
+	b.Span, b.DAWords, b.AccumulatorKey = b.Span.Extend(c), c.DAWords, ""
 	return b
 }
 

@@ -7,7 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
 	"github.com/madara-orchestrator/orchestrator/shared/core/block"
 )
 
@@ -57,7 +56,7 @@ func (p *pass[B]) take(ctx context.Context) error {
 	if n := uint64(max(p.Limits.BlocksPerRun, 1)); to-next >= n {
 		to, more = next+n-1, true
 	}
-	if err := p.sized(ctx, rctx); err != nil {
+	if err := p.sizerAgain(ctx, rctx); err != nil {
 		return err
 	}
 	if err := p.takeRange(ctx, rctx, next, to, head); err != nil {
@@ -79,7 +78,7 @@ func (p *pass[B]) takeRange(ctx, rctx context.Context, from, to, head uint64) er
 			return nil
 		}
 		n, cut := p.connected(ctx, rctx, rs)
-		if err := p.addAll(ctx, rs[:n]); err != nil {
+		if err := p.addAll(ctx, rctx, rs[:n]); err != nil {
 			return err
 		}
 		if cut != nil {
@@ -91,9 +90,9 @@ func (p *pass[B]) takeRange(ctx, rctx context.Context, from, to, head uint64) er
 }
 
 // addAll adds blocks and saves what has come of it, also when one of them can't join.
-func (p *pass[B]) addAll(ctx context.Context, rs []read) error {
+func (p *pass[B]) addAll(ctx, rctx context.Context, rs []read) error {
 	for _, r := range rs {
-		if err := p.add(ctx, r); err != nil {
+		if err := p.add(ctx, rctx, r); err != nil {
 			if p.torn {
 				return err
 			}
@@ -112,52 +111,32 @@ func (p *pass[B]) addAll(ctx context.Context, rs []read) error {
 	return p.lease.renew(ctx)
 }
 
-// sized makes sure that the open batch has a sizer: one that is lost is made again of the batch's blocks.
-func (p *pass[B]) sized(ctx, rctx context.Context) error {
-	if !p.open || p.sizer != nil {
-		return nil
-	}
-	if !errors.Is(p.lack, artifact.ErrNotFound) && !errors.Is(p.lack, artifact.ErrCorrupt) {
-		return &readError{p.lack}
-	}
-	span := *p.policy.parts(&p.cur).span
-	p.log().WarnContext(ctx, "the open batch's sizer is made again", "why", p.lack, "start_block",
-		span.StartBlock, "end_block", span.EndBlock)
-	s, err := p.NewSizer(span.StarknetVersion, nil)
-	if err != nil {
-		return &readError{fmt.Errorf("new sizer: %w", err)}
-	}
-	for from := span.StartBlock; from <= span.EndBlock; from += chunk {
-		us, err := p.Source.StateUpdates(rctx, from, min(span.EndBlock, from+chunk-1))
-		if err != nil {
-			return &readError{fmt.Errorf("read the open batch's state updates again: %w", err)}
-		}
-		for _, u := range us {
-			if err := s.Add(u); err != nil {
-				return &readError{fmt.Errorf("measure block %d again: %w", u.Number, err)}
-			}
-			if u.Number == span.EndBlock && !span.EndHash.IsZero() && u.BlockHash != span.EndHash {
-				return p.otherHistory(rctx, u.BlockHash)
-			}
-		}
-	}
-	p.sizer, p.lack = s, nil
-	return nil
-}
-
 // read is one block with all that batching looks at.
 type read struct {
 	header  block.Header
-	update  block.StateUpdate
+	update  *block.StateUpdate // nil for most blocks without everyDiff
 	weights block.Weights
+}
+
+// weighed says whether the weights say the size of the block's state diff: every transaction changes something.
+func (r read) weighed() bool { return r.weights.StateDiffSize > 0 || r.header.Transactions == 0 }
+
+// consistent checks that a block's state update is of the block that its header is of.
+func (r read) consistent() error {
+	h, u := r.header, r.update
+	if u != nil && (u.BlockHash != h.Hash || u.NewRoot != h.NewRoot) {
+		return disagree(fmt.Errorf("the header of block %d is of %s with root %s, its state update of %s with root %s",
+			h.Number, h.Hash, h.NewRoot, u.BlockHash, u.NewRoot))
+	}
+	return nil
 }
 
 // prefix reads from..to, or as many of these blocks as can be read: a node behind the others has fewer, one may serve a
 // broken block, and many large blocks are more than can be read at once. None are returned where the first one is not
 // there.
-func (b *Batcher) prefix(ctx context.Context, from, to uint64) ([]read, error) {
+func (p *pass[B]) prefix(ctx context.Context, from, to uint64) ([]read, error) {
 	for {
-		rs, err := b.blocks(ctx, from, to)
+		rs, err := p.blocks(ctx, from, to)
 		absent := errors.Is(err, block.ErrNotFound)
 		switch {
 		case err == nil:
@@ -171,30 +150,42 @@ func (b *Batcher) prefix(ctx context.Context, from, to uint64) ([]read, error) {
 	}
 }
 
-// blocks reads from..to.
-func (b *Batcher) blocks(ctx context.Context, from, to uint64) ([]read, error) {
+// blocks reads from..to: headers, weights, and the state updates. Without everyDiff it reads the last block's update
+// alone: if that is of the block that the header says, the headers before it are of its history, as each names its
+// parent.
+func (p *pass[B]) blocks(ctx context.Context, from, to uint64) ([]read, error) {
+	first := from
+	if !p.everyDiff() {
+		first = to
+	}
+	n := int(to - from + 1)
 	var headers []block.Header
 	var weights []block.Weights
 	var updates []block.StateUpdate
-	err := b.all(
-		func() (err error) { headers, err = b.Source.Headers(ctx, from, to); return err },
-		func() (err error) { weights, err = b.Source.Weights(ctx, from, to); return err },
-		func() (err error) { updates, err = b.Source.StateUpdates(ctx, from, to); return err },
+	err := p.all(
+		func() (err error) { headers, err = p.Source.Headers(ctx, from, to); return err },
+		func() (err error) { weights, err = p.Source.Weights(ctx, from, to); return err },
+		func() (err error) { updates, err = p.Source.StateUpdates(ctx, first, to); return err },
 	)
 	if err != nil {
 		return nil, fmt.Errorf("read blocks %d to %d: %w", from, to, err)
 	}
-	n := int(to - from + 1)
-	if len(headers) != n || len(weights) != n || len(updates) != n {
+	if len(headers) != n || len(weights) != n || len(updates) != int(to-first+1) {
 		return nil, fmt.Errorf("blocks %d to %d: %d headers, %d weights, %d state updates: %w",
 			from, to, len(headers), len(weights), len(updates), block.ErrMalformed)
 	}
 	out := make([]read, n)
 	for i := range out {
-		out[i] = read{header: headers[i], update: updates[i], weights: weights[i]}
-		if out[i].weights.ProvingGas == 0 {
-			out[i].weights.ProvingGas = b.Limits.EmptyGas
+		out[i] = read{header: headers[i], weights: weights[i]}
+		if j := i - int(first-from); j >= 0 {
+			out[i].update = &updates[j]
 		}
+		if out[i].weights.ProvingGas == 0 {
+			out[i].weights.ProvingGas = p.Limits.EmptyGas
+		}
+	}
+	if !p.everyDiff() {
+		return out, out[n-1].consistent()
 	}
 	return out, nil
 }
