@@ -10,9 +10,10 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 
+	"github.com/madara-orchestrator/orchestrator/shared/config"
 	"github.com/madara-orchestrator/orchestrator/shared/core/release"
+	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	devoptions "github.com/madara-orchestrator/orchestrator/shared/dev/options"
 )
@@ -25,6 +26,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return 0
 	}
 	a := Usual()
+	s := words{interval: "", level: "info", queue: config.SQS, architecture: "arm64"}
 	fs := flag.NewFlagSet("cost", flag.ContinueOnError)
 	fs.SetOutput(stderr)
 	layer := fs.String("layer", string(stage.L2), "l2 or l3")
@@ -35,8 +37,16 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	fs.Float64Var(&a.PIE, "pie", a.PIE, "MB of a PIE")
 	fs.IntVar(&a.WorkDays, "work-days", a.WorkDays,
 		"days that PIEs and proofs stay once settled (artifacts.work_days)")
-	var asJSON bool
-	fs.BoolVar(&asJSON, "json", false, "print the table as JSON")
+	fs.StringVar(&s.interval, "schedule-every", s.interval, "setting SCHEDULE_EVERY")
+	fs.StringVar(&s.level, "log-level", s.level, "setting LOG_LEVEL")
+	fs.StringVar(&s.queue, "queue", s.queue, "sqs or kafka (its brokers are not counted)")
+	fs.StringVar(&s.architecture, "architecture", s.architecture, "arm64 or x86_64")
+	fs.BoolVar(&a.Reports, "reports", a.Reports, "webhooks and AWS Batch's events say when work has ended")
+	fs.BoolVar(&a.Heads, "heads", a.Heads, "the function heads wakes batching")
+	fs.BoolVar(&a.WalletKMS, "wallet-kms", a.WalletKMS, "a KMS key signs")
+	var asJSON, saves bool
+	fs.BoolVar(&saves, "savings", true, "show what other settings save, which takes half a minute")
+	fs.BoolVar(&asJSON, "json", false, "print the tables as JSON")
 	if err := devoptions.Parse(fs, "cost", args, os.Environ()); errors.Is(err, flag.ErrHelp) {
 		return 0
 	} else if err != nil {
@@ -46,11 +56,19 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "-layer %q: want l2 or l3\n", *layer)
 		return 2
 	}
+	if err := s.set(&a); err != nil {
+		fmt.Fprintln(stderr, err)
+		return 2
+	}
 	print := report
 	if asJSON {
 		print = reportJSON
 	}
-	if err := print(ctx, stdout, stage.Layer(*layer), a); err != nil {
+	m, err := Measure(ctx, stage.Layer(*layer), a)
+	if err == nil {
+		err = print(ctx, stdout, m, saves)
+	}
+	if err != nil {
 		fmt.Fprintln(stderr, err)
 		return 1
 	}
@@ -64,12 +82,8 @@ type monthJSON struct {
 	USD             float64 `json:"usd"`
 }
 
-// reportJSON prints the table as JSON.
-func reportJSON(ctx context.Context, out io.Writer, layer stage.Layer, a Assumptions) error {
-	m, err := Measure(ctx, layer, a)
-	if err != nil {
-		return err
-	}
+// reportJSON prints the tables as JSON.
+func reportJSON(ctx context.Context, out io.Writer, m Model, saves bool) error {
 	months := []monthJSON{}
 	for _, r := range rates {
 		x := monthJSON{BlocksPerSecond: r, Items: m.Month(r)}
@@ -78,30 +92,49 @@ func reportJSON(ctx context.Context, out io.Writer, layer stage.Layer, a Assumpt
 		}
 		months = append(months, x)
 	}
+	tables := map[string]any{"months": months}
+	if saves {
+		saved, err := savings(ctx, m)
+		if err != nil {
+			return err
+		}
+		tables["savings"] = saved
+	}
 	e := json.NewEncoder(out)
 	e.SetIndent("", "  ")
-	return e.Encode(months)
+	return e.Encode(tables)
+}
+
+// words are assumptions as the command line has them.
+type words struct{ interval, level, queue, architecture string }
+
+// set sets what the words say.
+func (s words) set(a *Assumptions) (err error) {
+	if a.Intervals, err = schedule.ParseIntervals(s.interval); err != nil {
+		return fmt.Errorf("-schedule-every: %w", err)
+	}
+	if err := a.LogLevel.UnmarshalText([]byte(s.level)); err != nil {
+		return fmt.Errorf("-log-level %q: want debug, info, warn or error", s.level)
+	}
+	if a.Kafka = s.queue == config.Kafka; !a.Kafka && s.queue != config.SQS {
+		return fmt.Errorf("-queue %q: want sqs or kafka", s.queue)
+	}
+	if a.X86 = s.architecture == "x86_64"; !a.X86 && s.architecture != "arm64" {
+		return fmt.Errorf("-architecture %q: want arm64 or x86_64", s.architecture)
+	}
+	return nil
 }
 
 // rates are the columns of the table: blocks a second.
 var rates = []float64{0, 1, 10}
 
-// report prints the table, as Markdown.
-func report(ctx context.Context, out io.Writer, layer stage.Layer, a Assumptions) error {
-	m, err := Measure(ctx, layer, a)
-	if err != nil {
-		return err
-	}
+// report prints the table, as Markdown, and what other settings save.
+func report(ctx context.Context, out io.Writer, m Model, saves bool) error {
 	head, rule := "| USD a month |", "|---|"
 	columns := make([][]Item, len(rates))
 	for i, r := range rates {
 		columns[i] = m.Month(r)
-		title := "idle"
-		if r > 0 {
-			title = fmt.Sprintf("%v blocks/s", r)
-			title = strings.Replace(title, "1 blocks", "1 block", 1)
-		}
-		head, rule = head+" "+title+" |", rule+"---:|"
+		head, rule = head+" "+title(r)+" |", rule+"---:|"
 	}
 	fmt.Fprintf(out, "%s\n%s\n", head, rule)
 	totals := make([]float64, len(rates))
@@ -119,5 +152,25 @@ func report(ctx context.Context, out io.Writer, layer stage.Layer, a Assumptions
 	}
 	fmt.Fprintln(out, line)
 	fmt.Fprintf(out, "\n%s\n", m.Describe(rates[1]))
+	if !saves {
+		return nil
+	}
+	saved, err := savings(ctx, m)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(out)
+	printSavings(out, saved)
 	return nil
+}
+
+// title is the head of a rate's column.
+func title(rate float64) string {
+	switch rate {
+	case 0:
+		return "idle"
+	case 1:
+		return "1 block/s"
+	}
+	return fmt.Sprintf("%v blocks/s", rate)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/client/memory"
 	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
 	"github.com/madara-orchestrator/orchestrator/shared/core/metric"
+	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
 	"github.com/madara-orchestrator/orchestrator/shared/simulation"
@@ -21,6 +22,14 @@ type Assumptions struct {
 	Run, Proof         time.Duration // of a SNOS run and of a proof
 	PIE                float64       // MB
 	WorkDays           int           // how long PIEs stay after their batch is settled for good
+
+	Intervals schedule.Intervals // of trigger workers, where they differ from the defaults
+	Reports   bool               // the prover's webhooks and AWS Batch's events say when work has ended
+	LogLevel  slog.Level
+	Kafka     bool // the queues are topics; their brokers are not counted
+	Heads     bool // the function heads wakes batching
+	X86       bool // architecture
+	WalletKMS bool // a KMS key signs
 }
 
 // Usual are the closing rules' defaults, with times and sizes of a chain of moderate load.
@@ -36,6 +45,7 @@ type Model struct {
 	Assumptions
 	Idle     Count // an hour
 	PerBlock Count
+	PerHead  Count // what each wake-up of batching for new blocks adds, with Heads
 	// Series are the time series that are logged for CloudWatch while there are blocks.
 	Series map[string]bool
 }
@@ -58,21 +68,30 @@ const learning = 600
 // Measure simulates an hour without blocks and a chain until it is settled.
 func Measure(ctx context.Context, layer stage.Layer, a Assumptions) (Model, error) {
 	m := Model{Layer: layer, Assumptions: a}
-	learned, err := m.run(ctx, learning, nil)
+	learned, err := m.run(ctx, learning, nil, false)
 	if err != nil {
 		return m, fmt.Errorf("simulate a chain that learns: %w", err)
 	}
-	idle, err := m.run(ctx, 0, nil)
+	idle, err := m.run(ctx, 0, nil, false)
 	if err != nil {
 		return m, fmt.Errorf("simulate an idle chain: %w", err)
 	}
-	busy, err := m.run(ctx, measured, learned.paces)
+	busy, err := m.run(ctx, measured, learned.paces, false)
 	if err != nil {
 		return m, fmt.Errorf("simulate a chain: %w", err)
 	}
 	m.Idle = idle.count(1 / idle.hours)
 	m.Series = busy.series
-	m.PerBlock = busy.count(1.0/measured).minus(m.Idle, busy.hours/measured)
+	perBlock := func(s sample) Count { return s.count(1.0/measured).minus(m.Idle, s.hours/measured) }
+	m.PerBlock = perBlock(busy)
+	if a.Heads {
+		woken, err := m.run(ctx, measured, learned.paces, true)
+		if err != nil {
+			return m, fmt.Errorf("simulate a chain with heads: %w", err)
+		}
+		m.PerHead = perBlock(woken).minus(m.PerBlock, 1)
+		m.Idle.Invocations[resource.FnHeads] = time.Hour.Hours() / resource.HeadsEvery.Hours()
+	}
 	return m, nil
 }
 
@@ -117,17 +136,21 @@ func (c *counter) Write(p []byte) (int, error) { *c += counter(len(p)); return l
 // mostSteps ends a simulation that does not settle.
 const mostSteps = 2_000_000
 
-func (m Model) run(ctx context.Context, blocks int, learned *memory.Paces) (sample, error) {
+// run simulates a chain, and with heads a wake-up of batching for each block.
+func (m Model) run(ctx context.Context, blocks int, learned *memory.Paces, heads bool) (sample, error) {
 	var logged counter
-	log := slog.New(slog.NewJSONHandler(&logged, nil)).With("chain", "sim", "function", "statetransition")
-	logs := series{metric.Logger{Log: log}, map[string]bool{}}
+	lines := func(least slog.Level) *slog.Logger {
+		return slog.New(slog.NewJSONHandler(&logged, &slog.HandlerOptions{Level: least})).
+			With("chain", "sim", "function", "statetransition")
+	}
+	logs := series{metric.Logger{Log: lines(slog.LevelInfo)}, map[string]bool{}}
 	ctx = metric.With(ctx, logs)
 	limits := batch.DefaultLimits()
 	limits.SnosBlocks, limits.Blocks = m.SnosBlocks, m.Blocks
 	w, err := simulation.New(simulation.Config{
 		Seed: 1, Layer: m.Layer, Blocks: blocks, BlockTime: time.Second, Prompt: true, Window: 200, Limits: limits,
-		Run: m.Run, Proof: m.Proof,
-		Learned: learned, Log: log,
+		Run: m.Run, Proof: m.Proof, Intervals: m.Intervals, Reports: m.Reports, NoDelay: m.Kafka, Heads: heads,
+		Learned: learned, Log: lines(m.LogLevel),
 	})
 	if err != nil {
 		return sample{}, err

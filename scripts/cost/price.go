@@ -14,19 +14,23 @@ import (
 // Prices in USD: AWS's public list for us-east-1 as of 2025, without its free tier. Check them before you rely on a
 // sum.
 const (
-	lambdaRequest   = 0.20 / 1e6
-	lambdaGBSecond  = 0.0000133334 // arm64
-	sqsRequest      = 0.40 / 1e6
-	s3Write         = 0.005 / 1e3 // PUT, LIST, tags
-	s3Read          = 0.0004 / 1e3
-	s3GBMonth       = 0.023
-	busEvent        = 1.00 / 1e6
-	schedulerFiring = 1.00 / 1e6
-	logGB           = 0.50
-	metricMonth     = 0.30 // "prorated by the hour and metered only when you send" (aws.amazon.com/cloudwatch/pricing)
-	alarmMonth      = 0.10
-	dashboardMonth  = 3.00
-	secretMonth     = 0.40
+	lambdaRequest    = 0.20 / 1e6
+	lambdaGBSecond   = 0.0000133334 // arm64
+	lambdaGBSecond86 = 0.0000166667 // x86_64
+	sqsRequest       = 0.40 / 1e6
+	s3Write          = 0.005 / 1e3 // PUT, LIST, tags
+	s3Read           = 0.0004 / 1e3
+	s3GBMonth        = 0.023
+	busEvent         = 1.00 / 1e6
+	schedulerFiring  = 1.00 / 1e6
+	logGB            = 0.50
+	metricMonth      = 0.30 // "prorated by the hour and metered only when you send" (aws.amazon.com/cloudwatch/pricing)
+	alarmMonth       = 0.10
+	dashboardMonth   = 3.00
+	secretMonth      = 0.40
+	kmsKeyMonth      = 1.00
+	kmsSignature     = 0.15 / 1e4
+	apiRequest       = 1.00 / 1e6
 )
 
 const hoursOfMonth = 730
@@ -57,8 +61,20 @@ func (m Model) metrics(rate float64) float64 {
 	return float64(len(series))
 }
 
-// secretsUsual are those of a chain with a prover: database, wallet, prover.
-const secretsUsual = 3
+// secrets is how many a chain with a prover has: database, wallet, prover, and what the settings want besides.
+func (m Model) secrets() float64 {
+	n := 3.0
+	if m.WalletKMS {
+		n--
+	}
+	if m.Reports { // the webhooks' URL
+		n++
+	}
+	if m.Kafka { // the brokers' login
+		n++
+	}
+	return n
+}
 
 // settledDays is how long a PIE, which is nearly all of a batch's bytes, waits for its batch to be settled for good and
 // for the day's end, at which S3 removes what has expired. Then come Assumptions.WorkDays.
@@ -94,33 +110,56 @@ type Item struct {
 	USD  float64 `json:"usd"`
 }
 
+// mongoItem is the row of the database.
+const mongoItem = "MongoDB (Atlas M10; M30 where it is busy)"
+
 // Month prices a month at a rate of blocks a second.
 func (m Model) Month(rate float64) []Item {
-	c := m.Idle.plus(m.PerBlock, rate*3600)
+	c := m.hour(rate)
 	month := func(perHour float64) float64 { return perHour * hoursOfMonth }
 	calls := c.calls
 	invocations := 0.0
 	for _, n := range c.Invocations {
 		invocations += n
 	}
-	fired := m.schedules()
+	fired := m.schedules() + c.Invocations[resource.FnHeads]
+	messages := calls("queues", "Send") + c.Received
+	if m.Kafka {
+		messages = 0
+	}
+	gbSecond := lambdaGBSecond
+	if m.X86 {
+		gbSecond = lambdaGBSecond86
+	}
 	runs := c.Runs
 	writes := calls("artifacts", "Put", "PutNew", "Tag", "List", "Delete") + 6*runs // a run writes its artifacts
 	reads := calls("artifacts") - calls("artifacts", "Put", "PutNew", "Tag", "List", "Delete")
-	return []Item{
-		{"Lambda", month(invocations*lambdaRequest + m.gbSeconds(c)*lambdaGBSecond)},
-		{"SQS: the mappings' polls", month(float64(len(m.queues()))*pollers*longPolls) * sqsRequest},
-		{"SQS: messages", month((calls("queues", "Send") + c.Received) * sqsRequest)},
+	items := []Item{
+		{"Lambda", month(invocations*lambdaRequest + m.gbSeconds(c)*gbSecond)},
+		{"SQS: the mappings' polls", month(float64(m.polled())*pollers*longPolls) * sqsRequest},
+		{"SQS: messages", month(messages * sqsRequest)},
 		{"S3: requests", month(writes*s3Write + reads*s3Read)},
 		{"S3: artifacts", runs * 24 * m.keptDays() * m.PIE / 1000 * s3GBMonth},
 		{"EventBridge", month(calls("events")*busEvent + fired*schedulerFiring)},
 		{"CloudWatch: logs", month((c.LogBytes+platformBytes*invocations)/1e9) * logGB},
 		{"CloudWatch: metrics, alarms, dashboard",
 			m.metrics(rate)*metricMonth + float64(m.alarms())*alarmMonth + dashboardMonth},
-		{"Secrets Manager", secretsUsual * secretMonth},
-		{"MongoDB (Atlas M10; M30 where it is busy)",
-			mongoMonth(c.operations() / 3600)},
+		{"Secrets Manager", m.secrets() * secretMonth},
+		{mongoItem, mongoMonth(c.operations() / 3600)},
 	}
+	if m.WalletKMS {
+		items = append(items, Item{"KMS", kmsKeyMonth + month(calls("l1", "Sign"))*kmsSignature})
+	}
+	if m.Reports {
+		items = append(items, Item{"HTTP API: webhooks", month(c.Invocations[resource.FnHooks]) * apiRequest})
+	}
+	return items
+}
+
+// hour is what is done in an hour at a rate of blocks a second. Blocks that come faster than one a second share the
+// wake-ups of heads.
+func (m Model) hour(rate float64) Count {
+	return m.Idle.plus(m.PerBlock, rate*3600).plus(m.PerHead, min(rate, 1)*3600)
 }
 
 // calls are those of a component, or only those of some of its methods.
@@ -167,6 +206,9 @@ func (m Model) gbSeconds(c Count) float64 {
 				t += n * settlementSeconds
 			}
 		}
+		if f.Name == resource.FnHeads { // it listens as long as it may
+			t = c.Invocations[f.Name] * f.Timeout.Seconds()
+		}
 		sum += t * float64(f.MemoryMB) / 1024
 	}
 	return sum
@@ -181,22 +223,36 @@ func (m Model) queues() (out []resource.Queue) {
 	return out
 }
 
+// polled is how many queues the mappings poll. With Kafka one of SQS is left, the schedules' dead letters.
+func (m Model) polled() int {
+	if m.Kafka {
+		return 1
+	}
+	return len(m.queues())
+}
+
 // schedules is how many schedules fire in an hour.
 func (m Model) schedules() (n float64) {
-	for _, s := range resource.Schedules() {
-		if slices.Contains(s.Layers, m.Layer) {
-			n += 1 / s.Every.Hours()
-		}
+	for _, every := range resource.Intervals(m.Layer, m.Intervals) {
+		n += 1 / every.Hours()
 	}
 	return n
 }
 
-// alarms is how many alarms a stack has: nine of the chain, one for each queue other than the dead-letter queue, three
-// a function.
+// alarms is how many alarms a stack has: nine of the chain, one for each queue other than the dead-letter queue, with
+// Kafka for each function that has topics, and three a function.
 func (m Model) alarms() int {
-	n := 9 + len(m.queues()) - 1
+	watched := map[string]bool{}
+	for _, q := range m.queues() {
+		if m.Kafka {
+			watched[q.Function] = true
+		} else if q.Name != resource.DeadLetterQueue {
+			watched[q.Name] = true
+		}
+	}
+	n := 9 + len(watched)
 	for _, f := range resource.Functions() {
-		if slices.Contains(f.Layers, m.Layer) && !f.Optional {
+		if slices.Contains(f.Layers, m.Layer) && (!f.Optional || f.Name == resource.FnHeads && m.Heads) {
 			n += 3
 		}
 	}
@@ -205,7 +261,7 @@ func (m Model) alarms() int {
 
 // Describe says what the table rests on.
 func (m Model) Describe(rate float64) string {
-	c := m.Idle.plus(m.PerBlock, rate*3600)
+	c := m.hour(rate)
 	total := func(c Count) (n float64) {
 		for _, v := range c.Invocations {
 			n += v

@@ -272,6 +272,7 @@ func (w *World) functionsWith(limits batch.Limits) version {
 		Window:    cmp.Or(w.cfg.Window, 20),
 		Contract:  contract.Config,
 		Timers:    w.timers,
+		Intervals: w.cfg.Intervals,
 		Invoke: func(ctx context.Context, t job.Type, body string) error {
 			_, err := v.functions[resource.FunctionOf(t)](ctx, one("priority", body, 1))
 			return err

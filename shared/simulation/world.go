@@ -3,6 +3,7 @@
 package simulation
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -45,8 +46,12 @@ type Config struct {
 	Prompt bool
 	// NoDelay has the queues drop every message with a delay, as Kafka does.
 	NoDelay bool
-	Nodes   int    // of the settlement layer, that fail over to one another; 0: one that everything asks
-	Window  uint64 // of batches that a stage works on; 0: 20
+	// Intervals are how often trigger workers run by their schedules, where that differs from the defaults.
+	Intervals schedule.Intervals
+	// Heads has the function heads listen to new blocks and wake batching.
+	Heads  bool
+	Nodes  int    // of the settlement layer, that fail over to one another; 0: one that everything asks
+	Window uint64 // of batches that a stage works on; 0: 20
 	// RunPolls and ProofPolls are how often a SNOS run and a proof are found in progress; 0: 1 and 2.
 	RunPolls, ProofPolls int
 	// Run and Proof are how long a SNOS run and a proof take, at random up to a half more or less where Vary is set; 0:
@@ -130,6 +135,8 @@ type World struct {
 	node       *node
 	watch      watch
 	ends       []end           // of work, that will be reported
+	heard      int             // how many blocks were announced
+	announced  time.Time       // when batching was woken for that
 	touched    map[string]bool // components, since the last Check
 	story      []string        // what happened last
 	cap        *big.Int        // of a transaction's fees, as the operator has set it
@@ -179,11 +186,12 @@ func New(c Config) (*World, error) {
 	w.deploy()
 	for _, s := range resource.Schedules() {
 		if slices.Contains(s.Layers, c.Layer) {
+			every := cmp.Or(c.Intervals[s.Stage], s.Every)
 			if err := w.timers.Create(context.Background(),
-				schedule.Timer{Name: string(s.Stage), Every: s.Every, Target: resource.FnTrigger}); err != nil {
+				schedule.Timer{Name: string(s.Stage), Every: every, Target: resource.FnTrigger}); err != nil {
 				return nil, err
 			}
-			w.ticks = append(w.ticks, &tick{stage: s.Stage, every: s.Every, next: w.now})
+			w.ticks = append(w.ticks, &tick{stage: s.Stage, every: every, next: w.now})
 		}
 	}
 	return w, nil
@@ -235,6 +243,9 @@ func (w *World) Step(ctx context.Context) error {
 	at, ready := w.ready(due.next)
 	if e, ok := w.nextEnd(at); ok {
 		return w.report(ctx, e)
+	}
+	if when, ok := w.nextHead(at); ok {
+		return w.announce(ctx, when)
 	}
 	if len(ready) > 0 && (w.cfg.Prompt || at.Before(due.next) || w.rng.IntN(4) > 0) {
 		if err := w.advance(at); err != nil {

@@ -84,9 +84,10 @@ func NewProcess(ctx context.Context, environ []string) (*Process, error) {
 		a.BaseEndpoint = aws.String(c.AWS.Endpoint)
 	}
 	a.APIOptions = append(a.APIOptions, measureAWS)
-	log := newLog(os.Stdout, level, environ)
-	return &Process{Config: c, Log: log, AWS: a, Secrets: secrets.New(a), Telemetry: metric.Logger{Log: log},
-		CacheBytes: cacheBytes(environ)}, nil
+	// metrics are lines of the log, without which alarms see nothing: LOG_LEVEL is not for them
+	metrics := metric.Logger{Log: newLog(os.Stdout, slog.LevelInfo, environ)}
+	return &Process{Config: c, Log: newLog(os.Stdout, level, environ), AWS: a, Secrets: secrets.New(a),
+		Telemetry: metrics, CacheBytes: cacheBytes(environ)}, nil
 }
 
 // NodeURL is the URL of a node that is configured in plain or as the name of a secret. The error does not show it.

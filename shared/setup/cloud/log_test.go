@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/aws/aws-lambda-go/lambdacontext"
+
+	"github.com/madara-orchestrator/orchestrator/shared/core/metric"
 )
 
 // A failure to initialise, an invocation's error and a panic are each one JSON line with level, chain and request.
@@ -58,5 +60,24 @@ func TestFailuresAreLogged(t *testing.T) {
 				t.Errorf("got %s", out.String())
 			}
 		})
+	}
+}
+
+// Alarms read metrics in the log: however little is logged else, they stay.
+func TestMetricsAtEveryLevel(t *testing.T) {
+	t.Parallel()
+	for _, level := range []string{"debug", "info", "warn", "error"} {
+		p, err := NewProcess(t.Context(), append(environ[:len(environ):len(environ)],
+			"ORCHESTRATOR_LOG_LEVEL="+level))
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, ok := p.Telemetry.(metric.Logger)
+		if !ok || !m.Log.Enabled(t.Context(), slog.LevelInfo) {
+			t.Errorf("at %s no metrics are logged", level)
+		}
+		if got := p.Log.Enabled(t.Context(), slog.LevelInfo); got != (level == "debug" || level == "info") {
+			t.Errorf("at %s lines of the level info are logged: %t", level, got)
+		}
 	}
 }
