@@ -20,5 +20,9 @@ func wire(ctx context.Context, p *cloud.Process) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return core.DataSubmission(data, wallet).Handle, nil
+	archive, err := layer.Archive(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return core.DataSubmission(data, wallet, archive).Handle, nil
 }

@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 
+	"github.com/madara-orchestrator/orchestrator/shared/core/da"
+	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud/expected"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud/settle"
@@ -25,9 +27,11 @@ func wire(ctx context.Context, p *cloud.Process) (any, error) {
 		return nil, err
 	}
 	go expected.Log(context.WithoutCancel(ctx), p.Log, contract, core.Needs) // the first answer does not wait for it
-	archive, err := layer.Archive(ctx)
-	if err != nil {
-		return nil, err
+	var archive da.Archive
+	if p.Config.Chain.Layer == stage.L2 { // on an L3 other transactions publish
+		if archive, err = layer.Archive(ctx); err != nil {
+			return nil, err
+		}
 	}
 	return core.StateTransitionReading(contract, wallet, layer.Codec(), archive).Handle, nil
 }

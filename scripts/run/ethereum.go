@@ -36,6 +36,7 @@ type settlementLayer struct {
 	address  string // of the core contract
 	wallet   setup.Wallet
 	da       da.Layer
+	archive  da.Archive     // of da; nil: nothing is read back
 	registry proof.Registry // gets the facts
 	facts    proof.FactChecker
 	codec    statetransition.Codec

@@ -316,7 +316,7 @@ func deploy(o options, core setup.App, qs queue.Queue, timers schedule.Scheduler
 	fs[resource.FnProofCreation] = devlambda.InProcess(core.ProofCreation(prover).Handle)
 	fs[resource.FnProofRegistration] = devlambda.InProcess(core.ProofRegistration(prover).Handle)
 	fs[resource.FnAggregator] = devlambda.InProcess(core.Aggregator(prover, runner).Handle)
-	fs[resource.FnDataSubmission] = devlambda.InProcess(core.DataSubmission(l.da, l.wallet).Handle)
+	fs[resource.FnDataSubmission] = devlambda.InProcess(core.DataSubmission(l.da, l.wallet, l.archive).Handle)
 	fs[resource.FnStateTransition] = devlambda.InProcess(core.StateTransition(l.contract, l.wallet, l.codec).Handle)
 	fs[resource.FnJobFailure] = devlambda.InProcess(core.DeadLetters().Handle)
 	fs[resource.FnTrigger] = devlambda.InProcess(core.TriggerFunction(setup.Trigger{

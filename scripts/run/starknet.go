@@ -73,7 +73,7 @@ func starknetClients(s *stack.Starknet) (*settlementLayer, error) {
 	return &settlementLayer{
 		contract: core, address: fakestarknet.CoreAddress.String(),
 		wallet: setup.Wallet{Chain: wallet, Name: "starknet/" + stack.StarknetOperator.String(),
-			Policy: policy}, da: layer,
+			Policy: policy}, da: layer, archive: s.Archive(),
 		registry: registrar, facts: facts, codec: protocol.StarknetCodec(),
 		unit: config.FeeUnit(config.StarknetLayer),
 		about: fmt.Sprintf("a fake of Starknet at %s: core contract %s of the form %s, fact registry %s",

@@ -213,10 +213,11 @@ func (c App) sender(w Wallet) *sending.Sender {
 	}
 }
 
-// DataSubmission is the DataSubmission function's handler.
-func (c App) DataSubmission(l da.Layer, w Wallet) *eventcontroller.Jobs {
+// DataSubmission is the DataSubmission function's handler. What was published is read back from an archive; nil: it is
+// not.
+func (c App) DataSubmission(l da.Layer, w Wallet, archive da.Archive) *eventcontroller.Jobs {
 	return c.JobFunction(job.DataSubmission,
-		&datasubmission.Handler{Layer: l, Sender: c.sender(w), Artifacts: c.Artifacts})
+		&datasubmission.Handler{Layer: l, Sender: c.sender(w), Artifacts: c.Artifacts, Archive: archive})
 }
 
 // StateTransition is the StateTransition function's handler.

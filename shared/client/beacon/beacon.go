@@ -106,8 +106,16 @@ func (n *Node) Ping(ctx context.Context) error {
 	return n.get(ctx, "read the genesis", "/eth/v1/beacon/genesis", &genesis)
 }
 
+// blobsKept is how long beacon nodes keep blobs: 4096 epochs of 32 slots of 12 s (consensus-specs,
+// MIN_EPOCHS_FOR_BLOB_SIDECARS_REQUESTS). What could not be read until then can't be read any more.
+const blobsKept = 4096 * 32 * 12 * time.Second
+
+// Kept implements da.Archive.
+func (n *Node) Kept() time.Duration { return blobsKept }
+
 // Check implements da.Archive.
-func (n *Node) Check(ctx context.Context, blockHash string, sent [][]byte) error {
+func (n *Node) Check(ctx context.Context, s da.Sent) error {
+	blockHash, sent := s.BlockHash, s.Payload.Blobs
 	if len(sent) == 0 {
 		return nil
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/da"
 	"github.com/madara-orchestrator/orchestrator/shared/core/da/datest"
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
+	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
 	fakebeacon "github.com/madara-orchestrator/orchestrator/shared/dev/fake/beacon"
 	"github.com/madara-orchestrator/orchestrator/shared/starknet/blob"
 )
@@ -82,13 +83,38 @@ func (w *world) publish(blobs [][]byte) string {
 
 func plain(h http.Handler) http.Handler { return h }
 
+func sent(block string, blobs ...[]byte) da.Sent {
+	return da.Sent{BlockHash: block, Payload: tx.Payload{Blobs: blobs}}
+}
+
 func TestConformance(t *testing.T) {
 	t.Parallel()
 	blobs := recorded(t)
 	datest.TestArchive(t, func(t *testing.T) datest.ArchiveHarness {
 		w := newWorld(t, plain)
-		return datest.ArchiveHarness{Archive: w.node, Publish: w.publish, Blobs: blobs}
+		return datest.ArchiveHarness{Archive: w.node,
+			Publish:  func(p tx.Payload) da.Sent { return sent(w.publish(p.Blobs), p.Blobs...) },
+			Payloads: [2]tx.Payload{{Blobs: [][]byte{blobs[0]}}, {Blobs: [][]byte{blobs[1]}}}}
 	})
+}
+
+// Blobs are found among others of their block, in any order.
+func TestSeveralBlobs(t *testing.T) {
+	t.Parallel()
+	blobs, w := recorded(t), newWorld(t, plain)
+	a, b := blobs[0], blobs[1]
+	both, one, none := w.publish([][]byte{a, b}), w.publish([][]byte{a}), w.publish(nil)
+	for _, s := range []da.Sent{sent(both, a, b), sent(both, b, a), sent(both, b), sent(both), sent(none)} {
+		if err := w.node.Check(t.Context(), s); err != nil {
+			t.Errorf("%d blobs: %v", len(s.Payload.Blobs), err)
+		}
+	}
+	for name, s := range map[string]da.Sent{"another blob": sent(one, b), "one of two": sent(one, a, b),
+		"no blobs": sent(none, b)} {
+		if err := w.node.Check(t.Context(), s); !errors.Is(err, da.ErrMissing) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 }
 
 // A node that serves something else is found out, whatever it says; what can't be read is said clearly.
@@ -110,11 +136,11 @@ func TestLies(t *testing.T) {
 	} {
 		w := newWorld(t, plain)
 		block := w.publish([][]byte{blobs[0]})
-		if err := w.node.Check(t.Context(), block, [][]byte{blobs[0]}); err != nil {
+		if err := w.node.Check(t.Context(), sent(block, blobs[0])); err != nil {
 			t.Fatal(err)
 		}
 		w.fake.Lie(tt.lie)
-		err := w.node.Check(t.Context(), block, [][]byte{blobs[0]})
+		err := w.node.Check(t.Context(), sent(block, blobs[0]))
 		if err == nil || tt.want != nil && !errors.Is(err, tt.want) {
 			t.Errorf("%s: %v, want %v", name, err, tt.want)
 		}
@@ -139,11 +165,11 @@ func TestMalformed(t *testing.T) {
 			})
 		})
 		block := w.publish([][]byte{blobs[0]})
-		if err := w.node.Check(t.Context(), block, [][]byte{blobs[0]}); err == nil || errors.Is(err, da.ErrDiffers) {
+		if err := w.node.Check(t.Context(), sent(block, blobs[0])); err == nil || errors.Is(err, da.ErrDiffers) {
 			t.Errorf("%s: %v", name, err)
 		}
 		broken = false
-		if err := w.node.Check(t.Context(), block, [][]byte{blobs[0]}); err != nil {
+		if err := w.node.Check(t.Context(), sent(block, blobs[0])); err != nil {
 			t.Errorf("%s, then well: %v", name, err)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/madara-orchestrator/orchestrator/shared/core/da"
 	"github.com/madara-orchestrator/orchestrator/shared/core/proof"
 	"github.com/madara-orchestrator/orchestrator/shared/core/settlement"
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
@@ -123,6 +124,30 @@ func (c *Contract) Encode(ctx context.Context, u settlement.Update, st settlemen
 	return value(ctx, c.set, c.contracts, func(ctx context.Context, k settlement.Contract) (tx.Payload, error) {
 		return k.Encode(ctx, u, st, cfg)
 	})
+}
+
+// Archive is what the nodes of a layer have of publications: a da.Archive.
+type Archive struct {
+	set      *Set
+	archives []da.Archive
+}
+
+var _ da.Archive = (*Archive)(nil)
+
+// NewArchive returns the archive that is read through one of archives on each node of a set, in the set's order.
+func NewArchive(s *Set, archives ...da.Archive) *Archive { return &Archive{s, archives} }
+
+// Check implements da.Archive.
+func (a *Archive) Check(ctx context.Context, sent da.Sent) error {
+	return a.set.Read(ctx, func(ctx context.Context, node int) error { return a.archives[node].Check(ctx, sent) })
+}
+
+// Kept implements da.Archive.
+func (a *Archive) Kept() time.Duration { return a.archives[0].Kept() }
+
+// Ping implements da.Archive.
+func (a *Archive) Ping(ctx context.Context) error {
+	return a.set.Read(ctx, func(ctx context.Context, node int) error { return a.archives[node].Ping(ctx) })
 }
 
 // Facts is a fact registry on several nodes: a proof.FactChecker.

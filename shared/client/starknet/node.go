@@ -144,6 +144,7 @@ var parameters = map[string][]string{
 	"starknet_getClass":              {"block_id", "class_hash"},
 	"starknet_getClassHashAt":        {"block_id", "contract_address"},
 	"starknet_getNonce":              {"block_id", "contract_address"},
+	getTransaction:                   {"transaction_hash"},
 	"starknet_getTransactionReceipt": {"transaction_hash"},
 	"starknet_getTransactionStatus":  {"transaction_hash"},
 	addInvoke:                        {"invoke_transaction"},
@@ -194,6 +195,9 @@ const addInvoke = "starknet_addInvokeTransaction"
 // pauses lie before another try of a read that the node did not answer: public nodes limit rates, and one look at the
 // chain takes several reads.
 var pauses = []time.Duration{100 * time.Millisecond, 400 * time.Millisecond}
+
+// getTransaction is the method that archives use.
+const getTransaction = "starknet_getTransactionByHash"
 
 // getClass is the method whose answers are larger: a class has 4,089,446 bytes at most (Starknet documentation,
 // "Limits").

@@ -3,6 +3,9 @@ package da
 import (
 	"context"
 	"errors"
+	"time"
+
+	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
 )
 
 var (
@@ -12,12 +15,27 @@ var (
 	ErrDiffers = errors.New("published data differ from what was sent")
 )
 
-// Archive reads back what was published in blobs. Safe for concurrent use.
+// Sent is what a confirmed transaction published.
+type Sent struct {
+	Hash      string     // of the transaction
+	BlockHash string     // of the block that it is in
+	Payload   tx.Payload // what it carries
+}
+
+// Archive reads back what was published, in blobs or in calldata. Safe for concurrent use.
 type Archive interface {
-	// Check compares the blobs that a block of the settlement layer carries with those that were sent: the block must
-	// have each of them, with the commitment that the bytes themselves have, and the same bytes. ErrMissing,
-	// ErrDiffers.
-	Check(ctx context.Context, blockHash string, sent [][]byte) error
+	// Check compares what the settlement layer holds of a transaction with what was sent: its block must have each of
+	// the payload's blobs, with the commitment that the bytes themselves have, or the transaction must have the
+	// payload's calldata. ErrMissing, ErrDiffers.
+	Check(ctx context.Context, s Sent) error
+	// Kept is how long what was published can be read back; 0: as long as the chain exists.
+	Kept() time.Duration
 	// Ping returns an error when the archive can't be asked.
 	Ping(ctx context.Context) error
+}
+
+// Gone says whether nobody can be expected to have any more what was sent at a time.
+func Gone(a Archive, sent, now time.Time) bool {
+	kept := a.Kept()
+	return kept > 0 && !sent.IsZero() && now.Sub(sent) >= kept
 }

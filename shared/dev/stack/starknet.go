@@ -128,3 +128,6 @@ func (s *Starknet) Registrar() (*l2.Registrar, error) {
 	}
 	return l2.NewRegistrar(facts, wallet), nil
 }
+
+// Archive reads back what the fake holds.
+func (s *Starknet) Archive() *l2.Archive { return l2.NewArchive(s.node) }

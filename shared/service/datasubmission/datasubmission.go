@@ -26,6 +26,8 @@ type Handler struct {
 	Layer     da.Layer
 	Sender    *sending.Sender
 	Artifacts artifact.Store
+	// Archive reads back what was published; nil: nobody does.
+	Archive da.Archive
 }
 
 var _ executor.Handler = (*Handler)(nil)
@@ -113,16 +115,26 @@ func (h *Handler) payload(ctx context.Context, r *executor.Run, m *job.DataSubmi
 	if err := h.divide(m, words); err != nil {
 		return tx.Payload{}, err
 	}
-	from := min(i*m.PartWords, len(words))
-	p, c, err := h.Layer.Encode(ctx, da.Data{
-		Batch: r.Job.Batch, StartBlock: m.StartBlock, EndBlock: m.EndBlock,
-		Words: words[from:min(from+m.PartWords, len(words))],
-	})
+	p, c, err := h.encode(ctx, r, m, i, words)
 	if errors.Is(err, da.ErrTooLarge) {
 		return p, job.Permanent(fmt.Errorf("publish %s: %w", m.SegmentKey, err))
 	}
 	*parts(m)[i].hashes = c.VersionedHashes
 	return p, err
+}
+
+// encode encodes a part of a segment that is divided.
+func (h *Handler) encode(ctx context.Context, r *executor.Run, m *job.DataSubmissionMeta, i int,
+	words []felt.Felt) (tx.Payload, da.Commitment, error) {
+	size := m.PartWords
+	if size == 0 { // a document of release 0.1, with one transaction
+		size = len(words)
+	}
+	from := min(i*size, len(words))
+	return h.Layer.Encode(ctx, da.Data{
+		Batch: r.Job.Batch, StartBlock: m.StartBlock, EndBlock: m.EndBlock,
+		Words: words[from:min(from+size, len(words))],
+	})
 }
 
 // divide says how many transactions carry the segment. Once one of them may have been sent the division stays, and so
@@ -157,7 +169,7 @@ func (h *Handler) Verify(ctx context.Context, r *executor.Run) (job.Verdict, err
 	return look.Value(ctx, func(ctx context.Context) (job.Verdict, error) {
 		seen(ctx, m)
 		if r.Job.Status == job.Completed {
-			return h.watch(ctx, m)
+			return h.watch(ctx, r, m)
 		}
 		return h.verify(ctx, r, m)
 	})
@@ -168,7 +180,8 @@ func (h *Handler) verify(ctx context.Context, r *executor.Run, m *job.DataSubmis
 	for {
 		i, next, ok := open(m)
 		if !ok {
-			return job.Verdict{Kind: job.VerdictVerified, Watch: final < len(parts(m))}, nil
+			// what was published is read back while it is watched
+			return job.Verdict{Kind: job.VerdictVerified, Watch: final < len(parts(m)) || h.Archive != nil}, nil
 		}
 		// before another one is signed: a reorganisation may have freed their nonces
 		if i > 0 && len(next.journal.Records) == 0 {
@@ -188,10 +201,7 @@ func (h *Handler) verify(ctx context.Context, r *executor.Run, m *job.DataSubmis
 		}
 		switch p.Step {
 		case tx.Confirmed, tx.Final:
-			*next.included = &job.Inclusion{
-				Hash: p.Record.Hash, Block: p.Status.Block, BlockHash: p.Status.BlockHash,
-				GasUsed: p.Status.GasUsed, DataGas: p.Status.DataGasUsed, Fee: p.Status.Cost().String(),
-			}
+			*next.included = inclusion(p.Record, p.Status)
 			if p.Step == tx.Final {
 				final++
 			}
@@ -207,8 +217,15 @@ func (h *Handler) verify(ctx context.Context, r *executor.Run, m *job.DataSubmis
 	}
 }
 
+func inclusion(r tx.Record, s tx.Status) *job.Inclusion {
+	return &job.Inclusion{
+		Hash: r.Hash, Block: s.Block, BlockHash: s.BlockHash,
+		GasUsed: s.GasUsed, DataGas: s.DataGasUsed, Fee: s.Cost().String(),
+	}
+}
+
 // watch looks after a confirmed publication until it is final; what a reorganisation undid is published again.
-func (h *Handler) watch(ctx context.Context, m *job.DataSubmissionMeta) (job.Verdict, error) {
+func (h *Handler) watch(ctx context.Context, r *executor.Run, m *job.DataSubmissionMeta) (job.Verdict, error) {
 	final, undone, err := h.look(ctx, m, len(m.More)+1)
 	switch {
 	case errors.Is(err, errDoubted):
@@ -218,7 +235,7 @@ func (h *Handler) watch(ctx context.Context, m *job.DataSubmissionMeta) (job.Ver
 	case undone:
 		return job.Verdict{Kind: job.VerdictUndone, Reason: "a reorganisation undid the publication"}, nil
 	case final:
-		return job.Verdict{Kind: job.VerdictFinal}, nil
+		return h.readBack(ctx, r, m)
 	}
 	return job.Verdict{Kind: job.VerdictWatching, Reason: "confirmed, not final yet"}, nil
 }
@@ -236,7 +253,8 @@ func (h *Handler) look(ctx context.Context, m *job.DataSubmissionMeta, n int) (f
 			return false, false, err
 		}
 		switch {
-		case d.Step == tx.Final:
+		case d.Step == tx.Final: // a reorganisation may have put it into another block
+			*p.included = inclusion(d.Record, d.Status)
 		case d.Status.Phase == tx.Included && d.Status.Success:
 			final = false
 		default:

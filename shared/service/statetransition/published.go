@@ -3,17 +3,13 @@ package statetransition
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
+	"github.com/madara-orchestrator/orchestrator/shared/core/da"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/settlement"
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
 )
-
-// blobsKept is how long beacon nodes keep blobs: 4096 epochs of 32 slots of 12 s (consensus-specs,
-// MIN_EPOCHS_FOR_BLOB_SIDECARS_REQUESTS). What could not be read until then can't be read any more.
-const blobsKept = 4096 * 32 * 12 * time.Second
 
 // published reads back the blobs of an update that is final, and compares them with the batch's DA segment. An update
 // of another wallet is not looked up: only its sender knows the transaction.
@@ -36,7 +32,8 @@ func (h *Handler) published(ctx context.Context, m *job.StateTransitionMeta) err
 	if st.Phase == tx.Included {
 		m.Included.Block, m.Included.BlockHash = st.Block, st.BlockHash
 	}
-	if err := h.Archive.Check(ctx, m.Included.BlockHash, blobs); err != nil {
+	sent := da.Sent{Hash: m.Included.Hash, BlockHash: m.Included.BlockHash, Payload: tx.Payload{Blobs: blobs}}
+	if err := h.Archive.Check(ctx, sent); err != nil {
 		return fmt.Errorf("read back what transaction %s published: %w", m.Included.Hash, err)
 	}
 	return nil

@@ -21,10 +21,16 @@ type archive struct {
 }
 
 // Check implements da.Archive.
-func (a *archive) Check(_ context.Context, block string, sent [][]byte) error {
-	a.seen = append(a.seen, fmt.Sprintf("%s %q", block, sent))
+func (a *archive) Check(_ context.Context, s da.Sent) error {
+	a.seen = append(a.seen, fmt.Sprintf("%s %q", s.BlockHash, s.Payload.Blobs))
 	return a.err
 }
+
+// kept is how long beacon nodes have blobs: MIN_EPOCHS_FOR_BLOB_SIDECARS_REQUESTS of the consensus specifications.
+const kept = 4096 * 32 * 12 * time.Second
+
+// Kept implements da.Archive.
+func (a *archive) Kept() time.Duration { return kept }
 
 // Ping implements da.Archive.
 func (a *archive) Ping(context.Context) error { return nil }
@@ -105,7 +111,6 @@ func TestReadsBackFromTheLastBlock(t *testing.T) {
 // Beacon nodes drop blobs after 18 days: what could not be read until then keeps nobody asking.
 func TestReadsBackUntilBlobsAreDropped(t *testing.T) {
 	t.Parallel()
-	const kept = 4096 * 32 * 12 * time.Second // MIN_EPOCHS_FOR_BLOB_SIDECARS_REQUESTS of the consensus specifications
 	b := withBlobs(t, &archive{err: da.ErrMissing})
 	b.confirmed()
 	b.chain.Finalize(b.chain.MineEmpty(1))

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/madara-orchestrator/orchestrator/shared/core/da"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/look"
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
@@ -149,7 +150,7 @@ func (h *Handler) watch(ctx context.Context, r *executor.Run, m *job.StateTransi
 	if final {
 		v := job.Verdict{Kind: job.VerdictFinal}
 		if err := h.published(ctx, m); err != nil { // it is settled; operators are alerted of what can't be read
-			if at := r.Job.SubmittedAt; at.IsZero() || h.Sender.Now().Sub(at) < blobsKept {
+			if !da.Gone(h.Archive, r.Job.SubmittedAt, h.Sender.Now()) {
 				return job.Verdict{}, err
 			}
 			v.Reason = fmt.Sprintf("no beacon node has it any more: %v", err)

@@ -4,7 +4,9 @@ import (
 	"testing"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/block"
+	"github.com/madara-orchestrator/orchestrator/shared/core/da"
 	"github.com/madara-orchestrator/orchestrator/shared/core/da/datest"
+	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 	"github.com/madara-orchestrator/orchestrator/shared/core/settlement"
 	"github.com/madara-orchestrator/orchestrator/shared/core/settlement/settlementtest"
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
@@ -31,6 +33,36 @@ func TestDA_Conformance(t *testing.T) {
 	t.Parallel()
 	datest.TestLayer(t, func(*testing.T) datest.Harness {
 		return datest.Harness{Layer: l1.New(nil, l1.Config{MaxDAWords: 50}).DA(), Most: 50}
+	})
+}
+
+func TestArchive_Conformance(t *testing.T) {
+	t.Parallel()
+	datest.TestArchive(t, func(t *testing.T) datest.ArchiveHarness {
+		l := l1.New(nil, l1.Config{})
+		nonce := uint64(0)
+		publish := func(p tx.Payload) da.Sent {
+			fees := tx.Fees{Gas: 1_000_000, GasPrice: gwei(10), Tip: gwei(1)}
+			signed, err := l.Sign(t.Context(), p, nonce, fees)
+			if err == nil {
+				err = l.Broadcast(t.Context(), signed, p)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			nonce++
+			l.Mine()
+			return da.Sent{Hash: signed.Hash, Payload: p}
+		}
+		h := datest.ArchiveHarness{Archive: l.DA(), Publish: publish}
+		for i := range h.Payloads {
+			var err error
+			words := []felt.Felt{felt.FromUint64(uint64(i + 1)), felt.FromUint64(7)}
+			if h.Payloads[i], _, err = l.DA().Encode(t.Context(), da.Data{Words: words}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return h
 	})
 }
 

@@ -42,6 +42,7 @@ var order = map[string][]string{
 		"simulation_flags",
 		"block_id",
 	}, "starknet_addInvokeTransaction": {"invoke_transaction"},
+	"starknet_getTransactionByHash": {"transaction_hash"},
 	"starknet_getTransactionStatus": {"transaction_hash"}, "starknet_getTransactionReceipt": {"transaction_hash"},
 	"starknet_getClassHashAt": {"block_id", "contract_address"}, "starknet_getClass": {"block_id", "class_hash"},
 }
@@ -94,6 +95,8 @@ func (s *Server) answer(method string, ps []json.RawMessage) (any, *rpcError) {
 		return c.estimate(ps)
 	case "starknet_addInvokeTransaction":
 		return c.addInvoke(ps)
+	case "starknet_getTransactionByHash":
+		return c.byHash(ps)
 	case "starknet_getTransactionStatus":
 		return c.status(ps)
 	case "starknet_getTransactionReceipt":
@@ -311,6 +314,27 @@ func (c *chain) status(ps []json.RawMessage) (any, *rpcError) {
 		return map[string]any{"finality_status": "RECEIVED"}, nil
 	}
 	return nil, errHash
+}
+
+// byHash answers a transaction of a block or of the pool. What the API has of it besides is left out: nobody reads it.
+func (c *chain) byHash(ps []json.RawMessage) (any, *rpcError) {
+	var h felt.Felt
+	if e := params(ps, &h); e != nil {
+		return nil, e
+	}
+	var t *transaction
+	if r, ok := c.receipts[h]; ok && r.block <= c.seen().number {
+		t = r.tx
+	} else if i := slices.IndexFunc(c.pool, func(t *transaction) bool { return t.hash == h }); i >= 0 {
+		t = c.pool[i]
+	}
+	if t == nil {
+		return nil, errHash
+	}
+	return map[string]any{
+		"type": "INVOKE", "version": "0x3", "transaction_hash": t.hash, "sender_address": t.sender,
+		"nonce": hexUint(t.nonce), "calldata": t.calldata, "signature": t.signature,
+	}, nil
 }
 
 func (c *chain) finality(r *receipt) string {

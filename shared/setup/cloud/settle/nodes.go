@@ -10,6 +10,7 @@ import (
 
 	"github.com/madara-orchestrator/orchestrator/shared/client/several"
 	"github.com/madara-orchestrator/orchestrator/shared/config"
+	"github.com/madara-orchestrator/orchestrator/shared/core/da"
 	"github.com/madara-orchestrator/orchestrator/shared/core/proof"
 	"github.com/madara-orchestrator/orchestrator/shared/core/settlement"
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
@@ -99,6 +100,14 @@ func contract[N node, C settlement.Contract](ns nodes[N], cs []C) settlement.Con
 		return cs[0]
 	}
 	return several.NewContract(ns.set, as[settlement.Contract](cs)...)
+}
+
+// archive is what was published, which is read through one of list on each node.
+func archive[N node, A da.Archive](ns nodes[N], list []A) da.Archive {
+	if len(list) == 1 {
+		return list[0]
+	}
+	return several.NewArchive(ns.set, as[da.Archive](list)...)
 }
 
 // facts is the fact registry, which is read through one of fs on each node.

@@ -29,7 +29,7 @@ type Layer interface {
 	Data(ctx context.Context) (da.Layer, setup.Wallet, error)
 	// Codec encodes state updates for the contract.
 	Codec() statetransition.Codec
-	// Archive reads back what state updates published; nil: nothing is configured that could.
+	// Archive reads back what was published on this layer; nil: nothing is configured that could.
 	Archive(ctx context.Context) (da.Archive, error)
 	// Facts is the configured fact registry.
 	Facts() (proof.FactChecker, error)

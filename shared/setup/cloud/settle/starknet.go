@@ -107,7 +107,12 @@ func (l *starknetLayer) Data(ctx context.Context) (da.Layer, setup.Wallet, error
 func (*starknetLayer) Codec() statetransition.Codec { return protocol.StarknetCodec() }
 
 // Archive implements Layer: what is published in calldata is a part of the chain's own blocks.
-func (*starknetLayer) Archive(context.Context) (da.Archive, error) { return nil, nil }
+func (l *starknetLayer) Archive(context.Context) (da.Archive, error) {
+	as, err := each(l.nodes, func(_ int, n *starknet.Node) (*starknet.Archive, error) {
+		return starknet.NewArchive(n), nil
+	})
+	return archive(l.nodes, as), err
+}
 
 // Facts implements Layer.
 func (l *starknetLayer) Facts() (proof.FactChecker, error) {
