@@ -39,7 +39,7 @@ var mutations = []mutation{
 	}}},
 	{"leave a publication unwatched", []edit{{
 		"service/datasubmission/datasubmission.go",
-		"Watch: final < len(parts(m))}",
+		"Watch: final < len(parts(m)) || h.Archive != nil}",
 		"Watch: false}",
 	}}},
 	{"no fee cap", []edit{{
