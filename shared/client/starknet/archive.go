@@ -31,7 +31,7 @@ func (a *Archive) Ping(ctx context.Context) error { return a.node.Ping(ctx) }
 const argumentsAt = 3
 
 // Check implements da.Archive. What counts is what a reader uses, the call's arguments: the contract that is called may
-// have been configured anew since.
+// have been changed in the settings since.
 func (a *Archive) Check(ctx context.Context, s da.Sent) error {
 	want, err := calldataOf(s.Payload)
 	if err != nil {

@@ -70,7 +70,7 @@ func TestArchive_Conformance(t *testing.T) {
 	})
 }
 
-// A first node that does not answer is no reason not to read back.
+// A first node that does not answer does not keep anything from being read back.
 func TestSeveralArchives_Conformance(t *testing.T) {
 	t.Parallel()
 	datest.TestArchive(t, func(t *testing.T) datest.ArchiveHarness {
@@ -98,8 +98,8 @@ func TestDevnet_Archive(t *testing.T) {
 	})
 }
 
-// Calldata of which a node answers something else is told apart from a node that does not answer, and from one that
-// answers what is no transaction.
+// Calldata of which a node answers something else differs from a node that does not answer, and from one that
+// answers something that is not a transaction.
 func TestArchiveOfLies(t *testing.T) {
 	t.Parallel()
 	answer := func(w http.ResponseWriter, body string) { _, _ = io.WriteString(w, body) }
