@@ -122,9 +122,9 @@ $(DEVNET):
 .tools/devnet/node_modules: shared/dev/devnet/package-lock.json
 	@cp shared/dev/devnet/package*.json .tools/devnet/ && cd .tools/devnet && npm ci --no-fund --no-audit --silent && touch node_modules
 
-test-devnet: $(DEVNET) .tools/devnet/node_modules ## On starknet-devnet, a real Starknet node that cargo builds once: test the wallet on it, and settle its blocks
+test-devnet: $(DEVNET) .tools/devnet/node_modules ## On starknet-devnet, a real Starknet node that cargo builds once: test the wallet and new heads on it, and settle its blocks
 	@cp shared/dev/devnet/*.mjs .tools/devnet/
-	ORCHESTRATOR_DEVNET=$(CURDIR)/$(DEVNET) $(GO) test -count=1 -timeout 30m -v -run Devnet -parallel 4 ./shared/client/starknet ./scripts/run
+	ORCHESTRATOR_DEVNET=$(CURDIR)/$(DEVNET) $(GO) test -count=1 -timeout 30m -v -run Devnet -parallel 4 ./shared/client/starknet ./shared/client/appchain ./scripts/run
 
 .PHONY: test-saya
 test-saya: $(DEVNET) .tools/devnet/node_modules ## On starknet-devnet, with the core contract that Saya deploys: SAYA=CHECKOUT of github.com/dojoengine/saya
@@ -189,6 +189,11 @@ bench-settlement: tools ## Batches a block of the settlement layer, one state up
 .PHONY: bench-queues
 bench-queues: tools ## Wake-ups a second through a Kafka broker and through SQS as ministack has it, in one run, and their ratio
 	$(GO) test -run '^$$' -bench Wakeups -benchtime 3x ./shared/client/kafka
+
+JOBS ?= 1000000
+.PHONY: bench-retention
+bench-retention: tools ## Move JOBS (1000000) jobs with their batches from a real mongod into files: time, memory, and a line for each document
+	ORCHESTRATOR_REQUIRE_TOOLS=1 ORCHESTRATOR_RETENTION_JOBS=$(JOBS) $(GO) test -count=1 -timeout 3h -v -run TestMeasure ./shared/service/retention
 
 .PHONY: bench-fees
 bench-fees: ## What settling while fees are low (SETTLEMENT_FEE_TARGET) costs as a part of settling at once, on generated fees

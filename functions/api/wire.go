@@ -56,11 +56,11 @@ func wire(ctx context.Context, p *cloud.Process) (any, error) {
 		return nil, err
 	}
 	checks = append(checks, setup.WeightsCheck(source, p.Config.Chain.FeederGateway != ""))
-	s := p.Config.Settlement
+	s, watch := p.Config.Settlement, setup.Once(layer.Watch)
 	return core.API(setup.API{
-		Head: source, Contract: contract, Wallet: setup.Account(layer.Watch), Settle: layer.Watch,
+		Head: source, Contract: contract, Wallet: setup.Account(watch), Settle: watch,
 		FeeUnit:   config.FeeUnit(s.Kind),
-		Contracts: core.Contracts(s.Contract, config.FeeUnit(s.Kind), source, layer.Watch),
+		Contracts: core.Contracts(s.Contract, config.FeeUnit(s.Kind), source, watch),
 		Explorer:  p.Config.Settlement.Explorer, Admin: p.Config.API.Admin, Scopes: p.Config.API.CommandScopes,
 		Checks: checks, LinkAge: p.Config.Links.Age,
 	}).Handle, nil

@@ -155,9 +155,22 @@ func TestSandbox(t *testing.T) {
 			t.Parallel()
 			fn, _, _ := strings.Cut(filepath.Base(file), "_")
 			var out, log bytes.Buffer
-			code := run(t.Context(), []string{"-fn", fn, "-event", filepath.Join("events", file)}, &out, &log)
-			if code != want.code || code == 0 && !json.Valid(out.Bytes()) {
+			args := []string{"-fn", fn, "-event", filepath.Join("events", file)}
+			if want.code != 0 {
+				args = append(args, "-json")
+			}
+			code := run(t.Context(), args, &out, &log)
+			if code != want.code || !json.Valid(out.Bytes()) {
 				t.Errorf("exit code %d, want %d; printed %s", code, want.code, out.String())
+			}
+			var x struct {
+				Answer     json.RawMessage `json:"answer"`
+				Error      string          `json:"error"`
+				DurationMs int64           `json:"duration_ms"`
+			}
+			if want.code != 0 && (json.Unmarshal(out.Bytes(), &x) != nil || len(x.Answer) == 0 || x.DurationMs == 0 ||
+				"failed: "+x.Error != lastLine(log.String())) {
+				t.Errorf("JSON without what failed: %s", out.String())
 			}
 			for _, s := range want.says {
 				if !strings.Contains(log.String(), s) {
@@ -165,5 +178,27 @@ func TestSandbox(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// lastLine is the last line of a text.
+func lastLine(text string) string {
+	text = strings.TrimSuffix(text, "\n")
+	return text[strings.LastIndexByte(text, '\n')+1:]
+}
+
+// What fails before the function runs is in the JSON too.
+func TestJSONOfWhatNeverRan(t *testing.T) {
+	t.Parallel()
+	for file, says := range map[string]string{
+		filepath.Join(t.TempDir(), "none.json"): "read the event", "go.mod": "want JSON",
+	} {
+		var out, log bytes.Buffer
+		code := run(t.Context(), []string{"-fn", "snosrun", "-event", file, "-json"}, &out, &log)
+		var x struct{ Error string }
+		if err := json.Unmarshal(out.Bytes(), &x); err != nil || code != 1 || !strings.Contains(x.Error, says) ||
+			"failed: "+x.Error != lastLine(log.String()) {
+			t.Errorf("%s: %d, %v, printed %s and %s", file, code, err, out.String(), log.String())
+		}
 	}
 }

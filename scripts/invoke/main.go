@@ -53,7 +53,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	fs.StringVar(&o.env, "env", "",
 		"a file of lines KEY=value that configures the function; without it a sandbox of real components is started")
 	fs.DurationVar(&o.timeout, "timeout", 0, "instead of the function's own timeout")
-	fs.BoolVar(&o.json, "json", false, "print answer, duration and memory as one JSON object")
+	fs.BoolVar(&o.json, "json", false, "print answer, duration, memory and what failed as one JSON object")
 	if err := devoptions.Parse(fs, "invoke", args, os.Environ()); errors.Is(err, flag.ErrHelp) {
 		return 0
 	} else if err != nil {
@@ -99,7 +99,11 @@ func (o *options) validate(rest []string) error {
 const maxEvent = 6 << 20
 
 // invoke builds, starts and calls the function.
-func invoke(ctx context.Context, o options, stdout, stderr io.Writer) error {
+func invoke(ctx context.Context, o options, stdout, stderr io.Writer) (err error) {
+	var got outcome
+	if o.json { // one object, whatever fails
+		defer func() { got.print(stdout, err) }()
+	}
 	event, err := readEvent(o.event)
 	if err != nil {
 		return err
@@ -122,9 +126,8 @@ func invoke(ctx context.Context, o options, stdout, stderr io.Writer) error {
 	out, err := b.Invoke(ctx, t.event)
 	took := time.Since(began)
 	b.Close()
-	if o.json {
-		printJSON(stdout, out, took, b.PeakMemory(), err)
-	} else if err == nil {
+	got = outcome{answer: out, took: took, memory: b.PeakMemory()}
+	if !o.json && err == nil {
 		var pretty bytes.Buffer
 		if json.Indent(&pretty, out, "", "  ") != nil {
 			pretty.Reset()
@@ -191,19 +194,26 @@ type locked struct {
 
 func (l *locked) Write(p []byte) (int, error) { l.mu.Lock(); defer l.mu.Unlock(); return l.w.Write(p) }
 
-// printJSON prints what a call gave as one JSON object.
-func printJSON(w io.Writer, answer []byte, took time.Duration, memory int64, err error) {
+// outcome is what a call gave.
+type outcome struct {
+	answer []byte
+	took   time.Duration
+	memory int64 // bytes
+}
+
+// print prints it as one JSON object, with what has failed: before the call, in it, or as its answer and the jobs say.
+func (x outcome) print(w io.Writer, err error) {
 	out := struct {
 		Answer     json.RawMessage `json:"answer,omitempty"`
 		Text       string          `json:"text,omitempty"` // an answer that is not JSON
 		DurationMs int64           `json:"duration_ms"`
 		PeakMemory int64           `json:"peak_memory"` // bytes
 		Error      string          `json:"error,omitempty"`
-	}{DurationMs: took.Milliseconds(), PeakMemory: memory}
-	if json.Valid(answer) {
-		out.Answer = answer
+	}{DurationMs: x.took.Milliseconds(), PeakMemory: x.memory}
+	if json.Valid(x.answer) {
+		out.Answer = x.answer
 	} else {
-		out.Text = string(answer)
+		out.Text = string(x.answer)
 	}
 	if err != nil {
 		out.Error = err.Error()

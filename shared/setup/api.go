@@ -2,6 +2,7 @@ package setup
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	apicontroller "github.com/madara-orchestrator/orchestrator/shared/controller/api"
@@ -23,7 +24,7 @@ type API struct {
 	Wallet func(context.Context) (tx.Account, error)
 	// Settle opens the contract and the wallet's chain, which a rewind asks whether transactions may still be mined;
 	// nil: nothing can be rewound.
-	Settle func(context.Context) (settlement.Contract, Wallet, error)
+	Settle Opener
 	// Contracts compares the core contract with settings and app chain, for its route and as a part of readiness; nil:
 	// neither.
 	Contracts Contracts
@@ -64,8 +65,8 @@ func (c App) API(a API) *apicontroller.Handler {
 		Rewinds: c.Rewinds, Log: c.Log,
 	}
 	if a.Settle != nil {
-		r := c.Rewinder()
-		r.Contract, r.Wallet = opened(a.Settle), opened(a.Settle)
+		r, o := c.Rewinder(), opened(Once(a.Settle))
+		r.Contract, r.Wallet = o, o
 		service.Rewinder = r
 	}
 	h := apicontroller.New(service, a.Admin, a.ProverHook, c.Log)
@@ -73,8 +74,30 @@ func (c App) API(a API) *apicontroller.Handler {
 	return h
 }
 
-// opened opens the settlement layer for each question, so that a wallet that can't be opened fails no other route.
-type opened func(context.Context) (settlement.Contract, Wallet, error)
+// Opener opens the core contract, with a wallet on its chain.
+type Opener func(context.Context) (settlement.Contract, Wallet, error)
+
+// Once opens once in a process: with KMS that is a request. What failed is tried again by the next caller.
+func Once(open Opener) Opener {
+	var mu sync.Mutex
+	var contract settlement.Contract
+	var wallet Wallet
+	return func(ctx context.Context) (settlement.Contract, Wallet, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if contract != nil {
+			return contract, wallet, nil
+		}
+		k, w, err := open(ctx)
+		if err == nil {
+			contract, wallet = k, w
+		}
+		return k, w, err
+	}
+}
+
+// opened opens the settlement layer when it is asked, so that a wallet that can't be opened fails no other route.
+type opened Opener
 
 var _ rewinding.Wallet = opened(nil)
 
@@ -121,9 +144,7 @@ func (c App) Hooks(hook apicontroller.ProverHook) *apicontroller.Handler {
 }
 
 // Account returns what reads the account of the wallet that open opens.
-func Account(
-	open func(context.Context) (settlement.Contract, Wallet, error),
-) func(context.Context) (tx.Account, error) {
+func Account(open Opener) func(context.Context) (tx.Account, error) {
 	return func(ctx context.Context) (tx.Account, error) {
 		_, w, err := open(ctx)
 		if err != nil {

@@ -3,7 +3,6 @@ package setup
 import (
 	"context"
 
-	"github.com/madara-orchestrator/orchestrator/shared/core/settlement"
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
 	"github.com/madara-orchestrator/orchestrator/shared/service/admin"
 	"github.com/madara-orchestrator/orchestrator/shared/service/contracts"
@@ -15,7 +14,7 @@ type Contracts = func(context.Context) (contracts.Report, error)
 // Contracts compares the core contract at an address. open opens it, with the wallet that settles; unit is that of its
 // fees.
 func (c App) Contracts(address, unit string, chain contracts.Chain,
-	open func(context.Context) (settlement.Contract, Wallet, error)) Contracts {
+	open Opener) Contracts {
 	return func(ctx context.Context) (contracts.Report, error) {
 		contract, w, err := open(ctx)
 		if err != nil {

@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
@@ -106,10 +108,7 @@ func (r *Rules) forget(ctx context.Context, name string, ids map[string]bool) er
 	if len(ids) == 0 {
 		return nil
 	}
-	in := &eventbridge.RemoveTargetsInput{Rule: &name, EventBusName: &r.bus}
-	for id := range ids {
-		in.Ids = append(in.Ids, id)
-	}
+	in := &eventbridge.RemoveTargetsInput{Rule: &name, EventBusName: &r.bus, Ids: slices.Sorted(maps.Keys(ids))}
 	if _, err := r.api.RemoveTargets(ctx, in); err != nil {
 		return onRule("remove targets of", name, err)
 	}
@@ -136,22 +135,14 @@ func (r *Rules) Rules(ctx context.Context) ([]event.Rule, error) {
 			if err != nil {
 				return nil, err
 			}
-			for _, arn := range targets {
-				is.Targets = append(is.Targets, arn)
-			}
-			slices.Sort(is.Targets)
+			is.Targets = slices.Sorted(maps.Values(targets))
 			out = append(out, is)
 		}
 		if in.NextToken = page.NextToken; aws.ToString(in.NextToken) == "" {
 			break
 		}
 	}
-	slices.SortFunc(out, func(a, b event.Rule) int {
-		if a.Name < b.Name {
-			return -1
-		}
-		return 1
-	})
+	slices.SortFunc(out, func(a, b event.Rule) int { return strings.Compare(a.Name, b.Name) })
 	return out, nil
 }
 

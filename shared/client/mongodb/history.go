@@ -111,14 +111,7 @@ func (s *History) Count(ctx context.Context, t history.Totals) (history.Totals, 
 	if err != nil {
 		return t, fmt.Errorf("count history: %w", err)
 	}
-	if read == 0 {
-		return t, historyErrors.translate(s.totals.insertOne(ctx, d), "count history")
-	}
-	res, err := s.totals.replaceOne(ctx, bson.D{{Key: "_id", Value: totalsID}, {Key: "version", Value: bound(read)}}, d)
-	if err == nil && res.MatchedCount == 0 {
-		err = history.ErrConflict
-	}
-	if err != nil {
+	if err := s.totals.put(ctx, totalsID, read, d, history.ErrConflict); err != nil {
 		return t, fmt.Errorf("count history at version %d: %w", read, err)
 	}
 	return t, nil

@@ -74,11 +74,11 @@ func (s *Jobs) Update(ctx context.Context, j job.Job) (job.Job, error) {
 	if err != nil {
 		return j, fmt.Errorf("update job %s: %w", j.ID, err)
 	}
-	res, err := s.c.replaceOne(ctx, bson.D{{Key: "_id", Value: j.ID}, {Key: "version", Value: bound(read)}}, d)
+	swapped, err := s.c.swap(ctx, j.ID, read, d)
 	if err != nil {
 		return j, jobErrors.translate(err, "update job %s", j.ID)
 	}
-	if res.MatchedCount == 1 {
+	if swapped {
 		return j.Clone(), nil
 	}
 	if _, err := s.Get(ctx, j.ID); errors.Is(err, job.ErrNotFound) {
@@ -89,11 +89,11 @@ func (s *Jobs) Update(ctx context.Context, j job.Job) (job.Job, error) {
 
 // Delete implements job.Store.
 func (s *Jobs) Delete(ctx context.Context, j job.Job) error {
-	res, err := s.c.deleteOne(ctx, bson.D{{Key: "_id", Value: j.ID}, {Key: "version", Value: bound(j.Version)}})
+	dropped, err := s.c.drop(ctx, j.ID, j.Version)
 	if err != nil {
 		return jobErrors.translate(err, "delete job %s", j.ID)
 	}
-	if res.DeletedCount == 1 {
+	if dropped {
 		return nil
 	}
 	if _, err := s.Get(ctx, j.ID); errors.Is(err, job.ErrNotFound) {

@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/event"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
@@ -93,6 +94,41 @@ func (c collection) replaceOne(ctx context.Context, filter, doc any) (*mongo.Upd
 	res, err := c.c.ReplaceOne(ctx, filter, doc)
 	done(err)
 	return res, err
+}
+
+// swap replaces a document if its stored version is the one that was read; swapped is false where it is not, or where
+// there is no such document.
+func (c collection) swap(ctx context.Context, id any, read uint64, doc any) (swapped bool, err error) {
+	res, err := c.replaceOne(ctx, versioned(id, read), doc)
+	return err == nil && res.MatchedCount == 1, err
+}
+
+// put is swap for documents that the first writer makes, which has read version 0. conflict is the error where another
+// writer was faster.
+func (c collection) put(ctx context.Context, id any, read uint64, doc any, conflict error) error {
+	if read == 0 {
+		err := c.insertOne(ctx, doc)
+		if mongo.IsDuplicateKeyError(err) {
+			return conflict
+		}
+		return err
+	}
+	swapped, err := c.swap(ctx, id, read, doc)
+	if err == nil && !swapped {
+		return conflict
+	}
+	return err
+}
+
+// drop removes a document if its stored version is the one that was read.
+func (c collection) drop(ctx context.Context, id any, read uint64) (dropped bool, err error) {
+	res, err := c.deleteOne(ctx, versioned(id, read))
+	return err == nil && res.DeletedCount == 1, err
+}
+
+// versioned selects a document if its version is the one that was read.
+func versioned(id any, read uint64) bson.D {
+	return bson.D{{Key: "_id", Value: id}, {Key: "version", Value: bound(read)}}
 }
 
 func (c collection) updateOne(ctx context.Context, filter, change any,

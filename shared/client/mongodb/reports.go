@@ -98,17 +98,7 @@ func (s *Reports) Save(ctx context.Context, r alert.Report) (alert.Report, error
 	if err != nil {
 		return r, fmt.Errorf("save report %s: %w", r.Key, err)
 	}
-	if read == 0 {
-		if err := s.c.insertOne(ctx, d); err != nil {
-			return r, reportErrors.translate(err, "save report %s", r.Key)
-		}
-		return d.report()
-	}
-	res, err := s.c.replaceOne(ctx, bson.D{{Key: "_id", Value: r.Key}, {Key: "version", Value: bound(read)}}, d)
-	if err == nil && res.MatchedCount == 0 {
-		err = alert.ErrConflict
-	}
-	if err != nil {
+	if err := s.c.put(ctx, r.Key, read, d, alert.ErrConflict); err != nil {
 		return r, fmt.Errorf("save report %s at version %d: %w", r.Key, read, err)
 	}
 	return d.report()
@@ -116,8 +106,8 @@ func (s *Reports) Save(ctx context.Context, r alert.Report) (alert.Report, error
 
 // Delete implements alert.Store.
 func (s *Reports) Delete(ctx context.Context, r alert.Report) error {
-	res, err := s.c.deleteOne(ctx, bson.D{{Key: "_id", Value: r.Key}, {Key: "version", Value: bound(r.Version)}})
-	if err == nil && res.DeletedCount == 0 {
+	dropped, err := s.c.drop(ctx, r.Key, r.Version)
+	if err == nil && !dropped {
 		err = alert.ErrConflict
 	}
 	if err != nil {

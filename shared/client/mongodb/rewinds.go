@@ -92,20 +92,7 @@ func (s *Rewinds) Put(ctx context.Context, next rewind.State) (rewind.State, err
 	if err != nil {
 		return rewind.State{}, fmt.Errorf("store the record of rewinds: %w", err)
 	}
-	if read == 0 {
-		err = s.c.insertOne(ctx, d)
-		if mongo.IsDuplicateKeyError(err) {
-			err = rewind.ErrConflict
-		}
-	} else {
-		var res *mongo.UpdateResult
-		res, err = s.c.replaceOne(ctx,
-			bson.D{{Key: "_id", Value: rewindsID}, {Key: "version", Value: bound(read)}}, d)
-		if err == nil && res.MatchedCount == 0 {
-			err = rewind.ErrConflict
-		}
-	}
-	if err != nil {
+	if err := s.c.put(ctx, rewindsID, read, d, rewind.ErrConflict); err != nil {
 		return rewind.State{}, fmt.Errorf("store the record of rewinds at version %d: %w", read, err)
 	}
 	return next, nil

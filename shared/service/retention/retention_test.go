@@ -155,22 +155,22 @@ func TestCrashes(t *testing.T) {
 	t.Parallel()
 	for _, l := range []stage.Layer{stage.L2, stage.L3} {
 		crashes := 0
-		for call, done := uint64(1), false; !done; call++ {
-			for _, kind := range []fault.Kind{fault.FailBefore, fault.FailAfter} {
-				c := &crash{at: call, kind: kind}
+		for call, done := 1, false; !done; call++ {
+			for _, after := range []bool{false, true} {
+				c := fault.NewCrash(call, after)
 				w := newWorld(t, l, c)
 				if err := w.Run(t.Context()); err == nil {
 					done = true
 				} else {
 					crashes++
 				}
-				c.over = true
+				c.Restart()
 				if err := w.Run(t.Context()); err != nil {
 					t.Fatal(err)
 				}
 				w.moved()
 				if t.Failed() {
-					t.Fatalf("%s, %s at call %d (%v)", l, kind, call, c.op)
+					t.Fatalf("%s, crash at call %d, its effect there: %t", l, call, after)
 				}
 			}
 		}
@@ -179,31 +179,6 @@ func TestCrashes(t *testing.T) {
 		}
 	}
 }
-
-// crash lets one call fail and all after it, until it is over.
-type crash struct {
-	at   uint64
-	n    uint64
-	kind fault.Kind
-	op   fault.Op
-	over bool
-}
-
-// Before implements fault.Hook.
-func (c *crash) Before(op fault.Op) fault.Fault {
-	c.n++
-	switch {
-	case c.over || c.n < c.at:
-		return fault.Fault{}
-	case c.n == c.at:
-		c.op = op
-		return fault.Fault{Kind: c.kind}
-	}
-	return fault.Fault{Kind: fault.FailBefore, Err: fault.ErrCrashed}
-}
-
-// After implements fault.Hook.
-func (c *crash) After(_ fault.Op, err error) error { return err }
 
 // What may still change stays, and what is behind it.
 func TestWaits(t *testing.T) {
