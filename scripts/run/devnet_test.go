@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/madara-orchestrator/orchestrator/shared/dev/tools"
@@ -36,11 +37,12 @@ func TestDevnet(t *testing.T) {
 	if len(sent.Sent) < 8 || sent.Block < 8 {
 		t.Fatalf("blocks of 8 kinds of transactions are wanted, there are %s", text)
 	}
+	socket := "ws" + strings.TrimSuffix(strings.TrimPrefix(url, "http"), "/rpc") + "/ws"
 	for _, layer := range []string{"l2", "l3"} {
 		t.Run(layer, func(t *testing.T) {
 			t.Parallel()
-			try(t, settledLine, "-starknet", url, "-blocks", fmt.Sprint(sent.Block+1), "-layer", layer,
-				"-timeout", "5m")
+			try(t, settledLine, "-starknet", url, "-websocket", socket, "-blocks", fmt.Sprint(sent.Block+1),
+				"-layer", layer, "-timeout", "5m")
 		})
 	}
 }
