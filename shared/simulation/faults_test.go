@@ -228,7 +228,7 @@ func TestRandomFaults(t *testing.T) {
 					t.Logf("%d of %d seeds", done, n)
 				}
 				mu.Lock()
-				sum.add(w, took)
+				sum.add(layer, w, took)
 				mu.Unlock()
 				if t.Failed() {
 					return
