@@ -148,9 +148,9 @@ func (o *options) read(t texts, rest, environ []string) error {
 		layer = o.config.Chain.Layer
 	}
 	if layer != stage.L2 {
-		add("-layer %q: only the contracts of an l2, on Ethereum, are deployed by this. For an l3, deploy "+
-			"piltover with "+
-			"Saya (github.com/dojoengine/saya) or starkli, and put its address into SETTLEMENT_CONTRACT", layer)
+		add("-layer %q: only the contracts of an l2, on Ethereum, are deployed by this. For an l3, deploy piltover "+
+			"with `saya-ops core-contract` (declare, deploy, setup-program; github.com/dojoengine/saya), put its "+
+			"address into SETTLEMENT_CONTRACT, and let `make ops ARGS='contracts'` check it", layer)
 	}
 	if u, err := url.Parse(o.rpc); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
 		add("-rpc: want the http or https URL of an Ethereum node")
