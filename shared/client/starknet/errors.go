@@ -3,6 +3,7 @@ package starknet
 import (
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
@@ -105,10 +106,10 @@ func verdict(err error) error {
 	return errPassing
 }
 
-// nonceWords begin the blockifier's words for a nonce that is not the account's next one (blockifier,
-// transaction/errors.rs, TransactionPreValidationError::InvalidNonce). Nodes answer them to estimates too, under the
-// code of failed executions.
-const nonceWords = "invalid transaction nonce"
+// nonceWords are words for a nonce that is not the account's next one: the blockifier's (transaction/errors.rs,
+// TransactionPreValidationError::InvalidNonce), and those of starknet-devnet 0.8.1. Nodes answer them to estimates too,
+// under the code of failed executions.
+var nonceWords = []string{"invalid transaction nonce", "account transaction nonce is invalid"}
 
 // nonceRefusal says whether a node refused to run a transaction because of its nonce: the contract was never called.
 func nonceRefusal(err error) bool {
@@ -116,7 +117,9 @@ func nonceRefusal(err error) bool {
 	if !errors.As(err, &e) {
 		return false
 	}
-	return e.Code == codeInvalidNonce || strings.Contains(strings.ToLower(e.Message+" "+e.detail()), nonceWords)
+	text := strings.ToLower(e.Message + " " + e.detail())
+	return e.Code == codeInvalidNonce ||
+		slices.ContainsFunc(nonceWords, func(words string) bool { return strings.Contains(text, words) })
 }
 
 const (

@@ -23,6 +23,8 @@ func TestSimulate_NonceMoved(t *testing.T) {
 		"moved once, as text":       {41, said, 1, nil},
 		"moved once, nested":        {41, map[string]any{"execution_error": map[string]any{"error": said}}, 1, nil},
 		"the code of invalid nonce": {52, nil, 2, nil},
+		"moved once, at starknet-devnet": {41, map[string]any{"transaction_index": 0,
+			"execution_error": "Account transaction nonce is invalid."}, 1, nil},
 		"moved all the time": {41, map[string]any{"transaction_index": 0, "execution_error": said}, 3,
 			tx.ErrNonceMoved},
 	} {
