@@ -53,7 +53,7 @@ type Config struct {
 	// How long documents of settled batches and their jobs stay in the database, at least 768h (32 days). Then they are
 	// moved into files of the bucket (history/), which `make inspect` reads. 0s: they stay for ever.
 	Retention time.Duration `env:"RETENTION" envDefault:"0s" unit:"duration" example:"2160h"`
-	// Least level of log lines: debug, info, warn or error.
+	// Least level of log lines: debug, info, warn or error. Metrics, which alarms read in the log, are always there.
 	LogLevel string `env:"LOG_LEVEL" envDefault:"info"`
 }
 
