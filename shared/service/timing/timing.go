@@ -40,8 +40,8 @@ func (k *Keeper) Run(ctx context.Context) error {
 	return errors.Join(faults...)
 }
 
-// keep looks at one schedule. EventBridge Scheduler's listing would be one request for all, but it has no intervals, and
-// its right can't be limited to these schedules.
+// keep looks at one schedule. EventBridge Scheduler's listing would be one request for all, but it has no intervals,
+// and its right can't be limited to these schedules.
 func (k *Keeper) keep(ctx context.Context, n stage.Name, disabled bool) error {
 	t, err := k.Scheduler.Get(ctx, string(n))
 	if err != nil {
