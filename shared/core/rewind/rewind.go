@@ -36,7 +36,7 @@ type Rewind struct {
 	// Dead are the hashes of recorded transactions of the discarded batches that can't be mined any more.
 	Dead []string
 	// Gone is the lowest batch that is discarded for good, 0 before there is one: its jobs that send are removed, and
-	// From can't come to lie above it any more. Nothing else of a batch is removed before.
+	// From can't come to lie above it any more. Nothing else of a batch is removed before. In the end it is From.
 	Gone      uint64
 	Discarded int    // batches that are discarded by now
 	Note      string // why From is not Asked

@@ -105,8 +105,14 @@ func (r *Rewinder) proceed(ctx context.Context) (out rewind.State, err error) {
 	}
 }
 
-// finish removes what was made of discarded batches meanwhile, and ends the rewind.
+// finish removes what was made of discarded batches meanwhile, and ends the rewind. First it records that no batch can
+// come to stay any more: by an outdated record jobs would be removed of those that do.
 func (r *Rewinder) finish(ctx context.Context, s rewind.State, discarded int) (rewind.State, error) {
+	w, _ := s.Active()
+	s, err := r.commit(ctx, s, w.From)
+	if err != nil {
+		return s, err
+	}
 	if err := r.strays(ctx, s); err != nil {
 		return s, err
 	}
@@ -224,7 +230,7 @@ func (r *Rewinder) discard(ctx context.Context, s rewind.State, dead []string, u
 			return s, err
 		}
 	}
-	s, err := r.commit(ctx, s, u)
+	s, err := r.commit(ctx, s, u.index)
 	if err != nil {
 		return s, err
 	}
@@ -248,14 +254,15 @@ func (r *Rewinder) discard(ctx context.Context, s rewind.State, dead []string, u
 	}, batch.ErrConflict)
 }
 
-// commit records that a batch is discarded for good. An invocation that comes back after its lease, while another one
-// has found that the batch must stay, is refused here, before it removes what would not be made again.
-func (r *Rewinder) commit(ctx context.Context, s rewind.State, u unit) (rewind.State, error) {
+// commit records that the batches from one on are discarded for good. An invocation that comes back after its lease,
+// while another one has found that the batch must stay, is refused here, before it removes what would not be made
+// again.
+func (r *Rewinder) commit(ctx context.Context, s rewind.State, first uint64) (rewind.State, error) {
 	w, active := s.Active()
-	if !active || w.Gone > 0 && u.index >= w.Gone {
+	if !active || w.Gone > 0 && first >= w.Gone {
 		return s, nil
 	}
-	next, err := r.Rewinds.Put(ctx, s.With(func(w *rewind.Rewind) { w.Gone = u.index }))
+	next, err := r.Rewinds.Put(ctx, s.With(func(w *rewind.Rewind) { w.Gone = first }))
 	if err != nil {
 		return s, err
 	}

@@ -122,6 +122,60 @@ func TestComesBackAfterItsLease(t *testing.T) {
 	w.left(2)
 }
 
+// An invocation comes back after its lease and finds nothing more to discard: meanwhile another one has found that
+// batch 2 stays, has ended the rewind, and batch 3 was made again. By its own record batch 2 is discarded: it must
+// remove nothing of it (found by the simulation, L3 seed 1217).
+func TestEndsAfterItsLease(t *testing.T) {
+	t.Parallel()
+	for _, l := range []stage.Layer{stage.L2, stage.L3} {
+		t.Run(string(l), func(t *testing.T) {
+			t.Parallel()
+			var w *world
+			frozen := false
+			w = newWorld(t, l, 3, fault.HookFunc(func(op fault.Op) fault.Fault {
+				if !frozen && op.Component == "batches" && len(w.record().Rewinds) > 0 { // the record was read
+					frozen = true
+					w.sign(job.StateTransition, 2, "0xnew", 5)
+					w.now = w.now.Add(time.Hour)
+					s, err := w.Continue(t.Context())
+					if err != nil || s.Rewinds[0].From != 3 || s.Rewinds[0].Active() {
+						t.Errorf("the other one: %+v, %v", s, err)
+					}
+					w.batch(3, 1)
+				}
+				return fault.Fault{}
+			}))
+			w.begin(2)
+			before := w.jobsOf(2)
+			if _, err := w.Continue(t.Context()); !errors.Is(err, rewind.ErrConflict) || !frozen {
+				t.Errorf("the first one came back (%t) and returned %v", frozen, err)
+			}
+			if after := w.jobsOf(2); before < 4 || after != before {
+				t.Errorf("batch 2 had %d jobs, it has %d", before, after)
+			}
+			w.left(3)
+		})
+	}
+}
+
+// jobsOf is how many jobs a batch has at the stages that work on what settles.
+func (w *world) jobsOf(i uint64) (n int) {
+	w.t.Helper()
+	for _, t := range job.Types {
+		index := i
+		if w.Layer == stage.L2 && !w.Layer.OnAggregator(t) {
+			index = each*(i-1) + 1
+		}
+		switch _, err := w.jobs.Find(context.Background(), t, index); {
+		case err == nil:
+			n++
+		case !errors.Is(err, job.ErrNotFound):
+			w.t.Fatal(err)
+		}
+	}
+	return n
+}
+
 // meanwhile an update of batch 2 is signed after all, and another invocation finds that the batch stays.
 func (w *world) meanwhile() {
 	w.t.Helper()
