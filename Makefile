@@ -70,14 +70,14 @@ docs: ## Write the generated parts of docs/ (job states, settings) from the code
 	$(GO) run ./shared/dev/docs
 
 .PHONY: run
-run: ## Settle a development chain on this machine: BLOCKS=N|PATH SEED= VERSION= LAYER= SETTLE= CONTRACT= SPEED= SNOS= PROVER= API= FAIL= OTLP= DRY_RUN=1 MONGO= QUEUE= ...
+run: ## Settle a development chain on this machine: BLOCKS=N|PATH SEED= VERSION= LAYER= SETTLE= CONTRACT= DA= SPEED= SNOS= PROVER= API= FAIL= OTLP= DRY_RUN=1 MONGO= QUEUE= ...
 	@mkdir -p build && $(GO) build -o build/run ./scripts/run
 	@build/run $(if $(BLOCKS),-blocks '$(BLOCKS)') $(if $(SEED),-seed '$(SEED)') $(if $(VERSION),-starknet-version '$(VERSION)') $(if $(LAYER),-layer '$(LAYER)') \
 	  $(if $(SPEED),-speed '$(SPEED)') $(if $(SNOS),-snos '$(SNOS)') $(if $(PROVER),-prover '$(PROVER)') \
 	  $(if $(DRY_RUN),-dry-run) $(if $(FAIL),-fail '$(FAIL)') $(if $(API),-api '$(API)') $(if $(OTLP),-otlp '$(OTLP)') $(if $(TIMEOUT),-timeout '$(TIMEOUT)') $(if $(V),-v) \
 	  $(if $(MONGO),-mongo '$(MONGO)') $(if $(REDIS),-redis '$(REDIS)') $(if $(AWS),-aws '$(AWS)') $(if $(KEEP),-keep) $(if $(QUEUE),-queue '$(QUEUE)') \
 	  $(if $(ETHEREUM),-ethereum '$(ETHEREUM)') $(if $(ETHEREUM_KEY),-ethereum-key '$(ETHEREUM_KEY)') \
-	  $(if $(STARKNET),-starknet '$(STARKNET)') $(if $(WEBSOCKET),-websocket '$(WEBSOCKET)') $(if $(SETTLE),-settle '$(SETTLE)') $(if $(CONTRACT),-contract '$(CONTRACT)') \
+	  $(if $(STARKNET),-starknet '$(STARKNET)') $(if $(WEBSOCKET),-websocket '$(WEBSOCKET)') $(if $(SETTLE),-settle '$(SETTLE)') $(if $(CONTRACT),-contract '$(CONTRACT)') $(if $(DA),-da '$(DA)') $(if $(DA_ETHEREUM),-da-ethereum '$(DA_ETHEREUM)') \
 	  $(if $(CORE),-core '$(CORE)') $(if $(VERIFIER),-verifier '$(VERIFIER)') $(ARGS)
 
 GRPCRUNNER := shared/client/snosrunner/grpcrunner

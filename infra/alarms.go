@@ -60,7 +60,7 @@ func (s *Stack) alarmList() []alarm {
 			s.ours(metric.OverdueJobs, "Minimum"), 0, false, 6, quiet},
 		{"Balance", "the wallet runs dry: refill it", s.ours(metric.WalletBalance, "Minimum"),
 			s.chain.MinBalance, true, 1, quiet},
-		{"FeeCap", "fees are above the cap, settlement waits: raise SETTLEMENT_FEE_CAP or wait",
+		{"FeeCap", "fees are above the cap, settlement waits: raise SETTLEMENT_FEE_CAP (DA_FEE_CAP) or wait",
 			s.ours(metric.FeeCapReached, "Sum"), 0, false, 6, quiet},
 		{"Calls", "many calls to external services fail. Which service: " + seat.Ready(),
 			s.ours(metric.CallErrors, "Sum"), 200, false, 3, quiet},
@@ -72,6 +72,10 @@ func (s *Stack) alarmList() []alarm {
 				Period:    minutes(5),
 				Statistic: jsii.String("Minimum"),
 			}), 0, false, 3, quiet},
+	}
+	if s.chain.ownData() {
+		all = append(all, alarm{"DataBalance", "the wallet that publishes data runs dry: refill it",
+			s.ours(metric.DataBalance, "Minimum"), s.chain.MinDataBalance, true, 1, quiet})
 	}
 	for _, q := range s.chain.sqsQueues() {
 		if q.Name != resource.DeadLetterQueue {

@@ -33,9 +33,11 @@ type Chain struct {
 	// Heads makes a function that listens for new blocks, so that batching wakes within a second of one.
 	Heads bool `yaml:"heads"`
 	// WalletKMS makes a KMS key (secp256k1) that signs instead of a secret key.
-	WalletKMS bool  `yaml:"wallet_kms"`
-	VPC       VPC   `yaml:"vpc"`
-	Mongo     Mongo `yaml:"mongo"`
+	WalletKMS bool `yaml:"wallet_kms"`
+	// DataWalletKMS makes one for the wallet that publishes data with DA_KIND ethereum.
+	DataWalletKMS bool  `yaml:"data_wallet_kms"`
+	VPC           VPC   `yaml:"vpc"`
+	Mongo         Mongo `yaml:"mongo"`
 	// Queue is what the queues are: sqs (the default), or kafka, as Kafka says.
 	Queue string `yaml:"queue"`
 	Kafka Kafka  `yaml:"kafka"`
@@ -53,6 +55,8 @@ type Chain struct {
 	LagSeconds int `yaml:"lag_seconds"`
 	// MinBalance is the wallet's balance in wei (fri) below which an alarm goes off, 0: 1e17, which is 0.1 ETH.
 	MinBalance float64 `yaml:"min_balance"`
+	// MinDataBalance is that of the wallet that publishes data with DA_KIND ethereum, in wei.
+	MinDataBalance float64 `yaml:"min_data_balance"`
 }
 
 // Alerts are who is alerted.
@@ -181,6 +185,9 @@ func (c *Chain) defaults() {
 	if c.MinBalance == 0 {
 		c.MinBalance = 1e17
 	}
+	if c.MinDataBalance == 0 {
+		c.MinDataBalance = 1e17
+	}
 	if c.API.Rate == 0 {
 		c.API.Rate = 20
 	}
@@ -203,6 +210,9 @@ func (c *Chain) defaults() {
 
 func (c Chain) prod() bool { return c.Environment == prod }
 
+// ownData says whether data are published on a layer of their own.
+func (c Chain) ownData() bool { return c.Settings["DA_KIND"] == config.EthereumDA }
+
 // links says whether the API gives out links to artifacts. A setting that is wrong is a fault of its own.
 func (c Chain) links() bool {
 	age, err := time.ParseDuration(c.Settings["LINK_AGE"])
@@ -213,7 +223,7 @@ func (c Chain) links() bool {
 func (c Chain) inVPC() bool { return c.VPC.Create || c.Mongo.DocumentDB }
 
 // names are what resources are called, once they are there.
-type names struct{ Bucket, Topic, Bus, KMS, API string }
+type names struct{ Bucket, Topic, Bus, KMS, DataKMS, API string }
 
 // StackName is the name of a chain's stack.
 func StackName(c Chain) string { return resource.Stack(c.Name) }
@@ -232,6 +242,9 @@ func (c Chain) environment(n names) map[string]string {
 	}
 	if c.WalletKMS {
 		env["SETTLEMENT_KMS_KEY"] = n.KMS
+	}
+	if c.DataWalletKMS {
+		env["DA_KMS_KEY"] = n.DataKMS
 	}
 	if c.Mongo.DocumentDB {
 		env["MONGO_URI_SECRET"], env["MONGO_CA_FILE"] = c.secret("mongo"), "/var/task/"+caFile

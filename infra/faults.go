@@ -173,6 +173,9 @@ func (c Chain) settingFaults(cs *checks) {
 		"with mongo.documentdb the stack makes the database")
 	cs.want(!c.WalletKMS || c.Settings["SETTLEMENT_KEY_SECRET"] == "", "settings.SETTLEMENT_KEY_SECRET",
 		"with wallet_kms the key is in KMS")
+	cs.want(!c.DataWalletKMS || c.Settings["DA_KEY_SECRET"] == "", "settings.DA_KEY_SECRET",
+		"with data_wallet_kms the key is in KMS")
+	cs.want(!c.DataWalletKMS || c.ownData(), "data_wallet_kms", "it belongs to settings.DA_KIND ethereum")
 	parsed, err := c.parse()
 	var all config.Faults
 	switch {
@@ -207,7 +210,7 @@ func (c Chain) settingFaults(cs *checks) {
 // parse reads the functions' settings as the functions do.
 func (c Chain) parse() (config.Config, error) {
 	var lines []string
-	for k, v := range c.environment(names{Bucket: "b", Topic: "t", Bus: "e", KMS: "k", API: "https://api.example"}) {
+	for k, v := range c.environment(names{Bucket: "b", Topic: "t", Bus: "e", KMS: "k", DataKMS: "d", API: "https://api.example"}) {
 		lines = append(lines, k+"="+v)
 	}
 	slices.Sort(lines)

@@ -34,6 +34,9 @@ func (s *Stack) deployFunctions() {
 	if s.walletKey != nil {
 		n.KMS = *s.walletKey.KeyArn()
 	}
+	if s.dataKey != nil {
+		n.DataKMS = *s.dataKey.KeyArn()
+	}
 	for k, v := range s.chain.environment(n) {
 		env[k] = jsii.String(v)
 	}

@@ -5,9 +5,11 @@ import (
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awskms"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslogs"
 	"github.com/aws/jsii-runtime-go"
 
+	"github.com/madara-orchestrator/orchestrator/shared/config"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
 )
 
@@ -16,6 +18,10 @@ func (c Chain) accessOf(function string) resource.Access {
 	a := resource.AccessOf(function)
 	if function == resource.FnAPI && !c.API.Admin {
 		return a.WithoutCommands()
+	}
+	if kind := c.Settings["DA_KIND"]; function == resource.FnDataSubmission && kind != "" &&
+		kind != config.SettlementDA {
+		return a.Publishing(c.ownData())
 	}
 	return a
 }
@@ -94,6 +100,19 @@ func (s *Stack) permitObjects(role awsiam.Role, a resource.Access) {
 	}
 }
 
+// permitKey lets a role sign with a wallet's key, or look at its public part.
+func permitKey(role awsiam.Role, key awskms.Key, signs, watches bool) {
+	if key == nil {
+		return
+	}
+	if signs {
+		allow(role, key.KeyArn(), "kms:Sign", "kms:GetPublicKey")
+	}
+	if watches {
+		allow(role, key.KeyArn(), "kms:GetPublicKey")
+	}
+}
+
 // permit gives a function's role what resource.AccessOf says, and no more.
 func (s *Stack) permit(role awsiam.Role, function string, logs awslogs.LogGroup) {
 	a := s.chain.accessOf(function)
@@ -112,12 +131,8 @@ func (s *Stack) permit(role awsiam.Role, function string, logs awslogs.LogGroup)
 	if s.mongo != nil && slices.Contains(a.Secrets, resource.MongoSecret) {
 		allow(role, s.mongo.SecretArn(), "secretsmanager:GetSecretValue")
 	}
-	if a.Signs && s.walletKey != nil {
-		allow(role, s.walletKey.KeyArn(), "kms:Sign", "kms:GetPublicKey")
-	}
-	if a.Watches && s.walletKey != nil {
-		allow(role, s.walletKey.KeyArn(), "kms:GetPublicKey")
-	}
+	permitKey(role, s.walletKey, a.Signs, a.Watches)
+	permitKey(role, s.dataKey, a.SignsData, a.WatchesData)
 	if a.Publishes {
 		allow(role, s.topic.TopicArn(), "sns:Publish")
 		allow(role, s.bus.EventBusArn(), "events:PutEvents")

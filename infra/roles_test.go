@@ -60,11 +60,17 @@ func TestLeastPrivilege(t *testing.T) {
 			if got := len(s.may(f.Name, "secretsmanager:GetSecretValue")); got != secrets {
 				t.Errorf("%s may read %d secrets, want %d", f.Name, got, secrets)
 			}
-			if got := len(s.may(f.Name, "kms:GetPublicKey")) > 0; got != ((a.Signs || a.Watches) && s.chain.WalletKMS) {
-				t.Errorf("%s may ask for the wallet's public key: %t", f.Name, got)
-			}
-			if got := len(s.may(f.Name, "kms:Sign")) > 0; got != (a.Signs && s.chain.WalletKMS) {
-				t.Errorf("%s may sign: %t", f.Name, got)
+			wallet, data := s.chain.WalletKMS, s.chain.DataWalletKMS
+			for action, want := range map[string][]bool{
+				"kms:GetPublicKey": {(a.Signs || a.Watches) && wallet, (a.SignsData || a.WatchesData) && data},
+				"kms:Sign":         {a.Signs && wallet, a.SignsData && data},
+			} {
+				keys := strings.Join(s.may(f.Name, action), " ")
+				for i, key := range []string{`"Wallet`, `"DataWallet`} {
+					if got := strings.Contains(keys, key); got != want[i] {
+						t.Errorf("%s may %s with %s: %t (%s)", f.Name, action, key, got, keys)
+					}
+				}
 			}
 		}
 	})

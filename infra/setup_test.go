@@ -102,6 +102,29 @@ chains:
     api:
       {auth: jwt, issuer: https://issuer.example, audience: [orchestrator], admin: true,
       command_scopes: [orchestrator/commands]}
+  - name: blobs
+    environment: dev
+    layer: l3
+    data_wallet_kms: true
+    settings:
+      CHAIN_ID: BLOBS
+      CHAIN_RPC: https://rpc.example
+      SETTLEMENT_KIND: starknet
+      SETTLEMENT_RPC: https://starknet.example
+      SETTLEMENT_CHAIN_ID: SN_SEPOLIA
+      SETTLEMENT_CONTRACT: "0x1"
+      SETTLEMENT_ACCOUNT: "0x2"
+      SETTLEMENT_KEY_SECRET: wallet
+      DA_KIND: ethereum
+      DA_RPC_SECRET: da-node
+      DA_BEACON: https://beacon.example
+      DA_CHAIN_ID: "11155111"
+      PROVER_KIND: atlantic
+      PROVER_KEY_SECRET: prover
+      PROVER_ATLANTIC_NETWORK: TESTNET
+      PROVER_ATLANTIC_VERIFIER_PROGRAM_HASH: "0x5"
+      SNOS_URL: https://snos.example
+      MONGO_URI_SECRET: mongo
   - name: public
     environment: dev
     layer: l2
@@ -156,7 +179,7 @@ var templates = sync.OnceValues(func() (map[string]template, error) {
 		return nil, err
 	}
 	return synthesized(map[string]Chain{"l2": l2.Chains[0], "full": other.Chains[0], "l3": other.Chains[1],
-		"runner": other.Chains[2], "keys": other.Chains[3]}, zips)
+		"blobs": other.Chains[2], "runner": other.Chains[3], "keys": other.Chains[4]}, zips)
 })
 
 // testZips are archives of every function, of a few bytes.

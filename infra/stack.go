@@ -30,6 +30,7 @@ type Stack struct {
 	topic     awssns.Topic
 	bus       awsevents.EventBus
 	walletKey awskms.Key           // nil without wallet_kms
+	dataKey   awskms.Key           // nil without data_wallet_kms
 	network   awsec2.IVpc          // of runners, database and functions; nil without any
 	vpc       awsec2.IVpc          // the functions'; nil where they have none
 	inside    awsec2.SecurityGroup // of the functions in the VPC

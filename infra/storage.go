@@ -67,14 +67,22 @@ func (s *Stack) storage() {
 		s.secrets[w] = secret
 	}
 	if s.chain.WalletKMS {
-		s.walletKey = awskms.NewKey(s.Stack, jsii.String("Wallet"), &awskms.KeyProps{
-			KeySpec:       awskms.KeySpec_ECC_SECG_P256K1,
-			KeyUsage:      awskms.KeyUsage_SIGN_VERIFY,
-			RemovalPolicy: awscdk.RemovalPolicy_RETAIN,
-			Description:   jsii.String("settles " + s.chain.Name),
-			Alias:         jsii.String(resource.Physical(s.chain.Name, "wallet")),
-		})
+		s.walletKey = s.signingKey("Wallet", "settles "+s.chain.Name, "wallet")
 	}
+	if s.chain.DataWalletKMS {
+		s.dataKey = s.signingKey("DataWallet", "publishes data of "+s.chain.Name, "da-wallet")
+	}
+}
+
+// signingKey makes a key that signs transactions on Ethereum.
+func (s *Stack) signingKey(id, about, alias string) awskms.Key {
+	return awskms.NewKey(s.Stack, jsii.String(id), &awskms.KeyProps{
+		KeySpec:       awskms.KeySpec_ECC_SECG_P256K1,
+		KeyUsage:      awskms.KeyUsage_SIGN_VERIFY,
+		RemovalPolicy: awscdk.RemovalPolicy_RETAIN,
+		Description:   jsii.String(about),
+		Alias:         jsii.String(resource.Physical(s.chain.Name, alias)),
+	})
 }
 
 // title makes a logical id of a name: "state-transition" is StateTransition.

@@ -90,6 +90,7 @@ func (c Chain) summary(w io.Writer, account, region string) {
 		what string
 	}{
 		{c.WalletKMS, "wallet       a KMS key that signs"},
+		{c.DataWalletKMS, "data wallet  a KMS key that signs"},
 		{c.Mongo.DocumentDB, fmt.Sprintf("database     DocumentDB, %d of db.%s", c.Mongo.Instances, c.Mongo.Instance)},
 		{c.Snos.Image != "",
 			fmt.Sprintf("SNOS         AWS Batch on Fargate, %v vCPU and %d MiB a run", c.Snos.VCPU, c.Snos.MemoryMiB)},

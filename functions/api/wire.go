@@ -33,17 +33,16 @@ func wire(ctx context.Context, p *cloud.Process) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	checks := []admin.Check{
-		{Name: "settlement layer", Look: layer.Nodes},
-		{Name: "app chain", Ping: func(ctx context.Context) error { _, err := source.Head(ctx); return err }},
-	}
-	archive, err := layer.Archive(ctx)
+	own, err := settle.OpenOwn(ctx, p)
 	if err != nil {
 		return nil, err
 	}
-	if archive != nil {
-		checks = append(checks, admin.Check{Name: "beacon node", Ping: archive.Ping})
+	checks, err := layerChecks(ctx, p, layer, own)
+	if err != nil {
+		return nil, err
 	}
+	checks = append(checks, admin.Check{Name: "app chain",
+		Ping: func(ctx context.Context) error { _, err := source.Head(ctx); return err }})
 	if cache := p.Checks()[metric.Cache]; cache != nil {
 		checks = append(checks, admin.Check{Name: "cache", Ping: cache})
 	}
@@ -57,13 +56,17 @@ func wire(ctx context.Context, p *cloud.Process) (any, error) {
 	}
 	checks = append(checks, setup.WeightsCheck(source, p.Config.Chain.FeederGateway != ""))
 	s, watch := p.Config.Settlement, setup.Once(layer.Watch)
-	return core.API(setup.API{
+	a := setup.API{
 		Head: source, Contract: contract, Wallet: setup.Account(watch), Settle: watch,
 		FeeUnit:   config.FeeUnit(s.Kind),
 		Contracts: core.Contracts(s.Contract, config.FeeUnit(s.Kind), source, watch),
 		Explorer:  p.Config.Settlement.Explorer, Admin: p.Config.API.Admin, Scopes: p.Config.API.CommandScopes,
 		Checks: checks, LinkAge: p.Config.Links.Age,
-	}).Handle, nil
+	}
+	if own != nil {
+		a.Data, a.DataLayer = own.WatchData, p.Config.DA.Name()
+	}
+	return core.API(a).Handle, nil
 }
 
 // unready answers while something lacks, such as a secret's value: the reason is at /ready.

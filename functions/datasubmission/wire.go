@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 
+	"github.com/madara-orchestrator/orchestrator/shared/config"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud/settle"
 )
@@ -12,7 +13,10 @@ func wire(ctx context.Context, p *cloud.Process) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	layer, err := settle.Open(ctx, p)
+	if p.Config.DA.Kind == config.NoDA {
+		return core.NoData(settle.Commit).Handle, nil
+	}
+	layer, err := settle.OpenData(ctx, p)
 	if err != nil {
 		return nil, err
 	}

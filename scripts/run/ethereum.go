@@ -36,6 +36,7 @@ type settlementLayer struct {
 	address  string // of the core contract
 	wallet   setup.Wallet
 	da       da.Layer
+	data     setup.Wallet   // publishes to da, where that is a layer of its own
 	archive  da.Archive     // of da; nil: nothing is read back
 	registry proof.Registry // gets the facts
 	facts    proof.FactChecker
@@ -55,8 +56,20 @@ func (l *settlementLayer) compare(core setup.App, a *appChain) setup.Contracts {
 	return core.Contracts(l.address, l.unit, a.source, l.open)
 }
 
-// startLayer starts or connects the settlement layer.
+// startLayer starts or connects the settlement layer, and what gets the data.
 func startLayer(ctx context.Context, o options, a *appChain) (*settlementLayer, error) {
+	l, err := startSettlement(ctx, o, a)
+	if err != nil {
+		return nil, err
+	}
+	if err := l.setData(ctx, o); err != nil {
+		l.close()
+		return nil, err
+	}
+	return l, nil
+}
+
+func startSettlement(ctx context.Context, o options, a *appChain) (*settlementLayer, error) {
 	if o.settle == starknetLayer {
 		return startStarknet(o, a)
 	}

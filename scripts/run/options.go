@@ -38,6 +38,7 @@ type options struct {
 	prover    string
 	settle    string // ethereum or starknet; "": by layer
 	contract  string // form of the core contract on Starknet
+	da        string // where an L3's data go: settlement, ethereum or none
 	api       string // address to serve status page and API on
 	dryRun    bool
 	inFlight  int           // transactions of the wallet on their way at a time; 0: the default
@@ -60,6 +61,7 @@ type options struct {
 	mongo, redis, aws, queue, ethereum, ethereumKey, starknet, websocket string // URLs of real parts
 
 	core, verifier string // addresses of contracts that exist
+	daEthereum     string // URL of the Ethereum that gets an L3's data; "": an embedded one
 }
 
 // recordedVersion is the Starknet version of recorded blocks where none is given: that of batch 8373665.
@@ -110,7 +112,7 @@ func (o *options) flags(out io.Writer, blocks, layer, fail *string) *flag.FlagSe
 	fs.Usage = func() {
 		fmt.Fprint(out, "Carry an app chain's blocks through every stage to a settled state, on this machine.\n\n  "+
 			"make run [BLOCKS=N|PATH] [SEED=N] [LAYER=l2|l3] [SETTLE=ethereum|starknet] "+
-			"[CONTRACT=data|outputs|snos|input] [VERSION=0.14.2] [SPEED=N] "+
+			"[CONTRACT=data|outputs|snos|input] [DA=settlement|ethereum|none] [VERSION=0.14.2] [SPEED=N] "+
 			"[SNOS=http|grpc|batch] [PROVER=atlantic|sharp] [DRY_RUN=1] [FAIL=prover@3|runner|l1|mongo] [API=ADDRESS] "+
 			"[OTLP=URL] [MONGO=URL] [QUEUE=kafka://HOST:PORT] ...\n\nOptions of the program itself:\n")
 		fs.PrintDefaults()
@@ -132,6 +134,9 @@ func (o *options) flags(out io.Writer, blocks, layer, fail *string) *flag.FlagSe
 		"ethereum or starknet; default: ethereum for an l2, a fake of Starknet for an l3")
 	fs.StringVar(&o.contract, "contract", "",
 		"form of the core contract on the fake of Starknet: data (default), outputs, snos or input")
+	fs.StringVar(&o.da, "da", config.SettlementDA, "where an l3's data are published: settlement (on the settlement "+
+		"layer), ethereum (in blobs, on an embedded node or that of -da-ethereum) or none")
+	fs.StringVar(&o.daEthereum, "da-ethereum", "", "`URL` of a development node such as anvil that gets the blobs")
 	fs.BoolVar(&o.dryRun, "dry-run", false, "do everything but send transactions")
 	fs.IntVar(&o.inFlight, "in-flight", 0,
 		"transactions of the wallet that may wait for a block at a time; 0: the default")
@@ -205,6 +210,14 @@ func (o *options) validateLayer() (errs []error) {
 		(o.settle != starknetLayer || !slices.Contains(fakestarknet.Forms(), fakestarknet.Form(o.contract))) {
 		errs = append(errs, fmt.Errorf("-contract %q: want one of %q, for an l3 that settles on Starknet", o.contract,
 			fakestarknet.Forms()))
+	}
+	if !slices.Contains([]string{config.SettlementDA, config.EthereumDA, config.NoDA}, o.da) ||
+		o.da != config.SettlementDA && (o.layer != stage.L3 || o.settle != starknetLayer) {
+		errs = append(errs, fmt.Errorf("-da %q: want settlement, or for an l3 that settles on Starknet ethereum or none",
+			o.da))
+	}
+	if o.daEthereum != "" && o.da != config.EthereumDA {
+		errs = append(errs, errors.New("-da-ethereum: it belongs to -da ethereum"))
 	}
 	return errs
 }

@@ -140,7 +140,7 @@ func (r *system) start(ctx context.Context) (err error) {
 		return err
 	}
 	r.closers = append(r.closers, r.layer.close)
-	r.layer.wallet.DryRun = r.o.dryRun
+	r.layer.wallet.DryRun, r.layer.data.DryRun = r.o.dryRun, r.o.dryRun
 	if r.o.inFlight > 0 {
 		r.layer.wallet.Policy.InFlight = r.o.inFlight
 	}
@@ -257,12 +257,17 @@ func serveAPI(ctx context.Context, o options, core setup.App, a *appChain, l *se
 		core.Links = links
 		handler.Handle("/files/", links)
 	}
-	handler.Handle("/", core.API(setup.API{
+	served := setup.API{
 		Head: a.source, Contract: l.contract, Admin: true, ProverHook: hook, FeeUnit: l.unit,
 		Wallet:    setup.Account(l.open),
 		Settle:    l.open,
 		Contracts: l.compare(core, a), Checks: checks, LinkAge: linkAge,
-	}))
+	}
+	if l.data.Layer != "" {
+		served.DataLayer = l.data.Layer
+		served.Data = func(context.Context) (setup.Wallet, error) { return l.data, nil }
+	}
+	handler.Handle("/", core.API(served))
 	srv := &http.Server{Handler: loopback.Guard(handler), ReadHeaderTimeout: 10 * time.Second}
 	go func() { _ = srv.Serve(listener) }()
 	note("status     http://%s/", listener.Addr())
@@ -307,7 +312,10 @@ func deploy(o options, core setup.App, qs queue.Queue, timers schedule.Scheduler
 	prover proof.Prover, runner snos.Runner, log *slog.Logger) *devlambda.Platform {
 	limits := batch.DefaultLimits()
 	limits.Blocks, limits.SnosBlocks, limits.HasMaxBlock, limits.MaxBlock = o.perBatch, o.perSnos, true, a.last
-	if o.layer == stage.L3 {
+	switch {
+	case o.da == config.EthereumDA:
+		limits.DAWords = limits.Capacity()
+	case o.layer == stage.L3 && o.da != config.NoDA:
 		limits.DAWords = batch.CalldataWords - limits.BlobBuffer
 	}
 	fs := map[string]devlambda.Function{}
@@ -316,7 +324,7 @@ func deploy(o options, core setup.App, qs queue.Queue, timers schedule.Scheduler
 	fs[resource.FnProofCreation] = devlambda.InProcess(core.ProofCreation(prover).Handle)
 	fs[resource.FnProofRegistration] = devlambda.InProcess(core.ProofRegistration(prover).Handle)
 	fs[resource.FnAggregator] = devlambda.InProcess(core.Aggregator(prover, runner).Handle)
-	fs[resource.FnDataSubmission] = devlambda.InProcess(core.DataSubmission(l.da, l.wallet, l.archive).Handle)
+	fs[resource.FnDataSubmission] = devlambda.InProcess(l.dataSubmission(o, core).Handle)
 	fs[resource.FnStateTransition] = devlambda.InProcess(core.StateTransition(l.contract, l.wallet, l.codec).Handle)
 	fs[resource.FnJobFailure] = devlambda.InProcess(core.DeadLetters().Handle)
 	fs[resource.FnTrigger] = devlambda.InProcess(core.TriggerFunction(setup.Trigger{

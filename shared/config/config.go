@@ -39,6 +39,7 @@ type Config struct {
 	Queue      Queue      `envPrefix:"QUEUE_"`
 	Redis      Redis      `envPrefix:"REDIS_"`
 	Settlement Settlement `envPrefix:"SETTLEMENT_"`
+	DA         DA         `envPrefix:"DA_"`
 	Prover     Prover     `envPrefix:"PROVER_"`
 	Snos       Snos       `envPrefix:"SNOS_"`
 	Batch      Batch      `envPrefix:"BATCH_"`
@@ -102,7 +103,13 @@ func (c Config) Limits() batch.Limits {
 	set(&l.SnosWeights.ReceiptL2Gas, c.Batch.ReceiptL2Gas)
 	set(&l.Weights.L1Gas, c.Batch.L1Gas)
 	set(&l.Weights.MessageSegmentLength, c.Batch.MessageLength)
-	if c.Settlement.Kind == StarknetLayer { // minus what the OS may add to the state diff, as for blobs
+	switch { // minus what the OS may add to the state diff, as for blobs
+	case c.DA.Kind == EthereumDA:
+		l.DAWords = l.Capacity()
+		set(&l.DAWords, c.Batch.DAWords)
+	case c.DA.Kind == NoDA:
+		l.DAWords = c.Batch.DAWords
+	case c.Settlement.Kind == StarknetLayer:
 		l.DAWords = batch.CalldataWords - c.Batch.BlobBuffer
 		set(&l.DAWords, c.Batch.DAWords)
 	}
@@ -112,24 +119,27 @@ func (c Config) Limits() batch.Limits {
 	return l
 }
 
-// TxPolicy is how transactions are priced, replaced and waited for, as configured.
-func (c Config) TxPolicy() tx.Policy {
+// TxPolicy is how transactions on the settlement layer are priced, replaced and waited for, as configured.
+func (c Config) TxPolicy() tx.Policy { return c.Settlement.TxPolicy() }
+
+// TxPolicy is how a layer's transactions are priced, replaced and waited for.
+func (s Settlement) TxPolicy() tx.Policy {
 	p := tx.DefaultPolicy()
-	if c.Settlement.Kind == StarknetLayer {
+	if s.Kind == StarknetLayer {
 		p = tx.StarknetPolicy()
 	}
-	set(&p.Confirmations, c.Settlement.Confirmations)
-	set(&p.ReplaceAfter, c.Settlement.ReplaceAfter)
-	if n, ok := new(big.Int).SetString(c.Settlement.FeeCap, 10); ok {
+	set(&p.Confirmations, s.Confirmations)
+	set(&p.ReplaceAfter, s.ReplaceAfter)
+	if n, ok := new(big.Int).SetString(s.FeeCap, 10); ok {
 		p.FeeCap = n
 	}
-	if n, ok := new(big.Int).SetString(c.Settlement.MinTip, 10); ok {
+	if n, ok := new(big.Int).SetString(s.MinTip, 10); ok {
 		p.MinTip = n
 	}
-	set(&p.GasCap, c.Settlement.GasCap)
-	set(&p.InFlight, c.Settlement.InFlight)
-	set(&p.BlockBlobs, c.Settlement.BlockBlobs)
-	p.Target = tx.FeeTarget{Percentile: c.Settlement.FeeTarget, Patience: c.Settlement.FeePatience}
+	set(&p.GasCap, s.GasCap)
+	set(&p.InFlight, s.InFlight)
+	set(&p.BlockBlobs, s.BlockBlobs)
+	p.Target = tx.FeeTarget{Percentile: s.FeeTarget, Patience: s.FeePatience}
 	return p
 }
 
@@ -156,6 +166,7 @@ func (c Config) faults() Faults {
 	c.storeFaults(f)
 	c.Queue.faults(f)
 	c.settlementFaults(f)
+	c.dataFaults(f)
 	c.Snos.faults(f)
 	c.Prover.faults(f, c.Chain.Layer, c.Settlement)
 	c.Batch.faults(f)
@@ -205,43 +216,44 @@ func (c Config) storeFaults(f *faultList) {
 
 // settlementFaults checks the settlement layer and the wallet on it.
 func (c Config) settlementFaults(f *faultList) {
-	f.nodes("SETTLEMENT_RPC", c.Settlement.Nodes(), c.Settlement.RPCSecret)
-	f.url("SETTLEMENT_BEACON", c.Settlement.Beacon, false)
-	f.check(c.Settlement.Beacon == "" || c.Settlement.BeaconSecret == "", "SETTLEMENT_BEACON_SECRET",
-		"give either it or SETTLEMENT_BEACON, not both")
-	f.check(c.Settlement.Beacon+c.Settlement.BeaconSecret == "" || c.Chain.Layer == stage.L2, "SETTLEMENT_BEACON",
-		"it belongs to an L2: an L3 publishes no blobs")
-	explorer := c.Settlement.Explorer
-	f.check(explorer == "" || strings.HasPrefix(explorer, "https://") || strings.HasPrefix(explorer, "http://"),
-		"SETTLEMENT_EXPLORER", "want a URL to which a transaction's hash is appended, such as https://etherscan.io/tx/")
-	f.check(c.Settlement.ChainID != "", "SETTLEMENT_CHAIN_ID", "missing: the settlement layer's chain id")
-	f.check(c.Settlement.Contract != "", "SETTLEMENT_CONTRACT", "missing: the core contract's address")
-	c.Settlement.kindFaults(f, c.Chain.Layer)
-	c.Settlement.feeFaults(f)
+	s := c.Settlement
+	f.check(s.Beacon+s.BeaconSecret == "" || s.Kind == EthereumLayer, "SETTLEMENT_BEACON",
+		"it belongs to Ethereum: what is published on Starknet is read back without it")
+	f.check(s.Contract != "", "SETTLEMENT_CONTRACT", "missing: the core contract's address")
+	s.walletFaults(f, "SETTLEMENT_")
+	s.kindFaults(f, c.Chain.Layer)
+	s.feeFaults(f)
+	f.check(s.FirstBatch >= 1, "SETTLEMENT_FIRST_BATCH", "0: batches count from 1")
+}
+
+// walletFaults checks nodes and wallet of a layer, whose settings begin with prefix.
+func (s Settlement) walletFaults(f *faultList, prefix string) {
+	f.nodes(prefix+"RPC", s.Nodes(), s.RPCSecret)
+	f.node(prefix+"BEACON", s.Beacon, s.BeaconSecret, false)
+	f.check(s.Explorer == "" || strings.HasPrefix(s.Explorer, "https://") || strings.HasPrefix(s.Explorer, "http://"),
+		prefix+"EXPLORER", "want a URL to which a transaction's hash is appended, such as https://etherscan.io/tx/")
+	f.check(s.ChainID != "", prefix+"CHAIN_ID", "missing: the layer's chain id")
 	keys := 0
-	for _, k := range []string{c.Settlement.KeySecret, c.Settlement.KeyFile, c.Settlement.KMSKey} {
+	for _, k := range []string{s.KeySecret, s.KeyFile, s.KMSKey} {
 		if k != "" {
 			keys++
 		}
 	}
-	f.check(keys == 1, "SETTLEMENT_KEY_SECRET",
-		"give one of it, SETTLEMENT_KEY_FILE and SETTLEMENT_KMS_KEY; %d are given", keys)
-	f.oneOf("SETTLEMENT_SIDECAR", c.Settlement.Sidecar, "", "auto", "v0", "v1")
-	if c.Settlement.FeeCap != "" {
-		n, ok := new(big.Int).SetString(c.Settlement.FeeCap, 10)
-		f.check(ok && n.Sign() > 0, "SETTLEMENT_FEE_CAP", "%q: want a positive decimal number of wei (fri)",
-			c.Settlement.FeeCap)
+	f.check(keys == 1, prefix+"KEY_SECRET", "give one of it, %[1]sKEY_FILE and %[1]sKMS_KEY; %[2]d are given", prefix,
+		keys)
+	f.oneOf(prefix+"SIDECAR", s.Sidecar, "", "auto", "v0", "v1")
+	if s.FeeCap != "" {
+		n, ok := new(big.Int).SetString(s.FeeCap, 10)
+		f.check(ok && n.Sign() > 0, prefix+"FEE_CAP", "%q: want a positive decimal number of wei (fri)", s.FeeCap)
 	}
-	if c.Settlement.MinTip != "" {
-		n, ok := new(big.Int).SetString(c.Settlement.MinTip, 10)
-		f.check(ok && n.Sign() > 0 && n.IsUint64(), "SETTLEMENT_MIN_TIP",
-			"%q: want a positive decimal number of wei (fri) for a unit of gas", c.Settlement.MinTip)
+	if s.MinTip != "" {
+		n, ok := new(big.Int).SetString(s.MinTip, 10)
+		f.check(ok && n.Sign() > 0 && n.IsUint64(), prefix+"MIN_TIP",
+			"%q: want a positive decimal number of wei (fri) for a unit of gas", s.MinTip)
 	}
-	f.check(c.Settlement.InFlight >= 1 && c.Settlement.InFlight <= maxInFlight, "SETTLEMENT_IN_FLIGHT",
-		"%d: want 1 to %d", c.Settlement.InFlight, maxInFlight)
-	f.check(c.Settlement.BlockBlobs >= 0, "SETTLEMENT_BLOCK_BLOBS", "%d: want a positive number",
-		c.Settlement.BlockBlobs)
-	f.check(c.Settlement.FirstBatch >= 1, "SETTLEMENT_FIRST_BATCH", "0: batches count from 1")
+	f.check(s.InFlight >= 1 && s.InFlight <= maxInFlight, prefix+"IN_FLIGHT", "%d: want 1 to %d", s.InFlight,
+		maxInFlight)
+	f.check(s.BlockBlobs >= 0, prefix+"BLOCK_BLOBS", "%d: want a positive number", s.BlockBlobs)
 }
 
 func (c Batch) faults(f *faultList) {
@@ -274,8 +286,11 @@ func (c Config) nameFaults(f *faultList) {
 		f.check(ok, setting.Name, "this looks like a secret value (not shown): put the value into Secrets Manager "+
 			"and give the secret's name here")
 	})
-	f.check(!hexKey.MatchString(c.Settlement.KeyFile), "SETTLEMENT_KEY_FILE",
-		"this looks like a key (not shown): give the path of a file that holds it")
+	for name, file := range map[string]string{"SETTLEMENT_KEY_FILE": c.Settlement.KeyFile,
+		"DA_KEY_FILE": c.DA.KeyFile} {
+		f.check(!hexKey.MatchString(file), name,
+			"this looks like a key (not shown): give the path of a file that holds it")
+	}
 }
 
 type faultList struct{ faults Faults }

@@ -145,7 +145,17 @@ func TestFaults(t *testing.T) {
 		"registrar's account": {starknet("PROVER_ACCOUNT", "0x1"), "PROVER_ACCOUNT"},
 		"account on ethereum": {map[string]string{"SETTLEMENT_ACCOUNT": "0x1"},
 			"SETTLEMENT_ACCOUNT: means nothing"},
-		"unknown layer kind": {map[string]string{"SETTLEMENT_KIND": "bitcoin"}, "SETTLEMENT_KIND"},
+		"unknown layer kind":      {map[string]string{"SETTLEMENT_KIND": "bitcoin"}, "SETTLEMENT_KIND"},
+		"data of an l2":           {map[string]string{"DA_KIND": "none"}, "DA_KIND: none: an l2's state updates"},
+		"data of an l2 elsewhere": {map[string]string{"DA_KIND": "ethereum"}, "DA_KIND: ethereum: an l2's"},
+		"unknown data layer":      {starknet("DA_KIND", "celestia"), "DA_KIND: \"celestia\""},
+		"data node for nothing":   {starknet("DA_RPC", "https://a.example"), "DA_RPC: means nothing with DA_KIND settl"},
+		"data key for nothing":    {starknet("DA_KEY_SECRET", "k"), "DA_KEY_SECRET: means nothing with DA_KIND"},
+		"no data node":            {starknet("DA_KIND", "ethereum"), "DA_RPC: missing"},
+		"no data chain":           {starknet("DA_KIND", "ethereum"), "DA_CHAIN_ID: missing"},
+		"no data key":             {starknet("DA_KIND", "ethereum"), "DA_KEY_SECRET: give one of it, DA_KEY_FILE and DA_KMS"},
+		"no data account":         {starknet("DA_KIND", "ethereum"), "DA_ADDRESS: missing"},
+		"a beacon of Starknet":    {starknet("SETTLEMENT_BEACON", "https://b.example"), "it belongs to Ethereum"},
 		"a URI for a name": {map[string]string{"MONGO_URI_SECRET": "mongodb://u:hunter2@h"},
 			"MONGO_URI_SECRET: this looks like a secret value"},
 		"a key for a name": {map[string]string{"SETTLEMENT_KEY_SECRET": "0x" + strings.Repeat("ab", 32)},
@@ -219,5 +229,48 @@ func TestAllFaultsAtOnce(t *testing.T) {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%s is not named in: %v", want, err)
 		}
+	}
+}
+
+// dataOnEthereum are valid settings of an L3 on Starknet whose data go to Ethereum.
+func dataOnEthereum() map[string]string {
+	m := valid()
+	maps.Copy(m, starknet("DA_KIND", "ethereum"))
+	maps.Copy(m, map[string]string{"DA_RPC": "https://a.example,https://b.example", "DA_CHAIN_ID": "1",
+		"DA_KEY_SECRET": "da", "DA_ADDRESS": "0x0000000000000000000000000000000000000004", "DA_FEE_CAP": "77"})
+	return m
+}
+
+func TestDataIsValid(t *testing.T) {
+	t.Parallel()
+	c, err := config.FromEnviron(environ(dataOnEthereum()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, l := c.DA.Layer().TxPolicy(), c.Limits()
+	if p.FeeCap.Int64() != 77 || p.Confirmations == c.TxPolicy().Confirmations || len(c.DA.Layer().Nodes()) != 2 ||
+		c.DA.Name() != "ethereum/1" || l.DAWords != l.Capacity() {
+		t.Errorf("policy %+v, limits %+v, name %s", p, l, c.DA.Name())
+	}
+	m := valid()
+	maps.Copy(m, starknet("DA_KIND", "none"))
+	if c, err = config.FromEnviron(environ(m)); err != nil || c.DA.Name() != "" || c.Limits().DAWords != 0 {
+		t.Errorf("none: %v, %d words", err, c.Limits().DAWords)
+	}
+}
+
+// A wallet must not be used by two senders that do not know of each other.
+func TestDataOnTheSettlementLayer(t *testing.T) {
+	t.Parallel()
+	m := dataOnEthereum()
+	for k, v := range valid() {
+		if strings.HasPrefix(k, "SETTLEMENT_") {
+			m[k] = v
+		}
+	}
+	m["SETTLEMENT_KIND"], m["SETTLEMENT_ACCOUNT"], m["SETTLEMENT_CHAIN_ID"] = "ethereum", "", "1"
+	if _, err := config.FromEnviron(environ(m)); err == nil ||
+		!strings.Contains(err.Error(), "DA_KIND: the settlement layer is the same Ethereum") {
+		t.Error(err)
 	}
 }

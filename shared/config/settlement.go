@@ -144,6 +144,18 @@ func (s Settlement) feeFaults(f *faultList) {
 		"means nothing without SETTLEMENT_FEE_TARGET")
 }
 
+// ethereumFaults checks what a wallet on Ethereum needs, whose settings begin with prefix.
+func (s Settlement) ethereumFaults(f *faultList, prefix string) {
+	f.check(s.KMSKey != "" || s.Address != "", prefix+"ADDRESS",
+		"missing: the account of the wallet's key, which the API shows and watches without reading the key")
+	f.check(s.KMSKey == "" || s.Address == "", prefix+"ADDRESS", "means nothing with %sKMS_KEY: KMS gives the address",
+		prefix)
+	f.check(strings.Trim(s.ChainID, "0123456789") == "", prefix+"CHAIN_ID",
+		"%.40q: want Ethereum's chain id in decimal, such as 1", s.ChainID)
+	f.check(s.Address == "" || ethereumAddress.MatchString(s.Address), prefix+"ADDRESS",
+		"%.80q: want an Ethereum address, 0x and 40 hex digits", s.Address)
+}
+
 // kindFaults checks what only one kind of settlement layer has.
 func (s Settlement) kindFaults(f *faultList, layer stage.Layer) {
 	f.oneOf("SETTLEMENT_KIND", s.Kind, EthereumLayer, StarknetLayer)
@@ -158,18 +170,11 @@ func (s Settlement) kindFaults(f *faultList, layer stage.Layer) {
 		{"SETTLEMENT_DATA_CONTRACT", s.DataContract}, {"SETTLEMENT_DATA_FUNCTION", s.DataFunction},
 	}
 	if s.Kind != StarknetLayer {
-		f.check(s.KMSKey != "" || s.Address != "", "SETTLEMENT_ADDRESS",
-			"missing: the account of the wallet's key, which the API shows and watches without reading the key")
-		f.check(s.KMSKey == "" || s.Address == "", "SETTLEMENT_ADDRESS",
-			"means nothing with SETTLEMENT_KMS_KEY: KMS gives the address")
+		s.ethereumFaults(f, "SETTLEMENT_")
 		for _, o := range only {
 			f.check(o.value == "", o.name, "means nothing with SETTLEMENT_KIND %s", s.Kind)
 		}
-		f.check(strings.Trim(s.ChainID, "0123456789") == "", "SETTLEMENT_CHAIN_ID",
-			"%.40q: want Ethereum's chain id in decimal, such as 1", s.ChainID)
-		for name, a := range map[string]string{
-			"SETTLEMENT_CONTRACT": s.Contract, "SETTLEMENT_VERIFIER": s.Verifier, "SETTLEMENT_ADDRESS": s.Address,
-		} {
+		for name, a := range map[string]string{"SETTLEMENT_CONTRACT": s.Contract, "SETTLEMENT_VERIFIER": s.Verifier} {
 			f.check(a == "" || ethereumAddress.MatchString(a), name,
 				"%.80q: want an Ethereum address, 0x and 40 hex digits", a)
 		}

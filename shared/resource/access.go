@@ -18,10 +18,13 @@ const (
 	LayerSecret  Secret = "layer"  // the URL of the settlement layer's node, where it holds a key
 	FactsSecret  Secret = "facts"  // the same, for provers that look for facts or register them
 	WalletSecret Secret = "wallet" // the key that settles, if it is not a KMS key
-	ProverSecret Secret = "prover" // registrar's key, API key or certificates
-	RunnerSecret Secret = "runner" // the SNOS runner's token
-	HookSecret   Secret = "hook"   // what the prover's webhooks carry, and the key to ask it about them
-	QueueSecret  Secret = "queue"  // what Kafka's brokers know the functions by
+	DataSecret   Secret = "data"   // URLs of the nodes of a layer of its own that data are published on
+	// DataWalletSecret is the key that publishes there, if it is not a KMS key.
+	DataWalletSecret Secret = "datawallet"
+	ProverSecret     Secret = "prover" // registrar's key, API key or certificates
+	RunnerSecret     Secret = "runner" // the SNOS runner's token
+	HookSecret       Secret = "hook"   // what the prover's webhooks carry, and the key to ask it about them
+	QueueSecret      Secret = "queue"  // what Kafka's brokers know the functions by
 	// headers with which telemetry is sent
 	TelemetrySecret Secret = "telemetry"
 )
@@ -37,7 +40,9 @@ type Access struct {
 	Links         []string // prefixes of artifact keys to which it gives out links, where settings allow any
 	Secrets       []Secret
 	Signs         bool     // with the wallet's KMS key, where there is one
+	SignsData     bool     // with the KMS key of the wallet that publishes on a layer of its own, where there is one
 	Watches       bool     // asks for the public part of the wallet's KMS key, where there is one
+	WatchesData   bool     // likewise of the one that publishes
 	Pings         []string // queues that it looks for without sending
 	Invokes       []string // functions
 	Publishes     bool     // alerts and events
@@ -81,6 +86,9 @@ func AccessOf(function string) Access {
 	case FnDataSubmission, FnStateTransition:
 		a.Reads, a.Writes, a.Signs = all, []string{SignedTransactions}, true
 		a.Secrets = append(a.Secrets, WalletSecret, LayerSecret)
+		if function == FnDataSubmission { // of which Publishing leaves one or none
+			a.Secrets, a.SignsData = append(a.Secrets, DataSecret, DataWalletSecret), true
+		}
 	case FnTrigger:
 		a.Sends = allQueues()
 		a.Reads, a.Writes, a.Lists, a.Tags = all, []string{AggregatorArtifacts, artifact.History}, true, true
@@ -94,7 +102,8 @@ func AccessOf(function string) Access {
 	case FnAPI: // /ready looks at everything that settles; commands wake jobs and workers
 		a.Sends, a.Lists, a.Watches, a.Looks, a.Subscribes = allQueues(), true, true, true, true
 		a.Links = []string{SnosArtifacts, AggregatorArtifacts}
-		a.Secrets = append(a.Secrets, ChainSecret, LayerSecret)
+		a.Secrets = append(a.Secrets, ChainSecret, LayerSecret, DataSecret)
+		a.WatchesData = true
 		for _, x := range Asks() { // with secrets that the API does not read
 			a.Invokes = append(a.Invokes, x.Function)
 		}
@@ -126,6 +135,16 @@ func Checking(function string) bool {
 // WithoutCommands is what the API may do where it serves no commands: it reads.
 func (a Access) WithoutCommands() Access {
 	a.Sends, a.Publishes, a.Subscribes, a.Pings = nil, false, false, []string{TriggerQueue}
+	return a
+}
+
+// Publishing is what the function that publishes data may do where that is not on the settlement layer: on a layer of
+// its own, with that layer's wallet alone, or nowhere, with none.
+func (a Access) Publishing(own bool) Access {
+	a.Signs, a.SignsData = false, own
+	a.Secrets = slices.DeleteFunc(slices.Clone(a.Secrets), func(s Secret) bool {
+		return s == WalletSecret || s == LayerSecret || !own && (s == DataSecret || s == DataWalletSecret)
+	})
 	return a
 }
 

@@ -19,7 +19,20 @@ func TestWhoSigns(t *testing.T) {
 				f.Name, a.Signs, slices.Contains(a.Secrets, resource.WalletSecret), signs)
 		}
 	}
+	data := resource.AccessOf(resource.FnDataSubmission)
+	own, none := data.Publishing(true), data.Publishing(false)
+	if own.Signs || !own.SignsData || slices.Contains(own.Secrets, resource.WalletSecret) ||
+		!slices.Contains(own.Secrets, resource.DataWalletSecret) {
+		t.Errorf("what publishes on a layer of its own may %+v", own)
+	}
+	if none.Signs || none.SignsData || slices.Contains(none.Secrets, resource.WalletSecret) ||
+		slices.Contains(none.Secrets, resource.DataWalletSecret) || slices.Contains(none.Secrets, resource.LayerSecret) {
+		t.Errorf("what publishes nothing may %+v", none)
+	}
 	api := resource.AccessOf(resource.FnAPI)
+	if slices.Contains(api.Secrets, resource.DataWalletSecret) || api.SignsData {
+		t.Error("the API may publish")
+	}
 	for _, s := range []resource.Secret{resource.ProverSecret, resource.HookSecret, resource.RunnerSecret} {
 		if slices.Contains(api.Secrets, s) {
 			t.Errorf("the API reads the secret %q", s)

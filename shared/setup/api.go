@@ -2,10 +2,13 @@ package setup
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"sync"
 	"time"
 
 	apicontroller "github.com/madara-orchestrator/orchestrator/shared/controller/api"
+	"github.com/madara-orchestrator/orchestrator/shared/core/look"
 	"github.com/madara-orchestrator/orchestrator/shared/core/settlement"
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
@@ -25,6 +28,10 @@ type API struct {
 	// Settle opens the contract and the wallet's chain, which a rewind asks whether transactions may still be mined;
 	// nil: nothing can be rewound.
 	Settle Opener
+	// Data opens the wallet that publishes data on a layer of its own; nil: the wallet that settles does.
+	Data func(context.Context) (Wallet, error)
+	// DataLayer names that layer, as its wallet does.
+	DataLayer string
 	// Contracts compares the core contract with settings and app chain, for its route and as a part of readiness; nil:
 	// neither.
 	Contracts Contracts
@@ -52,6 +59,10 @@ func (c App) API(a API) *apicontroller.Handler {
 			return p.Ping(ctx, c.queueName(resource.TriggerQueue))
 		}})
 	}
+	data := a.data()
+	if data != nil {
+		checks = append(checks, BalanceCheck("data wallet", Account(data), admin.DataUnit))
+	}
 	if a.Contracts != nil {
 		checks = append(checks, ContractsCheck(a.Contracts))
 	}
@@ -64,9 +75,15 @@ func (c App) API(a API) *apicontroller.Handler {
 		Explorer: a.Explorer, Artifacts: c.Artifacts, Links: c.Links, LinkAge: a.LinkAge, Contracts: a.Contracts,
 		Rewinds: c.Rewinds, Log: c.Log,
 	}
+	if data != nil {
+		service.DataWallet = Account(data)
+	}
 	if a.Settle != nil {
 		r, o := c.Rewinder(), opened(Once(a.Settle))
 		r.Contract, r.Wallet = o, o
+		if data != nil {
+			r.DataLayer, r.DataWallet = a.DataLayer, opened(data)
+		}
 		service.Rewinder = r
 	}
 	h := apicontroller.New(service, a.Admin, a.ProverHook, c.Log)
@@ -80,20 +97,48 @@ type Opener func(context.Context) (settlement.Contract, Wallet, error)
 // Once opens once in a process: with KMS that is a request. What failed is tried again by the next caller.
 func Once(open Opener) Opener {
 	var mu sync.Mutex
+	var done bool
 	var contract settlement.Contract
 	var wallet Wallet
 	return func(ctx context.Context) (settlement.Contract, Wallet, error) {
 		mu.Lock()
 		defer mu.Unlock()
-		if contract != nil {
+		if done {
 			return contract, wallet, nil
 		}
 		k, w, err := open(ctx)
 		if err == nil {
-			contract, wallet = k, w
+			done, contract, wallet = true, k, w
 		}
 		return k, w, err
 	}
+}
+
+// data opens the wallet that publishes data on a layer of its own, where no contract is; nil: there is none.
+func (a API) data() Opener {
+	if a.Data == nil {
+		return nil
+	}
+	return Once(func(ctx context.Context) (settlement.Contract, Wallet, error) {
+		w, err := a.Data(ctx)
+		return nil, w, err
+	})
+}
+
+// BalanceCheck is the part of readiness that says what a wallet holds: it must hold something.
+func BalanceCheck(name string, read func(context.Context) (tx.Account, error), unit string) admin.Check {
+	return admin.Check{Name: name, Look: func(ctx context.Context) (string, error) {
+		a, err := look.Value(ctx, read)
+		switch {
+		case err != nil:
+			return "", fmt.Errorf("read the wallet: %w", err)
+		case a.Balance == nil:
+			return "", errors.New("the node does not say what the wallet holds")
+		case a.Balance.Sign() == 0:
+			return "", fmt.Errorf("%s holds nothing: send funds to it", a.Address)
+		}
+		return fmt.Sprintf("%s holds %s %s", a.Address, a.Balance, unit), nil
+	}}
 }
 
 // opened opens the settlement layer when it is asked, so that a wallet that can't be opened fails no other route.

@@ -195,8 +195,10 @@ func (c App) Aggregator(p proof.Prover, r snos.Runner) *eventcontroller.Jobs {
 
 // Wallet is what sends transactions.
 type Wallet struct {
-	Chain  tx.Chain
-	Name   string // of the wallet: chain and address
+	Chain tx.Chain
+	Name  string // of the wallet: chain and address
+	// Layer names the layer that it is on, where that only gets the chain's data; "": the settlement layer.
+	Layer  string
 	Policy tx.Policy
 	DryRun bool
 }
@@ -208,7 +210,7 @@ func (c App) sender(w Wallet) *sending.Sender {
 	}
 	return &sending.Sender{
 		Chain: w.Chain, Raw: c.Artifacts, Policy: w.Policy, Now: c.Now, DryRun: w.DryRun,
-		Log: c.Log, Jobs: c.Jobs, Types: types,
+		Log: c.Log, Jobs: c.Jobs, Types: types, Layer: w.Layer,
 		Lease: c.Locks, LeaseName: "wallet/" + w.Name,
 	}
 }
@@ -218,6 +220,11 @@ func (c App) sender(w Wallet) *sending.Sender {
 func (c App) DataSubmission(l da.Layer, w Wallet, archive da.Archive) *eventcontroller.Jobs {
 	return c.JobFunction(job.DataSubmission,
 		&datasubmission.Handler{Layer: l, Sender: c.sender(w), Artifacts: c.Artifacts, Archive: archive})
+}
+
+// NoData is the DataSubmission function's handler of a chain whose data nobody publishes.
+func (c App) NoData(commit func([]felt.Felt) da.Commitment) *eventcontroller.Jobs {
+	return c.JobFunction(job.DataSubmission, &datasubmission.Unpublished{Commit: commit, Artifacts: c.Artifacts})
 }
 
 // StateTransition is the StateTransition function's handler.

@@ -31,7 +31,7 @@ func NewHistory(e *fault.Env, jobs *Jobs, batches *Batches) *History {
 
 func cloneTotals(t history.Totals) history.Totals {
 	t.Jobs = maps.Clone(t.Jobs)
-	for _, n := range []**big.Int{&t.Fee, &t.FeeSaved} {
+	for _, n := range []**big.Int{&t.Fee, &t.FeeSaved, &t.DataFee} {
 		if *n != nil {
 			*n = new(big.Int).Set(*n)
 		}

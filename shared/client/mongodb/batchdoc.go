@@ -57,6 +57,7 @@ type ledgerDoc struct {
 	Blobs       int                 `bson:"blobs"`
 	FeeWei      string              `bson:"fee_wei,omitempty"` // decimal: beyond 64 bits
 	FeeSaved    string              `bson:"fee_saved,omitempty"`
+	DataFee     string              `bson:"data_fee,omitempty"`
 	Tx          string              `bson:"tx,omitempty"`
 	ProverTask  string              `bson:"prover_task,omitempty"`
 	ProverSteps int64               `bson:"prover_steps,omitempty"`
@@ -158,6 +159,9 @@ func (n *ints) meta(index, epoch uint64, status, trace string, l batch.Ledger, v
 	if l.FeeSaved != nil {
 		d.Ledger.FeeSaved = l.FeeSaved.String()
 	}
+	if l.DataFee != nil {
+		d.Ledger.DataFee = l.DataFee.String()
+	}
 	if l.Stages != nil {
 		d.Ledger.Stages = map[string]stageDoc{}
 	}
@@ -184,7 +188,7 @@ func (n *ints) ledgerBack(d ledgerDoc) batch.Ledger {
 		GasUsed: n.back(d.GasUsed), DataGasUsed: n.back(d.BlobGasUsed), Blobs: d.Blobs, Tx: d.Tx,
 		ProverTask: d.ProverTask, ProverSteps: n.back(d.ProverSteps), Requests: d.Requests, StoredBytes: d.StoredBytes,
 	}
-	l.Fee, l.FeeSaved = n.amount(d.FeeWei), n.amount(d.FeeSaved)
+	l.Fee, l.FeeSaved, l.DataFee = n.amount(d.FeeWei), n.amount(d.FeeSaved), n.amount(d.DataFee)
 	if d.Stages != nil {
 		l.Stages = map[string]batch.Stage{}
 	}

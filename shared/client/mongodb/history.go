@@ -43,6 +43,7 @@ type totalsDoc struct {
 	Blobs       int64            `bson:"blobs"`
 	Fee         string           `bson:"fee,omitempty"` // decimal: beyond 64 bits
 	FeeSaved    string           `bson:"fee_saved,omitempty"`
+	DataFee     string           `bson:"data_fee,omitempty"`
 	ProverSteps int64            `bson:"prover_steps"`
 	Requests    int64            `bson:"requests"`
 	StoredBytes int64            `bson:"stored_bytes"`
@@ -63,6 +64,9 @@ func toTotalsDoc(t history.Totals) (totalsDoc, error) {
 	if t.FeeSaved != nil {
 		d.FeeSaved = t.FeeSaved.String()
 	}
+	if t.DataFee != nil {
+		d.DataFee = t.DataFee.String()
+	}
 	for k, v := range t.Jobs {
 		if d.Jobs == nil {
 			d.Jobs = map[string]int64{}
@@ -80,7 +84,7 @@ func (d totalsDoc) history() (history.Totals, error) {
 		ProverSteps: n.back(d.ProverSteps), Requests: n.back(d.Requests), StoredBytes: d.StoredBytes,
 		Version: n.back(d.Version),
 	}
-	t.Fee, t.FeeSaved = n.amount(d.Fee), n.amount(d.FeeSaved)
+	t.Fee, t.FeeSaved, t.DataFee = n.amount(d.Fee), n.amount(d.FeeSaved), n.amount(d.DataFee)
 	for k, v := range d.Jobs {
 		if t.Jobs == nil {
 			t.Jobs = map[job.Type]uint64{}

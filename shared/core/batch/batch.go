@@ -123,14 +123,16 @@ type AggregatorBatch struct {
 // LastSnos is the index of the last SNOS batch.
 func (a AggregatorBatch) LastSnos() uint64 { return a.FirstSnos + uint64(len(a.Snos)) - 1 }
 
-// Ledger is what a batch cost and when it passed each stage. Gas and fee are those of all its transactions: the state
-// update, and on an L3 the publications of its data.
+// Ledger is what a batch cost and when it passed each stage. Gas and fee are those of all its transactions on the
+// settlement layer: the state update, and on an L3 the publications of its data.
 type Ledger struct {
 	Stages      map[string]Stage // by job type
 	GasUsed     uint64
 	DataGasUsed uint64
 	Blobs       int
 	Fee         *big.Int // in the settlement layer's smallest unit: wei, on Starknet fri; nil until settled
+	// DataFee is what publications on a layer of their own cost, in that layer's unit: wei; nil where there are none.
+	DataFee     *big.Int `json:",omitempty"`
 	FeeSaved    *big.Int // by waiting for lower fees, at base fees; nil where nothing was compared
 	Tx          string   // hash of the transaction that settled it
 	ProverTask  string

@@ -51,6 +51,7 @@ type Totals struct {
 	GasUsed, DataGasUsed uint64
 	Blobs                uint64
 	Fee, FeeSaved        *big.Int // never nil after Add
+	DataFee              *big.Int // likewise, of the ledgers
 	ProverSteps          uint64
 	Requests             uint64
 	StoredBytes          int64
@@ -82,6 +83,7 @@ func (t Totals) Add(u Unit) Totals {
 		t.Requests += uint64(max(n, 0))
 	}
 	t.Fee, t.FeeSaved = plus(t.Fee, l.Fee), plus(t.FeeSaved, l.FeeSaved)
+	t.DataFee = plus(t.DataFee, l.DataFee)
 	return t
 }
 

@@ -71,7 +71,9 @@ type ProofRegistrationMeta struct {
 type DataSubmissionMeta struct {
 	StartBlock, EndBlock uint64
 	SegmentKey           string
-	Journal              tx.Journal
+	// Layer names the layer that the transactions were signed for; "": the settlement layer.
+	Layer   string `json:",omitempty"`
+	Journal tx.Journal
 	// Set when the first transaction is built: of the whole segment.
 	DataHash felt.Felt
 	DataSize uint64
@@ -107,6 +109,29 @@ func (j Job) Journals() []*tx.Journal {
 		return m.Journals()
 	case *StateTransitionMeta:
 		return []*tx.Journal{&m.Journal}
+	}
+	return nil
+}
+
+// Layer names the layer that a job's transactions are on; "": the settlement layer.
+func (j Job) Layer() string {
+	if m, ok := j.Metadata.(*DataSubmissionMeta); ok {
+		return m.Layer
+	}
+	return ""
+}
+
+// Blobs are how many blobs each of Journals' payloads has.
+func (j Job) Blobs() []int {
+	switch m := j.Metadata.(type) {
+	case *DataSubmissionMeta:
+		out := []int{len(m.VersionedHashes)}
+		for _, p := range m.More {
+			out = append(out, len(p.VersionedHashes))
+		}
+		return out
+	case *StateTransitionMeta:
+		return []int{m.Blobs}
 	}
 	return nil
 }

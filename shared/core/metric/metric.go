@@ -33,8 +33,10 @@ const (
 	FailedJobs     Name = "FailedJobs"
 	OverdueJobs    Name = "OverdueJobs"
 	WalletBalance  Name = "WalletBalance"
+	DataBalance    Name = "DataBalance"
 	FeeCapReached  Name = "FeeCapReached"
 	FeePaid        Name = "FeePaid"
+	DataFeePaid    Name = "DataFeePaid"
 	SettleSeconds  Name = "SettleSeconds"
 	StageSeconds   Name = "StageSeconds"
 	QueueSeconds   Name = "QueueSeconds"
@@ -162,8 +164,10 @@ var table = []Metric{
 	{FailedJobs, Gauge, "{job}", nil, "jobs that wait for an operator", true, ""},
 	{OverdueJobs, Gauge, "{job}", nil, "jobs whose action was due and that nobody took", true, ""},
 	{WalletBalance, Gauge, "{unit}", nil, "what the wallet holds, in wei or fri", true, ""},
+	{DataBalance, Gauge, "{wei}", nil, "L3: what the wallet that publishes on a layer of its own holds", true, ""},
 	{FeeCapReached, Counter, "{time}", nil, "times that fees above the cap made a transaction wait", true, ""},
 	{FeePaid, Counter, "{unit}", nil, "fees of settled batches, in wei or fri", true, ""},
+	{DataFeePaid, Counter, "{wei}", nil, "L3: fees of publications on a layer of their own", false, ""},
 	{SettleSeconds, Histogram, "s", nil, "from the first block of a batch to its settlement", true, ""},
 	{StageSeconds, Histogram, "s", []Label{Stage}, "from the creation of a job to its completion", true, Stage},
 	{QueueSeconds, Histogram, "s", []Label{Stage, Action}, "from when an action is due to when it is taken", false, ""},

@@ -76,6 +76,9 @@ func printBatch(w io.Writer, b admin.BatchDetail, now time.Time) {
 	}
 	if l := b.Ledger; l.Tx != "" {
 		fmt.Fprintf(w, "cost       %s, %d gas, %d blobs\n", fee(l), l.GasUsed, l.Blobs)
+		if l.DataFee != "" {
+			fmt.Fprintf(w, "           %s for its data, on a layer of its own\n", amount(l.DataFee, "wei"))
+		}
 		if l.FeeSaved != "" {
 			fmt.Fprintf(w, "           %s\n", saved(l.FeeSaved, l.Unit))
 		}

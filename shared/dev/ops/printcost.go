@@ -43,6 +43,15 @@ func printWallet(w io.Writer, x admin.Wallet) {
 	fmt.Fprintln(w)
 }
 
+// printWallets prints the wallet that settles, and the one that publishes data elsewhere, where there is one.
+func printWallets(w io.Writer, x admin.Wallet) {
+	printWallet(w, x)
+	if x.Data != nil {
+		fmt.Fprintln(w, "\nthe wallet that publishes data:")
+		printWallet(w, *x.Data)
+	}
+}
+
 func printLedger(w io.Writer, l admin.Sums) {
 	if len(l.Days) == 0 {
 		fmt.Fprintln(w, "no batch was settled on these days")
@@ -58,6 +67,9 @@ func printLedger(w io.Writer, l admin.Sums) {
 	fmt.Fprintln(w)
 	wrap(w, "", "steps: Cairo steps given to the prover, by which provers charge; stored: bytes of artifacts, counted "+
 		"once they may expire")
+	if l.All.DataFee != "" {
+		wrap(w, "", "data was published on a layer of its own for "+amount(l.All.DataFee, "wei"))
+	}
 	if l.All.FeeSaved != "" {
 		wrap(w, "", saved(l.All.FeeSaved, l.Unit))
 	}

@@ -135,7 +135,7 @@ func (s *session) stages() (int, error) {
 }
 
 func (s *session) wallet() (int, error) {
-	return show(s, "/wallet", func(w admin.Wallet) { printWallet(s.out, w) }, nil)
+	return show(s, "/wallet", func(w admin.Wallet) { printWallets(s.out, w) }, nil)
 }
 
 func (s *session) ledger() (int, error) {

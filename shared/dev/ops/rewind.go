@@ -94,5 +94,8 @@ func left(b admin.LostBatch) string {
 	if b.Fee != "" {
 		out += "; its data was published for " + b.Fee
 	}
+	if b.DataFee != "" {
+		out += "; its data was published for " + amount(b.DataFee, "wei")
+	}
 	return out
 }

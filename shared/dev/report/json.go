@@ -17,7 +17,8 @@ type batchJSON struct {
 	Blobs      int                `json:"blobs"`
 	Gas        uint64             `json:"gas_used"`
 	DataGas    uint64             `json:"data_gas_used"`
-	Fee        string             `json:"fee,omitempty"` // decimal, in the smallest unit
+	Fee        string             `json:"fee,omitempty"`      // decimal, in the smallest unit
+	DataFee    string             `json:"data_fee,omitempty"` // in wei, of publications on a layer of their own
 	Tx         string             `json:"tx,omitempty"`
 	Seconds    map[string]float64 `json:"seconds"` // by stage
 }
@@ -38,6 +39,9 @@ func JSON(w io.Writer, rs []Row, unit string, settled bool) error {
 		}
 		if r.Ledger.Fee != nil {
 			b.Fee = r.Ledger.Fee.String()
+		}
+		if r.Ledger.DataFee != nil {
+			b.DataFee = r.Ledger.DataFee.String()
 		}
 		for name, s := range r.Ledger.Stages {
 			b.Seconds[name] = s.EndedAt.Sub(s.StartedAt).Seconds()

@@ -65,6 +65,18 @@ func Rows(ctx context.Context, s batch.Store, l stage.Layer) ([]Row, error) {
 	return out, nil
 }
 
+// dataFees are what publications on a layer of their own cost, and how many blobs they carried.
+func dataFees(rs []Row) (fee *big.Int, blobs int) {
+	fee = new(big.Int)
+	for _, r := range rs {
+		if r.Ledger.DataFee != nil {
+			fee.Add(fee, r.Ledger.DataFee)
+			blobs += r.Ledger.Blobs
+		}
+	}
+	return fee, blobs
+}
+
 // Table prints the batches: what each holds and cost, then how long each stage took and how often it was invoked. unit
 // is the smallest of the fees, wei or fri; they are shown in 10^9 of it.
 func Table(w io.Writer, rs []Row, l stage.Layer, unit string) {
@@ -106,6 +118,9 @@ func Table(w io.Writer, rs []Row, l stage.Layer, unit string) {
 	}
 	_ = tw.Flush()
 	fmt.Fprintf(w, "\n%d batches, gas %d, data gas %d, fees %s %s\n", len(rs), gas, dataGas, Giga(fee), "g"+unit)
+	if data, blobs := dataFees(rs); data.Sign() > 0 {
+		fmt.Fprintf(w, "data %d blobs on a layer of its own, fees %s gwei\n", blobs, Giga(data))
+	}
 }
 
 // jobStages are the stages of a layer that have jobs.

@@ -73,6 +73,8 @@ type Service struct {
 	History  history.Store // of what was removed; nil: nothing was
 	// Wallet reads the wallet that settles; nil: unknown.
 	Wallet func(ctx context.Context) (tx.Account, error)
+	// DataWallet reads the wallet that publishes data on a layer of its own; nil: the wallet that settles does.
+	DataWallet func(ctx context.Context) (tx.Account, error)
 	// Contracts compares the core contract with settings and app chain; nil: it can't.
 	Contracts func(ctx context.Context) (contracts.Report, error)
 	Checks    []Check        // what Ready asks

@@ -43,6 +43,7 @@ type Ledger struct {
 	Fee         string `json:"fee,omitempty"`       // decimal, in Unit
 	FeeSaved    string `json:"fee_saved,omitempty"` // by waiting for lower fees, at base fees; may be negative
 	Unit        string `json:"unit"`                // wei or fri
+	DataFee     string `json:"data_fee,omitempty"`  // in wei, of publications on a layer of their own
 	ProverTask  string `json:"prover_task,omitempty"`
 	ProverSteps uint64 `json:"prover_steps"` // Cairo steps given to the prover, by which provers charge
 	Requests    int    `json:"requests"`     // attempts of its jobs
@@ -287,6 +288,9 @@ func (s *Service) ledgerView(l batch.Ledger) Ledger {
 	}
 	if l.FeeSaved != nil {
 		v.FeeSaved = l.FeeSaved.String()
+	}
+	if l.DataFee != nil {
+		v.DataFee = l.DataFee.String()
 	}
 	if s.Explorer != "" && hexHash(l.Tx) {
 		v.TxURL = s.Explorer + l.Tx

@@ -22,6 +22,7 @@ type History struct {
 	Unit        string              `json:"unit"` // of fees: wei or fri
 	Fee         string              `json:"fee"`  // decimal, in Unit
 	FeeSaved    string              `json:"fee_saved"`
+	DataFee     string              `json:"data_fee,omitempty"` // in wei, as of a Sum
 	GasUsed     uint64              `json:"gas_used"`
 	BlobGasUsed uint64              `json:"blob_gas_used"`
 	Blobs       uint64              `json:"blobs"`
@@ -59,6 +60,9 @@ func (s *Service) HistoryOf(ctx context.Context) (History, error) {
 		Unit: s.FeeUnit, Fee: decimal(t.Fee), FeeSaved: decimal(t.FeeSaved), GasUsed: t.GasUsed,
 		BlobGasUsed: t.DataGasUsed, Blobs: t.Blobs, ProverSteps: t.ProverSteps, Requests: t.Requests,
 		StoredBytes: t.StoredBytes, Files: artifact.History,
+	}
+	if t.DataFee != nil && t.DataFee.Sign() != 0 {
+		out.DataFee = t.DataFee.String()
 	}
 	for k, n := range t.Jobs {
 		out.Jobs[k] = n

@@ -19,6 +19,7 @@ type Sum struct {
 	Blocks      uint64 `json:"blocks"`
 	Fee         string `json:"fee"`                 // decimal, in the unit of the ledger
 	FeeSaved    string `json:"fee_saved,omitempty"` // likewise, by waiting for lower fees; "" where no batch could wait
+	DataFee     string `json:"data_fee,omitempty"`  // in wei, of publications on a layer of their own; "": none
 	GasUsed     uint64 `json:"gas_used"`
 	BlobGasUsed uint64 `json:"blob_gas_used"`
 	Blobs       int    `json:"blobs"`
@@ -26,7 +27,7 @@ type Sum struct {
 	Requests    int    `json:"requests"`
 	StoredBytes int64  `json:"stored_bytes"`
 
-	fee, saved *big.Int
+	fee, saved, data *big.Int
 }
 
 func (s *Sum) add(d document) {
@@ -48,6 +49,12 @@ func (s *Sum) add(d document) {
 		s.fee.Add(s.fee, l.Fee)
 	}
 	s.Fee = s.fee.String()
+	if l.DataFee != nil {
+		if s.data == nil {
+			s.data = new(big.Int)
+		}
+		s.DataFee = s.data.Add(s.data, l.DataFee).String()
+	}
 	if l.FeeSaved == nil {
 		return
 	}

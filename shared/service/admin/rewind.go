@@ -66,6 +66,8 @@ type LostBatch struct {
 	Tasks      []string     `json:"prover_tasks,omitempty"`
 	Bucket     string       `json:"bucket,omitempty"` // at the prover: it is never closed
 	Fee        string       `json:"fee,omitempty"`    // of published data, decimal
+	// DataFee is of data that was published on a layer of its own, in wei.
+	DataFee string `json:"data_fee,omitempty"`
 }
 
 // Bounds of a plan that is shown.
@@ -144,6 +146,9 @@ func (s *Service) rewindPlan(p rewinding.Plan) RewindPlan {
 		}
 		if b.Fee != nil {
 			lost.Fee = b.Fee.String()
+		}
+		if b.DataFee != nil {
+			lost.DataFee = b.DataFee.String()
 		}
 		out.Batches = append(out.Batches, lost)
 	}

@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"math/big"
 	"time"
+
+	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
+	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
 )
 
 // Wallet is the wallet that settles, and how long what it holds lasts.
@@ -19,6 +22,8 @@ type Wallet struct {
 	BatchesLeft *int64 `json:"batches_left"`
 	// DaysLeft is how many days that is at the rate of those batches; null where the rate is unknown.
 	DaysLeft *float64 `json:"days_left"`
+	// Data is the wallet that publishes data on a layer of its own; null where the wallet that settles does.
+	Data *Wallet `json:"data,omitempty"`
 }
 
 // walletBatches is of how many settled batches the runway is computed, walletRead of how many of the newest batches:
@@ -36,35 +41,53 @@ func (s *Service) WalletOf(ctx context.Context) (Wallet, error) {
 	if s.Wallet == nil {
 		return Wallet{}, ErrNoWallet
 	}
-	b, err := within(ctx, checkTimeout, s.Wallet)
+	store, err := s.store("")
+	if err != nil {
+		return Wallet{}, err
+	}
+	ds, err := newest(ctx, store, 0, walletRead)
+	if err != nil {
+		return Wallet{}, err
+	}
+	w, err := walletOf(ctx, s.Wallet, s.FeeUnit, ds, func(l batch.Ledger) *big.Int { return l.Fee })
+	if err != nil || s.DataWallet == nil {
+		return w, err
+	}
+	data, err := walletOf(ctx, s.DataWallet, DataUnit, ds, func(l batch.Ledger) *big.Int { return l.DataFee })
+	if err != nil {
+		return w, fmt.Errorf("the wallet that publishes data: %w", err)
+	}
+	w.Data = &data
+	return w, nil
+}
+
+// DataUnit is the unit of fees on a layer of its own that data are published on: Ethereum's.
+const DataUnit = "wei"
+
+// walletOf reads a wallet, and computes how long it lasts from what batches paid with it.
+func walletOf(ctx context.Context, read func(context.Context) (tx.Account, error), unit string, ds []document,
+	fee func(batch.Ledger) *big.Int) (Wallet, error) {
+	b, err := within(ctx, checkTimeout, read)
 	if err != nil {
 		return Wallet{}, fmt.Errorf("read the wallet: %w", err)
 	}
 	if b.Balance == nil {
 		return Wallet{}, errors.New("read the wallet: the node does not say what it holds")
 	}
-	w := Wallet{Address: b.Address, Balance: b.Balance.String(), Unit: s.FeeUnit}
-	store, err := s.store("")
-	if err != nil {
-		return w, err
-	}
-	ds, err := newest(ctx, store, 0, walletRead)
-	if err != nil {
-		return w, err
-	}
-	w.runway(b.Balance, ds)
+	w := Wallet{Address: b.Address, Balance: b.Balance.String(), Unit: unit}
+	w.runway(b.Balance, ds, fee)
 	return w, nil
 }
 
 // runway computes how long a balance lasts from batches, the newest first.
-func (w *Wallet) runway(balance *big.Int, ds []document) {
+func (w *Wallet) runway(balance *big.Int, ds []document, fee func(batch.Ledger) *big.Int) {
 	sum, n := new(big.Int), int64(0)
 	var newest, oldest time.Time
 	for _, d := range ds {
-		if d.ledger.Fee == nil || !d.settled || n == walletBatches {
+		if fee(d.ledger) == nil || !d.settled || n == walletBatches {
 			continue
 		}
-		sum.Add(sum, d.ledger.Fee)
+		sum.Add(sum, fee(d.ledger))
 		oldest = d.ledger.Stages[settledByStage].EndedAt
 		if n++; n == 1 {
 			newest = oldest

@@ -3,9 +3,11 @@
 package datasubmission
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
@@ -64,16 +66,38 @@ func (h *Handler) Process(ctx context.Context, r *executor.Run) error {
 	if err != nil {
 		return err
 	}
+	if err := h.elsewhere(m); err != nil {
+		return err
+	}
 	return look.Do(ctx, func(ctx context.Context) error {
 		i, p, ok := open(m)
 		if !ok {
 			return nil
 		}
 		seen(ctx, m)
-		_, err := h.advance(ctx, r, m, i, p.journal)
+		_, err := h.advance(ctx, r, m, i, p)
 		return err
 	})
 }
+
+// begun says whether a transaction of the publication was signed.
+func begun(m *job.DataSubmissionMeta) bool {
+	return slices.ContainsFunc(m.Journals(), func(j *tx.Journal) bool { return len(j.Records) > 0 })
+}
+
+// ErrElsewhere says that a publication was begun on another layer than the configured one.
+var ErrElsewhere = errors.New("it was begun on another data availability layer than DA_KIND and DA_CHAIN_ID say now: " +
+	"set them back until it is completed")
+
+// elsewhere is the error of a publication that was begun on another layer: its nonces are those of another wallet.
+func (h *Handler) elsewhere(m *job.DataSubmissionMeta) error {
+	if !begun(m) || m.Layer == h.Sender.Layer {
+		return nil
+	}
+	return fmt.Errorf("transactions on %s, configured is %s: %w", nameOf(m.Layer), nameOf(h.Sender.Layer), ErrElsewhere)
+}
+
+func nameOf(layer string) string { return cmp.Or(layer, "the settlement layer") }
 
 // seen has the look ask a node only that has the blocks in which parts were confirmed.
 func seen(ctx context.Context, m *job.DataSubmissionMeta) {
@@ -86,9 +110,9 @@ func seen(ctx context.Context, m *job.DataSubmissionMeta) {
 
 // advance takes the next step with a part. A publication that the chain would refuse can never succeed.
 func (h *Handler) advance(ctx context.Context, r *executor.Run, m *job.DataSubmissionMeta, i int,
-	j *tx.Journal) (sending.Progress, error) {
+	of part) (sending.Progress, error) {
 	p, err := h.Sender.Advance(ctx, sending.Request{
-		JobID: r.Job.ID, Journal: j, Part: i, Checkpoint: r.Checkpoint,
+		JobID: r.Job.ID, Journal: of.journal, Part: i, Blobs: len(*of.hashes), Checkpoint: r.Checkpoint,
 		Payload: func(ctx context.Context, _ []job.Job) (tx.Payload, error) { return h.payload(ctx, r, m, i) },
 	})
 	if p.Record.Hash != "" {
@@ -119,7 +143,7 @@ func (h *Handler) payload(ctx context.Context, r *executor.Run, m *job.DataSubmi
 	if errors.Is(err, da.ErrTooLarge) {
 		return p, job.Permanent(fmt.Errorf("publish %s: %w", m.SegmentKey, err))
 	}
-	*parts(m)[i].hashes = c.VersionedHashes
+	*parts(m)[i].hashes, m.Layer = c.VersionedHashes, h.Sender.Layer
 	return p, err
 }
 
@@ -141,10 +165,7 @@ func (h *Handler) encode(ctx context.Context, r *executor.Run, m *job.DataSubmis
 // must the segment.
 func (h *Handler) divide(m *job.DataSubmissionMeta, words []felt.Felt) error {
 	whole := h.Layer.Commit(words)
-	begun := false
-	for _, j := range m.Journals() {
-		begun = begun || len(j.Records) > 0
-	}
+	begun := begun(m)
 	if begun && len(m.More) > 0 {
 		if whole.Hash != m.DataHash {
 			return job.Permanentf("%s has changed since a part of it was published: bring back the segment with hash "+
@@ -164,6 +185,12 @@ func (h *Handler) divide(m *job.DataSubmissionMeta, words []felt.Felt) error {
 func (h *Handler) Verify(ctx context.Context, r *executor.Run) (job.Verdict, error) {
 	m, err := executor.Meta[*job.DataSubmissionMeta](r)
 	if err != nil {
+		return job.Verdict{}, err
+	}
+	if err := h.elsewhere(m); err != nil {
+		if r.Job.Status == job.Completed { // that wallet is not asked any more, and nothing is published twice
+			return job.Verdict{Kind: job.VerdictFinal, Reason: err.Error()}, nil
+		}
 		return job.Verdict{}, err
 	}
 	return look.Value(ctx, func(ctx context.Context) (job.Verdict, error) {
@@ -195,7 +222,7 @@ func (h *Handler) verify(ctx context.Context, r *executor.Run, m *job.DataSubmis
 				return job.Pending("a reorganisation undid a part of the publication"), nil
 			}
 		}
-		p, err := h.advance(ctx, r, m, i, next.journal)
+		p, err := h.advance(ctx, r, m, i, next)
 		if err != nil {
 			return job.Verdict{}, err
 		}

@@ -1,8 +1,10 @@
 package rewinding
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"math"
 	"math/big"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
@@ -39,6 +41,7 @@ type Lost struct {
 	Steps               uint64   // Cairo steps given to the prover
 	Bucket              string   // at the prover: it is left open and is never closed, so that nothing is aggregated
 	Fee                 *big.Int // of transactions that published data (L3); nil for none
+	DataFee             *big.Int // of those on a layer of their own, in wei; nil for none
 }
 
 // Look plans a rewind of all batches from an index on. Errors: batch.ErrNotFound, and those of the stores and of the
@@ -185,40 +188,46 @@ func (l *Lost) pay(j job.Job) {
 		}
 		task(m.Task, 0)
 	case *job.DataSubmissionMeta:
-		l.fee(m.Included)
+		to := &l.Fee
+		if m.Layer != "" {
+			to = &l.DataFee
+		}
+		addFee(to, m.Included)
 		for _, more := range m.More {
-			l.fee(more.Included)
+			addFee(to, more.Included)
 		}
 	}
 }
 
-func (l *Lost) fee(in *job.Inclusion) {
+func addFee(to **big.Int, in *job.Inclusion) {
 	if in == nil {
 		return
 	}
 	if fee, ok := new(big.Int).SetString(in.Fee, 10); ok {
-		if l.Fee == nil {
-			l.Fee = new(big.Int)
+		if *to == nil {
+			*to = new(big.Int)
 		}
-		l.Fee.Add(l.Fee, fee)
+		(*to).Add(*to, fee)
 	}
 }
 
 // sends are the jobs of the batches from an index on that send transactions, with the fate of each.
 func (r *Rewinder) sends(ctx context.Context, index uint64) ([]rewind.Send, error) {
 	var out []rewind.Send
-	var at *depths
+	at := map[string]depths{} // by layer
 	for _, t := range r.sending() {
 		err := r.each(ctx, t, index, func(j job.Job) (err error) {
 			s := rewind.Send{Job: j.ID, Stage: t, Batch: j.Batch, Completed: j.Status == job.Completed}
 			for _, journal := range j.Journals() {
 				for _, rec := range journal.Records {
-					if at == nil {
-						if at, err = r.depths(ctx); err != nil {
+					d, known := at[j.Layer()]
+					if !known {
+						if d, err = r.depths(ctx, j.Layer()); err != nil {
 							return err
 						}
+						at[j.Layer()] = d
 					}
-					signed, err := r.fate(ctx, *at, t, rec)
+					signed, err := r.fate(ctx, d, t, rec)
 					if err != nil {
 						return err
 					}
@@ -238,16 +247,24 @@ func (r *Rewinder) sends(ctx context.Context, index uint64) ([]rewind.Send, erro
 // depths are the wallet's nonces in the newest block and in the newest one that is final.
 type depths struct{ latest, final uint64 }
 
-func (r *Rewinder) depths(ctx context.Context) (*depths, error) {
-	h, err := r.Wallet.Head(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("read the settlement layer's head: %w", err)
+// depths asks the wallet on a layer. Where none is configured there any more, nobody counts on its nonces.
+func (r *Rewinder) depths(ctx context.Context, layer string) (depths, error) {
+	w := r.Wallet
+	if layer != "" {
+		if layer != r.DataLayer {
+			return depths{latest: math.MaxUint64, final: math.MaxUint64}, nil
+		}
+		w = r.DataWallet
 	}
-	a, err := r.Wallet.Account(ctx, h.Number-min(h.Finalized, h.Number))
+	h, err := w.Head(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("read the wallet: %w", err)
+		return depths{}, fmt.Errorf("read the head of %s: %w", cmp.Or(layer, "the settlement layer"), err)
 	}
-	return &depths{latest: a.Latest, final: a.Confirmed}, nil
+	a, err := w.Account(ctx, h.Number-min(h.Finalized, h.Number))
+	if err != nil {
+		return depths{}, fmt.Errorf("read the wallet: %w", err)
+	}
+	return depths{latest: a.Latest, final: a.Confirmed}, nil
 }
 
 // fate is what can still become of a transaction. A state update that is not settled must never be: its nonce has to be

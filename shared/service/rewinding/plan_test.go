@@ -108,3 +108,34 @@ func TestPublishedData(t *testing.T) {
 		}
 	}
 }
+
+// Data on a layer of its own was sent by another wallet: that one is asked about it, and counts in its own unit. On a
+// layer that is not configured any more nobody counts on its nonces.
+func TestDataOnALayerOfItsOwn(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		layer  string
+		latest uint64 // of the other wallet
+		want   bool   // it is refused
+	}{"waits": {"ethereum/1", 5, true}, "mined": {"ethereum/1", 6, false}, "not configured": {"ethereum/2", 5, false}} {
+		w, other := newWorld(t, stage.L3, 3, nil), newWorld(t, stage.L3, 1, nil)
+		w.sign(job.DataSubmission, 3, "0xd", 5)
+		j, err := w.jobs.Find(t.Context(), job.DataSubmission, 3)
+		if err != nil {
+			t.Fatal(err)
+		}
+		j.Metadata.(*job.DataSubmissionMeta).Layer = tt.layer
+		if _, err := w.jobs.Update(t.Context(), j); err != nil {
+			t.Fatal(err)
+		}
+		w.latest, other.latest = 5, tt.latest
+		w.DataLayer, w.DataWallet = "ethereum/1", other
+		p, err := w.Look(t.Context(), 2)
+		if err != nil || (len(p.Refusals) > 0) != tt.want {
+			t.Errorf("%s: %+v, %v; want it to be refused: %t", name, p.Refusals, err, tt.want)
+		}
+		if last := p.Batches[len(p.Batches)-1]; last.Fee != nil || last.DataFee == nil || last.DataFee.Int64() != 7 {
+			t.Errorf("%s: lost %v and %v", name, last.Fee, last.DataFee)
+		}
+	}
+}

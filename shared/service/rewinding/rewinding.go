@@ -34,6 +34,9 @@ type Rewinder struct {
 	}
 	// Wallet is asked about recorded transactions.
 	Wallet Wallet
+	// DataWallet is the wallet that publishes data on DataLayer, where that is another one than the settlement layer.
+	DataWallet Wallet
+	DataLayer  string
 	// Release ends what was reported of jobs that are discarded. What it leaves Reconcile ends.
 	Release func(ctx context.Context, jobIDs ...string)
 	// Wake runs the batching worker.

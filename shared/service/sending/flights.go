@@ -39,7 +39,9 @@ func (s *Sender) flights(ctx context.Context, r Request, latest uint64) ([]fligh
 				return nil, fmt.Errorf("list the %s jobs whose transactions are on their way: %w", t, err)
 			}
 			for _, j := range js {
-				out = append(out, r.flights(j, latest)...)
+				if j.Layer() == s.Layer { // those of others have nonces of another wallet
+					out = append(out, r.flights(j, latest)...)
+				}
 			}
 		}
 	}
@@ -49,18 +51,15 @@ func (s *Sender) flights(ctx context.Context, r Request, latest uint64) ([]fligh
 
 // flights are those of a job.
 func (r Request) flights(j job.Job, latest uint64) (out []flight) {
-	order, blobs := tx.Beside, 0
+	order, blobs := tx.Beside, j.Blobs()
 	if r.Order != nil && j.ID != r.JobID {
 		order = r.Order(j)
-	}
-	if m, ok := j.Metadata.(*job.StateTransitionMeta); ok {
-		blobs = m.Blobs
 	}
 	for part, journal := range j.Journals() {
 		if j.ID == r.JobID && part == r.Part {
 			continue
 		}
-		for _, f := range journal.Flights(latest, blobs, order) {
+		for _, f := range journal.Flights(latest, blobs[part], order) {
 			if order == tx.Before && j.Status == job.Completed && !included(j, journal, f.Nonce) {
 				f.Order = tx.Beside
 			}

@@ -34,6 +34,8 @@ type Sender struct {
 	// read from them. nil: one job alone sends.
 	Jobs  job.Store
 	Types []job.Type
+	// Layer names the layer that the wallet is on, as in their documents; "": the settlement layer.
+	Layer string
 	// Lease serializes what looks at the wallet's nonce and then signs or sends, over all jobs.
 	Lease     lock.Locker
 	LeaseName string // of the lease, one a wallet
@@ -154,7 +156,11 @@ func (s *Sender) measure(ctx context.Context, v tx.View, d tx.Decision) {
 	var values []metric.Value
 	if v.Account.Balance != nil {
 		balance, _ := new(big.Float).SetInt(v.Account.Balance).Float64()
-		values = append(values, metric.Value{Name: metric.WalletBalance, Value: balance})
+		name := metric.WalletBalance
+		if s.Layer != "" {
+			name = metric.DataBalance
+		}
+		values = append(values, metric.Value{Name: name, Value: balance})
 	}
 	if d.Step == tx.Capped {
 		values = append(values, metric.Value{Name: metric.FeeCapReached, Value: 1})

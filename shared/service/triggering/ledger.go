@@ -15,14 +15,25 @@ func pay(l *batch.Ledger, in *job.Inclusion) {
 	}
 	l.GasUsed += in.GasUsed
 	l.DataGasUsed += in.DataGas
+	addFee(&l.Fee, in)
+}
+
+func addFee(to **big.Int, in *job.Inclusion) {
 	fee, ok := new(big.Int).SetString(in.Fee, 10)
 	if !ok {
 		return
 	}
-	if l.Fee == nil {
-		l.Fee = new(big.Int)
+	if *to == nil {
+		*to = new(big.Int)
 	}
-	l.Fee.Add(l.Fee, fee)
+	(*to).Add(*to, fee)
+}
+
+// payElsewhere adds what a publication on a layer of its own cost: fee and gas are not those of the settlement layer.
+func payElsewhere(l *batch.Ledger, in *job.Inclusion) {
+	if in != nil {
+		addFee(&l.DataFee, in)
+	}
 }
 
 // save notes what was saved by waiting for lower fees: it may be less than nothing. Where nothing was ever compared,
@@ -45,9 +56,16 @@ func payForData(l *batch.Ledger, j job.Job) {
 	if !ok {
 		return
 	}
-	pay(l, m.Included)
+	paid := pay
+	if m.Layer != "" {
+		paid = payElsewhere
+	}
+	paid(l, m.Included)
 	for _, p := range m.More {
-		pay(l, p.Included)
+		paid(l, p.Included)
+	}
+	for _, n := range j.Blobs() {
+		l.Blobs += n
 	}
 }
 

@@ -23,6 +23,14 @@ func TestLedgerCountsEveryTransaction(t *testing.T) {
 		), More: []job.Publication{{Included: in(3, 30, "300")}, {}, {Included: in(4, 40, "no number")}},
 	}})
 	payForData(&l, job.Job{Metadata: &job.SnosRunMeta{}})
+	if l.DataFee != nil {
+		t.Errorf("%s for data on a layer of its own", l.DataFee)
+	}
+	payForData(&l, job.Job{Metadata: &job.DataSubmissionMeta{Layer: "ethereum/1", VersionedHashes: []string{"0x1", "0x2"},
+		Included: in(9, 90, "900"), More: []job.Publication{{Included: in(9, 90, "100")}, {VersionedHashes: []string{"0x3"}}}}})
+	if l.DataFee.String() != "1000" || l.Blobs != 3 {
+		t.Errorf("paid %s for %d blobs on a layer of its own, want 1000 for 3", l.DataFee, l.Blobs)
+	}
 	wait := &job.FeeWait{First: "50", Today: "80", Target: "40"}
 	for what, m := range map[string]*job.StateTransitionMeta{
 		"without a wait": {Included: in(1, 0, "1")}, "on a batch that others settled": {FeeWait: wait},

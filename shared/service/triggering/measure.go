@@ -18,6 +18,10 @@ func (t *Triggers) measureSettled(ctx context.Context, settled job.Job, s batch.
 		fee, _ := new(big.Float).SetInt(l.Fee).Float64()
 		vs = append(vs, metric.Value{Name: metric.FeePaid, Value: fee})
 	}
+	if l.DataFee != nil {
+		fee, _ := new(big.Float).SetInt(l.DataFee).Float64()
+		vs = append(vs, metric.Value{Name: metric.DataFeePaid, Value: fee})
+	}
 	if l.ProverSteps > 0 { // unknown ones are not measured
 		vs = append(vs, metric.Value{Name: metric.ProverSteps, Value: float64(l.ProverSteps)})
 	}

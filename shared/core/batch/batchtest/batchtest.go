@@ -52,6 +52,7 @@ func ledger() batch.Ledger {
 	l := batch.Ledger{GasUsed: 9, DataGasUsed: 8, Blobs: 2, Tx: "0x1", ProverTask: "p", ProverSteps: 6,
 		StoredBytes: 1 << 40,
 		Fee:         new(big.Int).Lsh(big.NewInt(7), 90), FeeSaved: new(big.Int).Lsh(big.NewInt(-3), 90),
+		DataFee:  new(big.Int).Lsh(big.NewInt(5), 90),
 		Requests: map[string]int{"rpc": 3}}
 	l.Pass("SnosRun", start, start.Add(time.Second))
 	return l

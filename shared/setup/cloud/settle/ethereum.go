@@ -10,6 +10,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/client/beacon"
 	"github.com/madara-orchestrator/orchestrator/shared/client/ethereum"
 	"github.com/madara-orchestrator/orchestrator/shared/client/kms"
+	"github.com/madara-orchestrator/orchestrator/shared/config"
 	"github.com/madara-orchestrator/orchestrator/shared/core/da"
 	"github.com/madara-orchestrator/orchestrator/shared/core/proof"
 	"github.com/madara-orchestrator/orchestrator/shared/core/settlement"
@@ -22,22 +23,27 @@ import (
 type ethereumLayer struct {
 	nodes[*ethereum.Node]
 	p *cloud.Process
+	s config.Settlement
+	// prefix is what the names of its settings begin with.
+	prefix string
+	// name of a layer that only gets data; "": it is the settlement layer
+	name string
 }
 
 // ethereumSlack is how many blocks a node may be behind another: a block takes seconds through the network.
 const ethereumSlack = 2
 
-func openEthereum(p *cloud.Process, urls []string) (Layer, error) {
-	ns, err := open(p, urls, ethereumSlack, ethereum.ErrWrongChain, ethereum.Dial)
+func openEthereum(p *cloud.Process, s config.Settlement, urls []string) (*ethereumLayer, error) {
+	ns, err := open(p, s.ChainID, urls, ethereumSlack, ethereum.ErrWrongChain, ethereum.Dial)
 	if err != nil {
 		return nil, err
 	}
-	return &ethereumLayer{ns, p}, nil
+	return &ethereumLayer{nodes: ns, p: p, s: s, prefix: "SETTLEMENT_"}, nil
 }
 
 // wallets are the wallet on each node, and the wallet of all.
 func (l *ethereumLayer) wallets(ctx context.Context) ([]*ethereum.Wallet, setup.Wallet, error) {
-	s := l.p.Config.Settlement
+	s := l.s
 	signer, err := l.signer(ctx)
 	if err != nil {
 		return nil, setup.Wallet{}, err
@@ -52,11 +58,11 @@ func (l *ethereumLayer) wallets(ctx context.Context) ([]*ethereum.Wallet, setup.
 		return nil, setup.Wallet{}, err
 	}
 	if s.Address != "" && !strings.EqualFold(s.Address, a.Hex()) {
-		return nil, setup.Wallet{}, fmt.Errorf("the wallet's key is of account %s, SETTLEMENT_ADDRESS says %s: "+
-			"correct the one that is wrong", a.Hex(), s.Address)
+		return nil, setup.Wallet{}, fmt.Errorf("the wallet's key is of account %s, %sADDRESS says %s: "+
+			"correct the one that is wrong", a.Hex(), l.prefix, s.Address)
 	}
 	return ws, setup.Wallet{Chain: chain(l.nodes, ws), Name: fmt.Sprintf("ethereum/%s/%s", s.ChainID, a.Hex()),
-		Policy: l.p.Config.TxPolicy(), DryRun: l.p.Config.DryRun}, nil
+		Policy: s.TxPolicy(), DryRun: l.p.Config.DryRun, Layer: l.name}, nil
 }
 
 // accounts are the account of a key on each node.
@@ -70,10 +76,10 @@ func (l *ethereumLayer) accounts(s ethereum.Signer, form ethereum.Sidecar) []*et
 
 // signer is the wallet's key where it is configured to be: in KMS, a file or a secret.
 func (l *ethereumLayer) signer(ctx context.Context) (ethereum.Signer, error) {
-	if id := l.p.Config.Settlement.KMSKey; id != "" {
+	if id := l.s.KMSKey; id != "" {
 		return kms.New(l.p.AWS, id), nil
 	}
-	key, err := walletKey(ctx, l.p)
+	key, err := walletKey(ctx, l.p, l.s)
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +92,7 @@ func (l *ethereumLayer) Reader() (settlement.Contract, error) { return l.core(ni
 // core is the core contract for the wallet on each node; nil: for readers.
 func (l *ethereumLayer) core(ws []*ethereum.Wallet) (settlement.Contract, error) {
 	cs, err := each(l.nodes, func(i int, n *ethereum.Node) (*ethereum.Core, error) {
-		return ethereum.NewCore(n, l.p.Config.Settlement.Contract, at(ws, i))
+		return ethereum.NewCore(n, l.s.Contract, at(ws, i))
 	})
 	if err != nil {
 		return nil, err
@@ -94,22 +100,37 @@ func (l *ethereumLayer) core(ws []*ethereum.Wallet) (settlement.Contract, error)
 	return contract(l.nodes, cs), nil
 }
 
-// Watch implements Layer. With KMS the account is asked for, else SETTLEMENT_ADDRESS names it.
-func (l *ethereumLayer) Watch(ctx context.Context) (settlement.Contract, setup.Wallet, error) {
-	s := l.p.Config.Settlement
+// watched are the wallet's account on each node. With KMS it is asked for, else a setting names it.
+func (l *ethereumLayer) watched(ctx context.Context) (ws []*ethereum.Wallet, err error) {
 	var account ethereum.Watched
-	var err error
-	if s.KMSKey != "" {
-		account, err = kms.New(l.p.AWS, s.KMSKey).Address(ctx)
+	if l.s.KMSKey != "" {
+		account, err = kms.New(l.p.AWS, l.s.KMSKey).Address(ctx)
 	} else {
-		account, err = ethereum.NewWatched(s.Address)
+		account, err = ethereum.NewWatched(l.s.Address)
 	}
+	if err != nil {
+		return nil, err
+	}
+	return l.accounts(account, ethereum.SidecarAuto), nil
+}
+
+// Watch implements Layer.
+func (l *ethereumLayer) Watch(ctx context.Context) (settlement.Contract, setup.Wallet, error) {
+	ws, err := l.watched(ctx)
 	if err != nil {
 		return nil, setup.Wallet{}, err
 	}
-	ws := l.accounts(account, ethereum.SidecarAuto)
 	c, err := l.core(ws)
 	return c, setup.Wallet{Chain: chain(l.nodes, ws)}, err
+}
+
+// WatchData implements Data.
+func (l *ethereumLayer) WatchData(ctx context.Context) (setup.Wallet, error) {
+	ws, err := l.watched(ctx)
+	if err != nil {
+		return setup.Wallet{}, err
+	}
+	return setup.Wallet{Chain: chain(l.nodes, ws), Layer: l.name}, nil
 }
 
 // Contract implements Layer.
@@ -147,7 +168,7 @@ func (l *ethereumLayer) Codec() statetransition.Codec {
 
 // Archive implements Layer by a beacon node.
 func (l *ethereumLayer) Archive(ctx context.Context) (da.Archive, error) {
-	s := l.p.Config.Settlement
+	s := l.s
 	if s.Beacon == "" && s.BeaconSecret == "" {
 		return nil, nil
 	}
@@ -180,7 +201,7 @@ func (l *ethereumLayer) Facts() (proof.FactChecker, error) {
 }
 
 func (l *ethereumLayer) facts(_ int, n *ethereum.Node) (*ethereum.Facts, error) {
-	return ethereum.NewFacts(n, l.p.Config.Settlement.Verifier)
+	return ethereum.NewFacts(n, l.s.Verifier)
 }
 
 // Registrar implements Layer.

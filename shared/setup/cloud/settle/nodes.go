@@ -30,12 +30,12 @@ type nodes[N node] struct {
 }
 
 // open connects the nodes at some URLs.
-func open[N node](p *cloud.Process, urls []string, slack uint64, wrongChain error,
+func open[N node](p *cloud.Process, chainID string, urls []string, slack uint64, wrongChain error,
 	dial func(url, chainID string) (N, error)) (nodes[N], error) {
 	var ns nodes[N]
 	names := make([]string, len(urls))
 	for i, u := range urls {
-		n, err := dial(u, p.Config.Settlement.ChainID)
+		n, err := dial(u, chainID)
 		if err != nil {
 			return ns, err
 		}

@@ -24,7 +24,7 @@ type starknetLayer struct {
 const starknetSlack = 5
 
 func openStarknet(p *cloud.Process, urls []string) (Layer, error) {
-	ns, err := open(p, urls, starknetSlack, starknet.ErrWrongChain, starknet.Dial)
+	ns, err := open(p, p.Config.Settlement.ChainID, urls, starknetSlack, starknet.ErrWrongChain, starknet.Dial)
 	if err != nil {
 		return nil, err
 	}
@@ -41,7 +41,7 @@ func (l *starknetLayer) accounts(signer *starknet.KeySigner, address string) ([]
 // wallets are the wallet on each node, and the wallet of all.
 func (l *starknetLayer) wallets(ctx context.Context) ([]*starknet.Wallet, setup.Wallet, error) {
 	s := l.p.Config.Settlement
-	key, err := walletKey(ctx, l.p)
+	key, err := walletKey(ctx, l.p, s)
 	if err != nil {
 		return nil, setup.Wallet{}, err
 	}
