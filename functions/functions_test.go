@@ -195,7 +195,7 @@ func newWorld(t *testing.T) *world {
 		resource.FnSnosRun:           lambda.NewHandler(core.SnosRun(runs).Handle),
 		resource.FnProofCreation:     lambda.NewHandler(core.ProofCreation(proofs).Handle),
 		resource.FnProofRegistration: lambda.NewHandler(core.ProofRegistration(proofs).Handle),
-		resource.FnDataSubmission:    lambda.NewHandler(core.DataSubmission(chain.DA(), wallet, chain.DA()).Handle),
+		resource.FnDataSubmission:    lambda.NewHandler(core.DataSubmission(setup.Publishing{Layer: chain.DA(), Wallet: wallet}).Handle),
 		resource.FnAggregator:        lambda.NewHandler(core.Aggregator(proofs, runs).Handle),
 		resource.FnStateTransition:   lambda.NewHandler(core.StateTransition(chain, wallet, protocol.Codec()).Handle),
 		resource.FnJobFailure:        lambda.NewHandler(core.DeadLetters().Handle),

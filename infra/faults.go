@@ -210,7 +210,8 @@ func (c Chain) settingFaults(cs *checks) {
 // parse reads the functions' settings as the functions do.
 func (c Chain) parse() (config.Config, error) {
 	var lines []string
-	for k, v := range c.environment(names{Bucket: "b", Topic: "t", Bus: "e", KMS: "k", DataKMS: "d", API: "https://api.example"}) {
+	some := names{Bucket: "b", Topic: "t", Bus: "e", KMS: "k", DataKMS: "d", API: "https://api.example"}
+	for k, v := range c.environment(some) {
 		lines = append(lines, k+"="+v)
 	}
 	slices.Sort(lines)

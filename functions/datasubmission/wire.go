@@ -4,7 +4,9 @@ import (
 	"context"
 
 	"github.com/madara-orchestrator/orchestrator/shared/config"
+	"github.com/madara-orchestrator/orchestrator/shared/setup"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud"
+	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud/appchain"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud/settle"
 )
 
@@ -28,5 +30,10 @@ func wire(ctx context.Context, p *cloud.Process) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return core.DataSubmission(data, wallet, archive).Handle, nil
+	compare, err := appchain.Compare(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	return core.DataSubmission(setup.Publishing{Layer: data, Wallet: wallet, Archive: archive,
+		Compare: compare}).Handle, nil
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/da"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud"
+	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud/appchain"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud/expected"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud/settle"
 )
@@ -28,10 +29,14 @@ func wire(ctx context.Context, p *cloud.Process) (any, error) {
 	}
 	go expected.Log(context.WithoutCancel(ctx), p.Log, contract, core.Needs) // the first answer does not wait for it
 	var archive da.Archive
+	codec := layer.Codec()
 	if p.Config.Chain.Layer == stage.L2 { // on an L3 other transactions publish
 		if archive, err = layer.Archive(ctx); err != nil {
 			return nil, err
 		}
+		if codec.Compare, err = appchain.Compare(ctx, p); err != nil {
+			return nil, err
+		}
 	}
-	return core.StateTransitionReading(contract, wallet, layer.Codec(), archive).Handle, nil
+	return core.StateTransitionReading(contract, wallet, codec, archive).Handle, nil
 }

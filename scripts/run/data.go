@@ -13,6 +13,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
 	devethereum "github.com/madara-orchestrator/orchestrator/shared/dev/ethereum"
 	"github.com/madara-orchestrator/orchestrator/shared/setup"
+	"github.com/madara-orchestrator/orchestrator/shared/setup/protocol"
 )
 
 // setData decides where the chain's data go: to the settlement layer, to an Ethereum of its own, or nowhere.
@@ -71,7 +72,7 @@ func (l *settlementLayer) ownData(ctx context.Context, url string, interval time
 }
 
 // dataSubmission is the function that publishes, or does not.
-func (l *settlementLayer) dataSubmission(o options, core setup.App) *eventcontroller.Jobs {
+func (l *settlementLayer) dataSubmission(o options, core setup.App, a *appChain) *eventcontroller.Jobs {
 	if o.da == config.NoDA {
 		return core.NoData(l.da.Commit)
 	}
@@ -79,5 +80,6 @@ func (l *settlementLayer) dataSubmission(o options, core setup.App) *eventcontro
 	if l.data.Layer != "" {
 		data = l.data
 	}
-	return core.DataSubmission(l.da, data, l.archive)
+	return core.DataSubmission(setup.Publishing{Layer: l.da, Wallet: data, Archive: l.archive,
+		Compare: protocol.Compare(a.source)})
 }

@@ -318,14 +318,18 @@ func deploy(o options, core setup.App, qs queue.Queue, timers schedule.Scheduler
 	case o.layer == stage.L3 && o.da != config.NoDA:
 		limits.DAWords = batch.CalldataWords - limits.BlobBuffer
 	}
+	codec := l.codec
+	if o.layer == stage.L2 {
+		codec.Compare = protocol.Compare(a.source)
+	}
 	fs := map[string]devlambda.Function{}
 	p := newPlatform(o, core, qs, timers, fs, log)
 	fs[resource.FnSnosRun] = devlambda.InProcess(core.SnosRun(runner).Handle)
 	fs[resource.FnProofCreation] = devlambda.InProcess(core.ProofCreation(prover).Handle)
 	fs[resource.FnProofRegistration] = devlambda.InProcess(core.ProofRegistration(prover).Handle)
 	fs[resource.FnAggregator] = devlambda.InProcess(core.Aggregator(prover, runner).Handle)
-	fs[resource.FnDataSubmission] = devlambda.InProcess(l.dataSubmission(o, core).Handle)
-	fs[resource.FnStateTransition] = devlambda.InProcess(core.StateTransition(l.contract, l.wallet, l.codec).Handle)
+	fs[resource.FnDataSubmission] = devlambda.InProcess(l.dataSubmission(o, core, a).Handle)
+	fs[resource.FnStateTransition] = devlambda.InProcess(core.StateTransition(l.contract, l.wallet, codec).Handle)
 	fs[resource.FnJobFailure] = devlambda.InProcess(core.DeadLetters().Handle)
 	fs[resource.FnTrigger] = devlambda.InProcess(core.TriggerFunction(setup.Trigger{
 		Source: a.source, Prover: prover, NewSizer: protocol.NewSizer,

@@ -149,11 +149,11 @@ func TestFaults(t *testing.T) {
 		"data of an l2":           {map[string]string{"DA_KIND": "none"}, "DA_KIND: none: an l2's state updates"},
 		"data of an l2 elsewhere": {map[string]string{"DA_KIND": "ethereum"}, "DA_KIND: ethereum: an l2's"},
 		"unknown data layer":      {starknet("DA_KIND", "celestia"), "DA_KIND: \"celestia\""},
-		"data node for nothing":   {starknet("DA_RPC", "https://a.example"), "DA_RPC: means nothing with DA_KIND settl"},
+		"data node for nothing":   {starknet("DA_RPC", "https://a.example"), "DA_RPC: means nothing with"},
 		"data key for nothing":    {starknet("DA_KEY_SECRET", "k"), "DA_KEY_SECRET: means nothing with DA_KIND"},
 		"no data node":            {starknet("DA_KIND", "ethereum"), "DA_RPC: missing"},
 		"no data chain":           {starknet("DA_KIND", "ethereum"), "DA_CHAIN_ID: missing"},
-		"no data key":             {starknet("DA_KIND", "ethereum"), "DA_KEY_SECRET: give one of it, DA_KEY_FILE and DA_KMS"},
+		"no data key":             {starknet("DA_KIND", "ethereum"), "DA_KEY_SECRET: give one of it, DA_KEY"},
 		"no data account":         {starknet("DA_KIND", "ethereum"), "DA_ADDRESS: missing"},
 		"a beacon of Starknet":    {starknet("SETTLEMENT_BEACON", "https://b.example"), "it belongs to Ethereum"},
 		"a URI for a name": {map[string]string{"MONGO_URI_SECRET": "mongodb://u:hunter2@h"},
@@ -272,5 +272,26 @@ func TestDataOnTheSettlementLayer(t *testing.T) {
 	if _, err := config.FromEnviron(environ(m)); err == nil ||
 		!strings.Contains(err.Error(), "DA_KIND: the settlement layer is the same Ethereum") {
 		t.Error(err)
+	}
+}
+
+// Segments are compared where a beacon node is configured on an L2, and elsewhere where it is asked for.
+func TestCompares(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		set  map[string]string
+		want bool
+	}{
+		"l2":             {map[string]string{}, false},
+		"l2 with beacon": {map[string]string{"SETTLEMENT_BEACON": "https://b.example"}, true},
+		"l2, asked for":  {map[string]string{"DA_COMPARE": "true"}, true},
+		"l3":             {starknet("CHAIN_NAME", "dev"), false},
+		"l3, asked for":  {starknet("DA_COMPARE", "true"), true},
+	} {
+		m := valid()
+		maps.Copy(m, c.set)
+		if got, err := config.FromEnviron(environ(m)); err != nil || got.Compares() != c.want {
+			t.Errorf("%s: %t, %v", name, got.Compares(), err)
+		}
 	}
 }

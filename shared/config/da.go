@@ -20,6 +20,12 @@ type DA struct {
 	// Ethereum, by a wallet of its own. none: nowhere; a state update then names data that nobody has published, and
 	// nobody can rebuild the chain's state from the settlement layer.
 	Kind string `env:"KIND" envDefault:"settlement"`
+	// Compares each batch's DA segment with the chain's own state updates before a transaction is signed; a difference
+	// fails the job and names contract, key and both values. On an L2 SETTLEMENT_BEACON does so too. It reads each
+	// block's state update again, and of each changed address and slot the alias, unless the batch gives it: some
+	// hundred to thousand storage reads, in requests of many. Encrypted segments (CHAIN_DA_PUBLIC_KEYS) are not
+	// compared.
+	Compare bool `env:"COMPARE"`
 	// URLs of Ethereum nodes (JSON-RPC), 1 to 5 with commas between them, in the order in which they are preferred.
 	// Give it or RPC_SECRET.
 	RPC []string `env:"RPC" url:"service" example:"https://ethereum-sepolia.example"`
@@ -76,6 +82,14 @@ func (d DA) Name() string {
 	return EthereumLayer + "/" + d.ChainID
 }
 
+// Compares says whether DA segments are compared with the chain's state updates before they are published.
+func (c Config) Compares() bool {
+	if c.Chain.Layer == stage.L2 {
+		return c.DA.Compare || c.Settlement.Beacon+c.Settlement.BeaconSecret != ""
+	}
+	return c.DA.Compare && c.DA.Kind != NoDA
+}
+
 // dataFaults checks where data are published.
 func (c Config) dataFaults(f *faultList) {
 	d := c.DA
@@ -91,7 +105,7 @@ func (c Config) dataFaults(f *faultList) {
 		return
 	}
 	each(reflect.ValueOf(d), "", func(s Setting, v reflect.Value) {
-		if s.Name == "KIND" || s.Name == "IN_FLIGHT" {
+		if s.Name == "KIND" || s.Name == "IN_FLIGHT" || s.Name == "COMPARE" {
 			return
 		}
 		f.check(v.IsZero(), "DA_"+s.Name, "means nothing with DA_KIND %s", d.Kind)

@@ -119,8 +119,8 @@ func TestServiceURLs(t *testing.T) {
 	t.Parallel()
 	for _, s := range config.Settings() {
 		url := strings.HasSuffix(s.Name, "RPC") || strings.HasSuffix(s.Name, "_URL") ||
-			strings.HasSuffix(s.Name, "_GATEWAY") || s.Name == "OTLP_ENDPOINT" || strings.HasSuffix(s.Name, "_BEACON") ||
-			strings.HasSuffix(s.Name, "_WEBSOCKET")
+			strings.HasSuffix(s.Name, "_GATEWAY") || s.Name == "OTLP_ENDPOINT" ||
+			strings.HasSuffix(s.Name, "_BEACON") || strings.HasSuffix(s.Name, "_WEBSOCKET")
 		if url != s.Service {
 			t.Errorf("%s is marked as the URL of a service: %t, want %t", s.Name, s.Service, url)
 		}

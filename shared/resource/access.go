@@ -85,8 +85,8 @@ func AccessOf(function string) Access {
 		a.Secrets = append(a.Secrets, ProverSecret, FactsSecret, RunnerSecret)
 	case FnDataSubmission, FnStateTransition:
 		a.Reads, a.Writes, a.Signs = all, []string{SignedTransactions}, true
-		a.Secrets = append(a.Secrets, WalletSecret, LayerSecret)
-		if function == FnDataSubmission { // of which Publishing leaves one or none
+		a.Secrets = append(a.Secrets, WalletSecret, LayerSecret, ChainSecret) // of blocks to compare with
+		if function == FnDataSubmission {                                     // of which Publishing leaves one or none
 			a.Secrets, a.SignsData = append(a.Secrets, DataSecret, DataWalletSecret), true
 		}
 	case FnTrigger:

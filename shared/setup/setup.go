@@ -215,11 +215,18 @@ func (c App) sender(w Wallet) *sending.Sender {
 	}
 }
 
-// DataSubmission is the DataSubmission function's handler. What was published is read back from an archive; nil: it is
-// not.
-func (c App) DataSubmission(l da.Layer, w Wallet, archive da.Archive) *eventcontroller.Jobs {
-	return c.JobFunction(job.DataSubmission,
-		&datasubmission.Handler{Layer: l, Sender: c.sender(w), Artifacts: c.Artifacts, Archive: archive})
+// Publishing is how the data of an L3 are published.
+type Publishing struct {
+	Layer   da.Layer
+	Wallet  Wallet
+	Archive da.Archive // reads back what was published; nil: it is not
+	Compare da.Compare // compares it with the batch's blocks before; nil: it is not
+}
+
+// DataSubmission is the DataSubmission function's handler.
+func (c App) DataSubmission(p Publishing) *eventcontroller.Jobs {
+	return c.JobFunction(job.DataSubmission, &datasubmission.Handler{
+		Layer: p.Layer, Sender: c.sender(p.Wallet), Artifacts: c.Artifacts, Archive: p.Archive, Compare: p.Compare})
 }
 
 // NoData is the DataSubmission function's handler of a chain whose data nobody publishes.

@@ -261,7 +261,7 @@ func (w *World) functionsWith(limits batch.Limits) version {
 		resource.FnProofCreation:     core.ProofCreation(w.Prover).Handle,
 		resource.FnProofRegistration: core.ProofRegistration(registering{w.Prover, w.L1}).Handle,
 		resource.FnAggregator:        core.Aggregator(registering{w.Prover, w.L1}, w.Runner).Handle,
-		resource.FnDataSubmission:    core.DataSubmission(w.L1.DA(), wallet, w.L1.DA()).Handle,
+		resource.FnDataSubmission:    core.DataSubmission(setup.Publishing{Layer: w.L1.DA(), Wallet: wallet, Archive: w.L1.DA()}).Handle,
 		resource.FnStateTransition:   core.StateTransition(contract, wallet, codec).Handle,
 		resource.FnJobFailure:        core.DeadLetters().Handle,
 	}

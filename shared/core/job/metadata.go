@@ -74,6 +74,8 @@ type DataSubmissionMeta struct {
 	// Layer names the layer that the transactions were signed for; "": the settlement layer.
 	Layer   string `json:",omitempty"`
 	Journal tx.Journal
+	// Compared is the sum of the segment that was compared with the batch's blocks.
+	Compared string `json:",omitempty"`
 	// Set when the first transaction is built: of the whole segment.
 	DataHash felt.Felt
 	DataSize uint64
@@ -167,6 +169,7 @@ type StateTransitionMeta struct {
 	DataSize                 uint64
 	OpenedAt                 time.Time `json:",omitzero"` // of the batch; zero in older documents
 	// Set by processing and verification.
+	Compared   string `json:",omitempty"` // as of DataSubmissionMeta
 	Journal    tx.Journal
 	FeeWait    *FeeWait `json:",omitempty"` // of an update that fees decide about
 	Blobs      int

@@ -30,6 +30,8 @@ type Handler struct {
 	Artifacts artifact.Store
 	// Archive reads back what was published; nil: nobody does.
 	Archive da.Archive
+	// Compare compares the segment with what the batch's blocks changed, before anything is signed; nil: nobody does.
+	Compare da.Compare
 }
 
 var _ executor.Handler = (*Handler)(nil)
@@ -111,6 +113,9 @@ func seen(ctx context.Context, m *job.DataSubmissionMeta) {
 // advance takes the next step with a part. A publication that the chain would refuse can never succeed.
 func (h *Handler) advance(ctx context.Context, r *executor.Run, m *job.DataSubmissionMeta, i int,
 	of part) (sending.Progress, error) {
+	if err := h.compare(ctx, m); err != nil {
+		return sending.Progress{}, err
+	}
 	p, err := h.Sender.Advance(ctx, sending.Request{
 		JobID: r.Job.ID, Journal: of.journal, Part: i, Blobs: len(*of.hashes), Checkpoint: r.Checkpoint,
 		Payload: func(ctx context.Context, _ []job.Job) (tx.Payload, error) { return h.payload(ctx, r, m, i) },
@@ -127,12 +132,7 @@ func (h *Handler) advance(ctx context.Context, r *executor.Run, m *job.DataSubmi
 
 // payload encodes a part. The first one that is ever built says how the segment is divided.
 func (h *Handler) payload(ctx context.Context, r *executor.Run, m *job.DataSubmissionMeta, i int) (tx.Payload, error) {
-	words, err := artifact.ReadFelts(ctx, h.Artifacts, m.SegmentKey, maxWords)
-	for _, bad := range []error{artifact.ErrCorrupt, artifact.ErrNotFound, artifact.ErrTooLarge} {
-		if errors.Is(err, bad) {
-			return tx.Payload{}, job.Permanent(err)
-		}
-	}
+	words, err := readSegment(ctx, h.Artifacts, m)
 	if err != nil {
 		return tx.Payload{}, err
 	}
@@ -145,6 +145,39 @@ func (h *Handler) payload(ctx context.Context, r *executor.Run, m *job.DataSubmi
 	}
 	*parts(m)[i].hashes, m.Layer = c.VersionedHashes, h.Sender.Layer
 	return p, err
+}
+
+// readSegment reads the batch's segment. One that can't be right is a permanent failure.
+func readSegment(ctx context.Context, store artifact.Store, m *job.DataSubmissionMeta) ([]felt.Felt, error) {
+	words, err := artifact.ReadFelts(ctx, store, m.SegmentKey, maxWords)
+	for _, bad := range []error{artifact.ErrCorrupt, artifact.ErrNotFound, artifact.ErrTooLarge} {
+		if errors.Is(err, bad) {
+			return nil, job.Permanent(err)
+		}
+	}
+	return words, err
+}
+
+// compare compares the segment with what the batch's blocks changed, once, before a transaction is signed and without
+// the wallet's lease. What differs fails the job for good; what can't be read is read again later.
+func (h *Handler) compare(ctx context.Context, m *job.DataSubmissionMeta) error {
+	if h.Compare == nil || begun(m) {
+		return nil
+	}
+	words, err := readSegment(ctx, h.Artifacts, m)
+	if err != nil {
+		return err
+	}
+	sum, wrong, err := h.Compare.Once(ctx, m.Compared, words, m.StartBlock, m.EndBlock)
+	m.Compared = sum
+	if err == nil {
+		return nil
+	}
+	err = fmt.Errorf("compare DA segment %s with its blocks: %w", m.SegmentKey, err)
+	if wrong {
+		err = job.Permanent(err)
+	}
+	return err
 }
 
 // encode encodes a part of a segment that is divided.

@@ -2,7 +2,6 @@ package datasubmission
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
@@ -30,12 +29,7 @@ func (h *Unpublished) Process(ctx context.Context, r *executor.Run) error {
 	if begun(m) { // it may be in a block already: the state update must name what is published
 		return fmt.Errorf("transactions on %s, configured is none: %w", nameOf(m.Layer), ErrElsewhere)
 	}
-	words, err := artifact.ReadFelts(ctx, h.Artifacts, m.SegmentKey, maxWords)
-	for _, bad := range []error{artifact.ErrCorrupt, artifact.ErrNotFound, artifact.ErrTooLarge} {
-		if errors.Is(err, bad) {
-			return job.Permanent(err)
-		}
-	}
+	words, err := readSegment(ctx, h.Artifacts, m)
 	if err != nil {
 		return err
 	}

@@ -50,3 +50,25 @@ func (h *Handler) validate(m *job.StateTransitionMeta, u settlement.Update) erro
 	}
 	return nil
 }
+
+// compare compares what is about to be published with what the batch's blocks changed, once, before anything is signed
+// and without the wallet's lease. What differs fails the job for good; what can't be read is read again later.
+func (h *Handler) compare(ctx context.Context, m *job.StateTransitionMeta) error {
+	if h.Codec.Compare == nil || m.DASegmentKey == "" || len(m.Journal.Records) > 0 {
+		return nil
+	}
+	segment, err := artifact.ReadFelts(ctx, h.Artifacts, m.DASegmentKey, maxWords)
+	if err != nil {
+		return corrupt(err)
+	}
+	sum, wrong, err := h.Codec.Compare.Once(ctx, m.Compared, segment, m.StartBlock, m.EndBlock)
+	m.Compared = sum
+	if err == nil {
+		return nil
+	}
+	err = fmt.Errorf("compare DA segment %s with its blocks: %w", m.DASegmentKey, err)
+	if wrong {
+		err = job.Permanent(err)
+	}
+	return err
+}

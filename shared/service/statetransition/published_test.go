@@ -144,3 +144,35 @@ func TestValidatesBeforeSending(t *testing.T) {
 		}
 	}
 }
+
+// What is not the state diff of the batch's blocks is not sent. What can't be compared now is compared later.
+func TestComparesBeforeSending(t *testing.T) {
+	t.Parallel()
+	b := withBlobs(t, nil)
+	b.handler.Archive = nil
+	var fails error
+	asked := 0
+	b.handler.Codec.Compare = func(context.Context, []felt.Felt, uint64, uint64) error { asked++; return fails }
+	wrong := &da.MismatchError{What: "nonce", Contract: felt.FromUint64(9)}
+	for _, tt := range []struct {
+		err       error
+		permanent bool
+	}{{errors.New("down"), false}, {wrong, true}} {
+		fails = tt.err
+		if err := b.handler.Process(t.Context(), b.run); !errors.Is(err, tt.err) ||
+			job.IsPermanent(err) != tt.permanent || b.signed() != 0 {
+			t.Errorf("%v: got %v, %d signed", tt.err, err, b.signed())
+		}
+	}
+	b.verify(job.VerdictNeverPossible)
+	fails = nil
+	if err := b.handler.Process(t.Context(), b.run); err != nil || b.signed() != 1 {
+		t.Errorf("%v, %d signed", err, b.signed())
+	}
+	n := asked
+	b.chain.MineEmpty(1)
+	b.verify(job.VerdictPending)
+	if asked != n {
+		t.Error("compared again once it was signed")
+	}
+}

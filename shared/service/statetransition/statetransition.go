@@ -35,6 +35,8 @@ type Codec struct {
 	// Validate decodes the segment that blobs hold, whatever zeros follow it: words must be its beginning, and it must
 	// be a state diff of a Starknet version. nil: it is not decoded.
 	Validate func(starknetVersion string, words []felt.Felt, blobs [][]byte) error
+	// Compare compares a DA segment with what the batch's blocks changed, before anything is signed. nil: nobody does.
+	Compare da.Compare
 	// Fact is the fact that the contract asks for, of a program and the words of an update with blobs. nil: it does not
 	// follow from these.
 	Fact func(program felt.Felt, words []felt.Felt) string
@@ -102,6 +104,9 @@ func (h *Handler) process(ctx context.Context, r *executor.Run, m *job.StateTran
 
 // advance takes the next step with the update. What a dry run saw is noted, whichever action comes to it.
 func (h *Handler) advance(ctx context.Context, r *executor.Run, m *job.StateTransitionMeta) (sending.Progress, error) {
+	if err := h.compare(ctx, m); err != nil {
+		return sending.Progress{}, err
+	}
 	p, err := h.Sender.Advance(ctx, sending.Request{
 		JobID: r.Job.ID, Journal: &m.Journal, Blobs: m.Blobs, Checkpoint: r.Checkpoint,
 		Order: func(j job.Job) tx.Order { return order(r.Job, j) },

@@ -26,8 +26,9 @@ func TestLedgerCountsEveryTransaction(t *testing.T) {
 	if l.DataFee != nil {
 		t.Errorf("%s for data on a layer of its own", l.DataFee)
 	}
-	payForData(&l, job.Job{Metadata: &job.DataSubmissionMeta{Layer: "ethereum/1", VersionedHashes: []string{"0x1", "0x2"},
-		Included: in(9, 90, "900"), More: []job.Publication{{Included: in(9, 90, "100")}, {VersionedHashes: []string{"0x3"}}}}})
+	payForData(&l, job.Job{Metadata: &job.DataSubmissionMeta{Layer: "ethereum/1",
+		VersionedHashes: []string{"0x1", "0x2"}, Included: in(9, 90, "900"),
+		More: []job.Publication{{Included: in(9, 90, "100")}, {VersionedHashes: []string{"0x3"}}}}})
 	if l.DataFee.String() != "1000" || l.Blobs != 3 {
 		t.Errorf("paid %s for %d blobs on a layer of its own, want 1000 for 3", l.DataFee, l.Blobs)
 	}

@@ -177,3 +177,57 @@ func several(t *testing.T, p *cloud.Process, url string) {
 		t.Errorf("from a secret: %s, %v", detail, err)
 	}
 }
+
+// Data on Ethereum have a layer, a wallet and settings of their own, beside a settlement layer on Starknet.
+func TestOwnData(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	const key, account = "0x4c0883a69102937d6231471b5dbb6204fe5129617082792ae468d01a3f362318",
+		"0x2c7536E3605D9C16a7a3D7b1898e529396a65c23"
+	file := filepath.Join(t.TempDir(), "key")
+	if err := os.WriteFile(file, []byte(key+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	da := config.DA{Kind: config.EthereumDA, RPC: []string{"http://127.0.0.1:1"}, ChainID: "17", KeyFile: file,
+		Address: account, FeeCap: "55", Beacon: "http://127.0.0.1:2"}
+	p := &cloud.Process{Secrets: secrets.New(aws.Config{}), Config: config.Config{
+		Chain:      config.Chain{Name: "dev", Layer: stage.L3},
+		Settlement: config.Settlement{Kind: config.StarknetLayer, RPC: []string{"http://127.0.0.1:3"}, ChainID: "SN_X"},
+		DA:         da,
+	}}
+	layer, err := settle.OpenData(ctx, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, wallet, err := layer.Data(ctx)
+	if err != nil || data.Name() != "ethereum" || wallet.Layer != "ethereum/17" ||
+		wallet.Name != "ethereum/17/"+account || wallet.Policy.FeeCap.Int64() != 55 {
+		t.Errorf("%v, %+v, %v", data, wallet, err)
+	}
+	if a, err := layer.Archive(ctx); err != nil || a == nil || a.Kept() == 0 {
+		t.Errorf("archive %v, %v", a, err)
+	}
+	own, err := settle.OpenOwn(ctx, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w, err := own.WatchData(ctx); err != nil || w.Layer != wallet.Layer {
+		t.Errorf("watched: %+v, %v", w, err)
+	}
+	p.Config.DA.Address = "0x0000000000000000000000000000000000000009"
+	if layer, err = settle.OpenData(ctx, p); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := layer.Data(ctx); err == nil || !strings.Contains(err.Error(), "DA_ADDRESS says") {
+		t.Errorf("another account: %v", err)
+	}
+	p.Config.DA = config.DA{Kind: config.SettlementDA}
+	if own, err := settle.OpenOwn(ctx, p); err != nil || own != nil {
+		t.Errorf("%v, %v", own, err)
+	}
+	if layer, err := settle.OpenData(ctx, p); err != nil {
+		t.Error(err)
+	} else if a, err := layer.Archive(ctx); err != nil || a == nil || a.Kept() != 0 {
+		t.Errorf("archive of Starknet %v, %v", a, err)
+	}
+}

@@ -1,0 +1,63 @@
+package da
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+
+	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
+)
+
+// ErrUnreadable says that a DA segment is not a state diff that a reader could decode.
+var ErrUnreadable = errors.New("the DA segment is not a state diff")
+
+// Compare compares a DA segment with what the app chain says that the blocks from..to changed. The error is a
+// *MismatchError or ErrUnreadable where it is another diff; any other says that something can't be read.
+type Compare func(ctx context.Context, segment []felt.Felt, from, to uint64) error
+
+// Once compares a segment unless it is the one that was compared already, of which noted is the sum. It returns the new
+// sum. wrong says that no retry helps while the segment is what it is.
+func (c Compare) Once(ctx context.Context, noted string, segment []felt.Felt, from, to uint64) (sum string, wrong bool,
+	err error) {
+	digest := sha256.Sum256(felt.Concat(segment))
+	if sum = hex.EncodeToString(digest[:]); sum == noted {
+		return sum, false, nil
+	}
+	err = c(ctx, segment, from, to)
+	var differs *MismatchError
+	if err != nil {
+		sum = noted
+	}
+	return sum, errors.As(err, &differs) || errors.Is(err, ErrUnreadable), err
+}
+
+// MismatchError says where a DA segment differs from what the batch's blocks changed.
+type MismatchError struct {
+	What      string    // such as "storage slot", "nonce" or "class hash"
+	Contract  felt.Felt // 0 for declared classes
+	Key       felt.Felt // of a slot; a declared class' hash
+	Published *felt.Felt
+	State     *felt.Felt // by the chain's state updates; nil, as of Published: there is none
+}
+
+// Error names contract, key and both values.
+func (e *MismatchError) Error() string {
+	where := e.What
+	if !e.Contract.IsZero() {
+		where += " of contract " + e.Contract.String()
+	}
+	if !e.Key.IsZero() {
+		where += ", " + e.Key.String()
+	}
+	return fmt.Sprintf("the DA segment is not the state diff of the batch's blocks: %s: the segment has %s, the chain's "+
+		"state updates have %s", where, orNone(e.Published), orNone(e.State))
+}
+
+func orNone(f *felt.Felt) string {
+	if f == nil {
+		return "none"
+	}
+	return f.String()
+}

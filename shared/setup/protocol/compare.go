@@ -1,0 +1,143 @@
+package protocol
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/madara-orchestrator/orchestrator/shared/core/block"
+	"github.com/madara-orchestrator/orchestrator/shared/core/da"
+	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
+	"github.com/madara-orchestrator/orchestrator/shared/starknet/statediff"
+)
+
+const (
+	// comparedBlocks are read at once.
+	comparedBlocks = 10
+	// comparedSlots are read at once, of maxCompared in all: more than a batch's segment has words.
+	comparedSlots, maxCompared = 500, 1 << 17
+)
+
+// Compare returns what compares a DA segment with what the chain says that the blocks from..to changed. The error is a
+// *da.MismatchError where they differ, twice; another one says that something can't be read.
+func Compare(src block.Source) da.Compare {
+	return func(ctx context.Context, segment []felt.Felt, from, to uint64) error {
+		err := compare(ctx, src, segment, from, to)
+		var differs *da.MismatchError
+		if errors.As(err, &differs) { // a node may have answered with another history: it must say so again
+			return compare(ctx, src, segment, from, to)
+		}
+		return err
+	}
+}
+
+func compare(ctx context.Context, src block.Source, segment []felt.Felt, from, to uint64) error {
+	hs, err := src.Headers(ctx, to, to)
+	if err != nil || len(hs) != 1 {
+		return fmt.Errorf("read block %d of the app chain: %w", to, errors.Join(err, missing(len(hs) == 1)))
+	}
+	f, err := statediff.FormatOf(hs[0].StarknetVersion)
+	if err != nil {
+		return fmt.Errorf("%w: block %d: %w", da.ErrUnreadable, to, err)
+	}
+	published, err := statediff.Decode(segment, f)
+	if err != nil {
+		return fmt.Errorf("%w: %w", da.ErrUnreadable, err)
+	}
+	own, again, err := changes(ctx, src, from, to)
+	if err != nil {
+		return err
+	}
+	known := map[felt.Felt]felt.Felt{}
+	if f.Aliases {
+		if err := slots(ctx, src, to, statediff.AliasSlots(own.AliasKeys()), func(s block.Slot, v felt.Felt) error {
+			known[s.Key] = v
+			return nil
+		}); err != nil {
+			return fmt.Errorf("read aliases: %w", err)
+		}
+	}
+	unsaid, err := own.Compare(published, f, known, again)
+	if err != nil {
+		return err
+	}
+	return unchanged(ctx, src, from, own, unsaid)
+}
+
+func missing(ok bool) error {
+	if ok {
+		return nil
+	}
+	return block.ErrMalformed
+}
+
+// changes squashes the blocks' state updates; again has the contracts whose class was set more than once.
+func changes(ctx context.Context, src block.Source, from, to uint64) (d *statediff.Diff, again map[felt.Felt]bool,
+	err error) {
+	d, again = statediff.New(), map[felt.Felt]bool{}
+	n := uint64(comparedBlocks)
+	for next := from; next <= to; {
+		us, err := src.StateUpdates(ctx, next, min(to, next+n-1))
+		if errors.Is(err, block.ErrTooMuch) && n > 1 {
+			n = 1
+			continue
+		}
+		if err != nil {
+			return nil, nil, fmt.Errorf("read state updates from block %d on: %w", next, err)
+		}
+		if len(us) == 0 {
+			return nil, nil, fmt.Errorf("state update of block %d: %w", next, block.ErrMalformed)
+		}
+		for _, u := range us {
+			d.Changed(u.Diff, again)
+			d.Add(u.Diff)
+		}
+		next += uint64(len(us))
+	}
+	return d, again, nil
+}
+
+// unchanged wants that slots which are not published had the value before the first block that they have now.
+func unchanged(ctx context.Context, src block.Source, from uint64, own *statediff.Diff, unsaid []block.Slot) error {
+	check := func(s block.Slot, before felt.Felt) error {
+		if v := own.Contracts[s.Contract].Storage[s.Key]; v != before {
+			return &da.MismatchError{What: "storage slot", Contract: s.Contract, Key: s.Key, State: &v}
+		}
+		return nil
+	}
+	if from == 0 { // nothing was before it
+		for _, s := range unsaid {
+			if err := check(s, felt.Zero); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return slots(ctx, src, from-1, unsaid, check)
+}
+
+// slots reads slots after a block.
+func slots(ctx context.Context, src block.Source, at uint64, all []block.Slot,
+	each func(block.Slot, felt.Felt) error) error {
+	if len(all) > maxCompared {
+		return fmt.Errorf("%d storage slots are to be read, at most %d are: unset DA_COMPARE and SETTLEMENT_BEACON to "+
+			"settle the batch", len(all), maxCompared)
+	}
+	for len(all) > 0 {
+		n := min(comparedSlots, len(all))
+		vs, err := src.Storage(ctx, at, all[:n])
+		if err == nil && len(vs) != n {
+			err = block.ErrMalformed
+		}
+		if err != nil {
+			return fmt.Errorf("read %d storage slots after block %d: %w", n, at, err)
+		}
+		for i, v := range vs {
+			if err := each(all[i], v); err != nil {
+				return err
+			}
+		}
+		all = all[n:]
+	}
+	return nil
+}
