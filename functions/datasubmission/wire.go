@@ -6,7 +6,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/config"
 	"github.com/madara-orchestrator/orchestrator/shared/setup"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud"
-	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud/appchain"
+	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud/compare"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud/settle"
 )
 
@@ -30,10 +30,10 @@ func wire(ctx context.Context, p *cloud.Process) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	compare, err := appchain.Compare(ctx, p)
+	compared, err := compare.Open(ctx, p)
 	if err != nil {
 		return nil, err
 	}
 	return core.DataSubmission(setup.Publishing{Layer: data, Wallet: wallet, Archive: archive,
-		Compare: compare}).Handle, nil
+		Compare: compared}).Handle, nil
 }

@@ -6,7 +6,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/da"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud"
-	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud/appchain"
+	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud/compare"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud/expected"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud/settle"
 )
@@ -34,7 +34,7 @@ func wire(ctx context.Context, p *cloud.Process) (any, error) {
 		if archive, err = layer.Archive(ctx); err != nil {
 			return nil, err
 		}
-		if codec.Compare, err = appchain.Compare(ctx, p); err != nil {
+		if codec.Compare, err = compare.Open(ctx, p); err != nil {
 			return nil, err
 		}
 	}
