@@ -191,11 +191,12 @@ func newWorld(t *testing.T) *world {
 	chain, proofs := l1.New(nil, l1.Config{}), prover.New(nil, prover.Config{})
 	runs := runner.New(nil, runner.Config{Execute: func(context.Context, snos.Task) error { return nil }})
 	wallet := setup.Wallet{Chain: chain, Name: "dev"}
+	data := setup.Publishing{Layer: chain.DA(), Wallet: wallet}
 	w.functions = map[string]lambda.Handler{
 		resource.FnSnosRun:           lambda.NewHandler(core.SnosRun(runs).Handle),
 		resource.FnProofCreation:     lambda.NewHandler(core.ProofCreation(proofs).Handle),
 		resource.FnProofRegistration: lambda.NewHandler(core.ProofRegistration(proofs).Handle),
-		resource.FnDataSubmission:    lambda.NewHandler(core.DataSubmission(setup.Publishing{Layer: chain.DA(), Wallet: wallet}).Handle),
+		resource.FnDataSubmission:    lambda.NewHandler(core.DataSubmission(data).Handle),
 		resource.FnAggregator:        lambda.NewHandler(core.Aggregator(proofs, runs).Handle),
 		resource.FnStateTransition:   lambda.NewHandler(core.StateTransition(chain, wallet, protocol.Codec()).Handle),
 		resource.FnJobFailure:        lambda.NewHandler(core.DeadLetters().Handle),

@@ -213,8 +213,8 @@ func (o *options) validateLayer() (errs []error) {
 	}
 	if !slices.Contains([]string{config.SettlementDA, config.EthereumDA, config.NoDA}, o.da) ||
 		o.da != config.SettlementDA && (o.layer != stage.L3 || o.settle != starknetLayer) {
-		errs = append(errs, fmt.Errorf("-da %q: want settlement, or for an l3 that settles on Starknet ethereum or none",
-			o.da))
+		errs = append(errs, fmt.Errorf("-da %q: want settlement, or for an l3 that settles on Starknet ethereum or "+
+			"none", o.da))
 	}
 	if o.daEthereum != "" && o.da != config.EthereumDA {
 		errs = append(errs, errors.New("-da-ethereum: it belongs to -da ethereum"))

@@ -26,8 +26,8 @@ type Settlement struct {
 	RPC []string `env:"RPC" url:"service" example:"https://ethereum-sepolia.example,https://backup.example"`
 	// The secret that is those URLs, if one holds a key.
 	RPCSecret string `env:"RPC_SECRET" secret:"layer,facts" example:"mychain/ethereum-node"`
-	// Ethereum: URL of a beacon node's API. Blobs are read back once they are final; they are kept for 18 days. On an L2
-	// a state update is decoded and compared first too, as with DA_COMPARE. Unset: neither.
+	// Ethereum: URL of a beacon node's API. Blobs are read back once they are final; they are kept for 18 days. On an
+	// L2 a state update is decoded and compared first too, as with DA_COMPARE. Unset: neither.
 	Beacon string `env:"BEACON" url:"service" example:"https://beacon.example"`
 	// The secret that is that URL, if it holds a key.
 	BeaconSecret string `env:"BEACON_SECRET" secret:"layer" example:"mychain/beacon-node"`

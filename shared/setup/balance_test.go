@@ -38,7 +38,8 @@ func TestBalanceCheck(t *testing.T) {
 			return tx.Account{Address: "0xa", Balance: c.balance}, c.err
 		}, "wei")
 		detail, err := check.Look(t.Context())
-		if detail != c.detail || (err != nil) != (c.says != "") || err != nil && !strings.Contains(err.Error(), c.says) {
+		if detail != c.detail || (err != nil) != (c.says != "") ||
+			err != nil && !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s: %q, %v", name, detail, err)
 		}
 	}

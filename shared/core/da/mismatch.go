@@ -51,8 +51,8 @@ func (e *MismatchError) Error() string {
 	if !e.Key.IsZero() {
 		where += ", " + e.Key.String()
 	}
-	return fmt.Sprintf("the DA segment is not the state diff of the batch's blocks: %s: the segment has %s, the chain's "+
-		"state updates have %s", where, orNone(e.Published), orNone(e.State))
+	return fmt.Sprintf("the DA segment is not the state diff of the batch's blocks: %s: the segment has %s, the "+
+		"chain's state updates have %s", where, orNone(e.Published), orNone(e.State))
 }
 
 func orNone(f *felt.Felt) string {

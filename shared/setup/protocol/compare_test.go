@@ -129,15 +129,16 @@ func TestCompareRecordedBatch(t *testing.T) {
 	if src.blocks != last-first+1 {
 		t.Errorf("%d blocks were read", src.blocks)
 	}
-	one := felt.FromUint64(1)
+	one, more := felt.FromUint64(1), felt.FromUint64(999)
 	for name, change := range map[string]func(d *statediff.Diff){
 		"another value":    func(d *statediff.Diff) { a, k := largest(d); d.Contracts[a].Storage[k] = one },
 		"a slot less":      func(d *statediff.Diff) { a, k := largest(d); delete(d.Contracts[a].Storage, k) },
-		"a slot more":      func(d *statediff.Diff) { a, _ := largest(d); d.Contracts[a].Storage[felt.FromUint64(999)] = one },
+		"a slot more":      func(d *statediff.Diff) { a, _ := largest(d); d.Contracts[a].Storage[more] = one },
 		"a contract less":  func(d *statediff.Diff) { a, _ := largest(d); delete(d.Contracts, a) },
-		"a contract more":  func(d *statediff.Diff) { d.Contracts[felt.FromUint64(100)] = &statediff.Contract{Nonce: &one} },
+		"a contract more":  func(d *statediff.Diff) { d.Contracts[one] = &statediff.Contract{Class: &one} },
+		"another contract": func(d *statediff.Diff) { d.Contracts[more] = &statediff.Contract{Nonce: &one} },
 		"another class":    func(d *statediff.Diff) { a, _ := largest(d); d.Contracts[a].Class = &one },
-		"another nonce":    func(d *statediff.Diff) { a, _ := largest(d); d.Contracts[a].Nonce = ptr(felt.FromUint64(77777)) },
+		"another nonce":    func(d *statediff.Diff) { a, _ := largest(d); d.Contracts[a].Nonce = &more },
 		"a class declared": func(d *statediff.Diff) { d.Classes[one] = one },
 		"another alias": func(d *statediff.Diff) {
 			for k := range d.Contracts[statediff.AliasContract].Storage {
@@ -160,8 +161,6 @@ func TestCompareRecordedBatch(t *testing.T) {
 		}
 	})
 }
-
-func ptr(f felt.Felt) *felt.Felt { return &f }
 
 // What the chain says decides too: another value in a block, another alias, a slot that was something else before. What
 // can't be read is not a mismatch.

@@ -56,8 +56,8 @@ func testTotals(t *testing.T, ctx context.Context, s Stores) {
 	is(history.Totals{})
 	wei, _ := new(big.Int).SetString("123456789012345678901234567890", 10)
 	want := history.Totals{Through: 3, Units: 3, Snos: 6, Blocks: 60, Jobs: map[job.Type]uint64{job.SnosRun: 6},
-		GasUsed: 1, DataGasUsed: 2, Blobs: 3, Fee: wei, FeeSaved: big.NewInt(-5), DataFee: wei, ProverSteps: 4, Requests: 5,
-		StoredBytes: 6}
+		GasUsed: 1, DataGasUsed: 2, Blobs: 3, Fee: wei, FeeSaved: big.NewInt(-5), DataFee: wei,
+		ProverSteps: 4, Requests: 5, StoredBytes: 6}
 	stored, err := s.Count(ctx, want)
 	want.Version = 1
 	if d := cmp.Diff(want, stored, bigInts); err != nil || d != "" {
