@@ -251,6 +251,7 @@ func (w *World) functionsWith(limits batch.Limits) version {
 	w.rewinder = core.Rewinder()
 	w.rewinder.Contract, w.rewinder.Wallet = contract, chain
 	wallet := setup.Wallet{Chain: chain, Name: "sim", Policy: policy}
+	data := setup.Publishing{Layer: w.L1.DA(), Wallet: wallet, Archive: w.L1.DA()}
 	codec := statetransition.Codec{
 		UpdateWords: func(o []felt.Felt) ([]felt.Felt, error) { return o, nil },
 		Blobs:       func([]felt.Felt) ([][]byte, error) { return [][]byte{{1}}, nil },
@@ -261,7 +262,7 @@ func (w *World) functionsWith(limits batch.Limits) version {
 		resource.FnProofCreation:     core.ProofCreation(w.Prover).Handle,
 		resource.FnProofRegistration: core.ProofRegistration(registering{w.Prover, w.L1}).Handle,
 		resource.FnAggregator:        core.Aggregator(registering{w.Prover, w.L1}, w.Runner).Handle,
-		resource.FnDataSubmission:    core.DataSubmission(setup.Publishing{Layer: w.L1.DA(), Wallet: wallet, Archive: w.L1.DA()}).Handle,
+		resource.FnDataSubmission:    core.DataSubmission(data).Handle,
 		resource.FnStateTransition:   core.StateTransition(contract, wallet, codec).Handle,
 		resource.FnJobFailure:        core.DeadLetters().Handle,
 	}
