@@ -51,7 +51,8 @@ const platformBytes = 400
 func (m Model) metrics(rate float64) float64 {
 	series := map[string]bool{string(metric.ColdStarts): true}
 	for _, row := range metric.All() {
-		if row.CloudWatch && row.Kind == metric.Gauge {
+		own := row.Name == metric.DataBalance // of a second wallet, which only an L3 with DA_KIND ethereum has
+		if row.CloudWatch && row.Kind == metric.Gauge && !own {
 			series[string(row.Name)] = true
 		}
 	}
