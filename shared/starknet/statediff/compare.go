@@ -95,8 +95,8 @@ func (c comparison) contract(a felt.Felt, own, p *Contract) (unsaid []block.Slot
 	return unsaid, nil
 }
 
-// noncesDiffer says whether nonces differ. 0 changes nothing; before PackedWord every contract carries its nonce, changed
-// or not, so that only those that changed can be compared.
+// noncesDiffer says whether nonces differ. 0 changes nothing; before PackedWord every contract carries its nonce,
+// changed or not, so that only those that changed can be compared.
 func (c comparison) noncesDiffer(own, p *Contract) bool {
 	none := func(n *felt.Felt) bool { return n == nil || n.IsZero() }
 	if none(own.Nonce) {
