@@ -213,6 +213,13 @@ func (c Chain) prod() bool { return c.Environment == prod }
 // ownData says whether data are published on a layer of their own.
 func (c Chain) ownData() bool { return c.Settings["DA_KIND"] == config.EthereumDA }
 
+// compares says whether segments are compared with the app chain before they are published. Settings that are wrong are
+// faults of their own.
+func (c Chain) compares() bool {
+	parsed, _ := c.parse()
+	return parsed.Compares()
+}
+
 // links says whether the API gives out links to artifacts. A setting that is wrong is a fault of its own.
 func (c Chain) links() bool {
 	age, err := time.ParseDuration(c.Settings["LINK_AGE"])

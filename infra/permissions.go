@@ -10,6 +10,7 @@ import (
 	"github.com/aws/jsii-runtime-go"
 
 	"github.com/madara-orchestrator/orchestrator/shared/config"
+	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
 )
 
@@ -18,6 +19,14 @@ func (c Chain) accessOf(function string) resource.Access {
 	a := resource.AccessOf(function)
 	if function == resource.FnAPI && !c.API.Admin {
 		return a.WithoutCommands()
+	}
+	publisher := resource.FnStateTransition
+	if c.Layer == stage.L3 {
+		publisher = resource.FnDataSubmission
+	}
+	if (function == resource.FnDataSubmission || function == resource.FnStateTransition) &&
+		(function != publisher || !c.compares()) {
+		a = a.Without(resource.ChainSecret)
 	}
 	if kind := c.Settings["DA_KIND"]; function == resource.FnDataSubmission && kind != "" &&
 		kind != config.SettlementDA {

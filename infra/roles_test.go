@@ -103,3 +103,16 @@ func TestConfusedDeputies(t *testing.T) {
 		}
 	})
 }
+
+// The app chain's node is a secret of those who read it: what publishes does where segments are compared.
+func TestWhoReadsTheChain(t *testing.T) {
+	each(t, func(t *testing.T, s template) {
+		for _, f := range []string{resource.FnDataSubmission, resource.FnStateTransition} {
+			a := s.chain.accessOf(f)
+			want := s.chain.Name == "blobs" && f == resource.FnDataSubmission
+			if got := slices.Contains(a.Secrets, resource.ChainSecret); got != want {
+				t.Errorf("%s reads the chain's secret: %t, want %t", f, got, want)
+			}
+		}
+	})
+}

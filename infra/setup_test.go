@@ -108,7 +108,7 @@ chains:
     data_wallet_kms: true
     settings:
       CHAIN_ID: BLOBS
-      CHAIN_RPC: https://rpc.example
+      CHAIN_RPC_SECRET: node
       SETTLEMENT_KIND: starknet
       SETTLEMENT_RPC: https://starknet.example
       SETTLEMENT_CHAIN_ID: SN_SEPOLIA
@@ -116,6 +116,7 @@ chains:
       SETTLEMENT_ACCOUNT: "0x2"
       SETTLEMENT_KEY_SECRET: wallet
       DA_KIND: ethereum
+      DA_COMPARE: "true"
       DA_RPC_SECRET: da-node
       DA_BEACON: https://beacon.example
       DA_CHAIN_ID: "11155111"

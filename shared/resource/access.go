@@ -138,14 +138,20 @@ func (a Access) WithoutCommands() Access {
 	return a
 }
 
+// Without is the same without secrets that the settings leave no use for.
+func (a Access) Without(unused ...Secret) Access {
+	a.Secrets = slices.DeleteFunc(slices.Clone(a.Secrets), func(s Secret) bool { return slices.Contains(unused, s) })
+	return a
+}
+
 // Publishing is what the function that publishes data may do where that is not on the settlement layer: on a layer of
 // its own, with that layer's wallet alone, or nowhere, with none.
 func (a Access) Publishing(own bool) Access {
 	a.Signs, a.SignsData = false, own
-	a.Secrets = slices.DeleteFunc(slices.Clone(a.Secrets), func(s Secret) bool {
-		return s == WalletSecret || s == LayerSecret || !own && (s == DataSecret || s == DataWalletSecret)
-	})
-	return a
+	if a = a.Without(WalletSecret, LayerSecret); own {
+		return a
+	}
+	return a.Without(DataSecret, DataWalletSecret)
 }
 
 // allQueues are the names of the queues that wake-ups go to.
