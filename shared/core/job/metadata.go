@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"math/big"
 	"slices"
 	"time"
 
@@ -230,6 +231,22 @@ type Inclusion struct {
 	GasUsed   uint64
 	DataGas   uint64 `json:"BlobGas"` // stored under this name since release 0.1
 	Fee       string // total paid in the chain's smallest unit, decimal
+}
+
+// AddFee adds what the transaction cost to a sum, which is nil before the first. A transaction that is in no block
+// (nil), or whose cost is not known, adds nothing.
+func (i *Inclusion) AddFee(to **big.Int) {
+	if i == nil {
+		return
+	}
+	fee, ok := new(big.Int).SetString(i.Fee, 10)
+	if !ok {
+		return
+	}
+	if *to == nil {
+		*to = new(big.Int)
+	}
+	(*to).Add(*to, fee)
 }
 
 // JobType implements Metadata.

@@ -192,22 +192,10 @@ func (l *Lost) pay(j job.Job) {
 		if m.Layer != "" {
 			to = &l.DataFee
 		}
-		addFee(to, m.Included)
+		m.Included.AddFee(to)
 		for _, more := range m.More {
-			addFee(to, more.Included)
+			more.Included.AddFee(to)
 		}
-	}
-}
-
-func addFee(to **big.Int, in *job.Inclusion) {
-	if in == nil {
-		return
-	}
-	if fee, ok := new(big.Int).SetString(in.Fee, 10); ok {
-		if *to == nil {
-			*to = new(big.Int)
-		}
-		(*to).Add(*to, fee)
 	}
 }
 

@@ -15,25 +15,12 @@ func pay(l *batch.Ledger, in *job.Inclusion) {
 	}
 	l.GasUsed += in.GasUsed
 	l.DataGasUsed += in.DataGas
-	addFee(&l.Fee, in)
-}
-
-func addFee(to **big.Int, in *job.Inclusion) {
-	fee, ok := new(big.Int).SetString(in.Fee, 10)
-	if !ok {
-		return
-	}
-	if *to == nil {
-		*to = new(big.Int)
-	}
-	(*to).Add(*to, fee)
+	in.AddFee(&l.Fee)
 }
 
 // payElsewhere adds what a publication on a layer of its own cost: fee and gas are not those of the settlement layer.
 func payElsewhere(l *batch.Ledger, in *job.Inclusion) {
-	if in != nil {
-		addFee(&l.DataFee, in)
-	}
+	in.AddFee(&l.DataFee)
 }
 
 // save notes what was saved by waiting for lower fees: it may be less than nothing. Where nothing was ever compared,
