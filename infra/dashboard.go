@@ -33,7 +33,11 @@ func (s *Stack) dashboard() {
 	d.AddWidgets(s.stageGraphs()...)
 	d.AddWidgets(s.queueGraphs()...)
 	d.AddWidgets(s.functionGraphs()...)
-	d.AddWidgets(graph("Wallet (wei or fri)", 6, s.ours(metric.WalletBalance, "Minimum")),
+	wallets := []awscloudwatch.IMetric{s.ours(metric.WalletBalance, "Minimum")}
+	if s.chain.ownData() {
+		wallets = append(wallets, s.ours(metric.DataBalance, "Minimum"))
+	}
+	d.AddWidgets(graph("Wallet (wei or fri)", 6, wallets...),
 		graph("Fees of settled batches (wei or fri)", 6, s.ours(metric.FeePaid, "Sum")),
 		graph("Fee cap reached", 6, s.ours(metric.FeeCapReached, "Sum")),
 		graph("Cold starts", 6, s.ours(metric.ColdStarts, "Sum")))
