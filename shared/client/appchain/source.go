@@ -379,6 +379,12 @@ func (s *Source) remember(ctx context.Context, kind string, n uint64, raw []byte
 	}
 }
 
+// Forget drops what is remembered of blocks' headers and state updates: the next reads ask a node.
+func (s *Source) Forget(ctx context.Context, from, to uint64) {
+	s.forget(ctx, updateKind, from, to)
+	s.forget(ctx, headerKind, from, to)
+}
+
 func (s *Source) forget(ctx context.Context, kind string, from, to uint64) {
 	if s.deps.Cache == nil {
 		return

@@ -9,6 +9,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/da"
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 	"github.com/madara-orchestrator/orchestrator/shared/starknet/statediff"
+	"github.com/madara-orchestrator/orchestrator/shared/starknet/version"
 )
 
 const (
@@ -24,7 +25,12 @@ func Compare(src block.Source) da.Compare {
 	return func(ctx context.Context, segment []felt.Felt, from, to uint64) error {
 		err := compare(ctx, src, segment, from, to)
 		var differs *da.MismatchError
-		if errors.As(err, &differs) { // a node may have answered with another history: it must say so again
+		if errors.As(err, &differs) { // a node may have answered wrongly: it must say so again
+			if f, ok := src.(interface {
+				Forget(ctx context.Context, from, to uint64)
+			}); ok {
+				f.Forget(ctx, from, to)
+			}
 			return compare(ctx, src, segment, from, to)
 		}
 		return err
@@ -44,7 +50,7 @@ func compare(ctx context.Context, src block.Source, segment []felt.Felt, from, t
 	if err != nil {
 		return fmt.Errorf("%w: %w", da.ErrUnreadable, err)
 	}
-	own, again, err := changes(ctx, src, from, to)
+	own, again, migrated, err := changes(ctx, src, from, to)
 	if err != nil {
 		return err
 	}
@@ -59,6 +65,9 @@ func compare(ctx context.Context, src block.Source, segment []felt.Felt, from, t
 	}
 	unsaid, err := own.Compare(published, f, known, again)
 	if err != nil {
+		if !migrated {
+			return silent(ctx, src, hs[0].StarknetVersion, err)
+		}
 		return err
 	}
 	return unchanged(ctx, src, from, own, unsaid)
@@ -71,9 +80,41 @@ func missing(ok bool) error {
 	return block.ErrMalformed
 }
 
-// changes squashes the blocks' state updates; again has the contracts whose class was set more than once.
+// Classes are migrated to another compiled class hash since a version of Starknet. The JSON-RPC API tells of it since
+// 0.10: state updates of an earlier one leave it out.
+var migratedSince = version.Must("0.14.1")
+
+const migratedAPI = 10 // of 0.10
+
+// silent is the error for a class that is published and that no state update has, where the node's API would not tell
+// of it: then nobody knows whether the segment is wrong.
+func silent(ctx context.Context, src block.Source, starknet string, err error) error {
+	var differs *da.MismatchError
+	v, unknown := version.Check(starknet)
+	node, asks := src.(interface {
+		SpecVersion(ctx context.Context) (string, error)
+	})
+	if !errors.As(err, &differs) || differs.What != statediff.DeclaredClass || differs.State != nil ||
+		unknown != nil || v.Before(migratedSince) || !asks {
+		return err
+	}
+	spec, rerr := node.SpecVersion(ctx)
+	if rerr != nil {
+		return fmt.Errorf("ask for the API of the app chain's node: %w", rerr)
+	}
+	var major, minor int
+	if _, serr := fmt.Sscanf(spec, "%d.%d", &major, &minor); serr != nil || major > 0 || minor >= migratedAPI {
+		return err
+	}
+	return fmt.Errorf("class %s is published, and the app chain's node speaks JSON-RPC %s, whose state updates leave "+
+		"out classes that were migrated (Starknet %s): let CHAIN_RPC (CHAIN_RPC_SECRET) name its API 0.10, such as "+
+		"by /rpc/v0_10, or unset DA_COMPARE and SETTLEMENT_BEACON", differs.Key, spec, starknet)
+}
+
+// changes squashes the blocks' state updates; again has the contracts whose class was set more than once, migrated says
+// whether a class was migrated.
 func changes(ctx context.Context, src block.Source, from, to uint64) (d *statediff.Diff, again map[felt.Felt]bool,
-	err error) {
+	migrated bool, err error) {
 	d, again = statediff.New(), map[felt.Felt]bool{}
 	n := uint64(comparedBlocks)
 	for next := from; next <= to; {
@@ -83,18 +124,19 @@ func changes(ctx context.Context, src block.Source, from, to uint64) (d *statedi
 			continue
 		}
 		if err != nil {
-			return nil, nil, fmt.Errorf("read state updates from block %d on: %w", next, err)
+			return nil, nil, false, fmt.Errorf("read state updates from block %d on: %w", next, err)
 		}
 		if len(us) == 0 {
-			return nil, nil, fmt.Errorf("state update of block %d: %w", next, block.ErrMalformed)
+			return nil, nil, false, fmt.Errorf("state update of block %d: %w", next, block.ErrMalformed)
 		}
 		for _, u := range us {
 			d.Changed(u.Diff, again)
 			d.Add(u.Diff)
+			migrated = migrated || len(u.Diff.MigratedCompiledHash) > 0
 		}
 		next += uint64(len(us))
 	}
-	return d, again, nil
+	return d, again, migrated, nil
 }
 
 // unchanged wants that slots which are not published had the value before the first block that they have now.

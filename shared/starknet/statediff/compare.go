@@ -107,19 +107,22 @@ func (c comparison) noncesDiffer(own, p *Contract) bool {
 
 func differ(a, b *felt.Felt) bool { return (a == nil) != (b == nil) || a != nil && *a != *b }
 
+// DeclaredClass is What of a mismatch of declared or migrated classes.
+const DeclaredClass = "declared class"
+
 // classes compares declared classes.
 func classes(own, published map[felt.Felt]felt.Felt) error {
 	for _, h := range sorted(own) {
 		v := own[h]
 		if p, ok := published[h]; !ok {
-			return &da.MismatchError{What: "declared class", Key: h, State: &v}
+			return &da.MismatchError{What: DeclaredClass, Key: h, State: &v}
 		} else if p != v {
-			return &da.MismatchError{What: "declared class", Key: h, Published: &p, State: &v}
+			return &da.MismatchError{What: DeclaredClass, Key: h, Published: &p, State: &v}
 		}
 	}
 	for _, h := range sorted(published) {
 		if v := published[h]; !has(own, h) {
-			return &da.MismatchError{What: "declared class", Key: h, Published: &v}
+			return &da.MismatchError{What: DeclaredClass, Key: h, Published: &v}
 		}
 	}
 	return nil
