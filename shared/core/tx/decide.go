@@ -95,8 +95,8 @@ func (p Policy) GasLimit(used uint64) (uint64, error) {
 	}
 	if used > p.GasCap {
 		return 0, fmt.Errorf("the call takes %d gas, the chain takes at most %d of a transaction: make batches "+
-			"smaller (fewer "+
-			"messages and blocks a batch), or set SETTLEMENT_GAS_CAP where the chain takes more: %w",
+			"smaller (fewer messages and blocks a batch), or set SETTLEMENT_GAS_CAP (DA_GAS_CAP for the wallet that "+
+			"publishes data) where the chain takes more: %w",
 			used, p.GasCap, ErrGasCap)
 	}
 	return p.GasCap, nil

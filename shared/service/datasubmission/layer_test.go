@@ -1,12 +1,14 @@
 package datasubmission_test
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
+	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
 	"github.com/madara-orchestrator/orchestrator/shared/dev/fake/l1"
 	"github.com/madara-orchestrator/orchestrator/shared/service/datasubmission"
 )
@@ -39,6 +41,40 @@ func TestLayerStays(t *testing.T) {
 	b.verify(job.Completed, job.VerdictFinal, false)
 	b.handler.Sender.Layer = "ethereum/1"
 	b.verify(job.PendingVerification, job.VerdictVerified, true)
+}
+
+// headless is a chain whose head can't be read.
+type headless struct{ tx.Chain }
+
+func (headless) Head(context.Context) (tx.Head, error) { return tx.Head{}, errors.New("down") }
+
+// A node that can't be asked is named by its layer: the settlement layer's nodes are others.
+func TestLayerIsNamed(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.handler.Sender.Chain = headless{b.handler.Sender.Chain}
+	for layer, want := range map[string]string{"": "the settlement layer", "ethereum/1": "ethereum/1"} {
+		b.handler.Sender.Layer = layer
+		err := b.handler.Process(t.Context(), b.run)
+		if err == nil || err.Error() != "read the head of "+want+": down" {
+			t.Errorf("layer %q: %v", layer, err)
+		}
+	}
+}
+
+// What a publication was to carry that was never signed does not count where nobody publishes.
+func TestNothingIsLeftOfWhatWasNotSigned(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	m := b.run.Job.Metadata.(*job.DataSubmissionMeta)
+	m.Layer, m.VersionedHashes = "ethereum/1", []string{"0x01"}
+	h := &datasubmission.Unpublished{Commit: b.chain.DA().Commit, Artifacts: b.handler.Artifacts}
+	if err := h.Process(t.Context(), b.run); err != nil {
+		t.Fatal(err)
+	}
+	if b.run.Job.Layer() != "" || b.run.Job.Blobs()[0] != 0 {
+		t.Errorf("on %q with %v blobs", b.run.Job.Layer(), b.run.Job.Blobs())
+	}
 }
 
 // Where nobody publishes, the state update still gets hash and size of the segment.

@@ -35,6 +35,7 @@ func (h *Unpublished) Process(ctx context.Context, r *executor.Run) error {
 	}
 	c := h.Commit(words)
 	m.DataHash, m.DataSize, m.PartWords, m.More = c.Hash, c.Size, 0, nil
+	m.Layer, m.VersionedHashes = "", nil // of what was to be signed, and was not
 	return nil
 }
 

@@ -4,6 +4,7 @@ package sending
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -151,6 +152,9 @@ func taken(d tx.Decision) (Progress, error) {
 	return p, nil
 }
 
+// layer is the layer that the wallet is on, for people.
+func (s *Sender) layer() string { return cmp.Or(s.Layer, "the settlement layer") }
+
 // measure records the wallet's balance, and that fees are above the cap.
 func (s *Sender) measure(ctx context.Context, v tx.View, d tx.Decision) {
 	var values []metric.Value
@@ -173,7 +177,7 @@ func (s *Sender) view(ctx context.Context, j tx.Journal) (tx.View, error) {
 	v := tx.View{Now: s.Now(), Statuses: map[string]tx.Status{}, Gas: s.Policy.Gas}
 	var err error
 	if v.Head, err = s.Chain.Head(ctx); err != nil {
-		return v, fmt.Errorf("read the settlement layer's head: %w", err)
+		return v, fmt.Errorf("read the head of %s: %w", s.layer(), err)
 	}
 	if v.Account, err = s.Chain.Account(ctx, s.Policy.Confirmations); err != nil {
 		return v, fmt.Errorf("read the wallet: %w", err)

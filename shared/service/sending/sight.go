@@ -61,7 +61,7 @@ func (s *Sender) sight(ctx context.Context, in *job.Inclusion) (Sight, error) {
 	hash, err := s.Chain.BlockHash(ctx, in.Block)
 	switch {
 	case err != nil:
-		return "", fmt.Errorf("read block %d of the settlement layer: %w", in.Block, err)
+		return "", fmt.Errorf("read block %d of %s: %w", in.Block, s.layer(), err)
 	case hash == in.BlockHash:
 		return Stands, nil
 	case hash == "":
