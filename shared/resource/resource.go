@@ -91,7 +91,7 @@ var sizes = map[stage.Name]size{
 	stage.SnosRun:           {time.Minute, 256, 10, 5},
 	stage.ProofCreation:     {5 * time.Minute, 512, 5, 5},
 	stage.ProofRegistration: {5 * time.Minute, 512, 5, 5},
-	stage.DataSubmission:    {time.Minute, 256, 1, 2},
+	stage.DataSubmission:    {time.Minute, 1024, 1, 2}, // with DA_KIND ethereum it proves blobs as StateTransition does
 	stage.Aggregator:        {5 * time.Minute, 512, 5, 3},
 	stage.StateTransition:   {2 * time.Minute, 1024, 1, 2},
 }

@@ -3,6 +3,7 @@ package resource_test
 import (
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
@@ -58,6 +59,22 @@ func TestQueueRelations(t *testing.T) {
 		}
 		if q.MaxConcurrency < 2 {
 			t.Errorf("queue %s: SQS takes no maximum concurrency below 2", q.Name)
+		}
+	}
+}
+
+// A function that sends blobs proves them under the wallet's lease. That takes about 0.42 s of a core for a blob, and
+// Lambda gives a function CPU by its memory: a core for 1,769 MB. Proving nine blobs, as many as BATCH_BLOBS takes,
+// must leave most of its time to the rest.
+func TestFunctionsThatProveBlobsHaveTime(t *testing.T) {
+	t.Parallel()
+	for _, f := range resource.Functions() {
+		if f.Name != resource.FnDataSubmission && f.Name != resource.FnStateTransition {
+			continue
+		}
+		takes := time.Duration(9*0.42*1769/float64(f.MemoryMB)*1000) * time.Millisecond
+		if takes > f.Timeout/4 {
+			t.Errorf("%s proves nine blobs in %v with %d MB, it has %v", f.Name, takes, f.MemoryMB, f.Timeout)
 		}
 	}
 }
