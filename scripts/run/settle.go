@@ -320,7 +320,7 @@ func deploy(o options, core setup.App, qs queue.Queue, timers schedule.Scheduler
 	}
 	codec := l.codec
 	if o.layer == stage.L2 {
-		codec.Compare = protocol.Compare(a.source)
+		codec.Compare = comparing(a.source)
 	}
 	fs := map[string]devlambda.Function{}
 	p := newPlatform(o, core, qs, timers, fs, log)
