@@ -102,14 +102,14 @@ func missing(ok bool) error {
 	return block.ErrMalformed
 }
 
-// Classes are migrated to another compiled class hash since a version of Starknet. The JSON-RPC API tells of it since
-// 0.10: state updates of an earlier one leave it out.
+// Classes are migrated to another compiled class hash since a version of Starknet. State updates have that since
+// JSON-RPC 0.10; those of an earlier API leave it out.
 var migratedSince = version.Must("0.14.1")
 
 const migratedAPI = 10 // of 0.10
 
-// silent is the error for a class that is published and that no state update has, where the node's API would not tell
-// of it: then nobody knows whether the segment is wrong.
+// silent is the error for a class that is published and that no state update has, where the node's API would leave it
+// out: then nobody knows whether the segment is wrong.
 func silent(ctx context.Context, src block.Source, starknet string, err error) error {
 	var differs *da.MismatchError
 	v, unknown := version.Check(starknet)
