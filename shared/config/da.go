@@ -21,10 +21,11 @@ type DA struct {
 	// nobody can rebuild the chain's state from the settlement layer.
 	Kind string `env:"KIND" envDefault:"settlement"`
 	// Compares each batch's DA segment with the chain's own state updates before a transaction is signed; a difference
-	// fails the job and names contract, key and both values. On an L2 SETTLEMENT_BEACON does so too. It reads each
-	// block's state update again, and of each changed address and slot the alias, unless the batch gives it: some
-	// hundred to thousand storage reads, in requests of many. Encrypted segments (CHAIN_DA_PUBLIC_KEYS) are not
-	// compared.
+	// fails the job and names contract, key and both values. On an L2 SETTLEMENT_BEACON does so too, as far as the
+	// node can show what it takes; with this setting the job waits for a node that can. It reads each block's state
+	// update again, and of each changed address and slot the alias, unless the batch gives it: some hundred to
+	// thousand storage reads, in requests of many. The node must have the state of these blocks, and Madara's must be
+	// asked by JSON-RPC 0.10.2. Encrypted segments (CHAIN_DA_PUBLIC_KEYS) are not compared.
 	Compare bool `env:"COMPARE"`
 	// URLs of Ethereum nodes (JSON-RPC), 1 to 5 with commas between them, in the order in which they are preferred.
 	// Give it or RPC_SECRET.

@@ -13,8 +13,12 @@ import (
 // ErrUnreadable says that a DA segment is not a state diff that a reader could decode.
 var ErrUnreadable = errors.New("the DA segment is not a state diff")
 
+// ErrNotCompared says that the app chain's node leaves out what is compared: whether the segment is right is not known.
+var ErrNotCompared = errors.New("the DA segment can't be compared with the chain")
+
 // Compare compares a DA segment with what the app chain says that the blocks from..to changed. The error is a
-// *MismatchError or ErrUnreadable where it is another diff; any other says that something can't be read.
+// *MismatchError or ErrUnreadable where it is another diff; any other, such as ErrNotCompared, says that something
+// can't be read.
 type Compare func(ctx context.Context, segment []felt.Felt, from, to uint64) error
 
 // Once compares a segment unless it is the one that was compared already, of which noted is the sum. It returns the new

@@ -50,6 +50,10 @@ func printWallets(w io.Writer, x admin.Wallet) {
 		fmt.Fprintln(w, "\nthe wallet that publishes data:")
 		printWallet(w, *x.Data)
 	}
+	if x.DataError != "" {
+		fmt.Fprintln(w)
+		wrap(w, "", x.DataError)
+	}
 }
 
 func printLedger(w io.Writer, l admin.Sums) {

@@ -24,6 +24,8 @@ type Wallet struct {
 	DaysLeft *float64 `json:"days_left"`
 	// Data is the wallet that publishes data on a layer of its own; null where the wallet that settles does.
 	Data *Wallet `json:"data,omitempty"`
+	// DataError says why that wallet can't be read now: the one that settles shows all the same.
+	DataError string `json:"data_error,omitempty"`
 }
 
 // walletBatches is of how many settled batches the runway is computed, walletRead of how many of the newest batches:
@@ -55,7 +57,8 @@ func (s *Service) WalletOf(ctx context.Context) (Wallet, error) {
 	}
 	data, err := walletOf(ctx, s.DataWallet, DataUnit, ds, func(l batch.Ledger) *big.Int { return l.DataFee })
 	if err != nil {
-		return w, fmt.Errorf("the wallet that publishes data: %w", err)
+		w.DataError = Redact("the wallet that publishes data: " + err.Error())
+		return w, nil
 	}
 	w.Data = &data
 	return w, nil

@@ -45,7 +45,8 @@ func TestCompareMigratedClassOfOldAPI(t *testing.T) {
 			}
 			err = protocol.Compare(src)(t.Context(), words, first, last)
 			var differs *da.MismatchError
-			if err == nil || errors.As(err, &differs) != want || !want && !strings.Contains(err.Error(), "/rpc/v0_10_2") {
+			if err == nil || errors.As(err, &differs) != want ||
+				errors.Is(err, da.ErrNotCompared) == want || !want && !strings.Contains(err.Error(), "/rpc/v0_10_2") {
 				t.Errorf("got %v, want a mismatch: %t", err, want)
 			}
 		})
@@ -65,7 +66,8 @@ func TestCompareWithoutAliasContract(t *testing.T) {
 	}
 	err := protocol.Compare(src)(t.Context(), words, first, last)
 	var differs *da.MismatchError
-	if err == nil || errors.As(err, &differs) || !strings.Contains(err.Error(), "/rpc/v0_10_2") {
+	if !errors.Is(err, da.ErrNotCompared) || errors.As(err, &differs) ||
+		!strings.Contains(err.Error(), "/rpc/v0_10_2") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -85,15 +85,15 @@ func aliases(ctx context.Context, src block.Source, at uint64, keys []felt.Felt)
 		return nil, fmt.Errorf("read aliases: %w", err)
 	}
 	if known[felt.Zero].IsZero() {
-		return nil, fmt.Errorf("the app chain's node shows no alias after block %d: contract %s, which keeps them, is "+
-			"not there. %s", at, statediff.AliasContract, newerAPI)
+		return nil, fmt.Errorf("%w: its node shows no alias after block %d: contract %s, which keeps them, is not "+
+			"there. %s", da.ErrNotCompared, at, statediff.AliasContract, newerAPI)
 	}
 	return known, nil
 }
 
 // newerAPI is what helps where a node's API leaves out what is compared.
 const newerAPI = "Madara serves it by JSON-RPC 0.10.2: let CHAIN_RPC (CHAIN_RPC_SECRET) name that API, such as by " +
-	"/rpc/v0_10_2, or unset DA_COMPARE and SETTLEMENT_BEACON"
+	"/rpc/v0_10_2, or unset DA_COMPARE"
 
 func missing(ok bool) error {
 	if ok {
@@ -128,8 +128,9 @@ func silent(ctx context.Context, src block.Source, starknet string, err error) e
 	if _, serr := fmt.Sscanf(spec, "%d.%d", &major, &minor); serr != nil || major > 0 || minor >= migratedAPI {
 		return err
 	}
-	return fmt.Errorf("class %s is published, and the app chain's node speaks JSON-RPC %s, whose state updates leave "+
-		"out classes that were migrated (Starknet %s). %s", differs.Key, spec, starknet, newerAPI)
+	return fmt.Errorf("%w: class %s is published, and the app chain's node speaks JSON-RPC %s, whose state updates "+
+		"leave out classes that were migrated (Starknet %s). %s", da.ErrNotCompared, differs.Key, spec,
+		starknet, newerAPI)
 }
 
 // changes squashes the blocks' state updates; again has the contracts whose class was set more than once, migrated says

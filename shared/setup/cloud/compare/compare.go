@@ -3,8 +3,11 @@ package compare
 
 import (
 	"context"
+	"errors"
+	"log/slog"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/da"
+	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud/appchain"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/protocol"
@@ -24,5 +27,23 @@ func Open(ctx context.Context, p *cloud.Process) (da.Compare, error) {
 	if err != nil {
 		return nil, err
 	}
-	return protocol.Compare(src), nil
+	c := protocol.Compare(src)
+	if !p.Config.DA.Compare {
+		c = asFar(c, p.Log)
+	}
+	return c, nil
+}
+
+// asFar compares as far as the chain's node has what it takes: with SETTLEMENT_BEACON alone nobody has asked that
+// nothing be settled without it.
+func asFar(c da.Compare, log *slog.Logger) da.Compare {
+	return func(ctx context.Context, segment []felt.Felt, from, to uint64) error {
+		err := c(ctx, segment, from, to)
+		if errors.Is(err, da.ErrNotCompared) {
+			log.WarnContext(ctx, "settled without a comparison; DA_COMPARE would wait", "from_block", from,
+				"to_block", to, "error", err)
+			return nil
+		}
+		return err
+	}
 }
