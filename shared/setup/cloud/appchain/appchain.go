@@ -11,17 +11,14 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/config"
 	"github.com/madara-orchestrator/orchestrator/shared/core/metric"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud"
+	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud/appchain/direct"
 )
 
 // Source returns the chain's source. What it reads and never changes is kept in the process's memory, and behind that
 // in Redis where one is configured. It asks for the secrets that hold URLs, and nothing else.
 func Source(ctx context.Context, p *cloud.Process) (*appchain.Source, error) {
 	c, r := p.Config.Chain, p.Config.Redis
-	node, err := p.NodeURL(ctx, c.RPC, c.RPCSecret)
-	if err != nil {
-		return nil, err
-	}
-	backup, err := p.NodeURL(ctx, c.BackupRPC, c.BackupRPCSecret)
+	nodes, err := direct.Config(ctx, p)
 	if err != nil {
 		return nil, err
 	}
@@ -54,8 +51,6 @@ func Source(ctx context.Context, p *cloud.Process) (*appchain.Source, error) {
 		p.OnClose(cache.Close)
 		p.Check(metric.Cache, cache.Ping)
 	}
-	return appchain.New(appchain.Config{
-		URL: node, BackupURL: backup, GatewayURL: c.FeederGateway, WebsocketURL: socket, ChainID: c.ID,
-		EmptyProvingGas: p.Config.Batch.EmptyGas,
-	}, appchain.Deps{Log: p.Log, Cache: lru.New(kept)})
+	nodes.WebsocketURL = socket
+	return appchain.New(nodes, appchain.Deps{Log: p.Log, Cache: lru.New(kept)})
 }

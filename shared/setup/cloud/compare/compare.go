@@ -9,7 +9,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/da"
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud"
-	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud/appchain"
+	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud/appchain/direct"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/protocol"
 )
 
@@ -23,7 +23,7 @@ func Open(ctx context.Context, p *cloud.Process) (da.Compare, error) {
 		p.Log.InfoContext(ctx, "DA segments are not compared with the chain: they are encrypted, CHAIN_DA_PUBLIC_KEYS")
 		return nil, nil
 	}
-	src, err := appchain.Source(ctx, p)
+	src, err := direct.Source(ctx, p)
 	if err != nil {
 		return nil, err
 	}
