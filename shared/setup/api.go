@@ -26,7 +26,7 @@ type API struct {
 	// Wallet reads the wallet that settles; nil: unknown.
 	Wallet func(context.Context) (tx.Account, error)
 	// Settle opens the contract and the wallet's chain, which a rewind asks whether transactions may still be mined;
-	// nil: nothing can be rewound.
+	// nil: nothing can be rewound. It is asked for each question: Once opens once.
 	Settle Opener
 	// Data opens the wallet that publishes data on a layer of its own; nil: the wallet that settles does.
 	Data func(context.Context) (Wallet, error)
@@ -79,7 +79,7 @@ func (c App) API(a API) *apicontroller.Handler {
 		service.DataWallet = Account(data)
 	}
 	if a.Settle != nil {
-		r, o := c.Rewinder(), opened(Once(a.Settle))
+		r, o := c.Rewinder(), opened(a.Settle)
 		r.Contract, r.Wallet = o, o
 		if data != nil {
 			r.DataLayer, r.DataWallet = a.DataLayer, opened(data)

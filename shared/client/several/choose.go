@@ -84,7 +84,7 @@ func (e *noneError) Error() string {
 	for i, err := range e.why {
 		parts[i] = e.names[i] + ": " + err.Error()
 	}
-	return "no node of the layer can be used: " + strings.Join(parts, "; ")
+	return "no node can be used: " + strings.Join(parts, "; ")
 }
 
 // Unwrap gives the error of another chain where all nodes serve one.

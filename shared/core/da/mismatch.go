@@ -8,6 +8,7 @@ import (
 	"fmt"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
+	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 )
 
 // ErrUnreadable says that a DA segment is not a state diff that a reader could decode.
@@ -21,20 +22,24 @@ var ErrNotCompared = errors.New("the DA segment can't be compared with the chain
 // can't be read.
 type Compare func(ctx context.Context, segment []felt.Felt, from, to uint64) error
 
-// Once compares a segment unless it is the one that was compared already, of which noted is the sum. It returns the new
-// sum. wrong says that no retry helps while the segment is what it is.
-func (c Compare) Once(ctx context.Context, noted string, segment []felt.Felt, from, to uint64) (sum string, wrong bool,
-	err error) {
+// Once compares the segment under a key, unless it is the one that was compared already: noted is its sum. Where it is
+// another diff the error is permanent (package job): no retry helps while the segment is what it is.
+func (c Compare) Once(ctx context.Context, noted *string, key string, segment []felt.Felt, from, to uint64) error {
 	digest := sha256.Sum256(felt.Concat(segment))
-	if sum = hex.EncodeToString(digest[:]); sum == noted {
-		return sum, false, nil
+	sum := hex.EncodeToString(digest[:])
+	if sum == *noted {
+		return nil
 	}
-	err = c(ctx, segment, from, to)
-	var differs *MismatchError
-	if err != nil {
-		sum = noted
+	err := c(ctx, segment, from, to)
+	if err == nil {
+		*noted = sum
+		return nil
 	}
-	return sum, errors.As(err, &differs) || errors.Is(err, ErrUnreadable), err
+	err = fmt.Errorf("compare DA segment %s with its blocks: %w", key, err)
+	if differs := new(MismatchError); errors.As(err, &differs) || errors.Is(err, ErrUnreadable) {
+		return job.Permanent(err)
+	}
+	return err
 }
 
 // MismatchError says where a DA segment differs from what the batch's blocks changed.

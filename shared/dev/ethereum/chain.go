@@ -134,7 +134,10 @@ func (c *Chain) Mine(n int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for range n {
-		c.backend.Commit()
+		head := c.backend.Commit()
+		// The pool takes a block in the background (go-ethereum, core/txpool): what is sent at once could be judged
+		// by the state before. Fork waits for the pool first, and the head is where the chain is.
+		_ = c.backend.Fork(head) // an error says that the pool has transactions: it has waited all the same
 	}
 }
 

@@ -203,8 +203,3 @@ func (p snosBatches) create(ctx context.Context, b batch.SnosBatch) error {
 func (p snosBatches) update(ctx context.Context, b batch.SnosBatch) (batch.SnosBatch, error) {
 	return p.Batches.UpdateSnos(ctx, b)
 }
-
-var (
-	_ policy[batch.AggregatorBatch] = aggregators{}
-	_ policy[batch.SnosBatch]       = snosBatches{}
-)

@@ -168,16 +168,7 @@ func (h *Handler) compare(ctx context.Context, m *job.DataSubmissionMeta) error 
 	if err != nil {
 		return err
 	}
-	sum, wrong, err := h.Compare.Once(ctx, m.Compared, words, m.StartBlock, m.EndBlock)
-	m.Compared = sum
-	if err == nil {
-		return nil
-	}
-	err = fmt.Errorf("compare DA segment %s with its blocks: %w", m.SegmentKey, err)
-	if wrong {
-		err = job.Permanent(err)
-	}
-	return err
+	return h.Compare.Once(ctx, &m.Compared, m.SegmentKey, words, m.StartBlock, m.EndBlock)
 }
 
 // encode encodes a part of a segment that is divided.

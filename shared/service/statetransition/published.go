@@ -61,14 +61,5 @@ func (h *Handler) compare(ctx context.Context, m *job.StateTransitionMeta) error
 	if err != nil {
 		return corrupt(err)
 	}
-	sum, wrong, err := h.Codec.Compare.Once(ctx, m.Compared, segment, m.StartBlock, m.EndBlock)
-	m.Compared = sum
-	if err == nil {
-		return nil
-	}
-	err = fmt.Errorf("compare DA segment %s with its blocks: %w", m.DASegmentKey, err)
-	if wrong {
-		err = job.Permanent(err)
-	}
-	return err
+	return h.Codec.Compare.Once(ctx, &m.Compared, m.DASegmentKey, segment, m.StartBlock, m.EndBlock)
 }

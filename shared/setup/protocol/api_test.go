@@ -19,7 +19,6 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 	devappchain "github.com/madara-orchestrator/orchestrator/shared/dev/appchain"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/protocol"
-	"github.com/madara-orchestrator/orchestrator/shared/starknet/starknettest"
 	"github.com/madara-orchestrator/orchestrator/shared/starknet/statediff"
 )
 
@@ -33,13 +32,9 @@ func TestCompareMigratedClassOfOldAPI(t *testing.T) {
 	for version, want := range map[string]bool{"0.13.5": true, "0.14.1": false} {
 		t.Run(version, func(t *testing.T) {
 			t.Parallel()
-			chain, err := devappchain.FromRecording(starknettest.Data(t, "batch_8373665", "8373665.tar.gz"),
-				devappchain.RecordingOptions{StarknetVersion: version}) // it says that it speaks 0.9.0
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { _ = chain.Close() })
-			src, err := appchain.New(appchain.Config{URL: chain.URL()}, appchain.Deps{})
+			// it says that it speaks 0.9.0
+			url := recordedChain(t, devappchain.RecordingOptions{StarknetVersion: version})
+			src, err := appchain.New(appchain.Config{URL: url}, appchain.Deps{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -109,13 +104,7 @@ func lying(t *testing.T, url string) *httptest.Server {
 func TestCompareReadsAgain(t *testing.T) {
 	t.Parallel()
 	_, words := recordedBatch(t)
-	chain, err := devappchain.FromRecording(starknettest.Data(t, "batch_8373665", "8373665.tar.gz"),
-		devappchain.RecordingOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = chain.Close() })
-	src, err := appchain.New(appchain.Config{URL: lying(t, chain.URL()).URL},
+	src, err := appchain.New(appchain.Config{URL: lying(t, recordedChain(t, devappchain.RecordingOptions{})).URL},
 		appchain.Deps{Cache: lru.New(lru.Config{Bytes: 64 << 20})})
 	if err != nil {
 		t.Fatal(err)

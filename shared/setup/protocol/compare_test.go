@@ -55,16 +55,23 @@ func (c *counting) Storage(ctx context.Context, at uint64, slots []block.Slot) (
 	return vs, err
 }
 
-// recordedBatch is the chain that replays the batch, and the segment that stands on Ethereum.
-func recordedBatch(t *testing.T) (*counting, []felt.Felt) {
+var sepolia = []string{"batch_8373665", "8373665.tar.gz"}
+
+// recordedChain replays the batch's blocks at a URL.
+func recordedChain(t *testing.T, o devappchain.RecordingOptions) string {
 	t.Helper()
-	sepolia := []string{"batch_8373665", "8373665.tar.gz"}
-	chain, err := devappchain.FromRecording(starknettest.Data(t, sepolia...), devappchain.RecordingOptions{})
+	chain, err := devappchain.FromRecording(starknettest.Data(t, sepolia...), o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = chain.Close() })
-	src, err := appchain.New(appchain.Config{URL: chain.URL()}, appchain.Deps{})
+	return chain.URL()
+}
+
+// recordedBatch is the chain that replays the batch, and the segment that stands on Ethereum.
+func recordedBatch(t *testing.T) (*counting, []felt.Felt) {
+	t.Helper()
+	src, err := appchain.New(appchain.Config{URL: recordedChain(t, devappchain.RecordingOptions{})}, appchain.Deps{})
 	if err != nil {
 		t.Fatal(err)
 	}
