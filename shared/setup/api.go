@@ -173,6 +173,15 @@ func (o opened) Account(ctx context.Context, depth uint64) (tx.Account, error) {
 	return w.Chain.Account(ctx, depth)
 }
 
+// Used implements rewinding.Wallet.
+func (o opened) Used(ctx context.Context, address string, depth uint64) (tx.Used, error) {
+	_, w, err := o(ctx)
+	if err != nil {
+		return tx.Used{}, err
+	}
+	return w.Chain.Used(ctx, address, depth)
+}
+
 // Lookup implements rewinding.Wallet.
 func (o opened) Lookup(ctx context.Context, hash string) (tx.Status, error) {
 	_, w, err := o(ctx)

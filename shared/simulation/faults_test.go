@@ -200,6 +200,9 @@ func TestRandomFaults(t *testing.T) {
 				if seed%3 != 1 {
 					c.Rewinds = 3
 				}
+				if seed%4 == 3 {
+					c.Rotations = 2
+				}
 				if seed%4 == 2 {
 					c.Cutover = uint64(1 + seed%(blocks[layer]-1))
 				}

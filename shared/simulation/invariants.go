@@ -292,18 +292,23 @@ func (w *World) checkJob(j job.Job) error {
 // checkNonces wants transactions with the same nonce to be replacements of one another, and replacements to have the
 // same nonce.
 func checkNonces(j job.Job, records []tx.Record) error {
-	newest, nonces := map[uint64]string{}, map[string]uint64{}
+	type used struct {
+		account string
+		nonce   uint64
+	}
+	newest, nonces := map[used]string{}, map[string]used{}
 	for _, r := range records {
-		if n, known := nonces[r.Replaces]; r.Replaces != "" && (!known || n != r.Nonce) {
+		at := used{r.Account, r.Nonce}
+		if n, known := nonces[r.Replaces]; r.Replaces != "" && (!known || n != at) {
 			return fmt.Errorf("transaction %s of batch %d has nonce %d and replaces %s, which does not have it",
 				r.Hash, j.Batch, r.Nonce, r.Replaces)
 		}
-		nonces[r.Hash] = r.Nonce
-		if last := newest[r.Nonce]; last != "" && r.Replaces != last {
+		nonces[r.Hash] = at
+		if last := newest[at]; last != "" && r.Replaces != last {
 			return fmt.Errorf("transaction %s of batch %d has nonce %d of %s and replaces %q",
 				r.Hash, j.Batch, r.Nonce, last, r.Replaces)
 		}
-		newest[r.Nonce] = r.Hash
+		newest[at] = r.Hash
 	}
 	return nil
 }

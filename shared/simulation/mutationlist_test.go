@@ -17,7 +17,7 @@ var mutations = []mutation{
 	}}},
 	{"sign again on every retry", []edit{{
 		"core/tx/decide.go",
-		"		return decideOpen(r, j, v, p)",
+		"		return decideOpen(r, own, v, p)",
 		"		_ = r\n" +
 			"		return p.first(max(v.Account.Pending, v.Account.Latest), v)",
 	}}},
@@ -41,6 +41,11 @@ var mutations = []mutation{
 		"service/datasubmission/datasubmission.go",
 		"Watch: final < len(parts(m)) || h.Archive != nil}",
 		"Watch: false}",
+	}}},
+	{"count on the nonces of the wallet before", []edit{{
+		"core/tx/tx.go",
+		"func (r Record) by(account string) bool { return r.Account == \"\" || r.Account == account }",
+		"func (r Record) by(account string) bool { return r.Account != account || true }",
 	}}},
 	{"no fee cap", []edit{{
 		"core/tx/fees.go",

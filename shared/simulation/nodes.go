@@ -80,17 +80,21 @@ func (w *World) checkLost(last, j job.Job) error {
 	if w.blind() || w.frames[len(w.frames)-1].forks != w.L1.Forks() {
 		return nil
 	}
-	was := last.Journals()
+	before := map[string]bool{}
+	for _, r := range recorded(last) {
+		before[r.Hash] = r.Lost
+	}
 	for i, book := range j.Journals() {
-		for _, n := range book.LostNonces {
-			if i < len(was) && slices.Contains(was[i].LostNonces, n) {
+		for _, lost := range book.Records {
+			if !lost.Lost || before[lost.Hash] {
 				continue
 			}
 			for _, x := range w.L1.Transactions() {
 				ours := slices.ContainsFunc(book.Records, func(r tx.Record) bool { return r.Hash == x.Hash })
-				if ours && x.Nonce == n && x.Status.Phase == tx.Included && x.Status.Success {
-					return fmt.Errorf("%s of batch %d counts nonce %d as lost, and its transaction %s is in block %d",
-						j.Type, j.Batch, n, x.Hash, x.Status.Block)
+				if ours && x.Nonce == lost.Nonce && x.From == lost.Account && x.Status.Phase == tx.Included &&
+					x.Status.Success {
+					return fmt.Errorf("%s of batch %d counts nonce %d as lost (part %d), and its transaction %s is in "+
+						"block %d", j.Type, j.Batch, lost.Nonce, i+1, x.Hash, x.Status.Block)
 				}
 			}
 		}

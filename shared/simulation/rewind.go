@@ -72,18 +72,21 @@ func (w *World) checkDead() error {
 	if !ok {
 		return nil // carried out meanwhile
 	}
-	var nonces tx.Account
-	var err error
-	w.aside(func() { nonces, err = w.L1.Account(context.Background(), 0) })
-	if err != nil {
-		return err
-	}
 	for _, j := range w.seen {
 		if j.Type != job.StateTransition {
 			continue
 		}
 		for _, r := range recorded(j) {
-			if slices.Contains(active.Dead, r.Hash) && r.Nonce >= nonces.Latest {
+			if !slices.Contains(active.Dead, r.Hash) {
+				continue
+			}
+			var nonces tx.Used
+			var err error
+			w.aside(func() { nonces, err = w.L1.Used(context.Background(), r.Account, 0) })
+			if err != nil {
+				return err
+			}
+			if r.Nonce >= nonces.Latest {
 				return fmt.Errorf("a rewind from batch %d on was taken, transaction %s of batch %d with nonce %d may "+
 					"still be mined", active.From, r.Hash, j.Batch, r.Nonce)
 			}

@@ -32,6 +32,18 @@ func (w *World) blind() bool {
 	return fr.misled || w.now.Sub(fr.began) > leaseSure
 }
 
+// mayRotate lets another account become the wallet, between two invocations: those under way end before an operator
+// deploys the new one. What the account before sent stays where it is.
+func (w *World) mayRotate() {
+	if !w.turmoil || w.rotated >= w.cfg.Rotations || len(w.frames) > 0 || w.rotations.IntN(300) > 0 {
+		return
+	}
+	w.rotated++
+	w.L1.Rotate(fmt.Sprintf("0xa11ce%d", w.rotated))
+	w.Injected[Strike{"wallet rotated", "outside"}]++
+	w.narrate("another account is the wallet")
+}
+
 // saw notes the wallet's nonce as an invocation reads it.
 func (w *World) saw(fr *frame) {
 	w.aside(func() {
@@ -67,7 +79,7 @@ func (w *World) checkFlights(j job.Job, r tx.Record) error {
 			continue
 		}
 		for _, o := range recorded(other) {
-			if o.Nonce < from || o.Hash == r.Hash {
+			if o.Nonce < from || o.Hash == r.Hash || o.Account != r.Account {
 				continue
 			}
 			f := others[o.Nonce]
@@ -140,7 +152,7 @@ func (w *World) checkPool() error {
 	for _, hash := range w.L1.Pool() {
 		waits[hash] = true
 	}
-	sum := new(big.Int)
+	sums := map[string]*big.Int{} // by account
 	w.noteMined()
 	for _, x := range w.L1.Transactions() {
 		if !waits[x.Hash] || w.intruders[x.Hash] || w.watch.mined[x.Hash] {
@@ -149,10 +161,12 @@ func (w *World) checkPool() error {
 		if w.watch.blind[x.Hash] {
 			return nil
 		}
-		sum.Add(sum, x.Fees.Total())
-	}
-	if sum.Cmp(w.cap) > 0 {
-		return fmt.Errorf("the wallet's transactions in the pool may cost %s, the cap is %s", sum, w.cap)
+		if sums[x.From] == nil {
+			sums[x.From] = new(big.Int)
+		}
+		if sum := sums[x.From]; sum.Add(sum, x.Fees.Total()).Cmp(w.cap) > 0 {
+			return fmt.Errorf("the transactions of wallet %s in the pool may cost %s, the cap is %s", x.From, sum, w.cap)
+		}
 	}
 	return nil
 }

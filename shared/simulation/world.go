@@ -84,7 +84,9 @@ type Config struct {
 	// RewindAt is a step after which it is done once, without turmoil too; 0: none.
 	Rewinds  int
 	RewindAt int
-	Log      *slog.Logger
+	// Rotations is how often another account becomes the wallet, at random, while there is turmoil.
+	Rotations int
+	Log       *slog.Logger
 }
 
 // World is one simulated deployment with everything around it.
@@ -114,6 +116,8 @@ type World struct {
 	locks      *memory.Locks
 	rewinds    *memory.Rewinds
 	chances    *rand.Rand // of rewinds: the others' run stays as it is without them
+	rotations  *rand.Rand // of rotations, likewise
+	rotated    int
 	rewinder   *rewinding.Rewinder
 	begun      int               // rewinds
 	planned    bool              // RewindAt is done
@@ -174,8 +178,8 @@ func New(c Config) (*World, error) {
 		rng: rand.New(rand.NewPCG(c.Seed, 0)), turmoil: c.Turmoil,
 		intruders: map[string]bool{}, lost: map[string][]byte{}, seen: map[string]job.Job{},
 		asked: map[string]time.Time{}, discarded: map[string]bool{}, prefixes: map[string]uint64{},
-		chances: rand.New(rand.NewPCG(c.Seed, 1)),
-		Usage:   Usage{Invocations: map[string]int{}, Calls: map[Call]int{}},
+		chances: rand.New(rand.NewPCG(c.Seed, 1)), rotations: rand.New(rand.NewPCG(c.Seed, 2)),
+		Usage: Usage{Invocations: map[string]int{}, Calls: map[Call]int{}},
 	}
 	w.env = &fault.Env{Now: w.Now, Hook: &gate{w: w}}
 	w.unusualLimits()
@@ -228,6 +232,7 @@ func (w *World) Step(ctx context.Context) error {
 	if err := w.mayRewind(ctx); err != nil {
 		return err
 	}
+	w.mayRotate()
 	if w.Steps%100 == 0 {
 		var err error
 		if w.aside(func() { err = w.operate(ctx) }); err != nil {

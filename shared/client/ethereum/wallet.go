@@ -75,6 +75,27 @@ func (w *Wallet) Account(ctx context.Context, depth uint64) (tx.Account, error) 
 	}, nil
 }
 
+// Used implements tx.Chain.
+func (w *Wallet) Used(ctx context.Context, address string, depth uint64) (tx.Used, error) {
+	if !common.IsHexAddress(address) {
+		return tx.Used{}, fmt.Errorf("%q is not an Ethereum address", address)
+	}
+	a := common.HexToAddress(address)
+	var head, latest, confirmed hexutil.Uint64
+	if err := w.node.call(ctx, "eth_blockNumber", &head); err != nil {
+		return tx.Used{}, err
+	}
+	deep := uint64(head) - min(uint64(head), depth)
+	err := w.node.batch(ctx,
+		request{"eth_getTransactionCount", []any{a, hexutil.Uint64(deep)}, &confirmed},
+		request{"eth_getTransactionCount", []any{a, "latest"}, &latest},
+	)
+	if err != nil {
+		return tx.Used{}, err
+	}
+	return tx.Used{Latest: uint64(latest), Confirmed: min(uint64(confirmed), uint64(latest))}, nil
+}
+
 // blockHeader is what is used of a block.
 type blockHeader struct {
 	Number hexutil.Uint64 `json:"number"`

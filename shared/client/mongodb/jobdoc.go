@@ -45,6 +45,7 @@ type jobDoc struct {
 type attemptsDoc struct {
 	Process   int `bson:"process"`
 	Verify    int `bson:"verify"`
+	Waits     int `bson:"waits,omitempty"`
 	Crashes   int `bson:"crashes"`
 	Transient int `bson:"transient"`
 	Total     int `bson:"total"`

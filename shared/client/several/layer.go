@@ -42,6 +42,13 @@ func (c *Chain) Account(ctx context.Context, depth uint64) (tx.Account, error) {
 	})
 }
 
+// Used implements tx.Chain.
+func (c *Chain) Used(ctx context.Context, address string, depth uint64) (tx.Used, error) {
+	return value(ctx, c.set, c.wallets, func(ctx context.Context, w tx.Chain) (tx.Used, error) {
+		return w.Used(ctx, address, depth)
+	})
+}
+
 // Head implements tx.Chain.
 func (c *Chain) Head(ctx context.Context) (tx.Head, error) {
 	return value(ctx, c.set, c.wallets, func(ctx context.Context, w tx.Chain) (tx.Head, error) { return w.Head(ctx) })

@@ -49,8 +49,12 @@ func (w *Wallet) Address() felt.Felt { return w.account }
 
 // nonceAt is the account's nonce after a block; 0 where it is not deployed there.
 func (w *Wallet) nonceAt(ctx context.Context, block any) (uint64, error) {
+	return w.nonceOf(ctx, w.account, block)
+}
+
+func (w *Wallet) nonceOf(ctx context.Context, account felt.Felt, block any) (uint64, error) {
 	var f felt.Felt
-	err := w.node.call(ctx, "starknet_getNonce", &f, block, w.account)
+	err := w.node.call(ctx, "starknet_getNonce", &f, block, account)
 	if code(err) == codeContractNotFound {
 		return 0, nil
 	}
@@ -59,7 +63,7 @@ func (w *Wallet) nonceAt(ctx context.Context, block any) (uint64, error) {
 	}
 	n, ok := f.Uint64()
 	if !ok {
-		return 0, fmt.Errorf("Starknet node: nonce of account %s is %s, which has more than 64 bits", w.account, f)
+		return 0, fmt.Errorf("Starknet node: nonce of account %s is %s, which has more than 64 bits", account, f)
 	}
 	return n, nil
 }
@@ -84,6 +88,24 @@ func (w *Wallet) Account(ctx context.Context, depth uint64) (tx.Account, error) 
 	a.Confirmed = min(a.Confirmed, a.Latest)
 	a.Balance, err = w.balance(ctx)
 	return a, err
+}
+
+// Used implements tx.Chain.
+func (w *Wallet) Used(ctx context.Context, address string, depth uint64) (tx.Used, error) {
+	account, err := felt.FromHex(address)
+	if err != nil {
+		return tx.Used{}, fmt.Errorf("%q is not the address of an account: %w", address, err)
+	}
+	var head uint64
+	if err := w.node.call(ctx, "starknet_blockNumber", &head); err != nil {
+		return tx.Used{}, err
+	}
+	confirmed, err := w.nonceOf(ctx, account, blockNumber{head - min(head, depth)})
+	if err != nil {
+		return tx.Used{}, err
+	}
+	last, err := w.nonceOf(ctx, account, latest)
+	return tx.Used{Latest: last, Confirmed: min(confirmed, last)}, err
 }
 
 // balance is what the account holds of the fee token; nil where that can't be asked.

@@ -166,9 +166,11 @@ func (j Job) WithVerdict(v Verdict, now time.Time, p Policy) Job {
 	case VerdictNeverPossible:
 		return next.end(Failed, now)
 	default: // StillPending
-		if next.Attempts.Verify++; v.Waits && p.MaxVerify > 0 {
-			next.Attempts.Verify = min(next.Attempts.Verify, p.MaxVerify-1)
+		if v.Waits {
+			next.Attempts.Waits = j.Attempts.Waits + 1
+			return next.plan(PendingVerification, Verify, now.Add(max(p.Poll.Delay(next.Attempts.Waits), v.After)))
 		}
+		next.Attempts.Verify++
 		if p.MaxVerify > 0 && next.Attempts.Verify >= p.MaxVerify {
 			next.record(now, fmt.Sprintf("still pending after %d polls: %s", next.Attempts.Verify, v.Reason))
 			return next.end(VerificationTimeout, now)
@@ -240,6 +242,7 @@ func (j Job) settle(now time.Time) Job {
 	j.Lease = Lease{}
 	j.Attempts.Crashes = 0
 	j.Attempts.Transient = 0
+	j.Attempts.Waits = 0
 	j.UpdatedAt = now
 	return j
 }

@@ -253,6 +253,41 @@ func TestDeadLettered(t *testing.T) {
 	})
 }
 
+// Waiting for others uses up no patience, however long it takes and wherever it comes; what it is for begins at once
+// afterwards, and its own polls count.
+func TestWaitingUsesNoPatience(t *testing.T) {
+	t.Parallel()
+	p := policy()
+	p.MaxVerify = 3
+	for name, v := range map[string]job.Verdict{"waiting": job.Waiting("x"), "queued": job.Queued("x")} {
+		j, now := claim(t, newJob(), t0).Submitted(t0, p), t0
+		verdict := func(v job.Verdict) {
+			t.Helper()
+			j = claim(t, j, now).WithVerdict(v, now, p)
+			now = j.DueAt
+		}
+		now = j.DueAt
+		verdict(job.Pending("x"))
+		for range 2_000 {
+			verdict(v)
+			if j.Status != job.PendingVerification {
+				t.Fatalf("%s: %s after %s", name, j.Status, now.Sub(t0))
+			}
+		}
+		if pause, most := j.DueAt.Sub(j.UpdatedAt), p.Poll.Delay(2_000); pause != most {
+			t.Errorf("%s: the last pause is %s, want %s", name, pause, most)
+		}
+		verdict(job.Pending("x"))
+		if j.Status != job.PendingVerification {
+			t.Errorf("%s: %s at the second poll of its own, want three", name, j.Status)
+		}
+		verdict(job.Pending("x"))
+		if j.Status != job.VerificationTimeout {
+			t.Errorf("%s: %s at the third poll of its own", name, j.Status)
+		}
+	}
+}
+
 // TestEveryMoveIsAnEdge walks the machine at random and checks each step against the table of transitions.
 func TestEveryMoveIsAnEdge(t *testing.T) {
 	t.Parallel()

@@ -52,9 +52,10 @@ type Verdict struct {
 	Kind   VerdictKind
 	Reason string        // for VerdictPending what is waited for; for the others why
 	After  time.Duration // for VerdictPending: the requested delay before the next poll; 0 for the policy's
-	// Waits is for VerdictPending: nothing is submitted, other jobs are waited for. However long that takes, it is not
-	// this job's time that is up.
+	// Waits is for VerdictPending: others come first. However long that takes, it is not this job's time that is up.
 	Waits bool
+	// Queued is for Waits: it is submitted, and waits for its turn.
+	Queued bool
 	// Watch keeps a verified job under watch for finality: it is Completed, its successors go on, and verification runs
 	// on until it is Final or Undone.
 	Watch bool
@@ -84,6 +85,13 @@ func Pending(format string, args ...any) Verdict {
 func Waiting(format string, args ...any) Verdict {
 	v := Pending(format, args...)
 	v.Waits = true
+	return v
+}
+
+// Queued is Pending where what is submitted waits for its turn behind others.
+func Queued(format string, args ...any) Verdict {
+	v := Waiting(format, args...)
+	v.Queued = true
 	return v
 }
 

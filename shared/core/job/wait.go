@@ -84,14 +84,18 @@ func (j Job) Paced(w Wait, now time.Time, p Policy, least time.Duration) Job {
 	if next.Status == Completed {
 		usual = p.Watch
 	}
-	n := next.Attempts.Verify
+	polls, most := &next.Attempts.Verify, p.MaxVerify
+	if next.Attempts.Waits > 0 {
+		polls, most = &next.Attempts.Waits, 0
+	}
+	n := *polls
 	d := max(NextPoll(w.Expect, now.Sub(w.Since), usual.Delay(n), now), least)
 	next.DueAt = now.Add(d)
 	for d -= usual.Delay(n); ; n++ {
-		if d -= usual.Delay(n + 1); d < 0 || p.MaxVerify > 0 && next.Attempts.Verify >= p.MaxVerify-1 {
+		if d -= usual.Delay(n + 1); d < 0 || most > 0 && *polls >= most-1 {
 			return next
 		}
-		next.Attempts.Verify++
+		*polls++
 	}
 }
 

@@ -1,6 +1,7 @@
 package rewind
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -21,9 +22,10 @@ const (
 
 // Signed is a recorded transaction and its fate.
 type Signed struct {
-	Hash  string
-	Nonce uint64
-	Fate  Fate
+	Hash    string
+	Nonce   uint64
+	Account string // that signed it; "": the wallet
+	Fate    Fate
 }
 
 // Send is a job of the batches in question that sends transactions.
@@ -135,8 +137,8 @@ func (v View) sent(s Send) (refusals []Refusal, dead []string) {
 				Detail: fmt.Sprintf("transaction %s with nonce %d of the %s job of %s may still be mined", r.Hash,
 					r.Nonce, s.Stage, name),
 				Do: fmt.Sprintf("let the job go on until it is mined, or send an empty transaction with nonce %d "+
-					"and higher fees from the wallet; once the nonce is used in a block that is final, rewind",
-					r.Nonce)})
+					"and higher fees from %s; once the nonce is used in a block that is final, rewind",
+					r.Nonce, cmp.Or(r.Account, "the wallet"))})
 		}
 	}
 	return refusals, dead

@@ -139,7 +139,7 @@ const (
 	Final Step = "final"
 	// Reverted: Record is in a block with enough confirmations, and failed.
 	Reverted Step = "reverted"
-	// NonceLost: another transaction with Record's nonce is confirmed; note it in LostNonces and look at the contract.
+	// NonceLost: another transaction with Record's nonce is confirmed; Journal.Lose it and look at the contract.
 	NonceLost Step = "nonce lost"
 )
 
@@ -152,6 +152,11 @@ type Decision struct {
 	Record   Record
 	Status   Status
 	Reason   string
+	// Blocked is for Wait: other payloads' transactions leave no room for one of this payload, of which nothing is on
+	// its way.
+	Blocked bool
+	// Behind is for Wait: a transaction is on its way, and others of the wallet must be mined before it.
+	Behind bool
 }
 
 // Decide says what to do next for one payload. It is pure: the same journal and view give the same decision. It never
@@ -161,13 +166,14 @@ func Decide(j Journal, v View, p Policy) Decision {
 	if d, ok := decideIncluded(j, v, p); ok {
 		return d
 	}
-	if r, ok := j.lowestFrom(v.Account.Latest); ok {
-		v.Flights = append(slices.Clone(v.Flights), j.Flights(v.Account.Latest, v.Blobs, Beside)...)
-		return decideOpen(r, j, v, p)
+	own := j.By(v.Account.Address)
+	if r, ok := own.lowestFrom(v.Account.Latest); ok {
+		v.Flights = append(slices.Clone(v.Flights), own.Flights(v.Account, v.Blobs, Beside)...)
+		return decideOpen(r, own, v, p)
 	}
-	for _, r := range j.Records { // all their nonces are used, by none of ours
+	for _, r := range own.Records { // all their nonces are used, by none of ours
 		switch {
-		case slices.Contains(j.LostNonces, r.Nonce):
+		case own.lost(r):
 		case v.Account.Confirmed > r.Nonce:
 			return Decision{Step: NonceLost, Record: r, Nonce: r.Nonce,
 				Reason: fmt.Sprintf("nonce %d was used by a transaction that is none of ours", r.Nonce)}
@@ -175,6 +181,12 @@ func Decide(j Journal, v View, p Policy) Decision {
 			return Decision{Step: Wait, Record: r,
 				Reason: fmt.Sprintf("nonce %d is used in a block that may still be reorganised, or the node lags",
 					r.Nonce)}
+		}
+	}
+	for _, r := range j.Records {
+		if !r.by(v.Account.Address) && v.Statuses[r.Hash].Phase == Pending && v.Now.Sub(r.SignedAt) < p.ReplaceAfter {
+			return Decision{Step: Wait, Record: r,
+				Reason: fmt.Sprintf("a transaction of %s, which was the wallet before, is in the pool", r.Account)}
 		}
 	}
 	return p.next(v.firstNonce(), v)
@@ -197,7 +209,7 @@ func decideOpen(newest Record, j Journal, v View, p Policy) Decision {
 	pending := phase == Pending
 	head := !v.before(newest.Nonce)
 	if why := p.early(newest, free, pending, v); why != "" {
-		return Decision{Step: Wait, Record: r, Reason: why}
+		return Decision{Step: Wait, Record: r, Reason: why, Behind: true}
 	}
 	// Some nodes do not show what waits in their pool: they take a rebroadcast and still don't know the transaction.
 	hidden := !pending && r.Resent >= lostAfter
@@ -209,7 +221,7 @@ func decideOpen(newest Record, j Journal, v View, p Policy) Decision {
 	if !pending {
 		return Decision{Step: Rebroadcast, Record: r, Reason: "the node does not know the transaction"}
 	}
-	return Decision{Step: Wait, Record: r, Reason: "transaction is in the pool"}
+	return Decision{Step: Wait, Record: r, Reason: "transaction is in the pool", Behind: !head}
 }
 
 // decideIncluded looks for a transaction of ours in a block: any hash of the journal may be the one. One that went well
@@ -221,7 +233,7 @@ func decideIncluded(j Journal, v View, p Policy) (Decision, bool) {
 			if s.Phase != Included || s.Success != success {
 				continue
 			}
-			if !success && slices.Contains(j.LostNonces, r.Nonce) {
+			if !success && j.lost(r) {
 				continue // seen and answered: a later record followed
 			}
 			return includedAs(r, s, v, p), true

@@ -3,6 +3,7 @@ package tx_test
 import (
 	"errors"
 	"math/big"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -87,7 +88,9 @@ func TestDecide(t *testing.T) {
 			view(6, 6, 6, map[string]tx.Status{"a": included(90, true)}), tx.Final, 5, 0, "a"},
 		"reverted": {tx.Journal{Records: []tx.Record{first}},
 			view(6, 6, 6, map[string]tx.Status{"a": included(98, false)}), tx.Reverted, 5, 0, "a"},
-		"reverted and answered": {tx.Journal{Records: []tx.Record{first}, LostNonces: []uint64{5}},
+		"reverted and answered": {tx.Journal{Records: []tx.Record{lost(first)}},
+			view(6, 6, 6, map[string]tx.Status{"a": included(98, false)}), tx.Sign, 6, 7, ""},
+		"reverted and answered, as release 0.1 has it": {tx.Journal{Records: []tx.Record{first}, LostNonces: []uint64{5}},
 			view(6, 6, 6, map[string]tx.Status{"a": included(98, false)}), tx.Sign, 6, 7, ""},
 		"the replaced one is mined": {tx.Journal{Records: []tx.Record{first, record("b", 5, 0, 14, "a")}},
 			view(6, 6, 6, map[string]tx.Status{"a": included(98, true)}), tx.Confirmed, 5, 0, "a"},
@@ -97,10 +100,9 @@ func TestDecide(t *testing.T) {
 			view(6, 6, 5, unknown), tx.Wait, 0, 0, "a"},
 		"used by a third party": {tx.Journal{Records: []tx.Record{first}},
 			view(6, 6, 6, unknown), tx.NonceLost, 5, 0, "a"},
-		"used by a third party and answered": {tx.Journal{Records: []tx.Record{first}, LostNonces: []uint64{5}},
+		"used by a third party and answered": {tx.Journal{Records: []tx.Record{lost(first)}},
 			view(6, 6, 6, unknown), tx.Sign, 6, 7, ""},
-		"the lower of two is lost": {tx.Journal{Records: []tx.Record{first, higher},
-			LostNonces: []uint64{7}}, view(8, 8, 8, unknown), tx.NonceLost, 5, 0, "a"},
+		"the lower of two is lost": {tx.Journal{Records: []tx.Record{first, lost(higher)}}, view(8, 8, 8, unknown), tx.NonceLost, 5, 0, "a"},
 		"a reorganisation freed a lower nonce": {tx.Journal{Records: []tx.Record{first, higher}},
 			view(5, 5, 5, unknown), tx.Rebroadcast, 0, 0, "a"},
 		"the one before it vanished": {tx.Journal{Records: []tx.Record{higher}},
@@ -129,6 +131,9 @@ func TestDecide(t *testing.T) {
 		})
 	}
 }
+
+// lost is a record whose nonce is used and answered.
+func lost(r tx.Record) tx.Record { r.Lost = true; return r }
 
 // again is a record that was sent again some times.
 func again(r tx.Record, times int) tx.Record { r.Resent = times; return r }
@@ -284,6 +289,12 @@ func TestGasLimit(t *testing.T) {
 
 func TestRevive(t *testing.T) {
 	t.Parallel()
+	ofA := func(nonces ...uint64) (out []tx.Record) {
+		for _, n := range nonces {
+			out = append(out, lost(tx.Record{Nonce: n, Account: "0xa"}))
+		}
+		return out
+	}
 	for name, tt := range map[string]struct {
 		lost, left []uint64
 		latest     uint64
@@ -294,20 +305,78 @@ func TestRevive(t *testing.T) {
 		"all are free":   {[]uint64{7, 9}, nil, 3},
 		"the free nonce": {[]uint64{4}, nil, 4},
 	} {
+		for form, was := range map[string]tx.Journal{
+			"":                          {Records: ofA(tt.lost...)},
+			", document of release 0.1": {LostNonces: slices.Clone(tt.lost)},
+		} {
+			t.Run(name+form, func(t *testing.T) {
+				t.Parallel()
+				j, before := was, was.Clone()
+				if got := j.Revive(tx.Account{Address: "0xa", Latest: tt.latest}); got != (len(tt.left) < len(tt.lost)) {
+					t.Errorf("it says %t", got)
+				}
+				left := slices.Clone(j.LostNonces)
+				for _, r := range j.Records {
+					if r.Lost {
+						left = append(left, r.Nonce)
+					}
+				}
+				if !slices.Equal(left, tt.left) {
+					t.Errorf("left %d, want %d", left, tt.left)
+				}
+				if d := cmp.Diff(before, was); d != "" {
+					t.Errorf("a copy of the journal changed: %s", d)
+				}
+			})
+		}
+	}
+	other := tx.Journal{Records: ofA(9)}
+	if other.Revive(tx.Account{Address: "0xb", Latest: 3}) || !other.Records[0].Lost {
+		t.Errorf("the nonces of another account say nothing of it: %+v", other)
+	}
+}
+
+// Another account has become the wallet. The transactions of the one before are known by their hashes: one in a block
+// counts, one in the pool is waited for. Their nonces mean nothing.
+func TestDecideAfterAnotherWallet(t *testing.T) {
+	t.Parallel()
+	by := func(account string, r tx.Record) tx.Record { r.Account = account; return r }
+	recent, old := by("0xa", record("a", 5, 10*time.Second, 7, "")), by("0xa", record("a", 5, 2*time.Minute, 7, ""))
+	mine := by("0xb", record("b", 5, 10*time.Second, 7, ""))
+	is := func(hash string, s tx.Status) map[string]tx.Status { return map[string]tx.Status{hash: s} }
+	for name, tt := range map[string]struct {
+		records []tx.Record
+		view    tx.View
+		want    tx.Step
+		nonce   uint64
+		of      string
+	}{
+		"in the pool":               {[]tx.Record{recent}, view(0, 0, 0, is("a", tx.Status{Phase: tx.Pending})), tx.Wait, 0, "a"},
+		"in the pool for long":      {[]tx.Record{old}, view(0, 0, 0, is("a", tx.Status{Phase: tx.Pending})), tx.Sign, 0, ""},
+		"unknown":                   {[]tx.Record{recent}, view(0, 0, 0, nil), tx.Sign, 0, ""},
+		"unknown, a higher nonce":   {[]tx.Record{recent}, view(9, 9, 9, nil), tx.Sign, 9, ""},
+		"mined":                     {[]tx.Record{recent}, view(0, 0, 0, is("a", included(98, true))), tx.Confirmed, 5, "a"},
+		"reverted":                  {[]tx.Record{recent}, view(0, 0, 0, is("a", included(98, false))), tx.Reverted, 5, "a"},
+		"reverted and answered":     {[]tx.Record{lost(recent)}, view(0, 0, 0, is("a", included(98, false))), tx.Sign, 0, ""},
+		"mined beside one of ours":  {[]tx.Record{recent, mine}, view(5, 5, 5, is("a", included(98, true))), tx.Confirmed, 5, "a"},
+		"ours has the same nonce":   {[]tx.Record{recent, mine}, view(5, 6, 5, is("b", tx.Status{Phase: tx.Pending})), tx.Wait, 0, "b"},
+		"ours has it and reverted":  {[]tx.Record{lost(recent), mine}, view(6, 6, 6, is("b", included(98, false))), tx.Reverted, 5, "b"},
+		"ours is lost, theirs open": {[]tx.Record{recent, lost(mine)}, view(6, 6, 6, nil), tx.Sign, 6, ""},
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			j := tx.Journal{LostNonces: tt.lost}
-			shared := j
-			if got := j.Revive(tt.latest); got != (len(tt.left) < len(tt.lost)) || len(j.LostNonces) != len(tt.left) {
-				t.Errorf("%t, left %d, want %d", got, j.LostNonces, tt.left)
+			tt.view.Account.Address = "0xb"
+			j := tx.Journal{Records: tt.records}
+			d := tx.Decide(j, tt.view, policy)
+			if d.Step != tt.want || d.Record.Hash != tt.of || d.Nonce != tt.nonce {
+				t.Fatalf("%s of %q with nonce %d (%s), want %s of %q with %d", d.Step, d.Record.Hash, d.Nonce, d.Reason,
+					tt.want, tt.of, tt.nonce)
 			}
-			for i := range tt.left {
-				if j.LostNonces[i] != tt.left[i] {
-					t.Errorf("left %d, want %d", j.LostNonces, tt.left)
+			fs := j.Flights(tt.view.Account, 0, tx.Before)
+			for _, f := range fs {
+				if f.Nonce == 5 && !slices.ContainsFunc(tt.records, func(r tx.Record) bool { return r.Account == "0xb" }) {
+					t.Errorf("flight %+v is another account's", f)
 				}
-			}
-			if d := cmp.Diff(tt.lost, shared.LostNonces); d != "" {
-				t.Errorf("a copy of the journal changed: %s", d)
 			}
 		})
 	}

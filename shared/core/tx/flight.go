@@ -26,12 +26,12 @@ type Flight struct {
 	Order    Order
 }
 
-// Flights are the journal's transactions whose nonces are not below from, one a nonce: with the highest costs of those
-// that have it, for any of them may be mined.
-func (j Journal) Flights(from uint64, blobs int, o Order) []Flight {
+// Flights are the journal's transactions of an account whose nonces are not used, one a nonce: with the highest costs of
+// those that have it, for any of them may be mined.
+func (j Journal) Flights(a Account, blobs int, o Order) []Flight {
 	var out []Flight
 	for _, r := range j.Records {
-		if r.Nonce < from {
+		if r.Nonce < a.Latest || !r.by(a.Address) {
 			continue
 		}
 		i := slices.IndexFunc(out, func(f Flight) bool { return f.Nonce == r.Nonce })
@@ -94,15 +94,15 @@ func (p Policy) next(nonce uint64, v View) Decision {
 		why = p.full(nonce, v)
 	}
 	if why != "" {
-		return Decision{Step: Wait, Reason: why}
+		return Decision{Step: Wait, Reason: why, Blocked: true}
 	}
+	var d Decision
 	if len(v.Flights) > 0 && v.last(nonce) {
-		return p.follow(nonce, v)
-	}
-	d := p.first(nonce, v)
-	if d.Step == Capped && d.Fees.Total().Cmp(p.FeeCap) <= 0 { // alone it would fit
+		d = p.follow(nonce, v)
+	} else if d = p.first(nonce, v); d.Step == Capped && d.Fees.Total().Cmp(p.FeeCap) <= 0 { // alone it would fit
 		d.Step = Wait
 	}
+	d.Blocked = d.Step == Wait
 	return d
 }
 

@@ -66,8 +66,11 @@ type Signed struct {
 
 // Record is one signed transaction in a journal.
 type Record struct {
-	Hash     string
-	Nonce    uint64
+	Hash  string
+	Nonce uint64
+	// Account is the Account.Address that signed it: nonces of two accounts have nothing to do with one another. "" in
+	// documents of release 0.1: the wallet's.
+	Account  string `json:",omitempty"`
 	Fees     Fees
 	RawKey   string // artifact key of Signed.Raw
 	SignedAt time.Time
@@ -77,14 +80,19 @@ type Record struct {
 	Refused bool `json:",omitempty"`
 	// Resent is how often it was sent again because the node did not know it.
 	Resent int `json:",omitempty"`
+	// Lost is set when its nonce is used and that is answered: by a transaction that is none of ours beyond the
+	// confirmation depth, or by one of ours that failed.
+	Lost bool `json:",omitempty"`
 }
+
+// by says whether an account signed it.
+func (r Record) by(account string) bool { return r.Account == "" || r.Account == account }
 
 // Journal is everything that was ever signed for one job, oldest first. It is part of the job's document.
 type Journal struct {
 	Records []Record
-	// LostNonces are nonces of Records that are used and answered: by a transaction that is none of ours beyond the
-	// confirmation depth, or by one of ours that failed.
-	LostNonces []uint64
+	// LostNonces are nonces of lost records in documents of release 0.1, which don't mark the records.
+	LostNonces []uint64 `json:",omitempty"`
 	// Underpriced is set when the chain refused a transaction for its fees, or would never take it as it was signed:
 	// the next decision replaces it at higher fees.
 	Underpriced bool
@@ -97,13 +105,45 @@ func (j Journal) Clone() Journal {
 	return j
 }
 
-// Revive takes nonces off the lost ones that the chain does not show as used any more; latest is Account.Latest. A
-// reorganisation undid what used them, so their recorded transactions can be mined again. It says whether there were
-// any.
-func (j *Journal) Revive(latest uint64) bool {
+// lost says whether a record's nonce is used and that is answered.
+func (j Journal) lost(r Record) bool {
+	return r.Lost || r.Account == "" && slices.Contains(j.LostNonces, r.Nonce)
+}
+
+// Lose marks every record with the account and the nonce of one as lost: Decide then goes on without them. Its nonce is
+// used, and the caller has looked what that means.
+func (j *Journal) Lose(of Record) {
+	j.Records = slices.Clone(j.Records)
+	for i, r := range j.Records {
+		if r.Nonce == of.Nonce && r.Account == of.Account {
+			j.Records[i].Lost = true
+		}
+	}
+}
+
+// Revive marks records as not lost whose nonces the chain does not show as used any more. A reorganisation undid what
+// used them, so they can be mined again. It says whether there were any. Those of other accounts stay as they are.
+func (j *Journal) Revive(a Account) bool {
 	lost := len(j.LostNonces)
-	j.LostNonces = slices.DeleteFunc(slices.Clone(j.LostNonces), func(n uint64) bool { return n >= latest })
-	return len(j.LostNonces) < lost
+	j.LostNonces = slices.DeleteFunc(slices.Clone(j.LostNonces), func(n uint64) bool { return n >= a.Latest })
+	revived := len(j.LostNonces) < lost
+	revives := func(r Record) bool { return r.Lost && r.by(a.Address) && r.Nonce >= a.Latest }
+	if !slices.ContainsFunc(j.Records, revives) {
+		return revived
+	}
+	j.Records = slices.Clone(j.Records)
+	for i, r := range j.Records {
+		if revives(r) {
+			j.Records[i].Lost = false
+		}
+	}
+	return true
+}
+
+// By is the journal with the records that an account signed alone.
+func (j Journal) By(account string) Journal {
+	j.Records = slices.DeleteFunc(slices.Clone(j.Records), func(r Record) bool { return !r.by(account) })
+	return j
 }
 
 // Newest is the record that was signed last with a nonce; none where there is none.
@@ -161,6 +201,10 @@ type Account struct {
 	Pending, Latest, Confirmed uint64
 	Balance                    *big.Int
 }
+
+// Used are an account's first nonces that are not used: after the newest block, and after the newest one at the asked
+// depth. Confirmed <= Latest.
+type Used struct{ Latest, Confirmed uint64 }
 
 // Head is the state of the chain and of its fee market.
 type Head struct {
@@ -260,6 +304,9 @@ func (e *RevertError) Error() string {
 type Chain interface {
 	// Account returns the wallet's nonces and balance; depth is how many blocks below the newest count as confirmed.
 	Account(ctx context.Context, depth uint64) (Account, error)
+	// Used returns how many nonces any account has used: one that was the wallet before may have a transaction that
+	// waits for a block.
+	Used(ctx context.Context, address string, depth uint64) (Used, error)
 	// Head returns the chain's newest block and fee market.
 	Head(ctx context.Context) (Head, error)
 	// Simulate runs the payload against the newest state without sending it and returns the gas it would use. before

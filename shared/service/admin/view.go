@@ -52,6 +52,7 @@ type Job struct {
 type Attempts struct {
 	Process   int `json:"process"`
 	Verify    int `json:"verify"`
+	Waits     int `json:"waits"`
 	Crashes   int `json:"crashes"`
 	Transient int `json:"transient"`
 	Total     int `json:"total"`

@@ -120,6 +120,9 @@ func (h *Handler) advance(ctx context.Context, r *executor.Run, m *job.DataSubmi
 		JobID: r.Job.ID, Journal: of.journal, Part: i, Blobs: len(*of.hashes), Checkpoint: r.Checkpoint,
 		Payload: func(ctx context.Context, _ []job.Job) (tx.Payload, error) { return h.payload(ctx, r, m, i) },
 	})
+	if p.Blocked {
+		r.Blocked()
+	}
 	if p.Record.Hash != "" {
 		r.Job.ExternalID = p.Record.Hash
 	}
@@ -257,7 +260,7 @@ func (h *Handler) verify(ctx context.Context, r *executor.Run, m *job.DataSubmis
 				final++
 			}
 		case tx.Reverted:
-			sending.Close(next.journal, p.Record.Nonce)
+			next.journal.Lose(p.Record)
 			return job.Rejected("publication %s reverted", p.Record.Hash), nil
 		default:
 			if n := len(m.More) + 1; n > 1 {

@@ -20,10 +20,27 @@ import (
 )
 
 // service is a handler whose external service answers with an error, or with none.
-type service struct{ err func(j job.Job) error }
+type service struct {
+	err     func(j job.Job) error
+	blocked bool // by others
+}
 
-func (s *service) Process(_ context.Context, r *executor.Run) error { return s.err(r.Job) }
-func (s *service) Verify(context.Context, *executor.Run) (job.Verdict, error) {
+func (s *service) Process(_ context.Context, r *executor.Run) error {
+	if s.blocked {
+		r.Blocked()
+		return nil
+	}
+	return s.err(r.Job)
+}
+
+func (s *service) Verify(_ context.Context, r *executor.Run) (job.Verdict, error) {
+	if s.blocked {
+		r.Blocked()
+		return job.Waiting("the wallet is busy"), nil
+	}
+	if err := s.err(r.Job); err != nil {
+		return job.Verdict{}, err
+	}
 	return job.Verdict{Kind: job.VerdictVerified}, nil
 }
 
@@ -210,6 +227,41 @@ func TestAwaitIsOneAlert(t *testing.T) {
 	b.pass(time.Hour)
 	if got := b.titles(); got != "It waits; Reminder: It waits; Reminder: It waits; Resolved: It waits" {
 		t.Errorf("alerts: %s", got)
+	}
+}
+
+// A wallet that is busy when a failing job comes to it says nothing of the failure: no all-clear and no second alert.
+func TestBlockedIsNoAllClear(t *testing.T) {
+	t.Parallel()
+	for name, err := range map[string]error{
+		"failing": errors.New("fees are above the cap"),
+		"awaiting": executor.Await(alert.Cause{Key: executor.AwaitingPrefix + "x", Severity: alert.Critical,
+			Title: "It waits"}, time.Minute, errors.New("not changed yet")),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, 1)
+			b.service.err = func(job.Job) error { return err }
+			b.pass(3 * time.Hour)
+			first := b.titles()
+			if first == "" || strings.Contains(first, ";") {
+				t.Fatalf("alerts: %q, want one", first)
+			}
+			for range 5 { // in the processing, then in the verification
+				b.service.blocked = true
+				b.pass(20 * time.Minute)
+				b.service.blocked = false
+				b.pass(20 * time.Minute)
+			}
+			if got := b.titles(); got != first {
+				t.Errorf("alerts: %s", got)
+			}
+			b.service.err = func(job.Job) error { return nil }
+			b.pass(2 * time.Hour)
+			if got := b.titles(); got != first+"; Resolved: "+first {
+				t.Errorf("alerts: %s", got)
+			}
+		})
 	}
 }
 

@@ -120,7 +120,7 @@ func (w *Executor) act(ctx context.Context, h Handler, r *Run, a job.Action) (ne
 			return w.failed(ctx, r, err, p)
 		}
 		r.outcome = metric.Submitted
-		return w.submitted(ctx, r, p)
+		return r.counted(w.submitted(ctx, r, p))
 	}
 	v, err := h.Verify(ctx, r)
 	if err != nil {
@@ -128,7 +128,15 @@ func (w *Executor) act(ctx context.Context, h Handler, r *Run, a job.Action) (ne
 	}
 	r.log.InfoContext(ctx, "verified", "verdict", string(v.Kind), "reason", v.Reason)
 	r.outcome, r.err = outcomeOf(v)
-	return w.verified(ctx, r, v, p)
+	return r.counted(w.verified(ctx, r, v, p))
+}
+
+// counted is the document after an action, with the failures in a row as they were where the action was blocked.
+func (r *Run) counted(next job.Job) job.Job {
+	if r.blocked {
+		next.Attempts.Transient = r.Job.Attempts.Transient
+	}
+	return next
 }
 
 // failed is an action that ended in an error.

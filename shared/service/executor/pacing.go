@@ -106,7 +106,7 @@ func (w *Executor) verified(ctx context.Context, r *Run, v job.Verdict, p job.Po
 	switch v.Kind {
 	case job.VerdictPending:
 		switch {
-		case v.Waits: // nothing is submitted
+		case v.Waits && !v.Queued: // nothing is submitted
 			wait = job.Wait{}
 		case !wait.Is(r.Job.Type, r.part):
 			r.ended(now)

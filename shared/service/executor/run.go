@@ -16,6 +16,8 @@ type Run struct {
 	log   *slog.Logger
 	lost  bool
 
+	blocked bool // see Blocked
+
 	due  time.Time // when the action was due
 	part string    // of the stage's work, that is waited for
 	took []took    // work that was found done
@@ -31,6 +33,10 @@ func NewRun(j job.Job, s job.Store) *Run { return &Run{Job: j, store: s, log: sl
 // WaitFor names the part of the stage's work that is waited for from now on, where a stage has several: each takes its
 // own time.
 func (r *Run) WaitFor(part string) { r.part = part }
+
+// Blocked says that other jobs left the action no room: what was found of this job's work before holds still. Failures
+// in a row go on being counted, and what was reported of them is not over.
+func (r *Run) Blocked() { r.blocked = true }
 
 // Checkpoint stores the document as the handler has changed it. It must return nil before the change is acted on: an
 // error means that the write did not happen or that another invocation has taken the job.

@@ -202,18 +202,19 @@ func (l *Lost) pay(j job.Job) {
 // sends are the jobs of the batches from an index on that send transactions, with the fate of each.
 func (r *Rewinder) sends(ctx context.Context, index uint64) ([]rewind.Send, error) {
 	var out []rewind.Send
-	at := map[string]depths{} // by layer
+	at := map[signer]tx.Used{}
 	for _, t := range r.sending() {
 		err := r.each(ctx, t, index, func(j job.Job) (err error) {
 			s := rewind.Send{Job: j.ID, Stage: t, Batch: j.Batch, Completed: j.Status == job.Completed}
 			for _, journal := range j.Journals() {
 				for _, rec := range journal.Records {
-					d, known := at[j.Layer()]
+					by := signer{j.Layer(), rec.Account}
+					d, known := at[by]
 					if !known {
-						if d, err = r.depths(ctx, j.Layer()); err != nil {
+						if d, err = r.used(ctx, by); err != nil {
 							return err
 						}
-						at[j.Layer()] = d
+						at[by] = d
 					}
 					signed, err := r.fate(ctx, d, t, rec)
 					if err != nil {
@@ -232,36 +233,45 @@ func (r *Rewinder) sends(ctx context.Context, index uint64) ([]rewind.Send, erro
 	return out, nil
 }
 
-// depths are the wallet's nonces in the newest block and in the newest one that is final.
-type depths struct{ latest, final uint64 }
+// signer is an account on a layer; "" is the wallet there, and the settlement layer.
+type signer struct{ layer, account string }
 
-// depths asks the wallet on a layer. Where none is configured there any more, nobody counts on its nonces.
-func (r *Rewinder) depths(ctx context.Context, layer string) (depths, error) {
+// used asks how many nonces a signer has used in the newest block and in the newest one that is final: one that was the
+// wallet before is asked about too. Where no wallet is configured on the layer any more, nobody counts on its nonces.
+func (r *Rewinder) used(ctx context.Context, by signer) (tx.Used, error) {
 	w := r.Wallet
-	if layer != "" {
-		if layer != r.DataLayer {
-			return depths{latest: math.MaxUint64, final: math.MaxUint64}, nil
+	if by.layer != "" {
+		if by.layer != r.DataLayer {
+			return tx.Used{Latest: math.MaxUint64, Confirmed: math.MaxUint64}, nil
 		}
 		w = r.DataWallet
 	}
 	h, err := w.Head(ctx)
 	if err != nil {
-		return depths{}, fmt.Errorf("read the head of %s: %w", cmp.Or(layer, "the settlement layer"), err)
+		return tx.Used{}, fmt.Errorf("read the head of %s: %w", cmp.Or(by.layer, "the settlement layer"), err)
 	}
-	a, err := w.Account(ctx, h.Number-min(h.Finalized, h.Number))
+	depth := h.Number - min(h.Finalized, h.Number)
+	if by.account != "" {
+		u, err := w.Used(ctx, by.account, depth)
+		if err != nil {
+			return u, fmt.Errorf("read the nonces of %s: %w", by.account, err)
+		}
+		return u, nil
+	}
+	a, err := w.Account(ctx, depth)
 	if err != nil {
-		return depths{}, fmt.Errorf("read the wallet: %w", err)
+		return tx.Used{}, fmt.Errorf("read the wallet: %w", err)
 	}
-	return depths{latest: a.Latest, final: a.Confirmed}, nil
+	return tx.Used{Latest: a.Latest, Confirmed: a.Confirmed}, nil
 }
 
 // fate is what can still become of a transaction. A state update that is not settled must never be: its nonce has to be
 // used in a final block. Data that was published does no harm, but only one that still waits for a block has a nonce
 // that nobody else may count on.
-func (r *Rewinder) fate(ctx context.Context, at depths, t job.Type, rec tx.Record) (rewind.Signed, error) {
-	out := rewind.Signed{Hash: rec.Hash, Nonce: rec.Nonce, Fate: rewind.Open}
+func (r *Rewinder) fate(ctx context.Context, at tx.Used, t job.Type, rec tx.Record) (rewind.Signed, error) {
+	out := rewind.Signed{Hash: rec.Hash, Nonce: rec.Nonce, Account: rec.Account, Fate: rewind.Open}
 	if t != job.StateTransition {
-		if rec.Nonce < at.latest {
+		if rec.Nonce < at.Latest {
 			out.Fate = rewind.Dead
 		}
 		return out, nil
@@ -272,7 +282,7 @@ func (r *Rewinder) fate(ctx context.Context, at depths, t job.Type, rec tx.Recor
 		return out, fmt.Errorf("look up transaction %s: %w", rec.Hash, err)
 	case st.Phase == tx.Included && st.Success:
 		out.Fate = rewind.Settled
-	case rec.Nonce < at.final:
+	case rec.Nonce < at.Confirmed:
 		out.Fate = rewind.Dead
 	}
 	return out, nil

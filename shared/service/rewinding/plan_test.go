@@ -11,6 +11,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/rewind"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
+	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
 	"github.com/madara-orchestrator/orchestrator/shared/service/rewinding"
 )
 
@@ -69,6 +70,14 @@ func TestRefusals(t *testing.T) {
 		"reverted": {2, func(w *world) {
 			w.sign(job.StateTransition, 3, "0xa", 5)
 			w.included["0xa"], w.latest, w.final = false, 6, 6
+		}, "", ""},
+		"of the wallet before, may be mined": {2, func(w *world) {
+			w.signBy("0xbe", job.StateTransition, 3, "0xa", 5)
+			w.latest, w.final, w.before = 9, 9, tx.Used{Latest: 5, Confirmed: 5}
+		}, rewind.WhyTransaction, "from 0xbe"},
+		"of the wallet before, its nonce is used": {2, func(w *world) {
+			w.signBy("0xbe", job.StateTransition, 3, "0xa", 5)
+			w.before = tx.Used{Latest: 6, Confirmed: 6}
 		}, "", ""},
 		"settles it": {2, func(w *world) {
 			w.sign(job.StateTransition, 3, "0xa", 5)

@@ -50,6 +50,7 @@ type Rewinder struct {
 type Wallet interface {
 	Head(ctx context.Context) (tx.Head, error)
 	Account(ctx context.Context, depth uint64) (tx.Account, error)
+	Used(ctx context.Context, address string, depth uint64) (tx.Used, error)
 	Lookup(ctx context.Context, hash string) (tx.Status, error)
 }
 

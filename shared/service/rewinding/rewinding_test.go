@@ -43,8 +43,9 @@ type world struct {
 	woken    []stage.Name
 
 	// what the settlement layer says
-	block         uint64 // settled
-	latest, final uint64 // nonces of the wallet
+	block         uint64  // settled
+	latest, final uint64  // nonces of the wallet
+	before        tx.Used // of 0xbe, which was the wallet before
 	included      map[string]bool
 }
 
@@ -61,6 +62,13 @@ func (w *world) Account(_ context.Context, depth uint64) (tx.Account, error) {
 		w.t.Errorf("the wallet is read %d blocks below the head", depth)
 	}
 	return tx.Account{Latest: w.latest, Confirmed: w.final}, nil
+}
+
+func (w *world) Used(_ context.Context, address string, depth uint64) (tx.Used, error) {
+	if address != "0xbe" || depth != 10 {
+		w.t.Errorf("account %s is read %d blocks below the head", address, depth)
+	}
+	return w.before, nil
 }
 
 func (w *world) Lookup(_ context.Context, hash string) (tx.Status, error) {
@@ -146,11 +154,17 @@ func (w *world) job(t job.Type, index, epoch uint64) job.Job {
 // sign records a transaction of a batch's job.
 func (w *world) sign(t job.Type, index uint64, hash string, nonce uint64) {
 	w.t.Helper()
+	w.signBy("", t, index, hash, nonce)
+}
+
+// signBy signs with an account; "" is that of a document of release 0.1.
+func (w *world) signBy(account string, t job.Type, index uint64, hash string, nonce uint64) {
+	w.t.Helper()
 	j, err := w.jobs.Find(w.t.Context(), t, index)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	r := tx.Record{Hash: hash, Nonce: nonce, SignedAt: start}
+	r := tx.Record{Hash: hash, Nonce: nonce, Account: account, SignedAt: start}
 	switch m := j.Metadata.(type) {
 	case *job.StateTransitionMeta:
 		m.Journal.Records = append(m.Journal.Records, r)

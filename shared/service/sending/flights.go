@@ -24,7 +24,7 @@ const watched = 32
 
 // flights are the wallet's transactions for other payloads than the request's whose nonces are not used, by nonce.
 // Those of jobs that wait for an operator count too: they may have been sent, or are sent once the job is retried.
-func (s *Sender) flights(ctx context.Context, r Request, latest uint64) ([]flight, error) {
+func (s *Sender) flights(ctx context.Context, r Request, wallet tx.Account) ([]flight, error) {
 	if s.Jobs == nil {
 		return nil, nil
 	}
@@ -40,7 +40,7 @@ func (s *Sender) flights(ctx context.Context, r Request, latest uint64) ([]fligh
 			}
 			for _, j := range js {
 				if j.Layer() == s.Layer { // those of others have nonces of another wallet
-					out = append(out, r.flights(j, latest)...)
+					out = append(out, r.flights(j, wallet)...)
 				}
 			}
 		}
@@ -50,7 +50,7 @@ func (s *Sender) flights(ctx context.Context, r Request, latest uint64) ([]fligh
 }
 
 // flights are those of a job.
-func (r Request) flights(j job.Job, latest uint64) (out []flight) {
+func (r Request) flights(j job.Job, wallet tx.Account) (out []flight) {
 	order, blobs := tx.Beside, j.Blobs()
 	if r.Order != nil && j.ID != r.JobID {
 		order = r.Order(j)
@@ -59,11 +59,12 @@ func (r Request) flights(j job.Job, latest uint64) (out []flight) {
 		if j.ID == r.JobID && part == r.Part {
 			continue
 		}
-		for _, f := range journal.Flights(latest, blobs[part], order) {
-			if order == tx.Before && j.Status == job.Completed && !included(j, journal, f.Nonce) {
+		own := journal.By(wallet.Address)
+		for _, f := range own.Flights(wallet, blobs[part], order) {
+			if order == tx.Before && j.Status == job.Completed && !included(j, own, f.Nonce) {
 				f.Order = tx.Beside
 			}
-			out = append(out, flight{f, j, journal.Newest(f.Nonce)})
+			out = append(out, flight{f, j, own.Newest(f.Nonce)})
 		}
 	}
 	return out
@@ -72,7 +73,7 @@ func (r Request) flights(j job.Job, latest uint64) (out []flight) {
 // included says whether the transaction that completed a job has the nonce. Only that one is waited for, where the node
 // does not show it or no longer. What a completed job signed besides is sent by nobody: another payload takes its
 // nonce.
-func included(j job.Job, of *tx.Journal, nonce uint64) bool {
+func included(j job.Job, of tx.Journal, nonce uint64) bool {
 	m, ok := j.Metadata.(*job.StateTransitionMeta)
 	return ok && m.Included != nil && slices.ContainsFunc(of.Records,
 		func(r tx.Record) bool { return r.Nonce == nonce && r.Hash == m.Included.Hash })

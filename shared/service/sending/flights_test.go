@@ -75,6 +75,15 @@ func (f *fleet) advance(batch uint64) sending.Progress {
 	return p
 }
 
+func (f *fleet) store(j *job.Job) {
+	f.t.Helper()
+	stored, err := f.jobs.Update(f.t.Context(), *j)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	j.Version = stored.Version
+}
+
 func (f *fleet) nonces() (out []uint64) {
 	for _, x := range f.chain.Transactions() {
 		out = append(out, x.Nonce)
@@ -92,13 +101,75 @@ func TestSeveralOnTheirWay(t *testing.T) {
 	if got := fmt.Sprint(f.nonces()); got != "[0 1 2 3]" || f.sent != 4 {
 		t.Fatalf("sent with nonces %s, %d times said; want four", got, f.sent)
 	}
-	if p := f.advance(4); p.Step != tx.Wait || p.Record.Hash != "" || !p.Verdict().Waits {
+	if p := f.advance(4); p.Step != tx.Wait || p.Record.Hash != "" || !p.Verdict().Waits || !p.Blocked {
 		t.Errorf("%+v, want it to wait with nothing of its own", p)
 	}
 	f.chain.Mine()
 	f.advance(4)
 	if got := fmt.Sprint(f.nonces()); got != "[0 1 2 3 4]" {
 		t.Errorf("sent with nonces %s", got)
+	}
+}
+
+// Only the first of those that wait for a block uses up its patience.
+func TestBehindOthers(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t, l1.Config{})
+	f.advance(0)
+	f.advance(1)
+	f.now = f.now.Add(time.Hour)
+	for batch, behind := range []bool{false, true} {
+		if p := f.advance(uint64(batch)); p.Behind != behind || p.Verdict().Queued != behind {
+			t.Errorf("batch %d: %+v, want it to be behind others: %t", batch, p, behind)
+		}
+	}
+}
+
+// Another account becomes the wallet while updates of the one before are settled, in the pool, and lost. Batches that
+// are settled hold nothing back, and each other one is settled once, by the one or by the other.
+func TestWalletIsRotated(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t, l1.Config{})
+	for batch := range uint64(3) { // settled
+		p := f.advance(batch)
+		f.chain.Mine()
+		j := f.docs[batch]
+		j.Status = job.Completed
+		j.Metadata.(*job.StateTransitionMeta).Included = &job.Inclusion{Hash: p.Record.Hash}
+		f.store(j)
+	}
+	lost, waits := f.advance(3), f.advance(4)
+	f.chain.Drop(lost.Record.Hash)
+	f.chain.Drop(waits.Record.Hash)
+	f.chain.Rotate("0xb0b")
+	signed := f.advance(3)
+	if signed.Record.Account != "0xb0b" || signed.Record.Nonce != 0 {
+		t.Fatalf("%+v, want it to be signed by the new wallet with its first nonce", signed)
+	}
+	if next := f.advance(5); next.Record.Nonce != 1 { // 4 has a transaction that nobody knows
+		t.Errorf("the next one has nonce %d", next.Record.Nonce)
+	}
+	f.chain.Mine()
+	f.chain.MineEmpty(3)
+	if p := f.advance(3); p.Step != tx.Confirmed || p.Record.Account != "0xb0b" {
+		t.Errorf("%+v", p)
+	}
+}
+
+// What the wallet before has in the pool counts once it is mined, and is not signed for beside it until it has waited
+// for long.
+func TestWalletIsRotatedWhileOneWaits(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t, l1.Config{})
+	sent := f.advance(0)
+	f.chain.Rotate("0xb0b")
+	if p := f.advance(0); p.Record.Hash != sent.Record.Hash || len(f.nonces()) != 1 {
+		t.Fatalf("%+v, %d transactions", p, len(f.nonces()))
+	}
+	f.chain.Mine()
+	f.chain.MineEmpty(3)
+	if p := f.advance(0); p.Step != tx.Confirmed || p.Record.Hash != sent.Record.Hash {
+		t.Errorf("%+v, want the old wallet's to count", p)
 	}
 }
 

@@ -77,12 +77,19 @@ type Progress struct {
 	Record tx.Record // none while nothing of this payload is on its way
 	Status tx.Status
 	Reason string
+	// Blocked says that other payloads' transactions leave no room: what is known of this one is as before.
+	Blocked bool
+	// Behind says that the transaction is on its way behind others of the wallet.
+	Behind bool
 }
 
 // Verdict is that of a payload that is not confirmed.
 func (p Progress) Verdict() job.Verdict {
-	if p.Record.Hash == "" {
+	switch {
+	case p.Record.Hash == "":
 		return job.Waiting("%s", p.Reason)
+	case p.Behind:
+		return job.Queued("%s", p.Reason)
 	}
 	return job.Pending("%s", p.Reason)
 }
@@ -113,7 +120,7 @@ func (s *Sender) Advance(ctx context.Context, r Request) (Progress, error) {
 	}
 	s.measure(ctx, v, d)
 	if d.Step == tx.NonceLost { // the caller looks at the contract before anything else is signed
-		Close(r.Journal, d.Nonce)
+		r.Journal.Lose(d.Record)
 		p, _ := taken(d)
 		return p, r.Checkpoint(ctx)
 	}
@@ -127,7 +134,7 @@ func (s *Sender) look(ctx context.Context, r Request) (tx.View, error) {
 		return v, err
 	}
 	v.Blobs = r.Blobs
-	if r.Journal.Revive(v.Account.Latest) { // noted before it is acted on
+	if r.Journal.Revive(v.Account) { // noted before it is acted on
 		return v, r.Checkpoint(ctx)
 	}
 	return v, nil
@@ -142,10 +149,15 @@ func (s *Sender) Look(ctx context.Context, j tx.Journal) (tx.Decision, error) {
 	return tx.Decide(j, v, s.Policy), nil
 }
 
+func progress(d tx.Decision) Progress {
+	return Progress{Step: d.Step, Record: d.Record, Status: d.Status, Reason: d.Reason, Blocked: d.Blocked,
+		Behind: d.Behind}
+}
+
 // taken is a decision with which nothing is to be done. Fees above the cap are a transient failure: the job waits
 // until they fall, and operators are alerted.
 func taken(d tx.Decision) (Progress, error) {
-	p := Progress{Step: d.Step, Record: d.Record, Status: d.Status, Reason: d.Reason}
+	p := progress(d)
 	if d.Step == tx.Capped {
 		return p, fmt.Errorf("%s: %w", d.Reason, tx.ErrFeeCap)
 	}
@@ -198,7 +210,7 @@ func (s *Sender) act(ctx context.Context, r Request) (p Progress, err error) {
 	held, err := s.Lease.Acquire(ctx, s.LeaseName, r.JobID, walletTTL)
 	switch {
 	case errors.Is(err, lock.ErrHeld):
-		return Progress{Step: tx.Wait, Reason: ErrWalletBusy.Error()}, nil
+		return Progress{Step: tx.Wait, Reason: ErrWalletBusy.Error(), Blocked: true}, nil
 	case err != nil:
 		return Progress{}, fmt.Errorf("take the wallet's lease: %w", err)
 	}
@@ -207,7 +219,7 @@ func (s *Sender) act(ctx context.Context, r Request) (p Progress, err error) {
 	if err != nil {
 		return Progress{}, err
 	}
-	fs, err := s.flights(ctx, r, v.Account.Latest)
+	fs, err := s.flights(ctx, r, v.Account)
 	if err != nil {
 		return Progress{}, err
 	}
@@ -249,7 +261,7 @@ func (t turn) sign(ctx context.Context, d tx.Decision) (Progress, error) {
 		return Progress{Step: tx.Wait, Reason: err.Error()}, nil
 	}
 	if err != nil || d.Step != tx.Sign {
-		return Progress{Step: d.Step, Record: d.Record, Status: d.Status, Reason: d.Reason}, err
+		return progress(d), err
 	}
 	return t.commit(ctx, payload, d)
 }
@@ -300,7 +312,7 @@ func (t turn) commit(ctx context.Context, payload tx.Payload, d tx.Decision) (Pr
 		return Progress{}, fmt.Errorf("sign with nonce %d: %w", d.Nonce, err)
 	}
 	rec := tx.Record{
-		Hash: signed.Hash, Nonce: d.Nonce, Fees: d.Fees, SignedAt: t.Now(), Replaces: d.Replaces,
+		Hash: signed.Hash, Nonce: d.Nonce, Account: t.v.Account.Address, Fees: d.Fees, SignedAt: t.Now(), Replaces: d.Replaces,
 		RawKey: artifact.TransactionKey(r.JobID, signed.Hash),
 	}
 	if err := t.Raw.PutNew(ctx, rec.RawKey, bytes.NewReader(signed.Raw)); err != nil {
@@ -371,12 +383,4 @@ func (t turn) broadcast(ctx context.Context, signed tx.Signed, payload tx.Payloa
 		return p, job.Permanent(fmt.Errorf("broadcast %s: %w", signed.Hash, err))
 	}
 	return p, fmt.Errorf("broadcast %s: %w", signed.Hash, err)
-}
-
-// Close marks a nonce as answered, so that the next Advance signs again: its transaction reverted and the caller has
-// decided to try again, or it is lost to another one.
-func Close(j *tx.Journal, nonce uint64) {
-	if !slices.Contains(j.LostNonces, nonce) {
-		j.LostNonces = append(j.LostNonces, nonce)
-	}
 }

@@ -124,7 +124,9 @@ func (h *Handler) configured(ctx context.Context, m *job.SnosRunMeta) (v job.Ver
 // Unfinished is the verdict on a run that has not succeeded; again says that the next one needs a new task id.
 func Unfinished(p snos.Progress) (v job.Verdict, again bool) {
 	switch p.State {
-	case snos.Queued, snos.Running:
+	case snos.Queued: // the runner has too much to do: no run is late before it has begun
+		return job.Queued("run is %s", p.State), false
+	case snos.Running:
 		return job.Pending("run is %s", p.State), false
 	case snos.Lost:
 		return job.Lost("the runner does not know the task"), false

@@ -114,6 +114,9 @@ func (h *Handler) advance(ctx context.Context, r *executor.Run, m *job.StateTran
 			return h.payload(ctx, r, m, before)
 		},
 	})
+	if p.Blocked {
+		r.Blocked()
+	}
 	m.DryRun = errors.Is(err, sending.ErrDryRun) || m.DryRun && p.Record.Hash == ""
 	var would *sending.DryRunError
 	if errors.As(err, &would) {

@@ -86,7 +86,7 @@ func (h *Handler) reverted(ctx context.Context, r *executor.Run, m *job.StateTra
 	if err != nil {
 		return v, err
 	}
-	sending.Close(&m.Journal, p.Record.Nonce)
+	m.Journal.Lose(p.Record)
 	if ok {
 		return v, nil
 	}

@@ -58,6 +58,7 @@ func TestChain(t *testing.T, h Harness) {
 		{"SimulateReturnsGas", false, testSimulate}, {"SimulateReturnsRefusal", false, testRefusal},
 		{"SignSendsNothing", false, testSign}, {"HashNamesContent", false, testHash},
 		{"BroadcastThenPendingThenIncluded", false, testLife}, {"AccountAtDepth", false, testDepth},
+		{"UsedByAnyAccount", false, testUsed},
 		{"BroadcastAgainIsSuccess", false, testAgain}, {"BroadcastAfterInclusion", false, testIncludedAgain},
 		{"UsedNonceIsTooLow", false, testNonceTooLow}, {"ReplacementMustOutbid", false, testReplacement},
 		{"WalletMustHaveFunds", false, testFunds}, {"OtherPayloadIsRefused", false, testOtherPayload},
@@ -284,6 +285,33 @@ func testDepth(t *testing.T, ctx context.Context, s Service) {
 		if a := s.account(t, ctx, 3); a.Latest != before.Latest+1 || a.Confirmed != before.Latest+want {
 			t.Errorf("%d blocks on it: %+v, want %d more confirmed than %d", mined, a, want, before.Latest)
 		}
+	}
+}
+
+// nobody is the address of an account that sends nothing, on Ethereum and on Starknet.
+const nobody = "0x0000000000000000000000000000000000000b0b"
+
+func testUsed(t *testing.T, ctx context.Context, s Service) {
+	used := func(address string, depth uint64) tx.Used {
+		t.Helper()
+		u, err := s.Chain.Used(ctx, address, depth)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return u
+	}
+	s.Mine(4)
+	before := s.account(t, ctx, 0)
+	s.send(t, ctx, s.payload("used", 0), before.Pending, s.fees(t, ctx, 1, 0))
+	for mined, want := range []uint64{0, 0, 0, 1} {
+		s.Mine(1)
+		n := before.Latest
+		if got := used(before.Address, 3); got != (tx.Used{Latest: n + 1, Confirmed: n + want}) {
+			t.Errorf("%d blocks on it: %+v, want %d more confirmed than %d", mined, got, want, n)
+		}
+	}
+	if got := used(nobody, 0); got != (tx.Used{}) {
+		t.Errorf("an account that sends nothing has used %+v", got)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"math/big"
 	"slices"
 	"sync"
@@ -19,8 +20,8 @@ import (
 
 // Config is how a settlement chain behaves. A zero field takes the default that its comment names.
 type Config struct {
-	Wallet   string   // address of the wallet that signs; by default "0xa11ce"
-	Balance  *big.Int // of the wallet, in wei; by default 100 ETH
+	Wallet   string   // address of the wallet that signs at first; by default "0xa11ce"
+	Balance  *big.Int // of every account, in wei; by default 100 ETH
 	Contract string   // address of the core contract; by default "0xc04e"
 	DA       string   // address that published data is sent to; by default "0xda"
 
@@ -56,7 +57,7 @@ type Config struct {
 	BlockTime time.Duration
 }
 
-// Chain is a settlement chain with one wallet and the core contract. It is a tx.Chain and a settlement.Contract; DA
+// Chain is a settlement chain with a wallet, which Rotate changes, and the core contract. It is a tx.Chain and a settlement.Contract; DA
 // returns it as a da.Layer. Its pool, fee market and reorganisations follow Ethereum's rules; comments say what is
 // simpler here.
 type Chain struct {
@@ -66,8 +67,9 @@ type Chain struct {
 	mu        sync.Mutex
 	blocks    []block // by number, from 0
 	finalized uint64
-	forks     int // reorganisations so far: part of a block's hash
-	pool      map[uint64]*transaction
+	forks     int    // reorganisations so far: part of a block's hash
+	wallet    string // that signs
+	pool      map[slot]*transaction
 	known     map[string]*transaction // every transaction ever accepted or mined
 	order     []string                // their hashes, in the order in which they came
 	mined     map[string]uint64       // hash to block, of the canonical chain
@@ -98,17 +100,29 @@ type block struct {
 	fees    Fees
 	results []result
 	// State after the block.
+	accounts map[string]account // those that have done something
+	core     settlement.State
+}
+
+// account is the state of an account; its balance is never changed in place.
+type account struct {
 	nonce   uint64
 	balance *big.Int
-	core    settlement.State
 }
+
+// slot is what one transaction at a time can have in the pool.
+type slot struct {
+	from  string
+	nonce uint64
+}
+
+func (t *transaction) slot() slot { return slot{t.From, t.Nonce} }
 
 // transaction is a signed transaction.
 type transaction struct {
 	signedTx
 	hash    string
 	foreign bool // signed elsewhere
-	outside bool // by another wallet, so it uses no nonce of ours
 
 	update *updateCall // of Data, once History has decoded it
 }
@@ -141,12 +155,27 @@ func New(e *fault.Env, c Config) *Chain {
 	c.MaxBlobs, c.MaxDAWords = cmp.Or(c.MaxBlobs, 6), cmp.Or(c.MaxDAWords, 6*4096)
 	c.Core.Operator = !c.NotOperator
 	s := &Chain{
-		env: e, cfg: c, pool: map[uint64]*transaction{}, known: map[string]*transaction{}, mined: map[string]uint64{},
+		env: e, cfg: c, wallet: c.Wallet, pool: map[slot]*transaction{}, known: map[string]*transaction{}, mined: map[string]uint64{},
 		facts: map[uint64]uint64{},
 		load:  Load{Gas: 100, Blob: 100}, next: Fees{c.BaseFee, c.BlobBaseFee}, minedAt: e.Time(),
 	}
-	s.blocks = []block{{hash: s.blockHash("", nil), fees: s.next, balance: c.Balance, core: c.Initial}}
+	s.blocks = []block{{hash: s.blockHash("", nil), fees: s.next, core: c.Initial}}
 	return s
+}
+
+// account is an account's state after a block.
+func (s *Chain) account(b *block, address string) account {
+	if a, ok := b.accounts[address]; ok {
+		return a
+	}
+	return account{balance: s.cfg.Balance}
+}
+
+// Rotate makes another account the wallet that signs. What the one before sent stays in the pool.
+func (s *Chain) Rotate(address string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.wallet = address
 }
 
 // tip is the newest block of a node that is some blocks behind. The caller holds the lock.
@@ -196,14 +225,17 @@ func (s *Chain) mine(withPool bool) {
 	b := s.after(last)
 	if withPool {
 		for _, t := range s.foreign {
-			t.takeNonce(b.nonce)
+			t.Nonce = s.account(&b, t.From).nonce
 			s.include(&b, t)
 		}
 		s.foreign = nil
 		blobs := 0
-		for t := s.pool[b.nonce]; t != nil && s.pays(t, &b) && blobs+t.Blobs <= s.cfg.MaxBlobs; t = s.pool[b.nonce] {
-			blobs += t.Blobs
-			s.include(&b, t)
+		for _, from := range s.senders() {
+			next := func() *transaction { return s.pool[slot{from, s.account(&b, from).nonce}] }
+			for t := next(); t != nil && s.pays(t, &b) && blobs+t.Blobs <= s.cfg.MaxBlobs; t = next() {
+				blobs += t.Blobs
+				s.include(&b, t)
+			}
 		}
 	}
 	b.hash = s.blockHash(last.hash, b.results)
@@ -213,9 +245,19 @@ func (s *Chain) mine(withPool bool) {
 // after is a block without transactions that follows last. The caller holds the lock.
 func (s *Chain) after(last *block) block {
 	return block{
-		number: last.number + 1, fees: s.next, nonce: last.nonce, balance: new(big.Int).Set(last.balance),
-		core: last.core,
+		number: last.number + 1, fees: s.next, accounts: maps.Clone(last.accounts), core: last.core,
 	}
+}
+
+// senders are the accounts that have transactions in the pool. The caller holds the lock.
+func (s *Chain) senders() (out []string) {
+	for at := range s.pool {
+		if !slices.Contains(out, at.from) {
+			out = append(out, at.from)
+		}
+	}
+	slices.Sort(out)
+	return out
 }
 
 // append adds a block and removes used nonces from the pool. The caller holds the lock.
@@ -224,9 +266,9 @@ func (s *Chain) append(b block) {
 	for _, r := range b.results {
 		s.mined[r.tx.hash] = b.number
 	}
-	for nonce := range s.pool {
-		if nonce < b.nonce {
-			delete(s.pool, nonce)
+	for at := range s.pool {
+		if at.nonce < s.account(&b, at.from).nonce {
+			delete(s.pool, at)
 		}
 	}
 	s.next = Fees{moved(b.fees.Base, s.load.Gas), moved(b.fees.Blob, s.load.Blob)}
@@ -258,7 +300,7 @@ func (s *Chain) pays(t *transaction, b *block) bool {
 	if t.Fees.GasPrice.Cmp(b.fees.Base) < 0 || t.Blobs > 0 && t.Fees.DataGasPrice.Cmp(b.fees.Blob) < 0 {
 		return false
 	}
-	return t.Fees.Total().Cmp(b.balance) <= 0
+	return t.Fees.Total().Cmp(s.account(b, t.From).balance) <= 0
 }
 
 // include runs a transaction in a block.
@@ -280,10 +322,11 @@ func (s *Chain) include(b *block, t *transaction) {
 	if r.revert == nil {
 		b.core = core
 	}
-	if !t.outside {
-		b.nonce++
+	from := s.account(b, t.From)
+	if b.accounts == nil {
+		b.accounts = map[string]account{}
 	}
-	b.balance.Sub(b.balance, r.cost())
+	b.accounts[t.From] = account{from.nonce + 1, new(big.Int).Sub(from.balance, r.cost())}
 	b.results = append(b.results, r)
 }
 
@@ -319,8 +362,8 @@ func (s *Chain) Reorg(depth int, keep bool) ([]string, error) {
 		for _, r := range b.results {
 			undone = append(undone, r.tx.hash)
 			delete(s.mined, r.tx.hash)
-			if keep && !r.tx.foreign && s.pool[r.tx.Nonce] == nil {
-				s.pool[r.tx.Nonce] = r.tx
+			if keep && !r.tx.foreign && s.pool[r.tx.slot()] == nil {
+				s.pool[r.tx.slot()] = r.tx
 			}
 		}
 	}
@@ -363,7 +406,12 @@ func (s *Chain) SetLoad(l Load) {
 func (s *Chain) SetBalance(wei *big.Int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.tip(0).balance = new(big.Int).Set(wei)
+	b := s.tip(0)
+	a := s.account(b, s.wallet)
+	if b.accounts == nil {
+		b.accounts = map[string]account{}
+	}
+	b.accounts[s.wallet] = account{a.nonce, new(big.Int).Set(wei)}
 }
 
 // core is the contract's state in a block. The caller holds the lock.

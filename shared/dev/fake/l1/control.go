@@ -1,6 +1,7 @@
 package l1
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -13,6 +14,7 @@ import (
 // Transaction is a transaction that the chain has seen.
 type Transaction struct {
 	Hash   string
+	From   string
 	Nonce  uint64
 	Fees   tx.Fees
 	Status tx.Status
@@ -26,18 +28,20 @@ func (s *Chain) Transactions() []Transaction {
 	for _, hash := range s.order {
 		t := s.known[hash]
 		out = append(out,
-			Transaction{Hash: hash, Nonce: t.Nonce, Fees: cloneFees(t.Fees), Status: s.status(hash, sight{})})
+			Transaction{Hash: hash, From: t.From, Nonce: t.Nonce, Fees: cloneFees(t.Fees), Status: s.status(hash, sight{})})
 	}
 	return out
 }
 
-// Pool returns the hashes in the pool by nonce.
+// Pool returns the hashes in the pool, by account and nonce.
 func (s *Chain) Pool() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	out := make([]string, 0, len(s.pool))
-	for _, nonce := range slices.Sorted(maps.Keys(s.pool)) {
-		out = append(out, s.pool[nonce].hash)
+	for _, at := range slices.SortedFunc(maps.Keys(s.pool), func(a, b slot) int {
+		return cmp.Or(cmp.Compare(a.from, b.from), cmp.Compare(a.nonce, b.nonce))
+	}) {
+		out = append(out, s.pool[at].hash)
 	}
 	return out
 }
@@ -47,10 +51,10 @@ func (s *Chain) Drop(hash string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	t := s.known[hash]
-	if t == nil || s.pool[t.Nonce] != t {
+	if t == nil || s.pool[t.slot()] != t {
 		return false
 	}
-	delete(s.pool, t.Nonce)
+	delete(s.pool, t.slot())
 	return true
 }
 
@@ -60,8 +64,8 @@ func (s *Chain) MineOnly(hash string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	t, last := s.known[hash], s.tip(0)
-	if t == nil || t.foreign || t.Nonce != last.nonce {
-		return fmt.Errorf("mine %s: it is unknown, or its nonce is not %d", hash, last.nonce)
+	if t == nil || t.foreign || t.Nonce != s.account(last, t.From).nonce {
+		return fmt.Errorf("mine %s: it is unknown, or its nonce is not its account's next", hash)
 	}
 	b := s.after(last)
 	s.include(&b, t)
@@ -76,11 +80,11 @@ func (s *Chain) MineOnly(hash string) error {
 func (s *Chain) Intrude(p tx.Payload, ourWallet bool) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	t := &transaction{foreign: true, outside: !ourWallet, signedTx: signedTx{
-		From: s.cfg.Wallet, Fees: whole(tx.Fees{}), To: p.To, Entrypoint: p.Entrypoint, Data: slices.Clone(p.Data),
+	t := &transaction{foreign: true, signedTx: signedTx{
+		From: s.wallet, Fees: whole(tx.Fees{}), To: p.To, Entrypoint: p.Entrypoint, Data: slices.Clone(p.Data),
 		Blobs: len(p.Blobs), BlobHash: blobHash(p.Blobs),
 	}}
-	if t.outside {
+	if !ourWallet {
 		t.From = "0x5774a96e4"
 	}
 	raw, err := json.Marshal(t.signedTx)

@@ -90,7 +90,12 @@ func (n *Node) Probe(ctx context.Context) (uint64, error) {
 
 // Account implements tx.Chain.
 func (n *Node) Account(ctx context.Context, depth uint64) (tx.Account, error) {
-	return ask(n, func(v sight) (tx.Account, error) { return n.chain.account(ctx, v, depth) })
+	return ask(n, func(v sight) (tx.Account, error) { return n.chain.walletAt(ctx, v, depth) })
+}
+
+// Used implements tx.Chain.
+func (n *Node) Used(ctx context.Context, address string, depth uint64) (tx.Used, error) {
+	return ask(n, func(v sight) (tx.Used, error) { return n.chain.used(ctx, v, address, depth) })
 }
 
 // Head implements tx.Chain.

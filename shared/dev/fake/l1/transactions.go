@@ -32,13 +32,6 @@ func (t *signedTx) payload() tx.Payload {
 	return tx.Payload{To: t.To, Entrypoint: t.Entrypoint, Data: t.Data}
 }
 
-// takeNonce gives a transaction that was signed elsewhere its nonce.
-func (t *transaction) takeNonce(n uint64) {
-	if !t.outside {
-		t.Nonce = n
-	}
-}
-
 func blobHash(blobs [][]byte) string {
 	if len(blobs) == 0 {
 		return ""
@@ -57,24 +50,46 @@ func hashOf(raw []byte) string {
 
 // Account implements tx.Chain.
 func (s *Chain) Account(ctx context.Context, depth uint64) (tx.Account, error) {
-	return s.account(ctx, s.all(), depth)
+	return s.walletAt(ctx, s.all(), depth)
 }
 
-func (s *Chain) account(ctx context.Context, v sight, depth uint64) (tx.Account, error) {
+func (s *Chain) walletAt(ctx context.Context, v sight, depth uint64) (tx.Account, error) {
 	return fault.Call(ctx, s.env, "l1", "Account", "", func(f fault.Fault) (tx.Account, error) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.catchUp()
 		b := s.tip(v.struck(f).behind)
-		a := tx.Account{Address: s.cfg.Wallet, Latest: b.nonce, Pending: b.nonce, Balance: new(big.Int).Set(b.balance)}
-		for s.pool[a.Pending] != nil && !v.hidden {
+		u, now := s.usedBy(s.wallet, b.number, depth), s.account(b, s.wallet)
+		a := tx.Account{Address: s.wallet, Latest: u.Latest, Pending: u.Latest, Confirmed: u.Confirmed,
+			Balance: new(big.Int).Set(now.balance)}
+		for s.pool[slot{s.wallet, a.Pending}] != nil && !v.hidden {
 			a.Pending++
-		}
-		if b.number >= depth {
-			a.Confirmed = s.blocks[b.number-depth].nonce
 		}
 		return a, nil
 	})
+}
+
+// Used implements tx.Chain.
+func (s *Chain) Used(ctx context.Context, address string, depth uint64) (tx.Used, error) {
+	return s.used(ctx, s.all(), address, depth)
+}
+
+func (s *Chain) used(ctx context.Context, v sight, address string, depth uint64) (tx.Used, error) {
+	return fault.Call(ctx, s.env, "l1", "Used", "", func(f fault.Fault) (tx.Used, error) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.catchUp()
+		return s.usedBy(address, s.tip(v.struck(f).behind).number, depth), nil
+	})
+}
+
+// usedBy are the nonces that an account has used as of a block. The caller holds the lock.
+func (s *Chain) usedBy(address string, number, depth uint64) (u tx.Used) {
+	u.Latest = s.account(&s.blocks[number], address).nonce
+	if number >= depth {
+		u.Confirmed = s.account(&s.blocks[number-depth], address).nonce
+	}
+	return u
 }
 
 // Head implements tx.Chain.
@@ -122,14 +137,14 @@ func (s *Chain) Simulate(ctx context.Context, p tx.Payload, before ...tx.Signed)
 func (s *Chain) simulate(ctx context.Context, v sight, p tx.Payload, before ...tx.Signed) (tx.Usage, error) {
 	s.mu.Lock()
 	s.catchUp()
-	nonce := s.tip(v.behind).nonce
+	nonce := s.account(s.tip(v.behind), s.wallet).nonce
 	s.mu.Unlock()
 	return fault.Call(ctx, s.env, "l1", "Simulate", "", func(f fault.Fault) (tx.Usage, error) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.catchUp()
 		b := s.tip(v.struck(f).behind)
-		if now := b.nonce; now != nonce {
+		if now := s.account(b, s.wallet).nonce; now != nonce {
 			return tx.Usage{}, fmt.Errorf("account nonce: %d; got: %d: %w", now, nonce, tx.ErrNonceMoved)
 		}
 		core := b.core
@@ -138,7 +153,7 @@ func (s *Chain) simulate(ctx context.Context, v sight, p tx.Payload, before ...t
 			if err := json.Unmarshal(other.Raw, &t); err != nil {
 				return tx.Usage{}, fmt.Errorf("transaction %s before it: %w", other.Hash, err)
 			}
-			if t.Nonce < nonce {
+			if t.Nonce < s.account(b, t.From).nonce {
 				continue
 			}
 			if s.cfg.OneAtATime {
@@ -159,8 +174,11 @@ func (s *Chain) simulate(ctx context.Context, v sight, p tx.Payload, before ...t
 // Sign implements tx.Chain. The same payload, nonce and fees give the same bytes.
 func (s *Chain) Sign(ctx context.Context, p tx.Payload, nonce uint64, fees tx.Fees) (tx.Signed, error) {
 	return fault.Call(ctx, s.env, "l1", "Sign", fmt.Sprint(nonce), func(fault.Fault) (tx.Signed, error) {
+		s.mu.Lock()
+		wallet := s.wallet
+		s.mu.Unlock()
 		raw, err := json.Marshal(signedTx{
-			From: s.cfg.Wallet, Nonce: nonce, Fees: whole(fees), To: p.To, Entrypoint: p.Entrypoint, Data: p.Data,
+			From: wallet, Nonce: nonce, Fees: whole(fees), To: p.To, Entrypoint: p.Entrypoint, Data: p.Data,
 			Blobs: len(p.Blobs), BlobHash: blobHash(p.Blobs),
 		})
 		if err != nil {
@@ -197,7 +215,7 @@ func (s *Chain) Broadcast(ctx context.Context, signed tx.Signed, p tx.Payload) e
 		if _, ok := s.mined[t.hash]; ok {
 			return nil
 		}
-		if old := s.pool[t.Nonce]; old != nil && old.hash == t.hash {
+		if old := s.pool[t.slot()]; old != nil && old.hash == t.hash {
 			return nil
 		}
 		if err := s.admit(t); err != nil {
@@ -205,7 +223,7 @@ func (s *Chain) Broadcast(ctx context.Context, signed tx.Signed, p tx.Payload) e
 		}
 		s.remember(t)
 		if !f.Is(fault.Lose) {
-			s.pool[t.Nonce] = t
+			s.pool[t.slot()] = t
 		}
 		return nil
 	})
@@ -221,8 +239,8 @@ func (s *Chain) decode(signed tx.Signed, p tx.Payload) (*transaction, error) {
 	switch {
 	case t.hash != signed.Hash:
 		return nil, fmt.Errorf("%w: the hash is %s", tx.ErrRefused, t.hash)
-	case t.From != s.cfg.Wallet:
-		return nil, fmt.Errorf("%w: signed by %s", tx.ErrRefused, t.From)
+	case t.From == "":
+		return nil, fmt.Errorf("%w: nobody has signed it", tx.ErrRefused)
 	case t.To != p.To, t.Entrypoint != p.Entrypoint, !bytes.Equal(t.Data, p.Data),
 		t.BlobHash != blobHash(p.Blobs), t.Blobs != len(p.Blobs):
 		return nil, fmt.Errorf("%w: another payload was signed", tx.ErrRefused)
@@ -238,10 +256,10 @@ func (s *Chain) decode(signed tx.Signed, p tx.Payload) (*transaction, error) {
 
 // admit applies the pool's rules. The caller holds the lock.
 func (s *Chain) admit(t *transaction) error {
-	b := s.tip(0)
-	old := s.pool[t.Nonce]
+	from := s.account(s.tip(0), t.From)
+	old := s.pool[t.slot()]
 	switch {
-	case t.Nonce < b.nonce:
+	case t.Nonce < from.nonce:
 		return tx.ErrNonceTooLow
 	case t.Fees.Tip.Cmp(s.cfg.MinTip) < 0:
 		return fmt.Errorf("tip %s, the floor is %s: %w", t.Fees.Tip, s.cfg.MinTip, tx.ErrUnderpriced)
@@ -252,8 +270,8 @@ func (s *Chain) admit(t *transaction) error {
 		return fmt.Errorf("it does not outbid %s: %w", old.hash, tx.ErrUnderpriced)
 	}
 	need := t.Fees.Total()
-	for nonce := b.nonce; nonce < t.Nonce; nonce++ {
-		before := s.pool[nonce]
+	for nonce := from.nonce; nonce < t.Nonce; nonce++ {
+		before := s.pool[slot{t.From, nonce}]
 		if before == nil {
 			if t.Blobs > 0 {
 				return fmt.Errorf("nonce %d: %w", nonce, errNonceGap)
@@ -262,8 +280,8 @@ func (s *Chain) admit(t *transaction) error {
 		}
 		need.Add(need, before.Fees.Total())
 	}
-	if need.Cmp(b.balance) > 0 {
-		return fmt.Errorf("it needs %s, the wallet has %s: %w", need, b.balance, tx.ErrInsufficientFunds)
+	if need.Cmp(from.balance) > 0 {
+		return fmt.Errorf("it needs %s, the wallet has %s: %w", need, from.balance, tx.ErrInsufficientFunds)
 	}
 	return nil
 }
@@ -334,7 +352,7 @@ func (s *Chain) status(hash string, v sight) tx.Status {
 		}
 		return tx.Status{Phase: tx.Pending}
 	case !ok:
-		if t := s.known[hash]; t != nil && s.pool[t.Nonce] == t && !v.hidden {
+		if t := s.known[hash]; t != nil && s.pool[t.slot()] == t && !v.hidden {
 			return tx.Status{Phase: tx.Pending}
 		}
 		return tx.Status{Phase: tx.Unknown}
