@@ -165,7 +165,8 @@ func (w *World) checkPool() error {
 			sums[x.From] = new(big.Int)
 		}
 		if sum := sums[x.From]; sum.Add(sum, x.Fees.Total()).Cmp(w.cap) > 0 {
-			return fmt.Errorf("the transactions of wallet %s in the pool may cost %s, the cap is %s", x.From, sum, w.cap)
+			return fmt.Errorf("the transactions of wallet %s in the pool may cost %s, the cap is %s", x.From, sum,
+				w.cap)
 		}
 	}
 	return nil

@@ -26,8 +26,8 @@ type Flight struct {
 	Order    Order
 }
 
-// Flights are the journal's transactions of an account whose nonces are not used, one a nonce: with the highest costs of
-// those that have it, for any of them may be mined.
+// Flights are the journal's transactions of an account whose nonces are not used, one a nonce: with the highest costs
+// of those that have it, for any of them may be mined.
 func (j Journal) Flights(a Account, blobs int, o Order) []Flight {
 	var out []Flight
 	for _, r := range j.Records {

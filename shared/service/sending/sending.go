@@ -312,8 +312,9 @@ func (t turn) commit(ctx context.Context, payload tx.Payload, d tx.Decision) (Pr
 		return Progress{}, fmt.Errorf("sign with nonce %d: %w", d.Nonce, err)
 	}
 	rec := tx.Record{
-		Hash: signed.Hash, Nonce: d.Nonce, Account: t.v.Account.Address, Fees: d.Fees, SignedAt: t.Now(), Replaces: d.Replaces,
-		RawKey: artifact.TransactionKey(r.JobID, signed.Hash),
+		Hash: signed.Hash, Nonce: d.Nonce, Account: t.v.Account.Address, Fees: d.Fees, SignedAt: t.Now(),
+		Replaces: d.Replaces,
+		RawKey:   artifact.TransactionKey(r.JobID, signed.Hash),
 	}
 	if err := t.Raw.PutNew(ctx, rec.RawKey, bytes.NewReader(signed.Raw)); err != nil {
 		return Progress{}, fmt.Errorf("store signed transaction %s: %w", signed.Hash, err)

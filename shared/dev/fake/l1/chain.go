@@ -57,9 +57,9 @@ type Config struct {
 	BlockTime time.Duration
 }
 
-// Chain is a settlement chain with a wallet, which Rotate changes, and the core contract. It is a tx.Chain and a settlement.Contract; DA
-// returns it as a da.Layer. Its pool, fee market and reorganisations follow Ethereum's rules; comments say what is
-// simpler here.
+// Chain is a settlement chain with a wallet, which Rotate changes, and the core contract. It is a tx.Chain and a
+// settlement.Contract; DA returns it as a da.Layer. Its pool, fee market and reorganisations follow Ethereum's rules;
+// comments say what is simpler here.
 type Chain struct {
 	env *fault.Env
 	cfg Config
@@ -155,9 +155,9 @@ func New(e *fault.Env, c Config) *Chain {
 	c.MaxBlobs, c.MaxDAWords = cmp.Or(c.MaxBlobs, 6), cmp.Or(c.MaxDAWords, 6*4096)
 	c.Core.Operator = !c.NotOperator
 	s := &Chain{
-		env: e, cfg: c, wallet: c.Wallet, pool: map[slot]*transaction{}, known: map[string]*transaction{}, mined: map[string]uint64{},
-		facts: map[uint64]uint64{},
-		load:  Load{Gas: 100, Blob: 100}, next: Fees{c.BaseFee, c.BlobBaseFee}, minedAt: e.Time(),
+		env: e, cfg: c, wallet: c.Wallet, pool: map[slot]*transaction{}, known: map[string]*transaction{},
+		mined: map[string]uint64{}, facts: map[uint64]uint64{},
+		load: Load{Gas: 100, Blob: 100}, next: Fees{c.BaseFee, c.BlobBaseFee}, minedAt: e.Time(),
 	}
 	s.blocks = []block{{hash: s.blockHash("", nil), fees: s.next, core: c.Initial}}
 	return s

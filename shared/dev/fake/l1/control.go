@@ -28,7 +28,7 @@ func (s *Chain) Transactions() []Transaction {
 	for _, hash := range s.order {
 		t := s.known[hash]
 		out = append(out,
-			Transaction{Hash: hash, From: t.From, Nonce: t.Nonce, Fees: cloneFees(t.Fees), Status: s.status(hash, sight{})})
+			Transaction{hash, t.From, t.Nonce, cloneFees(t.Fees), s.status(hash, sight{})})
 	}
 	return out
 }
