@@ -290,6 +290,7 @@ func (t turn) price(ctx context.Context, payload tx.Payload, before []flight) (t
 	v.DataGas = use.DataGas + use.DataGas/2
 	d := tx.Decide(*t.r.Journal, v, t.Policy)
 	if d.Step != tx.Sign {
+		t.measure(ctx, v, d) // it may be above the cap with the gas that it takes
 		_, err := taken(d)
 		return d, err
 	}

@@ -3,6 +3,7 @@ package sending_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/big"
 	"slices"
 	"testing"
@@ -11,6 +12,8 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/client/memory"
 	"github.com/madara-orchestrator/orchestrator/shared/client/memory/fault"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
+	"github.com/madara-orchestrator/orchestrator/shared/core/metric"
+	"github.com/madara-orchestrator/orchestrator/shared/core/metric/metrictest"
 	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
 	"github.com/madara-orchestrator/orchestrator/shared/dev/fake/l1"
 	"github.com/madara-orchestrator/orchestrator/shared/service/sending"
@@ -142,16 +145,29 @@ func TestFixedPayloadReplaces(t *testing.T) {
 	}
 }
 
-// Fees above the cap have an error of their own, with the figures, and nothing is signed.
+// Fees above the cap have an error of their own, with the figures, nothing is signed, and the alarm FeeCap sees it: with
+// the policy's gas limit, and where only the simulation shows how much gas the call takes.
 func TestAboveTheCap(t *testing.T) {
 	t.Parallel()
-	b := setup(t)
-	b.chain.SetFees(new(big.Int).Mul(big.NewInt(1e9), big.NewInt(1e6)), nil)
-	if p, err := b.sender.Advance(t.Context(), b.request("job")); !errors.Is(err, tx.ErrFeeCap) || p.Step != tx.Capped {
-		t.Errorf("%s, %v; want %v", p.Step, err, tx.ErrFeeCap)
-	}
-	if len(b.journal.Records) > 0 {
-		t.Errorf("signed %+v", b.journal.Records)
+	for _, gas := range []uint64{0, 500_000} {
+		t.Run(fmt.Sprintf("least gas limit %d", gas), func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			b.sender.Policy.Gas = gas
+			b.chain.SetFees(new(big.Int).Mul(big.NewInt(1e9), big.NewInt(1e6)), nil)
+			var r metrictest.Recorder
+			p, err := b.sender.Advance(metric.With(t.Context(), &r), b.request("job"))
+			if !errors.Is(err, tx.ErrFeeCap) || p.Step != tx.Capped {
+				t.Errorf("%s, %v; want %v", p.Step, err, tx.ErrFeeCap)
+			}
+			if len(b.journal.Records) > 0 {
+				t.Errorf("signed %+v", b.journal.Records)
+			}
+			capped := slices.DeleteFunc(r.Values(), func(v metric.Value) bool { return v.Name != metric.FeeCapReached })
+			if len(capped) != 1 || capped[0].Value != 1 {
+				t.Errorf("recorded %+v, want one %s", capped, metric.FeeCapReached)
+			}
+		})
 	}
 }
 
