@@ -44,24 +44,29 @@ func (s *Stack) oursBy(name metric.Name, statistic, value string) awscloudwatch.
 // seat words the commands of this chain's operators.
 func (s *Stack) seat() operator.Seat { return operator.Seat{Chain: s.chain.Name} }
 
+// overTheCap is the period of the alarm FeeCap. A job that fees above the cap hold back tries again after ten minutes at
+// the latest (job.Policy.Retry): a longer period has no gaps.
+const overTheCap = 15
+
 func minutes(n float64) awscdk.Duration { return awscdk.Duration_Minutes(jsii.Number(n)) }
 
 func (s *Stack) alarmList() []alarm {
 	quiet := awscloudwatch.TreatMissingData_NOT_BREACHING
+	// A balance is read where a transaction is: without a new value the last one holds.
+	holds := awscloudwatch.TreatMissingData_IGNORE
 	seat := s.seat()
 	all := []alarm{
-		{"Lag", "settlement is too many blocks behind. What blocks it: " + seat.Status(),
-			s.ours(metric.LagBlocks, "Maximum"), float64(s.chain.LagBlocks), false, 3, quiet},
 		{"LagTime", "the oldest unsettled block is too old. What blocks it: " + seat.Status(),
 			s.ours(metric.LagSeconds, "Maximum"), float64(s.chain.LagSeconds), false, 3, quiet},
 		{"Failed", "jobs wait for an operator: " + seat.Status(), s.ours(metric.FailedJobs, "Maximum"), 0, false,
 			1, quiet},
 		{"Overdue", "jobs are overdue and nobody takes them: look at the functions' errors",
 			s.ours(metric.OverdueJobs, "Minimum"), 0, false, 6, quiet},
-		{"Balance", "the wallet runs dry: refill it", s.ours(metric.WalletBalance, "Minimum"),
-			s.chain.MinBalance, true, 1, quiet},
+		{"Balance", "the wallet's balance is below min_balance: send funds to it",
+			s.ours(metric.WalletBalance, "Minimum"), s.chain.MinBalance, true, 1, holds},
 		{"FeeCap", "fees are above the cap, settlement waits: raise SETTLEMENT_FEE_CAP (DA_FEE_CAP) or wait",
-			s.ours(metric.FeeCapReached, "Sum"), 0, false, 6, quiet},
+			s.ours(metric.FeeCapReached, "Sum").With(&awscloudwatch.MetricOptions{Period: minutes(overTheCap)}),
+			0, false, 2, quiet},
 		{"Calls", "many calls to external services fail. Which service: " + seat.Ready(),
 			s.ours(metric.CallErrors, "Sum"), 200, false, 3, quiet},
 		// Reconcile logs its metrics every minute: silence means that the trigger function does not run.
@@ -73,9 +78,14 @@ func (s *Stack) alarmList() []alarm {
 				Statistic: jsii.String("Minimum"),
 			}), 0, false, 3, quiet},
 	}
+	if s.chain.LagBlocks > 0 { // how many blocks are many depends on the chain's pace: LagTime needs no such number
+		all = append(all, alarm{"Lag", "settlement is more than lag_blocks behind. What blocks it: " + seat.Status(),
+			s.ours(metric.LagBlocks, "Maximum"), float64(s.chain.LagBlocks), false, 3, quiet})
+	}
 	if s.chain.ownData() {
-		all = append(all, alarm{"DataBalance", "the wallet that publishes data runs dry: refill it",
-			s.ours(metric.DataBalance, "Minimum"), s.chain.MinDataBalance, true, 1, quiet})
+		all = append(all, alarm{"DataBalance",
+			"the balance of the wallet that publishes data is below min_data_balance: send funds to it",
+			s.ours(metric.DataBalance, "Minimum"), s.chain.MinDataBalance, true, 1, holds})
 	}
 	for _, q := range s.chain.sqsQueues() {
 		if q.Name != resource.DeadLetterQueue {

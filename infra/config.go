@@ -1,6 +1,7 @@
 package main
 
 import (
+	"math/big"
 	"regexp"
 	"slices"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/config"
 	"github.com/madara-orchestrator/orchestrator/shared/core/event"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
+	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
 )
 
@@ -50,12 +52,13 @@ type Chain struct {
 	Artifacts Artifacts `yaml:"artifacts"`
 	// LogDays is how long logs are kept; 0: 30, in prod 90.
 	LogDays int `yaml:"log_days"`
-	// Lag is how many blocks and seconds settlement may be behind before an alarm; 0: 1000 blocks, 3 hours.
-	LagBlocks  int `yaml:"lag_blocks"`
+	// LagBlocks is how many blocks settlement may be behind before an alarm; 0: no such alarm.
+	LagBlocks int `yaml:"lag_blocks"`
+	// LagSeconds is how many seconds old the oldest unsettled block may be before an alarm; 0: 3 hours.
 	LagSeconds int `yaml:"lag_seconds"`
-	// MinBalance is the wallet's balance in wei (fri) below which an alarm goes off, 0: 1e17, which is 0.1 ETH.
+	// MinBalance is the wallet's balance in wei (fri) below which an alarm goes off; 0: ten times the fee cap.
 	MinBalance float64 `yaml:"min_balance"`
-	// MinDataBalance is that of the wallet that publishes data with DA_KIND ethereum, in wei.
+	// MinDataBalance is that of the wallet that publishes data with DA_KIND ethereum, in wei; 0: ten times its fee cap.
 	MinDataBalance float64 `yaml:"min_data_balance"`
 }
 
@@ -165,13 +168,16 @@ var (
 	imagePattern   = regexp.MustCompile(`^[A-Za-z0-9./_-]+(:[A-Za-z0-9._-]+|@sha256:[0-9a-f]{64})$`)
 )
 
+// capsInWallet is how many times the fee cap a wallet should hold. The cap is what its transactions on their way may cost
+// together, which is many times what one costs.
+const capsInWallet = 10
+
 func (c *Chain) defaults() {
 	set := func(to *int, v int) {
 		if *to == 0 {
 			*to = v
 		}
 	}
-	set(&c.LagBlocks, 1000)
 	set(&c.LagSeconds, 3*60*60)
 	set(&c.Artifacts.Days, resource.ExpiryDays)
 	set(&c.Artifacts.WorkDays, resource.WorkDays)
@@ -182,12 +188,14 @@ func (c *Chain) defaults() {
 			c.Snos.VCPU = 8
 		}
 	}
-	if c.MinBalance == 0 {
-		c.MinBalance = 1e17
+	parsed, _ := c.parse() // the file is checked: there is no error
+	balance := func(to *float64, p tx.Policy) {
+		if cap, _ := new(big.Float).SetInt(p.FeeCap).Float64(); *to == 0 {
+			*to = capsInWallet * cap
+		}
 	}
-	if c.MinDataBalance == 0 {
-		c.MinDataBalance = 1e17
-	}
+	balance(&c.MinBalance, parsed.TxPolicy())
+	balance(&c.MinDataBalance, parsed.DA.Layer().TxPolicy())
 	if c.API.Rate == 0 {
 		c.API.Rate = 20
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math/big"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -9,6 +10,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/madara-orchestrator/orchestrator/shared/config"
+	"github.com/madara-orchestrator/orchestrator/shared/core/job"
+	"github.com/madara-orchestrator/orchestrator/shared/core/tx"
 	"github.com/madara-orchestrator/orchestrator/shared/dev/tools"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
 )
@@ -177,9 +181,12 @@ func TestAlarms(t *testing.T) {
 	each(t, func(t *testing.T, s template) {
 		alarms := s.of("AWS::CloudWatch::Alarm")
 		// scripts/cost prices them
-		want := 9 + len(queuesOf(s.chain)) - 1 + 3*len(functionsOf(s.chain))
+		want := 8 + len(queuesOf(s.chain)) - 1 + 3*len(functionsOf(s.chain))
 		if s.chain.ownData() {
 			want++ // of the second wallet
+		}
+		if s.chain.LagBlocks > 0 {
+			want++
 		}
 		if len(alarms) != want {
 			t.Errorf("%d alarms, want %d", len(alarms), want)
@@ -204,6 +211,76 @@ func TestAlarms(t *testing.T) {
 			t.Errorf("alarms may publish to %d topics, want the one of the alerts", alarming)
 		}
 	})
+}
+
+// Each alarm can go off with the metrics that there are, and does not go off by itself.
+func TestAlarmsFitTheirMetrics(t *testing.T) {
+	pace := 0.0 // the longest time between two tries of a job
+	for _, p := range job.Policies() {
+		pace = max(pace, p.Retry.Max.Seconds())
+	}
+	each(t, func(t *testing.T, s template) {
+		alarms := map[string]map[string]any{}
+		for _, p := range s.of("AWS::CloudWatch::Alarm") {
+			alarms[strings.TrimPrefix(fmt.Sprint(p["AlarmName"]), s.chain.Name+"-")] = p
+		}
+		// A job that fees hold back logs them at each try: a period without a try would end the alarm's count.
+		if got := alarms["FeeCap"]["Period"].(float64); got <= pace || alarms["FeeCap"]["EvaluationPeriods"] != 2.0 {
+			t.Errorf("FeeCap: %v periods of %v s, a job tries again after %v s", alarms["FeeCap"]["EvaluationPeriods"],
+				got, pace)
+		}
+		// Balances are logged where a wallet is looked at, which may be once an hour.
+		for _, name := range []string{"Balance", "DataBalance"} {
+			if a := alarms[name]; a != nil && a["TreatMissingData"] != "ignore" {
+				t.Errorf("%s without a new value: %v", name, a["TreatMissingData"])
+			}
+		}
+		// Ten times the fee cap of the layer that is paid.
+		policy, wei := tx.DefaultPolicy(), tx.DefaultPolicy()
+		if s.chain.Settings["SETTLEMENT_KIND"] == config.StarknetLayer {
+			policy = tx.StarknetPolicy()
+		}
+		for name, cap := range map[string]*big.Int{"Balance": policy.FeeCap, "DataBalance": wei.FeeCap} {
+			want, _ := new(big.Float).SetInt(new(big.Int).Mul(cap, big.NewInt(10))).Float64()
+			if a := alarms[name]; a != nil && a["Threshold"] != want {
+				t.Errorf("%s below %v, want %v", name, a["Threshold"], want)
+			}
+		}
+		if has, want := alarms["Lag"] != nil, s.chain.LagBlocks > 0; has != want || alarms["LagTime"] == nil {
+			t.Errorf("alarm Lag: %t, lag_blocks: %d; LagTime %v", has, s.chain.LagBlocks, alarms["LagTime"])
+		}
+	})
+}
+
+// The least balance follows the chain's own fee cap; what the file says holds.
+func TestLeastBalance(t *testing.T) {
+	for name, tt := range map[string]struct {
+		lines            string
+		balance, forData float64
+	}{
+		"Ethereum":     {"", 1e17, 1e17},
+		"a cap":        {"      SETTLEMENT_FEE_CAP: \"20000000000000000\"", 2e17, 1e17},
+		"the file's":   {"    min_balance: 5e17", 5e17, 1e17},
+		"the second's": {"    min_data_balance: 3e17", 1e17, 3e17},
+	} {
+		text, err := os.ReadFile(example)
+		if err != nil {
+			t.Fatal(err)
+		}
+		at := "    layer: l2"
+		if strings.HasPrefix(tt.lines, "      ") {
+			at = "      CHAIN_ID: MYCHAIN"
+		}
+		before, after, _ := strings.Cut(string(text), at)
+		f, err := parse(strings.NewReader(before + tt.lines + "\n" + at + after))
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if c := f.Chains[0]; c.MinBalance != tt.balance || c.MinDataBalance != tt.forData {
+			t.Errorf("%s: %v and %v, want %v and %v", name, c.MinBalance, c.MinDataBalance, tt.balance, tt.forData)
+		}
+	}
 }
 
 // The dashboard says where settlement is, where to ask what blocks it, and what was logged about it.

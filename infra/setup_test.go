@@ -147,6 +147,7 @@ chains:
     environment: prod
     layer: l2
     tracing: true
+    lag_blocks: 5000
     settings:
       CHAIN_ID: KEYS
       CHAIN_RPC_SECRET: node

@@ -240,7 +240,7 @@ func (m Model) schedules() (n float64) {
 	return n
 }
 
-// alarms is how many alarms a stack has: nine of the chain, one for each queue other than the dead-letter queue, with
+// alarms is how many alarms a stack has: eight of the chain, one for each queue other than the dead-letter queue, with
 // Kafka for each function that has topics, and three a function.
 func (m Model) alarms() int {
 	watched := map[string]bool{}
@@ -251,7 +251,7 @@ func (m Model) alarms() int {
 			watched[q.Name] = true
 		}
 	}
-	n := 9 + len(watched)
+	n := 8 + len(watched)
 	for _, f := range resource.Functions() {
 		if slices.Contains(f.Layers, m.Layer) && (!f.Optional || f.Name == resource.FnHeads && m.Heads) {
 			n += 3
