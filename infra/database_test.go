@@ -26,6 +26,16 @@ func TestDatabase(t *testing.T) {
 					t.Errorf("%v can't reach the database", f["FunctionName"])
 				}
 			}
+			for id, p := range s.of("AWS::SecretsManager::Secret") { // without its login the database would be lost
+				if strings.HasPrefix(id, "Database") && s.Resources[id].DeletionPolicy != "Retain" {
+					t.Errorf("the login %v goes with the stack: %q", p["Name"], s.Resources[id].DeletionPolicy)
+				}
+			}
+			for id := range s.of("AWS::SecretsManager::SecretTargetAttachment") {
+				if s.Resources[id].DeletionPolicy != "Retain" {
+					t.Errorf("%s goes with the stack: %q", id, s.Resources[id].DeletionPolicy)
+				}
+			}
 			ingress := text(s.of("AWS::EC2::SecurityGroupIngress"))
 			if strings.Contains(ingress, "0.0.0.0/0") || !strings.Contains(ingress, "Port") {
 				t.Errorf("the database takes %s", ingress)

@@ -85,6 +85,10 @@ func (s *Stack) database() {
 	})
 	cluster.Connections().AllowDefaultPortFrom(s.inside, jsii.String("functions"))
 	s.mongo = cluster.Secret()
+	s.mongo.ApplyRemovalPolicy(s.keep()) // its link to the database
+	if login, ok := cluster.Node().FindChild(jsii.String("Secret")).Node().DefaultChild().(awscdk.CfnResource); ok {
+		login.ApplyRemovalPolicy(s.keep(), nil)
+	}
 	excuse(cluster, "AwsSolutions-SMG4", unrotated)
 	excuse(cluster, "AwsSolutions-DOC5", "the logs that DocumentDB can export are audit and profiler, and both are")
 	excuse(cluster, "CdkNagValidationFailure",
