@@ -12,10 +12,11 @@ import (
 	"github.com/aws/jsii-runtime-go"
 )
 
-// Variables that infra/cdk.sh sets: the file of chains and the command.
+// Variables of infra/cdk.sh: the file of chains, the command and its stacks.
 const (
 	chainsVariable  = "ORCHESTRATOR_CHAINS"
 	commandVariable = "ORCHESTRATOR_CDK"
+	stacksVariable  = "STACKS"
 	defaultPath     = "infra/chains.yaml"
 )
 
@@ -40,6 +41,9 @@ func synth(c caller) error {
 		return err
 	}
 	if err := c.refused(f); err != nil {
+		return err
+	}
+	if err := f.checkQuota(os.Stderr, c, os.Getenv(stacksVariable), concurrencyOf); err != nil {
 		return err
 	}
 	defer jsii.Close()

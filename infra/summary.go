@@ -43,6 +43,9 @@ func summarize(w io.Writer, f File, c caller) error {
 	for _, chain := range f.Chains {
 		chain.summary(&b, account, f.Region)
 	}
+	need := quota(f.Chains)
+	fmt.Fprintf(&b, "\nLambda's quota \"Concurrent executions\" in %s must be %d at least: %d are reserved, and Lambda "+
+		"leaves %d unreserved\n", f.Region, need, need-unreserved, unreserved)
 	next := "make bootstrap deploy"
 	if c.Path != defaultPath {
 		next += " CHAINS=" + c.Path
@@ -68,8 +71,8 @@ func (c Chain) summary(w io.Writer, account, region string) {
 	queues, timers := len(queuesOf(c)), len(schedulesOf(c))
 	fmt.Fprintf(w, "\n%s: %s (%s) in account %s, %s\n",
 		StackName(c), strings.ToUpper(string(c.Layer)), c.Environment, account, region)
-	fmt.Fprintf(w, "  functions    %d on %s: up to %d at a time, %d database connections\n",
-		len(functionsOf(c)), c.Architecture, c.concurrency(), c.connections(pool))
+	fmt.Fprintf(w, "  functions    %d on %s: up to %d at a time, %d of them reserved, %d database connections\n",
+		len(functionsOf(c)), c.Architecture, c.concurrency(), c.reserved(), c.connections(pool))
 	fmt.Fprintf(w, "  wake-ups     %d queues, %d schedules\n", queues, timers)
 	data := "deleted with the stack"
 	if c.prod() {
