@@ -204,15 +204,17 @@ bench-fees: ## What settling while fees are low (SETTLEMENT_FEE_TARGET) costs as
 CHAINS ?= infra/chains.yaml
 STACKS ?= --all
 APPROVAL ?= broadening
+MAP ?=
 override CHAINS := $(value CHAINS)
 override STACKS := $(value STACKS)
 override APPROVAL := $(value APPROVAL)
-export CHAINS STACKS APPROVAL
+override MAP := $(value MAP)
+export CHAINS STACKS APPROVAL MAP
 
 .tools/cdk/node_modules/.bin/cdk: infra/package.json infra/package-lock.json
 	@shared/dev/tools/install cdk && touch $@
 
-.PHONY: synth deploy diff destroy
+.PHONY: synth deploy diff destroy import
 synth: .tools/cdk/node_modules/.bin/cdk ## Check the chains' configuration and write their templates to cdk.out (CHAINS=infra/chains.yaml)
 	@infra/cdk.sh synth
 
@@ -222,8 +224,11 @@ deploy: .tools/cdk/node_modules/.bin/cdk ## Deploy the chains' stacks into your 
 diff: .tools/cdk/node_modules/.bin/cdk ## Show what deploy would change
 	@infra/cdk.sh diff
 
-destroy: .tools/cdk/node_modules/.bin/cdk ## Remove the stacks; in prod data stays
+destroy: .tools/cdk/node_modules/.bin/cdk ## Remove the stacks (prod: protected, and its data stay: infra/README.md, Remove)
 	@infra/cdk.sh destroy
+
+import: .tools/cdk/node_modules/.bin/cdk ## Begin a stack with what stayed of a removed one: STACKS=Orchestrator-mychain MAP=FILE (infra/README.md, Restore)
+	@infra/cdk.sh import
 
 .PHONY: cloud
 cloud: ## Deploy and settle on this machine: the stack that goes to AWS, in an AWS emulator: LAYER=l2|l3 WALLET=key|kms BLOCKS= SPEED= FAIL=prover@3|l1|mongo KEEP=1 V=1 TIMEOUT=

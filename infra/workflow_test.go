@@ -166,6 +166,9 @@ func TestTypedIn(t *testing.T) {
 		"a chain in make":         {"synth", "CHAINS", "$(shell touch owned)", ""},
 		"an option as chain":      {"synth", "CHAINS", "--app", ""},
 		"another approval":        {"deploy", "APPROVAL", "never; touch owned", ""},
+		"a map that is a command": {"import", "MAP", "map.json; touch owned", ""},
+		"a map in make":           {"import", "MAP", "$(shell touch owned)", ""},
+		"an option as map":        {"import", "MAP", "--app", ""},
 	} {
 		for _, how := range []string{"command line", "environment"} {
 			t.Run(name+" on the "+how, func(t *testing.T) {
@@ -192,5 +195,27 @@ func TestTypedIn(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// What stayed of a removed stack is taken into one stack, by a file that says what it is.
+func TestImport(t *testing.T) {
+	for name, tt := range map[string]struct{ stacks, file, want, fault string }{
+		"one stack": {"Orchestrator-mychain", "map.json",
+			"infra/chains.yaml import --resource-mapping map.json Orchestrator-mychain", ""},
+		"all stacks": {"--all", "map.json", "", "STACKS: want one stack"},
+		"two stacks": {"Orchestrator-a Orchestrator-b", "map.json", "", "STACKS: want one stack"},
+		"no file":    {"Orchestrator-mychain", "", "", "MAP: want the file"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := cdkBench(t)
+			out, err := exec.Command("make", "-C", dir, "import", "STACKS="+tt.stacks, "MAP="+tt.file).CombinedOutput()
+			called, _ := os.ReadFile(filepath.Join(dir, "called")) // missing where it is not called
+			if got := strings.Join(strings.Fields(string(called)), " "); got != tt.want ||
+				(err == nil) != (tt.fault == "") || !strings.Contains(string(out), tt.fault) {
+				t.Errorf("the CDK is called with %q, want %q; %v: %s", got, tt.want, err, out)
+			}
+		})
 	}
 }
