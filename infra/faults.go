@@ -68,8 +68,8 @@ func (c Chain) faults() []fault {
 	c.snosFaults(&cs)
 	c.kafkaFaults(&cs)
 	listens := c.Settings["CHAIN_WEBSOCKET"]+c.Settings["CHAIN_WEBSOCKET_SECRET"] != ""
-	cs.want(c.Heads == listens, "heads", "%t: the function heads needs settings.CHAIN_WEBSOCKET, or "+
-		"CHAIN_WEBSOCKET_SECRET, and nothing else does", c.Heads)
+	cs.want(c.Heads == listens, "heads", "%t: heads: true and settings.CHAIN_WEBSOCKET (or CHAIN_WEBSOCKET_SECRET) "+
+		"belong together: give both or neither", c.Heads)
 	c.settingFaults(&cs)
 	return cs
 }

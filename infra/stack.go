@@ -149,7 +149,7 @@ func (s *Stack) outputs() {
 	out("AlertsTopic", s.topic.TopicArn(), "topic of the alerts")
 	for _, w := range s.chain.words() {
 		out("PutSecret"+title(w), s.secrets[w].AttrId(),
-			"put the value: aws secretsmanager put-secret-value --secret-id "+
+			"put the value: aws secretsmanager put-secret-value --region "+*s.Region()+" --secret-id "+
 				s.chain.secret(w)+" --secret-string file://...")
 	}
 	if s.walletKey != nil {

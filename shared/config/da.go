@@ -48,8 +48,8 @@ type DA struct {
 	Address string `env:"ADDRESS" example:"0x0000000000000000000000000000000000000004"`
 	// Form of blob sidecars: auto, v0 or v1. Unset: auto.
 	Sidecar string `env:"SIDECAR" example:"v1"`
-	// Most that the wallet's transactions on their way may cost together. Above it jobs wait; alone above it, they
-	// alert.
+	// Most that the wallet's transactions on their way may cost together. If a new transaction would exceed it, its job
+	// waits; if one transaction alone exceeds it, operators are alerted.
 	FeeCap string `env:"FEE_CAP" unit:"wei" example:"20000000000000000"`
 	// Least tip for a unit of gas. Unset: 0.2 gwei.
 	MinTip string `env:"MIN_TIP" unit:"wei" example:"1000000000"`

@@ -37,7 +37,8 @@ type Settlement struct {
 	Contract string `env:"CONTRACT" example:"0x0000000000000000000000000000000000000001"`
 	// Program hashes that the core contract must hold from a Starknet version on: VERSION=PROGRAM, on an L2
 	// VERSION=PROGRAM/AGGREGATOR (program hash of SNOS, aggregator program hash with its prefix), with commas between
-	// them. They are announced and waited for when the chain's version changes. Unset: the config hash alone is.
+	// them. They are announced and waited for when the chain's version changes. If unset, only the config hash is
+	// announced and waited for.
 	ProgramHashes []string `env:"PROGRAM_HASHES" example:"0.14.3=0x1a2…/0x3b4…,0.14.4=0x5c6…/0x3b4…"`
 	// URL of a block explorer to which a transaction's hash is appended: the API and the status page link transactions
 	// there. Unset: no links.
@@ -62,8 +63,8 @@ type Settlement struct {
 	DataFunction string `env:"DATA_FUNCTION" example:"publish"`
 	// Ethereum: form of blob sidecars: auto, v0 or v1. Unset: auto.
 	Sidecar string `env:"SIDECAR" example:"v1"`
-	// Most that the wallet's transactions on their way may cost together. Above it jobs wait; alone above it, they
-	// alert.
+	// Most that the wallet's transactions on their way may cost together. If a new transaction would exceed it, its job
+	// waits; if one transaction alone exceeds it, operators are alerted.
 	FeeCap string `env:"FEE_CAP" unit:"wei, on Starknet fri" example:"20000000000000000"`
 	// Least tip for a unit of gas. Unset: 0.2 gwei, on Starknet 1 fri.
 	MinTip string `env:"MIN_TIP" unit:"wei, on Starknet fri" example:"1000000000"`

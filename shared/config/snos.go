@@ -35,8 +35,8 @@ type Snos struct {
 	RPC string `env:"RPC" url:"service" example:"https://snos-node.mychain.example"`
 	// The secret that is that URL, if it holds a key.
 	RPCSecret string `env:"RPC_SECRET" secret:"runner" example:"mychain/snos-node"`
-	// http, grpc: URL of the deployment's API. A runner that can posts to it when a run has ended, and is asked then.
-	// Unset: nobody says so, and the runner is asked when the end is near.
+	// http, grpc: URL of the deployment's API. A runner that supports it POSTs here when a run has ended, and the
+	// orchestrator then asks for the result. If unset, the runner is polled near the expected end.
 	Callback string `env:"CALLBACK" set:"stack" example:"https://abc123.execute-api.eu-west-1.amazonaws.com"`
 }
 
