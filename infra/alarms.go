@@ -44,8 +44,8 @@ func (s *Stack) oursBy(name metric.Name, statistic, value string) awscloudwatch.
 // seat words the commands of this chain's operators.
 func (s *Stack) seat() operator.Seat { return operator.Seat{Chain: s.chain.Name} }
 
-// overTheCap is the period of the alarm FeeCap. A job that fees above the cap hold back tries again after ten minutes at
-// the latest (job.Policy.Retry): a longer period has no gaps.
+// overTheCap is the period of the alarm FeeCap, in minutes. A job that fees above the cap hold back tries again after
+// ten minutes at the latest (job.Policy.Retry): a longer period has no gaps.
 const overTheCap = 15
 
 func minutes(n float64) awscdk.Duration { return awscdk.Duration_Minutes(jsii.Number(n)) }

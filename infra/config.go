@@ -168,8 +168,8 @@ var (
 	imagePattern   = regexp.MustCompile(`^[A-Za-z0-9./_-]+(:[A-Za-z0-9._-]+|@sha256:[0-9a-f]{64})$`)
 )
 
-// capsInWallet is how many times the fee cap a wallet should hold. The cap is what its transactions on their way may cost
-// together, which is many times what one costs.
+// capsInWallet is how many times the fee cap a wallet should hold. The cap is what its transactions on their way may
+// cost together, which is many times what one costs.
 const capsInWallet = 10
 
 func (c *Chain) defaults() {
@@ -190,8 +190,8 @@ func (c *Chain) defaults() {
 	}
 	parsed, _ := c.parse() // the file is checked: there is no error
 	balance := func(to *float64, p tx.Policy) {
-		if cap, _ := new(big.Float).SetInt(p.FeeCap).Float64(); *to == 0 {
-			*to = capsInWallet * cap
+		if most, _ := new(big.Float).SetInt(p.FeeCap).Float64(); *to == 0 {
+			*to = capsInWallet * most
 		}
 	}
 	balance(&c.MinBalance, parsed.TxPolicy())

@@ -61,7 +61,8 @@ func TestHeadsFaults(t *testing.T) {
 	const id = "CHAIN_ID: GAME"
 	node := func(url string) string { return id + "\n      CHAIN_WEBSOCKET: " + url }
 	for name, tt := range map[string]struct{ old, new, want string }{
-		"no node":        {"layer: l3", "layer: l3\n    heads: true", "own: heads: true: heads: true and settings.CHAIN_WEBSOCKET"},
+		"no node": {"layer: l3", "layer: l3\n    heads: true",
+			"own: heads: true: heads: true and settings.CHAIN_WEBSOCKET"},
 		"no function":    {id, node("wss://rpc.example"), "own: heads: false"},
 		"not encrypted":  {id, node("ws://rpc.example"), "in prod want wss://"},
 		"no websocket":   {id, node("https://rpc.example"), "not a ws or wss URL"},

@@ -240,8 +240,8 @@ func TestAlarmsFitTheirMetrics(t *testing.T) {
 		if s.chain.Settings["SETTLEMENT_KIND"] == config.StarknetLayer {
 			policy = tx.StarknetPolicy()
 		}
-		for name, cap := range map[string]*big.Int{"Balance": policy.FeeCap, "DataBalance": wei.FeeCap} {
-			want, _ := new(big.Float).SetInt(new(big.Int).Mul(cap, big.NewInt(10))).Float64()
+		for name, most := range map[string]*big.Int{"Balance": policy.FeeCap, "DataBalance": wei.FeeCap} {
+			want, _ := new(big.Float).SetInt(new(big.Int).Mul(most, big.NewInt(10))).Float64()
 			if a := alarms[name]; a != nil && a["Threshold"] != want {
 				t.Errorf("%s below %v, want %v", name, a["Threshold"], want)
 			}

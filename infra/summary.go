@@ -44,8 +44,8 @@ func summarize(w io.Writer, f File, c caller) error {
 		chain.summary(&b, account, f.Region)
 	}
 	need := quota(f.Chains)
-	fmt.Fprintf(&b, "\nLambda's quota \"Concurrent executions\" in %s must be %d at least: %d are reserved, and Lambda "+
-		"leaves %d unreserved\n", f.Region, need, need-unreserved, unreserved)
+	fmt.Fprintf(&b, "\nLambda's quota \"Concurrent executions\" in %s must be %d at least: %d are reserved, and "+
+		"Lambda leaves %d unreserved\n", f.Region, need, need-unreserved, unreserved)
 	next := "make bootstrap deploy"
 	if c.Path != defaultPath {
 		next += " CHAINS=" + c.Path

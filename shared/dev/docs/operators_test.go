@@ -51,7 +51,7 @@ func TestPoliciesOfOperators(t *testing.T) {
 			}
 		}
 		if err := json.Unmarshal([]byte(b[1]), &policy); err != nil {
-			t.Fatalf("a policy is no JSON: %v", err)
+			t.Fatalf("a policy does not decode: %v", err)
 		}
 		for _, s := range policy.Statement {
 			actions, several := s.Action.([]any)

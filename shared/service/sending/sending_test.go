@@ -145,8 +145,8 @@ func TestFixedPayloadReplaces(t *testing.T) {
 	}
 }
 
-// Fees above the cap have an error of their own, with the figures, nothing is signed, and the alarm FeeCap sees it: with
-// the policy's gas limit, and where only the simulation shows how much gas the call takes.
+// Fees above the cap have an error of their own, with the figures, nothing is signed, and the alarm FeeCap sees it:
+// with the policy's gas limit, and where only the simulation shows how much gas the call takes.
 func TestAboveTheCap(t *testing.T) {
 	t.Parallel()
 	for _, gas := range []uint64{0, 500_000} {
