@@ -48,7 +48,7 @@ type Mongo struct {
 	// The secret that is the URI, or a DocumentDB cluster's login as AWS keeps it.
 	URISecret string `env:"URI_SECRET" secret:"mongo" example:"mychain/mongo"`
 	// File with the PEM certificates of the only authorities that are trusted. Unset: the system's.
-	CAFile string `env:"CA_FILE" set:"stack" example:"/var/task/rds.pem"`
+	CAFile string `env:"CA_FILE" set:"stack" example:"/var/task/rds-ca.pem"`
 	// Name of the database. Unset: orchestrator_ and the deployment's name.
 	Database string `env:"DATABASE" example:"orchestrator_mychain"`
 	// Most connections of one process.

@@ -17,7 +17,7 @@ const (
 
 // Snos is the SNOS runner, which also runs the aggregator program if the prover does not.
 type Snos struct {
-	// http, grpc or batch (AWS Batch).
+	// http, grpc or batch (AWS Batch). A deployment with snos.image has batch: the stack makes queue and definition.
 	Kind string `env:"KIND" envDefault:"http"`
 	// URL of the runner: http(s)://host for http; grpcs://host:port for grpc, or grpc://host:port without TLS.
 	URL string `env:"URL" url:"service" example:"https://snos.mychain.example"`

@@ -100,6 +100,15 @@ func TestParseIntervals(t *testing.T) {
 	if got, err := schedule.ParseIntervals(""); err != nil || len(got) > 0 {
 		t.Errorf("of nothing: %v, %v", got, err)
 	}
+	for text, taken := range map[string]bool{
+		"Reconcile=1m": true, "Reconcile=4m": true, "Reconcile=5m": false, "Reconcile=24h": false,
+	} {
+		_, err := schedule.ParseIntervals(text)
+		if (err == nil) != taken || !taken && (!errors.Is(err, schedule.ErrTimer) ||
+			!strings.Contains(err.Error(), "want at most 4 minutes: the alarms look")) {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
 	_, err = schedule.ParseIntervals("SnosRun,Dance=1m,SnosRun=90s,SnosRun=48h,SnosRun=1h,SnosRun=2h,Reconcile=soon")
 	for _, fault := range []string{`"SnosRun": want STAGE=INTERVAL`, "Dance", "1m30s", "48h", "SnosRun is given twice",
 		"soon"} {

@@ -24,6 +24,10 @@ const (
 	MaxEvery = 24 * time.Hour
 )
 
+// MaxReconcile is the longest interval of Reconcile, which logs what the alarms Silence, Lag, LagTime and Overdue look
+// at in periods of five minutes: each period must have a value.
+const MaxReconcile = 4 * time.Minute
+
 // Timer gives its target an input at fixed intervals.
 type Timer struct {
 	Name  string // of a stage, for those that run trigger workers
@@ -91,6 +95,10 @@ func ParseIntervals(text string) (Intervals, error) {
 		every, derr := time.ParseDuration(value)
 		if derr == nil {
 			derr = CheckEvery(every)
+		}
+		if err == nil && derr == nil && n == stage.Reconcile && every > MaxReconcile {
+			derr = fmt.Errorf("%w: want at most %d minutes: the alarms look each five minutes at what it logs", ErrTimer,
+				MaxReconcile/time.Minute)
 		}
 		if err := errors.Join(err, derr); err != nil {
 			errs = append(errs, fmt.Errorf("%.60q: %w", part, err))

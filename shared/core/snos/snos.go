@@ -92,7 +92,7 @@ const (
 type Progress struct {
 	State   State
 	Failure FailureKind // only for Failed
-	Detail  string      // only for Failed: what the runner says, without secrets
+	Detail  string      // of Failed, and of Queued where it can't start: what the runner says, without secrets
 }
 
 // Result is the content of artifact.RunResult: what the run says of its own artifacts. It is JSON with these fields.

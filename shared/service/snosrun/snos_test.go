@@ -80,3 +80,16 @@ func TestConfigHash(t *testing.T) {
 		})
 	}
 }
+
+// What a runner says of a run that can't start is in the verdict.
+func TestUnfinishedSaysWhy(t *testing.T) {
+	t.Parallel()
+	for detail, want := range map[string]string{
+		"": "run is queued", "CAPACITY:X - none": "run is queued: CAPACITY:X - none",
+	} {
+		v, again := snosrun.Unfinished(core.Progress{State: core.Queued, Detail: detail})
+		if v.Kind != job.VerdictPending || v.Reason != want || again {
+			t.Errorf("%+v, %t; want %q", v, again, want)
+		}
+	}
+}

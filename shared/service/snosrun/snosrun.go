@@ -121,13 +121,20 @@ func (h *Handler) configured(ctx context.Context, m *job.SnosRunMeta) (v job.Ver
 	return v, true, nil
 }
 
+func state(p snos.Progress) string {
+	if p.Detail == "" {
+		return "run is " + string(p.State)
+	}
+	return fmt.Sprintf("run is %s: %s", p.State, p.Detail)
+}
+
 // Unfinished is the verdict on a run that has not succeeded; again says that the next one needs a new task id.
 func Unfinished(p snos.Progress) (v job.Verdict, again bool) {
 	switch p.State {
 	case snos.Queued: // the runner has too much to do: no run is late before it has begun
-		return job.Queued("run is %s", p.State), false
+		return job.Queued("%s", state(p)), false
 	case snos.Running:
-		return job.Pending("run is %s", p.State), false
+		return job.Pending("%s", state(p)), false
 	case snos.Lost:
 		return job.Lost("the runner does not know the task"), false
 	}

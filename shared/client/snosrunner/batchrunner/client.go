@@ -148,7 +148,9 @@ func (c *Client) Status(ctx context.Context, handle string) (snos.Progress, erro
 	}
 	switch j.Status {
 	case types.JobStatusSubmitted, types.JobStatusPending, types.JobStatusRunnable:
-		return snos.Progress{State: snos.Queued}, nil
+		// Batch says why a job can't start, such as CAPACITY:... or MISCONFIGURATION:... (AWS Batch, "Jobs stuck in a
+		// RUNNABLE status"), and nothing of one that waits its turn.
+		return snos.Progress{State: snos.Queued, Detail: bounded(aws.ToString(j.StatusReason))}, nil
 	case types.JobStatusStarting, types.JobStatusRunning:
 		return snos.Progress{State: snos.Running}, nil
 	case types.JobStatusSucceeded:
@@ -174,8 +176,16 @@ var reasons = []struct {
 	{"CannotStartContainer", snos.Rejected},
 }
 
-// maxDetail bounds a failure's text, in bytes.
+// maxDetail bounds what Batch says of a job, in bytes.
 const maxDetail = 500
+
+func bounded(text string) string {
+	text = strings.ToValidUTF8(text, "?")
+	if len(text) > maxDetail {
+		text = strings.ToValidUTF8(text[:maxDetail], "")
+	}
+	return text
+}
 
 // outcome says why a job failed: by what Batch and ECS say of it, else by the container's exit code.
 func outcome(j *types.JobDetail) (snos.FailureKind, string) {
@@ -199,10 +209,7 @@ func outcome(j *types.JobDetail) (snos.FailureKind, string) {
 	if len(said) == 0 {
 		said = []string{"AWS Batch does not say why"}
 	}
-	detail := strings.ToValidUTF8(strings.Join(said, "; "), "?")
-	if len(detail) > maxDetail {
-		detail = strings.ToValidUTF8(detail[:maxDetail], "")
-	}
+	detail := bounded(strings.Join(said, "; "))
 	for _, r := range reasons {
 		if strings.Contains(status, r.text) || strings.Contains(reason, r.text) {
 			return r.kind, detail

@@ -231,3 +231,25 @@ func TestPing(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A run that waits says why it can't start, where Batch says so.
+func TestQueued(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("x", 10_000)
+	for body, want := range map[string]string{
+		`"status":"RUNNABLE"`:  "",
+		`"status":"SUBMITTED"`: "",
+		`"status":"RUNNABLE","statusReason":"MISCONFIGURATION:COMPUTE_ENVIRONMENT_MAX_RESOURCE - too small"`: "" +
+			"MISCONFIGURATION:COMPUTE_ENVIRONMENT_MAX_RESOURCE - too small",
+		`"status":"PENDING","statusReason":"` + long + `"`: long[:500],
+	} {
+		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			fmt.Fprint(w, `{"jobs":[{"jobId":"x",`+body+`}]}`)
+		}))
+		p, err := client(srv.URL).Status(t.Context(), "x")
+		if err != nil || p.State != snos.Queued || p.Detail != want {
+			t.Errorf("%.100s: %+v, %v; want %.100q", body, p, err, want)
+		}
+		srv.Close()
+	}
+}
