@@ -5,7 +5,8 @@ import "github.com/madara-orchestrator/orchestrator/shared/core/schedule"
 // Schedules are how often the trigger workers run.
 type Schedules struct {
 	// Stages whose trigger worker runs at another interval than the default, with commas between them: whole minutes,
-	// 1m to 24h, Reconcile at most 4m: alarms look at what it logs. A completed stage wakes the next one at once, whatever the interval.
+	// 1m to 24h, Reconcile at most 4m: alarms look at what it logs. A completed stage wakes the next one at once,
+	// whatever the interval.
 	Every string `env:"EVERY" example:"ProofCreation=10m,StorageCleanup=2h"`
 }
 

@@ -97,8 +97,8 @@ func ParseIntervals(text string) (Intervals, error) {
 			derr = CheckEvery(every)
 		}
 		if err == nil && derr == nil && n == stage.Reconcile && every > MaxReconcile {
-			derr = fmt.Errorf("%w: want at most %d minutes: the alarms look each five minutes at what it logs", ErrTimer,
-				MaxReconcile/time.Minute)
+			derr = fmt.Errorf("%w: want at most %d minutes: the alarms look each five minutes at what it logs",
+				ErrTimer, MaxReconcile/time.Minute)
 		}
 		if err := errors.Join(err, derr); err != nil {
 			errs = append(errs, fmt.Errorf("%.60q: %w", part, err))
