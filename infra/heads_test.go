@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -47,6 +48,15 @@ func TestHeads(t *testing.T) {
 		"lambda:InvokeFunction"} {
 		if got := s.may(resource.FnHeads, action); len(got) != 0 {
 			t.Errorf("it may %s on %q", action, got)
+		}
+	}
+	alarms := map[string]bool{}
+	for _, p := range s.of("AWS::CloudWatch::Alarm") {
+		alarms[fmt.Sprint(p["AlarmName"])] = true
+	}
+	for name, want := range map[string]bool{"own-SlowHeads": false, "own-ErrorsHeads": true, "own-SlowApi": true} {
+		if alarms[name] != want { // it listens until its time is nearly over, so it is never fast
+			t.Errorf("alarm %s: %t, want %t", name, alarms[name], want)
 		}
 	}
 	for _, f := range functionsOf(kafkaTemplate(t, "msk").chain) {

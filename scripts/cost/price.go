@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/madara-orchestrator/orchestrator/shared/controller/event"
 	"github.com/madara-orchestrator/orchestrator/shared/core/metric"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
 	"github.com/madara-orchestrator/orchestrator/shared/simulation"
@@ -208,7 +209,7 @@ func (m Model) gbSeconds(c Count) float64 {
 			}
 		}
 		if f.Name == resource.FnHeads { // it listens as long as it may
-			t = c.Invocations[f.Name] * f.Timeout.Seconds()
+			t = c.Invocations[f.Name] * (f.Timeout - event.ListenMargin).Seconds()
 		}
 		sum += t * float64(f.MemoryMB) / 1024
 	}
@@ -241,7 +242,7 @@ func (m Model) schedules() (n float64) {
 }
 
 // alarms is how many alarms a stack has: eight of the chain, one for each queue other than the dead-letter queue, with
-// Kafka for each function that has topics, and three a function.
+// Kafka for each function that has topics, and three a function; heads, which always takes its time, has two.
 func (m Model) alarms() int {
 	watched := map[string]bool{}
 	for _, q := range m.queues() {
@@ -255,6 +256,9 @@ func (m Model) alarms() int {
 	for _, f := range resource.Functions() {
 		if slices.Contains(f.Layers, m.Layer) && (!f.Optional || f.Name == resource.FnHeads && m.Heads) {
 			n += 3
+			if f.Name == resource.FnHeads {
+				n--
+			}
 		}
 	}
 	return n

@@ -18,8 +18,8 @@ type Heads struct{ Service Listener }
 // ListenEvent is the schedule's event.
 const ListenEvent = `{"listen":true}`
 
-// listenMargin is how long before the function's end it stops listening.
-const listenMargin = 3 * time.Second
+// ListenMargin is how long before the function's end it stops listening.
+const ListenMargin = 3 * time.Second
 
 // Handle listens until the function's time ends.
 func (c *Heads) Handle(ctx context.Context, raw json.RawMessage) (any, error) {
@@ -36,7 +36,7 @@ func (c *Heads) Handle(ctx context.Context, raw json.RawMessage) (any, error) {
 	if !ok {
 		return nil, errors.New("the function has no end of its time: it would listen for ever")
 	}
-	ctx, cancel := context.WithDeadline(ctx, deadline.Add(-listenMargin))
+	ctx, cancel := context.WithDeadline(ctx, deadline.Add(-ListenMargin))
 	defer cancel()
 	return nil, c.Service.Listen(ctx)
 }
