@@ -97,6 +97,9 @@ func TestWhoSchedules(t *testing.T) {
 			switch {
 			case action == "scheduler:UpdateSchedule":
 				changes++
+				if !strings.Contains(on, ":schedule/"+resource.Physical(s.chain.Name, resource.ScheduleGroup)+"/") {
+					t.Errorf("%s may change %s, which is not of the chain's group", function, on)
+				}
 			case action == "iam:PassRole" && function == resource.FnTrigger && !strings.Contains(on, "RoleScheduler"):
 				t.Errorf("%s hands over %s", function, on)
 			case action != "iam:PassRole":
@@ -106,7 +109,7 @@ func TestWhoSchedules(t *testing.T) {
 				t.Errorf("%s may %s on %s", function, action, on)
 			}
 		})
-		if want := 2 * len(schedulesOf(s.chain)); changes != want { // of the chain's group, and of the default one
+		if want := len(schedulesOf(s.chain)); changes != want {
 			t.Errorf("%d schedules can be changed, want %d", changes, want)
 		}
 	})

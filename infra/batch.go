@@ -153,25 +153,39 @@ func (s *Stack) runnerQueue() awsbatch.JobQueue {
 
 // tasks is ECS where it runs tasks of this account and region (Amazon ECS, "Amazon ECS task IAM role").
 func (s *Stack) tasks() awsiam.IPrincipal {
-	return s.assumedBy("ecs-tasks.amazonaws.com", "arn:aws:ecs:"+*s.Region()+":"+*s.Account()+":*")
+	return s.assumedBy("ecs-tasks.amazonaws.com", s.arn("ecs", "*"))
 }
 
-// ecrImage takes a name in Amazon's registry apart: repository, and tag or digest.
-var ecrImage = regexp.MustCompile(`^[0-9]{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com/([^:@]+)[:@](.+)$`)
+// ecrImage takes a name in Amazon's registry apart: account, region, repository, and tag or digest.
+var ecrImage = regexp.MustCompile(
+	`^([0-9]{12})\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?/([^:@]+)[:@](.+)$`)
 
-// image is the runner's; one in the account's own registry may be pulled by its role.
+// partition begins the names of the regions that share accounts and rights with a region: roles of one partition can
+// use nothing of another. "": the one with most regions (AWS General Reference, "Amazon Resource Names").
+func partition(region string) string {
+	for _, p := range []string{"cn-", "us-gov-", "us-iso"} {
+		if strings.HasPrefix(region, p) {
+			return p
+		}
+	}
+	return ""
+}
+
+// image is the runner's; one in Amazon's registry, of any region and account, may be pulled by its role. Another
+// account's repository must allow that too.
 func (s *Stack) image() awsecs.ContainerImage {
 	m := ecrImage.FindStringSubmatch(s.chain.Snos.Image)
 	if m == nil {
 		return awsecs.ContainerImage_FromRegistry(jsii.String(s.chain.Snos.Image), nil)
 	}
-	account, _, _ := strings.Cut(s.chain.Snos.Image, ".")
+	account, region, name, tag := m[1], m[2], m[3], m[4]
 	repository := awsecr.Repository_FromRepositoryAttributes(s.Stack,
 		jsii.String("RunnerImage"), &awsecr.RepositoryAttributes{
-			RepositoryName: jsii.String(m[1]),
-			RepositoryArn:  jsii.String("arn:aws:ecr:" + *s.Region() + ":" + account + ":repository/" + m[1]),
+			RepositoryName: jsii.String(name),
+			RepositoryArn: jsii.String("arn:" + *s.Partition() + ":ecr:" + region + ":" + account + ":repository/" +
+				name),
 		})
-	return awsecs.ContainerImage_FromEcrRepository(repository, jsii.String(m[2]))
+	return awsecs.ContainerImage_FromEcrRepository(repository, jsii.String(tag))
 }
 
 // runnerEnvironment names the runner to the functions.
@@ -189,7 +203,7 @@ func (s *Stack) permitRuns(role awsiam.Role, function string) {
 	}
 	// A submission is checked on the queue, the definition and the new job (service authorization reference of AWS
 	// Batch: SubmitJob), and one with tags needs batch:TagResource on the same three.
-	runs := "arn:aws:batch:" + *s.Region() + ":" + *s.Account() + ":job/*"
+	runs := s.arn("batch", "job/*")
 	role.AddToPrincipalPolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
 		Actions:   jsii.Strings("batch:SubmitJob", "batch:TagResource"),
 		Resources: &[]*string{s.runner.queue.JobQueueArn(), s.runner.definition.JobDefinitionArn(), jsii.String(runs)},
@@ -204,12 +218,44 @@ func (s *Stack) permitRuns(role awsiam.Role, function string) {
 			"StringEquals": map[string]string{"aws:ResourceTag/" + contract.ChainTag: s.chain.Name}},
 	}))
 	excuse(role, "AwsSolutions-IAM5", "a run's ARN is a random id; the conditions keep to this chain's runs",
-		`/^Resource::arn:aws:batch:.*:job\/\*$/g`)
+		`/^Resource::arn:.*:batch:.*:job\/\*$/g`)
 	actions := []string{"batch:ListJobs", "batch:DescribeJobs"}
 	if resource.Checking(function) {
 		actions = append(actions, "batch:DescribeJobQueues", "batch:DescribeJobDefinitions")
 	}
 	allowAll(role, "they have no resource to name (service authorization reference of AWS Batch)", actions...)
+}
+
+// runnerBlocked has Batch report to the alerts' topic that the run at the head of the queue can't start, and why (AWS
+// Batch, "Job queue blocked events"): without it the run waits until its deadline, and all behind it.
+func (s *Stack) runnerBlocked() {
+	if s.runner == nil {
+		return
+	}
+	rule := awsevents.NewCfnRule(s.Stack, jsii.String("RunsBlocked"), &awsevents.CfnRuleProps{
+		Description: jsii.String("runs of " + s.chain.Name + " that can't start"),
+		EventPattern: map[string]any{
+			"source":      []string{"aws.batch"},
+			"detail-type": []string{"Batch Job Queue Blocked"},
+			"detail":      map[string]any{"jobQueue": []*string{s.runner.queue.JobQueueArn()}},
+		},
+		Targets: []*awsevents.CfnRule_TargetProperty{{
+			Id: jsii.String("alerts"), Arn: s.topic.TopicArn(),
+			InputTransformer: &awsevents.CfnRule_InputTransformerProperty{
+				InputPathsMap: map[string]string{"run": "$.detail.jobName", "why": "$.detail.statusReason"},
+				InputTemplate: jsii.String(`"` + s.chain.Name + `: the run <run> can't start, and those behind it ` +
+					`wait too: <why>. CAPACITY passes by itself; MISCONFIGURATION is of snos (image, vcpu, max_vcpu) ` +
+					`in the file of chains."`),
+			},
+		}},
+	})
+	s.topic.AddToResourcePolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
+		Sid: jsii.String("RunsBlocked"), Actions: jsii.Strings("sns:Publish"),
+		Resources:  &[]*string{s.topic.TopicArn()},
+		Principals: &[]awsiam.IPrincipal{awsiam.NewServicePrincipal(jsii.String("events.amazonaws.com"), nil)},
+		Conditions: &map[string]any{"ArnEquals": map[string]*string{"aws:SourceArn": rule.AttrArn()},
+			"StringEquals": map[string]*string{"aws:SourceAccount": s.Account()}},
+	}))
 }
 
 // runnerEvents has Batch report the end of a run into the queue of the stage that waits for it. A run is known by its

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"math/big"
 	"regexp"
 	"slices"
@@ -172,6 +173,12 @@ var (
 // cost together, which is many times what one costs.
 const capsInWallet = 10
 
+// defaults are the runner's values, with defaults where the file has none.
+func (s Snos) defaults() Snos {
+	s.VCPU, s.MemoryMiB, s.MaxVCPU = cmp.Or(s.VCPU, 8), cmp.Or(s.MemoryMiB, 32<<10), cmp.Or(s.MaxVCPU, 64)
+	return s
+}
+
 func (c *Chain) defaults() {
 	set := func(to *int, v int) {
 		if *to == 0 {
@@ -182,11 +189,7 @@ func (c *Chain) defaults() {
 	set(&c.Artifacts.Days, resource.ExpiryDays)
 	set(&c.Artifacts.WorkDays, resource.WorkDays)
 	if c.Snos.Image != "" {
-		set(&c.Snos.MaxVCPU, 64)
-		set(&c.Snos.MemoryMiB, 32<<10)
-		if c.Snos.VCPU == 0 {
-			c.Snos.VCPU = 8
-		}
+		c.Snos = c.Snos.defaults()
 	}
 	parsed, _ := c.parse() // the file is checked: there is no error
 	balance := func(to *float64, p tx.Policy) {

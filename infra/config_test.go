@@ -2,6 +2,8 @@ package main
 
 import (
 	"os"
+	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -56,9 +58,12 @@ func TestConfigFaults(t *testing.T) {
 			"SNOS_RPC: it has the path of one RPC version"},
 		"a node with a key": {"SNOS_URL:", "SNOS_RPC: https://node/?key=hunter2\n      SNOS_URL:",
 			"SNOS_RPC: it has a query"},
-		"node of an own job definition": {"SNOS_URL: https://snos.mychain.example",
-			"SNOS_KIND: batch\n      SNOS_BATCH_QUEUE: q\n      SNOS_RPC_SECRET: node",
-			"your own job definition names the node"},
+		"AWS Batch without an image": {"SNOS_URL: https://snos.mychain.example", "SNOS_KIND: batch",
+			"1 fault:\n  line 26: mychain: settings.SNOS_KIND: batch: leave it out and set snos.image"},
+		"a queue of AWS Batch": {"SNOS_URL: https://snos.mychain.example",
+			"SNOS_KIND: batch\n      SNOS_BATCH_QUEUE: q", "SNOS_BATCH_QUEUE: the stack sets it itself"},
+		"Reconcile too rare": {"CHAIN_ID: MYCHAIN", "CHAIN_ID: MYCHAIN\n      SCHEDULE_EVERY: Reconcile=5m",
+			"settings.SCHEDULE_EVERY: \"Reconcile=5m\": invalid timer: want at most 4 minutes"},
 		"layer": {"layer: l2", "layer: l5", "layer: \"l5\""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -197,7 +202,8 @@ func TestMergedSettings(t *testing.T) {
 	chain := string(b[strings.Index(string(b), "  - name: mychain"):])
 	second := strings.Replace(chain, "name: mychain", "name: other", 1)
 	at, end := strings.Index(second, "    settings:\n"), strings.Index(second, "    alerts:\n")
-	second = second[:at] + "    settings:\n      <<: *common\n      CHAIN_ID: OTHER\n\n" + second[end:]
+	second = second[:at] + "    settings:\n      <<: *common\n      CHAIN_ID: OTHER\n" +
+		"      SETTLEMENT_ADDRESS: \"0x0000000000000000000000000000000000000004\"\n\n" + second[end:]
 	f, err := parse(
 		strings.NewReader(strings.Replace(string(b), "    settings:\n", "    settings: &common\n", 1) + second))
 	if err != nil {
@@ -220,6 +226,127 @@ func TestNoFileOfChains(t *testing.T) {
 	} {
 		if _, err := parse(strings.NewReader(in)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%.40q: %v, want %q", in, err, want)
+		}
+	}
+}
+
+// A size that Fargate does not have, or of which no run could start, is refused.
+func TestSnosFaults(t *testing.T) {
+	for name, tt := range map[string]struct {
+		snos Snos
+		want string
+	}{
+		"defaults":              {Snos{}, ""},
+		"least":                 {Snos{VCPU: 0.25, MemoryMiB: 512}, ""},
+		"most":                  {Snos{VCPU: 16, MemoryMiB: 122880}, ""},
+		"one run at a time":     {Snos{VCPU: 8, MaxVCPU: 8}, ""},
+		"no run at a time":      {Snos{VCPU: 8, MaxVCPU: 7}, "snos.max_vcpu: 7: a run has 8 vCPU"},
+		"none by default":       {Snos{MaxVCPU: 4}, "snos.max_vcpu: 4: a run has 8 vCPU"},
+		"no such vCPU":          {Snos{VCPU: 3}, "snos.vcpu: 3: Fargate has"},
+		"between two steps":     {Snos{VCPU: 8, MemoryMiB: 17408}, "snos.memory_mib: 17408: with 8 vCPU Fargate has"},
+		"4 vCPU take 30 GiB":    {Snos{VCPU: 4, MemoryMiB: 32768}, "snos.memory_mib: 32768"},
+		"0.25 vCPU":             {Snos{VCPU: 0.25, MemoryMiB: 1536}, "with 0.25 vCPU Fargate has [512 1024 2048] MiB"},
+		"default memory":        {Snos{VCPU: 1}, "snos.memory_mib: 32768: with 1 vCPU"},
+		"too little for a size": {Snos{VCPU: 16, MemoryMiB: 16384}, "snos.memory_mib: 16384"},
+	} {
+		tt.snos.Image = "ghcr.io/example/snos:1.0"
+		var cs checks
+		Chain{Settings: map[string]string{"CHAIN_RPC": "https://rpc.example"}, Snos: tt.snos}.snosFaults(&cs)
+		var got []string
+		for _, x := range cs {
+			got = append(got, x.path+": "+x.text)
+		}
+		if all := strings.Join(got, "\n"); (all == "") != (tt.want == "") || !strings.Contains(all, tt.want) ||
+			len(got) > 1 {
+			t.Errorf("%s: %q, want %q", name, all, tt.want)
+		}
+	}
+}
+
+// Two chains do not sign with one account: each keeps its lease in its own database, so both would take one nonce.
+func TestSharedWallets(t *testing.T) {
+	ethereum := func(more ...string) map[string]string {
+		return with(map[string]string{"SETTLEMENT_CHAIN_ID": "1", "SETTLEMENT_ADDRESS": "0xAb"}, more...)
+	}
+	starknet := func(more ...string) map[string]string {
+		return with(map[string]string{"SETTLEMENT_KIND": "starknet", "SETTLEMENT_CHAIN_ID": "SN_MAIN",
+			"SETTLEMENT_ACCOUNT": "0x2"}, more...)
+	}
+	for name, tt := range map[string]struct {
+		a, b map[string]string
+		want string // the setting that is named
+	}{
+		"one account":               {ethereum(), ethereum(), "SETTLEMENT_ADDRESS"},
+		"written in another way":    {ethereum(), ethereum("SETTLEMENT_ADDRESS", "0x00aB"), "SETTLEMENT_ADDRESS"},
+		"another account":           {ethereum(), ethereum("SETTLEMENT_ADDRESS", "0xac"), ""},
+		"another chain":             {ethereum(), ethereum("SETTLEMENT_CHAIN_ID", "11155111"), ""},
+		"keys of KMS":               {ethereum("SETTLEMENT_ADDRESS", ""), ethereum("SETTLEMENT_ADDRESS", ""), ""},
+		"one account on Starknet":   {starknet(), starknet("SETTLEMENT_ACCOUNT", "0x02"), "SETTLEMENT_ACCOUNT"},
+		"another one on Starknet":   {starknet(), starknet("SETTLEMENT_ACCOUNT", "0x3"), ""},
+		"Ethereum's and Starknet's": {ethereum(), starknet("SETTLEMENT_ACCOUNT", "0xab"), ""},
+		"data and settlement": {ethereum(), starknet("DA_KIND", "ethereum", "DA_CHAIN_ID", "1", "DA_ADDRESS", "0xab"),
+			"DA_ADDRESS"},
+		"data nowhere": {ethereum(), starknet("DA_CHAIN_ID", "1", "DA_ADDRESS", "0xab"), ""},
+	} {
+		f := File{Chains: []Chain{{Name: "a", Settings: tt.a}, {Name: "b", Settings: tt.b}}}
+		got := ""
+		for _, x := range f.faults(func(string) bool { return false }) {
+			if strings.Contains(x.text, "the chain a signs with this wallet too") {
+				got += strings.TrimPrefix(x.path, "chains[1].settings.")
+			}
+		}
+		if got != tt.want {
+			t.Errorf("%s: faults at %q, want %q", name, got, tt.want)
+		}
+	}
+}
+
+// with is a map with more keys and values.
+func with(m map[string]string, more ...string) map[string]string {
+	for i := 0; i+1 < len(more); i += 2 {
+		m[more[i]] = more[i+1]
+	}
+	return m
+}
+
+// The example names each field that the file of chains takes, below the field that it belongs to.
+func TestExampleHasEachField(t *testing.T) {
+	b, err := os.ReadFile(example)
+	if err != nil {
+		t.Fatal(err)
+	}
+	has := func(text, field string) bool {
+		return regexp.MustCompile(`(?m)(^|[^A-Za-z_])` + field + `:`).MatchString(text)
+	}
+	for field := range fieldsOf(reflect.TypeFor[File]()) {
+		if !has(string(b), field) {
+			t.Errorf("no %s", field)
+		}
+	}
+	parts, at := map[string]string{}, ""
+	key := regexp.MustCompile(`^    (?:# )?([a-z_]+):`)
+	for line := range strings.Lines(strings.Replace(string(b), "  - name:", "    name:", 1)) {
+		if m := key.FindStringSubmatch(line); m != nil {
+			at = m[1]
+		}
+		parts[at] += line
+	}
+	chain := reflect.TypeFor[Chain]()
+	for field, i := range fieldsOf(chain) {
+		if parts[field] == "" {
+			t.Errorf("no %s", field)
+		}
+		of := chain.Field(i).Type
+		if of.Kind() == reflect.Slice {
+			of = of.Elem()
+		}
+		if of.Kind() != reflect.Struct {
+			continue
+		}
+		for inner := range fieldsOf(of) {
+			if !has(parts[field], inner) {
+				t.Errorf("no %s.%s", field, inner)
+			}
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/madara-orchestrator/orchestrator/shared/config"
 	"github.com/madara-orchestrator/orchestrator/shared/dev/tools"
 )
 
@@ -42,6 +43,16 @@ func TestDatabase(t *testing.T) {
 			}
 		}
 	})
+}
+
+// The settings' table shows the path that the stack sets.
+func TestAuthoritiesFile(t *testing.T) {
+	env := Chain{Mongo: Mongo{DocumentDB: true}}.environment(names{})
+	for _, s := range config.Settings() {
+		if s.Name == "MONGO_CA_FILE" && s.Example != env[config.Prefix+s.Name] {
+			t.Errorf("example %s, the stack sets %s", s.Example, env[config.Prefix+s.Name])
+		}
+	}
 }
 
 // Certificate authorities are those of the region.

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/madara-orchestrator/orchestrator/shared/config"
+	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud/provers"
 )
 
@@ -26,7 +27,7 @@ func (f File) faults(misread func(path string) bool) []fault {
 		f.Account)
 	check(regionPattern.MatchString(f.Region), "region", "%q: want a region such as eu-west-1", f.Region)
 	check(len(f.Chains) > 0 || misread("chains"), "chains", "there are none")
-	seen := map[string]bool{}
+	seen, signs := map[string]bool{}, map[string]string{}
 	for i, c := range f.Chains {
 		at := fmt.Sprintf("chains[%d]", i)
 		if misread(at) {
@@ -34,11 +35,50 @@ func (f File) faults(misread func(path string) bool) []fault {
 		}
 		check(!seen[c.Name], at+".name", "the name %q is taken by another chain", c.Name)
 		seen[c.Name] = true
+		for _, w := range c.wallets() {
+			other, taken := signs[w.id]
+			check(!taken, at+".settings."+w.setting, "the chain %s signs with this wallet too: the two would use each "+
+				"other's nonces; give each chain a wallet of its own", other)
+			signs[w.id] = c.Name
+		}
+		if m := ecrImage.FindStringSubmatch(c.Snos.Image); m != nil {
+			check(partition(m[2]) == partition(f.Region), at+".snos.image", "the registry of %s is out of reach of "+
+				"roles in %s: copy the image to a registry there", m[2], f.Region)
+		}
 		for _, x := range c.faults() {
 			if path := join(at, x.path); !misread(path) {
 				out = append(out, fault{path, x.text})
 			}
 		}
+	}
+	return out
+}
+
+// wallet is an account that signs transactions.
+type wallet struct {
+	setting string // that names it
+	id      string // layer, chain id and address: equal for one account
+}
+
+// wallets are the accounts that the file names. Those of KMS keys are made with the stack, so no two chains share one.
+func (c Chain) wallets() []wallet {
+	var out []wallet
+	add := func(layer, chainID, setting string) {
+		address := c.Settings[setting]
+		if a, err := felt.FromHex(address); err == nil { // however it is written
+			address = a.String()
+		}
+		if chainID != "" && address != "" {
+			out = append(out, wallet{setting, layer + "/" + chainID + "/" + address})
+		}
+	}
+	if c.Settings["SETTLEMENT_KIND"] == config.StarknetLayer {
+		add(config.StarknetLayer, c.Settings["SETTLEMENT_CHAIN_ID"], "SETTLEMENT_ACCOUNT")
+	} else {
+		add(config.EthereumLayer, c.Settings["SETTLEMENT_CHAIN_ID"], "SETTLEMENT_ADDRESS")
+	}
+	if c.ownData() {
+		add(config.EthereumLayer, c.Settings["DA_CHAIN_ID"], "DA_ADDRESS")
 	}
 	return out
 }
@@ -144,15 +184,19 @@ func (c Chain) snosFaults(cs *checks) {
 	s := c.Snos
 	if s.Image == "" {
 		cs.want(s == Snos{}, "snos", "without an image the rest means nothing")
-		cs.want(c.Settings["SNOS_KIND"] != config.BatchRunner || c.Settings["SNOS_RPC_SECRET"] == "",
-			"settings.SNOS_RPC_SECRET",
-			"your own job definition names the node: set SNOS_RPC from a secret there")
+		cs.want(!c.orphanBatch(), "settings.SNOS_KIND",
+			"batch: leave it out and set snos.image; the stack makes the queue and the job definition")
 		return
 	}
 	cs.want(c.Settings["SNOS_KIND"] == "" && c.Settings["SNOS_URL"] == "", "settings.SNOS_KIND",
 		"with snos.image the stack makes the runner")
-	cs.want(fargate(s), "snos", "%v vCPU with %d MiB: Fargate has 0.25, 0.5, 1, 2, 4, 8 and 16 vCPU, and 2 to 8 GiB "+
-		"for each", s.VCPU, s.MemoryMiB)
+	s = s.defaults()
+	memories := fargate[s.VCPU]
+	cs.want(memories != nil, "snos.vcpu", "%v: Fargate has 0.25, 0.5, 1, 2, 4, 8 and 16", s.VCPU)
+	cs.want(memories == nil || slices.Contains(memories, s.MemoryMiB), "snos.memory_mib",
+		"%d: with %v vCPU Fargate has %d MiB", s.MemoryMiB, s.VCPU, memories)
+	cs.want(float64(s.MaxVCPU) >= s.VCPU, "snos.max_vcpu", "%d: a run has %v vCPU, so none could ever start",
+		s.MaxVCPU, s.VCPU)
 	cs.want(imagePattern.MatchString(s.Image), "snos.image", "%q: want an image with tag or digest", s.Image)
 	if rpc, secret := c.snosNode(); secret == "" {
 		err := config.RPCRoot(rpc)
@@ -181,6 +225,9 @@ func (c Chain) settingFaults(cs *checks) {
 	switch {
 	case errors.As(err, &all):
 		for _, x := range all {
+			if c.orphanBatch() && strings.HasPrefix(x.Setting, "SNOS_BATCH_") { // a fault of SNOS_KIND
+				continue
+			}
 			path := "settings." + x.Setting
 			if own, ok := map[string]string{"CHAIN_NAME": "name", "CHAIN_LAYER": "layer", "QUEUE_KIND": "queue",
 				"QUEUE_BROKERS": "kafka.bootstrap_servers", "QUEUE_AUTH": "kafka.auth",
@@ -234,16 +281,24 @@ func (c Chain) plainURLs(cs *checks) {
 	}
 }
 
-// fargate says whether Fargate has such a size: 1024 MiB steps from 2 to 8 GiB a vCPU (16 vCPU: up to 7.5; below 1: 0.5
-// GiB and more).
-func fargate(s Snos) bool {
-	cpu, memory := s.VCPU, float64(s.MemoryMiB)
-	if cpu == 0 {
-		cpu = 8
+// orphanBatch says whether the settings ask for AWS Batch without an image, of which the stack makes queue and
+// definition.
+func (c Chain) orphanBatch() bool {
+	return c.Snos.Image == "" && c.Settings["SNOS_KIND"] == config.BatchRunner
+}
+
+// fargate is which memories in MiB Fargate has with a number of vCPU (Amazon ECS, "Task definition parameters for
+// Fargate", task size).
+var fargate = map[float64][]int{
+	0.25: {512, 1024, 2048}, 0.5: steps(1024, 4096, 1024), 1: steps(2048, 8192, 1024), 2: steps(4096, 16384, 1024),
+	4: steps(8192, 30720, 1024), 8: steps(16384, 61440, 4096), 16: steps(32768, 122880, 8192),
+}
+
+// steps are the numbers from first to last.
+func steps(first, last, step int) []int {
+	var out []int
+	for n := first; n <= last; n += step {
+		out = append(out, n)
 	}
-	if memory == 0 {
-		memory = 32 << 10
-	}
-	return slices.Contains([]float64{0.25, 0.5, 1, 2, 4, 8, 16}, cpu) && memory >= cpu*2048 &&
-		memory <= min(cpu*8192, 120<<10)
+	return out
 }

@@ -117,6 +117,19 @@ func TestSchedules(t *testing.T) {
 	})
 }
 
+// The stack names each key that signs: its address must be registered, or needs funds.
+func TestKeysAreNamed(t *testing.T) {
+	each(t, func(t *testing.T, s template) {
+		for output, want := range map[string]bool{
+			"WalletKeyArn": s.chain.WalletKMS, "DataWalletKeyArn": s.chain.DataWalletKMS,
+		} {
+			if _, got := s.Outputs[output]; got != want {
+				t.Errorf("output %s: %t, want %t", output, got, want)
+			}
+		}
+	})
+}
+
 // What the functions get is what they take, and no value of a secret is in it.
 func TestEnvironment(t *testing.T) {
 	each(t, func(t *testing.T, s template) {

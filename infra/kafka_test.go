@@ -44,7 +44,7 @@ chains:
     queue: kafka
     kafka: {bootstrap_servers: ["b-1.x.kafka.eu-west-1.amazonaws.com:9198"], auth: iam,
       cluster: "arn:aws:kafka:eu-west-1:123456789012:cluster/wakeups/01234567-89ab-cdef-0123-456789abcdef-2"}
-    settings: *l3
+    settings: {<<: *l3, SETTLEMENT_ACCOUNT: "0x3"}
     alerts: {emails: [ops@example.org]}
   - name: scram
     environment: dev
@@ -52,7 +52,7 @@ chains:
     queue: kafka
     kafka: {bootstrap_servers: ["b-1.x.kafka.eu-west-1.amazonaws.com:9196"], auth: scram-sha-512, secret: kafka,
       cluster: "arn:aws:kafka:eu-west-1:123456789012:cluster/wakeups/01234567-89ab-cdef-0123-456789abcdef-2"}
-    settings: *l3
+    settings: {<<: *l3, SETTLEMENT_ACCOUNT: "0x4"}
 `
 
 var kafkaTemplates = sync.OnceValues(func() (map[string]template, error) {

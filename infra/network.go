@@ -14,13 +14,14 @@ func (s *Stack) deployNetwork() {
 	if !s.chain.inVPC() && s.chain.Snos.Image == "" {
 		return
 	}
-	nat := 0 // runners have public addresses and nothing listens on them: without runs it costs nothing
+	nat, subnets := 0, subnets(s.chain.inVPC())
 	if s.chain.inVPC() {
 		nat = 1
 	}
 	vpc := awsec2.NewVpc(s.Stack, jsii.String("Network"), &awsec2.VpcProps{
 		// The region's first two zones, which CloudFormation knows: no look-up in an account while synthesizing.
 		AvailabilityZones: &[]*string{zone(0), zone(1)}, NatGateways: jsii.Number(float64(nat)),
+		SubnetConfiguration: &subnets,
 	})
 	vpc.AddFlowLog(jsii.String("Flow"), &awsec2.FlowLogOptions{
 		TrafficType: awsec2.FlowLogTrafficType_REJECT, Destination: awsec2.FlowLogDestination_ToCloudWatchLogs(
@@ -30,7 +31,7 @@ func (s *Stack) deployNetwork() {
 				Description: jsii.String("writes the log of refused connections of " + s.chain.Name),
 				// Amazon VPC, "IAM role for publishing flow logs to CloudWatch Logs".
 				AssumedBy: s.assumedBy("vpc-flow-logs.amazonaws.com",
-					"arn:aws:ec2:"+*s.Region()+":"+*s.Account()+":vpc-flow-log/*"),
+					s.arn("ec2", "vpc-flow-log/*")),
 			})),
 	})
 	vpc.AddGatewayEndpoint(jsii.String("S3"),
@@ -44,6 +45,26 @@ func (s *Stack) deployNetwork() {
 		s.vpc = vpc
 	}
 	s.network = vpc
+}
+
+// subnetMask makes four subnets of the VPC's 10.0.0.0/16, two of a kind.
+const subnetMask = 18
+
+// subnets are those of the VPC. The public ones are the same in each layout, and the addresses of the private ones
+// belong to nothing else: CloudFormation makes subnets before it deletes others, so a chain whose layouts shared
+// addresses could not turn the functions' network on or off. Runners have public addresses where there is no way out
+// by a NAT gateway, and nothing listens on them: without runs the network costs nothing then.
+func subnets(private bool) []*awsec2.SubnetConfiguration {
+	out := []*awsec2.SubnetConfiguration{{
+		Name: jsii.String("Public"), SubnetType: awsec2.SubnetType_PUBLIC, CidrMask: jsii.Number(subnetMask),
+	}}
+	if private {
+		out = append(out, &awsec2.SubnetConfiguration{
+			Name: jsii.String("Private"), SubnetType: awsec2.SubnetType_PRIVATE_WITH_EGRESS,
+			CidrMask: jsii.Number(subnetMask),
+		})
+	}
+	return out
 }
 
 // knowZones answers what the CDK asks of an account although the VPC is given its zones: it compares the two, and

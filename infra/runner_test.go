@@ -83,6 +83,18 @@ func testRunnerEvents(t *testing.T, s template) {
 	t.Helper()
 	queues, policies := s.of("AWS::SQS::Queue"), text(s.of("AWS::SQS::QueuePolicy"))
 	rules := s.of("AWS::Events::Rule")
+	blocked := text(rules["RunsBlocked"])
+	delete(rules, "RunsBlocked")
+	for _, part := range []string{`"Batch Job Queue Blocked"`, `"RunnerQueue`, `"why":"$.detail.statusReason"`,
+		`"Arn":{"Ref":"Alerts`} {
+		if !strings.Contains(blocked, part) {
+			t.Errorf("a run that can't start: no %s in %s", part, blocked)
+		}
+	}
+	if topics := text(s.of("AWS::SNS::TopicPolicy")); !strings.Contains(topics,
+		`{"aws:SourceArn":{"Fn::GetAtt":["RunsBlocked","Arn"]}}`) {
+		t.Errorf("who hears of a run that can't start: %s", topics)
+	}
 	want := map[string]string{"RunsEndSnosRun": "snos-run-verify", "RunsEndAggregator": "aggregator-verify"}
 	if s.chain.Layer == "l3" {
 		delete(want, "RunsEndAggregator")
@@ -113,6 +125,49 @@ func testRunnerEvents(t *testing.T, s template) {
 		}
 		if !strings.Contains(policies, `{"aws:SourceArn":{"Fn::GetAtt":["`+name+`","Arn"]}}`) {
 			t.Errorf("%s may not send: %s", name, policies)
+		}
+	}
+}
+
+// An image in Amazon's registry is pulled from its own region and account, and the role that starts the container may
+// pull it there.
+func TestImageOfAnotherRegion(t *testing.T) {
+	all, err := templates()
+	if err != nil {
+		t.Fatal(err)
+	}
+	chain := all["runner"].chain
+	chain.Snos.Image = "210987654321.dkr.ecr.us-east-1.amazonaws.com/tools/snos:1.0"
+	zips, err := testZips()
+	if err != nil {
+		t.Fatal(err)
+	}
+	made, err := synthesized(map[string]Chain{"x": chain}, zips)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range made["x"].of("AWS::Batch::JobDefinition") {
+		if got := text(d["ContainerProperties"].(map[string]any)["Image"]); !strings.Contains(got,
+			`"210987654321.dkr.ecr.us-east-1."`) || !strings.Contains(got, `"/tools/snos:1.0"`) {
+			t.Errorf("it runs %s", got)
+		}
+	}
+	const repository = "arn:aws:ecr:us-east-1:210987654321:repository/tools/snos"
+	if got := made["x"].may("runner-start", "ecr:BatchGetImage"); !slices.Equal(got, []string{`"` + repository + `"`}) {
+		t.Errorf("the role may pull %q, want %s", got, repository)
+	}
+	for image, refused := range map[string]bool{
+		"210987654321.dkr.ecr.us-east-1.amazonaws.com/snos:1":     false,
+		"210987654321.dkr.ecr.cn-north-1.amazonaws.com.cn/snos:1": true,
+		"210987654321.dkr.ecr.us-gov-west-1.amazonaws.com/snos:1": true,
+		"ghcr.io/example/snos:1":                                  false,
+	} {
+		f := File{Region: "eu-west-1", Chains: []Chain{{Name: "a", Snos: Snos{Image: image}}}}
+		found := slices.ContainsFunc(f.faults(func(string) bool { return false }), func(x fault) bool {
+			return x.path == "chains[0].snos.image"
+		})
+		if found != refused {
+			t.Errorf("%s: refused %t, want %t", image, found, refused)
 		}
 	}
 }

@@ -30,7 +30,7 @@ func (s *Stack) schedules() {
 		&awsscheduler.CfnScheduleGroupProps{Name: jsii.String(name)})
 	role := awsiam.NewRole(s.Stack, jsii.String("RoleScheduler"), &awsiam.RoleProps{
 		AssumedBy: s.assumedBy("scheduler.amazonaws.com",
-			"arn:aws:scheduler:"+*s.Region()+":"+*s.Account()+":schedule-group/"+name),
+			s.arn("scheduler", "schedule-group/"+name)),
 		Description: jsii.String("of the schedules of " + s.chain.Name),
 	})
 	trigger, dead := s.functions[resource.FnTrigger], s.queues[resource.DeadLetterQueue]
@@ -80,11 +80,9 @@ func (s *Stack) permitSchedules(fires awsiam.Role, group string) {
 		}
 		role := s.functions[f.Name].Role()
 		for _, x := range schedulesOf(s.chain) {
-			for _, g := range []string{group, "default"} { // the emulator ministack asks for the default group always
-				allow(role, jsii.String("arn:aws:scheduler:"+*s.Region()+":"+*s.Account()+":schedule/"+g+"/"+
-					resource.Physical(s.chain.Name, string(x.Stage))), "scheduler:GetSchedule",
-					"scheduler:UpdateSchedule")
-			}
+			allow(role, jsii.String(s.arn("scheduler", "schedule/"+group+"/"+
+				resource.Physical(s.chain.Name, string(x.Stage)))), "scheduler:GetSchedule",
+				"scheduler:UpdateSchedule")
 		}
 		role.AddToPrincipalPolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
 			Actions: jsii.Strings("iam:PassRole"), Resources: &[]*string{fires.RoleArn()},

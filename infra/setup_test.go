@@ -34,6 +34,7 @@ type template struct {
 	chain     Chain
 	raw       []byte
 	asked     []string // what the CDK would look up in an account
+	Outputs   map[string]any
 	Resources map[string]struct {
 		Type           string
 		Properties     map[string]any
@@ -113,7 +114,7 @@ chains:
       SETTLEMENT_RPC: https://starknet.example
       SETTLEMENT_CHAIN_ID: SN_SEPOLIA
       SETTLEMENT_CONTRACT: "0x1"
-      SETTLEMENT_ACCOUNT: "0x2"
+      SETTLEMENT_ACCOUNT: "0x3"
       SETTLEMENT_KEY_SECRET: wallet
       DA_KIND: ethereum
       DA_COMPARE: "true"
@@ -158,7 +159,7 @@ chains:
       SETTLEMENT_CONTRACT: "0x0000000000000000000000000000000000000001"
       SETTLEMENT_VERIFIER: "0x0000000000000000000000000000000000000002"
       SETTLEMENT_KEY_SECRET: wallet
-      SETTLEMENT_ADDRESS: "0x0000000000000000000000000000000000000003"
+      SETTLEMENT_ADDRESS: "0x0000000000000000000000000000000000000004"
       PROVER_KIND: mock
       PROVER_KEY_SECRET: registrar
       MONGO_URI_SECRET: mongo
@@ -206,13 +207,17 @@ func testZips() (Zips, error) {
 
 // synthesized are the stacks of chains. Notes of the rules are errors.
 func synthesized(chains map[string]Chain, zips Zips) (map[string]template, error) {
+	return synthesizedIn("eu-west-1", chains, zips)
+}
+
+func synthesizedIn(region string, chains map[string]Chain, zips Zips) (map[string]template, error) {
 	out := map[string]template{}
 	for name, c := range chains {
 		app, err := newApp() // one a stack: an app is synthesized once
 		if err != nil {
 			return nil, err
 		}
-		s := NewStack(app, c, "123456789012", "eu-west-1", zips)
+		s := NewStack(app, c, "123456789012", region, zips)
 		b, err := json.Marshal(assertions.Template_FromStack(s.Stack, nil).ToJSON())
 		if err != nil {
 			return nil, err

@@ -68,6 +68,7 @@ func NewStack(app awscdk.App, c Chain, account, region string, zips Zips) *Stack
 	s.database()
 	s.snosRunner()
 	s.runnerEvents()
+	s.runnerBlocked()
 	s.frontDoor()
 	s.deployFunctions()
 	s.schedules()
@@ -77,6 +78,11 @@ func NewStack(app awscdk.App, c Chain, account, region string, zips Zips) *Stack
 	s.outputs()
 	guard(s.Stack)
 	return s
+}
+
+// arn is that of a resource of this account and region.
+func (s *Stack) arn(service, rest string) string {
+	return "arn:" + *s.Partition() + ":" + service + ":" + *s.Region() + ":" + *s.Account() + ":" + rest
 }
 
 // layered says whether the chain has what is for some layers.
@@ -156,5 +162,9 @@ func (s *Stack) outputs() {
 		out("WalletKeyArn", s.walletKey.KeyArn(),
 			"the key that settles. Its address, which the core contract must have as operator: "+
 				s.seat().Command("wallet"))
+	}
+	if s.dataKey != nil {
+		out("DataWalletKeyArn", s.dataKey.KeyArn(),
+			"the key that publishes data. Its address, which needs funds: "+s.seat().Command("wallet"))
 	}
 }

@@ -69,6 +69,8 @@ const emulatorPolicy = "Emulator"
 // the one permission sqs:SendMessage for both, the emulator asks for sqs:SendMessageBatch, which AWS does not have
 // (findings/ministack-sqs-batch-action.sh). Who may describe the bus may describe all: the emulator looks for its name
 // in the field EventBusName, which DescribeEventBus calls Name (Amazon EventBridge API Reference, DescribeEventBus).
+// Who may change a schedule may change that of the default group: the emulator takes every schedule for one of that
+// group (ministack 1.5.33, core/iam_actions.py), whatever the request says.
 func (d *deployment) permitMore() {
 	d.t.Helper()
 	api := iam.NewFromConfig(d.is.cfg)
@@ -83,6 +85,14 @@ func (d *deployment) permitMore() {
 			if slices.Contains(several(s.Action), "events:DescribeEventBus") {
 				extra.Statement = append(extra.Statement,
 					statement{Effect: s.Effect, Action: "events:DescribeEventBus", Resource: "*"})
+			}
+			if slices.Contains(several(s.Action), "scheduler:UpdateSchedule") {
+				var on []string
+				for _, r := range several(s.Resource) {
+					on = append(on, strings.Replace(r, ":schedule/"+resource.Physical(d.options.Name,
+						resource.ScheduleGroup)+"/", ":schedule/default/", 1))
+				}
+				extra.Statement = append(extra.Statement, statement{Effect: s.Effect, Action: s.Action, Resource: on})
 			}
 		}
 		if extra.Statement == nil {
