@@ -282,7 +282,7 @@ type Trigger struct {
 	// not.
 	Contract   func(context.Context) (settlement.Config, error)
 	FirstBlock uint64
-	ReadAtOnce bool // see batching.Batcher.AtOnce
+	ReadAtOnce bool // see batching.Batcher.AtOnce and cleanup.Cleaner.AtOnce
 	FirstBatch uint64
 	Window     uint64
 	Unsettled  int // see triggering.Settings; 0: 1
@@ -357,7 +357,7 @@ func (c App) Triggers(t Trigger) *triggering.Triggers {
 			Now: c.Now, NewOwner: c.newID(), Log: c.Log,
 		},
 		Cleanup: &cleanup.Cleaner{Layer: c.Layer, Jobs: c.Jobs, Batches: c.Batches,
-			Artifacts: c.Artifacts, Now: c.Now},
+			Artifacts: c.Artifacts, Now: c.Now, Wake: c.Waker().Run, AtOnce: t.ReadAtOnce},
 		Reconcile: &reconcile.Reconciler{Jobs: c.Jobs, Executor: w, Control: c.Control,
 			Grace: grace, Now: c.Now, Log: c.Log},
 		Lag: &lag.Meter{Source: t.Source, Jobs: c.Jobs, Control: c.Control, Settled: t.Settled,

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/client/memory"
 	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
 	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
+	"github.com/madara-orchestrator/orchestrator/shared/core/budget"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/metric"
 	"github.com/madara-orchestrator/orchestrator/shared/core/metric/metrictest"
@@ -231,6 +233,167 @@ func TestManyKeysAndOrder(t *testing.T) {
 	for _, n := range []uint64{2, 3} {
 		if w.artifacts.Expires(artifact.SNOSKey(n, 0, artifact.PIE)) {
 			t.Errorf("SNOS batch %d was cleaned up, SNOS batch 2 is not final", n)
+		}
+	}
+}
+
+// final stores completed batches from 1 on whose state updates are final, with one object each.
+func (w *world) final(n uint64) {
+	w.t.Helper()
+	for i := uint64(1); i <= n; i++ {
+		w.job(i, &job.StateTransitionMeta{Finalized: true}, false)
+		w.job(i, &job.DataSubmissionMeta{}, false)
+		w.check(w.batches.CreateSnos(w.t.Context(), batch.SnosBatch{Index: i, Status: batch.Completed, Version: 1}))
+		w.check(w.batches.CreateAggregator(w.t.Context(), batch.AggregatorBatch{Index: i, FirstSnos: i,
+			Snos: make([]batch.Span, 1), Status: batch.Completed, Version: 1}))
+		w.put(artifact.SNOSKey(i, 0, artifact.PIE))
+	}
+}
+
+// archived is how many batches that settle are archived. Their objects expire, and no other batch's.
+func (w *world) archived() (n int) {
+	w.t.Helper()
+	snos, err := w.batches.ListSnos(w.t.Context(), batch.Archived, 0, 1000)
+	w.check(err)
+	aggregators, err := w.batches.ListAggregators(w.t.Context(), batch.Archived, 0, 1000)
+	w.check(err)
+	if n = len(snos); w.Layer == stage.L2 {
+		n = len(aggregators)
+	}
+	if expiring := len(w.expiring()); expiring != n || len(snos)+len(aggregators) != n {
+		w.t.Errorf("%d objects expire, %d SNOS batches and %d aggregator batches are archived", expiring, len(snos),
+			len(aggregators))
+	}
+	return n
+}
+
+// A run cleans up however many batches wait, as far as there is time, and then asks for another run.
+func TestBacklog(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		each     time.Duration // between two looks at the clock
+		conflict bool          // another run archives the last of the batches meanwhile
+		archived int
+		woken    []stage.Name
+	}{
+		"all":     {0, false, 65, nil},
+		"time":    {budget.Most / 50, false, 0, []stage.Name{stage.StorageCleanup}},
+		"another": {0, true, 65, nil},
+	} {
+		for _, l := range []stage.Layer{stage.L2, stage.L3} {
+			for _, atOnce := range []bool{false, true} {
+				t.Run(fmt.Sprintf("%s/%s/%t", name, l, atOnce), func(t *testing.T) {
+					t.Parallel()
+					w := newWorld(t, l)
+					w.final(65)
+					var woken []stage.Name
+					clock := now
+					w.AtOnce = atOnce
+					w.Wake = func(_ context.Context, ns ...stage.Name) { woken = append(woken, ns...) }
+					w.Now = func() time.Time { clock = clock.Add(tt.each); return clock }
+					if tt.conflict {
+						w.Cleaner.Batches = &raced{w.batches, 65}
+					}
+					w.check(w.Run(t.Context()))
+					switch n := w.archived(); {
+					case tt.each == 0 && n != tt.archived:
+						t.Errorf("%d batches are archived, want %d", n, tt.archived)
+					case tt.each != 0 && (n < 5 || n > 25):
+						t.Errorf("%d batches are archived in the time for about 20", n)
+					}
+					if !slices.Equal(woken, tt.woken) {
+						t.Errorf("woken %v, want %v", woken, tt.woken)
+					}
+					for runs := 1; len(woken) > 0; runs++ {
+						if woken = nil; runs > 20 {
+							t.Fatal("runs without end")
+						}
+						w.check(w.Run(t.Context()))
+					}
+					if n := w.archived(); n != 65 {
+						t.Errorf("%d batches are archived in the end, want 65", n)
+					}
+				})
+			}
+		}
+	}
+}
+
+// raced is a store in which another run archives one batch just before this one.
+type raced struct {
+	*memory.Batches
+	index uint64
+}
+
+// UpdateSnos implements batch.SnosStore.
+func (r *raced) UpdateSnos(ctx context.Context, b batch.SnosBatch) (batch.SnosBatch, error) {
+	if b.Index == r.index {
+		_, _ = r.Batches.UpdateSnos(ctx, b)
+	}
+	return r.Batches.UpdateSnos(ctx, b)
+}
+
+// UpdateAggregator implements batch.AggregatorStore.
+func (r *raced) UpdateAggregator(ctx context.Context, b batch.AggregatorBatch) (batch.AggregatorBatch, error) {
+	if b.Index == r.index {
+		_, _ = r.Batches.UpdateAggregator(ctx, b)
+	}
+	return r.Batches.UpdateAggregator(ctx, b)
+}
+
+// busy is a store whose first eight tags wait for one another, or whose every tag fails.
+type busy struct {
+	*memory.Artifacts
+	err  error
+	all  chan struct{}
+	mu   sync.Mutex
+	tags int
+}
+
+// Tag implements artifact.Store.
+func (b *busy) Tag(ctx context.Context, key string, tags map[string]string) error {
+	b.mu.Lock()
+	b.tags++
+	if b.tags == 8 {
+		close(b.all)
+	}
+	b.mu.Unlock()
+	if b.err != nil {
+		return b.err
+	}
+	select {
+	case <-b.all:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return b.Artifacts.Tag(ctx, key, tags)
+}
+
+// Several objects of a batch are tagged at a time. An error ends the run, and the batch is not archived.
+func TestObjectsAtOnce(t *testing.T) {
+	t.Parallel()
+	for _, fails := range []error{nil, errors.New("SlowDown")} {
+		w := newWorld(t, stage.L3)
+		w.final(1)
+		for i := range 40 {
+			w.put(fmt.Sprintf("%sfile%02d", artifact.SNOSPrefix(1, 0), i))
+		}
+		store := &busy{Artifacts: w.artifacts, err: fails, all: make(chan struct{})}
+		w.AtOnce, w.Artifacts = true, store
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if err := w.Run(ctx); !errors.Is(err, fails) {
+			t.Errorf("%v, want %v", err, fails)
+		}
+		want, status := 41, batch.Archived
+		if fails != nil {
+			want, status = 16, batch.Completed // each of the eight had one on its way at most
+		}
+		if got, err := w.batches.Snos(t.Context(), 1); err != nil || got.Status != status {
+			t.Errorf("the batch is %s, %v", got.Status, err)
+		}
+		if store.tags > want || fails == nil && len(w.expiring()) != want {
+			t.Errorf("%d tags, %d objects expire, want %d", store.tags, len(w.expiring()), want)
 		}
 	}
 }

@@ -83,9 +83,9 @@ func TestMeasure(t *testing.T) {
 	filled := m.documents()
 	t.Logf("filled: %s", m.size())
 	out := &sink{Store: memory.NewArtifacts(nil)}
-	k := &retention.Keeper{Layer: stage.L2, Jobs: db.Jobs(), Batches: db.Batches(), History: db.History(),
-		Artifacts: out, After: age, Now: func() time.Time { return start.Add(age) }}
 	began, runs := time.Now(), 0
+	k := &retention.Keeper{Layer: stage.L2, Jobs: db.Jobs(), Batches: db.Batches(), History: db.History(),
+		Artifacts: out, After: age, Now: func() time.Time { return start.Add(age + time.Since(began)) }}
 	heap, resident := m.peak(func() { runs = m.runs(k, moved) })
 	took := time.Since(began)
 	removed := filled - m.documents()

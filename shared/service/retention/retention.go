@@ -12,6 +12,7 @@ import (
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
 	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
+	"github.com/madara-orchestrator/orchestrator/shared/core/budget"
 	"github.com/madara-orchestrator/orchestrator/shared/core/history"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
@@ -34,19 +35,16 @@ type Keeper struct {
 // alerts and the API look back at them.
 const KeepUnits = 100
 
-// Bounds of a run.
-const (
-	page    = 20               // units that are listed at a time
-	runTime = 45 * time.Second // after which no further unit is begun; the next run goes on
-)
+// page is how many units are listed at a time.
+const page = 20
 
 // Run moves what is due, the oldest first, as far as there is time. The order of a unit's steps makes a crash anywhere
 // harmless: its file is whole before it is counted, it is counted by compare-and-set in the order of the units, and
 // its documents are removed only then, last of all that by which the next run finds it.
 func (k *Keeper) Run(ctx context.Context) error {
-	end := time.Now().Add(runTime)
+	given := budget.Begin(ctx, k.Now)
 	moved := 0
-	for time.Now().Before(end) {
+	for !given.Spent() {
 		units, err := k.due(ctx)
 		if err != nil {
 			return err
@@ -59,7 +57,7 @@ func (k *Keeper) Run(ctx context.Context) error {
 			if !done {
 				return nil
 			}
-			if moved++; !time.Now().Before(end) {
+			if moved++; given.Spent() {
 				break
 			}
 		}
