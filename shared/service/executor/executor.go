@@ -123,6 +123,9 @@ func (w *Executor) act(ctx context.Context, h Handler, r *Run, a job.Action) (ne
 		return r.counted(w.submitted(ctx, r, p))
 	}
 	v, err := h.Verify(ctx, r)
+	if err == nil {
+		err = w.noEdge(r.Job, v, p)
+	}
 	if err != nil {
 		return w.failed(ctx, r, err, p)
 	}
@@ -139,10 +142,21 @@ func (r *Run) counted(next job.Job) job.Job {
 	return next
 }
 
-// failed is an action that ended in an error.
+// noEdge is an error where a verdict asks for a status that the job can't have. Without it nothing would be stored and
+// nobody alerted, each time that the lease runs out.
+func (w *Executor) noEdge(j job.Job, v job.Verdict, p job.Policy) error {
+	to := j.WithVerdict(v, w.Now(), p).Status
+	if to == j.Status || job.CanMove(j.Status, to) {
+		return nil
+	}
+	return fmt.Errorf("the job is %s, verification says %s: %s", j.Status, v.Kind, v.Reason)
+}
+
+// failed is an action that ended in an error. A completed job that is only watched never fails for good: it has done
+// its work, so the watch is tried again, and operators are alerted as of any failure that stays.
 func (w *Executor) failed(ctx context.Context, r *Run, err error, p job.Policy) job.Job {
 	r.err = err
-	if job.IsPermanent(err) {
+	if job.IsPermanent(err) && r.Job.Status != job.Completed {
 		r.outcome = metric.Permanent
 		r.log.ErrorContext(ctx, "job failed", "error", err)
 		return r.Job.FailedPermanently(w.Now(), err)

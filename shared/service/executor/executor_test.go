@@ -253,6 +253,64 @@ func TestHandleByOutcome(t *testing.T) {
 	}
 }
 
+// A completed job whose watch can't go on stays completed and is stored. Operators are alerted once, after as many
+// tries as of any failure, and it is over when the watch works again.
+func TestWatchThatFails(t *testing.T) {
+	t.Parallel()
+	watched := func(j job.Job) job.Job {
+		next := claimed(j).Submitted(start, policy())
+		return next.WithVerdict(job.Verdict{Kind: job.VerdictVerified, Watch: true}, start, policy())
+	}
+	for name, verify := range map[string]func() (job.Verdict, error){
+		"a permanent error": func() (job.Verdict, error) { return job.Verdict{}, job.Permanentf("corrupt") },
+		"rejected":          func() (job.Verdict, error) { return job.Rejected("corrupt"), nil },
+		"lost":              func() (job.Verdict, error) { return job.Lost("corrupt"), nil },
+		"never possible":    func() (job.Verdict, error) { return job.NeverPossible("corrupt"), nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			j := w.create(watched)
+			w.handler.verify = func(*executor.Run) (job.Verdict, error) { return verify() }
+			try := func() job.Job {
+				t.Helper()
+				now := w.stored(j.ID)
+				w.now = now.DueAt
+				if err := w.Handle(t.Context(), now.Wakeup()); err != nil {
+					t.Fatal(err)
+				}
+				return w.stored(j.ID)
+			}
+			for n := 1; n <= policy().AlertAfter+3; n++ {
+				now := try()
+				if now.Status != job.Completed || now.NextAction != job.Verify || now.Lease.Owner != "" ||
+					now.Attempts.Transient != n || !now.EndedAt.Equal(start) {
+					t.Fatalf("try %d: %s, next %q, lease %+v, %d failures in a row, ended %v", n, now.Status,
+						now.NextAction, now.Lease, now.Attempts.Transient, now.EndedAt)
+				}
+				want := 0
+				if n >= policy().AlertAfter {
+					want = 1
+				}
+				sent := w.alerts.Sent()
+				if len(sent) != want || want == 1 && !strings.Contains(sent[0].Detail, "corrupt") {
+					t.Fatalf("try %d: alerts %+v, want %d", n, sent, want)
+				}
+			}
+			w.handler.verify = func(*executor.Run) (job.Verdict, error) {
+				return job.Verdict{Kind: job.VerdictFinal}, nil
+			}
+			now := try()
+			if now.Status != job.Completed || now.NextAction != job.None {
+				t.Errorf("%s, next %q", now.Status, now.NextAction)
+			}
+			if sent := w.alerts.Sent(); len(sent) != 2 || !strings.HasPrefix(sent[1].Title, "Resolved: ") {
+				t.Errorf("alerts %+v, want an all-clear", sent)
+			}
+		})
+	}
+}
+
 // A change of status is published, once.
 func TestChangesArePublished(t *testing.T) {
 	t.Parallel()
