@@ -45,7 +45,7 @@ type ProofCreationMeta struct {
 	Fact                 string
 	Bucket               string // "" for provers without
 	BucketIndex          uint64
-	ProofKey             string // where the proof is stored; "" when it isn't wanted
+	ProofKey             string // where the proof is stored; "" where it isn't, once the job is completed
 	// Set by processing.
 	DedupID string // recorded before the request is sent
 	Task    string // the prover's
@@ -56,11 +56,11 @@ type ProofCreationMeta struct {
 // ProofRegistrationMeta belongs to ProofRegistration.
 type ProofRegistrationMeta struct {
 	StartBlock, EndBlock uint64
-	ProofKey             string // the proof to register; "" where the prover takes the PIE
+	ProofKey             string // the stored proof to register; "" where there is none
 	PIEKey               string // the SNOS run's PIE, where the prover registers straight from it
 	Steps                uint64 // of that run; 0 where unknown
 	StarknetVersion      string // as in SnosRunMeta
-	BridgeProofKey       string // where the registered (layout bridge) proof is stored
+	BridgeProofKey       string // as ProofKey of ProofCreationMeta, for the registered (layout bridge) proof
 	Fact                 string // the fact that it establishes; "" where unknown
 	DedupID              string
 	Task                 string

@@ -62,8 +62,9 @@ func (t Task) Start(ctx context.Context, r *executor.Run, input string, req proo
 	return nil
 }
 
-// Finish asks the prover and stores the finished proof under a key ("": it is not kept).
-func (t Task) Finish(ctx context.Context, key string) (job.Verdict, error) {
+// Finish asks the prover and stores the finished proof under a key ("": it is not kept). It empties the key where the
+// prover hands out no proof: the documents of later jobs name what is stored, whatever the settings say then.
+func (t Task) Finish(ctx context.Context, key *string) (job.Verdict, error) {
 	v, done, again, err := Ask(ctx, t.Prover, *t.Task)
 	if again {
 		*t.DedupID = ""
@@ -71,10 +72,13 @@ func (t Task) Finish(ctx context.Context, key string) (job.Verdict, error) {
 	if err != nil || !done {
 		return v, err
 	}
-	if key == "" || !t.Prover.Capabilities().Proofs {
+	if !t.Prover.Capabilities().Proofs {
+		*key = ""
+	}
+	if *key == "" {
 		return job.Verified(), nil
 	}
-	v, again, err = Keep(ctx, t.Prover, t.Artifacts, *t.Task, proof.ProofFile, key, t.Unreadable)
+	v, again, err = Keep(ctx, t.Prover, t.Artifacts, *t.Task, proof.ProofFile, *key, t.Unreadable)
 	if again {
 		*t.DedupID = ""
 	}
@@ -113,7 +117,7 @@ func (h *Handler) Verify(ctx context.Context, r *executor.Run) (job.Verdict, err
 	}
 	task := Task{Prover: h.Prover, Artifacts: h.Artifacts, DedupID: &m.DedupID, Task: &m.Task,
 		Unreadable: &m.Unreadable}
-	return task.Finish(ctx, m.ProofKey)
+	return task.Finish(ctx, &m.ProofKey)
 }
 
 // Ask asks how a task stands. While it isn't done v is the verdict; again says that the next request needs a new dedup

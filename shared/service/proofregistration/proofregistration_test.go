@@ -1,6 +1,9 @@
 package proofregistration_test
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -102,5 +105,113 @@ func TestWithoutProofs(t *testing.T) {
 	}
 	if v, err := h.Verify(t.Context(), run); err != nil || v.Kind != job.VerdictVerified {
 		t.Errorf("verdict %q, %v", v.Kind, err)
+	}
+}
+
+// demanding refuses requests without an input, as Atlantic does.
+type demanding struct{ *prover.Prover }
+
+// Submit implements proof.Prover.
+func (d demanding) Submit(ctx context.Context, r proof.Request) (string, error) {
+	if r.Input == nil {
+		return "", fmt.Errorf("no input: %w", proof.ErrRejected)
+	}
+	return d.Prover.Submit(ctx, r)
+}
+
+// Another prover, or another route of it, than when the job was made: it is given what it takes, where that is stored
+// and nothing was asked for yet. Else the job waits, and goes on when the settings are back.
+func TestAnotherProver(t *testing.T) {
+	t.Parallel()
+	pie := artifact.SNOSKey(7, 0, artifact.PIE)
+	none, fromProof := proof.Capabilities{}, proof.Capabilities{Proofs: true}
+	fromPIE := proof.Capabilities{Proofs: true, Direct: true}
+	for name, tt := range map[string]struct {
+		made job.ProofRegistrationMeta
+		now  proof.Capabilities
+		size int64 // of the input that is sent and 1; 0: the job waits
+		back proof.Capabilities
+	}{
+		"proof":           {job.ProofRegistrationMeta{ProofKey: proofKey}, fromProof, 6, fromProof},
+		"PIE":             {job.ProofRegistrationMeta{PIEKey: pie}, fromPIE, 4, fromPIE},
+		"proof to PIE":    {job.ProofRegistrationMeta{ProofKey: proofKey}, fromPIE, 4, fromPIE},
+		"no proof to PIE": {job.ProofRegistrationMeta{}, fromPIE, 4, fromPIE},
+		"proof to PIE and back": {job.ProofRegistrationMeta{ProofKey: proofKey, PIEKey: pie}, fromProof, 6,
+			fromProof},
+		"PIE to proof":                   {job.ProofRegistrationMeta{PIEKey: pie}, fromProof, 0, fromPIE},
+		"PIE to a prover without proofs": {job.ProofRegistrationMeta{PIEKey: pie}, none, 4, fromPIE},
+		"no proof to proof":              {job.ProofRegistrationMeta{}, fromProof, 0, none},
+		"proof to PIE, asked": {job.ProofRegistrationMeta{ProofKey: proofKey, DedupID: "d"}, fromPIE, 0,
+			fromProof},
+		"PIE to proof, asked": {job.ProofRegistrationMeta{ProofKey: proofKey, PIEKey: pie, DedupID: "d"}, fromProof, 0,
+			fromPIE},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			store, jobs := memory.NewArtifacts(nil), memory.NewJobs(nil)
+			for key, body := range map[string]string{proofKey: "proof", pie: "PIE"} {
+				if err := store.Put(t.Context(), key, strings.NewReader(body)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			m := tt.made
+			j := job.New(strings.Repeat("a", 32), 7, &m, "", time.Now())
+			if err := jobs.Create(t.Context(), j); err != nil {
+				t.Fatal(err)
+			}
+			run := executor.NewRun(j, jobs)
+			process := func(c proof.Capabilities) (int64, error) {
+				p := prover.New(nil, prover.Config{Capabilities: c})
+				h := &proofregistration.Handler{Prover: demanding{p}, Artifacts: store}
+				if run.Job.Metadata.(*job.ProofRegistrationMeta).PIEKey == "" && !c.Proofs {
+					h.Prover = mockprover.New(mockprover.Options{}) // which needs no input
+					return 1, h.Process(t.Context(), run)
+				}
+				if err := h.Process(t.Context(), run); err != nil {
+					return 0, err
+				}
+				return 1 + p.Tasks()[0].Request.InputSize, nil
+			}
+			size, err := process(tt.now)
+			if size != tt.size {
+				t.Errorf("%d bytes were sent, want %d (%v)", size, tt.size, err)
+			}
+			if tt.size != 0 {
+				return
+			}
+			if !errors.Is(err, proofregistration.ErrBegun) || job.IsPermanent(err) {
+				t.Errorf("error %v", err)
+			}
+			if size, err := process(tt.back); err != nil || size == 0 {
+				t.Errorf("with the settings back: %d bytes, %v", size, err)
+			}
+		})
+	}
+}
+
+// A key whose proof is not stored, because the prover hands out none, is not left in the document.
+func TestKeyOfWhatIsNotStored(t *testing.T) {
+	t.Parallel()
+	for _, proofs := range []bool{true, false} {
+		jobs, store := memory.NewJobs(nil), memory.NewArtifacts(nil)
+		p := prover.New(nil, prover.Config{Capabilities: proof.Capabilities{Proofs: proofs}})
+		m := &job.ProofRegistrationMeta{ProofKey: proofKey, BridgeProofKey: bridgeKey}
+		if err := store.Put(t.Context(), proofKey, strings.NewReader("proof")); err != nil {
+			t.Fatal(err)
+		}
+		j := job.New(strings.Repeat("a", 32), 7, m, "", time.Now())
+		if err := jobs.Create(t.Context(), j); err != nil {
+			t.Fatal(err)
+		}
+		h, run := &proofregistration.Handler{Prover: p, Artifacts: store}, executor.NewRun(j, jobs)
+		if err := h.Process(t.Context(), run); err != nil {
+			t.Fatal(err)
+		}
+		if v, err := h.Verify(t.Context(), run); err != nil || v.Kind != job.VerdictVerified {
+			t.Fatalf("verdict %q, %v", v.Kind, err)
+		}
+		if _, err := store.Stat(t.Context(), bridgeKey); (err == nil) != proofs || (m.BridgeProofKey != "") != proofs {
+			t.Errorf("proofs %t: stored: %v, the document names %q", proofs, err, m.BridgeProofKey)
+		}
 	}
 }

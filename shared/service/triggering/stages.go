@@ -122,10 +122,10 @@ func (t *Triggers) registration(ctx context.Context) error {
 			if t.direct() { // the prover's route was changed after the batch's proof was asked for
 				return t.registerPIEOf(b, made.Fact, made.Steps), nil
 			}
+			// what is stored, whatever prover the settings name now; one that hands out no proofs knows its task
 			m := &job.ProofRegistrationMeta{StartBlock: b.StartBlock, EndBlock: b.EndBlock,
-				StarknetVersion: b.StarknetVersion, Fact: made.Fact}
-			if t.Prover.Capabilities().Proofs { // a prover that hands out no proofs registers by the task it knows
-				m.ProofKey = artifact.SNOSKey(b.Index, b.Epoch, artifact.Proof)
+				StarknetVersion: b.StarknetVersion, Fact: made.Fact, ProofKey: made.ProofKey}
+			if t.Prover.Capabilities().Proofs {
 				m.BridgeProofKey = artifact.SNOSKey(b.Index, b.Epoch, artifact.BridgeProof)
 			}
 			return m, nil

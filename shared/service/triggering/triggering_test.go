@@ -5,8 +5,10 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/madara-orchestrator/orchestrator/shared/client/memory"
+	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
 	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/metric"
@@ -14,6 +16,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/proof"
 	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/fake/prover"
 )
 
 // One row for each trigger worker: from what it finds, what it makes. Each runs twice: nothing is done twice.
@@ -144,6 +147,7 @@ func TestWorkers(t *testing.T) {
 		"StateTransition of L3": {stage.StateTransition, stage.L3,
 			func(w *world) {
 				w.snos(batch.InDataSubmission)
+				w.job(1, job.Completed, &job.ProofRegistrationMeta{})
 				w.job(1, job.Completed, &job.DataSubmissionMeta{DataSize: 5})
 			},
 			"StateTransition 1, snos 1: StateTransition"},
@@ -221,6 +225,76 @@ func TestMetadataOfNewJobs(t *testing.T) {
 	}
 	if d, err := w.queues.Depth(t.Context(), "jobs"); err != nil || d.Ready != 1 {
 		t.Errorf("%d wake-ups, %v, want 1", d.Ready, err)
+	}
+}
+
+// An L3's state update reads what the jobs before it have stored, whatever prover the settings name by then: the
+// capabilities change between the stages.
+func TestKeysOfAnotherProver(t *testing.T) {
+	t.Parallel()
+	none, proofs := proof.Capabilities{}, proof.Capabilities{Proofs: true}
+	direct := proof.Capabilities{Proofs: true, Direct: true}
+	key := artifact.SNOSKey(1, 0, artifact.Proof)
+	bridge := artifact.SNOSKey(1, 0, artifact.BridgeProof)
+	pie := artifact.SNOSKey(1, 0, artifact.PIE)
+	type keys struct{ proof, pie, bridge string }
+	for name, tt := range map[string]struct {
+		proving, registering, settling proof.Capabilities
+		registration                   keys
+		update                         keys
+	}{
+		"the same, proofs":                    {proofs, proofs, proofs, keys{key, "", bridge}, keys{key, "", bridge}},
+		"the same, no proofs":                 {none, none, none, keys{}, keys{}},
+		"the same, direct":                    {direct, direct, direct, keys{"", pie, bridge}, keys{"", "", bridge}},
+		"no proofs, then proofs to register":  {none, proofs, proofs, keys{"", "", bridge}, keys{"", "", bridge}},
+		"no proofs, then proofs to settle":    {none, none, proofs, keys{}, keys{}},
+		"no proofs, then direct to register":  {none, direct, direct, keys{"", pie, bridge}, keys{"", "", bridge}},
+		"no proofs, then direct to settle":    {none, none, direct, keys{}, keys{}},
+		"proofs, then none to register":       {proofs, none, none, keys{key, "", ""}, keys{key, "", ""}},
+		"proofs, then none to settle":         {proofs, proofs, none, keys{key, "", bridge}, keys{key, "", bridge}},
+		"proofs, then direct to settle":       {proofs, proofs, direct, keys{key, "", bridge}, keys{key, "", bridge}},
+		"direct, then proofs to settle":       {direct, direct, proofs, keys{"", pie, bridge}, keys{"", "", bridge}},
+		"direct, then without proofs at all":  {direct, direct, none, keys{"", pie, bridge}, keys{"", "", bridge}},
+		"no bridge proof, then asked to read": {direct, proof.Capabilities{Direct: true}, direct,
+			keys{"", pie, ""}, keys{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, stage.L3, tt.proving)
+			with := func(c proof.Capabilities) { w.Prover = prover.New(nil, prover.Config{Capabilities: c}) }
+			made := func(jt job.Type) job.Metadata {
+				t.Helper()
+				j, err := w.jobs.Find(t.Context(), jt, 1)
+				w.check(err)
+				j.Status, j.NextAction, j.DueAt = job.Completed, job.None, time.Time{}
+				_, err = w.jobs.Update(t.Context(), j)
+				w.check(err)
+				return j.Metadata
+			}
+			w.snos(batch.InSnosRun)
+			w.job(1, job.Completed, &job.SnosRunMeta{Steps: 9, Fact: "0xf"})
+			if tt.proving.Direct {
+				with(tt.registering)
+			}
+			w.check(w.Run(t.Context(), stage.ProofCreation))
+			if !tt.proving.Direct {
+				made(job.ProofCreation)
+				with(tt.registering)
+				w.check(w.Run(t.Context(), stage.ProofRegistration))
+			}
+			r := made(job.ProofRegistration).(*job.ProofRegistrationMeta)
+			if got := (keys{r.ProofKey, r.PIEKey, r.BridgeProofKey}); got != tt.registration {
+				t.Errorf("registration of %+v, want %+v", got, tt.registration)
+			}
+			with(tt.settling)
+			w.check(w.Run(t.Context(), stage.DataSubmission))
+			made(job.DataSubmission)
+			w.check(w.Run(t.Context(), stage.StateTransition))
+			u := made(job.StateTransition).(*job.StateTransitionMeta)
+			if got := (keys{u.ProofKey, "", u.BridgeProofKey}); got != tt.update {
+				t.Errorf("update of %+v, want %+v", got, tt.update)
+			}
+		})
 	}
 }
 

@@ -196,30 +196,41 @@ func (t *Triggers) transitionL3(ctx context.Context, index uint64) error {
 			return gapError(index, before.EndBlock, b.StartBlock)
 		}
 	}
-	published, err := t.Jobs.Find(ctx, job.DataSubmission, index)
+	data, err := before[*job.DataSubmissionMeta](ctx, t, job.DataSubmission, b)
 	if err != nil {
-		return fmt.Errorf("read DataSubmission job of batch %d: %w", index, err)
+		return err
 	}
-	if published.Epoch != b.Epoch {
-		return fmt.Errorf("DataSubmission job %s of batch %d is of epoch %d, the batch of %d: a rewind is under way",
-			published.ID, index, published.Epoch, b.Epoch)
-	}
-	data, ok := published.Metadata.(*job.DataSubmissionMeta)
-	if !ok {
-		return fmt.Errorf("DataSubmission job %s has metadata %T", published.ID, published.Metadata)
+	registered, err := before[*job.ProofRegistrationMeta](ctx, t, job.ProofRegistration, b)
+	if err != nil {
+		return err
 	}
 	m := &job.StateTransitionMeta{
 		StartBlock: b.StartBlock, EndBlock: b.EndBlock, StarknetVersion: b.StarknetVersion, OpenedAt: b.OpenedAt,
 		DataHash: data.DataHash, DataSize: data.DataSize,
 		ProgramOutputKey: artifact.SNOSKey(index, b.Epoch, artifact.ProgramOutput),
+		BridgeProofKey:   registered.BridgeProofKey, // what is stored, whatever prover the settings name now
 	}
-	if t.Prover.Capabilities().Proofs { // stored by ProofCreation and ProofRegistration
-		m.BridgeProofKey = artifact.SNOSKey(index, b.Epoch, artifact.BridgeProof)
-		if !t.direct() { // else the run's own output is what was registered
-			m.ProofKey = artifact.SNOSKey(index, b.Epoch, artifact.Proof)
-		}
+	if registered.PIEKey == "" { // else the run's own output is what was registered
+		m.ProofKey = registered.ProofKey
 	}
 	return t.create(ctx, index, b.Epoch, m, b.TraceID)
+}
+
+// before is the metadata of a job that a SNOS batch's state update builds on.
+func before[M job.Metadata](ctx context.Context, t *Triggers, jt job.Type, b batch.SnosBatch) (m M, err error) {
+	j, err := t.Jobs.Find(ctx, jt, b.Index)
+	if err != nil {
+		return m, fmt.Errorf("read %s job of batch %d: %w", jt, b.Index, err)
+	}
+	if j.Epoch != b.Epoch {
+		return m, fmt.Errorf("%s job %s of batch %d is of epoch %d, the batch of %d: a rewind is under way", jt, j.ID,
+			b.Index, j.Epoch, b.Epoch)
+	}
+	m, ok := j.Metadata.(M)
+	if !ok {
+		return m, fmt.Errorf("%s job %s has metadata %T", jt, j.ID, j.Metadata)
+	}
+	return m, nil
 }
 
 // complete writes the ledger of the batch that a completed state transition settled, and marks the batch.
@@ -287,7 +298,7 @@ func (t *Triggers) ledger(ctx context.Context, settled job.Job, m *job.StateTran
 			pass(j)
 			payForData(&l, j)
 			l.ProverSteps += stepsOf(j)
-			if jt == job.ProofCreation || jt == job.ProofRegistration && t.direct() {
+			if jt == job.ProofCreation || isDirect(j) {
 				l.ProverTask = j.ExternalID
 			}
 		}
@@ -302,6 +313,12 @@ func (t *Triggers) ledger(ctx context.Context, settled job.Job, m *job.StateTran
 	}
 	pass(settled)
 	return l, nil
+}
+
+// isDirect says whether a job registers straight from the PIE, and so is the one that proves.
+func isDirect(j job.Job) bool {
+	m, ok := j.Metadata.(*job.ProofRegistrationMeta)
+	return ok && m.PIEKey != ""
 }
 
 func (t *Triggers) settledEvent(ctx context.Context, j job.Job, trace string) {
