@@ -6,6 +6,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/client/lambda"
 	"github.com/madara-orchestrator/orchestrator/shared/config"
 	apicontroller "github.com/madara-orchestrator/orchestrator/shared/controller/api"
+	"github.com/madara-orchestrator/orchestrator/shared/core/block"
 	"github.com/madara-orchestrator/orchestrator/shared/core/metric"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
 	"github.com/madara-orchestrator/orchestrator/shared/service/admin"
@@ -59,7 +60,7 @@ func wire(ctx context.Context, p *cloud.Process) (any, error) {
 	a := setup.API{
 		Head: source, Contract: contract, Wallet: setup.Account(watch), Settle: watch,
 		FeeUnit:   config.FeeUnit(s.Kind),
-		Contracts: core.Contracts(s.Contract, config.FeeUnit(s.Kind), source, watch),
+		Contracts: core.Contracts(s.Contract, config.FeeUnit(s.Kind), block.Now(source), watch),
 		Explorer:  p.Config.Settlement.Explorer, Admin: p.Config.API.Admin, Scopes: p.Config.API.CommandScopes,
 		Checks: checks, LinkAge: p.Config.Links.Age,
 	}

@@ -128,10 +128,19 @@ func (s *Source) headOf(ctx context.Context, e *endpoint) (uint64, error) {
 
 // Headers returns the headers of from..to, each the child of the one before.
 func (s *Source) Headers(ctx context.Context, from, to uint64) ([]block.Header, error) {
-	return readRange(ctx, s, from, to, rangeOf[block.Header]{
-		kind: headerKind, method: "starknet_getBlockWithTxHashes", decode: decodeHeader, link: linkHeaders,
-		felts: func(block.Header) int { return headerFelts }})
+	return readRange(ctx, s, from, to, headers)
 }
+
+// HeadersNow is Headers, and asks a node for each.
+func (s *Source) HeadersNow(ctx context.Context, from, to uint64) ([]block.Header, error) {
+	now := headers
+	now.asked = true
+	return readRange(ctx, s, from, to, now)
+}
+
+var headers = rangeOf[block.Header]{
+	kind: headerKind, method: "starknet_getBlockWithTxHashes", decode: decodeHeader, link: linkHeaders,
+	felts: func(block.Header) int { return headerFelts }}
 
 func linkHeaders(prev, next block.Header) error {
 	if next.ParentHash != prev.Hash {
@@ -240,6 +249,7 @@ const (
 	headerKind   = "header"
 	updateKind   = "update"
 	receiptsKind = "receipts"
+	weightsKind  = "weights"
 )
 
 // rangeOf says how one kind of data is read block by block.
@@ -250,6 +260,7 @@ type rangeOf[T any] struct {
 	link   func(prev, next T) error
 	felts  func(T) int                              // how many field elements it keeps
 	whole  func(ctx context.Context, got []T) error // nil for none
+	asked  bool                                     // of a node, never of the cache
 }
 
 // headerFelts is what a header takes, in the size of field elements.
@@ -276,7 +287,7 @@ func readRange[T any](ctx context.Context, s *Source, from, to uint64, spec rang
 	var err error
 	for round := range rounds {
 		var out []T
-		if out, err = readOnce(ctx, s, from, to, spec, round == 0); err == nil {
+		if out, err = readOnce(ctx, s, from, to, spec, round == 0 && !spec.asked); err == nil {
 			err = linked(ctx, out, spec)
 		}
 		if err == nil {
@@ -379,10 +390,11 @@ func (s *Source) remember(ctx context.Context, kind string, n uint64, raw []byte
 	}
 }
 
-// Forget drops what is remembered of blocks' headers and state updates: the next reads ask a node.
+// Forget drops what is remembered of blocks: the next reads ask a node.
 func (s *Source) Forget(ctx context.Context, from, to uint64) {
-	s.forget(ctx, updateKind, from, to)
-	s.forget(ctx, headerKind, from, to)
+	for _, kind := range []string{headerKind, updateKind, receiptsKind, weightsKind} {
+		s.forget(ctx, kind, from, to)
+	}
 }
 
 func (s *Source) forget(ctx context.Context, kind string, from, to uint64) {

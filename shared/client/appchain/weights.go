@@ -45,7 +45,7 @@ func (s *Source) Weights(ctx context.Context, from, to uint64) ([]block.Weights,
 }
 
 func (s *Source) weightsOf(ctx context.Context, n uint64) (block.Weights, error) {
-	raw := s.cached(ctx, "weights", n)
+	raw := s.cached(ctx, weightsKind, n)
 	if w, err := decodeWeights(raw); err == nil {
 		return s.filled(w), nil
 	}
@@ -60,7 +60,7 @@ func (s *Source) weightsOf(ctx context.Context, n uint64) (block.Weights, error)
 			w, err = decodeWeights(raw)
 		}
 		if err == nil {
-			s.remember(ctx, "weights", n, raw)
+			s.remember(ctx, weightsKind, n, raw)
 			return s.filled(w), nil
 		}
 		err = gatewayError(err)

@@ -165,6 +165,11 @@ type Source interface {
 	Head(ctx context.Context) (uint64, error)
 	// Headers returns the headers of from..to (inclusive), in order, none missing.
 	Headers(ctx context.Context, from, to uint64) ([]Header, error)
+	// HeadersNow is Headers as a node answers it now, whatever the source remembers: a chain may be reverted. It decides
+	// whether blocks are of one history.
+	HeadersNow(ctx context.Context, from, to uint64) ([]Header, error)
+	// Forget drops what the source remembers of from..to: those blocks were reverted, or a node answered wrongly.
+	Forget(ctx context.Context, from, to uint64)
 	// StateUpdates returns the state updates of from..to (inclusive), in order, none missing.
 	StateUpdates(ctx context.Context, from, to uint64) ([]StateUpdate, error)
 	// Weights returns the bouncer weights of from..to (inclusive), in order, none missing.
@@ -175,6 +180,16 @@ type Source interface {
 	Nonces(ctx context.Context, at uint64, contracts []felt.Felt) ([]felt.Felt, error)
 	// Storage returns the values of slots after block at; what was never written is 0.
 	Storage(ctx context.Context, at uint64, slots []Slot) ([]felt.Felt, error)
+}
+
+// Now is a source whose Headers are those of HeadersNow.
+func Now(s Source) Source { return asked{s} }
+
+type asked struct{ Source }
+
+// Headers implements Source.
+func (a asked) Headers(ctx context.Context, from, to uint64) ([]Header, error) {
+	return a.HeadersNow(ctx, from, to)
 }
 
 // Slot names one storage slot.

@@ -69,6 +69,10 @@ func (n *node) Headers(ctx context.Context, from, to uint64) ([]block.Header, er
 	return hs, err
 }
 
+func (n *node) HeadersNow(ctx context.Context, from, to uint64) ([]block.Header, error) {
+	return n.Headers(ctx, from, to)
+}
+
 func (n *node) StateUpdates(ctx context.Context, from, to uint64) ([]block.StateUpdate, error) {
 	if err := n.check(to); err != nil {
 		return nil, err

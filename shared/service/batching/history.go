@@ -62,12 +62,26 @@ func disagree(err error) error {
 	return &readError{fmt.Errorf("the chain's nodes do not agree: %w: %w", err, block.ErrMalformed)}
 }
 
-// sameHistory checks the last batched block against the chain.
+// mostForgotten bounds how many blocks are forgotten at a time. What is remembered of older ones has expired, as a
+// rule.
+const mostForgotten = 500
+
+// forget drops what the source remembers of the blocks above the last common one: after a rewind the blocks with these
+// numbers are others.
+func (p *pass[B]) forget(ctx context.Context, common tip) {
+	from, to := uint64(0), p.tip.number+chunk
+	if common.any {
+		from = common.number + 1
+	}
+	p.Source.Forget(ctx, max(from, to-min(to, mostForgotten)), to)
+}
+
+// sameHistory checks the last batched block against the chain. No answer that was remembered decides it.
 func (p *pass[B]) sameHistory(ctx context.Context) error {
 	if p.tip.hash.IsZero() {
 		return nil
 	}
-	hs, err := p.Source.Headers(ctx, p.tip.number, p.tip.number)
+	hs, err := p.Source.HeadersNow(ctx, p.tip.number, p.tip.number)
 	if err != nil {
 		return &readError{fmt.Errorf("read the last batched block %d: %w", p.tip.number, err)}
 	}
@@ -98,6 +112,10 @@ func (p *pass[B]) otherHistory(ctx context.Context, now felt.Felt) error {
 	if err != nil {
 		return err
 	}
+	if low.any && low.number == p.tip.number {
+		return disagree(fmt.Errorf("block %d is %s, and was %s before", p.tip.number, p.tip.hash, now))
+	}
+	p.forget(ctx, low)
 	return reverted(p.tip, now, low, high)
 }
 
@@ -112,7 +130,7 @@ func (p *pass[B]) fork(ctx context.Context) (low, high tip, err error) {
 		if t.hash.IsZero() { // of release 0.1, so older than any that differs
 			return true, nil
 		}
-		hs, err := p.Source.Headers(ctx, t.number, t.number)
+		hs, err := p.Source.HeadersNow(ctx, t.number, t.number)
 		if err != nil {
 			return false, &readError{fmt.Errorf("look for the fork: %w", err)}
 		}

@@ -3,14 +3,22 @@ package batching_test
 import (
 	"context"
 	"errors"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/madara-orchestrator/orchestrator/shared/client/appchain"
+	"github.com/madara-orchestrator/orchestrator/shared/client/lru"
 	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
 	"github.com/madara-orchestrator/orchestrator/shared/core/block"
 	"github.com/madara-orchestrator/orchestrator/shared/core/settlement"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
+	devchain "github.com/madara-orchestrator/orchestrator/shared/dev/appchain"
 	"github.com/madara-orchestrator/orchestrator/shared/dev/fake/blocks"
 )
 
@@ -269,5 +277,77 @@ func TestUnsettleableBlock(t *testing.T) {
 	b.want("0-2 weights")
 	if d := b.alerted("A block is larger than a batch may be"); !strings.Contains(d, "Block 3") {
 		t.Errorf("the alert: %s", d)
+	}
+}
+
+// switched is a node's address behind which one chain takes the other's place.
+type switched struct {
+	to    atomic.Pointer[url.URL]
+	asked atomic.Int64
+}
+
+// ServeHTTP implements http.Handler.
+func (s *switched) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.asked.Add(1)
+	(&httputil.ReverseProxy{Rewrite: func(p *httputil.ProxyRequest) { p.SetURL(s.to.Load()) }}).ServeHTTP(w, r)
+}
+
+// What is remembered does not hide a revert: the last batched block's header is in the cache when the chain is reverted
+// to block 35 and grows again. Batching halts at once, with the right blocks, and leaves the open batch open.
+func TestRevertBehindACache(t *testing.T) {
+	for name, blocks := range map[string]int{"longer than before": 43, "as long as before": 41} {
+		t.Run(name, func(t *testing.T) {
+			each(t, func(t *testing.T, b *bench) {
+				start := func(blocks int, vs ...devchain.VersionFrom) *url.URL {
+					t.Helper()
+					c, err := devchain.Start(devchain.Options{Seed: 1, Blocks: blocks,
+						Versions: append([]devchain.VersionFrom{{Block: 0, Version: "0.14.1"}}, vs...)})
+					if err != nil {
+						t.Fatal(err)
+					}
+					t.Cleanup(func() { _ = c.Close() })
+					u, err := url.Parse(c.URL())
+					if err != nil {
+						t.Fatal(err)
+					}
+					return u
+				}
+				first, second := start(41), start(blocks, devchain.VersionFrom{Block: 36, Version: "0.14.2"})
+				var node switched
+				node.to.Store(first)
+				server := httptest.NewServer(&node)
+				t.Cleanup(server.Close)
+				kept := lru.New(lru.Config{Behind: lru.New(lru.Config{})})
+				source, err := appchain.New(appchain.Config{URL: server.URL, GatewayURL: server.URL},
+					appchain.Deps{Cache: kept})
+				if err != nil {
+					t.Fatal(err)
+				}
+				b.Source, b.Limits.SnosBlocks, b.Limits.Blocks = source, 9, 18
+				if b.layer == stage.L3 {
+					b.Limits.Blocks = 100
+				}
+				b.Limits.SnosWeights, b.Limits.Weights = block.Weights{}, block.Weights{}
+				if err := b.run(); err != nil {
+					t.Fatal(err)
+				}
+				want := "0-8 block count; 9-17 block count; 18-26 block count; 27-35 block count; 36-40 open"
+				if b.layer == stage.L2 {
+					want = "0-17 block count; 18-35 block count; 36-40 open"
+				}
+				b.want(want)
+				node.to.Store(second)
+				b.pass(90 * time.Minute)
+				b.want(want)
+				detail := b.alerted("The chain has another history than what was batched")
+				if !strings.Contains(detail, "between block 36 and block 40") {
+					t.Errorf("the alert does not say where they part: %s", detail)
+				}
+				asked := node.asked.Load()
+				if _, err := source.Weights(t.Context(), 40, 40); err != nil || node.asked.Load() == asked {
+					t.Errorf("the weights of the reverted block 40 are remembered (%v)", err)
+				}
+			})
+		})
 	}
 }

@@ -72,7 +72,7 @@ func (t *Taker) gather(ctx context.Context) (Facts, error) {
 		}
 	}
 	if f.Latest.Settled {
-		hs, err := t.Source.Headers(ctx, f.Latest.Block, f.Latest.Block)
+		hs, err := t.Source.HeadersNow(ctx, f.Latest.Block, f.Latest.Block)
 		if err != nil {
 			return f, fmt.Errorf("read the app chain's block %d, the last settled one: %w", f.Latest.Block, err)
 		}

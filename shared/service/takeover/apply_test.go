@@ -53,7 +53,7 @@ type headers struct {
 	f takeover.Facts
 }
 
-func (h headers) Headers(_ context.Context, from, _ uint64) ([]block.Header, error) {
+func (h headers) HeadersNow(_ context.Context, from, _ uint64) ([]block.Header, error) {
 	return []block.Header{{Number: from, Hash: h.f.BlockHash}}, nil
 }
 

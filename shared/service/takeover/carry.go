@@ -108,7 +108,7 @@ func (t *Taker) gatherCarried(ctx context.Context, f *Facts) error {
 			return fmt.Errorf("ask the prover for task %s of the old SNOS batch %d: %w", task, s.Index, err)
 		}
 		f.Known[task] = progress.State == proof.InProgress || progress.State == proof.Done
-		hs, err := t.Source.Headers(ctx, s.EndBlock, s.EndBlock)
+		hs, err := t.Source.HeadersNow(ctx, s.EndBlock, s.EndBlock)
 		if err != nil {
 			return fmt.Errorf("read the app chain's block %d, the last one of the old SNOS batch %d: %w", s.EndBlock,
 				s.Index, err)

@@ -26,11 +26,7 @@ func Compare(src block.Source) da.Compare {
 		err := compare(ctx, src, segment, from, to)
 		var differs *da.MismatchError
 		if errors.As(err, &differs) { // a node may have answered wrongly: it must say so again
-			if f, ok := src.(interface {
-				Forget(ctx context.Context, from, to uint64)
-			}); ok {
-				f.Forget(ctx, from, to)
-			}
+			src.Forget(ctx, from, to)
 			return compare(ctx, src, segment, from, to)
 		}
 		return err

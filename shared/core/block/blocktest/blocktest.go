@@ -41,7 +41,7 @@ func TestSource(t *testing.T, h Harness) {
 	}{
 		{"ChainID", testChainID}, {"Headers", testHeaders}, {"StateUpdates", testStateUpdates},
 		{"Weights", testWeights},
-		{"Messages", testMessages}, {"StateFollowsUpdates", testState}, {"AbsentIsZero", testAbsent},
+		{"HeadersNow", testHeadersNow}, {"Messages", testMessages}, {"StateFollowsUpdates", testState}, {"AbsentIsZero", testAbsent},
 		{"BeyondHeadIsNotFound", testBeyond}, {"RefusesBadRanges", testRanges}, {"Concurrent", testConcurrent},
 		{"HonoursContext", testContext},
 	} {
@@ -85,6 +85,25 @@ func testHeaders(t *testing.T, ctx context.Context, h Harness) {
 	if err != nil || cmp.Diff(got[1:2], one) != "" {
 		t.Errorf("a range of one block differs from the same block in a longer range: %v\n%s",
 			err, cmp.Diff(got[1:2], one))
+	}
+}
+
+// testHeadersNow reads headers from a node, which are the same while nothing is reverted; also what was forgotten is
+// read again.
+func testHeadersNow(t *testing.T, ctx context.Context, h Harness) {
+	want, err := h.Source.Headers(ctx, h.First, h.Last)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		for name, s := range map[string]func(context.Context, uint64, uint64) ([]block.Header, error){
+			"HeadersNow": h.Source.HeadersNow, "Now": block.Now(h.Source).Headers,
+		} {
+			if got, err := s(ctx, h.First, h.Last); err != nil || cmp.Diff(want, got) != "" {
+				t.Errorf("%s differs from Headers: %v\n%s", name, err, cmp.Diff(want, got))
+			}
+		}
+		h.Source.Forget(ctx, h.First, h.Last)
 	}
 }
 
@@ -293,6 +312,10 @@ func testContext(t *testing.T, ctx context.Context, h Harness) {
 // reads are the calls that take a range.
 func reads(h Harness) map[string]func(ctx context.Context, from, to uint64) error {
 	return map[string]func(ctx context.Context, from, to uint64) error{
+		"HeadersNow": func(ctx context.Context, a, b uint64) error {
+			_, err := h.Source.HeadersNow(ctx, a, b)
+			return err
+		},
 		"Headers": func(ctx context.Context, a, b uint64) error {
 			_, err := h.Source.Headers(ctx, a, b)
 			return err

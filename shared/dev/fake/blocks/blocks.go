@@ -221,6 +221,14 @@ func (b *Source) Headers(ctx context.Context, from, to uint64) ([]block.Header, 
 	return span(ctx, b, "Headers", from, to, func(d Block) block.Header { return d.Header })
 }
 
+// HeadersNow implements block.Source.
+func (b *Source) HeadersNow(ctx context.Context, from, to uint64) ([]block.Header, error) {
+	return b.Headers(ctx, from, to)
+}
+
+// Forget implements block.Source: it remembers nothing.
+func (b *Source) Forget(context.Context, uint64, uint64) {}
+
 // StateUpdates implements block.Source.
 func (b *Source) StateUpdates(ctx context.Context, from, to uint64) ([]block.StateUpdate, error) {
 	return span(ctx, b, "StateUpdates", from, to, func(d Block) block.StateUpdate { return cloneUpdate(d.Update) })
