@@ -14,7 +14,8 @@ const (
 
 // Prover is who proves.
 type Prover struct {
-	// mock, atlantic or sharp.
+	// mock, atlantic or sharp. On an L2 change it while no batch is under way (infra/README.md): one that was begun
+	// with another prover waits until that is set again.
 	Kind string `env:"KIND" envDefault:"mock"`
 	// The secret that is Atlantic's API key, or for the mock prover the key of the account that registers facts.
 	KeySecret string `env:"KEY_SECRET" secret:"prover,hook" example:"mychain/atlantic"`

@@ -89,6 +89,7 @@ type aggregatorDoc struct {
 	InputSize      int       `bson:"input_size"`
 	AccumulatorKey string    `bson:"accumulator_key,omitempty"`
 	Bucket         string    `bson:"bucket,omitempty"`
+	Prover         string    `bson:"prover,omitempty"`
 }
 
 // ints converts unsigned numbers and keeps the first one that does not fit.
@@ -232,7 +233,7 @@ func toAggregatorDoc(b batch.AggregatorBatch) (aggregatorDoc, error) {
 			b.UpdatedAt),
 		Span: n.span(b.Span), FirstSnos: n.of(b.FirstSnos), Snos: []spanDoc{},
 		DAWords: b.DAWords, InputSize: b.InputSize,
-		AccumulatorKey: b.AccumulatorKey, Bucket: b.Bucket,
+		AccumulatorKey: b.AccumulatorKey, Bucket: b.Bucket, Prover: b.Prover,
 	}
 	for _, s := range b.Snos {
 		d.Snos = append(d.Snos, n.span(s))
@@ -250,7 +251,7 @@ func (d aggregatorDoc) batch() (batch.AggregatorBatch, error) {
 		Span: n.spanBack(d.Span), Index: n.back(d.Meta.Index), Epoch: n.back(d.Meta.Epoch),
 		FirstSnos: n.back(d.FirstSnos),
 		DAWords:   d.DAWords, InputSize: d.InputSize,
-		AccumulatorKey: d.AccumulatorKey, Bucket: d.Bucket, Status: st, TraceID: d.Meta.TraceID,
+		AccumulatorKey: d.AccumulatorKey, Bucket: d.Bucket, Prover: d.Prover, Status: st, TraceID: d.Meta.TraceID,
 		Ledger: n.ledgerBack(d.Meta.Ledger), Version: n.back(d.Meta.Version), Fence: n.back(d.Meta.Fence),
 		CreatedAt: timeOf(d.Meta.CreatedAt), UpdatedAt: timeOf(d.Meta.UpdatedAt),
 	}

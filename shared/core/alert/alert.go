@@ -49,7 +49,7 @@ var sections = []string{
 	"waiting/", "failing/", "dead-letter/stage/", "dead-letter/unreadable", "dead-letter/unknown",
 	"batching/version/", "batching/block-too-large/",
 	"batching/unreadable", "batching/head", "batching/missing", "batching/history",
-	"batching/first-block", "awaiting/contract/",
+	"batching/first-block", "awaiting/contract/", "awaiting/prover/",
 }
 
 // Sections are what the keys of all alerts begin with.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/block"
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
+	"github.com/madara-orchestrator/orchestrator/shared/core/proof"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 )
 
@@ -50,6 +51,7 @@ const (
 	InputSize      Reason = "aggregator input size"
 	SnosCount      Reason = "SNOS batch count"
 	VersionChange  Reason = "Starknet version change"
+	ProverChange   Reason = "prover change"
 	ParentClosed   Reason = "parent closed"
 	ByOperator     Reason = "an operator's command"
 	EndOfRecording Reason = "end of the configured range"        // max_block is reached
@@ -58,7 +60,7 @@ const (
 
 // Reasons are all closing rules.
 var Reasons = []Reason{BlockCount, Age, WeightLimit, BlobCapacity, DACapacity, InputSize, SnosCount, VersionChange,
-	ParentClosed, ByOperator, EndOfRecording, Adopted}
+	ProverChange, ParentClosed, ByOperator, EndOfRecording, Adopted}
 
 // Span is a run of blocks with what the closing rules need to know of it.
 type Span struct {
@@ -110,6 +112,7 @@ type AggregatorBatch struct {
 	// AccumulatorKey names the state-diff accumulator of the open batch.
 	AccumulatorKey string
 	Bucket         string // the prover's; "" for provers without, and before it is opened
+	Prover         string // its name; "" in documents of earlier releases
 	Status         Status
 	TraceID        string
 	Ledger         Ledger
@@ -118,6 +121,11 @@ type AggregatorBatch struct {
 	Fence     uint64
 	CreatedAt time.Time
 	UpdatedAt time.Time
+}
+
+// Origin is what the batch was begun with.
+func (a AggregatorBatch) Origin() proof.Origin {
+	return proof.Origin{Prover: a.Prover, Bucket: a.Bucket}
 }
 
 // LastSnos is the index of the last SNOS batch.

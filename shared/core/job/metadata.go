@@ -45,6 +45,7 @@ type ProofCreationMeta struct {
 	Fact                 string
 	Bucket               string // "" for provers without
 	BucketIndex          uint64
+	Prover               string `json:",omitempty"` // as of the aggregator batch; "" on an L3
 	ProofKey             string // where the proof is stored; "" where it isn't, once the job is completed
 	// Set by processing.
 	DedupID string // recorded before the request is sent
@@ -145,6 +146,7 @@ type AggregatorMeta struct {
 	StarknetVersion      string // as in SnosRunMeta
 	FirstSnos, LastSnos  uint64
 	Bucket               string // "" where we aggregate ourselves
+	Prover               string `json:",omitempty"` // as of the batch
 	OutputPrefix         string
 	// Set by processing and verification, in this order where we aggregate ourselves.
 	RunTaskID string

@@ -156,6 +156,8 @@ func closedBy(r batch.Reason) string {
 		return "SNOS count"
 	case batch.VersionChange:
 		return "version"
+	case batch.ProverChange:
+		return "prover"
 	case batch.Adopted:
 		return "adopted"
 	case "":

@@ -38,6 +38,9 @@ func (h *Handler) Process(ctx context.Context, r *executor.Run) error {
 	if err != nil {
 		return err
 	}
+	if err := h.other(m); err != nil {
+		return err
+	}
 	if m.Bucket != "" {
 		m.Task, err = h.Prover.CloseBucket(ctx, m.Bucket)
 		if errors.Is(err, proof.ErrRejected) {
@@ -75,10 +78,18 @@ func (h *Handler) Process(ctx context.Context, r *executor.Run) error {
 	return nil
 }
 
+// other waits where the batch was begun with another prover than the one of the settings.
+func (h *Handler) other(m *job.AggregatorMeta) error {
+	return proofcreation.Await(proof.Origin{Prover: m.Prover, Bucket: m.Bucket}.Aggregate(h.Prover.Capabilities()))
+}
+
 // Verify follows the run, then the proof; it is done when the batch's artifacts are stored.
 func (h *Handler) Verify(ctx context.Context, r *executor.Run) (job.Verdict, error) {
 	m, err := executor.Meta[*job.AggregatorMeta](r)
 	if err != nil {
+		return job.Verdict{}, err
+	}
+	if err := h.other(m); err != nil {
 		return job.Verdict{}, err
 	}
 	if m.Bucket == "" && !m.RunDone {

@@ -3,6 +3,7 @@ package aggregator_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"strings"
 	"testing"
@@ -271,5 +272,50 @@ func TestProcessFailures(t *testing.T) {
 	}
 	if err := busy.Process(t.Context(), busy.run); err == nil || job.IsPermanent(err) {
 		t.Errorf("busy runner: %v, want a transient failure", err)
+	}
+}
+
+// A batch that was begun with another prover waits, and nothing is run or asked for. It goes on when the setting is
+// back.
+func TestOtherProver(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		buckets bool // of the prover that it was begun with
+		now     proof.Capabilities
+		named   bool // in the job
+		waits   bool
+	}{
+		"buckets, then without":                 {true, proof.Capabilities{Name: "other"}, true, true},
+		"buckets, then without, not recorded":   {true, proof.Capabilities{Name: "other"}, false, true},
+		"no buckets, then with":                 {false, proof.Capabilities{Name: "other", Buckets: true}, true, true},
+		"no buckets, then with, not recorded":   {false, proof.Capabilities{Name: "other", Buckets: true}, false, true},
+		"no buckets, then another without":      {false, proof.Capabilities{Name: "other"}, true, true},
+		"buckets, other capabilities otherwise": {true, proof.Capabilities{Name: "ours", Buckets: true}, true, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, prover.Config{Capabilities: proof.Capabilities{Name: "ours", Buckets: tt.buckets}},
+				runner.Config{})
+			if tt.named {
+				w.meta.Prover = "ours"
+			}
+			other := prover.New(nil, prover.Config{Capabilities: tt.now})
+			if tt.waits {
+				w.Handler.Prover = other
+				var e *proof.OtherProverError
+				err := w.Process(t.Context(), w.run)
+				if !errors.As(err, &e) || job.IsPermanent(err) || !strings.Contains(err.Error(), "PROVER_KIND") {
+					t.Errorf("processing: %v, want it to wait", err)
+				}
+				if v, err := w.Verify(t.Context(), w.run); !errors.As(err, &e) || job.IsPermanent(err) {
+					t.Errorf("verification: %v, %v, want it to wait", v, err)
+				}
+				if w.meta.RunTaskID != "" || w.meta.Task != "" || len(other.Tasks()) != 0 {
+					t.Errorf("asked for: %+v, %d tasks", w.meta, len(other.Tasks()))
+				}
+				w.Handler.Prover = w.prover
+			}
+			w.process()
+		})
 	}
 }

@@ -12,10 +12,12 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/block"
 	"github.com/madara-orchestrator/orchestrator/shared/core/metric"
 	"github.com/madara-orchestrator/orchestrator/shared/core/metric/metrictest"
+	"github.com/madara-orchestrator/orchestrator/shared/core/proof"
 	"github.com/madara-orchestrator/orchestrator/shared/core/rewind"
 	"github.com/madara-orchestrator/orchestrator/shared/core/schedule"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	"github.com/madara-orchestrator/orchestrator/shared/dev/fake/blocks"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/fake/prover"
 	"github.com/madara-orchestrator/orchestrator/shared/service/batching"
 )
 
@@ -126,6 +128,66 @@ func TestShortDisturbance(t *testing.T) {
 		b.want("0-4 open")
 		b.alerted()
 	})
+}
+
+// The open aggregator batch closes when the settings name another prover: its proofs could not be combined with those
+// of the new one, which gets the blocks that come. It closes also where no block comes or can be read. One in which no
+// SNOS batch was closed has no proofs yet: it goes on with the new prover.
+func TestProverChange(t *testing.T) {
+	t.Parallel()
+	with, without := proof.Capabilities{Name: "a", Buckets: true}, proof.Capabilities{Name: "b"}
+	other, proofs := proof.Capabilities{Name: "c"}, proof.Capabilities{Name: "a", Buckets: true, Proofs: true}
+	for name, tt := range map[string]struct {
+		first, second proof.Capabilities
+		unrecorded    bool   // by an earlier release
+		blocks        int    // that come meanwhile
+		snos          uint64 // blocks of a SNOS batch
+		want          string
+		of            proof.Capabilities // the newest batch
+	}{
+		"to buckets":               {without, with, false, 3, 5, "0-4 prover change; 5-7 open", with},
+		"from buckets":             {with, without, false, 3, 5, "0-4 prover change; 5-7 open", without},
+		"to buckets, unrecorded":   {without, with, true, 3, 5, "0-4 prover change; 5-7 open", with},
+		"from buckets, unrecorded": {with, without, true, 3, 5, "0-4 prover change; 5-7 open", without},
+		"another name":             {without, other, false, 3, 5, "0-4 prover change; 5-7 open", other},
+		"no block comes":           {without, with, false, 0, 5, "0-4 prover change", without},
+		"the node is down":         {without, with, false, -1, 5, "0-4 prover change", without},
+		"nothing is proven":        {without, with, false, 3, 9, "0-7 open", with},
+		"nothing is proven, back":  {with, without, true, 3, 9, "0-7 open", without},
+		"nor does a block come":    {without, with, false, 0, 9, "0-4 open", with},
+		"the same":                 {with, with, false, 3, 5, "0-7 open", with},
+		"other proofs":             {with, proofs, false, 3, 5, "0-7 open", with},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, stage.L2)
+			b.Limits.SnosBlocks = tt.snos
+			b.Prover = prover.New(nil, prover.Config{Capabilities: tt.first})
+			b.grow(5, nil)
+			b.pass(time.Minute)
+			a, err := b.batches.Aggregator(t.Context(), 1)
+			if err != nil || a.Prover != tt.first.Name || (a.Bucket != "") != tt.first.Buckets {
+				t.Fatalf("begun with %q, bucket %q, %v", a.Prover, a.Bucket, err)
+			}
+			if tt.unrecorded {
+				a.Prover = ""
+				if _, err := b.batches.UpdateAggregator(t.Context(), a); err != nil {
+					t.Fatal(err)
+				}
+			}
+			b.Prover = prover.New(nil, prover.Config{Capabilities: tt.second})
+			b.grow(max(tt.blocks, 0), nil)
+			if tt.blocks < 0 {
+				b.node.fail = errors.New("down")
+			}
+			b.pass(2 * time.Minute)
+			b.want(tt.want)
+			last, err := b.batches.LastAggregator(t.Context())
+			if err != nil || last.Prover != tt.of.Name || (last.Bucket != "") != tt.of.Buckets {
+				t.Errorf("the newest batch is of %q, bucket %q, %v; want %+v", last.Prover, last.Bucket, err, tt.of)
+			}
+		})
+	}
 }
 
 // Case B3: a block that is older than its parent is batched like any other.

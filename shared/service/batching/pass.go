@@ -26,6 +26,10 @@ type policy[B any] interface {
 	ends(b B) []tip
 	// begin returns an open batch of an epoch that holds the candidate, after last (the zero B for the first).
 	begin(ctx context.Context, last B, epoch uint64, c batch.Candidate) (B, error)
+	// foreign is an error where the batch was begun with another prover than the one of the settings.
+	foreign(b B) error
+	// moved is a batch of which nothing was proven, as one that was begun with the prover of the settings.
+	moved(ctx context.Context, b B) (B, error)
 	extend(b B, c batch.Candidate) B
 	// closes says whether the batch must close before the candidate joins it, full whether it is full or too old.
 	closes(b B, c batch.Candidate) (batch.Reason, bool)
@@ -212,6 +216,9 @@ func (p *pass[B]) newest(ctx context.Context) (newest B, found bool, err error) 
 
 // add puts one block into the open batch, or closes that and opens one for it.
 func (p *pass[B]) add(ctx, rctx context.Context, r read) error {
+	if err := p.closeForeign(ctx); err != nil {
+		return err
+	}
 	if p.open && p.policy.parts(&p.cur).span.StarknetVersion != r.header.StarknetVersion {
 		if err := p.close(ctx, batch.VersionChange); err != nil {
 			return err
@@ -282,10 +289,32 @@ func (p *pass[B]) close(ctx context.Context, reason batch.Reason) error {
 	return nil
 }
 
-// closeFull closes what is full or too old without a further block.
-func (p *pass[B]) closeFull(ctx context.Context) error {
+// closeForeign closes an open batch that was begun with another prover: the blocks that come go to the new one. Where
+// no batch within it was closed nothing of it was proven, and it goes to the new one itself.
+func (p *pass[B]) closeForeign(ctx context.Context) error {
 	if !p.open {
 		return nil
+	}
+	other := p.policy.foreign(p.cur)
+	if other == nil {
+		return nil
+	}
+	x := p.policy.parts(&p.cur)
+	p.log().WarnContext(ctx, "the prover was changed", "batch", x.index, "closes", x.closed > 0, "why", other)
+	if x.closed > 0 {
+		return p.close(ctx, batch.ProverChange)
+	}
+	moved, err := p.policy.moved(ctx, p.cur)
+	if err == nil {
+		p.cur, p.dirty = moved, true
+	}
+	return err
+}
+
+// closeFull closes what is full or too old without a further block.
+func (p *pass[B]) closeFull(ctx context.Context) error {
+	if err := p.closeForeign(ctx); err != nil || !p.open {
+		return err
 	}
 	if reason, full := p.policy.full(p.cur); full {
 		return p.close(ctx, reason)

@@ -88,17 +88,39 @@ func (p aggregators) begin(ctx context.Context, last batch.AggregatorBatch, epoc
 	if last.Index != 0 {
 		next.FirstSnos = last.LastSnos() + 1
 	}
-	if p.Prover.Capabilities().Buckets {
-		var err error
-		external := fmt.Sprintf("%s-aggregator-%d", p.Chain, next.Index)
-		if epoch > 0 { // never the bucket of a discarded batch, which has its proofs
-			external += fmt.Sprintf("-epoch-%d", epoch)
-		}
-		if next.Bucket, err = p.Prover.OpenBucket(ctx, external, c.Header.StarknetVersion); err != nil {
-			return next, &readError{fmt.Errorf("open bucket %s: %w", external, err)}
-		}
+	next, err := p.proven(ctx, next, c.Header.StarknetVersion)
+	if err != nil {
+		return next, err
 	}
 	return p.extend(next, c), nil
+}
+
+// proven is a batch of a Starknet version that is to be proven by the prover of the settings, in a bucket of its own
+// where that has them.
+func (p aggregators) proven(ctx context.Context, b batch.AggregatorBatch,
+	version string) (batch.AggregatorBatch, error) {
+	c := p.Prover.Capabilities()
+	b.Prover, b.Bucket = c.Name, ""
+	if !c.Buckets {
+		return b, nil
+	}
+	external := fmt.Sprintf("%s-aggregator-%d", p.Chain, b.Index)
+	if b.Epoch > 0 { // never the bucket of a discarded batch, which has its proofs
+		external += fmt.Sprintf("-epoch-%d", b.Epoch)
+	}
+	var err error
+	if b.Bucket, err = p.Prover.OpenBucket(ctx, external, version); err != nil {
+		return b, &readError{fmt.Errorf("open bucket %s: %w", external, err)}
+	}
+	return b, nil
+}
+
+func (p aggregators) foreign(b batch.AggregatorBatch) error {
+	return b.Origin().Aggregate(p.Prover.Capabilities())
+}
+
+func (p aggregators) moved(ctx context.Context, b batch.AggregatorBatch) (batch.AggregatorBatch, error) {
+	return p.proven(ctx, b, b.StarknetVersion)
 }
 
 func (p aggregators) extend(b batch.AggregatorBatch, c batch.Candidate) batch.AggregatorBatch {
@@ -169,6 +191,12 @@ func (p snosBatches) begin(_ context.Context, last batch.SnosBatch, epoch uint64
 		Span: batch.OpenSpan(c, now), Index: last.Index + 1, Epoch: epoch, DAWords: c.DAWords, Status: batch.Open,
 		TraceID: batch.NewTraceID(), CreatedAt: now,
 	}, nil
+}
+
+func (snosBatches) foreign(batch.SnosBatch) error { return nil } // each is proven by itself
+
+func (snosBatches) moved(_ context.Context, b batch.SnosBatch) (batch.SnosBatch, error) {
+	return b, nil
 }
 
 func (snosBatches) extend(b batch.SnosBatch, c batch.Candidate) batch.SnosBatch {

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
+	"github.com/madara-orchestrator/orchestrator/shared/core/alert"
 	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/proof"
@@ -27,12 +29,42 @@ func (h *Handler) Process(ctx context.Context, r *executor.Run) error {
 	if err != nil {
 		return err
 	}
+	if err := h.other(m); err != nil { // before it is paid for
+		return err
+	}
 	task := Task{Prover: h.Prover, Artifacts: h.Artifacts, DedupID: &m.DedupID, Task: &m.Task,
 		Unreadable: &m.Unreadable}
 	return task.Start(ctx, r, m.PIEKey, proof.Request{
 		Kind: proof.Child, Batch: r.Job.Batch, Steps: m.Steps,
 		StarknetVersion: m.StarknetVersion, Bucket: m.Bucket, Index: m.BucketIndex, Fact: m.Fact,
 	})
+}
+
+func (h *Handler) other(m *job.ProofCreationMeta) error {
+	return Await(proof.Origin{Prover: m.Prover, Bucket: m.Bucket}.Prove(h.Prover.Capabilities()))
+}
+
+// otherPrefix is what the keys of the causes begin with: executor.AwaitingPrefix, written out for the test of the
+// runbook.
+const otherPrefix = "awaiting/prover/"
+
+// lookAgain is after how long a job looks again whether the settings name its prover.
+const lookAgain = 5 * time.Minute
+
+// Await makes a *proof.OtherProverError a wait for operators, who are alerted once for all batches. Any other error,
+// and nil, is returned as it is.
+func Await(err error) error {
+	var other *proof.OtherProverError
+	if !errors.As(err, &other) {
+		return err
+	}
+	return executor.Await(alert.Cause{
+		Key:      otherPrefix + alert.Fingerprint(other.Begun),
+		Severity: alert.Critical, Title: "Batches wait for the prover that they were begun with",
+		Detail: fmt.Sprintf("It was %s, the settings name %s now, which can't aggregate what that has proven. Set "+
+			"PROVER_KIND back until these batches are aggregated: they wait, nothing more is paid for them, and they "+
+			"go on by themselves.", other.Begun, other.Now),
+	}, lookAgain, err)
 }
 
 // Task is a request to the prover as a job's document records it.
@@ -113,6 +145,9 @@ func Submit(ctx context.Context, p proof.Prover, s artifact.Store, key string, r
 func (h *Handler) Verify(ctx context.Context, r *executor.Run) (job.Verdict, error) {
 	m, err := executor.Meta[*job.ProofCreationMeta](r)
 	if err != nil {
+		return job.Verdict{}, err
+	}
+	if err := h.other(m); err != nil { // which does not know the task, and would be given it again
 		return job.Verdict{}, err
 	}
 	task := Task{Prover: h.Prover, Artifacts: h.Artifacts, DedupID: &m.DedupID, Task: &m.Task,

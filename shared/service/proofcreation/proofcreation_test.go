@@ -92,13 +92,54 @@ func TestProcessFailures(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, prover.Config{Capabilities: proofs}, nil)
+			w := newWorld(t, prover.Config{Capabilities: proof.Capabilities{Proofs: true, Buckets: true}}, nil)
 			tt.change(w)
 			if err := w.Process(t.Context(), w.run); err == nil || job.IsPermanent(err) != tt.permanent {
 				t.Errorf("%v, want a permanent failure: %t", err, tt.permanent)
 			}
 			if n := len(w.prover.Tasks()); n != 0 {
 				t.Errorf("%d proofs were started", n)
+			}
+		})
+	}
+}
+
+// A batch that was begun with another prover waits before its proof is paid for, and goes on when the setting is back.
+// What that prover was asked for is neither taken for lost nor asked for again.
+func TestOtherProver(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		prover, bucket string
+		waits          bool
+	}{
+		"the same":                        {"ours", "", false},
+		"not recorded":                    {"", "", false},
+		"another":                         {"atlantic", "", true},
+		"another, with a bucket":          {"atlantic", "b", true},
+		"not recorded, but with a bucket": {"", "b", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, prover.Config{Capabilities: proof.Capabilities{Name: "ours", Proofs: true}}, nil)
+			w.meta.Prover, w.meta.Bucket = tt.prover, tt.bucket
+			err := w.Process(t.Context(), w.run)
+			var other *proof.OtherProverError
+			if errors.As(err, &other) != tt.waits || job.IsPermanent(err) || !tt.waits && err != nil {
+				t.Fatalf("processing: %v, want it to wait: %t", err, tt.waits)
+			}
+			if !tt.waits {
+				return
+			}
+			w.meta.Task = "task"
+			if v, err := w.Verify(t.Context(), w.run); !errors.As(err, &other) || job.IsPermanent(err) {
+				t.Errorf("verification: %v, %v, want it to wait", v, err)
+			}
+			if n := len(w.prover.Tasks()); n != 0 || w.meta.Task != "task" {
+				t.Errorf("%d proofs were asked for, the job has task %q", n, w.meta.Task)
+			}
+			w.meta.Prover, w.meta.Bucket = "ours", ""
+			if err := w.Process(t.Context(), w.run); err != nil {
+				t.Errorf("with its prover: %v", err)
 			}
 		})
 	}

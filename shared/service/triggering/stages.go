@@ -96,7 +96,7 @@ func (t *Triggers) proving(ctx context.Context) error {
 			if t.Prover.Capabilities().Proofs && (t.Settings.WantProofs || t.Settings.Layer == stage.L3) {
 				m.ProofKey = artifact.SNOSKey(b.Index, b.Epoch, artifact.Proof)
 			}
-			if b.Aggregator != 0 && t.Prover.Capabilities().Buckets {
+			if b.Aggregator != 0 { // where its aggregator batch was begun, whatever prover the settings name now
 				parent, err := t.Batches.Aggregator(ctx, b.Aggregator)
 				if err != nil {
 					return nil, fmt.Errorf("read aggregator batch %d: %w", b.Aggregator, err)
@@ -105,7 +105,10 @@ func (t *Triggers) proving(ctx context.Context) error {
 					return nil, fmt.Errorf("SNOS batch %d is of epoch %d, aggregator batch %d of %d: a rewind is "+
 						"under way", b.Index, b.Epoch, parent.Index, parent.Epoch)
 				}
-				m.Bucket, m.BucketIndex = parent.Bucket, b.Index-parent.FirstSnos
+				m.Bucket, m.Prover = parent.Bucket, parent.Prover
+				if m.Bucket != "" {
+					m.BucketIndex = b.Index - parent.FirstSnos
+				}
 			}
 			return m, nil
 		})
@@ -208,7 +211,7 @@ func (t *Triggers) aggregate(ctx context.Context, b batch.AggregatorBatch,
 	m := &job.AggregatorMeta{
 		StartBlock: b.StartBlock, EndBlock: b.EndBlock, StarknetVersion: b.StarknetVersion,
 		FirstSnos: b.FirstSnos, LastSnos: b.LastSnos(),
-		Bucket: b.Bucket, OutputPrefix: artifact.AggregatorPrefix(b.Index, b.Epoch),
+		Bucket: b.Bucket, Prover: b.Prover, OutputPrefix: artifact.AggregatorPrefix(b.Index, b.Epoch),
 	}
 	if err := t.create(ctx, b.Index, b.Epoch, m, b.TraceID); err != nil {
 		return err

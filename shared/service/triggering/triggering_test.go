@@ -228,6 +228,37 @@ func TestMetadataOfNewJobs(t *testing.T) {
 	}
 }
 
+// The jobs of a batch name the prover and the bucket that it was begun with, whatever prover the settings name now.
+func TestJobsNameTheBatchsProver(t *testing.T) {
+	t.Parallel()
+	for _, now := range []proof.Capabilities{{Name: "ours", Buckets: true}, {Name: "other"}} {
+		w := newWorld(t, stage.L2, now)
+		w.aggregators(batch.Open)
+		a, err := w.batches.Aggregator(t.Context(), 1)
+		w.check(err)
+		a.Prover = "ours"
+		a, err = w.batches.UpdateAggregator(t.Context(), a)
+		w.check(err)
+		w.snos(batch.InSnosRun)
+		w.job(1, job.Completed, &job.SnosRunMeta{})
+		w.check(w.Run(t.Context(), stage.ProofCreation))
+		j, err := w.jobs.Find(t.Context(), job.ProofCreation, 1)
+		w.check(err)
+		if m := j.Metadata.(*job.ProofCreationMeta); m.Bucket != "bucket" || m.Prover != "ours" {
+			t.Errorf("with %s: %+v", now.Name, m)
+		}
+		a.Status = batch.Proven
+		_, err = w.batches.UpdateAggregator(t.Context(), a)
+		w.check(err)
+		w.check(w.Run(t.Context(), stage.Aggregator))
+		j, err = w.jobs.Find(t.Context(), job.Aggregator, 1)
+		w.check(err)
+		if m := j.Metadata.(*job.AggregatorMeta); m.Bucket != "bucket" || m.Prover != "ours" {
+			t.Errorf("with %s: %+v", now.Name, m)
+		}
+	}
+}
+
 // An L3's state update reads what the jobs before it have stored, whatever prover the settings name by then: the
 // capabilities change between the stages.
 func TestKeysOfAnotherProver(t *testing.T) {

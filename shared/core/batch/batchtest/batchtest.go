@@ -67,8 +67,8 @@ func aggregator(i uint64) batch.AggregatorBatch {
 	return batch.AggregatorBatch{
 		Span: span(i*100, i*100+99), Index: i, FirstSnos: i * 10,
 		Snos: []batch.Span{span(i*100, i*100+49), span(i*100+50, i*100+99)}, DAWords: 77,
-		InputSize: 66, AccumulatorKey: "k", Bucket: "b", Status: batch.Closed, TraceID: "t", Ledger: ledger(),
-		CreatedAt: start, UpdatedAt: start,
+		InputSize: 66, AccumulatorKey: "k", Bucket: "b", Prover: "p", Status: batch.Closed, TraceID: "t",
+		Ledger: ledger(), CreatedAt: start, UpdatedAt: start,
 	}
 }
 
