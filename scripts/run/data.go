@@ -92,8 +92,8 @@ func (l *settlementLayer) dataSubmission(o options, core setup.App, a *appChain)
 // SNOS runner gives in its stead are in no state update.
 func comparing(src block.Source) da.Compare {
 	compare := protocol.Compare(src)
-	return func(ctx context.Context, segment []felt.Felt, from, to uint64) error {
-		hs, err := src.Headers(ctx, to, to)
+	return func(ctx context.Context, segment []felt.Felt, b da.Blocks) error {
+		hs, err := src.Headers(ctx, b.To, b.To)
 		if err != nil {
 			return err
 		}
@@ -102,11 +102,11 @@ func comparing(src block.Source) da.Compare {
 			return err
 		}
 		if f.Aliases {
-			counter, err := src.Storage(ctx, to, statediff.AliasSlots([]felt.Felt{felt.Zero}))
+			counter, err := src.Storage(ctx, b.To, statediff.AliasSlots([]felt.Felt{felt.Zero}))
 			if err != nil || counter[0].IsZero() {
 				return err
 			}
 		}
-		return compare(ctx, segment, from, to)
+		return compare(ctx, segment, b)
 	}
 }

@@ -17,20 +17,25 @@ var ErrUnreadable = errors.New("the DA segment is not a state diff")
 // ErrNotCompared says that the app chain's node leaves out what is compared: whether the segment is right is not known.
 var ErrNotCompared = errors.New("the DA segment can't be compared with the chain")
 
-// Compare compares a DA segment with what the app chain says that the blocks from..to changed. The error is a
-// *MismatchError or ErrUnreadable where it is another diff; any other, such as ErrNotCompared, says that something
-// can't be read.
-type Compare func(ctx context.Context, segment []felt.Felt, from, to uint64) error
+// Blocks are those whose changes a DA segment has.
+type Blocks struct {
+	From, To uint64
+	EndHash  felt.Felt // of the last one; zero where it is not known
+}
+
+// Compare compares a DA segment with what the app chain says that blocks changed. The error is a *MismatchError or
+// ErrUnreadable where it is another diff; any other, such as ErrNotCompared, says that something can't be read.
+type Compare func(ctx context.Context, segment []felt.Felt, b Blocks) error
 
 // Once compares the segment under a key, unless it is the one that was compared already: noted is its sum. Where it is
 // another diff the error is permanent (package job): no retry helps while the segment is what it is.
-func (c Compare) Once(ctx context.Context, noted *string, key string, segment []felt.Felt, from, to uint64) error {
+func (c Compare) Once(ctx context.Context, noted *string, key string, segment []felt.Felt, b Blocks) error {
 	digest := sha256.Sum256(felt.Concat(segment))
 	sum := hex.EncodeToString(digest[:])
 	if sum == *noted {
 		return nil
 	}
-	err := c(ctx, segment, from, to)
+	err := c(ctx, segment, b)
 	if err == nil {
 		*noted = sum
 		return nil

@@ -72,6 +72,7 @@ type ProofRegistrationMeta struct {
 // DataSubmissionMeta belongs to DataSubmission.
 type DataSubmissionMeta struct {
 	StartBlock, EndBlock uint64
+	EndHash              felt.Felt `json:",omitzero"` // of the last block; zero where it is not known
 	SegmentKey           string
 	// Layer names the layer that the transactions were signed for; "": the settlement layer.
 	Layer   string `json:",omitempty"`
@@ -163,7 +164,8 @@ type AggregatorMeta struct {
 // StateTransitionMeta belongs to StateTransition.
 type StateTransitionMeta struct {
 	StartBlock, EndBlock uint64
-	StarknetVersion      string // as in SnosRunMeta
+	EndHash              felt.Felt `json:",omitzero"` // of the last block; zero where it is not known
+	StarknetVersion      string    // as in SnosRunMeta
 	ProgramOutputKey     string
 	DASegmentKey         string // L2
 	// L3: proofs of SNOS and of the layout bridge, whose public inputs hold the outputs; "" for none

@@ -21,11 +21,12 @@ func TestComparesBeforePublishing(t *testing.T) {
 	down := errors.New("the app chain's node is down")
 	mismatch := &da.MismatchError{What: "storage slot", Contract: felt.FromUint64(99), Key: felt.FromUint64(5),
 		Published: &seven, State: &eight}
+	b.run.Job.Metadata.(*job.DataSubmissionMeta).EndHash = seven
 	var fails error
 	var asked int
-	b.handler.Compare = func(_ context.Context, segment []felt.Felt, from, to uint64) error {
-		if asked++; from != 0 || to != 3 || len(segment) != 1 {
-			t.Errorf("compared %d words with blocks %d to %d", len(segment), from, to)
+	b.handler.Compare = func(_ context.Context, segment []felt.Felt, of da.Blocks) error {
+		if asked++; of != (da.Blocks{To: 3, EndHash: seven}) || len(segment) != 1 {
+			t.Errorf("compared %d words with blocks %+v", len(segment), of)
 		}
 		return fails
 	}

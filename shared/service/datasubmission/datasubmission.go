@@ -171,7 +171,8 @@ func (h *Handler) compare(ctx context.Context, m *job.DataSubmissionMeta) error 
 	if err != nil {
 		return err
 	}
-	return h.Compare.Once(ctx, &m.Compared, m.SegmentKey, words, m.StartBlock, m.EndBlock)
+	return h.Compare.Once(ctx, &m.Compared, m.SegmentKey, words,
+		da.Blocks{From: m.StartBlock, To: m.EndBlock, EndHash: m.EndHash})
 }
 
 // encode encodes a part of a segment that is divided.

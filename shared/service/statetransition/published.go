@@ -61,5 +61,6 @@ func (h *Handler) compare(ctx context.Context, m *job.StateTransitionMeta) error
 	if err != nil {
 		return corrupt(err)
 	}
-	return h.Codec.Compare.Once(ctx, &m.Compared, m.DASegmentKey, segment, m.StartBlock, m.EndBlock)
+	return h.Codec.Compare.Once(ctx, &m.Compared, m.DASegmentKey, segment,
+		da.Blocks{From: m.StartBlock, To: m.EndBlock, EndHash: m.EndHash})
 }

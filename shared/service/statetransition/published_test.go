@@ -152,7 +152,13 @@ func TestComparesBeforeSending(t *testing.T) {
 	b.handler.Archive = nil
 	var fails error
 	asked := 0
-	b.handler.Codec.Compare = func(context.Context, []felt.Felt, uint64, uint64) error { asked++; return fails }
+	b.run.Job.Metadata.(*job.StateTransitionMeta).EndHash = felt.FromUint64(7)
+	b.handler.Codec.Compare = func(_ context.Context, _ []felt.Felt, of da.Blocks) error {
+		if asked++; of.EndHash != felt.FromUint64(7) {
+			t.Errorf("compared with blocks %+v", of)
+		}
+		return fails
+	}
 	wrong := &da.MismatchError{What: "nonce", Contract: felt.FromUint64(9)}
 	for _, tt := range []struct {
 		err       error

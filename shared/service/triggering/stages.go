@@ -140,7 +140,7 @@ func (t *Triggers) dataSubmission(ctx context.Context) error {
 	return t.advance(ctx, batch.InProofRegistration, job.ProofRegistration, batch.InDataSubmission,
 		func(b batch.SnosBatch, _ job.Job) (job.Metadata, error) {
 			return &job.DataSubmissionMeta{
-				StartBlock: b.StartBlock, EndBlock: b.EndBlock,
+				StartBlock: b.StartBlock, EndBlock: b.EndBlock, EndHash: b.EndHash,
 				SegmentKey: artifact.SNOSKey(b.Index, b.Epoch, artifact.DASegment),
 			}, nil
 		})

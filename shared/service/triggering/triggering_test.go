@@ -10,6 +10,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/client/memory"
 	"github.com/madara-orchestrator/orchestrator/shared/core/artifact"
 	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
+	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/metric"
 	"github.com/madara-orchestrator/orchestrator/shared/core/metric/metrictest"
@@ -319,9 +320,12 @@ func TestKeysOfAnotherProver(t *testing.T) {
 			}
 			with(tt.settling)
 			w.check(w.Run(t.Context(), stage.DataSubmission))
-			made(job.DataSubmission)
+			d := made(job.DataSubmission).(*job.DataSubmissionMeta)
 			w.check(w.Run(t.Context(), stage.StateTransition))
 			u := made(job.StateTransition).(*job.StateTransitionMeta)
+			if end := felt.FromUint64(1); d.EndHash != end || u.EndHash != end {
+				t.Errorf("the batch ends with %s, its jobs say %s and %s", end, d.EndHash, u.EndHash)
+			}
 			if got := (keys{u.ProofKey, "", u.BridgeProofKey}); got != tt.update {
 				t.Errorf("update of %+v, want %+v", got, tt.update)
 			}

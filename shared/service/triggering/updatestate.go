@@ -167,7 +167,8 @@ func (t *Triggers) transitionL2(ctx context.Context, index uint64) error {
 		}
 	}
 	return t.create(ctx, index, b.Epoch, &job.StateTransitionMeta{
-		StartBlock: b.StartBlock, EndBlock: b.EndBlock, StarknetVersion: b.StarknetVersion, OpenedAt: b.OpenedAt,
+		StartBlock: b.StartBlock, EndBlock: b.EndBlock, EndHash: b.EndHash,
+		StarknetVersion: b.StarknetVersion, OpenedAt: b.OpenedAt,
 		ProgramOutputKey: artifact.AggregatorKey(index, b.Epoch, artifact.ProgramOutput),
 		DASegmentKey:     artifact.AggregatorKey(index, b.Epoch, artifact.DASegment),
 	}, b.TraceID)
@@ -205,7 +206,8 @@ func (t *Triggers) transitionL3(ctx context.Context, index uint64) error {
 		return err
 	}
 	m := &job.StateTransitionMeta{
-		StartBlock: b.StartBlock, EndBlock: b.EndBlock, StarknetVersion: b.StarknetVersion, OpenedAt: b.OpenedAt,
+		StartBlock: b.StartBlock, EndBlock: b.EndBlock, EndHash: b.EndHash,
+		StarknetVersion: b.StarknetVersion, OpenedAt: b.OpenedAt,
 		DataHash: data.DataHash, DataSize: data.DataSize,
 		ProgramOutputKey: artifact.SNOSKey(index, b.Epoch, artifact.ProgramOutput),
 		BridgeProofKey:   registered.BridgeProofKey, // what is stored, whatever prover the settings name now

@@ -11,6 +11,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/client/memory"
 	"github.com/madara-orchestrator/orchestrator/shared/client/memory/fault"
 	"github.com/madara-orchestrator/orchestrator/shared/core/batch"
+	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/proof"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
@@ -98,6 +99,7 @@ func (w *world) snos(statuses ...batch.Status) {
 		n := uint64(i + 1)
 		b := batch.SnosBatch{Index: n, Status: s, TraceID: "trace", Version: 1}
 		b.StartBlock, b.EndBlock, b.StarknetVersion = 2*n, 2*n+1, "0.14.1"
+		b.EndHash = felt.FromUint64(n)
 		if w.Settings.Layer == stage.L2 {
 			b.Aggregator = 1
 		}
@@ -113,6 +115,7 @@ func (w *world) aggregators(statuses ...batch.Status) {
 		b := batch.AggregatorBatch{Index: n, FirstSnos: n, Snos: make([]batch.Span, 1), Status: s,
 			Bucket: "bucket", TraceID: "trace", Version: 1}
 		b.StartBlock, b.EndBlock, b.StarknetVersion = 2*n, 2*n+1, "0.14.1"
+		b.EndHash = felt.FromUint64(n)
 		w.check(w.batches.CreateAggregator(w.t.Context(), b))
 	}
 }

@@ -38,7 +38,7 @@ func TestCompareMigratedClassOfOldAPI(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			err = protocol.Compare(src)(t.Context(), words, first, last)
+			err = protocol.Compare(src)(t.Context(), words, da.Blocks{From: first, To: last})
 			var differs *da.MismatchError
 			if err == nil || errors.As(err, &differs) != want ||
 				errors.Is(err, da.ErrNotCompared) == want || !want && !strings.Contains(err.Error(), "/rpc/v0_10_2") {
@@ -59,7 +59,7 @@ func TestCompareWithoutAliasContract(t *testing.T) {
 		}
 		return v
 	}
-	err := protocol.Compare(src)(t.Context(), words, first, last)
+	err := protocol.Compare(src)(t.Context(), words, da.Blocks{From: first, To: last})
 	var differs *da.MismatchError
 	if !errors.Is(err, da.ErrNotCompared) || errors.As(err, &differs) ||
 		!strings.Contains(err.Error(), "/rpc/v0_10_2") {
@@ -109,7 +109,7 @@ func TestCompareReadsAgain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := protocol.Compare(src)(t.Context(), words, first, last); err != nil {
+	if err := protocol.Compare(src)(t.Context(), words, da.Blocks{From: first, To: last}); err != nil {
 		t.Errorf("one wrong answer: %v", err)
 	}
 }

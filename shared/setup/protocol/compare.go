@@ -19,24 +19,31 @@ const (
 	comparedSlots, maxCompared = 500, 1 << 17
 )
 
-// Compare returns what compares a DA segment with what the chain says that the blocks from..to changed. The error is a
-// *da.MismatchError where they differ, twice; another one says that something can't be read.
+// Compare returns what compares a DA segment with what the chain says that the blocks changed. The error is a
+// *da.MismatchError where they differ, twice; another one says that something can't be read, also where the node shows
+// another block than the last one of the batch.
 func Compare(src block.Source) da.Compare {
-	return func(ctx context.Context, segment []felt.Felt, from, to uint64) error {
-		err := compare(ctx, src, segment, from, to)
+	return func(ctx context.Context, segment []felt.Felt, b da.Blocks) error {
+		err := compare(ctx, src, segment, b)
 		var differs *da.MismatchError
 		if errors.As(err, &differs) { // a node may have answered wrongly: it must say so again
-			src.Forget(ctx, from, to)
-			return compare(ctx, src, segment, from, to)
+			src.Forget(ctx, b.From, b.To)
+			return compare(ctx, src, segment, b)
 		}
 		return err
 	}
 }
 
-func compare(ctx context.Context, src block.Source, segment []felt.Felt, from, to uint64) error {
-	hs, err := src.Headers(ctx, to, to)
+func compare(ctx context.Context, src block.Source, segment []felt.Felt, b da.Blocks) error {
+	from, to := b.From, b.To
+	hs, err := src.HeadersNow(ctx, to, to)
 	if err != nil || len(hs) != 1 {
 		return fmt.Errorf("read block %d of the app chain: %w", to, errors.Join(err, missing(len(hs) == 1)))
+	}
+	if h := hs[0].Hash; !b.EndHash.IsZero() && h != b.EndHash { // its changes say nothing of this batch
+		return fmt.Errorf("the app chain's node shows another block %d, with hash %s: the batch ends with the one "+
+			"with hash %s. If a node serves a wrong fork, replace it; if the chain was reverted, rewind", to, h,
+			b.EndHash)
 	}
 	f, err := statediff.FormatOf(hs[0].StarknetVersion)
 	if err != nil {

@@ -6,12 +6,14 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/madara-orchestrator/orchestrator/shared/client/appchain"
 	"github.com/madara-orchestrator/orchestrator/shared/core/block"
 	"github.com/madara-orchestrator/orchestrator/shared/core/da"
 	"github.com/madara-orchestrator/orchestrator/shared/core/felt"
 	devappchain "github.com/madara-orchestrator/orchestrator/shared/dev/appchain"
+	fakeblocks "github.com/madara-orchestrator/orchestrator/shared/dev/fake/blocks"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/protocol"
 	"github.com/madara-orchestrator/orchestrator/shared/starknet/blob"
 	"github.com/madara-orchestrator/orchestrator/shared/starknet/starknettest"
@@ -129,7 +131,7 @@ func largest(d *statediff.Diff) (at, key felt.Felt) {
 func TestCompareRecordedBatch(t *testing.T) {
 	t.Parallel()
 	src, words := recordedBatch(t)
-	if err := protocol.Compare(src)(t.Context(), words, first, last); err != nil {
+	if err := protocol.Compare(src)(t.Context(), words, da.Blocks{From: first, To: last}); err != nil {
 		t.Fatal(err)
 	}
 	t.Logf("%d state updates and %d storage slots were read for %d words", src.blocks, src.slots, len(words))
@@ -155,7 +157,7 @@ func TestCompareRecordedBatch(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := protocol.Compare(src)(t.Context(), segment(t, words, change), first, last)
+			err := protocol.Compare(src)(t.Context(), segment(t, words, change), da.Blocks{From: first, To: last})
 			var differs *da.MismatchError
 			if !errors.As(err, &differs) || differs.Contract.IsZero() && differs.Key.IsZero() {
 				t.Errorf("got %v, want a mismatch", err)
@@ -163,10 +165,37 @@ func TestCompareRecordedBatch(t *testing.T) {
 		})
 	}
 	t.Run("not a state diff", func(t *testing.T) {
-		if err := protocol.Compare(src)(t.Context(), words[:100], first, last); !errors.Is(err, da.ErrUnreadable) {
+		err := protocol.Compare(src)(t.Context(), words[:100], da.Blocks{From: first, To: last})
+		if !errors.Is(err, da.ErrUnreadable) {
 			t.Error(err)
 		}
 	})
+}
+
+// A node that shows another block than the batch's last one says nothing of the batch: the segment is not compared
+// before the node is right.
+func TestCompareOtherBlock(t *testing.T) {
+	t.Parallel()
+	src := fakeblocks.New(nil, "SN_TEST")
+	b := fakeblocks.Next(nil, time.Unix(1, 0))
+	if err := src.Add(b); err != nil {
+		t.Fatal(err)
+	}
+	seven := felt.FromUint64(7)
+	for name, tt := range map[string]struct {
+		end        felt.Felt
+		unreadable bool // it was compared
+	}{
+		"the batch's own": {b.Header.Hash, true}, "not known": {felt.Zero, true}, "another": {seven, false},
+	} {
+		of := da.Blocks{From: b.Header.Number, To: b.Header.Number, EndHash: tt.end}
+		err := protocol.Compare(src)(t.Context(), []felt.Felt{seven}, of)
+		var differs *da.MismatchError
+		if errors.Is(err, da.ErrUnreadable) != tt.unreadable || errors.As(err, &differs) || err == nil ||
+			strings.Contains(err.Error(), "another block") == tt.unreadable {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 }
 
 // What the chain says decides too: another value in a block, another alias, a slot that was something else before. What
@@ -181,7 +210,7 @@ func TestCompareOtherChain(t *testing.T) {
 		}
 	}
 	var differs *da.MismatchError
-	if err := compare(t.Context(), words, first, last); !errors.As(err, &differs) ||
+	if err := compare(t.Context(), words, da.Blocks{From: first, To: last}); !errors.As(err, &differs) ||
 		!strings.Contains(err.Error(), felt.FromUint64(123456789).String()) {
 		t.Errorf("another value in a block: %v", err)
 	}
@@ -192,7 +221,7 @@ func TestCompareOtherChain(t *testing.T) {
 		}
 		return v
 	}
-	if err := compare(t.Context(), words, first, last); !errors.As(err, &differs) {
+	if err := compare(t.Context(), words, da.Blocks{From: first, To: last}); !errors.As(err, &differs) {
 		t.Errorf("no aliases: %v", err)
 	}
 	src.storage = func(at uint64, _ block.Slot, v felt.Felt) felt.Felt {
@@ -201,7 +230,8 @@ func TestCompareOtherChain(t *testing.T) {
 		}
 		return v
 	}
-	if err := compare(t.Context(), words, first, last); !errors.As(err, &differs) || differs.Published != nil {
+	err := compare(t.Context(), words, da.Blocks{From: first, To: last})
+	if !errors.As(err, &differs) || differs.Published != nil {
 		t.Errorf("slots that changed and are not published: %v", err)
 	}
 	src.storage = nil
@@ -211,11 +241,11 @@ func TestCompareOtherChain(t *testing.T) {
 			u.Diff.Storage[0].Entries[0].Key = felt.FromUint64(123456789)
 		}
 	}
-	if err := compare(t.Context(), words, first, last); err != nil {
+	if err := compare(t.Context(), words, da.Blocks{From: first, To: last}); err != nil {
 		t.Errorf("one wrong answer: %v", err)
 	}
 	src.err = errors.New("down")
-	if err := compare(t.Context(), words, first, last); err == nil || errors.As(err, &differs) {
+	if err := compare(t.Context(), words, da.Blocks{From: first, To: last}); err == nil || errors.As(err, &differs) {
 		t.Errorf("a node that is down: %v", err)
 	}
 }

@@ -37,11 +37,11 @@ func Open(ctx context.Context, p *cloud.Process) (da.Compare, error) {
 // asFar compares as far as the chain's node has what it takes: with SETTLEMENT_BEACON alone nobody has asked that
 // nothing be settled without it.
 func asFar(c da.Compare, log *slog.Logger) da.Compare {
-	return func(ctx context.Context, segment []felt.Felt, from, to uint64) error {
-		err := c(ctx, segment, from, to)
+	return func(ctx context.Context, segment []felt.Felt, b da.Blocks) error {
+		err := c(ctx, segment, b)
 		if errors.Is(err, da.ErrNotCompared) {
-			log.WarnContext(ctx, "settled without a comparison; DA_COMPARE would wait", "from_block", from,
-				"to_block", to, "error", err)
+			log.WarnContext(ctx, "settled without a comparison; DA_COMPARE would wait", "from_block", b.From,
+				"to_block", b.To, "error", err)
 			return nil
 		}
 		return err

@@ -30,9 +30,9 @@ func TestAsFar(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var out bytes.Buffer
-			c := asFar(func(context.Context, []felt.Felt, uint64, uint64) error { return tt.err },
+			c := asFar(func(context.Context, []felt.Felt, da.Blocks) error { return tt.err },
 				slog.New(slog.NewTextHandler(&out, nil)))
-			err := c(t.Context(), nil, 1, 2)
+			err := c(t.Context(), nil, da.Blocks{From: 1, To: 2})
 			var differs *da.MismatchError
 			if (err == nil) != (tt.want == nil) || err != nil && !errors.Is(err, tt.err) && !errors.As(err, &differs) {
 				t.Errorf("got %v, want %v", err, tt.want)
