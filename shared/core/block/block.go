@@ -165,8 +165,8 @@ type Source interface {
 	Head(ctx context.Context) (uint64, error)
 	// Headers returns the headers of from..to (inclusive), in order, none missing.
 	Headers(ctx context.Context, from, to uint64) ([]Header, error)
-	// HeadersNow is Headers as a node answers it now, whatever the source remembers: a chain may be reverted. It decides
-	// whether blocks are of one history.
+	// HeadersNow is Headers as a node answers it now, whatever the source remembers: a chain may be reverted. It
+	// decides whether blocks are of one history.
 	HeadersNow(ctx context.Context, from, to uint64) ([]Header, error)
 	// Forget drops what the source remembers of from..to: those blocks were reverted, or a node answered wrongly.
 	Forget(ctx context.Context, from, to uint64)

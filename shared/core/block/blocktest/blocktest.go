@@ -41,7 +41,8 @@ func TestSource(t *testing.T, h Harness) {
 	}{
 		{"ChainID", testChainID}, {"Headers", testHeaders}, {"StateUpdates", testStateUpdates},
 		{"Weights", testWeights},
-		{"HeadersNow", testHeadersNow}, {"Messages", testMessages}, {"StateFollowsUpdates", testState}, {"AbsentIsZero", testAbsent},
+		{"HeadersNow", testHeadersNow},
+		{"Messages", testMessages}, {"StateFollowsUpdates", testState}, {"AbsentIsZero", testAbsent},
 		{"BeyondHeadIsNotFound", testBeyond}, {"RefusesBadRanges", testRanges}, {"Concurrent", testConcurrent},
 		{"HonoursContext", testContext},
 	} {
