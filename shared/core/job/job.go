@@ -119,7 +119,7 @@ func (l Lease) Held(now time.Time) bool { return l.Owner != "" && now.Before(l.E
 type Attempts struct {
 	Process   int // processing rounds that ended in a submission or a rejection
 	Verify    int // polls since the last submission, those that were left out included (wait.go)
-	Waits     int // polls in a row that found others to come first; they only set the backoff
+	Waits     int // those of Verify that found others to come first: they use up no patience
 	Crashes   int // invocations in a row that took the job and never came back
 	Transient int // transient failures in a row; they only set the backoff
 	Total     int // invocations that took the job, ever

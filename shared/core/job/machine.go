@@ -90,7 +90,7 @@ func (j Job) Claim(m Message, owner string, now time.Time, p Policy) (Job, Claim
 func (j Job) Submitted(now time.Time, p Policy) Job {
 	next := j.Clone()
 	next.Attempts.Process++
-	next.Attempts.Verify = 0
+	next.Attempts.Verify, next.Attempts.Waits = 0, 0
 	next.SubmittedAt = now
 	return next.settle(now).plan(PendingVerification, Verify, now.Add(p.Poll.Delay(0)))
 }
@@ -151,7 +151,7 @@ func (j Job) WithVerdict(v Verdict, now time.Time, p Policy) Job {
 		next.Attempts.Verify++
 		return next.plan(Completed, Verify, now.Add(p.Watch.Delay(next.Attempts.Verify)))
 	case VerdictUndone:
-		next.Attempts.Verify = 0
+		next.Attempts.Verify, next.Attempts.Waits = 0, 0
 		next.EndedAt = time.Time{}
 		return next.plan(PendingVerification, Verify, now.Add(p.Poll.Delay(0)))
 	case VerdictRejected:
@@ -166,13 +166,12 @@ func (j Job) WithVerdict(v Verdict, now time.Time, p Policy) Job {
 	case VerdictNeverPossible:
 		return next.end(Failed, now)
 	default: // StillPending
-		if v.Waits {
-			next.Attempts.Waits = j.Attempts.Waits + 1
-			return next.plan(PendingVerification, Verify, now.Add(max(p.Poll.Delay(next.Attempts.Waits), v.After)))
-		}
 		next.Attempts.Verify++
-		if p.MaxVerify > 0 && next.Attempts.Verify >= p.MaxVerify {
-			next.record(now, fmt.Sprintf("still pending after %d polls: %s", next.Attempts.Verify, v.Reason))
+		if v.Waits {
+			next.Attempts.Waits++
+		}
+		if n := next.Attempts.Verify - next.Attempts.Waits; !v.Waits && p.MaxVerify > 0 && n >= p.MaxVerify {
+			next.record(now, fmt.Sprintf("still pending after %d polls: %s", n, v.Reason))
 			return next.end(VerificationTimeout, now)
 		}
 		return next.plan(PendingVerification, Verify, now.Add(max(p.Poll.Delay(next.Attempts.Verify), v.After)))
@@ -190,7 +189,7 @@ func (j Job) Undone(now time.Time, reason string) (next Job, ok bool) {
 		m.Proven = false
 	}
 	next.record(now, reason)
-	next.Attempts.Verify = 0
+	next.Attempts.Verify, next.Attempts.Waits = 0, 0
 	next.EndedAt = time.Time{}
 	next.Wait = Wait{}
 	return next.settle(now).plan(PendingVerification, Verify, now), true
@@ -242,7 +241,6 @@ func (j Job) settle(now time.Time) Job {
 	j.Lease = Lease{}
 	j.Attempts.Crashes = 0
 	j.Attempts.Transient = 0
-	j.Attempts.Waits = 0
 	j.UpdatedAt = now
 	return j
 }

@@ -202,7 +202,7 @@ func TestRunNow(t *testing.T) {
 	t.Parallel()
 	p := job.Policies()[job.SnosRun]
 	j := job.New(job.NewID(), 1, &job.SnosRunMeta{StartBlock: 1, EndBlock: 10}, "", zero)
-	j = j.Submitted(zero, p).Paced(j.WaitFor("", zero), zero, p, 0)
+	j = j.Submitted(zero, p).Paced(j.WaitFor("", zero), zero, p, 0, false)
 	for _, reported := range []bool{true, false} {
 		next, ok := j.RunNow(job.Verify, zero.Add(time.Second), reported)
 		if !ok || next.Wait.Reported != reported || !next.DueAt.Equal(zero.Add(time.Second)) ||
@@ -274,7 +274,7 @@ func TestWaitingUsesNoPatience(t *testing.T) {
 				t.Fatalf("%s: %s after %s", name, j.Status, now.Sub(t0))
 			}
 		}
-		if pause, most := j.DueAt.Sub(j.UpdatedAt), p.Poll.Delay(2_000); pause != most {
+		if pause, most := j.DueAt.Sub(j.UpdatedAt), p.Poll.Delay(2_001); pause != most {
 			t.Errorf("%s: the last pause is %s, want %s", name, pause, most)
 		}
 		verdict(job.Pending("x"))

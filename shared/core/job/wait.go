@@ -72,9 +72,9 @@ func (j Job) size(part string) uint64 {
 }
 
 // Paced plans the next poll by what is expected of the work that is waited for. Without history the job stays as the
-// policy has planned it. A poll that is left out counts as made, so that patience ends at the same time. least is how
-// long others asked to wait.
-func (j Job) Paced(w Wait, now time.Time, p Policy, least time.Duration) Job {
+// policy has planned it. A poll that is left out counts as made, so that patience ends at the same time; waits says
+// that it uses up none. least is how long others asked to wait.
+func (j Job) Paced(w Wait, now time.Time, p Policy, least time.Duration, waits bool) Job {
 	next := j.Clone()
 	next.Wait = w
 	if next.NextAction != Verify || !w.Expect.Known() {
@@ -84,18 +84,18 @@ func (j Job) Paced(w Wait, now time.Time, p Policy, least time.Duration) Job {
 	if next.Status == Completed {
 		usual = p.Watch
 	}
-	polls, most := &next.Attempts.Verify, p.MaxVerify
-	if next.Attempts.Waits > 0 {
-		polls, most = &next.Attempts.Waits, 0
-	}
-	n := *polls
+	n := next.Attempts.Verify
 	d := max(NextPoll(w.Expect, now.Sub(w.Since), usual.Delay(n), now), least)
 	next.DueAt = now.Add(d)
 	for d -= usual.Delay(n); ; n++ {
-		if d -= usual.Delay(n + 1); d < 0 || most > 0 && *polls >= most-1 {
+		left := p.MaxVerify - 1 - (next.Attempts.Verify - next.Attempts.Waits)
+		if d -= usual.Delay(n + 1); d < 0 || p.MaxVerify > 0 && left <= 0 && !waits {
 			return next
 		}
-		*polls++
+		next.Attempts.Verify++
+		if waits {
+			next.Attempts.Waits++
+		}
 	}
 }
 

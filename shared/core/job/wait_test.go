@@ -51,7 +51,7 @@ func schedule(began time.Time, w pace.Window, end time.Duration) []time.Duration
 	j := job.New(job.NewID(), 1, &job.SnosRunMeta{StartBlock: 1, EndBlock: 10}, "", began)
 	wait := j.WaitFor("", began)
 	wait.Expect = w
-	j = j.Submitted(began, p).Paced(wait, began, p, 0)
+	j = j.Submitted(began, p).Paced(wait, began, p, 0, false)
 	var out []time.Duration
 	for {
 		at := j.DueAt
@@ -59,7 +59,7 @@ func schedule(began time.Time, w pace.Window, end time.Duration) []time.Duration
 		if at.Sub(began) >= end {
 			return out
 		}
-		j = j.WithVerdict(job.Pending(""), at, p).Paced(wait, at, p, 0)
+		j = j.WithVerdict(job.Pending(""), at, p).Paced(wait, at, p, 0, false)
 	}
 }
 
@@ -104,13 +104,13 @@ func TestPacedPatience(t *testing.T) {
 		j := job.New(job.NewID(), 1, &job.SnosRunMeta{StartBlock: 1, EndBlock: 10}, "", zero)
 		wait := j.WaitFor("", zero)
 		wait.Expect = w
-		j = j.Submitted(zero, p).Paced(wait, zero, p, 0)
+		j = j.Submitted(zero, p).Paced(wait, zero, p, 0, false)
 		for {
 			at := j.DueAt
 			if j = j.WithVerdict(job.Pending(""), at, p); j.Status == job.VerificationTimeout {
 				return at.Sub(zero)
 			}
-			j = j.Paced(wait, at, p, 0)
+			j = j.Paced(wait, at, p, 0, false)
 		}
 	}
 	before, now := ends(pace.Window{}), ends(pace.Window{From: 9e11, To: 1e12})

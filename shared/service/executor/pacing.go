@@ -91,7 +91,7 @@ func (w *Executor) submitted(ctx context.Context, r *Run, p job.Policy) job.Job 
 	if w.Pace == nil {
 		return next
 	}
-	return next.Paced(w.begin(ctx, r, r.part), now, p, 0)
+	return next.Paced(w.begin(ctx, r, r.part), now, p, 0, false)
 }
 
 // verified applies a verdict and plans the next poll.
@@ -128,7 +128,7 @@ func (w *Executor) verified(ctx context.Context, r *Run, v job.Verdict, p job.Po
 	default:
 		wait = job.Wait{}
 	}
-	return next.Paced(wait, now, p, v.After)
+	return next.Paced(wait, now, p, v.After, v.Waits)
 }
 
 // learn stores how long work took. What gets lost is one sample.
