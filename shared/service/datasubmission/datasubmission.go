@@ -89,7 +89,7 @@ func begun(m *job.DataSubmissionMeta) bool {
 
 // ErrElsewhere says that a publication was begun on another layer than the configured one.
 var ErrElsewhere = errors.New("it was begun on another data availability layer than DA_KIND and DA_CHAIN_ID say now: " +
-	"set them back until it is completed")
+	"set them back until it is final")
 
 // elsewhere is the error of a publication that was begun on another layer: its nonces are those of another wallet.
 func (h *Handler) elsewhere(m *job.DataSubmissionMeta) error {
