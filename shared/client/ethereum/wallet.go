@@ -53,15 +53,9 @@ func (w *Wallet) Account(ctx context.Context, depth uint64) (tx.Account, error) 
 	if err != nil {
 		return tx.Account{}, err
 	}
-	var head, pending, latest, confirmed hexutil.Uint64
+	var pending hexutil.Uint64
 	var balance hexutil.Big
-	if err := w.node.call(ctx, "eth_blockNumber", &head); err != nil {
-		return tx.Account{}, err
-	}
-	deep := uint64(head) - min(uint64(head), depth)
-	err = w.node.batch(ctx,
-		request{"eth_getTransactionCount", []any{a, hexutil.Uint64(deep)}, &confirmed},
-		request{"eth_getTransactionCount", []any{a, "latest"}, &latest},
+	used, err := w.used(ctx, a, depth,
 		request{"eth_getTransactionCount", []any{a, "pending"}, &pending},
 		request{"eth_getBalance", []any{a, "latest"}, &balance},
 	)
@@ -69,9 +63,8 @@ func (w *Wallet) Account(ctx context.Context, depth uint64) (tx.Account, error) 
 		return tx.Account{}, err
 	}
 	return tx.Account{
-		Address: a.Hex(), Pending: uint64(pending), Latest: uint64(latest),
-		Confirmed: min(uint64(confirmed), uint64(latest)),
-		Balance:   balance.ToInt(),
+		Address: a.Hex(), Pending: uint64(pending), Latest: used.Latest, Confirmed: used.Confirmed,
+		Balance: balance.ToInt(),
 	}, nil
 }
 
@@ -80,17 +73,20 @@ func (w *Wallet) Used(ctx context.Context, address string, depth uint64) (tx.Use
 	if !common.IsHexAddress(address) {
 		return tx.Used{}, fmt.Errorf("%q is not an Ethereum address", address)
 	}
-	a := common.HexToAddress(address)
+	return w.used(ctx, common.HexToAddress(address), depth)
+}
+
+// used asks for an account's nonces, in one batch with other requests.
+func (w *Wallet) used(ctx context.Context, a common.Address, depth uint64, also ...request) (tx.Used, error) {
 	var head, latest, confirmed hexutil.Uint64
 	if err := w.node.call(ctx, "eth_blockNumber", &head); err != nil {
 		return tx.Used{}, err
 	}
 	deep := uint64(head) - min(uint64(head), depth)
-	err := w.node.batch(ctx,
-		request{"eth_getTransactionCount", []any{a, hexutil.Uint64(deep)}, &confirmed},
-		request{"eth_getTransactionCount", []any{a, "latest"}, &latest},
-	)
-	if err != nil {
+	if err := w.node.batch(ctx, append([]request{
+		{"eth_getTransactionCount", []any{a, hexutil.Uint64(deep)}, &confirmed},
+		{"eth_getTransactionCount", []any{a, "latest"}, &latest},
+	}, also...)...); err != nil {
 		return tx.Used{}, err
 	}
 	return tx.Used{Latest: uint64(latest), Confirmed: min(uint64(confirmed), uint64(latest))}, nil

@@ -70,22 +70,14 @@ func (w *Wallet) nonceOf(ctx context.Context, account felt.Felt, block any) (uin
 
 // Account implements tx.Chain. The balance is unknown where the fee token is not a contract.
 func (w *Wallet) Account(ctx context.Context, depth uint64) (tx.Account, error) {
-	var head uint64
-	if err := w.node.call(ctx, "starknet_blockNumber", &head); err != nil {
+	used, err := w.used(ctx, w.account, depth)
+	if err != nil {
 		return tx.Account{}, err
 	}
-	a := tx.Account{Address: w.account.String()}
-	var err error
-	if a.Confirmed, err = w.nonceAt(ctx, blockNumber{head - min(head, depth)}); err != nil {
-		return tx.Account{}, err
-	}
-	if a.Latest, err = w.nonceAt(ctx, latest); err != nil {
-		return tx.Account{}, err
-	}
+	a := tx.Account{Address: w.account.String(), Latest: used.Latest, Confirmed: used.Confirmed}
 	if a.Pending, err = w.nonceAt(ctx, preConfirmed); err != nil {
 		return tx.Account{}, err
 	}
-	a.Confirmed = min(a.Confirmed, a.Latest)
 	a.Balance, err = w.balance(ctx)
 	return a, err
 }
@@ -96,6 +88,10 @@ func (w *Wallet) Used(ctx context.Context, address string, depth uint64) (tx.Use
 	if err != nil {
 		return tx.Used{}, fmt.Errorf("%q is not the address of an account: %w", address, err)
 	}
+	return w.used(ctx, account, depth)
+}
+
+func (w *Wallet) used(ctx context.Context, account felt.Felt, depth uint64) (tx.Used, error) {
 	var head uint64
 	if err := w.node.call(ctx, "starknet_blockNumber", &head); err != nil {
 		return tx.Used{}, err

@@ -20,6 +20,16 @@ import (
 
 const proofKey, bridgeKey = "snos/0000000007/proof.json", "snos/0000000007/bridge_proof.json"
 
+// newRun is a stored job's run.
+func newRun(t *testing.T, m *job.ProofRegistrationMeta) *executor.Run {
+	t.Helper()
+	jobs, j := memory.NewJobs(nil), job.New(strings.Repeat("a", 32), 7, m, "", time.Now())
+	if err := jobs.Create(t.Context(), j); err != nil {
+		t.Fatal(err)
+	}
+	return executor.NewRun(j, jobs)
+}
+
 // One row for each state of the prover's task: the verdict, whether the registered proof is stored, whether the next
 // request gets a new dedup id.
 func TestRegistration(t *testing.T) {
@@ -50,18 +60,14 @@ func TestRegistration(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			p, store, jobs := prover.New(nil, tt.config), memory.NewArtifacts(nil), memory.NewJobs(nil)
+			p, store := prover.New(nil, tt.config), memory.NewArtifacts(nil)
 			m := &job.ProofRegistrationMeta{ProofKey: proofKey, BridgeProofKey: bridgeKey, Fact: "0xf"}
 			if tt.proof != "" {
 				if err := store.Put(t.Context(), proofKey, strings.NewReader(tt.proof)); err != nil {
 					t.Fatal(err)
 				}
 			}
-			j := job.New(strings.Repeat("a", 32), 7, m, "", time.Now())
-			if err := jobs.Create(t.Context(), j); err != nil {
-				t.Fatal(err)
-			}
-			h, run := &proofregistration.Handler{Prover: p, Artifacts: store}, executor.NewRun(j, jobs)
+			h, run := &proofregistration.Handler{Prover: p, Artifacts: store}, newRun(t, m)
 			if err := h.Process(t.Context(), run); err != nil {
 				if tt.want != "" || !job.IsPermanent(err) {
 					t.Errorf("processing: %v", err)
@@ -148,18 +154,14 @@ func TestAnotherProver(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			store, jobs := memory.NewArtifacts(nil), memory.NewJobs(nil)
+			store := memory.NewArtifacts(nil)
 			for key, body := range map[string]string{proofKey: "proof", pie: "PIE"} {
 				if err := store.Put(t.Context(), key, strings.NewReader(body)); err != nil {
 					t.Fatal(err)
 				}
 			}
 			m := tt.made
-			j := job.New(strings.Repeat("a", 32), 7, &m, "", time.Now())
-			if err := jobs.Create(t.Context(), j); err != nil {
-				t.Fatal(err)
-			}
-			run := executor.NewRun(j, jobs)
+			run := newRun(t, &m)
 			process := func(c proof.Capabilities) (int64, error) {
 				p := prover.New(nil, prover.Config{Capabilities: c})
 				h := &proofregistration.Handler{Prover: demanding{p}, Artifacts: store}
@@ -193,17 +195,13 @@ func TestAnotherProver(t *testing.T) {
 func TestKeyOfWhatIsNotStored(t *testing.T) {
 	t.Parallel()
 	for _, proofs := range []bool{true, false} {
-		jobs, store := memory.NewJobs(nil), memory.NewArtifacts(nil)
+		store := memory.NewArtifacts(nil)
 		p := prover.New(nil, prover.Config{Capabilities: proof.Capabilities{Proofs: proofs}})
 		m := &job.ProofRegistrationMeta{ProofKey: proofKey, BridgeProofKey: bridgeKey}
 		if err := store.Put(t.Context(), proofKey, strings.NewReader("proof")); err != nil {
 			t.Fatal(err)
 		}
-		j := job.New(strings.Repeat("a", 32), 7, m, "", time.Now())
-		if err := jobs.Create(t.Context(), j); err != nil {
-			t.Fatal(err)
-		}
-		h, run := &proofregistration.Handler{Prover: p, Artifacts: store}, executor.NewRun(j, jobs)
+		h, run := &proofregistration.Handler{Prover: p, Artifacts: store}, newRun(t, m)
 		if err := h.Process(t.Context(), run); err != nil {
 			t.Fatal(err)
 		}

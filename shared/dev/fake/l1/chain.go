@@ -171,13 +171,6 @@ func (s *Chain) account(b *block, address string) account {
 	return account{balance: s.cfg.Balance}
 }
 
-// Rotate makes another account the wallet that signs. What the one before sent stays in the pool.
-func (s *Chain) Rotate(address string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.wallet = address
-}
-
 // tip is the newest block of a node that is some blocks behind. The caller holds the lock.
 func (s *Chain) tip(behind int) *block {
 	return &s.blocks[max(len(s.blocks)-1-behind, 0)]
@@ -344,74 +337,6 @@ func (s *Chain) blockHash(parent string, results []result) string {
 		fmt.Fprintf(h, " %s", r.tx.hash)
 	}
 	return "0x" + hex.EncodeToString(h.Sum(nil))
-}
-
-// Reorg removes the newest depth blocks. With keep their transactions return to the pool, unless another one has taken
-// their nonce; otherwise they are lost. It returns the hashes of the removed transactions. Finalized blocks stay: Reorg
-// returns an error if it would remove one.
-func (s *Chain) Reorg(depth int, keep bool) ([]string, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	head := s.tip(0).number
-	if depth < 0 || uint64(depth) > head-s.finalized {
-		return nil, fmt.Errorf("undo %d of %d blocks, %d is finalized", depth, head, s.finalized)
-	}
-	cut := len(s.blocks) - depth
-	var undone []string
-	for _, b := range s.blocks[cut:] {
-		for _, r := range b.results {
-			undone = append(undone, r.tx.hash)
-			delete(s.mined, r.tx.hash)
-			if keep && !r.tx.foreign && s.pool[r.tx.slot()] == nil {
-				s.pool[r.tx.slot()] = r.tx
-			}
-		}
-	}
-	if depth > 0 {
-		s.next = s.blocks[cut].fees
-		s.blocks = slices.Delete(s.blocks, cut, len(s.blocks))
-		s.takeBack(uint64(cut))
-		s.forks++
-	}
-	return undone, nil
-}
-
-// Finalize makes the blocks up to number final. A final block stays final.
-func (s *Chain) Finalize(number uint64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.finalized = max(s.finalized, min(number, s.tip(0).number))
-}
-
-// SetFees sets the fees of the next block in wei; nil leaves a fee as it is.
-func (s *Chain) SetFees(base, blob *big.Int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if base != nil {
-		s.next.Base = new(big.Int).Set(base)
-	}
-	if blob != nil {
-		s.next.Blob = new(big.Int).Set(blob)
-	}
-}
-
-// SetLoad sets how full the blocks are, from the next one on.
-func (s *Chain) SetLoad(l Load) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.load = l
-}
-
-// SetBalance sets the wallet's balance in wei as of the newest block.
-func (s *Chain) SetBalance(wei *big.Int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	b := s.tip(0)
-	a := s.account(b, s.wallet)
-	if b.accounts == nil {
-		b.accounts = map[string]account{}
-	}
-	b.accounts[s.wallet] = account{a.nonce, new(big.Int).Set(wei)}
 }
 
 // core is the contract's state in a block. The caller holds the lock.
