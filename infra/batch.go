@@ -227,7 +227,7 @@ func (s *Stack) permitRuns(role awsiam.Role, function string) {
 }
 
 // runnerBlocked has Batch report to the alerts' topic that the run at the head of the queue can't start, and why (AWS
-// Batch, "Job queue blocked events"): without it the run waits until its deadline, and all behind it.
+// Batch, "Job queue blocked events"): such a run, and all behind it, waits for as long as that lasts.
 func (s *Stack) runnerBlocked() {
 	if s.runner == nil {
 		return
