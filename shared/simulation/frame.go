@@ -1,9 +1,11 @@
 package simulation
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -184,7 +186,7 @@ func (g *gate) After(op fault.Op, err error) error {
 		w.rewound()
 	}
 	if op.Component == "jobs" && (op.Method == "Delete" || op.Method == "Create") {
-		w.bury()
+		w.bury(op.Key)
 	}
 	w.touched[op.Component] = w.touched[op.Component] || op.Component != "artifacts" || op.Method == "Tag"
 	fr := w.frames[len(w.frames)-1]
@@ -196,7 +198,8 @@ func (g *gate) After(op fault.Op, err error) error {
 		w.blame(fmt.Errorf("a stale message made %s do %s", fr.function, op))
 	}
 	if op.Component == "batches" && (strings.HasPrefix(op.Method, "Update") || strings.HasPrefix(op.Method, "Create")) {
-		w.aside(func() { w.blame(w.checkBatches(context.Background())) })
+		index, cerr := strconv.ParseUint(op.Key, 10, 64)
+		w.aside(func() { w.blame(cmp.Or(cerr, w.checkBatches(context.Background(), index))) })
 	}
 	if w.cfg.Hook != nil {
 		return w.cfg.Hook.After(op, err)

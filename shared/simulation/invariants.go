@@ -2,7 +2,6 @@ package simulation
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -57,55 +56,36 @@ func (w *World) Check(ctx context.Context) error {
 	return nil
 }
 
-// checkBatches wants batches to grow at their end alone, and not at all once they are closed, and the fences of their
-// writers to grow.
-func (w *World) checkBatches(ctx context.Context) error {
-	last, err := w.Batches.LastAggregator(ctx)
+// checkBatches wants the batches with an index, one of which was written, to grow at their end alone, and not at all once
+// they are closed, and the fences of their writers to grow.
+func (w *World) checkBatches(ctx context.Context, index uint64) error {
+	b, err := w.Batches.Aggregator(ctx, index)
 	if ignore(err, batch.ErrNotFound) != nil {
 		return err
 	}
-	for i := uint64(1); err == nil && i <= last.Index; i++ {
-		b, err := w.Batches.Aggregator(ctx, i)
-		if errors.Is(err, batch.ErrNotFound) {
-			continue // discarded
-		}
-		if err != nil {
-			return err
-		}
-		if err := w.grows(fmt.Sprintf("aggregator batch %d of epoch %d", i, b.Epoch),
+	if err == nil {
+		if err := w.grows(fmt.Sprintf("aggregator batch %d of epoch %d", index, b.Epoch),
 			span{b.StartBlock, b.EndBlock, b.Fence, b.Status != batch.Open}); err != nil {
 			return err
 		}
 		for _, s := range append(b.Snos, b.Span) {
-			if err := w.checkSpan(fmt.Sprintf("aggregator batch %d", i), s); err != nil {
+			if err := w.checkSpan(fmt.Sprintf("aggregator batch %d", index), s); err != nil {
 				return err
 			}
 		}
 	}
-	lastSnos, err := w.Batches.LastSnos(ctx)
-	if ignore(err, batch.ErrNotFound) != nil {
+	s, err := w.Batches.Snos(ctx, index)
+	if err != nil {
+		return ignore(err, batch.ErrNotFound)
+	}
+	if err := w.grows(fmt.Sprintf("SNOS batch %d of epoch %d", index, s.Epoch),
+		span{s.StartBlock, s.EndBlock, s.Fence, s.Status != batch.Open}); err != nil {
 		return err
 	}
-	for i := uint64(1); err == nil && i <= lastSnos.Index; i++ {
-		b, err := w.Batches.Snos(ctx, i)
-		if errors.Is(err, batch.ErrNotFound) {
-			continue // discarded
-		}
-		if err != nil {
-			return err
-		}
-		if err := w.grows(fmt.Sprintf("SNOS batch %d of epoch %d", i, b.Epoch),
-			span{b.StartBlock, b.EndBlock, b.Fence, b.Status != batch.Open}); err != nil {
-			return err
-		}
-		if err := w.checkSpan(fmt.Sprintf("SNOS batch %d", i), b.Span); err != nil {
-			return err
-		}
-		if err := w.checkSize(fmt.Sprintf("SNOS batch %d", i), b.Span); err != nil {
-			return err
-		}
+	if err := w.checkSpan(fmt.Sprintf("SNOS batch %d", index), s.Span); err != nil {
+		return err
 	}
-	return nil
+	return w.checkSize(fmt.Sprintf("SNOS batch %d", index), s.Span)
 }
 
 func (w *World) grows(name string, now span) error {

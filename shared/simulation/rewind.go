@@ -138,11 +138,13 @@ func (w *World) epochOf(id string) uint64 {
 	return w.seen[owner].Epoch
 }
 
-// bury notes the jobs that are gone. What proved them proves nothing of the batch that has their index next.
-func (w *World) bury() {
+// bury notes the jobs that are gone after one with an id was removed or created, which may have taken the place of one of
+// an earlier epoch. What proved them proves nothing of the batch that has their index next.
+func (w *World) bury(id string) {
+	now := w.seen[id]
 	w.aside(func() {
 		for id, j := range w.seen {
-			if w.discarded[id] {
+			if w.discarded[id] || j.Type != now.Type || j.Batch != now.Batch {
 				continue
 			}
 			if _, err := w.Jobs.Get(context.Background(), id); !errors.Is(err, job.ErrNotFound) {
