@@ -4,13 +4,13 @@ import (
 	"archive/zip"
 	"bytes"
 	"compress/flate"
+	"context"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/madara-orchestrator/orchestrator/shared/config"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/functions"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
 )
 
@@ -28,31 +29,9 @@ type Zips map[string]string
 // cold start.
 var maxZip = map[bool]int64{false: 9_450_000, true: 12_000_000}
 
-// build is how functions are compiled: once for each kind of processor and of queues that a chain has.
-type build struct {
-	architecture string // arm64 or x86_64
-	kafka        bool   // with the client of Kafka, see shared/setup/cloud/kafka.go
-}
-
-// build says how a chain's functions are compiled.
-func (c Chain) build() build {
-	return build{architecture: c.Architecture, kafka: c.Queue == config.Kafka}
-}
-
-// folder is where they lie below build/.
-func (b build) folder() string {
-	if b.kafka {
-		return b.architecture + "-kafka"
-	}
-	return b.architecture
-}
-
-// tags are those of go build.
-func (b build) tags() string {
-	if b.kafka {
-		return "lambda.norpc,kafka"
-	}
-	return "lambda.norpc"
+// variant says how a chain's functions are compiled: once for each kind of processor and of queues that a chain has.
+func (c Chain) variant() functions.Variant {
+	return functions.Variant{Architecture: c.Architecture, Kafka: c.Queue == config.Kafka}
 }
 
 // caFile is the file beside a function's program that holds the certificate authorities of Amazon's databases.
@@ -92,39 +71,24 @@ func Authorities(root, region string) ([]byte, error) {
 	return out, nil
 }
 
-// Build compiles all functions for provided.al2023 as b says and zips them into dir, each with authorities beside it if
-// there are any. The same sources and the same Go give the same bytes.
-func Build(root, dir string, b build, authorities []byte) (Zips, error) {
-	goarch := map[string]string{arm64: "arm64", x86: "amd64"}[b.architecture]
-	if goarch == "" {
-		return nil, fmt.Errorf("architecture %q: want arm64 or x86_64", b.architecture)
-	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, err
-	}
-	abs, err := filepath.Abs(dir)
+// Build compiles all functions as v says and zips them, each with authorities beside it if there are any. The same sources
+// and the same Go give the same bytes.
+func Build(root string, v functions.Variant, authorities []byte) (Zips, error) {
+	dir, err := functions.Compile(context.Background(), root, v)
 	if err != nil {
 		return nil, err
 	}
-	// The build ID stays in the programs: by it go build sees that one needs no linking again.
-	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-tags", b.tags(), "-ldflags", "-s -w",
-		"-o", abs+"/", "./functions/...")
-	cmd.Dir = root
-	cmd.Env = append(os.Environ(), "GOOS=linux", "GOARCH="+goarch, "CGO_ENABLED=0", "GOFLAGS=")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("build the functions: %w\n%s", err, out)
-	}
 	zips := Zips{}
 	for _, f := range resource.Functions() {
-		path := filepath.Join(abs, f.Name+".zip")
-		if err := pack(filepath.Join(abs, f.Name), path, authorities); err != nil {
+		path := filepath.Join(dir, f.Name+".zip")
+		if err := pack(filepath.Join(dir, f.Name), path, authorities); err != nil {
 			return nil, fmt.Errorf("zip function %s: %w", f.Name, err)
 		}
 		info, err := os.Stat(path)
 		if err != nil {
 			return nil, err
 		}
-		if most := maxZip[b.kafka]; info.Size() > most {
+		if most := maxZip[v.Kafka]; info.Size() > most {
 			return nil, fmt.Errorf("function %s has %d bytes zipped, at most %d: look at what it links (TestLinks)",
 				f.Name, info.Size(), most)
 		}

@@ -224,12 +224,12 @@ func TestKafkaFaults(t *testing.T) {
 
 // Only the functions of chains whose queues are Kafka's topics are compiled with the client of Kafka.
 func TestKafkaBuild(t *testing.T) {
-	sqs, kafka := Chain{Architecture: x86}.build(), kafkaTemplate(t, "own").chain.build()
-	if strings.Contains(sqs.tags(), "kafka") || !strings.Contains(kafka.tags(), "lambda.norpc,kafka") {
-		t.Errorf("tags: %s without and %s with Kafka", sqs.tags(), kafka.tags())
+	sqs, kafka := Chain{Architecture: x86}.variant(), kafkaTemplate(t, "own").chain.variant()
+	if strings.Contains(sqs.Tags(), "kafka") || !strings.Contains(kafka.Tags(), "lambda.norpc,kafka") {
+		t.Errorf("tags: %s without and %s with Kafka", sqs.Tags(), kafka.Tags())
 	}
-	if sqs.architecture = kafka.architecture; sqs.folder() == kafka.folder() {
-		t.Errorf("both builds are in %s", sqs.folder())
+	if sqs.Architecture = kafka.Architecture; sqs.Folder() == kafka.Folder() {
+		t.Errorf("both builds are in %s", sqs.Folder())
 	}
 	if maxZip[false] >= maxZip[true] {
 		t.Error("functions without the client may be as large as those with it")

@@ -5,11 +5,11 @@ package main
 import (
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/jsii-runtime-go"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/functions"
 )
 
 // Variables of infra/cdk.sh: the file of chains, the command and its stacks.
@@ -53,18 +53,17 @@ func synth(c caller) error {
 			return err
 		}
 	}
-	zips := map[build]Zips{}
+	zips := map[functions.Variant]Zips{}
 	for _, c := range f.Chains {
-		if b := c.build(); zips[b] == nil {
-			dir := filepath.Join("build", "functions", b.folder())
-			if zips[b], err = Build(".", dir, b, authorities); err != nil {
+		if v := c.variant(); zips[v] == nil {
+			if zips[v], err = Build(".", v, authorities); err != nil {
 				return err
 			}
 		}
 	}
 	app := awscdk.NewApp(nil)
 	for _, c := range f.Chains {
-		NewStack(app, c, f.Account, f.Region, zips[c.build()])
+		NewStack(app, c, f.Account, f.Region, zips[c.variant()])
 	}
 	app.Synth(nil)
 	if c.Command != "synth" {

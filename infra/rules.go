@@ -44,27 +44,29 @@ func excuse(at constructs.IConstruct, rule, why string, only ...string) {
 
 // Rules is an aspect with what cdk-nag does not look at: logs that are kept for ever, secrets in variables, alarms that
 // reach nobody.
-type Rules struct{}
+type Rules struct {
+	heard map[string]bool // by a stack's path: asking the CDK for all constructs takes as long as making them
+}
 
 var _ awscdk.IAspect = (*Rules)(nil)
 
 // NewRules returns the aspect.
-func NewRules() *Rules { return &Rules{} }
+func NewRules() *Rules { return &Rules{heard: map[string]bool{}} }
 
 // Visit implements awscdk.IAspect.
-func (*Rules) Visit(node constructs.IConstruct) {
+func (r *Rules) Visit(node constructs.IConstruct) {
 	fault := func(format string, args ...any) {
 		awscdk.Annotations_Of(node).AddError(jsii.String(fmt.Sprintf(format, args...)))
 	}
-	switch r := node.(type) {
+	switch c := node.(type) {
 	case awslogs.CfnLogGroup:
-		if r.RetentionInDays() == nil {
+		if c.RetentionInDays() == nil {
 			fault("the log is kept for ever")
 		}
 	case awslambda.CfnFunction:
-		checkEnvironment(r, fault)
+		checkEnvironment(c, fault)
 	case awscloudwatch.CfnAlarm:
-		checkAlarm(r, fault)
+		r.checkAlarm(c, fault)
 	}
 }
 
@@ -84,20 +86,30 @@ func checkEnvironment(f awslambda.CfnFunction, fault func(format string, args ..
 
 // checkAlarm wants an alarm to have an action, and its topic to let CloudWatch in: a topic with a policy of its own no
 // longer has the one that AWS gives it, and then alarms go off unheard.
-func checkAlarm(a awscloudwatch.CfnAlarm, fault func(format string, args ...any)) {
+func (r *Rules) checkAlarm(a awscloudwatch.CfnAlarm, fault func(format string, args ...any)) {
 	if a.AlarmActions() == nil || len(*a.AlarmActions()) == 0 {
 		fault("the alarm has no action")
 		return
 	}
-	for _, c := range *awscdk.Stack_Of(a).Node().FindAll(constructs.ConstructOrder_PREORDER) {
+	stack := awscdk.Stack_Of(a)
+	path := *stack.Node().Path()
+	heard, known := r.heard[path]
+	if !known {
+		heard = hears(stack)
+		r.heard[path] = heard
+	}
+	if !heard {
+		fault("the alarm's topic does not let CloudWatch publish")
+	}
+}
+
+// hears says whether a topic of the stack lets CloudWatch publish.
+func hears(stack awscdk.Stack) bool {
+	for _, c := range *stack.Node().FindAll(constructs.ConstructOrder_PREORDER) {
 		policy, ok := c.(awssns.CfnTopicPolicy)
-		if !ok {
-			continue
-		}
-		document := fmt.Sprint(awscdk.Stack_Of(a).Resolve(policy.PolicyDocument()))
-		if strings.Contains(document, "cloudwatch.amazonaws.com") {
-			return
+		if ok && strings.Contains(fmt.Sprint(stack.Resolve(policy.PolicyDocument())), "cloudwatch.amazonaws.com") {
+			return true
 		}
 	}
-	fault("the alarm's topic does not let CloudWatch publish")
+	return false
 }

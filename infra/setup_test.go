@@ -14,6 +14,7 @@ import (
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/assertions"
+	"github.com/aws/aws-cdk-go/awscdk/v2/cxapi"
 	"github.com/aws/jsii-runtime-go"
 
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
@@ -226,17 +227,19 @@ func synthesizedIn(region string, chains map[string]Chain, zips Zips) (map[strin
 		if err := json.Unmarshal(b, &t); err != nil {
 			return nil, err
 		}
-		notes := assertions.Annotations_FromStack(s.Stack)
+		// Annotations_FromStack would synthesize once more.
+		made := app.Synth(nil)
 		var found []error
-		for _, m := range append(*notes.FindError(jsii.String("*"), assertions.Match_AnyValue()),
-			*notes.FindWarning(jsii.String("*"), assertions.Match_AnyValue())...) {
-			//nolint:staticcheck // deprecated, but what the library has
-			found = append(found, fmt.Errorf("%s: %v at %s", name, m.Entry.Data, *m.Id))
+		for _, m := range *made.GetStackArtifact(s.Stack.ArtifactId()).Messages() {
+			if m.Level != cxapi.SynthesisMessageLevel_INFO {
+				//nolint:staticcheck // deprecated, but what the library has
+				found = append(found, fmt.Errorf("%s: %v at %s", name, m.Entry.Data, *m.Id))
+			}
 		}
 		if len(found) > 0 {
 			return nil, errors.Join(found...)
 		}
-		if asked := app.Synth(nil).Manifest().Missing; asked != nil {
+		if asked := made.Manifest().Missing; asked != nil {
 			for _, m := range *asked {
 				t.asked = append(t.asked, *m.Key)
 			}

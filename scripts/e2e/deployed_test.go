@@ -22,6 +22,7 @@ import (
 
 	"github.com/madara-orchestrator/orchestrator/shared/config"
 	devcloud "github.com/madara-orchestrator/orchestrator/shared/dev/cloud"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/functions"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
 )
 
@@ -242,7 +243,7 @@ func (d *deployment) checkFunction(f resource.Function) {
 		int(aws.ToInt32(got.Timeout)) != int(f.Timeout.Seconds()) {
 		d.t.Errorf("function %s is %+v, want %d MB and %s", f.Name, got, f.MemoryMB, f.Timeout)
 	}
-	zip, err := os.ReadFile(filepath.Join(d.f.cdk.Root, "build", "functions", devcloud.Architecture(), f.Name+".zip"))
+	zip, err := os.ReadFile(filepath.Join(d.f.cdk.Root, functions.Here(false).Folder(), f.Name+".zip"))
 	sum := sha256.Sum256(zip)
 	if err != nil || aws.ToString(got.CodeSha256) != base64.StdEncoding.EncodeToString(sum[:]) {
 		d.t.Errorf("the code of function %s is not the zip that was built (%v)", f.Name, err)

@@ -25,6 +25,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/config"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/functions"
 	devlambda "github.com/madara-orchestrator/orchestrator/shared/dev/lambda"
 	"github.com/madara-orchestrator/orchestrator/shared/dev/stack"
 	"github.com/madara-orchestrator/orchestrator/shared/dev/tools"
@@ -52,7 +53,7 @@ func buildBefore(t *testing.T) string {
 	}
 	git("worktree", "add", "-q", "--detach", tree, before)
 	t.Cleanup(func() { git("worktree", "remove", "--force", tree) })
-	dir, err := stack.Build(t.Context(), tree, "before")
+	dir, err := functions.Compile(t.Context(), tree, functions.Here(false))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/functions"
 	devlambda "github.com/madara-orchestrator/orchestrator/shared/dev/lambda"
 	"github.com/madara-orchestrator/orchestrator/shared/dev/stack"
 	"github.com/madara-orchestrator/orchestrator/shared/dev/tools"
@@ -24,7 +25,7 @@ var build = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return stack.Build(context.Background(), filepath.Dir(tools), "e2e")
+	return functions.Compile(context.Background(), filepath.Dir(tools), functions.Here(false))
 })
 
 // logs collects what functions print, safely.

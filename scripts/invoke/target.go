@@ -10,7 +10,7 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/config"
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
-	"github.com/madara-orchestrator/orchestrator/shared/dev/stack"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/functions"
 	"github.com/madara-orchestrator/orchestrator/shared/setup/cloud"
 	_ "github.com/madara-orchestrator/orchestrator/shared/setup/topics" // an environment may name brokers of Kafka
 )
@@ -46,7 +46,7 @@ func open(ctx context.Context, o options, event []byte, ws map[string]wanted, st
 	if o.env != "" {
 		return own(ctx, o, event, ws, stderr)
 	}
-	dir, err := stack.Build(ctx, ".", "invoke")
+	dir, err := functions.Compile(ctx, ".", functions.Here(false))
 	if err != nil {
 		return nil, err
 	}
@@ -70,7 +70,7 @@ func own(ctx context.Context, o options, event []byte, ws map[string]wanted, std
 	if err != nil {
 		return nil, err
 	}
-	dir, err := stack.BuildForAll(ctx, ".", "invoke", o.fn)
+	dir, err := functions.Compile(ctx, ".", functions.Here(true), o.fn)
 	if err != nil {
 		return nil, err
 	}

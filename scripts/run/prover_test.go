@@ -18,6 +18,7 @@ import (
 )
 
 func TestProversSettle(t *testing.T) {
+	t.Parallel()
 	for name, args := range map[string][]string{
 		"atlantic":    {"-prover", "atlantic"},
 		"sharp":       {"-prover", "sharp"},
@@ -147,6 +148,7 @@ var proversThatFailCases = map[string]scenario{
 // Whatever a prover does, a batch is settled once, or its job is Failed and an alert names the cause; nothing is proven
 // twice.
 func TestProversThatFail(t *testing.T) {
+	t.Parallel()
 	for name, tt := range proversThatFailCases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -21,6 +21,8 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/starknet/starknettest"
 )
 
+func init() { outageTime = 3 * time.Second }
+
 // try runs the program and wants it to settle.
 func try(t *testing.T, want string, args ...string) {
 	t.Helper()
@@ -33,6 +35,7 @@ func try(t *testing.T, want string, args ...string) {
 const settledLine = "settled    block number, state root and block hash are equal"
 
 func TestSettles(t *testing.T) {
+	t.Parallel()
 	for name, args := range map[string][]string{
 		"l2":             {"-blocks", "12", "-seed", "3"},
 		"l3":             {"-blocks", "6", "-layer", "l3", "-snos-batch", "3"},
@@ -155,7 +158,7 @@ func TestWrongUsage(t *testing.T) {
 // What FAIL breaks is reported; what comes back by itself settles, what needs an
 // operator ends the run.
 func TestFailures(t *testing.T) {
-	outageTime = 3 * time.Second
+	t.Parallel()
 	for name, tt := range map[string]struct {
 		code int
 		want string

@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -19,6 +18,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/functions"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
 )
 
@@ -49,7 +49,7 @@ func Entry(chain string, layer stage.Layer, kms bool, settings map[string]string
 		}
 	}
 	return map[string]any{
-		"name": chain, "environment": "dev", "layer": string(layer), "architecture": Architecture(), "wallet_kms": kms,
+		"name": chain, "environment": "dev", "layer": string(layer), "architecture": functions.Here(false).Architecture, "wallet_kms": kms,
 		"settings": all, "api": map[string]any{"admin": true}, "heads": all["CHAIN_WEBSOCKET"] != "",
 		"alerts": map[string]any{"emails": []string{"ops@example.org"}},
 	}
@@ -57,14 +57,6 @@ func Entry(chain string, layer stage.Layer, kms bool, settings map[string]string
 
 // ErrNoCDK says that the CDK's command line is not installed.
 var ErrNoCDK = errors.New("the CDK's command line is not installed: run `make tools`")
-
-// Architecture is this machine's processor in Lambda's words: an emulator runs functions as processes.
-func Architecture() string {
-	if runtime.GOARCH == "amd64" {
-		return "x86_64"
-	}
-	return runtime.GOARCH
-}
 
 // Bootstrap prepares account and region.
 func (c *CDK) Bootstrap(ctx context.Context) error {

@@ -19,8 +19,8 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/core/job"
 	"github.com/madara-orchestrator/orchestrator/shared/core/stage"
 	devcloud "github.com/madara-orchestrator/orchestrator/shared/dev/cloud"
+	"github.com/madara-orchestrator/orchestrator/shared/dev/functions"
 	devlambda "github.com/madara-orchestrator/orchestrator/shared/dev/lambda"
-	"github.com/madara-orchestrator/orchestrator/shared/dev/stack"
 	"github.com/madara-orchestrator/orchestrator/shared/dev/tools"
 )
 
@@ -153,7 +153,7 @@ func BenchmarkTelemetry(b *testing.B) {
 // BenchmarkColdStart compares the first answers of new processes of the compiled function, from the start of the
 // process on, with a collector and without one.
 func BenchmarkColdStart(b *testing.B) {
-	dir, err := stack.Build(b.Context(), "../../..", "bench", "proofcreation")
+	dir, err := functions.Compile(b.Context(), "../../..", functions.Here(false), "proofcreation")
 	if err != nil {
 		b.Fatal(err)
 	}

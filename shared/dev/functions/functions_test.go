@@ -1,7 +1,6 @@
-package stack
+package functions
 
 import (
-	"context"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -28,13 +27,13 @@ func TestFunctionsWithAndWithoutKafka(t *testing.T) {
 		env = append(env, "ORCHESTRATOR_"+k+"="+v)
 	}
 	for name, c := range map[string]struct {
-		build func(ctx context.Context, root, folder string, names ...string) (string, error)
+		kafka bool
 		want  string // in the error; "" for none
 	}{
-		"without": {Build, "go build -tags kafka"},
-		"with":    {BuildForAll, ""},
+		"without": {false, "go build -tags kafka"},
+		"with":    {true, ""},
 	} {
-		dir, err := c.build(t.Context(), "../../..", "test-kafka-"+name, resource.FnJobFailure)
+		dir, err := Compile(t.Context(), "../../..", Here(c.kafka), resource.FnJobFailure)
 		if err != nil {
 			t.Fatal(err)
 		}

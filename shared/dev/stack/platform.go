@@ -1,12 +1,7 @@
 package stack
 
 import (
-	"context"
-	"fmt"
 	"log/slog"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -15,42 +10,6 @@ import (
 	devlambda "github.com/madara-orchestrator/orchestrator/shared/dev/lambda"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
 )
-
-// Build compiles functions for this machine, with the flags of infra so that one compilation serves both, and returns
-// the folder of the programs, which have the functions' names. root is the project's; without names all are compiled.
-// Their queues are SQS's.
-func Build(ctx context.Context, root, folder string, names ...string) (string, error) {
-	return compile(ctx, root, folder, "lambda.norpc", names)
-}
-
-// BuildForAll is Build of functions whose queues are what their settings say: SQS's, or Kafka's topics.
-func BuildForAll(ctx context.Context, root, folder string, names ...string) (string, error) {
-	return compile(ctx, root, folder, "lambda.norpc,kafka", names)
-}
-
-func compile(ctx context.Context, root, folder, tags string, names []string) (string, error) {
-	dir, err := filepath.Abs(filepath.Join(root, "build", folder))
-	if err != nil {
-		return "", err
-	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return "", err
-	}
-	args := []string{"build", "-trimpath", "-buildvcs=false", "-tags", tags, "-ldflags", "-s -w",
-		"-o", dir + "/"}
-	for _, n := range names {
-		args = append(args, "./functions/"+n)
-	}
-	if len(names) == 0 {
-		args = append(args, "./functions/...")
-	}
-	cmd := exec.CommandContext(ctx, "go", args...)
-	cmd.Dir, cmd.Env = root, append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build the functions: %w: %s", err, out)
-	}
-	return dir, nil
-}
 
 // NewPlatform returns a platform with a deployment's queues and schedules, as shared/resource declares them for its
 // layer. The functions are the caller's to add. Schedules run 60 times as often, at most every two seconds.
