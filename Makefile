@@ -27,7 +27,7 @@ words: ## List the words that our texts avoid, as file:line, with what to say in
 
 .tools/bin/golangci-lint-$(GOLANGCI):
 	@echo "building golangci-lint $(GOLANGCI), once"
-	@GOBIN=$(CURDIR)/.tools/bin $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI) 2>/dev/null
+	@GOGC=800 GOBIN=$(CURDIR)/.tools/bin $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI) 2>/dev/null
 	@mv .tools/bin/golangci-lint $@
 
 .PHONY: tools
