@@ -15,6 +15,7 @@ import (
 // The compiled functions carry a chain's blocks to a settled state on mongod, the AWS emulator, Redis and anvil, with
 // each prover; TestSettlesOnBatch has the mock prover.
 func TestSettles(t *testing.T) {
+	t.Parallel()
 	for _, prover := range []string{"atlantic", "sharp"} {
 		t.Run(prover, func(t *testing.T) {
 			t.Parallel()
