@@ -157,7 +157,9 @@ func (s *session) tailBus() (code int, err error) {
 	if s.router == nil {
 		return Usage, errNoBus
 	}
-	t, err := openTail(s.ctx, s.cfg, s.chain, s.router)
+	opening, opened := s.whole(addTime)
+	t, err := openTail(opening.ctx, s.cfg, s.chain, s.router)
+	opened()
 	if err != nil {
 		return Unreachable, err
 	}

@@ -125,7 +125,9 @@ func (s *session) receive() (int, error) {
 	defer func() { _ = srv.Close() }()
 	var added admin.Subscriber
 	endpoint := "http://" + listener.Addr().String() + "/"
-	if code, err := s.ask("POST", "/subscribers/add", s.with("endpoint", endpoint), &added); code != OK {
+	adding, cancel := s.whole(addTime)
+	defer cancel()
+	if code, err := adding.ask("POST", "/subscribers/add", s.with("endpoint", endpoint), &added); code != OK {
 		return code, err
 	}
 	var end <-chan time.Time
@@ -155,16 +157,27 @@ func (s *session) received(message string, asJSON bool) {
 	}
 }
 
-// leaveTime is how long removing a receiver may take once the program was interrupted.
-const leaveTime = 10 * time.Second
+// addTime and leaveTime are how long adding and removing a receiver or a tail may take, also where the program is
+// interrupted meanwhile.
+const (
+	addTime   = 30 * time.Second
+	leaveTime = 10 * time.Second
+)
+
+// whole is the session for what an interruption must not end in the middle: nobody would know what is there then.
+func (s *session) whole(limit time.Duration) (*session, context.CancelFunc) {
+	out := *s
+	var cancel context.CancelFunc
+	out.ctx, cancel = context.WithTimeout(context.WithoutCancel(s.ctx), limit)
+	return &out, cancel
+}
 
 // leave removes the receiver.
 func (s *session) leave(id string) (int, error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.ctx), leaveTime)
+	leaving, cancel := s.whole(leaveTime)
 	defer cancel()
-	s.ctx = ctx
 	var l admin.SubscriberList
-	code, err := s.ask("POST", "/subscribers/"+id+"/remove", s.order(), &l)
+	code, err := leaving.ask("POST", "/subscribers/"+id+"/remove", s.order(), &l)
 	if code == Refused { // it never confirmed, and is forgotten
 		return OK, nil
 	}

@@ -3,6 +3,10 @@ package ops_test
 import (
 	"bytes"
 	"context"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	neturl "net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -63,6 +67,35 @@ func TestReceive(t *testing.T) {
 	await(t, &out, "make ops ARGS='status'")
 	stop()
 	if code := <-done; code != ops.OK {
+		t.Errorf("code %d: %s", code, errs.String())
+	}
+	if left, err := topic.Subscribers(t.Context()); err != nil || len(left) != 0 {
+		t.Errorf("left: %+v, %v", left, err)
+	}
+}
+
+// A receiver that is interrupted before the API has answered is removed too.
+func TestReceiveInterruptedEarly(t *testing.T) {
+	t.Parallel()
+	url, topic := serveWithTopic(t, true)
+	to, err := neturl.Parse(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	proxy := httputil.NewSingleHostReverseProxy(to)
+	proxy.ModifyResponse = func(r *http.Response) error {
+		if strings.HasSuffix(r.Request.URL.Path, "/subscribers/add") {
+			stop()
+		}
+		return nil
+	}
+	srv := httptest.NewServer(proxy)
+	defer srv.Close()
+	var out, errs buffer
+	args := []string{"-url", srv.URL, "subscribers", "receive", "-listen", "127.0.0.1:0"}
+	if code := ops.Main(ctx, args, &out, &errs); code != ops.OK {
 		t.Errorf("code %d: %s", code, errs.String())
 	}
 	if left, err := topic.Subscribers(t.Context()); err != nil || len(left) != 0 {
