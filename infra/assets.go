@@ -71,8 +71,8 @@ func Authorities(root, region string) ([]byte, error) {
 	return out, nil
 }
 
-// Build compiles all functions as v says and zips them, each with authorities beside it if there are any. The same sources
-// and the same Go give the same bytes.
+// Build compiles all functions as v says and zips them, each with authorities beside it if there are any. The same
+// sources and the same Go give the same bytes.
 func Build(root string, v functions.Variant, authorities []byte) (Zips, error) {
 	dir, err := functions.Compile(context.Background(), root, v)
 	if err != nil {

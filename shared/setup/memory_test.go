@@ -23,7 +23,8 @@ import (
 // repeated is a text of head, a part again and again up to size bytes, and tail. It takes no memory.
 func repeated(head, part string, size int64, tail string) io.Reader {
 	return io.MultiReader(strings.NewReader(head),
-		io.LimitReader(&again{part: strings.Repeat(part, 1+4096/len(part))}, size/int64(len(part))*int64(len(part))), strings.NewReader(tail))
+		io.LimitReader(&again{part: strings.Repeat(part, 1+4096/len(part))}, size/int64(len(part))*int64(len(part))),
+		strings.NewReader(tail))
 }
 
 type again struct {

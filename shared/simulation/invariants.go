@@ -56,8 +56,8 @@ func (w *World) Check(ctx context.Context) error {
 	return nil
 }
 
-// checkBatches wants the batches with an index, one of which was written, to grow at their end alone, and not at all once
-// they are closed, and the fences of their writers to grow.
+// checkBatches wants the batches with an index, one of which was written, to grow at their end alone, and not at all
+// once they are closed, and the fences of their writers to grow.
 func (w *World) checkBatches(ctx context.Context, index uint64) error {
 	b, err := w.Batches.Aggregator(ctx, index)
 	if ignore(err, batch.ErrNotFound) != nil {

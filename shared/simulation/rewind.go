@@ -138,8 +138,8 @@ func (w *World) epochOf(id string) uint64 {
 	return w.seen[owner].Epoch
 }
 
-// bury notes the jobs that are gone after one with an id was removed or created, which may have taken the place of one of
-// an earlier epoch. What proved them proves nothing of the batch that has their index next.
+// bury notes the jobs that are gone after one with an id was removed or created, which may have taken the place of one
+// of an earlier epoch. What proved them proves nothing of the batch that has their index next.
 func (w *World) bury(id string) {
 	now := w.seen[id]
 	w.aside(func() {

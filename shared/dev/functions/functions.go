@@ -1,5 +1,5 @@
-// Package functions compiles the functions as they are deployed. All who need their programs, infra too, share one folder
-// for each kind of build, so that each program is linked once.
+// Package functions compiles the functions as they are deployed. All who need their programs, infra too, share one
+// folder for each kind of build, so that each program is linked once.
 package functions
 
 import (
@@ -56,9 +56,9 @@ func (v Variant) Tags() string {
 	return "lambda.norpc"
 }
 
-// Compile compiles functions for Lambda's provided.al2023 and returns the folder of the programs, which have the functions'
-// names. root is the project's; without names all are compiled. What is up to date is left alone. Another process that
-// compiles the same variant is waited for. The same sources and the same Go give the same bytes.
+// Compile compiles functions for Lambda's provided.al2023 and returns the folder of the programs, which have the
+// functions' names. root is the project's; without names all are compiled. What is up to date is left alone. Another
+// process that compiles the same variant is waited for. The same sources and the same Go give the same bytes.
 func Compile(ctx context.Context, root string, v Variant, names ...string) (string, error) {
 	arch := goarch[v.Architecture]
 	if arch == "" {

@@ -34,7 +34,8 @@ type Node struct {
 // New returns a node without blocks.
 func New() *Node { return &Node{slots: map[uint64][]held{}, next: 10} }
 
-// held is a blob as a node holds it. Its hash is computed when it is published: that takes longer than a request should.
+// held is a blob as a node holds it. Its hash is computed when it is published: that takes longer than a request
+// should.
 type held struct {
 	raw  []byte
 	hash string
