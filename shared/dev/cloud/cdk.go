@@ -51,7 +51,7 @@ func Entry(chain string, layer stage.Layer, kms bool, settings map[string]string
 	return map[string]any{
 		"name": chain, "environment": "dev", "layer": string(layer), "wallet_kms": kms,
 		"architecture": functions.Here(false).Architecture,
-		"settings": all, "api": map[string]any{"admin": true}, "heads": all["CHAIN_WEBSOCKET"] != "",
+		"settings":     all, "api": map[string]any{"admin": true}, "heads": all["CHAIN_WEBSOCKET"] != "",
 		"alerts": map[string]any{"emails": []string{"ops@example.org"}},
 	}
 }
