@@ -2,8 +2,8 @@
 # Guess: the CDK keeps what it has synthesized (App.synth returns the same assembly again), so Template.fromStack and then
 # Annotations.fromStack of one stack visit each construct once, and a suite of template tests pays once for each stack.
 # Found: in aws-cdk-lib 2.270.0 Annotations.fromStack synthesizes once more, each time it is called: every aspect visits every
-# construct again, and a stack's template test takes twice the time. Template.fromStack does not. The messages of the first
-# synthesis are in the assembly: app.synth().getStackArtifact(id).messages. Exits 1 if that changes.
+# construct again. Template.fromStack does not. The messages of the first synthesis are in the assembly:
+# app.synth().getStackArtifact(id).messages. Exits 1 if that changes.
 set -euo pipefail
 dir=$(mktemp -d); trap 'rm -rf "$dir"' EXIT; cd "$dir"
 npm init -y >/dev/null

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"strings"
+	"sync"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatch"
@@ -20,7 +21,7 @@ import (
 // so that it is not synthesized.
 func guard(stack awscdk.Stack) {
 	awscdk.Aspects_Of(stack).Add(cdknag.NewAwsSolutionsChecks(&cdknag.NagPackProps{}), nil)
-	awscdk.Aspects_Of(stack).Add(NewRules(), nil)
+	awscdk.Aspects_Of(stack).Add(NewRules(stack), nil)
 }
 
 // excuse lets through what a rule of cdk-nag finds at a construct and below it; only findings says which, as cdk-nag
@@ -45,13 +46,16 @@ func excuse(at constructs.IConstruct, rule, why string, only ...string) {
 // Rules is an aspect with what cdk-nag does not look at: logs that are kept for ever, secrets in variables, alarms that
 // reach nobody.
 type Rules struct {
-	heard map[string]bool // by a stack's path: asking the CDK for all constructs takes as long as making them
+	heard func() bool // whether a topic of the stack lets CloudWatch publish
 }
 
 var _ awscdk.IAspect = (*Rules)(nil)
 
-// NewRules returns the aspect.
-func NewRules() *Rules { return &Rules{heard: map[string]bool{}} }
+// NewRules returns the aspect of a stack.
+func NewRules(stack awscdk.Stack) *Rules {
+	// Once: asking the CDK for all constructs takes as long as making them.
+	return &Rules{heard: sync.OnceValue(func() bool { return hears(stack) })}
+}
 
 // Visit implements awscdk.IAspect.
 func (r *Rules) Visit(node constructs.IConstruct) {
@@ -91,14 +95,7 @@ func (r *Rules) checkAlarm(a awscloudwatch.CfnAlarm, fault func(format string, a
 		fault("the alarm has no action")
 		return
 	}
-	stack := awscdk.Stack_Of(a)
-	path := *stack.Node().Path()
-	heard, known := r.heard[path]
-	if !known {
-		heard = hears(stack)
-		r.heard[path] = heard
-	}
-	if !heard {
+	if !r.heard() {
 		fault("the alarm's topic does not let CloudWatch publish")
 	}
 }

@@ -227,7 +227,7 @@ func synthesizedIn(region string, chains map[string]Chain, zips Zips) (map[strin
 		if err := json.Unmarshal(b, &t); err != nil {
 			return nil, err
 		}
-		// Annotations_FromStack would synthesize once more.
+		// Annotations_FromStack would synthesize once more (findings/cdk-annotations-synthesize-again.sh).
 		made := app.Synth(nil)
 		var found []error
 		for _, m := range *made.GetStackArtifact(s.Stack.ArtifactId()).Messages() {

@@ -57,7 +57,6 @@ func TestABlockWakesBatching(t *testing.T) {
 	}
 	woken(1500 * time.Millisecond) // what came with the last of them
 	for range 3 {
-		time.Sleep(1100 * time.Millisecond)
 		chain.Advance(1)
 		if got := woken(15 * time.Second); len(got) < 2 {
 			t.Errorf("a block woke %q", got)

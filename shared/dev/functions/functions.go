@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"time"
 
 	"github.com/gofrs/flock"
 )
@@ -72,8 +73,9 @@ func Compile(ctx context.Context, root string, v Variant, names ...string) (stri
 		return "", err
 	}
 	lock := flock.New(dir + ".lock")
-	if err := lock.Lock(); err != nil {
-		return "", fmt.Errorf("build the functions: wait for others who do: %w", err)
+	if _, err := lock.TryLockContext(ctx, 100*time.Millisecond); err != nil {
+		return "", fmt.Errorf("build the functions: wait for another process that does, which holds %s: %w",
+			lock.Path(), err)
 	}
 	defer lock.Close()
 	// The build ID stays in the programs: by it go build sees that one needs no linking again.

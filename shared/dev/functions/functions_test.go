@@ -1,14 +1,52 @@
 package functions
 
 import (
+	"context"
+	"errors"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/gofrs/flock"
+
 	"github.com/madara-orchestrator/orchestrator/shared/dev/lambda"
 	"github.com/madara-orchestrator/orchestrator/shared/resource"
 )
+
+// Who compiles the same variant waits for the one that does, until the caller gives up.
+func TestCompileWaits(t *testing.T) {
+	t.Parallel()
+	root := t.TempDir()
+	v := Variant{Architecture: "arm64"}
+	if err := os.MkdirAll(filepath.Join(root, "build", "functions"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	other := flock.New(filepath.Join(root, v.Folder()) + ".lock")
+	if err := other.Lock(); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() {
+		_, err := Compile(ctx, root, v)
+		ended <- err
+	}()
+	cancel()
+	if err := <-ended; !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), other.Path()) {
+		t.Errorf("while another process compiles: %v", err)
+	}
+	if err := other.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Compile(t.Context(), root, v); err == nil || !strings.Contains(err.Error(), "go.mod") {
+		t.Errorf("nobody compiles any more, and the folder holds no module: %v", err)
+	}
+	if _, err := Compile(t.Context(), root, Variant{Architecture: "riscv64"}); err == nil {
+		t.Error("Lambda has no riscv64")
+	}
+}
 
 // A function without Kafka's client says so where its queues are Kafka's topics, and how to build it. One with it
 // starts.

@@ -3,6 +3,10 @@ package ops_test
 import (
 	"context"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -66,6 +70,27 @@ func TestBus(t *testing.T) {
 	stop()
 	if code := <-done; code != ops.OK {
 		t.Errorf("code %d: %s", code, &errs)
+	}
+	early, stop := context.WithCancel(t.Context()) // interrupted before AWS has answered that the queue is made
+	defer stop()
+	to, err := url.Parse(endpoint)
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := httputil.NewSingleHostReverseProxy(to)
+	made := false
+	proxy.ModifyResponse = func(r *http.Response) error {
+		if strings.HasSuffix(r.Request.Header.Get("X-Amz-Target"), ".CreateQueue") {
+			made = r.StatusCode == http.StatusOK
+			stop()
+		}
+		return nil
+	}
+	srv := httptest.NewServer(proxy)
+	defer srv.Close()
+	t.Setenv("AWS_ENDPOINT_URL", srv.URL)
+	if code := ops.Main(early, []string{"-chain", "mychain", "events", "-bus"}, &out, &errs); code != ops.OK || !made {
+		t.Errorf("interrupted early: code %d, the queue was made: %t: %s", code, made, &errs)
 	}
 	left, err := router.Rules(t.Context())
 	queues, qerr := awssqs.NewFromConfig(cfg).ListQueues(t.Context(), &awssqs.ListQueuesInput{})
