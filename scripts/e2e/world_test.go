@@ -72,7 +72,7 @@ func newWorld(t *testing.T, o stack.Options) *world {
 	}
 	w := &world{name: o.Name, logs: &logs{}, binaries: map[string]*devlambda.Binary{}, bin: bin}
 	if o.AWS == "" {
-		o.AWS = tools.Moto(t)
+		o.AWS = tools.Ministack(t)
 	}
 	o.Redis = tools.Redis(t)
 	if o.Mongo == "" {
