@@ -83,6 +83,7 @@ func withRunner(t *testing.T, chain string, settings map[string]string) map[stri
 	tools.Program(t, "cdk/node_modules/.bin/cdk")
 	cdk := &devcloud.CDK{
 		Root: filepath.Dir(root), Dir: t.TempDir(), Endpoint: tools.Moto(t), Account: account, Region: devcloud.Region,
+		Checked: true, // TestDeploy's and infra's are
 	}
 	settings = maps.Clone(settings)
 	maps.DeleteFunc(settings, func(k, _ string) bool { return strings.HasPrefix(k, "SNOS_") })

@@ -173,7 +173,7 @@ func (d *deployment) update() {
 	before := d.is
 	maps.Copy(d.entry["settings"].(map[string]string), changed)
 	cdk := *d.f.cdk // its folder keeps what all chains were deployed from
-	cdk.Dir = d.t.TempDir()
+	cdk.Dir, cdk.Checked = d.t.TempDir(), true
 	if err := cdk.Deploy(d.t.Context(), d.entry); err != nil {
 		d.t.Fatal(err)
 	}

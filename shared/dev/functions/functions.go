@@ -69,6 +69,9 @@ func Compile(ctx context.Context, root string, v Variant, names ...string) (stri
 	if err != nil {
 		return "", err
 	}
+	if _, err := os.Stat(filepath.Join(root, "go.mod")); err != nil {
+		return "", fmt.Errorf("build the functions: want the folder of the checkout: %w", err)
+	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", err
 	}

@@ -20,6 +20,13 @@ func TestCompileWaits(t *testing.T) {
 	t.Parallel()
 	root := t.TempDir()
 	v := Variant{Architecture: "arm64"}
+	if _, err := Compile(t.Context(), root, v); !errors.Is(err, os.ErrNotExist) ||
+		!strings.Contains(err.Error(), "go.mod") {
+		t.Errorf("the folder holds no module: %v", err)
+	}
+	if err := os.WriteFile(filepath.Join(root, "go.mod"), []byte("module none\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	if err := os.MkdirAll(filepath.Join(root, "build", "functions"), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -40,8 +47,8 @@ func TestCompileWaits(t *testing.T) {
 	if err := other.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Compile(t.Context(), root, v); err == nil || !strings.Contains(err.Error(), "go.mod") {
-		t.Errorf("nobody compiles any more, and the folder holds no module: %v", err)
+	if _, err := Compile(t.Context(), root, v); err == nil || !strings.Contains(err.Error(), "./functions/...") {
+		t.Errorf("nobody compiles any more, and the module holds no functions: %v", err)
 	}
 	if _, err := Compile(t.Context(), root, Variant{Architecture: "riscv64"}); err == nil {
 		t.Error("Lambda has no riscv64")
