@@ -190,7 +190,7 @@ func (w *World) checkPrefix(t snos.Task) error {
 // is being settled.
 func (w *World) checkRewound() error {
 	s := w.record()
-	if _, active := s.Active(); active {
+	if _, active := s.Active(); active || len(s.Rewinds) == 0 {
 		return nil
 	}
 	for _, h := range w.L1.History() {

@@ -34,6 +34,7 @@ type Queues struct {
 	mu      sync.Mutex
 	queues  map[string]*line
 	order   []string // names, sorted
+	lines   []*line  // in that order: every look at a queue goes through all
 	sent    int64    // messages ever
 	changed chan struct{}
 }
@@ -58,6 +59,7 @@ func NewQueues(e *fault.Env, ds ...Declaration) (*Queues, error) {
 	}
 	slices.Sort(s.order)
 	for _, name := range s.order {
+		s.lines = append(s.lines, s.queues[name])
 		if d := s.queues[name]; d.DeadLetter != "" && s.queues[d.DeadLetter] == nil {
 			return nil, fmt.Errorf("declare queue %s with dead letters in %s: %w",
 				name, d.DeadLetter, queue.ErrUnknownQueue)
@@ -164,8 +166,7 @@ func (s *Queues) take(name string,
 // dead letters it takes. The caller holds the lock.
 func (s *Queues) redrive(q *line) {
 	now := s.env.Time()
-	for _, name := range s.order {
-		from := s.queues[name]
+	for _, from := range s.lines {
 		if from != q && from.DeadLetter != q.Name || from.MaxReceives <= 0 {
 			continue
 		}
