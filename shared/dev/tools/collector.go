@@ -1,7 +1,7 @@
 package tools
 
 import (
-	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -30,20 +30,8 @@ type Span struct {
 	Name   string `json:"name"`
 }
 
-// collectorConfig is the configuration of a collector that writes traces to a file at once.
-const collectorConfig = `
-receivers: {otlp: {protocols: {http: {endpoint: "127.0.0.1:%d"}}}}
-exporters:
-  file: {path: %q, flush_interval: 10ms}
-  prometheus: {endpoint: "127.0.0.1:%d"}
-service:
-  telemetry: {metrics: {level: none}, logs: {level: error}}
-  pipelines:
-    traces: {receivers: [otlp], exporters: [file]}
-    metrics: {receivers: [otlp], exporters: [prometheus]}
-`
-
-// Collector starts an OpenTelemetry collector for one test, made of the collector's own parts (collector/main.txt).
+// Collector starts an OpenTelemetry collector for one test: the collector's own receiver, and Prometheus' own names of
+// series (collector/main.txt).
 func Collector(t testing.TB) OpenTelemetry {
 	t.Helper()
 	o := OpenTelemetry{traces: filepath.Join(t.TempDir(), "traces.json")}
@@ -57,8 +45,8 @@ func newCollector(t testing.TB, o *OpenTelemetry) *tool {
 		command: func(root string, takes int, _ string) *exec.Cmd {
 			port := Port(t) // it ends where this one is taken too
 			o.metrics = fmt.Sprintf("http://127.0.0.1:%d/metrics", port)
-			return exec.Command(filepath.Join(root, "bin", "collector"), "--config",
-				fmt.Sprintf("yaml:"+collectorConfig, takes, o.traces, port))
+			return exec.Command(filepath.Join(root, "bin", "collector"), "-traces", o.traces,
+				"-http", fmt.Sprintf("127.0.0.1:%d", takes), "-metrics", fmt.Sprintf("127.0.0.1:%d", port))
 		},
 		url: func(port int) string { return fmt.Sprintf("http://127.0.0.1:%d", port) },
 	}
@@ -70,8 +58,8 @@ func (o OpenTelemetry) Spans(t testing.TB, want int) []Span {
 	return o.SpansUntil(t, func(spans []Span) bool { return len(spans) >= want })
 }
 
-// SpansUntil waits until the spans that have arrived are what is waited for, and returns them: a collector writes them
-// some time after it took them.
+// SpansUntil waits until the spans that have arrived are what is waited for, and returns them: what makes them may
+// send them some time later.
 func (o OpenTelemetry) SpansUntil(t testing.TB, arrived func([]Span) bool) []Span {
 	t.Helper()
 	tick := time.NewTicker(20 * time.Millisecond)
@@ -91,20 +79,17 @@ func (o OpenTelemetry) SpansUntil(t testing.TB, arrived func([]Span) bool) []Spa
 
 func (o OpenTelemetry) read(t testing.TB) []Span {
 	t.Helper()
-	f, err := os.Open(o.traces)
+	b, err := os.ReadFile(o.traces)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
 	var out []Span
-	lines := bufio.NewScanner(f)
-	lines.Buffer(nil, 1<<20)
-	for lines.Scan() {
+	for line := range bytes.Lines(b[:bytes.LastIndexByte(b, '\n')+1]) { // the rest is a line that is being written
 		var l struct {
 			ResourceSpans []struct{ ScopeSpans []struct{ Spans []Span } }
 		}
-		if err := json.Unmarshal(lines.Bytes(), &l); err != nil {
-			t.Fatalf("the collector's file: %v: %s", err, lines.Text())
+		if err := json.Unmarshal(line, &l); err != nil {
+			t.Fatalf("the collector's file: %v: %s", err, line)
 		}
 		for _, r := range l.ResourceSpans {
 			for _, s := range r.ScopeSpans {
