@@ -33,7 +33,7 @@ func TestURLsAreNotShownWhole(t *testing.T) {
 	}
 }
 
-// A run's batches are one trace each at a collector that others wrote, from the first block to the settlement, and each
+// A run's batches are one trace each at a collector's own receiver, from the first block to the settlement, and each
 // span hangs from one that has arrived.
 func TestTelemetry(t *testing.T) {
 	t.Parallel()

@@ -3,7 +3,7 @@
 //
 // It writes the protocol's JSON itself. The official exporters link gRPC and protobuf even to speak HTTP: with them the
 // smallest function's program grew from 28.3 to 34.7 MB and its zip from 8.9 to 11.0 MB (amd64, the same flags), and
-// all that its packages do at its start took a third longer. A test sends all of it to a real collector.
+// all that its packages do at its start took a third longer. A test sends all of it to a collector's own receiver.
 package otlp
 
 import (

@@ -55,7 +55,7 @@ func everything(t *testing.T, url string) {
 	}
 }
 
-// What we send is what a collector of others understands: one trace of a batch with its parts in their places, and
+// What we send is what a collector's own receiver understands: one trace of a batch with its parts in their places, and
 // every metric under the name that the dashboard asks Prometheus for.
 func TestCollector(t *testing.T) {
 	t.Parallel()
@@ -159,7 +159,7 @@ func expressions(t *testing.T) []string {
 }
 
 // prometheus are the series that a metric becomes (OpenTelemetry, "Prometheus and OpenMetrics compatibility"), without
-// those of the buckets' bounds. TestCollector holds it with a real collector.
+// those of the buckets' bounds. TestCollector holds it with Prometheus' own library.
 func prometheus(m metric.Metric) []string {
 	name := strings.ReplaceAll(m.OpenTelemetry(), ".", "_")
 	switch m.Unit {
