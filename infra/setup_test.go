@@ -231,9 +231,9 @@ func synthesizedIn(region string, chains map[string]Chain, zips Zips) (map[strin
 		made := app.Synth(nil)
 		var found []error
 		for _, m := range *made.GetStackArtifact(s.Stack.ArtifactId()).Messages() {
-			//nolint:staticcheck // deprecated, but what the library has
+			//lint:ignore SA1019 deprecated, but what the library has
 			if m.Level != cxapi.SynthesisMessageLevel_INFO {
-				//nolint:staticcheck // likewise
+				//lint:ignore SA1019 likewise
 				found = append(found, fmt.Errorf("%s: %v at %s", name, m.Entry.Data, *m.Id))
 			}
 		}

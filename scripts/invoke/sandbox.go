@@ -191,7 +191,12 @@ func (s *sandbox) until(ctx context.Context, w wanted) (job.Job, error) {
 	running, stop := context.WithCancel(ctx)
 	ended := make(chan error, 1)
 	go func() { ended <- p.Run(running) }()
-	defer func() { stop(); <-ended; cancel() }()
+	defer func() {
+		stop()
+		//lint:ignore errcheck that it has ended is enough
+		<-ended
+		cancel()
+	}()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for {

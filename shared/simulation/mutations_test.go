@@ -3,6 +3,7 @@ package simulation_test
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -142,8 +143,8 @@ func runMutant(t *testing.T, binary string) (first string, err error) {
 	for lines.Scan() && first == "" {
 		first = caught.FindString(lines.Text())
 	}
-	if first != "" {
+	if first != "" || lines.Err() != nil {
 		_ = cmd.Process.Kill()
 	}
-	return first, cmd.Wait()
+	return first, errors.Join(lines.Err(), cmd.Wait())
 }

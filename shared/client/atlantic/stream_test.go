@@ -37,7 +37,7 @@ func (e *endless) Read(p []byte) (int, error) {
 
 // TestLargePIE sends 200 MB up and gets them back; all that both sides allocate on the way stays far below. It runs
 // alone, because it measures the process.
-func TestLargePIE(t *testing.T) { //nolint:paralleltest
+func TestLargePIE(t *testing.T) {
 	const size, most = 200 << 20, 24 << 20
 	var got int64
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

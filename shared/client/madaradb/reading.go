@@ -143,7 +143,7 @@ func (r *reading) snos(ctx context.Context) error {
 	}
 	of := bson.D{
 		{Key: "aggregator_batch_index", Value: int64(r.out.Settled.Index)},
-	} //nolint:gosec // an index that was read as int64
+	}
 	last, err := r.list(
 		ctx,
 		r.db.Collection(snosBatches),
@@ -168,7 +168,7 @@ func (r *reading) children(ctx context.Context) error {
 		return nil
 	}
 	for _, a := range r.out.Unsettled {
-		of := bson.D{{Key: "aggregator_batch_index", Value: int64(a.Index)}} //nolint:gosec // it was read as int64
+		of := bson.D{{Key: "aggregator_batch_index", Value: int64(a.Index)}}
 		bs, err := r.list(ctx, r.db.Collection(snosBatches), of,
 			options.Find().SetSort(bson.D{{Key: "index", Value: 1}}).SetLimit(maxBatches))
 		if err != nil {
@@ -193,7 +193,6 @@ func (r *reading) tasks(ctx context.Context) error {
 	first, last := r.out.Snos[0].Index, r.out.Snos[len(r.out.Snos)-1].Index
 	of := bson.D{{Key: "job_type", Value: "ProofCreation"},
 		{Key: "status", Value: bson.D{{Key: "$in", Value: proven}}},
-		//nolint:gosec // they were read as int64
 		{Key: "internal_id", Value: bson.D{{Key: "$gte", Value: int64(first)}, {Key: "$lte", Value: int64(last)}}}}
 	cur, err := r.db.Collection(jobs).Find(ctx, of, options.Find().SetLimit(maxJobs))
 	if err != nil {

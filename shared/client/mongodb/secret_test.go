@@ -77,7 +77,8 @@ func TestTLS(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer admin.Disconnect(t.Context()) //nolint:errcheck // the server ends with the test
+	//lint:ignore errcheck the server ends with the test
+	defer admin.Disconnect(t.Context())
 	err = admin.Database("admin").RunCommand(t.Context(), bson.D{
 		{Key: "createUser", Value: "orchestrator"}, {Key: "pwd", Value: password},
 		{Key: "roles", Value: bson.A{"root"}},
@@ -100,7 +101,7 @@ func TestTLS(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		defer db.Close(t.Context()) //nolint:errcheck // the server ends with the test
+		defer db.Close(t.Context()) // the server ends with the test
 		return db.Ping(t.Context())
 	}
 	if err := ping(mongodb.Config{URI: login, CAFile: ca}); err != nil {

@@ -28,8 +28,9 @@ const (
 
 // Store is a bucket: an artifact.Store.
 type Store struct {
-	api    *s3.Client
-	up     *manager.Uploader //nolint:staticcheck // its successor, transfermanager, is at version 0
+	api *s3.Client
+	//lint:ignore SA1019 its successor, transfermanager, is at version 0
+	up     *manager.Uploader
 	bucket string
 }
 
@@ -38,10 +39,12 @@ var _ artifact.Store = (*Store)(nil)
 // New returns the store of a bucket. pathStyle is for emulators, which have no host name a bucket. It makes no request.
 func New(cfg aws.Config, bucket string, pathStyle bool) *Store {
 	api := s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = pathStyle })
-	parts := func(u *manager.Uploader) { //nolint:staticcheck // as above
+	//lint:ignore SA1019 as above
+	parts := func(u *manager.Uploader) {
 		u.PartSize, u.Concurrency = partSize, concurrency
 	}
-	up := manager.NewUploader(api, parts) //nolint:staticcheck // as above
+	//lint:ignore SA1019 as above
+	up := manager.NewUploader(api, parts)
 	return &Store{api: api, up: up, bucket: bucket}
 }
 
@@ -62,7 +65,8 @@ func translate(what, key string, err error) error {
 // Put implements artifact.Store. A failed multipart upload is aborted.
 func (s *Store) Put(ctx context.Context, key string, r io.Reader) error {
 	in := &s3.PutObjectInput{Bucket: &s.bucket, Key: &key, Body: r}
-	if _, err := s.up.Upload(ctx, in); err != nil { //nolint:staticcheck // as above
+	//lint:ignore SA1019 as above
+	if _, err := s.up.Upload(ctx, in); err != nil {
 		return translate("put", key, err)
 	}
 	return nil

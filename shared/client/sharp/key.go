@@ -1,7 +1,7 @@
 package sharp
 
 import (
-	"crypto/sha1" //nolint:gosec // what RFC 9562 has version 5 UUIDs made with; they are names, not secrets
+	"crypto/sha1" // what RFC 9562 has version 5 UUIDs made with; they are names, not secrets
 	"fmt"
 	"regexp"
 	"strings"
@@ -16,7 +16,7 @@ var namespace = version5(urlNamespace, "https://github.com/madara-orchestrator/o
 
 // version5 is the version 5 UUID of a name (RFC 9562, section 5.5).
 func version5(space [16]byte, name string) (u [16]byte) {
-	sum := sha1.Sum(append(space[:], name...)) //nolint:gosec // as above
+	sum := sha1.Sum(append(space[:], name...))
 	copy(u[:], sum[:16])
 	u[6] = u[6]&0x0f | 0x50
 	u[8] = u[8]&0x3f | 0x80

@@ -271,7 +271,7 @@ func TestSubmit_Refused(t *testing.T) {
 
 // TestLargePIE sends 200 MB; all that both sides allocate stays far below. It runs alone, because it measures the
 // process.
-func TestLargePIE(t *testing.T) { //nolint:paralleltest
+func TestLargePIE(t *testing.T) {
 	const size, most = 200 << 20, 16 << 20
 	var got int64
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -124,7 +124,7 @@ func gatherDir(files map[string][]byte, dir, prefix string) error {
 func nestNonces(files map[string][]byte, parent string) error {
 	dir := filepath.Join(parent, "nonces")
 	if _, err := os.Stat(dir); err != nil {
-		return nil //nolint:nilerr // there is none
+		return nil // there is none
 	}
 	return gatherDir(files, dir, "nonces")
 }

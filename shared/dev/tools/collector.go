@@ -97,6 +97,9 @@ func (o OpenTelemetry) read(t testing.TB) []Span {
 			}
 		}
 	}
+	if err := lines.Err(); err != nil {
+		t.Fatalf("the collector's file: %v", err)
+	}
 	return out
 }
 
