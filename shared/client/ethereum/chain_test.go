@@ -75,8 +75,8 @@ func deploy(t *testing.T, c *devethereum.Chain, url, chainID string, mine func()
 	s.Registrar = devethereum.Address(devethereum.Keys[registrar])
 	s.Operators = []common.Address{devethereum.Address(devethereum.Keys[operator])}
 	b.at = must(b.sender.DeployCode(ctx, s, append(code, devethereum.Dev())[0]))(t)
-	// An anvil needs some 5 seconds of a processor for its first blobs (findings/anvil-first-blobs.sh): on a busy machine
-	// more than a wallet waits.
+	// An anvil needs some 5 seconds of a processor for its first blobs (findings/anvil-first-blobs.sh): on a busy
+	// machine more than a wallet waits.
 	b.node = must(ethereum.DialHTTP(url, chainID, &http.Client{Timeout: 5 * time.Minute}))(t)
 	t.Cleanup(b.node.Close)
 	return b

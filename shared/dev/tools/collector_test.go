@@ -20,20 +20,25 @@ func TestCollectorRefuses(t *testing.T) {
 	for _, x := range []struct{ metric, why string }{
 		{fmt.Sprintf(known, 7, 2), ""},
 		{fmt.Sprintf(known, 3, 1), ""}, // older, so not shown
-		{`{"name":"x","sum":{"aggregationTemporality":1,"isMonotonic":true,"dataPoints":[{"asInt":"1"}]}}`, "cumulative"},
-		{`{"name":"x","histogram":{"aggregationTemporality":1,"dataPoints":[{"count":"1","sum":1,"bucketCounts":["1"]}]}}`,
+		{`{"name":"x","sum":{"aggregationTemporality":1,"isMonotonic":true,"dataPoints":[{"asInt":"1"}]}}`,
 			"cumulative"},
-		{`{"name":"x","histogram":{"aggregationTemporality":2,"dataPoints":[{"count":"2","sum":1,"bucketCounts":["1"]}]}}`,
+		{`{"name":"x","histogram":{"aggregationTemporality":1,` +
+			`"dataPoints":[{"count":"1","sum":1,"bucketCounts":["1"]}]}}`,
+			"cumulative"},
+		{`{"name":"x","histogram":{"aggregationTemporality":2,` +
+			`"dataPoints":[{"count":"2","sum":1,"bucketCounts":["1"]}]}}`,
 			"its count is 2"},
 		{`{"name":"x","exponentialHistogram":{"aggregationTemporality":2,"dataPoints":[{"count":"1"}]}}`, "its type"},
 		{`{"name":"x","gauge":{"dataPoints":[{"asInt":"1"},{"asInt":"2"}]}}`, "two points"},
 		{`{"name":"known","unit":"s","gauge":{"dataPoints":[{"asInt":"1"}]}}`, ""}, // without _total: another series
-		{`{"name":"known_seconds","histogram":{"aggregationTemporality":2,"dataPoints":[{"sum":0,"bucketCounts":["0"]}]}}`,
+		{`{"name":"known_seconds","histogram":{"aggregationTemporality":2,` +
+			`"dataPoints":[{"sum":0,"bucketCounts":["0"]}]}}`,
 			"was a GAUGE"},
 	} {
 		message, want := x.metric, http.StatusOK
 		if x.why != "" {
-			message, want = `{"name":"x_beside","gauge":{"dataPoints":[{"asInt":"1"}]}},`+x.metric, http.StatusBadRequest
+			message = `{"name":"x_beside","gauge":{"dataPoints":[{"asInt":"1"}]}},` + x.metric
+			want = http.StatusBadRequest
 		}
 		if status, said := send(t, c, message); status != want || !strings.Contains(said, x.why) {
 			t.Errorf("%s: answered with %d, %s: want %d, %q", x.metric, status, said, want, x.why)
