@@ -192,11 +192,7 @@ func (d *deployment) update() {
 func (d *deployment) completed() {
 	d.t.Helper()
 	ctx := d.t.Context()
-	head, _ := d.Chain.Head()
-	s, err := d.Contract.State(ctx, false)
-	if err != nil || s.Block != head.Number || s.Root != head.NewRoot || s.BlockHash != head.Hash {
-		d.t.Errorf("%s: the contract holds %+v, %v; the chain's head is %+v", d.options.Name, s, err, head)
-	}
+	holdsHead(d.t, d.Sandbox)
 	js, err := d.DB.Jobs().List(ctx, job.Filter{Type: job.StateTransition, Limit: job.MaxPage})
 	if err != nil {
 		d.t.Fatal(err)

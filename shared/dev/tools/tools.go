@@ -122,23 +122,6 @@ func Start(name string, args ...string) (url string, err error) {
 	return "", fmt.Errorf("start %q: no such component", name)
 }
 
-// Anvil starts an Ethereum node for one test, with further arguments, and returns its URL.
-func Anvil(t testing.TB, args ...string) string {
-	t.Helper()
-	return newAnvil(args...).get(t)
-}
-
-func newAnvil(args ...string) *tool {
-	return &tool{
-		name: "anvil",
-		command: func(root string, port int, _ string) *exec.Cmd {
-			return exec.Command(filepath.Join(root, "node/node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil"),
-				append([]string{"--host", "127.0.0.1", "--port", strconv.Itoa(port), "--silent"}, args...)...)
-		},
-		url: func(port int) string { return fmt.Sprintf("http://127.0.0.1:%d", port) },
-	}
-}
-
 // MongodAlone returns the URI of a mongod that no other test uses, so that it may be paused.
 func MongodAlone(t testing.TB) string { t.Helper(); return mongod.another().get(t) }
 
