@@ -13,7 +13,8 @@ trap cleanup EXIT
 cd "$dir"
 npm init -y >/dev/null
 npm install --no-fund --no-audit --silent @foundry-rs/anvil-linux-amd64@1.7.1 viem@2.57.20 >/dev/null
-node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil --port 18545 --hardfork cancun --silent &
+port=$((20000 + RANDOM % 20000))
+node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil --port "$port" --hardfork cancun --silent &
 node=$!
 # A blob of zeros: its commitment and proof are the point at infinity.
 cat >send.mjs <<'JS'
@@ -22,11 +23,12 @@ import { mnemonicToAccount } from 'viem/accounts';
 import { foundry } from 'viem/chains';
 import { readFileSync } from 'node:fs';
 
-const transport = http('http://127.0.0.1:18545', { timeout: 600_000, retryCount: 0 });
+const transport = http(`http://127.0.0.1:${process.argv[3]}`, { timeout: 600_000, retryCount: 0 });
 const account = mnemonicToAccount('test test test test test test test test test test test junk');
 const reader = createPublicClient({ chain: foundry, transport });
 const writer = createWalletClient({ account, chain: foundry, transport });
 for (;;) {
+  process.kill(process.argv[2], 0); // fails where the node has ended
   try { await reader.getBlockNumber(); break } catch { await new Promise(r => setTimeout(r, 100)) }
 }
 const ticks = () => {
@@ -47,7 +49,7 @@ for (let i = 0; i < 3; i++) {
   console.log('blob', ticks() - before, status);
 }
 JS
-node send.mjs "$node" | tee out
+node send.mjs "$node" "$port" | tee out
 [ "$(grep -c success out)" = 3 ]
 first=$(sed -n 2p out | cut -d' ' -f2)
 third=$(sed -n 4p out | cut -d' ' -f2)

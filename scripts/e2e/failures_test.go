@@ -57,7 +57,7 @@ func killed(t *testing.T, round int) (m mischief) {
 	t.Helper()
 	mongo := tools.MongodAlone(t)
 	w := newWorld(t, stack.Options{Name: "killed-" + string(rune('a'+round%26)) + job.NewID()[:6], Blocks: 6,
-		Mongo: mongo, Visibility: 5 * time.Second})
+		Mongo: mongo, Ethereum: tools.AnvilAlone(t, anvil...), Visibility: 5 * time.Second})
 	r := rand.New(rand.NewPCG(uint64(round), 9))
 	names := make([]string, 0, len(w.binaries))
 	for n := range w.binaries {

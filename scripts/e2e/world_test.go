@@ -63,6 +63,9 @@ type world struct {
 	endpoint                  *devlambda.Endpoint
 }
 
+// anvil are the arguments of a deployment's Ethereum node.
+var anvil = []string{"--block-time", "1", "--hardfork", "osaka"}
+
 // newWorld starts a deployment.
 func newWorld(t *testing.T, o stack.Options) *world {
 	t.Helper()
@@ -81,8 +84,8 @@ func newWorld(t *testing.T, o stack.Options) *world {
 	if o.Layer == "" {
 		o.Layer = stage.L2
 	}
-	if o.Layer == stage.L2 {
-		o.Ethereum = tools.Anvil(t, "--block-time", "1", "--hardfork", "osaka")
+	if o.Layer == stage.L2 && o.Ethereum == "" {
+		o.Ethereum = tools.Anvil(t, anvil...)
 	}
 	w.layer = o.Layer
 	w.mongo, w.ethereum, w.aws = o.Mongo, o.Ethereum, o.AWS
@@ -102,7 +105,8 @@ func newWorld(t *testing.T, o stack.Options) *world {
 	return w
 }
 
-// lambdaAPI adds Lambda's Invoke, which the emulator can't do without Docker, to the emulator's services.
+// lambdaAPI adds Lambda's Invoke of the functions' processes, which are the test's own and may be killed, to the
+// emulator's services.
 func (w *world) lambdaAPI(t *testing.T, emulator string) string {
 	t.Helper()
 	e, err := devlambda.NewEndpoint(emulator, func(name string) devlambda.Function {

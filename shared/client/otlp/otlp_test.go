@@ -159,7 +159,8 @@ func expressions(t *testing.T) []string {
 }
 
 // prometheus are the series that a metric becomes (OpenTelemetry, "Prometheus and OpenMetrics compatibility"), without
-// those of the buckets' bounds. TestCollector holds it with Prometheus' own library.
+// those of the buckets' bounds. TestCollector holds the names with Prometheus' own library; which kind of metric has
+// which series is the tests' collector's word.
 func prometheus(m metric.Metric) []string {
 	name := strings.ReplaceAll(m.OpenTelemetry(), ".", "_")
 	switch m.Unit {

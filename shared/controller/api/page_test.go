@@ -70,11 +70,22 @@ func newPageWorld(t *testing.T, layer stage.Layer) *pageWorld {
 	return w
 }
 
+// oneDay is how much earlier something that lasts must begin to be of one day in UTC: the page shows sums of days.
+func oneDay(begin time.Time, lasts time.Duration) time.Duration {
+	if begin.UTC().Day() == begin.Add(lasts).UTC().Day() {
+		return 0
+	}
+	return lasts
+}
+
 // fill writes the documents.
 func (w *pageWorld) fill() {
 	w.t.Helper()
 	for i := range uint64(4) {
 		at := w.now.Add(-time.Duration(4-i) * 50 * time.Minute)
+		if i < 2 {
+			at = at.Add(-oneDay(w.now.Add(-200*time.Minute), 52*time.Minute))
+		}
 		spans := []batch.Span{
 			{StartBlock: i * 10, EndBlock: i*10 + 4, OpenedAt: at, ClosedAt: at, Reason: batch.BlockCount},
 			{StartBlock: i*10 + 5, EndBlock: i*10 + 9, OpenedAt: at, ClosedAt: at, Reason: batch.BlockCount}}

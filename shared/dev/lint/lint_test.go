@@ -51,15 +51,20 @@ func TestHouse(t *testing.T) {
 	}
 }
 
-// Each direction of imports, once broken and once not.
+// Each rule of imports is broken by each thing that it forbids, and each of its folders may import something.
 func TestImports(t *testing.T) {
+	broken, kept := map[string]bool{}, map[string]bool{}
 	for _, of := range []struct {
 		from, to string
 		test     bool
 		want     bool
 	}{
 		{from: "shared/core/job", to: module + "shared/controller/api"},
+		{from: "shared/core/job", to: module + "shared/service/batching"},
+		{from: "shared/core/job", to: module + "shared/client/s3"},
 		{from: "shared/core/job", to: "github.com/aws/aws-sdk-go-v2/aws"},
+		{from: "shared/core/job", to: "go.mongodb.org/mongo-driver/v2/bson"},
+		{from: "shared/core/job", to: "github.com/ethereum/go-ethereum/common"},
 		{from: "shared/core/job", to: module + "shared/starknet/felt", want: true},
 		{from: "shared/corex", to: module + "shared/client/s3", want: true},
 		{from: "shared/service/batch", to: module + "shared/starknet/felt"},
@@ -68,23 +73,64 @@ func TestImports(t *testing.T) {
 		{from: "shared/service/batch", to: module + "shared/core/job", want: true},
 		{from: "shared/service/batch", to: module + "shared/client/memory", test: true, want: true},
 		{from: "shared/starknet/felt", to: "github.com/ethereum/go-ethereum/common"},
+		{from: "shared/starknet/felt", to: "github.com/aws/aws-sdk-go-v2/aws"},
+		{from: "shared/starknet/felt", to: module + "shared/service/batching"},
+		{from: "shared/starknet/felt", to: module + "shared/client/s3"},
+		{from: "shared/starknet/felt", to: module + "shared/core/felt", want: true},
 		{from: "shared/client/s3", to: module + "shared/setup"},
+		{from: "shared/client/s3", to: module + "shared/service/batching"},
+		{from: "shared/client/s3", to: module + "shared/controller/api"},
 		{from: "shared/client/s3", to: "github.com/aws/aws-sdk-go-v2/aws", want: true},
 		{from: "shared/client/memory/fault", to: module + "shared/core/job"},
+		{from: "shared/client/memory/fault", to: "context", want: true},
 		{from: "shared/controller/api", to: module + "shared/client/s3"},
+		{from: "shared/controller/api", to: module + "shared/service/batching", want: true},
 		{from: "shared/resource", to: module + "shared/service/batch"},
+		{from: "shared/resource", to: module + "shared/core/stage", want: true},
 		{from: "functions/api", to: module + "shared/dev/fake"},
+		{from: "functions/api", to: module + "shared/setup", want: true},
+		{from: "shared/setup", to: module + "shared/simulation"},
 		{from: "shared/dev/stack", to: module + "shared/dev/fake", want: true},
 		{from: "shared/dev/stack", to: module + "shared/simulation", test: true},
 		{from: "shared/setup", to: module + "scripts/ops"},
+		{from: "shared/setup", to: module + "functions/api"},
 		{from: "scripts/ops", to: module + "shared/setup", want: true},
 	} {
 		got := true
-		for _, r := range rules {
-			got = got && r.allows(module+of.from, of.to, of.test)
+		for i, r := range rules {
+			allowed := r.allows(module+of.from, of.to, of.test)
+			got = got && allowed
+			for _, folder := range r.never {
+				if !allowed && below(of.to, []string{folder}) {
+					broken[fmt.Sprint(i, folder)] = true
+				}
+			}
+			if r.only != nil && !allowed {
+				broken[fmt.Sprint(i)] = true
+			}
+			for _, folder := range r.of {
+				if allowed && of.want && below(module+of.from, []string{folder}) && !below(module+of.from, r.but) {
+					kept[fmt.Sprint(i, folder)] = true
+				}
+			}
 		}
 		if got != of.want {
 			t.Errorf("%s imports %s, in a test: %t: allowed %t, want %t", of.from, of.to, of.test, got, of.want)
+		}
+	}
+	for i, r := range rules {
+		for _, folder := range r.never {
+			if !broken[fmt.Sprint(i, folder)] {
+				t.Errorf("no case has %v import %s", r.of, folder)
+			}
+		}
+		if r.only != nil && !broken[fmt.Sprint(i)] {
+			t.Errorf("no case has %v import something that is not of %v", r.of, r.only)
+		}
+		for _, folder := range r.of {
+			if !kept[fmt.Sprint(i, folder)] {
+				t.Errorf("no case has %s import what it may", folder)
+			}
 		}
 	}
 }

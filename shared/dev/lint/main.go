@@ -5,7 +5,6 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
 	"os"
 	"strings"
@@ -27,7 +26,7 @@ import (
 var checks = []string{"all", "-ST1000", "-ST1003", "-ST1005", "-ST1012", "-ST1016", "-QF1001", "-QF1008"}
 
 func main() {
-	if err := apart(); err != nil {
+	if err := cached(); err != nil {
 		fmt.Fprintln(os.Stderr, "lint:", err)
 		os.Exit(1)
 	}
@@ -40,22 +39,6 @@ func main() {
 	cmd.AddAnalyzers(unused.Analyzer)
 	cmd.AddBareAnalyzers(others()...)
 	cmd.Run()
-}
-
-// apart keeps the results of this checkout apart from those of others: they hold the paths of files, and what they are
-// kept under does not hold the checkout's, as we compile with -trimpath. A package's configuration is part of that key,
-// and only our packages have this one. Results of libraries, most of the work, serve all checkouts.
-func apart() error {
-	const file = "staticcheck.conf"
-	here, err := os.Getwd()
-	if err != nil {
-		return err
-	}
-	text := fmt.Appendf(nil, "# written by shared/dev/lint, see there\ndot_import_whitelist = [%q]\n", here)
-	if old, err := os.ReadFile(file); err == nil && bytes.Equal(old, text) {
-		return nil
-	}
-	return os.WriteFile(file, text, 0o600)
 }
 
 // others are the analyzers that aren't staticcheck's. Each reports under its own name, and nothing in generated files.

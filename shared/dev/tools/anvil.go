@@ -17,20 +17,26 @@ import (
 )
 
 // anvils are the URLs of nodes that no test uses at the moment, by their arguments: a node spends seconds of a
-// processor on its first blobs (findings/anvil-first-blobs.sh), so tests have it one after the other.
+// processor on its first blobs (findings/anvil-first-blobs.sh), so it goes from test to test.
 var anvils = struct {
 	sync.Mutex
 	free map[string][]string
 }{free: map[string][]string{}}
 
 // Anvil returns the URL of an Ethereum node with further arguments, which is at its genesis and no other test's until
-// this one has ended.
+// this one has ended. A test that pauses it or kills who sends to it takes AnvilAlone.
 func Anvil(t testing.TB, args ...string) string {
 	t.Helper()
 	key := strings.Join(args, " ")
 	url := freeAnvil(key)
-	if url == "" || fresh(t.Context(), url, args) != nil {
-		url = newAnvil(args...).get(t)
+	if url != "" {
+		if err := fresh(t.Context(), url, args); err != nil {
+			t.Logf("another one starts: %v", err)
+			url = ""
+		}
+	}
+	if url == "" {
+		url = AnvilAlone(t, args...)
 	}
 	t.Cleanup(func() {
 		if t.Failed() { // nobody knows what is left in it
@@ -41,6 +47,13 @@ func Anvil(t testing.TB, args ...string) string {
 		anvils.free[key] = append(anvils.free[key], url)
 	})
 	return url
+}
+
+// AnvilAlone is Anvil with a node that no other test gets: a request that is on its way when the test ends can't reach
+// the next one's chain, which has the same accounts.
+func AnvilAlone(t testing.TB, args ...string) string {
+	t.Helper()
+	return newAnvil(args...).get(t)
 }
 
 func freeAnvil(key string) string {
@@ -54,9 +67,9 @@ func freeAnvil(key string) string {
 	return free[len(free)-1]
 }
 
-// fresh makes a node what it was at its start with arguments. anvil_reset leaves two things
-// (findings/anvil-reset-keeps-time-and-mining.sh): blocks go on from the genesis' time, and what a test has set of
-// mining stays.
+// fresh makes a node what one is that starts now with the arguments, except that --timestamp has no effect.
+// anvil_reset leaves two things (findings/anvil-reset-keeps-time-and-mining.sh): blocks go on from the genesis' time,
+// and what a test has set of mining stays.
 func fresh(ctx context.Context, url string, args []string) error {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()

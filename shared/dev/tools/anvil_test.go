@@ -2,6 +2,7 @@ package tools_test
 
 import (
 	"strconv"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -13,11 +14,14 @@ import (
 	"github.com/madara-orchestrator/orchestrator/shared/dev/tools"
 )
 
+// runs are how often TestAnvilAgain ran: each run has a node of its own.
+var runs atomic.Int64
+
 // A node that a test had is the next one's, as it was at its start.
 func TestAnvilAgain(t *testing.T) {
 	t.Parallel()
-	hourAgo := strconv.FormatInt(time.Now().Add(-time.Hour).Unix(), 10)
-	args := []string{"--no-mining", "--timestamp", hourAgo} // no other test's
+	began := time.Now().Add(-time.Hour).Unix() - runs.Add(1)
+	args := []string{"--no-mining", "--timestamp", strconv.FormatInt(began, 10)} // no other test's
 	var before string
 	for _, name := range []string{"first", "second"} {
 		t.Run(name, func(t *testing.T) { // one after the other
@@ -39,7 +43,7 @@ func TestAnvilAgain(t *testing.T) {
 			}
 			var accounts []common.Address
 			ask(&accounts, "eth_accounts")
-			one, stranger := accounts[0], common.Address{19: 7}
+			one, other := accounts[0], common.Address{19: 7}
 			var mining bool
 			ask(&mining, "anvil_getAutomine")
 			if mining {
@@ -48,7 +52,7 @@ func TestAnvilAgain(t *testing.T) {
 			var head, nonce, wealth hexutil.Big
 			ask(&head, "eth_blockNumber")
 			ask(&nonce, "eth_getTransactionCount", one, "pending")
-			ask(&wealth, "eth_getBalance", stranger, "latest")
+			ask(&wealth, "eth_getBalance", other, "latest")
 			if head.ToInt().Sign() != 0 || nonce.ToInt().Sign() != 0 || wealth.ToInt().Sign() != 0 {
 				t.Errorf("block %s, nonce %s, balance %s: want a new chain", &head, &nonce, &wealth)
 			}
@@ -62,12 +66,12 @@ func TestAnvilAgain(t *testing.T) {
 			if age := time.Since(time.Unix(int64(h.Time), 0)).Minutes(); (age > 30) != (name == "first") {
 				t.Errorf("the block is %.0f minutes old", age)
 			}
-			ask(nil, "anvil_setBalance", stranger, "0x5")
+			ask(nil, "anvil_setBalance", other, "0x5")
 			ask(nil, "anvil_setNextBlockBaseFeePerGas", "0x12345678901")
-			ask(nil, "eth_sendTransaction", map[string]any{"from": one, "to": stranger})
+			ask(nil, "eth_sendTransaction", map[string]any{"from": one, "to": other})
 			ask(nil, "evm_setAutomine", true)
 			ask(nil, "anvil_mine", 40)
-			ask(nil, "eth_sendTransaction", map[string]any{"from": one, "to": stranger, "nonce": "0x63"})
+			ask(nil, "eth_sendTransaction", map[string]any{"from": one, "to": other, "nonce": "0x63"})
 		})
 	}
 }

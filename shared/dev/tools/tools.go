@@ -1,6 +1,7 @@
-// Package tools starts the real components that tests run against: mongod, the AWS emulators moto and ministack, Redis
-// and anvil. They are installed by shared/dev/tools/install (`make tools`); each is started once per test binary, on a
-// port that is reserved for it, and ends with it.
+// Package tools starts the real components that tests run against: mongod, the AWS emulators moto and ministack,
+// Redis, anvil, a Kafka broker, an OpenTelemetry collector and what else shared/dev/tools/install (`make tools`)
+// installs. Each has a port that is reserved for it and ends with the test binary; a function says how many tests
+// share one.
 package tools
 
 import (

@@ -151,7 +151,7 @@ var (
 )
 
 // metrics keeps the newest value of each series for Prometheus, until the end: the collector's exporter forgets one
-// that it has not got for five minutes.
+// that did not come for five minutes.
 type metrics struct {
 	mu       sync.Mutex
 	families map[string]*family
