@@ -52,7 +52,7 @@ func TestSettingsOfPip(t *testing.T) {
 		},
 		"pip's alone":                    {file: "[global]\nretries = 3\n"},
 		"a setting of a command we lack": {file: "[download]\nno-binary = x\n"},
-		"a setting that uv has not": {
+		"a setting that uv lacks": {
 			file: "[global]\nproxy = http://proxy.example\n", err: "pip's setting proxy: pip installs instead",
 		},
 	} {
