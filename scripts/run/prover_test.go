@@ -203,7 +203,7 @@ func TestWebhooks(t *testing.T) {
 	t.Parallel()
 	address := fmt.Sprintf("127.0.0.1:%d", tools.Port(t))
 	var out, errs lockedBuffer
-	ctx, stop := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, stop := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer stop()
 	done := make(chan int, 1)
 	go func() {

@@ -73,7 +73,7 @@ func headJSON(n int) string {
 // listen collects notices in short form until there are as many as wanted.
 func listen(t *testing.T, s *appchain.Source, want int) (got []string, err error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	err = s.Heads(ctx, func(n block.Notice) {
 		switch {

@@ -77,7 +77,7 @@ func TestHeads(t *testing.T) {
 	chain := devChain(t, devappchain.Options{Blocks: 2})
 	s := open(t, appchain.Config{URL: chain.URL(), WebsocketURL: chain.WebsocketURL(), ChainID: chain.ChainID()},
 		appchain.Deps{})
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	got := make(chan block.Notice, 10)
 	ended := make(chan error, 1)

@@ -67,7 +67,7 @@ func setup(t *testing.T, s devethereum.Setup) *bench {
 func deploy(t *testing.T, c *devethereum.Chain, url, chainID string, mine func(), s devethereum.Setup,
 	code ...devethereum.Code) *bench {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	client := must(ethclient.DialContext(ctx, url))(t)
 	t.Cleanup(client.Close)

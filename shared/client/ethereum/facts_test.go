@@ -112,7 +112,7 @@ func TestRegistrar_SendsOnce(t *testing.T) {
 	}
 	register(first)
 	register(first)
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	call := goethereum.CallMsg{To: &b.at.Registry,
 		Data: append(crypto.Keccak256([]byte("isValid(bytes32)"))[:4], common.FromHex(fact)...)}

@@ -380,7 +380,7 @@ func TestObjectsAtOnce(t *testing.T) {
 		}
 		store := &busy{Artifacts: w.artifacts, err: fails, all: make(chan struct{})}
 		w.AtOnce, w.Artifacts = true, store
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 		defer cancel()
 		if err := w.Run(ctx); !errors.Is(err, fails) {
 			t.Errorf("%v, want %v", err, fails)

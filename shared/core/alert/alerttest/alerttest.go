@@ -38,7 +38,7 @@ func TestNotifier(t *testing.T, newHarness func(t *testing.T) Harness) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 			defer cancel()
 			h := newHarness(t)
 			if err := h.Notifier.Ping(ctx); err != nil {
@@ -58,7 +58,7 @@ func TestNotifier(t *testing.T, newHarness func(t *testing.T) Harness) {
 	}
 	t.Run("Many", func(t *testing.T) {
 		t.Parallel()
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 		defer cancel()
 		many(t, ctx, newHarness(t))
 	})

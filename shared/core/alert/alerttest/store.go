@@ -23,7 +23,7 @@ func TestStore(t *testing.T, newStore func(t *testing.T) alert.Store) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 			defer cancel()
 			run(t, ctx, newStore(t))
 		})

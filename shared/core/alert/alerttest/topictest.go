@@ -109,7 +109,7 @@ func TestTopics(t *testing.T, newHarness func(t *testing.T) TopicHarness) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 			defer cancel()
 			h := newHarness(t)
 			topic, err := h.Create(ctx, topicName)

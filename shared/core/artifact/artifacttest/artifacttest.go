@@ -34,7 +34,7 @@ func TestStore(t *testing.T, newStore func(t *testing.T) (artifact.Store, Tags))
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 			defer cancel()
 			s, _ := newStore(t)
 			run(t, ctx, s)
@@ -42,7 +42,7 @@ func TestStore(t *testing.T, newStore func(t *testing.T) (artifact.Store, Tags))
 	}
 	t.Run("Tag", func(t *testing.T) {
 		t.Parallel()
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 		defer cancel()
 		s, tags := newStore(t)
 		testTag(t, ctx, s, tags)

@@ -24,7 +24,7 @@ func TestBucket(t *testing.T, newBucket func(t *testing.T) (artifact.Bucket, art
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 			defer cancel()
 			b, s := newBucket(t)
 			run(t, ctx, b, s)
@@ -124,7 +124,7 @@ func TestLinker(t *testing.T, newLinks func(t *testing.T) Links) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 			defer cancel()
 			l := newLinks(t)
 			if l.Unchecked && (name == "OnlyGet" || name == "Expires" || name == "Changed") {

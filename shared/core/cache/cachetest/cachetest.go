@@ -20,7 +20,7 @@ type Harness struct {
 // TestCache tests a cache by the contract of cache.Cache.
 func TestCache(t *testing.T, h Harness) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	c := h.New(t)
 	want := func(key string, value []byte) {

@@ -27,7 +27,7 @@ func TestArchive(t *testing.T, newHarness func(t *testing.T) ArchiveHarness) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 			defer cancel()
 			h := newHarness(t)
 			if err := h.Ping(ctx); err != nil {

@@ -25,7 +25,7 @@ func TestBus(t *testing.T, newHarness func(t *testing.T) Harness) {
 	run := func(name string, f func(*testing.T, context.Context, Harness)) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 			defer cancel()
 			f(t, ctx, newHarness(t))
 		})

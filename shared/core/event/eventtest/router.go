@@ -33,7 +33,7 @@ func TestRouter(t *testing.T, newHarness func(t *testing.T) RouterHarness) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 			defer cancel()
 			run(t, ctx, newHarness(t))
 		})

@@ -38,7 +38,7 @@ func TestStore(t *testing.T, newStores func(t *testing.T) Stores) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 			defer cancel()
 			run(t, ctx, newStores(t))
 		})

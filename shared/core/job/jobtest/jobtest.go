@@ -34,7 +34,7 @@ func TestStore(t *testing.T, newStore func(t *testing.T) job.Store) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 			defer cancel()
 			c.run(t, ctx, newStore(t))
 		})

@@ -33,7 +33,7 @@ func TestLocker(t *testing.T, newLocker func(t *testing.T, c *Clock) lock.Locker
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 			defer cancel()
 			c := &Clock{}
 			run(t, ctx, newLocker(t, c), c)

@@ -189,7 +189,7 @@ func TestFactChecker(t *testing.T, newRegistry func(t *testing.T) Registry) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 			defer cancel()
 			run(t, ctx, newRegistry(t))
 		})

@@ -68,7 +68,7 @@ func TestProver(t *testing.T, h Harness) {
 			if len(s.Input) == 0 {
 				s.Input = []byte("an input of the suite\n")
 			}
-			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 			defer cancel()
 			c.run(t, ctx, s)
 		})

@@ -35,7 +35,7 @@ func TestQueue(t *testing.T, newQueue func(t *testing.T) Queue) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 			defer cancel()
 			run(t, ctx, newQueue(t))
 		})

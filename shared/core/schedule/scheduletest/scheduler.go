@@ -25,7 +25,7 @@ func TestScheduler(t *testing.T, newHarness func(t *testing.T) SchedulerHarness)
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 			defer cancel()
 			run(t, ctx, newHarness(t))
 		})

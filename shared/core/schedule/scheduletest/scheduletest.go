@@ -14,7 +14,7 @@ import (
 // TestControl tests a control by the contract of schedule.Control. newControl returns one without pauses.
 func TestControl(t *testing.T, newControl func(t *testing.T) schedule.Control) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	c := newControl(t)
 	list := func(want ...schedule.Pause) {

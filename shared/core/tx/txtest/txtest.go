@@ -44,7 +44,7 @@ type Harness struct {
 }
 
 // deadline is how long one rule may take: nodes load their KZG set-up with the first blob.
-const deadline = 2 * time.Minute
+const deadline = 10 * time.Minute
 
 // TestChain checks that a chain keeps the contract of tx.Chain.
 func TestChain(t *testing.T, h Harness) {
