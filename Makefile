@@ -9,7 +9,7 @@ GO ?= go
 export CGO_ENABLED ?= 0
 export GOFLAGS ?= -trimpath -buildvcs=false
 # The Go version is part of its name: it reads what that version compiles.
-LINT = .tools/bin/lint-$(shell $(GO) env GOVERSION)
+LINT := .tools/bin/lint-$(shell $(GO) env GOVERSION 2>/dev/null)
 
 .PHONY: help
 help: ## List the targets
@@ -19,7 +19,8 @@ help: ## List the targets
 lint: $(LINT) ## gofmt, go vet, staticcheck, import directions, and words that our texts avoid
 	@unformatted=$$(git ls-files "*.go" | xargs gofmt -l); \
 	  if [ -n "$$unformatted" ]; then echo "not gofmt-ed:"; echo "$$unformatted"; exit 1; fi
-	@GOGC=400 GOMEMLIMIT=2GiB $< ./... || { echo "lint failed, see above" >&2; exit 1; } # fewer collections, in at most some 2 GB
+	@# fewer garbage collections than Go's default, in at most some 2 GB
+	@GOGC=400 GOMEMLIMIT=2GiB $< ./... || { echo "lint failed, see above" >&2; exit 1; }
 	@$(GO) run ./shared/dev/words
 	@echo "lint: nothing found"
 

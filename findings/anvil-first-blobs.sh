@@ -50,7 +50,7 @@ for (let i = 0; i < 3; i++) {
 }
 JS
 node send.mjs "$node" "$port" | tee out
-[ "$(grep -c success out)" = 3 ]
+[ "$(grep -c success out)" = 3 ] || { echo "not all blobs were taken"; exit 1; }
 first=$(sed -n 2p out | cut -d' ' -f2)
 third=$(sed -n 4p out | cut -d' ' -f2)
-[ "$first" -ge $((10 * (third + 1))) ]
+[ "$first" -ge $((10 * (third + 1))) ] || { echo "the behaviour has changed"; exit 1; }

@@ -26,5 +26,6 @@ node app.js warm >/dev/null 2>&1 # files come from the disk once
 with=$(node app.js with 2>/dev/null | tail -1)
 without=$(CDK_VALIDATION=false node app.js without 2>/dev/null | tail -1)
 echo "CPU of one synthesis: $with ms with the default, $without ms with CDK_VALIDATION=false"
-cmp with/One.template.json without/One.template.json
-[ -f with/validation-report.json ] && [ ! -f without/validation-report.json ] && [ "$with" -gt $((2 * without)) ]
+cmp with/One.template.json without/One.template.json || { echo "the behaviour has changed"; exit 1; }
+[ -f with/validation-report.json ] && [ ! -f without/validation-report.json ] && [ "$with" -gt $((2 * without)) ] ||
+  { echo "the behaviour has changed"; exit 1; }

@@ -14,8 +14,7 @@ import (
 func inTest(file string) bool { return strings.HasSuffix(file, "_test.go") }
 
 // named is the analyzer under a name, which all that it reports has too: the runner knows no others, and go vet's
-// analyzers have some. It reports nothing in generated files, nor in files for which leave
-// is true.
+// analyzers have some. It reports nothing in generated files, nor in files for which leave is true.
 func named(a *analysis.Analyzer, name string, leave func(file string) bool) *analysis.Analyzer {
 	copied := *a
 	copied.Name = name

@@ -92,7 +92,8 @@ func fresh(ctx context.Context, url string, args []string) error {
 	return nil
 }
 
-// call makes a request of JSON-RPC and drops its result.
+// call makes a request of JSON-RPC and drops its result. With go-ethereum's client each test that starts a component,
+// of a database too, would link it.
 func call(ctx context.Context, url, method string, params []any) error {
 	body, err := json.Marshal(map[string]any{"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
 	if err != nil {

@@ -31,7 +31,7 @@ type Span struct {
 }
 
 // Collector starts an OpenTelemetry collector for one test: the collector's own receiver, and Prometheus' own names of
-// series (collector/main.txt).
+// series (collector/main.go).
 func Collector(t testing.TB) OpenTelemetry {
 	t.Helper()
 	o := OpenTelemetry{traces: filepath.Join(t.TempDir(), "traces.json")}
